@@ -1,0 +1,32 @@
+/* The subcommands of altgrad: one cmd_*.c each. argv[0] is the command's name; each returns the
+ * program's exit code. */
+#ifndef AG_APP_COMMANDS_H
+#define AG_APP_COMMANDS_H
+
+#include "base/status.h"
+
+enum {
+    AG_EXIT_OK = 0,
+    AG_EXIT_FAILED = 1,
+    AG_EXIT_INPUT = 2,
+    AG_EXIT_SYSTEM = 3,
+    AG_EXIT_AGAIN = 75,
+    AG_EXIT_INTERRUPTED = 130
+};
+
+int ag_cmd_formats(int argc, char **argv);
+int ag_cmd_pack(int argc, char **argv);
+int ag_cmd_params(int argc, char **argv);
+int ag_cmd_plan(int argc, char **argv);
+int ag_cmd_quantize(int argc, char **argv);
+int ag_cmd_run(int argc, char **argv);
+int ag_cmd_summary(int argc, char **argv);
+
+/* Prints the recorded error message, if any, and returns the exit code of `status`. */
+int ag_app_exit(ag_status status);
+
+/* Says what is wrong with the command line and how to get help; returns AG_EXIT_INPUT. */
+int ag_app_usage(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

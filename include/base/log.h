@@ -1,0 +1,13 @@
+/* Lines to standard error. Data goes to standard output, never here. */
+#ifndef AG_BASE_LOG_H
+#define AG_BASE_LOG_H
+
+typedef enum ag_log_level { AG_LOG_ERROR, AG_LOG_WARNING, AG_LOG_INFO } ag_log_level;
+
+/* Writes one line "altgrad: [error: |warning: ]text" in a single write(2). */
+void ag_log(ag_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The name in front of every line; "altgrad" unless set. `name` is borrowed for ever. */
+void ag_log_program(const char *name);
+
+#endif

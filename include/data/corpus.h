@@ -1,0 +1,33 @@
+/* A corpus: the tokens of a text, of nanoGPT's .bin files or of the built-in Markov source, cut
+ * into a training and a validation part. Read-only once open. */
+#ifndef AG_DATA_CORPUS_H
+#define AG_DATA_CORPUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "spec/run.h"
+
+typedef struct ag_corpus {
+    ag_data_facts facts;
+    const uint16_t *train; /* [facts.train_tokens] */
+    const uint16_t *val;   /* [facts.val_tokens] */
+    const uint32_t *vocab; /* [facts.vocab_size] code points (char, byte), or NULL: ids alone */
+    double entropy_rate;   /* nats a token, the floor of the loss; NaN where it is not known */
+    void *memory;          /* what ag_corpus_close releases */
+} ag_corpus;
+
+/* Opens what `spec` names; paths as they are (config has made them absolute). AG_ERR_INPUT with the
+ * path and what was expected: not found, not UTF-8 (with the byte's offset), empty, too short for
+ * one window of block_size + 1 tokens in either part, more than 65,536 symbols, a token >= vocab.
+ */
+ag_status ag_corpus_open(ag_corpus *corpus, const ag_data_spec *spec, int64_t block_size);
+
+void ag_corpus_close(ag_corpus *corpus);
+
+/* As ag_corpus_open, but only the facts, from a cache by path, size and mtime where it can:
+ * $XDG_CACHE_HOME/altgrad, else ~/.cache/altgrad; without either the corpus is read. */
+ag_status ag_corpus_facts(ag_data_facts *facts, const ag_data_spec *spec, int64_t block_size);
+
+#endif

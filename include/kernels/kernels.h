@@ -1,0 +1,190 @@
+/* The arithmetic of a training step as pure functions on arrays: no allocation, no output, no
+ * state. Each exists twice with one signature: the plain reference that reads as its formula, and
+ * the fast one. All but the matrix products give the same bits in both; every sum has a fixed
+ * order that depends on shapes alone.
+ *
+ * Shapes: B sequences, T tokens, N = B * T, C channels, OC output channels, H heads, V symbols.
+ * Arrays are row-major float32, do not overlap unless said, and hold `count` elements where no
+ * shape is given. `+=` marks what is accumulated into. */
+#ifndef AG_KERNELS_KERNELS_H
+#define AG_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "numerics/quantize.h"
+#include "numerics/scheme.h"
+
+/* --- matrix products, float32 accumulation */
+
+/* c [M, N] = a [M, K] . b [N, K]^T        fprop: Y = X W^T */
+typedef void ag_gemm_nt_fn(float *restrict c, const float *a, const float *b, size_t M, size_t N,
+                           size_t K);
+/* c [M, N] = a [M, K] . b [K, N]          dgrad: dX = dY W */
+typedef void ag_gemm_nn_fn(float *restrict c, const float *a, const float *b, size_t M, size_t N,
+                           size_t K);
+/* c [M, N] = a [K, M]^T . b [K, N]        wgrad: dW = dY^T X */
+typedef void ag_gemm_tn_fn(float *restrict c, const float *a, const float *b, size_t M, size_t N,
+                           size_t K);
+
+/* --- rounding and scales */
+
+/* The largest |x|, as ag_amax. */
+typedef float ag_amax_fn(const float *x, size_t count);
+
+/* out = BF16(x), nearest-even; returns the amax of out (NaN ignored). out may be x. */
+typedef float ag_round_bf16_fn(float *out, const float *x, size_t count);
+
+/* out = Q(x * scale) * 2^-emax: grid values shifted below 2 in magnitude, so that products cannot
+ * overflow float32 (no shift where E = 8). Nearest-even. out may be x. */
+typedef void ag_quantize_fn(float *out, const float *x, size_t count, const ag_format *format,
+                            float scale, ag_overflow overflow);
+
+/* The same with stochastic rounding; x[0] has the global index `first`. */
+typedef void ag_quantize_stochastic_fn(float *out, const float *x, size_t count,
+                                       const ag_format *format, float scale, ag_overflow overflow,
+                                       const ag_rounding_site *where, uint64_t first);
+
+/* y [N, OC] = fl(fl(y * inv_a) * inv_b) + bias [OC] (NULL: none), then BF16 where `bf16`. */
+typedef void ag_epilogue_fn(float *y, const float *bias, size_t N, size_t OC, float inv_a,
+                            float inv_b, bool bf16);
+
+/* grad += fl(fl(product * inv_a) * inv_b) */
+typedef void ag_accumulate_fn(float *restrict grad, const float *restrict product, size_t count,
+                              float inv_a, float inv_b);
+
+/* --- layers. Forward, then backward in the same order of arguments. */
+
+/* x [N, C] = wte[token] + wpe[position] */
+typedef void ag_embedding_forward_fn(float *restrict x, const int32_t *tokens,
+                                     const float *restrict wte, const float *restrict wpe, size_t B,
+                                     size_t T, size_t C);
+/* dwte [V, C] +=, dwpe [T, C] +=, rows visited in the order of the tokens */
+typedef void ag_embedding_backward_fn(float *restrict dwte, float *restrict dwpe,
+                                      const float *restrict dx, const int32_t *tokens, size_t B,
+                                      size_t T, size_t C);
+
+/* out [N, C] = (x - mean) * rstd * weight + bias; bias may be NULL; mean, rstd [N]; eps 1e-5 */
+typedef void ag_layernorm_forward_fn(float *restrict out, float *restrict mean,
+                                     float *restrict rstd, const float *restrict x,
+                                     const float *restrict weight, const float *restrict bias,
+                                     size_t N, size_t C);
+
+typedef struct ag_layernorm_grads {
+    float *dx;      /* [N, C] += : the residual stream's gradient */
+    float *dweight; /* [C] += */
+    float *dbias;   /* [C] +=, or NULL */
+} ag_layernorm_grads;
+typedef void ag_layernorm_backward_fn(const ag_layernorm_grads *grads, const float *restrict dout,
+                                      const float *restrict x, const float *restrict weight,
+                                      const float *restrict mean, const float *restrict rstd,
+                                      size_t N, size_t C);
+
+/* dbias [OC] += sum over N of dout [N, OC] */
+typedef void ag_bias_backward_fn(float *restrict dbias, const float *restrict dout, size_t N,
+                                 size_t OC);
+
+/* GELU, exact: x * Phi(x); tanh: Hendrycks and Gimpel's approximation (arXiv 1606.08415) */
+typedef void ag_gelu_forward_fn(float *restrict out, const float *restrict x, size_t count,
+                                bool tanh_form);
+/* dx = dout * gelu'(x); dx may be dout */
+typedef void ag_gelu_backward_fn(float *dx, const float *dout, const float *restrict x,
+                                 size_t count, bool tanh_form);
+
+/* Sizes of causal self-attention; D = C / H channels a head. */
+typedef struct ag_attention_shape {
+    size_t B, T, C, H;
+    float dropout; /* of the probabilities; 0 = none */
+    uint64_t key;  /* ag_stream_key(seed, AG_STREAM_DROPOUT) */
+    uint32_t site; /* of the dropout mask */
+    uint32_t step;
+    uint64_t first; /* global index of the first sequence, for the mask */
+} ag_attention_shape;
+
+/* out [N, C] = softmax(q k^T / sqrt(D), causal) v, from qkv [N, 3C] (q, k, v side by side);
+ * probs [B, H, T, T] keeps the probabilities (before dropout; 0 above the diagonal) and
+ * scratch [ag_attention_scratch] is free for use. */
+typedef void ag_attention_forward_fn(float *restrict out, float *restrict probs,
+                                     float *restrict scratch, const float *restrict qkv,
+                                     const ag_attention_shape *shape);
+/* dqkv [N, 3C] = the gradient of qkv */
+typedef void ag_attention_backward_fn(float *restrict dqkv, float *restrict scratch,
+                                      const float *restrict dout, const float *restrict qkv,
+                                      const float *restrict probs, const ag_attention_shape *shape);
+
+/* Floats of scratch that either attention kernel needs. */
+size_t ag_attention_scratch(const ag_attention_shape *shape);
+
+/* losses [N] = -log softmax(logits [N, V])[target]; logits become (softmax - onehot) * scale */
+typedef void ag_cross_entropy_fn(float *restrict logits, float *restrict losses,
+                                 const int32_t *targets, size_t N, size_t V, float scale);
+/* losses alone; logits stay */
+typedef void ag_cross_entropy_loss_fn(float *restrict losses, const float *restrict logits,
+                                      const int32_t *targets, size_t N, size_t V);
+
+/* x = keep ? x / (1 - p) : 0, keep from Philox(key, index, site, step), index = first + i. Serves
+ * the forward and, with the same arguments, the backward pass. */
+typedef void ag_dropout_fn(float *x, size_t count, float p, uint64_t key, uint32_t site,
+                           uint32_t step, uint64_t first);
+
+/* y += x */
+typedef void ag_add_fn(float *restrict y, const float *restrict x, size_t count);
+
+/* --- optimizer */
+
+/* Sum of squares in double, in 64 interleaved partial sums added in a fixed order. */
+typedef double ag_sum_squares_fn(const float *x, size_t count);
+
+typedef struct ag_adamw_step {
+    float lr;
+    float beta1, beta2;
+    float eps;
+    float decay;       /* lr * weight decay; 0 for tensors that are not decayed */
+    float correction1; /* 1 - beta1^t */
+    float correction2; /* 1 - beta2^t */
+    float grad_scale;  /* of clipping */
+} ag_adamw_step;
+/* g = grad * grad_scale; m, v += ...; w = w - decay * w - lr * mhat / (sqrt(vhat) + eps)
+ * (Loshchilov and Hutter, arXiv 1711.05101, as torch.optim.AdamW orders it) */
+typedef void ag_adamw_fn(float *restrict w, float *restrict m, float *restrict v,
+                         const float *restrict grad, size_t count, const ag_adamw_step *step);
+
+typedef struct ag_kernels {
+    const char *name; /* "ref", "fast" */
+    ag_gemm_nt_fn *gemm_nt;
+    ag_gemm_nn_fn *gemm_nn;
+    ag_gemm_tn_fn *gemm_tn;
+    ag_amax_fn *amax;
+    ag_round_bf16_fn *round_bf16;
+    ag_quantize_fn *quantize;
+    ag_quantize_stochastic_fn *quantize_stochastic;
+    ag_epilogue_fn *epilogue;
+    ag_accumulate_fn *accumulate;
+    ag_embedding_forward_fn *embedding_forward;
+    ag_embedding_backward_fn *embedding_backward;
+    ag_layernorm_forward_fn *layernorm_forward;
+    ag_layernorm_backward_fn *layernorm_backward;
+    ag_bias_backward_fn *bias_backward;
+    ag_gelu_forward_fn *gelu_forward;
+    ag_gelu_backward_fn *gelu_backward;
+    ag_attention_forward_fn *attention_forward;
+    ag_attention_backward_fn *attention_backward;
+    ag_cross_entropy_fn *cross_entropy;
+    ag_cross_entropy_loss_fn *cross_entropy_loss;
+    ag_dropout_fn *dropout;
+    ag_add_fn *add;
+    ag_sum_squares_fn *sum_squares;
+    ag_adamw_fn *adamw;
+} ag_kernels;
+
+extern const ag_kernels ag_kernels_ref;
+extern const ag_kernels ag_kernels_fast;
+
+/* What the products of ag_kernels_fast run on: "OpenBLAS 0.3.21 SkylakeX". Borrowed. */
+const char *ag_kernels_blas(void);
+
+/* Holds the BLAS library to one thread; a second one changes bits. Call it once, first. */
+void ag_kernels_init(void);
+
+#endif

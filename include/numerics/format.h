@@ -1,0 +1,60 @@
+/* Number formats: what a name means, exactly.
+ *
+ * A format is a sign, E exponent bits, M mantissa bits, a bias and a kind; intN is E = 0. A name
+ * is resolved to a descriptor once; everything else works on descriptors.
+ * Sources: OCP OFP8 1.0, OCP MX 1.0, the ml_dtypes names. */
+#ifndef AG_NUMERICS_FORMAT_H
+#define AG_NUMERICS_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef enum ag_kind {
+    AG_KIND_IEEE, /* the top exponent is Inf and NaN */
+    AG_KIND_FN,   /* no Inf, one NaN: all ones */
+    AG_KIND_F,    /* every code is finite */
+    AG_KIND_FNUZ, /* no Inf, no -0, NaN is the code of -0; the default bias is one more */
+} ag_kind;
+
+typedef struct ag_format {
+    char name[24]; /* the resolved name: "e4m3fn", "e4m3b11fnuz", "int8", "bf16", "fp32" */
+    int bits;      /* 1 + exponent + mantissa */
+    int exponent;  /* E */
+    int mantissa;  /* M */
+    int bias;      /* value of a normal number = 2^(e - bias) * 1.m */
+    ag_kind kind;
+    int emin;          /* exponent of the smallest normal number, 1 - bias */
+    int emax;          /* floor(log2(max)) */
+    uint32_t max_code; /* the largest finite magnitude, as a code without its sign */
+    uint32_t max_bits; /* the same as the bits of a float32 */
+    float max;
+    float min_normal;
+    float min_subnormal;
+    bool has_inf;
+    bool has_nan;
+    bool has_negative_zero;
+} ag_format;
+
+/* Resolves an element format's name, letter case ignored: fp32, fp16, bf16, e<E>m<M>[b<bias>]
+ * [ieee|fn|f|fnuz], int<N>, or a name of ml_dtypes. Fails with AG_ERR_INPUT and a message that
+ * says what is wrong and the nearest known name. `none` is not an element format. */
+ag_status ag_format_parse(ag_format *format, const char *name);
+
+/* The float32 value of a code (sign in the top bit of format->bits). NaN codes give 0x7fc00000,
+ * Inf codes a signed Inf. `code` must be below 2^bits. */
+float ag_format_decode(const ag_format *format, uint32_t code);
+
+/* The code of a value that the format can represent exactly, Inf and NaN included, as ml_dtypes
+ * encodes it. AG_ERR_INPUT when the format has no code for the value. */
+ag_status ag_format_encode(uint32_t *code, const ag_format *format, float value);
+
+/* "ieee", "fn", "f" or "fnuz". */
+const char *ag_kind_name(ag_kind kind);
+
+/* The formats that `altgrad formats` lists, in its order: canonical names. Borrowed. */
+const char *const *ag_format_known_names(size_t *count);
+
+#endif

@@ -1,0 +1,53 @@
+/* The plain quantiser: it defines what is right, one value at a time, in integer arithmetic on the
+ * float32 bits. The fast ones in kernels/ are held against it.
+ *
+ *   x  --(x * S)-->  y  --round to the format's grid-->  q        value = q * (1 / S)
+ */
+#ifndef AG_NUMERICS_QUANTIZE_H
+#define AG_NUMERICS_QUANTIZE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "numerics/format.h"
+#include "numerics/scheme.h"
+
+/* x rounded to the nearest value of the format, ties to the even code. NaN stays NaN. */
+float ag_round_nearest(const ag_format *format, float x, ag_overflow overflow);
+
+/* x rounded up or down with the probability that makes the mean right; `random` is 32 uniform
+ * bits: away from zero when the discarded part, as a fraction of 2^32, plus random carries. */
+float ag_round_stochastic(const ag_format *format, float x, uint32_t random, ag_overflow overflow);
+
+/* x rounded toward zero. */
+float ag_round_toward_zero(const ag_format *format, float x, ag_overflow overflow);
+
+/* float32 to BF16 and back, nearest-even. NaN becomes 0x7fc00000. */
+float ag_round_bf16(float x);
+
+/* Where a random word of stochastic rounding belongs. */
+typedef struct ag_rounding_site {
+    uint64_t key;  /* ag_stream_key(seed, AG_STREAM_ROUNDING) */
+    uint32_t site; /* layer * 64 + linear * 8 + role */
+    uint32_t use;  /* 0, 1; + 128 in evaluation */
+    uint32_t step;
+} ag_rounding_site;
+
+/* The random word of the element with row-major index `element` of the global tensor. */
+uint32_t ag_rounding_random(const ag_rounding_site *where, uint64_t element);
+
+/* The largest |x|, NaN ignored, Inf counted; 0 for count = 0. */
+float ag_amax(const float *x, size_t count);
+
+/* The scale S of 3.4: fl(max / amax) * 2^-margin, pow2 rounds it down, clamped to [2^-126, 2^126].
+ * amax 0, Inf or NaN gives `otherwise` (1 under current scaling, the previous S under delayed). */
+float ag_scale_from_amax(const ag_format *format, float amax, int margin, bool pow2,
+                         float otherwise);
+
+/* out[i] = Q(x[i] * scale) * (1 / scale) for every element: the filter `altgrad quantize` and the
+ * reference of the fast kernels. `first` is the global index of x[0], for stochastic rounding;
+ * `where` may be NULL otherwise. out may be x. */
+void ag_fake_quantize(float *out, const float *x, size_t count, const ag_scheme *scheme,
+                      float scale, const ag_rounding_site *where, uint64_t first);
+
+#endif

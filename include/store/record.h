@@ -1,0 +1,72 @@
+/* What a run leaves behind. The trainer fills it, the store writes it as the run file. */
+#ifndef AG_STORE_RECORD_H
+#define AG_STORE_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "spec/run.h"
+#include "spec/tensors.h"
+
+typedef enum ag_outcome { AG_OUTCOME_DONE, AG_OUTCOME_DIVERGED } ag_outcome;
+
+/* Everything that depends on the machine, kept apart from what the run determines. */
+typedef struct ag_timing {
+    double train_s;
+    double eval_s;
+    double total_s;
+    double tokens_per_s; /* of training, evaluation left out */
+    char host[64];
+    int64_t rank;
+    char blas[64]; /* library and core name */
+    char build[64];
+} ag_timing;
+
+typedef struct ag_record {
+    const ag_run *run; /* borrowed */
+    ag_outcome outcome;
+    char reason[256]; /* why it diverged, "" otherwise */
+
+    /* one element a training step, [steps] */
+    int64_t steps;     /* steps that were trained, <= run->train.steps */
+    double *loss;      /* nats a token, mean over the step's tokens, before its update */
+    double *grad_norm; /* global 2-norm before clipping */
+    double *lr;
+    uint8_t *clipped;
+    uint8_t *skipped; /* nothing was updated: loss or gradient norm not finite */
+
+    /* one element an evaluation, [evals]; the last covers the whole validation part */
+    int64_t evals;
+    int64_t *eval_step; /* steps trained before it */
+    double *val_loss;
+    double *val_loss_hp; /* same weights, every role null */
+
+    int64_t windows;       /* of the last evaluation */
+    double *final_windows; /* loss of each window, [windows] */
+    double *final_windows_hp;
+
+    ag_tensor_table tensors;
+    const float *weights;              /* [tensors.total], by tensors.rows[].offset */
+    const float *weights_initial;      /* NULL unless output.weights asks for it */
+    char digest[AG_DIGEST_LENGTH + 1]; /* of weights: little-endian float32, table order */
+    char digest_initial[AG_DIGEST_LENGTH + 1];
+
+    double entropy_rate; /* of a synthetic corpus, NaN elsewhere */
+    ag_timing timing;
+} ag_record;
+
+/* Arrays for a run with `max_evals` evaluations and `windows` windows in the last, in the arena.
+ * Weights are the trainer's: the record borrows them. */
+ag_status ag_record_make(ag_record *record, const ag_run *run, int64_t max_evals, int64_t windows,
+                         ag_arena *arena);
+
+/* Bytes that ag_record_make takes from a fixed arena. */
+size_t ag_record_bytes(const ag_run *run, int64_t max_evals, int64_t windows);
+
+/* The digest of all tensors of a table. */
+ag_status ag_weights_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_tensor_table *tensors,
+                            const float *weights);
+
+#endif

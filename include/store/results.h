@@ -1,0 +1,53 @@
+/* Reading a results file: what summary, plan, status and check need of it. */
+#ifndef AG_STORE_RESULTS_H
+#define AG_STORE_RESULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "spec/grid.h"
+
+typedef enum ag_run_status {
+    AG_RUN_DONE,
+    AG_RUN_DIVERGED,
+    AG_RUN_FAILED,
+    AG_RUN_PENDING
+} ag_run_status;
+
+typedef struct ag_result_row {
+    char id[AG_ID_LENGTH + 1];
+    ag_run_status status;
+    const char *reason;
+    bool orphan; /* no run of the grid has this id any more */
+    int64_t steps;
+    double loss;     /* of the last training step */
+    double val_loss; /* of the whole validation part; NaN where there is none */
+    double val_loss_hp;
+    double train_s;
+    double tokens_per_s;
+} ag_result_row;
+
+typedef struct ag_results {
+    ag_grid grid; /* labels and axes; of each run only the id is set */
+    size_t n_rows;
+    const ag_result_row *rows;
+    bool packed;
+    ag_arena arena;
+} ag_results;
+
+/* Opens read-only beside a running experiment. AG_ERR_INPUT not found, AG_ERR_FILE not ours. */
+ag_status ag_results_open(ag_results *results, const char *path);
+void ag_results_close(ag_results *results);
+
+/* The row of a run, or NULL. */
+const ag_result_row *ag_results_row(const ag_results *results, const char *id);
+
+/* Ids of the completed runs of OUT (spooled or packed) without an experiment; an empty list where
+ * nothing is there yet. */
+ag_status ag_results_completed(const char (**ids)[AG_ID_LENGTH + 1], size_t *count,
+                               const char *path, ag_arena *arena);
+
+#endif

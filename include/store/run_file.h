@@ -1,0 +1,23 @@
+/* A run file: one completed run as a small HDF5 file. Its bytes travel from the trainer to rank 0
+ * and onto the disk unchanged. Layout: /runs/<id> of the results file, at the same path. */
+#ifndef AG_STORE_RUN_FILE_H
+#define AG_STORE_RUN_FILE_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "store/record.h"
+
+/* Writes a run file at `path` (overwritten). */
+ag_status ag_run_file_write(const char *path, const ag_record *record);
+
+/* Writes a run file into the open descriptor `fd`, from its start, through an unlinked temporary in
+ * /dev/shm (TMPDIR where that is missing or too small). */
+ag_status ag_run_file_write_fd(int fd, const ag_record *record);
+
+/* The weights of run `id` (or the only run where `id` is "") of a results file or run file, into
+ * weights [tensors->total]. AG_ERR_INPUT when a tensor is missing or has another shape; AG_ERR_FILE
+ * when its crc32 does not match. */
+ag_status ag_weights_read(float *weights, const ag_tensor_table *tensors, const char *path,
+                          const char *id);
+
+#endif

@@ -1,0 +1,43 @@
+/* Trains one run: run configuration in, record out. Knows no MPI, no YAML. */
+#ifndef AG_TRAIN_TRAIN_H
+#define AG_TRAIN_TRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "data/corpus.h"
+#include "kernels/kernels.h"
+#include "spec/run.h"
+#include "store/record.h"
+
+typedef enum ag_phase { AG_PHASE_TRAINING, AG_PHASE_EVALUATING } ag_phase;
+
+typedef struct ag_train_progress {
+    ag_phase phase;
+    int64_t step;    /* steps trained */
+    double loss;     /* of the last step */
+    double val_loss; /* of the last evaluation, NaN before the first */
+} ag_train_progress;
+
+/* What the trainer tells and asks while it works; each may be NULL. Never called inside a kernel:
+ * once after every step and every few windows of an evaluation. */
+typedef struct ag_train_hooks {
+    void *context;
+    void (*progress)(void *context, const ag_train_progress *progress);
+    bool (*should_stop)(void *context);
+} ag_train_hooks;
+
+/* Bytes of memory that training `run` takes, for the arena and for `altgrad plan`. `val_windows`
+ * is ag_val_windows(). */
+size_t ag_train_bytes(const ag_run *run, int64_t val_windows);
+
+/* Trains `run` on `corpus` from the random initial weights, or from `init` (tensor-table layout)
+ * where that is not NULL. The record and all it points to lie in `arena`, a fixed arena of
+ * ag_train_bytes. A run that diverges is a record with that outcome, not a failure; AG_ERR_SYSTEM
+ * when should_stop() ended it. */
+ag_status ag_train(ag_record *record, const ag_run *run, const ag_corpus *corpus, const float *init,
+                   const ag_kernels *kernels, const ag_train_hooks *hooks, ag_arena *arena);
+
+#endif

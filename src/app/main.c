@@ -1,0 +1,59 @@
+/* altgrad: a table of subcommands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "base/log.h"
+#include "base/text.h"
+
+typedef struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} command;
+
+static const command s_commands[] = {
+    {"help", NULL, "this list"},
+};
+
+enum { N_COMMANDS = sizeof s_commands / sizeof s_commands[0] };
+
+static void print_help(FILE *out)
+{
+    fputs("altgrad: what training loses, layer by layer, in a low-precision number format\n\n"
+          "usage: altgrad COMMAND ... ('altgrad COMMAND --help' tells more)\n\n",
+          out);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", s_commands[i].name, s_commands[i].help);
+    fputs("\nexample: mpirun -n 2 altgrad run jobs/quickstart.yaml\n", out);
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[N_COMMANDS];
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        names[i] = s_commands[i].name;
+    const char *nearest = ag_nearest_word(name, names, N_COMMANDS);
+    ag_log(AG_LOG_ERROR, "there is no command '%s'%s%s%s ('altgrad --help' lists them)", name,
+           nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
+           nearest != NULL ? "'?" : "");
+    return AG_EXIT_INPUT;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return AG_EXIT_INPUT;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return AG_EXIT_OK;
+    }
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (s_commands[i].run != NULL && strcmp(s_commands[i].name, name) == 0)
+            return s_commands[i].run(argc - 1, argv + 1);
+    }
+    return unknown_command(name);
+}
