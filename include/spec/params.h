@@ -23,9 +23,10 @@ typedef enum ag_param_type {
 } ag_param_type;
 
 typedef enum ag_param_use {
-    AG_USE_IDENTITY, /* part of the run id */
-    AG_USE_RUN,      /* a trainer needs it, the id does not hold it */
-    AG_USE_DATA,     /* enters the id through the digest of the data or of the initial weights */
+    AG_USE_IDENTITY,   /* part of the run id */
+    AG_USE_RUN,        /* a trainer needs it, the id does not hold it */
+    AG_USE_DATA,       /* enters the id through the digest of the data or of the initial weights */
+    AG_USE_EXPERIMENT, /* of the experiment as a whole: no trainer sees it */
 } ag_param_use;
 
 typedef struct ag_param {
@@ -39,8 +40,7 @@ typedef struct ag_param {
     ag_param_use use;
     const char *unit; /* "" when it has none */
     const char *help;
-    const char
-        *neutral; /* of a key added after schema 1: the value at which the id leaves it out */
+    const char *neutral; /* of a key added after schema 1: at this value the id leaves it out */
 } ag_param;
 
 /* The table, sorted by section as in the experiment file. */
@@ -48,6 +48,9 @@ const ag_param *ag_params(size_t *count);
 
 /* The row of a dotted key, or NULL. */
 const ag_param *ag_param_find(const char *key);
+
+/* What values the parameter takes, in words: "whole number, 1 to 1000". Cut to `size`. */
+void ag_param_expects(char *text, size_t size, const ag_param *param);
 
 /* The nearest key to one that is not known, or NULL. */
 const char *ag_param_nearest(const char *key);

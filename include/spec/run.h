@@ -111,6 +111,12 @@ typedef struct ag_output_spec {
     int64_t weights; /* ag_keep_weights */
 } ag_output_spec;
 
+/* How the summary compares runs: the same for every run of an experiment. */
+typedef struct ag_compare_spec {
+    int64_t metric; /* index of its word */
+    double margin;  /* nats a token */
+} ag_compare_spec;
+
 /* What the data turned out to be: read from the corpus, part of the identity by its digest. */
 typedef struct ag_data_facts {
     char digest[AG_DIGEST_LENGTH + 1];
@@ -129,6 +135,7 @@ typedef struct ag_run {
     ag_observe_spec observe;
     ag_limits_spec limits; /* section "run" of the experiment file */
     ag_output_spec output;
+    ag_compare_spec compare;
 
     ag_data_facts facts;
     char init_digest[AG_DIGEST_LENGTH + 1]; /* of model.init's weights; "" = random init */
