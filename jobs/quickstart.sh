@@ -1,0 +1,14 @@
+#!/bin/sh
+# From a fresh clone to results: installs what is missing, builds, trains the small grid of
+# jobs/quickstart.yaml on two ranks, prints the comparison and draws the losses.
+set -eu
+cd "$(dirname "$0")/.."
+. jobs/common.sh
+
+need run
+say "building ..."
+build -DALTGRAD_TESTS=OFF
+mpi_environment
+mpirun -n 2 --oversubscribe "$build_dir/altgrad" run jobs/quickstart.yaml "$@"
+PATH="/usr/bin:$PATH" python3 analysis/plot.py results/quickstart.h5 -o results/quickstart.png
+say "results: results/quickstart.h5    plot: results/quickstart.png"
