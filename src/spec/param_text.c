@@ -273,8 +273,13 @@ static ag_status read_words(int64_t *bits, const ag_param *param, const char *te
     return AG_OK;
 }
 
-static ag_status read_text(const char **value, const char *text, ag_arena *arena)
+static ag_status read_text(const ag_param *param, const char **value, const char *text,
+                           ag_arena *arena)
 {
+    json_t *checked = json_string(text);
+    if (checked == NULL)
+        return ag_fail(AG_ERR_INPUT, "%s: the text is not valid UTF-8", param->key);
+    json_decref(checked);
     const char *copy = ag_arena_strdup(arena, text);
     if (copy == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
@@ -319,7 +324,7 @@ static bool read_plain(plain_value *out, size_t *size, const ag_param *param, co
 ag_status ag_param_set(ag_run *run, const ag_param *param, const char *text, ag_arena *arena)
 {
     if (param->type == AG_PARAM_TEXT)
-        return read_text(at(run, param), text, arena);
+        return read_text(param, at(run, param), text, arena);
     if (param->type == AG_PARAM_WORD)
         return read_word(at(run, param), param, text);
     if (param->type == AG_PARAM_WORDS)

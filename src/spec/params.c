@@ -131,13 +131,8 @@ const char *ag_param_nearest(const char *key)
 void ag_run_defaults(ag_run *run)
 {
     *run = (ag_run){0};
-    for (size_t i = 0; i < N_PARAMS; i++) {
-        const ag_param *param = &s_params[i];
-        if (param->type == AG_PARAM_TEXT)
-            *ag_param_text_at(run, param) = param->default_text;
-        else
-            (void)ag_param_set(run, param, param->default_text, NULL);
-    }
+    for (size_t i = 0; i < N_PARAMS; i++)
+        ag_param_preset(run, &s_params[i], s_params[i].default_text);
 }
 
 static ag_status check_model(const ag_model_spec *model)

@@ -1,0 +1,201 @@
+/* The precision of each layer as JSON: layer name, role, scheme. A role that is not quantised is
+ * null; "input.wgrad" and its like stand only where the second use of a role differs from the
+ * first. */
+#include <stdio.h>
+#include <string.h>
+
+#include "spec/layers.h"
+#include "spec/run_json.h"
+#include "spec_internal.h"
+
+enum { MAX_HISTORY = 1000000, MAX_MARGIN = 256, MAX_BLOCK = 65536 };
+
+/* --- writing */
+
+static void add_word(ag_text *text, const char *name, const char *word)
+{
+    ag_text_add(text, name);
+    ag_text_add(text, "\"");
+    ag_text_add(text, word);
+    ag_text_add(text, "\"");
+}
+
+static void add_scheme(ag_text *text, const ag_scheme *scheme)
+{
+    if (!scheme->quantised) {
+        ag_text_add(text, "null");
+        return;
+    }
+    add_word(text, "{\"amax\":", ag_amax_words[scheme->amax]);
+    ag_text_printf(text, ",\"block_cols\":%d,\"block_rows\":%d", scheme->block_cols,
+                   scheme->block_rows);
+    add_word(text, ",\"format\":", scheme->format.name);
+    add_word(text, ",\"granularity\":", ag_granularity_words[scheme->granularity]);
+    ag_text_printf(text, ",\"history\":%d,\"margin\":%d", scheme->history, scheme->margin);
+    add_word(text, ",\"overflow\":", ag_overflow_words[scheme->overflow]);
+    ag_text_add(text, scheme->pow2 ? ",\"pow2\":true" : ",\"pow2\":false");
+    add_word(text, ",\"rounding\":", ag_rounding_words[scheme->rounding]);
+    add_word(text, ",\"ste\":", ag_ste_words[scheme->ste]);
+    ag_text_add(text, "}");
+}
+
+static void add_role(ag_text *text, const ag_layer_precision *precision, ag_role role)
+{
+    const ag_scheme *uses = precision->scheme[role];
+    add_word(text, "", ag_role_words[role]);
+    ag_text_add(text, ":");
+    add_scheme(text, &uses[0]);
+    if (ag_scheme_equal(&uses[0], &uses[1]))
+        return;
+    add_word(text, ",", ag_use_words[role][1]);
+    ag_text_add(text, ":");
+    add_scheme(text, &uses[1]);
+}
+
+static void add_layer(ag_text *text, const ag_run *run, size_t index)
+{
+    ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, index);
+    add_word(text, "", layer.name);
+    ag_text_add(text, ":{");
+    add_role(text, &run->layers[index], AG_ROLE_GRAD_OUTPUT);
+    ag_text_add(text, ",");
+    add_role(text, &run->layers[index], AG_ROLE_INPUT);
+    ag_text_add(text, ",");
+    add_role(text, &run->layers[index], AG_ROLE_WEIGHT);
+    ag_text_add(text, "}");
+}
+
+/* The successor of `block` among the numbers below `count` ordered as texts: 0, 1, 10, 11, 2. */
+static size_t next_block(size_t block, size_t count)
+{
+    if (block > 0 && block * 10 < count)
+        return block * 10;
+    while (block % 10 == 9 || block + 1 >= count)
+        block /= 10;
+    return block + 1;
+}
+
+/* lm_head is first in the order of names, and a block's layers come in their own order. */
+void ag_layers_to_json(ag_text *text, const ag_run *run)
+{
+    size_t blocks = (size_t)run->model.n_layer;
+    ag_text_add(text, "{");
+    add_layer(text, run, ag_layer_count(&run->model) - 1);
+    size_t block = 0;
+    for (size_t done = 0; done < blocks; done++) {
+        for (size_t linear = 0; linear < AG_LINEARS_PER_BLOCK; linear++) {
+            ag_text_add(text, ",");
+            add_layer(text, run, block * AG_LINEARS_PER_BLOCK + linear);
+        }
+        if (done + 1 < blocks)
+            block = next_block(block, blocks);
+    }
+    ag_text_add(text, "}");
+}
+
+/* --- reading */
+
+static ag_status read_words(ag_scheme *scheme, ag_json_at at)
+{
+    int amax = 0;
+    int granularity = 0;
+    int overflow = 0;
+    int rounding = 0;
+    int ste = 0;
+    AG_TRY(ag_json_word(&amax, at, "amax", ag_amax_words, AG_AMAX_MODES));
+    AG_TRY(ag_json_word(&granularity, at, "granularity", ag_granularity_words, AG_GRANULARITIES));
+    AG_TRY(ag_json_word(&overflow, at, "overflow", ag_overflow_words, AG_OVERFLOWS));
+    AG_TRY(ag_json_word(&rounding, at, "rounding", ag_rounding_words, AG_ROUNDINGS));
+    AG_TRY(ag_json_word(&ste, at, "ste", ag_ste_words, AG_STES));
+    scheme->amax = (ag_amax_mode)amax;
+    scheme->granularity = (ag_granularity)granularity;
+    scheme->overflow = (ag_overflow)overflow;
+    scheme->rounding = (ag_rounding)rounding;
+    scheme->ste = (ag_ste)ste;
+    return AG_OK;
+}
+
+static ag_status read_numbers(ag_scheme *scheme, ag_json_at at)
+{
+    int64_t rows = 0;
+    int64_t cols = 0;
+    int64_t history = 0;
+    int64_t margin = 0;
+    AG_TRY(ag_json_whole(&rows, at, "block_rows", 0, MAX_BLOCK));
+    AG_TRY(ag_json_whole(&cols, at, "block_cols", 0, MAX_BLOCK));
+    AG_TRY(ag_json_whole(&history, at, "history", 0, MAX_HISTORY));
+    AG_TRY(ag_json_whole(&margin, at, "margin", -MAX_MARGIN, MAX_MARGIN));
+    AG_TRY(ag_json_bool(&scheme->pow2, at, "pow2"));
+    scheme->block_rows = (int)rows;
+    scheme->block_cols = (int)cols;
+    scheme->history = (int)history;
+    scheme->margin = (int)margin;
+    return AG_OK;
+}
+
+static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *key)
+{
+    static const char *const known[] = {"amax",        "block_cols", "block_rows", "format",
+                                        "granularity", "history",    "margin",     "overflow",
+                                        "pow2",        "rounding",   "ste",        NULL};
+    const json_t *value = NULL;
+    *scheme = (ag_scheme){0};
+    AG_TRY(ag_json_member(&value, layer, key));
+    if (json_is_null(value))
+        return AG_OK;
+    char path[AG_PATH_SIZE];
+    snprintf(path, sizeof path, "%s.%s", layer.path, key);
+    ag_json_at at = {value, path};
+    const char *format = NULL;
+    AG_TRY(ag_json_known(at, known));
+    AG_TRY(ag_json_text(&format, at, "format"));
+    AG_TRY(ag_format_parse(&scheme->format, format));
+    AG_TRY(read_words(scheme, at));
+    AG_TRY(read_numbers(scheme, at));
+    scheme->quantised = true;
+    return ag_scheme_check(scheme);
+}
+
+static ag_status read_precision(ag_layer_precision *precision, ag_json_at at)
+{
+    const char *known[2 * AG_ROLES + 1] = {NULL};
+    for (size_t role = 0; role < AG_ROLES; role++) {
+        known[2 * role] = ag_role_words[role];
+        known[2 * role + 1] = ag_use_words[role][1];
+    }
+    AG_TRY(ag_json_known(at, known));
+    for (size_t role = 0; role < AG_ROLES; role++) {
+        ag_scheme *uses = precision->scheme[role];
+        AG_TRY(read_scheme(&uses[0], at, ag_role_words[role]));
+        uses[1] = uses[0];
+        if (json_object_get(at.object, ag_use_words[role][1]) != NULL)
+            AG_TRY(read_scheme(&uses[1], at, ag_use_words[role][1]));
+    }
+    return AG_OK;
+}
+
+static ag_status read_layer(ag_layer_precision *precision, ag_json_at at, const char *name)
+{
+    const json_t *value = NULL;
+    char path[AG_PATH_SIZE];
+    AG_TRY(ag_json_member(&value, at, name));
+    snprintf(path, sizeof path, "%s.%s", at.path, name);
+    return read_precision(precision, (ag_json_at){value, path});
+}
+
+ag_status ag_layers_from_json(ag_run *run, ag_json_at at, ag_arena *arena)
+{
+    size_t count = ag_layer_count(&run->model);
+    if (json_object_size(at.object) != count)
+        return ag_fail(AG_ERR_INPUT, "%s: expected the %zu layers of this model, found %zu",
+                       at.path, count, json_object_size(at.object));
+    ag_layer_precision *layers = ag_arena_alloc(arena, count * sizeof *layers);
+    if (layers == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
+        AG_TRY(read_layer(&layers[i], at, layer.name));
+    }
+    run->layers = layers;
+    return AG_OK;
+}
