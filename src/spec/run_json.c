@@ -15,9 +15,8 @@ static void add_key(ag_text *text, const char *key)
     ag_text_add(text, "\":");
 }
 
-static void add_digest(ag_text *text, const char *key, const char *digest)
+void ag_digest_to_json(ag_text *text, const char *digest)
 {
-    add_key(text, key);
     if (digest[0] == '\0')
         ag_text_add(text, "null");
     else
@@ -49,11 +48,11 @@ static void add_section(ag_text *text, const ag_run *run, const char *name, ag_p
     ag_text_add(text, *before == '{' ? "{}" : "}");
 }
 
-/* The data by what it turned out to be, wherever it came from. */
-static void add_data(ag_text *text, const ag_data_facts *facts)
+void ag_facts_to_json(ag_text *text, const ag_data_facts *facts)
 {
-    ag_text_add(text, "\"data\":{");
-    add_digest(text, "digest", facts->digest);
+    ag_text_add(text, "{");
+    add_key(text, "digest");
+    ag_digest_to_json(text, facts->digest);
     ag_text_printf(text,
                    ",\"train_tokens\":%" PRId64 ",\"val_tokens\":%" PRId64
                    ",\"vocab_size\":%" PRId64 "}",
@@ -76,12 +75,13 @@ void ag_run_canonical(ag_text *text, const ag_run *run)
     ag_run resolved = with_seeds(run);
     ag_text_add(text, "{\"compute\":");
     ag_json_string(text, ag_compute_words[run->compute]);
-    ag_text_add(text, ",");
-    add_data(text, &run->facts);
+    ag_text_add(text, ",\"data\":");
+    ag_facts_to_json(text, &run->facts);
     ag_text_add(text, ",");
     add_section(text, &resolved, "eval", AG_PART_IDENTITY);
     ag_text_add(text, ",");
-    add_digest(text, "init", run->init_digest);
+    add_key(text, "init");
+    ag_digest_to_json(text, run->init_digest);
     ag_text_add(text, ",\"layers\":");
     ag_layers_to_json(text, run);
     ag_text_add(text, ",");

@@ -8,7 +8,6 @@
 #include "spec_internal.h"
 
 enum { MAX_VOCAB = 65536 };
-static const int64_t s_max_whole = INT64_C(1) << 53;
 
 /* A missing key is one that an id from before the key leaves out. */
 static ag_status read_param(ag_run *run, const ag_param *param, ag_json_at at, const char *leaf,
@@ -60,31 +59,28 @@ static ag_status check_effects(const ag_run *run, const json_t *identity)
     return AG_OK;
 }
 
-static ag_status read_facts(ag_data_facts *facts, ag_json_at parent)
+ag_status ag_facts_from_json(ag_data_facts *facts, ag_json_at at)
 {
     static const char *const known[] = {"digest", "train_tokens", "val_tokens", "vocab_size", NULL};
-    ag_json_at at = {NULL, "run.data"};
-    AG_TRY(ag_json_member(&at.object, parent, "data"));
     AG_TRY(ag_json_known(at, known));
     AG_TRY(ag_json_hex(facts->digest, at, "digest", AG_DIGEST_LENGTH));
-    AG_TRY(ag_json_whole(&facts->train_tokens, at, "train_tokens", 1, s_max_whole));
-    AG_TRY(ag_json_whole(&facts->val_tokens, at, "val_tokens", 0, s_max_whole));
+    AG_TRY(ag_json_whole(&facts->train_tokens, at, "train_tokens", 1, AG_MAX_WHOLE));
+    AG_TRY(ag_json_whole(&facts->val_tokens, at, "val_tokens", 0, AG_MAX_WHOLE));
     return ag_json_whole(&facts->vocab_size, at, "vocab_size", 1, MAX_VOCAB);
 }
 
-static ag_status read_init(ag_run *run, ag_json_at at)
+ag_status ag_digest_from_json(char digest[AG_DIGEST_LENGTH + 1], ag_json_at at, const char *key)
 {
     const json_t *value = NULL;
-    AG_TRY(ag_json_member(&value, at, "init"));
-    if (json_is_null(value))
-        return AG_OK;
-    return ag_json_hex(run->init_digest, at, "init", AG_DIGEST_LENGTH);
+    AG_TRY(ag_json_member(&value, at, key));
+    digest[0] = '\0';
+    return json_is_null(value) ? AG_OK : ag_json_hex(digest, at, key, AG_DIGEST_LENGTH);
 }
 
 static ag_status read_version(ag_json_at at)
 {
     int64_t version = 0;
-    AG_TRY(ag_json_whole(&version, at, "numerics", 0, s_max_whole));
+    AG_TRY(ag_json_whole(&version, at, "numerics", 0, AG_MAX_WHOLE));
     if (version != AG_NUMERICS_VERSION)
         return ag_fail(AG_ERR_INPUT,
                        "run.numerics: this program computes by version %d of the numerics, the run "
@@ -98,15 +94,17 @@ static ag_status read_identity(ag_run *run, const json_t *identity, ag_arena *ar
     static const char *const known[] = {"compute",  "data",      "eval", "init", "layers", "model",
                                         "numerics", "optimizer", "seed", "stop", "train",  NULL};
     ag_json_at at = {identity, "run"};
+    ag_json_at data = {NULL, "run.data"};
     ag_json_at layers = {NULL, "run.layers"};
     int compute = 0;
     AG_TRY(ag_json_known(at, known));
     AG_TRY(read_version(at));
     AG_TRY(ag_json_word(&compute, at, "compute", ag_compute_words, AG_COMPUTES));
     run->compute = (ag_compute)compute;
-    AG_TRY(ag_json_whole(&run->seed, at, "seed", 0, s_max_whole));
-    AG_TRY(read_facts(&run->facts, at));
-    AG_TRY(read_init(run, at));
+    AG_TRY(ag_json_whole(&run->seed, at, "seed", 0, AG_MAX_WHOLE));
+    AG_TRY(ag_json_member(&data.object, at, "data"));
+    AG_TRY(ag_facts_from_json(&run->facts, data));
+    AG_TRY(ag_digest_from_json(run->init_digest, at, "init"));
     for (size_t i = 0; ag_identity_sections[i] != NULL; i++)
         AG_TRY(read_section(run, at, ag_identity_sections[i], AG_PART_IDENTITY, arena));
     AG_TRY(ag_json_member(&layers.object, at, "layers"));

@@ -12,6 +12,8 @@
 
 enum { AG_SECTION_KEYS = 24, AG_PATH_SIZE = 128, AG_COMPUTES = 2 };
 
+#define AG_MAX_WHOLE (INT64_C(1) << 53) /* every whole number up to here survives JSON */
+
 /* The words of `compute`, by ag_compute. */
 extern const char *const ag_compute_words[AG_COMPUTES];
 
@@ -91,9 +93,24 @@ ag_status ag_json_hex(char *out, ag_json_at at, const char *key, size_t length);
 
 /* --- layers */
 
+/* The data by what it turned out to be, wherever it came from. */
+void ag_facts_to_json(ag_text *text, const ag_data_facts *facts);
+ag_status ag_facts_from_json(ag_data_facts *facts, ag_json_at at);
+
+/* A digest; "" is null. */
+void ag_digest_to_json(ag_text *text, const char *digest);
+ag_status ag_digest_from_json(char digest[AG_DIGEST_LENGTH + 1], ag_json_at at, const char *key);
+
 /* The run's layers as an object, sorted by name; and back, into an array in the arena, once the
  * run's model and vocabulary are set. */
 void ag_layers_to_json(ag_text *text, const ag_run *run);
 ag_status ag_layers_from_json(ag_run *run, ag_json_at at, ag_arena *arena);
+
+/* --- the grid */
+
+enum { AG_GRID_VERSION = 1, AG_AXIS_TYPES = 3 };
+
+/* By ag_axis_type. */
+extern const char *const ag_axis_words[AG_AXIS_TYPES];
 
 #endif
