@@ -13,7 +13,8 @@ typedef struct command {
 } command;
 
 static const command s_commands[] = {
-    {"help", NULL, "this list"},
+    {"help",   NULL,          "this list"                                               },
+    {"params", ag_cmd_params, "every key of the experiment file, with default and range"},
 };
 
 enum { N_COMMANDS = sizeof s_commands / sizeof s_commands[0] };
