@@ -41,6 +41,10 @@ typedef float ag_round_bf16_fn(float *out, const float *x, size_t count);
 typedef void ag_quantize_fn(float *out, const float *x, size_t count, const ag_format *format,
                             float scale, ag_overflow overflow);
 
+/* The shift of ag_quantize_fn, 2^-emax or 1: a product's inv_a is that of the scale divided by it.
+ */
+float ag_operand_shift(const ag_format *format);
+
 /* The same with stochastic rounding; x[0] has the global index `first`. */
 typedef void ag_quantize_stochastic_fn(float *out, const float *x, size_t count,
                                        const ag_format *format, float scale, ag_overflow overflow,
@@ -123,8 +127,8 @@ typedef void ag_cross_entropy_fn(float *restrict logits, float *restrict losses,
 typedef void ag_cross_entropy_loss_fn(float *restrict losses, const float *restrict logits,
                                       const int32_t *targets, size_t N, size_t V);
 
-/* x = keep ? x / (1 - p) : 0, keep from Philox(key, index, site, step), index = first + i. Serves
- * the forward and, with the same arguments, the backward pass. */
+/* x = keep ? x * fl(1 / (1 - p)) : 0, keep from Philox(key, index, site, step), index = first + i.
+ * Serves the forward and, with the same arguments, the backward pass. */
 typedef void ag_dropout_fn(float *x, size_t count, float p, uint64_t key, uint32_t site,
                            uint32_t step, uint64_t first);
 

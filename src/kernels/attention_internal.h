@@ -1,0 +1,60 @@
+/* What both attention kernels share. All sums run over their index in ascending order, but the
+ * sums over a row of probabilities, which have the lanes of float_maths.h. */
+#ifndef AG_KERNELS_ATTENTION_INTERNAL_H
+#define AG_KERNELS_ATTENTION_INTERNAL_H
+
+#include "float_maths.h"
+#include "kernels_internal.h"
+
+/* One head of one sequence. Rows of q, k, v and their gradients are 3 C apart, of out C. */
+typedef struct attention_head {
+    size_t T, D;
+    size_t wide, narrow; /* 3 C, C */
+    size_t qkv;          /* offset of q's first row; k and v follow at C and 2 C */
+    size_t out;          /* offset of the first row of out */
+    size_t probs;        /* offset of the first row of probs */
+    uint64_t index;      /* of the first probability, in the dropout mask */
+    float scale;         /* 1 / sqrt(D) */
+} attention_head;
+
+static inline attention_head attention_head_at(const ag_attention_shape *shape, size_t b, size_t h)
+{
+    size_t T = shape->T;
+    size_t D = shape->C / shape->H;
+    return (attention_head){
+        .T = T,
+        .D = D,
+        .wide = 3 * shape->C,
+        .narrow = shape->C,
+        .qkv = b * T * 3 * shape->C + h * D,
+        .out = b * T * shape->C + h * D,
+        .probs = (b * shape->H + h) * T * T,
+        .index = ((shape->first + b) * shape->H + h) * T * T,
+        .scale = 1 / sqrtf((float)D),
+    };
+}
+
+/* row [count] of scores becomes probabilities */
+static inline void row_softmax(float *row, size_t count)
+{
+    float share = 1 / row_exp(row, row_max(row, count), count);
+    for (size_t i = 0; i < count; i++)
+        row[i] *= share;
+}
+
+/* dp [count], the gradient of probabilities p, becomes that of the scores times `scale` */
+static inline void row_softmax_backward(float *dp, const float *p, size_t count, float scale)
+{
+    float part[LANES] = {0};
+    size_t whole = count - count % LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            part[j] += p[i + j] * dp[i + j];
+    for (size_t j = 0; j < count - whole; j++)
+        part[j] += p[whole + j] * dp[whole + j];
+    float mean = lanes_sum(part);
+    for (size_t i = 0; i < count; i++)
+        dp[i] = p[i] * (dp[i] - mean) * scale;
+}
+
+#endif

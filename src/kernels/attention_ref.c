@@ -1,0 +1,120 @@
+/* Causal self-attention as its formulas, one head after the other. */
+#include "attention_internal.h"
+
+size_t ag_attention_scratch(const ag_attention_shape *shape)
+{
+    size_t T = shape->T;
+    return 2 * T * T + T * (shape->C / shape->H);
+}
+
+/* The dropout of row t's t + 1 probabilities. */
+static void drop_row(float *row, const attention_head *head, size_t t,
+                     const ag_attention_shape *shape)
+{
+    if (shape->dropout > 0)
+        ag_dropout_ref(row, t + 1, shape->dropout, shape->key, shape->site, shape->step,
+                       head->index + t * head->T);
+}
+
+static void head_forward(float *out, float *probs, float *dropped, const float *qkv,
+                         const attention_head *head, const ag_attention_shape *shape)
+{
+    const size_t T = head->T;
+    const size_t D = head->D;
+    const float *k = qkv + head->narrow;
+    const float *v = k + head->narrow;
+    for (size_t t = 0; t < T; t++) {
+        float *p = probs + t * T;
+        for (size_t s = 0; s <= t; s++) {
+            float score = 0;
+            for (size_t d = 0; d < D; d++)
+                score += qkv[t * head->wide + d] * k[s * head->wide + d];
+            p[s] = score * head->scale;
+        }
+        row_softmax(p, t + 1);
+        for (size_t s = t + 1; s < T; s++)
+            p[s] = 0;
+        memcpy(dropped, p, (t + 1) * sizeof *p);
+        drop_row(dropped, head, t, shape);
+        for (size_t d = 0; d < D; d++) {
+            float sum = 0;
+            for (size_t s = 0; s <= t; s++)
+                sum += dropped[s] * v[s * head->wide + d];
+            out[t * head->narrow + d] = sum;
+        }
+    }
+}
+
+void ag_attention_forward_ref(float *restrict out, float *restrict probs, float *restrict scratch,
+                              const float *restrict qkv, const ag_attention_shape *shape)
+{
+    for (size_t b = 0; b < shape->B; b++) {
+        for (size_t h = 0; h < shape->H; h++) {
+            attention_head head = attention_head_at(shape, b, h);
+            head_forward(out + head.out, probs + head.probs, scratch, qkv + head.qkv, &head, shape);
+        }
+    }
+}
+
+/* dscores [T, T] below and on the diagonal, from dout . v^T; dropped [T, T] the probabilities as
+ * they were multiplied with v */
+static void scores_backward(float *dscores, float *dropped, const float *dout, const float *v,
+                            const float *probs, const attention_head *head,
+                            const ag_attention_shape *shape)
+{
+    const size_t T = head->T;
+    for (size_t t = 0; t < T; t++) {
+        float *dp = dscores + t * T;
+        for (size_t s = 0; s <= t; s++) {
+            dp[s] = 0;
+            for (size_t d = 0; d < head->D; d++)
+                dp[s] += dout[t * head->narrow + d] * v[s * head->wide + d];
+        }
+        drop_row(dp, head, t, shape);
+        row_softmax_backward(dp, probs + t * T, t + 1, head->scale);
+        memcpy(dropped + t * T, probs + t * T, (t + 1) * sizeof *probs);
+        drop_row(dropped + t * T, head, t, shape);
+    }
+}
+
+/* dq = dscores k, dk = dscores^T q, dv = dropped^T dout */
+static void operands_backward(float *dqkv, const float *dscores, const float *dropped,
+                              const float *dout, const float *qkv, const attention_head *head)
+{
+    const size_t T = head->T;
+    const size_t C = head->narrow;
+    const size_t wide = head->wide;
+    for (size_t t = 0; t < T; t++) {
+        for (size_t d = 0; d < head->D; d++) {
+            float dq = 0;
+            float dk = 0;
+            float dv = 0;
+            for (size_t s = 0; s <= t; s++)
+                dq += dscores[t * T + s] * qkv[s * wide + C + d];
+            for (size_t s = t; s < T; s++) {
+                dk += dscores[s * T + t] * qkv[s * wide + d];
+                dv += dropped[s * T + t] * dout[s * C + d];
+            }
+            dqkv[t * wide + d] = dq;
+            dqkv[t * wide + C + d] = dk;
+            dqkv[t * wide + 2 * C + d] = dv;
+        }
+    }
+}
+
+void ag_attention_backward_ref(float *restrict dqkv, float *restrict scratch,
+                               const float *restrict dout, const float *restrict qkv,
+                               const float *restrict probs, const ag_attention_shape *shape)
+{
+    float *dscores = scratch;
+    float *dropped = scratch + shape->T * shape->T;
+    for (size_t b = 0; b < shape->B; b++) {
+        for (size_t h = 0; h < shape->H; h++) {
+            attention_head head = attention_head_at(shape, b, h);
+            const float *v = qkv + head.qkv + 2 * shape->C;
+            scores_backward(dscores, dropped, dout + head.out, v, probs + head.probs, &head, shape);
+            operands_backward(dqkv + head.qkv, dscores, dropped, dout + head.out, qkv + head.qkv,
+                              &head);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+/* Dropout, one element at a time. */
+#include "kernels_internal.h"
+
+#include "base/philox.h"
+
+void ag_dropout_ref(float *x, size_t count, float p, uint64_t key, uint32_t site, uint32_t step,
+                    uint64_t first)
+{
+    const uint32_t dropped_below = (uint32_t)((double)p * 0x1p32);
+    const float scale = 1 / (1 - p);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t index = first + i;
+        uint64_t group = index >> 2;
+        ag_philox_block random =
+            ag_philox(key, (uint32_t)group, (uint32_t)(group >> 32) & 0xffffffu, site, step);
+        x[i] = random.word[index & 3] < dropped_below ? 0 : x[i] * scale;
+    }
+}

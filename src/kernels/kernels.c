@@ -1,0 +1,65 @@
+/* The two tables of kernels. */
+#include "kernels_internal.h"
+
+#include <math.h>
+
+float ag_operand_shift(const ag_format *format)
+{
+    return format->exponent == 8 ? 1 : ldexpf(1, -format->emax);
+}
+
+const ag_kernels ag_kernels_ref = {
+    .name = "ref",
+    .gemm_nt = ag_gemm_nt_ref,
+    .gemm_nn = ag_gemm_nn_ref,
+    .gemm_tn = ag_gemm_tn_ref,
+    .amax = ag_amax_ref,
+    .round_bf16 = ag_round_bf16_ref,
+    .quantize = ag_quantize_ref,
+    .quantize_stochastic = ag_quantize_stochastic_ref,
+    .epilogue = ag_epilogue_ref,
+    .accumulate = ag_accumulate_ref,
+    .embedding_forward = ag_embedding_forward_ref,
+    .embedding_backward = ag_embedding_backward_ref,
+    .layernorm_forward = ag_layernorm_forward_ref,
+    .layernorm_backward = ag_layernorm_backward_ref,
+    .bias_backward = ag_bias_backward_ref,
+    .gelu_forward = ag_gelu_forward_ref,
+    .gelu_backward = ag_gelu_backward_ref,
+    .attention_forward = ag_attention_forward_ref,
+    .attention_backward = ag_attention_backward_ref,
+    .cross_entropy = ag_cross_entropy_ref,
+    .cross_entropy_loss = ag_cross_entropy_loss_ref,
+    .dropout = ag_dropout_ref,
+    .add = ag_add_ref,
+    .sum_squares = ag_sum_squares_ref,
+    .adamw = ag_adamw_ref,
+};
+
+const ag_kernels ag_kernels_fast = {
+    .name = "fast",
+    .gemm_nt = ag_gemm_nt_blas,
+    .gemm_nn = ag_gemm_nn_blas,
+    .gemm_tn = ag_gemm_tn_blas,
+    .amax = ag_amax_fast,
+    .round_bf16 = ag_round_bf16_fast,
+    .quantize = ag_quantize_fast,
+    .quantize_stochastic = ag_quantize_stochastic_fast,
+    .epilogue = ag_epilogue_fast,
+    .accumulate = ag_accumulate_fast,
+    .embedding_forward = ag_embedding_forward_fast,
+    .embedding_backward = ag_embedding_backward_fast,
+    .layernorm_forward = ag_layernorm_forward_fast,
+    .layernorm_backward = ag_layernorm_backward_fast,
+    .bias_backward = ag_bias_backward_fast,
+    .gelu_forward = ag_gelu_forward_fast,
+    .gelu_backward = ag_gelu_backward_fast,
+    .attention_forward = ag_attention_forward_fast,
+    .attention_backward = ag_attention_backward_fast,
+    .cross_entropy = ag_cross_entropy_fast,
+    .cross_entropy_loss = ag_cross_entropy_loss_fast,
+    .dropout = ag_dropout_fast,
+    .add = ag_add_fast,
+    .sum_squares = ag_sum_squares_fast,
+    .adamw = ag_adamw_fast,
+};

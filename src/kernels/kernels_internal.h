@@ -1,0 +1,44 @@
+/* What the kernels' files share: their names, and how the fast ones are compiled.
+ *
+ * A kernel whose plain loop is all that a compiler needs stands once, in a .inc file that is
+ * compiled twice: as it is for the reference, and for the widest vectors of the machine at hand
+ * for the fast one. A kernel that needs other loops to be fast has a file of its own. */
+#ifndef AG_KERNELS_INTERNAL_H
+#define AG_KERNELS_INTERNAL_H
+
+#include "kernels/kernels.h"
+
+/* One version for each level of x86-64, chosen when the program starts. Elsewhere the compiler's
+ * own target stands. No value depends on the choice. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define AG_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define AG_CLONES
+#endif
+
+ag_gemm_nt_fn ag_gemm_nt_ref, ag_gemm_nt_blas;
+ag_gemm_nn_fn ag_gemm_nn_ref, ag_gemm_nn_blas;
+ag_gemm_tn_fn ag_gemm_tn_ref, ag_gemm_tn_blas;
+ag_amax_fn ag_amax_ref, ag_amax_fast;
+ag_round_bf16_fn ag_round_bf16_ref, ag_round_bf16_fast;
+ag_quantize_fn ag_quantize_ref, ag_quantize_fast;
+ag_quantize_stochastic_fn ag_quantize_stochastic_ref, ag_quantize_stochastic_fast;
+ag_epilogue_fn ag_epilogue_ref, ag_epilogue_fast;
+ag_accumulate_fn ag_accumulate_ref, ag_accumulate_fast;
+ag_embedding_forward_fn ag_embedding_forward_ref, ag_embedding_forward_fast;
+ag_embedding_backward_fn ag_embedding_backward_ref, ag_embedding_backward_fast;
+ag_layernorm_forward_fn ag_layernorm_forward_ref, ag_layernorm_forward_fast;
+ag_layernorm_backward_fn ag_layernorm_backward_ref, ag_layernorm_backward_fast;
+ag_bias_backward_fn ag_bias_backward_ref, ag_bias_backward_fast;
+ag_gelu_forward_fn ag_gelu_forward_ref, ag_gelu_forward_fast;
+ag_gelu_backward_fn ag_gelu_backward_ref, ag_gelu_backward_fast;
+ag_attention_forward_fn ag_attention_forward_ref, ag_attention_forward_fast;
+ag_attention_backward_fn ag_attention_backward_ref, ag_attention_backward_fast;
+ag_cross_entropy_fn ag_cross_entropy_ref, ag_cross_entropy_fast;
+ag_cross_entropy_loss_fn ag_cross_entropy_loss_ref, ag_cross_entropy_loss_fast;
+ag_dropout_fn ag_dropout_ref, ag_dropout_fast;
+ag_add_fn ag_add_ref, ag_add_fast;
+ag_sum_squares_fn ag_sum_squares_ref, ag_sum_squares_fast;
+ag_adamw_fn ag_adamw_ref, ag_adamw_fast;
+
+#endif

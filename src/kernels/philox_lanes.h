@@ -1,0 +1,55 @@
+/* Philox4x32-10 for 16 consecutive groups of four elements at a time, as loops over lanes. */
+#ifndef AG_KERNELS_PHILOX_LANES_H
+#define AG_KERNELS_PHILOX_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PHILOX_GROUPS = 16, PHILOX_WORDS = 4 * PHILOX_GROUPS };
+
+/* What is constant in a sequence of random words: the counter is (low 32 bits of the group, its
+ * next 24 | use << 24, site, step). */
+typedef struct philox_place {
+    uint64_t key;
+    uint32_t use;
+    uint32_t site;
+    uint32_t step;
+} philox_place;
+
+/* words[4 j + i] = word i of group + j */
+static inline void philox_lanes(uint32_t words[PHILOX_WORDS], const philox_place *place,
+                                uint64_t group)
+{
+    uint32_t c0[PHILOX_GROUPS];
+    uint32_t c1[PHILOX_GROUPS];
+    uint32_t c2[PHILOX_GROUPS];
+    uint32_t c3[PHILOX_GROUPS];
+    for (size_t j = 0; j < PHILOX_GROUPS; j++) {
+        c0[j] = (uint32_t)(group + j);
+        c1[j] = ((uint32_t)((group + j) >> 32) & 0xffffffu) | place->use << 24;
+        c2[j] = place->site;
+        c3[j] = place->step;
+    }
+    uint32_t k0 = (uint32_t)place->key;
+    uint32_t k1 = (uint32_t)(place->key >> 32);
+    for (int round = 0; round < 10; round++) {
+        for (size_t j = 0; j < PHILOX_GROUPS; j++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0[j];
+            uint64_t p1 = (uint64_t)0xCD9E8D57u * c2[j];
+            c0[j] = (uint32_t)(p1 >> 32) ^ c1[j] ^ k0;
+            c2[j] = (uint32_t)(p0 >> 32) ^ c3[j] ^ k1;
+            c1[j] = (uint32_t)p1;
+            c3[j] = (uint32_t)p0;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    for (size_t j = 0; j < PHILOX_GROUPS; j++) {
+        words[4 * j] = c0[j];
+        words[4 * j + 1] = c1[j];
+        words[4 * j + 2] = c2[j];
+        words[4 * j + 3] = c3[j];
+    }
+}
+
+#endif

@@ -1,0 +1,23 @@
+/* Quantised operands, one value at a time, by the definition in numerics. */
+#include "kernels_internal.h"
+
+#include "float_maths.h"
+
+void ag_quantize_ref(float *out, const float *x, size_t count, const ag_format *format, float scale,
+                     ag_overflow overflow)
+{
+    float shift = ag_operand_shift(format);
+    for (size_t i = 0; i < count; i++)
+        out[i] = ag_round_nearest(format, x[i] * scale, overflow) * shift;
+}
+
+void ag_quantize_stochastic_ref(float *out, const float *x, size_t count, const ag_format *format,
+                                float scale, ag_overflow overflow, const ag_rounding_site *where,
+                                uint64_t first)
+{
+    float shift = ag_operand_shift(format);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t random = ag_rounding_random(where, first + i);
+        out[i] = ag_round_stochastic(format, x[i] * scale, random, overflow) * shift;
+    }
+}
