@@ -1,0 +1,243 @@
+#include "proc/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "proc_internal.h"
+
+/* By the number that the child sees. */
+enum { INPUT, NOTHING, LOG, RESULT = AG_CHILD_RESULT_FD, PROGRESS = AG_CHILD_PROGRESS_FD, FDS };
+
+struct ag_child {
+    pid_t pid; /* 0 once it was waited for */
+    ag_child_end end;
+    int fds[FDS]; /* -1 where closed */
+    ag_progress_page *progress;
+    double grace_s;
+    double kill_at; /* ag_clock_s(); 0 unless cancelled */
+    void *result;   /* mapped, or NULL */
+    size_t result_size;
+};
+
+static ag_status write_input(int fd, const void *bytes, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t written = pwrite(fd, (const char *)bytes + done, size - done, (off_t)done);
+        if (written < 0)
+            return ag_fail_errno("cannot write the input of a child process");
+        done += (size_t)written;
+    }
+    return AG_OK;
+}
+
+/* A log that cannot be written where it should be is still needed to tell why the child failed. */
+static ag_status open_log(int *fd, const char *path)
+{
+    *fd = path == NULL ? -1 : open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+    return *fd >= 0 ? ag_fd_keep(fd) : ag_scratch_open(fd, 0);
+}
+
+static ag_status open_nothing(int *fd)
+{
+    *fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    return *fd >= 0 ? ag_fd_keep(fd) : ag_fail_errno("/dev/null");
+}
+
+static ag_status open_files(ag_child *child, const ag_child_spec *spec)
+{
+    AG_TRY(ag_scratch_open(&child->fds[INPUT], spec->input_size));
+    AG_TRY(write_input(child->fds[INPUT], spec->input, spec->input_size));
+    AG_TRY(open_nothing(&child->fds[NOTHING]));
+    AG_TRY(open_log(&child->fds[LOG], spec->log_path));
+    AG_TRY(ag_scratch_open(&child->fds[RESULT], spec->result_bytes));
+    return ag_progress_create(&child->progress, &child->fds[PROGRESS]);
+}
+
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t all;
+    sigset_t none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    int error = posix_spawnattr_setsigdefault(attributes, &all);
+    if (error == 0)
+        error = posix_spawnattr_setsigmask(attributes, &none);
+    if (error == 0)
+        error = posix_spawnattr_setpgroup(attributes, 0);
+    short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP;
+    return error != 0 ? error : posix_spawnattr_setflags(attributes, flags);
+}
+
+static ag_status spawn(ag_child *child, const ag_child_spec *spec)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    char **environment = ag_environment_make(spec->environment);
+    if (environment == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    ag_fds_seal();
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    int error = set_attributes(&attributes);
+    for (int i = 0; error == 0 && i < FDS; i++)
+        error = posix_spawn_file_actions_adddup2(&actions, child->fds[i], i);
+    if (error == 0)
+        error = posix_spawn(&child->pid, spec->argv[0], &actions, &attributes,
+                            (char *const *)spec->argv, environment);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    free(environment);
+    errno = error;
+    return error == 0 ? AG_OK : ag_fail_errno("cannot start %s", spec->argv[0]);
+}
+
+/* When memory runs out the kernel is to take the child, not the rank that tells of it. */
+static void offer_to_oom_killer(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)pid);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t ignored = write(fd, "500", 3);
+    (void)ignored;
+    close(fd);
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+ag_status ag_child_start(ag_child **out, const ag_child_spec *spec)
+{
+    ag_child *child = malloc(sizeof *child);
+    if (child == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    *child = (ag_child){
+        .grace_s = spec->grace_s, .fds = {-1, -1, -1, -1, -1}
+    };
+    ag_status status = open_files(child, spec);
+    if (status == AG_OK)
+        status = spawn(child, spec);
+    if (status != AG_OK) {
+        child->pid = 0;
+        ag_child_destroy(child);
+        return status;
+    }
+    offer_to_oom_killer(child->pid);
+    close_fd(&child->fds[INPUT]);
+    close_fd(&child->fds[NOTHING]);
+    close_fd(&child->fds[PROGRESS]);
+    *out = child;
+    return AG_OK;
+}
+
+static void reap(ag_child *child, int options)
+{
+    int status;
+    struct rusage usage;
+    pid_t pid;
+    do {
+        pid = wait4(child->pid, &status, options, &usage);
+    } while (pid < 0 && errno == EINTR);
+    if (pid == 0)
+        return;
+    child->pid = 0;
+    if (pid < 0) /* somebody else waited for it */
+        child->end = (ag_child_end){.state = AG_CHILD_EXITED, .code = -1};
+    else if (WIFSIGNALED(status))
+        child->end = (ag_child_end){.state = AG_CHILD_KILLED, .signal = WTERMSIG(status)};
+    else
+        child->end = (ag_child_end){.state = AG_CHILD_EXITED, .code = WEXITSTATUS(status)};
+    child->end.peak_size = pid > 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
+}
+
+ag_child_end ag_child_poll(ag_child *child)
+{
+    if (child->pid != 0)
+        reap(child, WNOHANG);
+    if (child->pid != 0 && child->kill_at > 0. && ag_clock_s() >= child->kill_at)
+        ag_child_kill(child);
+    return child->end;
+}
+
+void ag_child_cancel(ag_child *child)
+{
+    if (child->pid == 0 || child->kill_at > 0.)
+        return;
+    child->kill_at = ag_clock_s() + child->grace_s;
+    kill(-child->pid, SIGTERM);
+}
+
+void ag_child_kill(ag_child *child)
+{
+    if (child->pid != 0)
+        kill(-child->pid, SIGKILL);
+}
+
+const ag_progress_page *ag_child_progress(const ag_child *child)
+{
+    return child->progress;
+}
+
+ag_status ag_child_result(const void **bytes, size_t *size, ag_child *child)
+{
+    struct stat facts;
+    *bytes = NULL;
+    *size = 0;
+    if (fstat(child->fds[RESULT], &facts) != 0)
+        return ag_fail_errno("cannot read a child's result");
+    if (child->result == NULL && facts.st_size > 0) {
+        void *memory =
+            mmap(NULL, (size_t)facts.st_size, PROT_READ, MAP_SHARED, child->fds[RESULT], 0);
+        if (memory == MAP_FAILED)
+            return ag_fail_errno("cannot map a child's result");
+        child->result = memory;
+        child->result_size = (size_t)facts.st_size;
+    }
+    *bytes = child->result;
+    *size = child->result_size;
+    return AG_OK;
+}
+
+int ag_child_log_fd(const ag_child *child)
+{
+    return child->fds[LOG];
+}
+
+void ag_child_destroy(ag_child *child)
+{
+    if (child == NULL)
+        return;
+    if (child->pid != 0) {
+        ag_child_kill(child);
+        reap(child, 0);
+    }
+    if (child->result != NULL)
+        munmap(child->result, child->result_size);
+    ag_progress_close(child->progress);
+    for (int i = 0; i < FDS; i++)
+        close_fd(&child->fds[i]);
+    free(child);
+}
+
+bool ag_child_follow_parent(pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return getppid() == parent; /* it may have died before the request */
+}

@@ -1,0 +1,65 @@
+/* Descriptors: files without a name, and which of ours a child may inherit. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "proc_internal.h"
+
+ag_status ag_fd_keep(int *fd)
+{
+    int kept = fcntl(*fd, F_DUPFD_CLOEXEC, AG_FIRST_KEPT_FD);
+    int error = errno;
+    close(*fd);
+    *fd = kept;
+    errno = error;
+    return kept >= 0 ? AG_OK : ag_fail_errno("cannot keep a descriptor");
+}
+
+/* Room is asked for twice: the child may write its result through a second file. */
+static int open_unnamed(const char *folder, size_t bytes)
+{
+    struct statvfs space;
+    char path[4096];
+    if (statvfs(folder, &space) != 0 ||
+        (double)space.f_bavail * (double)space.f_frsize < 2. * (double)bytes)
+        return -1;
+    int length = snprintf(path, sizeof path, "%s/altgrad-XXXXXX", folder);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return -1;
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+ag_status ag_scratch_open(int *fd, size_t bytes)
+{
+    const char *chosen = getenv("TMPDIR");
+    const char *folders[] = {"/dev/shm", chosen != NULL && chosen[0] != '\0' ? chosen : "/tmp",
+                             "/tmp"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        *fd = open_unnamed(folders[i], bytes);
+        if (*fd >= 0)
+            return ag_fd_keep(fd);
+    }
+    return ag_fail(AG_ERR_SYSTEM,
+                   "no room for a temporary file of %zu MiB in /dev/shm, %s or /tmp (set TMPDIR)",
+                   bytes >> 20, folders[1]);
+}
+
+void ag_fds_seal(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        int fd = atoi(entry->d_name);
+        if (fd > STDERR_FILENO)
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+    closedir(folder);
+}
