@@ -1,0 +1,149 @@
+/* HDF5 in few calls. Each is harmless on a file that has failed: the first failure is kept, with
+ * HDF5's own reason, and told when the file is closed. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store_internal.h"
+
+enum { MAX_ATTRIBUTES = 4096 }; /* kept in the object's header, which jsfive and others need */
+
+/* The innermost description of the error stack is what went wrong; the outer ones are who called
+ * whom. */
+static herr_t keep_innermost(unsigned depth, const H5E_error2_t *error, void *out)
+{
+    (void)depth;
+    *(const char **)out = error->desc;
+    return 0;
+}
+
+void ag_h5_fail(ag_h5 *h5, const char *what, const char *name)
+{
+    if (h5->status != AG_OK)
+        return;
+    const char *reason = NULL;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, (void *)&reason);
+    h5->status = ag_fail(AG_ERR_FILE, "%s: cannot %s %s%s%s", h5->path, what, name,
+                         reason != NULL ? ": HDF5 says " : "", reason != NULL ? reason : "");
+}
+
+static bool check(ag_h5 *h5, bool good, const char *what, const char *name)
+{
+    if (!good)
+        ag_h5_fail(h5, what, name);
+    return good && h5->status == AG_OK;
+}
+
+static void start(ag_h5 *h5, const char *path)
+{
+    *h5 = (ag_h5){.id = H5I_INVALID_HID, .path = path};
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* failures are told once, by us */
+}
+
+hid_t ag_h5_properties(hid_t class)
+{
+    hid_t list = H5Pcreate(class);
+    if (class == H5P_FILE_CREATE || class == H5P_GROUP_CREATE)
+        H5Pset_link_creation_order(list, H5P_CRT_ORDER_TRACKED);
+    H5Pset_obj_track_times(list, false);
+    H5Pset_attr_phase_change(list, MAX_ATTRIBUTES, 0);
+    return list;
+}
+
+void ag_h5_create(ag_h5 *h5, const char *path)
+{
+    start(h5, path);
+    hid_t creation = ag_h5_properties(H5P_FILE_CREATE);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+    h5->id = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+    check(h5, h5->id >= 0, "create", "it");
+    H5Pclose(access);
+    H5Pclose(creation);
+}
+
+static void check_format(ag_h5 *h5, const char *format, const char *other)
+{
+    char text[64] = "";
+    const ag_column column = {"format", AG_CELL_TEXT, 0, sizeof text};
+    bool is_ours = H5Aexists(h5->id, "format") > 0;
+    if (is_ours)
+        ag_h5_get(h5, h5->id, &column, 1, text);
+    if (h5->status != AG_OK || strcmp(text, format) == 0 ||
+        (other != NULL && strcmp(text, other) == 0))
+        return;
+    h5->status = ag_fail(AG_ERR_FILE,
+                         "%s: an HDF5 file, but not one of altgrad's (its attribute 'format' is "
+                         "%s%s%s, not '%s'); it is left as it is",
+                         h5->path, is_ours ? "'" : "", is_ours ? text : "missing",
+                         is_ours ? "'" : "", format);
+}
+
+static void check_version(ag_h5 *h5)
+{
+    int64_t version = 0;
+    const ag_column column = {"format_version", AG_CELL_I64, 0, 0};
+    ag_h5_get(h5, h5->id, &column, 1, &version);
+    if (h5->status == AG_OK && version != AG_FORMAT_VERSION)
+        h5->status = ag_fail(AG_ERR_FILE,
+                             "%s: its format_version is %lld and this altgrad reads %d; use the "
+                             "altgrad that wrote it",
+                             h5->path, (long long)version, AG_FORMAT_VERSION);
+}
+
+void ag_h5_open(ag_h5 *h5, const char *path, const char *format, const char *other)
+{
+    start(h5, path);
+    if (access(path, R_OK) != 0) {
+        h5->status = ag_fail(errno == ENOENT ? AG_ERR_INPUT : AG_ERR_SYSTEM, "%s: %s", path,
+                             strerror(errno));
+        return;
+    }
+    h5->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (h5->id < 0) {
+        const char *cause = H5Fis_hdf5(path) > 0 ? "a damaged HDF5 file" : "not an HDF5 file";
+        h5->status = ag_fail(AG_ERR_FILE, "%s: %s; it is left as it is", path, cause);
+        return;
+    }
+    check_format(h5, format, other);
+    check_version(h5);
+}
+
+ag_status ag_h5_close(ag_h5 *h5)
+{
+    if (h5->id >= 0 && H5Fclose(h5->id) < 0)
+        ag_h5_fail(h5, "close", "it");
+    h5->id = H5I_INVALID_HID;
+    return h5->status;
+}
+
+hid_t ag_h5_make_group(ag_h5 *h5, hid_t parent, const char *name)
+{
+    if (h5->status != AG_OK)
+        return H5I_INVALID_HID;
+    hid_t creation = ag_h5_properties(H5P_GROUP_CREATE);
+    hid_t group = H5Gcreate2(parent, name, H5P_DEFAULT, creation, H5P_DEFAULT);
+    check(h5, group >= 0, "create group", name);
+    H5Pclose(creation);
+    return group;
+}
+
+hid_t ag_h5_group(ag_h5 *h5, hid_t parent, const char *name)
+{
+    if (h5->status != AG_OK)
+        return H5I_INVALID_HID;
+    hid_t group = H5Gopen2(parent, name, H5P_DEFAULT);
+    check(h5, group >= 0, "open group", name);
+    return group;
+}
+
+void ag_h5_release(hid_t handle)
+{
+    if (handle >= 0)
+        H5Idec_ref(handle);
+}
+
+bool ag_h5_has(const ag_h5 *h5, hid_t parent, const char *name)
+{
+    return h5->status == AG_OK && H5Lexists(parent, name, H5P_DEFAULT) > 0;
+}

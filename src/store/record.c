@@ -1,0 +1,77 @@
+#include "store/record.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "spec/digest.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digests are over little-endian floats");
+
+/* One array of a record: where its pointer stands, and how long it is. */
+typedef enum length { STEPS, EVALS, WINDOWS } length;
+
+typedef struct array_row {
+    size_t offset; /* of the pointer, in ag_record */
+    size_t size;   /* of an element, in bytes */
+    length length;
+} array_row;
+
+#define AT(member) offsetof(ag_record, member), sizeof *((ag_record *)0)->member
+
+static const array_row s_arrays[] = {
+    {AT(loss),             STEPS  },
+    {AT(grad_norm),        STEPS  },
+    {AT(lr),               STEPS  },
+    {AT(clipped),          STEPS  },
+    {AT(skipped),          STEPS  },
+    {AT(eval_step),        EVALS  },
+    {AT(val_loss),         EVALS  },
+    {AT(val_loss_hp),      EVALS  },
+    {AT(final_windows),    WINDOWS},
+    {AT(final_windows_hp), WINDOWS},
+};
+
+enum { N_ARRAYS = sizeof s_arrays / sizeof s_arrays[0] };
+
+static size_t bytes_of(const array_row *row, const ag_run *run, int64_t max_evals, int64_t windows)
+{
+    const int64_t lengths[] = {
+        [STEPS] = run->train.steps, [EVALS] = max_evals, [WINDOWS] = windows};
+    return (size_t)lengths[row->length] * row->size;
+}
+
+ag_status ag_record_make(ag_record *record, const ag_run *run, int64_t max_evals, int64_t windows,
+                         ag_arena *arena)
+{
+    *record = (ag_record){.run = run, .windows = windows, .entropy_rate = NAN};
+    for (size_t i = 0; i < N_ARRAYS; i++) {
+        void *array = ag_arena_alloc(arena, bytes_of(&s_arrays[i], run, max_evals, windows));
+        if (array == NULL)
+            return ag_fail(AG_ERR_SYSTEM, "out of memory for the metrics of %lld steps",
+                           (long long)run->train.steps);
+        memcpy((char *)record + s_arrays[i].offset, &array, sizeof array);
+    }
+    return AG_OK;
+}
+
+size_t ag_record_bytes(const ag_run *run, int64_t max_evals, int64_t windows)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < N_ARRAYS; i++)
+        bytes += ag_arena_rounded(bytes_of(&s_arrays[i], run, max_evals, windows));
+    return bytes;
+}
+
+ag_status ag_weights_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_tensor_table *tensors,
+                            const float *weights)
+{
+    ag_sha256 *hash = NULL;
+    AG_TRY(ag_sha256_create(&hash));
+    for (size_t i = 0; i < tensors->count; i++) {
+        const ag_tensor *tensor = &tensors->rows[i];
+        ag_sha256_add(hash, weights + tensor->offset, tensor->count * sizeof *weights);
+    }
+    ag_sha256_hex(hash, hex);
+    ag_sha256_destroy(hash);
+    return AG_OK;
+}

@@ -1,0 +1,306 @@
+/* A run file: the record as HDF5. It is written in /dev/shm, where a full disk cannot crash
+ * libhdf5, and handed on as bytes. */
+#include "store/run_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/text.h"
+#include "spec/params.h"
+#include "spec/run_json.h"
+#include "store_internal.h"
+
+/* A file in the making, with the rows of its table of datasets. */
+typedef struct writer {
+    ag_h5 h5;
+    hid_t run; /* the group /runs/<id> */
+    const ag_record *record;
+    ag_arena arena;
+    ag_table tensors;
+} writer;
+
+static size_t cell_size(ag_cell cell)
+{
+    static const size_t sizes[AG_CELLS] = {[AG_CELL_I8] = 1,
+                                           [AG_CELL_I64] = 8,
+                                           [AG_CELL_U32] = 4,
+                                           [AG_CELL_F32] = 4,
+                                           [AG_CELL_F64] = 8};
+    return sizes[cell];
+}
+
+static const char *numpy_name(ag_cell cell)
+{
+    static const char *const names[AG_CELLS] = {[AG_CELL_I8] = "|i1",
+                                                [AG_CELL_I64] = "<i8",
+                                                [AG_CELL_U32] = "<u4",
+                                                [AG_CELL_F32] = "<f4",
+                                                [AG_CELL_F64] = "<f8"};
+    return names[cell];
+}
+
+/* zlib's crc32 takes 32-bit lengths. */
+uint32_t ag_crc32(const void *bytes, size_t count)
+{
+    uLong crc = crc32(0, NULL, 0);
+    const Bytef *at = bytes;
+    while (count > 0) {
+        uInt part = count < (1U << 30) ? (uInt)count : 1U << 30;
+        crc = crc32(crc, at, part);
+        at += part;
+        count -= part;
+    }
+    return (uint32_t)crc;
+}
+
+/* Writes a dataset and notes it in the table of checksums. */
+static void add_dataset(writer *w, const char *path, const ag_array *array)
+{
+    ag_h5_write(&w->h5, w->run, path, array);
+    ag_tensor_row *row = (ag_tensor_row *)w->tensors.rows + w->tensors.n_rows++;
+    *row = (ag_tensor_row){.rank = (int8_t)array->n_dims};
+    size_t count = 1;
+    for (int i = 0; i < array->n_dims && i < 2; i++) {
+        row->shape[i] = (int64_t)array->dims[i];
+        count *= (size_t)array->dims[i];
+    }
+    row->bytes = (int64_t)(count * cell_size(array->type));
+    row->crc32 = ag_crc32(array->data, (size_t)row->bytes);
+    snprintf(row->name, sizeof row->name, "%s", path);
+    snprintf(row->dtype, sizeof row->dtype, "%s", numpy_name(array->type));
+}
+
+static void annotate(writer *w, const char *path, const ag_series *series)
+{
+    if (w->h5.status != AG_OK)
+        return;
+    hid_t set = H5Dopen2(w->run, path, H5P_DEFAULT);
+    ag_h5_put_text(&w->h5, set, "units", series->units);
+    ag_h5_put_text(&w->h5, set, "long_name", series->long_name);
+    ag_h5_release(set);
+}
+
+static void write_series(writer *w)
+{
+    for (size_t i = 0; i < ag_n_record_series; i++) {
+        const ag_series *series = &ag_record_series[i];
+        const char *record = (const char *)w->record;
+        int64_t count;
+        ag_array array = {series->type, 1, {0}, NULL};
+        memcpy(&count, record + series->count, sizeof count);
+        memcpy(&array.data, record + series->data, sizeof array.data);
+        array.dims[0] = (hsize_t)count;
+        add_dataset(w, series->path, &array);
+        annotate(w, series->path, series);
+    }
+}
+
+/* metrics/step is what the other series are over; the record need not hold it. */
+static void write_steps(writer *w)
+{
+    static const ag_series series = {
+        "metrics/step", AG_CELL_I64, 0, 0, "1", "steps trained before this one"};
+    size_t count = (size_t)w->record->steps;
+    int64_t *steps = ag_arena_alloc(&w->arena, count * sizeof *steps);
+    if (steps == NULL) {
+        w->h5.status = ag_fail(AG_ERR_SYSTEM, "out of memory for %zu steps", count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        steps[i] = (int64_t)i;
+    add_dataset(w, series.path, &(ag_array){AG_CELL_I64, 1, {count}, steps});
+    annotate(w, series.path, &series);
+}
+
+static void write_weights(writer *w, const char *group, const float *weights)
+{
+    if (weights == NULL)
+        return;
+    const ag_tensor_table *table = &w->record->tensors;
+    ag_h5_release(ag_h5_make_group(&w->h5, w->run, group));
+    for (size_t i = 0; i < table->count; i++) {
+        const ag_tensor *tensor = &table->rows[i];
+        char path[96];
+        snprintf(path, sizeof path, "%s/%s", group, tensor->name);
+        ag_array array = {
+            .type = AG_CELL_F32,
+            .n_dims = (int)tensor->n_dims,
+            .dims = {tensor->dims[0], tensor->dims[1]},
+            .data = weights + tensor->offset
+        };
+        add_dataset(w, path, &array);
+    }
+}
+
+/* The parameters that make the run's identity, each as an attribute of its own type. */
+static void put_parameters(writer *w)
+{
+    size_t count;
+    const ag_param *params = ag_params(&count);
+    for (size_t i = 0; i < count; i++) {
+        const ag_param *param = &params[i];
+        if (param->use != AG_USE_IDENTITY)
+            continue;
+        const ag_column number = {
+            param->key, param->type == AG_PARAM_INT ? AG_CELL_I64 : AG_CELL_F64, param->offset, 0};
+        const char *text = ag_param_get(w->record->run, param, &w->arena);
+        if (param->type == AG_PARAM_INT || param->type == AG_PARAM_REAL)
+            ag_h5_put(&w->h5, w->run, &number, 1, w->record->run);
+        else
+            ag_h5_put_text(&w->h5, w->run, param->key, text != NULL ? text : "");
+    }
+}
+
+static void write_config(writer *w)
+{
+    ag_text text;
+    ag_text_init(&text);
+    ag_run_canonical(&text, w->record->run);
+    ag_h5_write_text(&w->h5, w->run, "config", text.data);
+    ag_text_deinit(&text);
+}
+
+static void write_facts(writer *w)
+{
+    ag_run_summary summary;
+    ag_summary_of(&summary, w->record);
+    ag_h5_put(&w->h5, w->run, ag_summary_columns, ag_n_summary_columns, &summary);
+    put_parameters(w);
+    write_config(w);
+    hid_t timing = ag_h5_make_group(&w->h5, w->run, "timing");
+    ag_h5_put(&w->h5, timing, ag_timing_columns, ag_n_timing_columns, &w->record->timing);
+    ag_h5_release(timing);
+}
+
+void ag_h5_put_format(ag_h5 *h5, const char *format)
+{
+    static const ag_column version = {"format_version", AG_CELL_I64, 0, 0};
+    static const int64_t number = AG_FORMAT_VERSION;
+    ag_h5_put_text(h5, h5->id, "format", format);
+    ag_h5_put(h5, h5->id, &version, 1, &number);
+}
+
+static void write_run(writer *w)
+{
+    hid_t runs = ag_h5_make_group(&w->h5, w->h5.id, "runs");
+    w->run = ag_h5_make_group(&w->h5, runs, w->record->run->id);
+    ag_h5_release(ag_h5_make_group(&w->h5, w->run, "metrics"));
+    ag_h5_release(ag_h5_make_group(&w->h5, w->run, "val"));
+    write_facts(w);
+    write_steps(w);
+    write_series(w);
+    int64_t keep = w->record->run->output.weights;
+    write_weights(w, "weights", keep == AG_WEIGHTS_NONE ? NULL : w->record->weights);
+    write_weights(w, "weights_initial", w->record->weights_initial);
+    ag_h5_write_table(&w->h5, w->run, "tensors", &w->tensors);
+    ag_h5_release(w->run);
+    ag_h5_release(runs);
+}
+
+static ag_status make_tensor_rows(writer *w)
+{
+    size_t most = 2 * w->record->tensors.count + ag_n_record_series + 1;
+    w->tensors = (ag_table){.n_columns = ag_n_tensor_columns,
+                            .columns = ag_tensor_columns,
+                            .row_size = sizeof(ag_tensor_row),
+                            .rows = ag_arena_alloc(&w->arena, most * sizeof(ag_tensor_row))};
+    if (w->tensors.rows == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the table of %zu tensors", most);
+    return AG_OK;
+}
+
+ag_status ag_run_file_write(const char *path, const ag_record *record)
+{
+    writer w = {.record = record, .run = H5I_INVALID_HID};
+    ag_arena_init_growing(&w.arena);
+    ag_status status = make_tensor_rows(&w);
+    if (status == AG_OK) {
+        ag_h5_create(&w.h5, path);
+        ag_h5_put_format(&w.h5, AG_RUN_FORMAT);
+        write_run(&w);
+        status = ag_h5_close(&w.h5);
+    }
+    ag_arena_deinit(&w.arena);
+    return status;
+}
+
+/* --- through a temporary */
+
+/* Bytes of the finished file, rounded up generously: a full file system crashes libhdf5. */
+static size_t expected_bytes(const ag_record *record)
+{
+    enum { STEP_BYTES = 48, EVAL_BYTES = 32, WINDOW_BYTES = 16, TENSOR_BYTES = 1024 };
+    size_t copies = record->weights_initial != NULL ? 2 : 1;
+    size_t series = (size_t)record->steps * STEP_BYTES + (size_t)record->evals * EVAL_BYTES +
+                    (size_t)record->windows * WINDOW_BYTES;
+    size_t tensors = record->tensors.total * sizeof(float) + record->tensors.count * TENSOR_BYTES;
+    return copies * tensors + series + (size_t)1024 * 1024;
+}
+
+static bool has_room(const char *folder, size_t bytes)
+{
+    struct statvfs fs;
+    return statvfs(folder, &fs) == 0 && access(folder, W_OK | X_OK) == 0 &&
+           (double)fs.f_bavail * (double)fs.f_frsize > (double)bytes;
+}
+
+static ag_status make_temporary(char *path, size_t size, size_t bytes)
+{
+    const char *elsewhere = getenv("TMPDIR");
+    if (elsewhere == NULL || elsewhere[0] == '\0')
+        elsewhere = "/tmp";
+    const char *folder = has_room("/dev/shm", bytes) ? "/dev/shm" : elsewhere;
+    if (!has_room(folder, bytes))
+        return ag_fail(AG_ERR_SYSTEM,
+                       "no room for a run file of %zu MiB in /dev/shm nor in %s; make room, or let "
+                       "TMPDIR name a larger folder",
+                       bytes >> 20, elsewhere);
+    snprintf(path, size, "%s/altgrad-XXXXXX", folder);
+    int fd = mkstemp(path);
+    if (fd < 0)
+        return ag_fail_errno("cannot make a temporary file %s", path);
+    close(fd);
+    return AG_OK;
+}
+
+static ag_status copy_all(int to, int from)
+{
+    struct stat facts;
+    if (ftruncate(to, 0) != 0 || lseek(to, 0, SEEK_SET) != 0 || fstat(from, &facts) != 0)
+        return ag_fail_errno("cannot rewind the run file");
+    for (off_t left = facts.st_size; left > 0;) {
+        ssize_t moved = sendfile(to, from, NULL, (size_t)left);
+        if (moved < 0 && errno == EINTR)
+            continue;
+        if (moved <= 0)
+            return ag_fail_errno("cannot hand the run file over");
+        left -= moved;
+    }
+    return AG_OK;
+}
+
+ag_status ag_run_file_write_fd(int fd, const ag_record *record)
+{
+    char path[4096];
+    int from = -1;
+    AG_TRY(make_temporary(path, sizeof path, expected_bytes(record)));
+    ag_status status = ag_run_file_write(path, record);
+    if (status != AG_OK)
+        goto cleanup;
+    from = open(path, O_RDONLY | O_CLOEXEC);
+    status = from < 0 ? ag_fail_errno("cannot read %s back", path) : copy_all(fd, from);
+cleanup:
+    if (from >= 0)
+        close(from);
+    unlink(path);
+    return status;
+}

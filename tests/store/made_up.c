@@ -1,0 +1,59 @@
+#include "made_up.h"
+
+#include "support.h"
+
+void made_up_run(ag_run *run, int64_t seed, const ag_layer_precision *precision)
+{
+    ag_run_defaults(run);
+    run->model.n_layer = 1;
+    run->model.n_head = 2;
+    run->model.n_embd = 8;
+    run->model.block_size = 4;
+    run->data.synthetic = AG_SYNTHETIC_MARKOV;
+    run->data.vocab = 7;
+    run->train.steps = MADE_UP_STEPS;
+    run->facts = (ag_data_facts){.vocab_size = 7, .train_tokens = 900, .val_tokens = 100};
+    memset(run->facts.digest, 'a', AG_DIGEST_LENGTH);
+    run->layers = precision;
+    run->seed = seed;
+    assert_ok(ag_run_identify(run));
+}
+
+static float *made_up_weights(const ag_tensor_table *tensors, float start, ag_arena *arena)
+{
+    float *weights = ag_arena_floats(arena, tensors->total);
+    for (size_t i = 0; i < tensors->total; i++)
+        weights[i] = start + (float)i / 1000.0F;
+    return weights;
+}
+
+void made_up_record(ag_record *record, const ag_run *run, ag_arena *arena)
+{
+    double seed = (double)run->seed;
+    assert_ok(ag_record_make(record, run, 2, MADE_UP_WINDOWS, arena));
+    record->steps = MADE_UP_STEPS;
+    for (int i = 0; i < MADE_UP_STEPS; i++) {
+        record->loss[i] = 4 - i / 10.0 + seed;
+        record->grad_norm[i] = 1 + i / 100.0;
+        record->lr[i] = run->optimizer.lr * (i + 1);
+        record->clipped[i] = i == 1;
+    }
+    record->evals = 2;
+    for (int i = 0; i < 2; i++) {
+        record->eval_step[i] = i == 0 ? 2 : MADE_UP_STEPS;
+        record->val_loss[i] = 3 - i + seed;
+        record->val_loss_hp[i] = 2.5 - i + seed;
+    }
+    for (int i = 0; i < MADE_UP_WINDOWS; i++) {
+        record->final_windows[i] = 2 + i / 8.0;
+        record->final_windows_hp[i] = 1.5 + i / 8.0;
+    }
+    assert_ok(ag_tensor_table_make(&record->tensors, &run->model, run->facts.vocab_size, arena));
+    record->weights = made_up_weights(&record->tensors, (float)seed, arena);
+    assert_ok(ag_weights_digest(record->digest, &record->tensors, record->weights));
+    assert_ok(ag_weights_digest(record->digest_initial, &record->tensors, record->weights));
+    record->entropy_rate = 1.25;
+    record->timing =
+        (ag_timing){.train_s = 12.5, .eval_s = 0.5, .total_s = 13, .tokens_per_s = 700};
+    snprintf(record->timing.host, sizeof record->timing.host, "node-%lld", (long long)run->seed);
+}
