@@ -10,7 +10,8 @@
 
 /* First token of training sequence q = (step * grad_accum + micro) * batch_size + row:
  *   sequential   q * T mod (n - T)
- *   random       Philox(data key, q) mod (n - T)       n = train tokens, T = block_size */
+ *   random       Philox(data key, q) mod (n - T)       n = train tokens, T = block_size
+ * where Philox(key, q) is word 1 * 2^32 + word 0 at the counter (low q, high q, 0, 0). */
 int64_t ag_sequence_start(const ag_run *run, uint64_t sequence);
 
 /* inputs [B, T] and targets [B, T] (the next tokens) of a micro-batch. */

@@ -9,6 +9,13 @@
 #include "base/status.h"
 #include "spec/run.h"
 
+/* Text and synthetic corpora train on their first floor(n (1 - val_fraction)) tokens.
+ *
+ * facts.digest is SHA-256 over, all little-endian:
+ *   uint64 vocab_size
+ *   uint64 number of code points (vocab_size, or 0 where tokens are ids alone), uint32 each
+ *   uint64 train_tokens, uint16 each
+ *   uint64 val_tokens,   uint16 each */
 typedef struct ag_corpus {
     ag_data_facts facts;
     const uint16_t *train; /* [facts.train_tokens] */
@@ -21,7 +28,7 @@ typedef struct ag_corpus {
 /* Opens what `spec` names; paths as they are (config has made them absolute). AG_ERR_INPUT with the
  * path and what was expected: not found, not UTF-8 (with the byte's offset), empty, too short for
  * one window of block_size + 1 tokens in either part, more than 65,536 symbols, a token >= vocab.
- */
+ * The digest comes from the cache of ag_corpus_facts where it can. Text takes 2 bytes a token. */
 ag_status ag_corpus_open(ag_corpus *corpus, const ag_data_spec *spec, int64_t block_size);
 
 void ag_corpus_close(ag_corpus *corpus);

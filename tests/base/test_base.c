@@ -43,8 +43,8 @@ static void test_streams_of_one_seed_differ(void **state)
 {
     (void)state;
     static const ag_stream streams[] = {AG_STREAM_INIT, AG_STREAM_DATA, AG_STREAM_DROPOUT,
-                                        AG_STREAM_ROUNDING};
-    for (size_t i = 0; i < 4; i++)
+                                        AG_STREAM_ROUNDING, AG_STREAM_CORPUS};
+    for (size_t i = 0; i < 5; i++)
         for (size_t j = 0; j < i; j++)
             assert_true(ag_stream_key(42, streams[i]) != ag_stream_key(42, streams[j]));
 }
