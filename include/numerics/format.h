@@ -31,8 +31,8 @@ typedef struct ag_format {
     uint32_t max_code; /* the largest finite magnitude, as a code without its sign */
     uint32_t max_bits; /* the same as the bits of a float32 */
     float max;
-    float min_normal;
-    float min_subnormal;
+    float min_normal;    /* 0 when there are none (E = 0) */
+    float min_subnormal; /* 0 when there are none (M = 0) */
     bool has_inf;
     bool has_nan;
     bool has_negative_zero;
@@ -43,13 +43,17 @@ typedef struct ag_format {
  * says what is wrong and the nearest known name. `none` is not an element format. */
 ag_status ag_format_parse(ag_format *format, const char *name);
 
-/* The float32 value of a code (sign in the top bit of format->bits). NaN codes give 0x7fc00000,
+/* The float32 value of a code: sign in the top bit of format->bits, also for intN, whose codes are
+ * sign and magnitude. NaN codes give 0x7fc00000,
  * Inf codes a signed Inf. `code` must be below 2^bits. */
 float ag_format_decode(const ag_format *format, uint32_t code);
 
 /* The code of a value that the format can represent exactly, Inf and NaN included, as ml_dtypes
  * encodes it. AG_ERR_INPUT when the format has no code for the value. */
 ag_status ag_format_encode(uint32_t *code, const ag_format *format, float value);
+
+/* The `index`-th other name of a canonical one, or NULL when there are no more. Borrowed. */
+const char *ag_format_alias(const char *canonical, size_t index);
 
 /* "ieee", "fn", "f" or "fnuz". */
 const char *ag_kind_name(ag_kind kind);

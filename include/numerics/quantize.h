@@ -22,7 +22,7 @@ float ag_round_stochastic(const ag_format *format, float x, uint32_t random, ag_
 /* x rounded toward zero. */
 float ag_round_toward_zero(const ag_format *format, float x, ag_overflow overflow);
 
-/* float32 to BF16 and back, nearest-even. NaN becomes 0x7fc00000. */
+/* float32 to BF16 and back, nearest-even. NaN becomes 0x7fc00000; overflow and Inf are Inf. */
 float ag_round_bf16(float x);
 
 /* Where a random word of stochastic rounding belongs. */

@@ -69,7 +69,7 @@ typedef struct ag_layer_precision {
 } ag_layer_precision;
 
 /* The scheme of a plain format name: per tensor, current amax, nearest-even, saturating; without a
- * scale where E = 8 or the format is fp16. */
+ * scale where E = 8 or the format is fp16. Normalise it when all is set: then BF16 becomes null. */
 ag_scheme ag_scheme_plain(const ag_format *format);
 
 /* Makes equal what means the same: zeroes the fields that the scheme's other fields leave without

@@ -1,0 +1,200 @@
+/* Descriptors: limits, derived values, and the codes of a format. A code is the sign bit followed
+ * by a magnitude that grows with the value, so that rounding and encoding can work on integers. */
+#include "numerics/format.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "numerics_internal.h"
+
+static const char *const s_kind_names[] = {
+    [AG_KIND_IEEE] = "ieee", [AG_KIND_FN] = "fn", [AG_KIND_F] = "f", [AG_KIND_FNUZ] = "fnuz"};
+
+const char *ag_kind_name(ag_kind kind)
+{
+    return s_kind_names[kind];
+}
+
+static uint32_t largest_code(const ag_format *f)
+{
+    uint32_t all_ones = (1u << (f->exponent + f->mantissa)) - 1;
+    switch (f->kind) {
+    case AG_KIND_IEEE:
+        return all_ones - (1u << f->mantissa);
+    case AG_KIND_FN:
+        return all_ones - 1;
+    default:
+        return all_ones;
+    }
+}
+
+static ag_status check_widths(const ag_format *f, const char *name)
+{
+    if (f->exponent > 8)
+        return ag_fail(AG_ERR_INPUT,
+                       "format '%s' has %d exponent bits: at most 8 can be emulated in float32",
+                       name, f->exponent);
+    if (f->bits < 2 || f->bits > 16)
+        return ag_fail(AG_ERR_INPUT, "format '%s' has %d bits, sign included: 2 to 16 are possible",
+                       name, f->bits);
+    if (f->kind == AG_KIND_IEEE && (f->exponent < 2 || f->mantissa < 1))
+        return ag_fail(AG_ERR_INPUT,
+                       "format '%s': kind ieee, which gives its top exponent to Inf and NaN, needs "
+                       "at least 2 exponent bits and 1 mantissa bit",
+                       name);
+    if (largest_code(f) == 0)
+        return ag_fail(AG_ERR_INPUT, "format '%s' has no value but 0 and NaN", name);
+    return AG_OK;
+}
+
+static ag_status check_range(const ag_format *f, const char *name)
+{
+    if (f->bias > FLOAT_BIAS)
+        return ag_fail(AG_ERR_INPUT, "format '%s' has bias %d: at most 127 is possible", name,
+                       f->bias);
+    if (f->emax > LARGEST_EXPONENT)
+        return ag_fail(AG_ERR_INPUT,
+                       "format '%s' reaches 2^%d, which float32 does not: a larger bias%s", name,
+                       f->emax,
+                       f->exponent == 8 ? ", fewer exponent bits or kind ieee (bf16 is e8m7ieee)"
+                                        : " or fewer exponent bits");
+    return AG_OK;
+}
+
+/* One name for each meaning: fp16, bf16 and intN where they are meant, else the split with its
+ * kind, and the bias where it is not the default. */
+static void set_name(ag_format *f)
+{
+    int default_bias = ag_format_default_bias(f->exponent, f->kind);
+    bool ieee = f->kind == AG_KIND_IEEE && f->bias == default_bias;
+    if (ieee && f->exponent == 5 && f->mantissa == 10)
+        snprintf(f->name, sizeof f->name, "fp16");
+    else if (ieee && f->exponent == 8 && f->mantissa == 7)
+        snprintf(f->name, sizeof f->name, "bf16");
+    else if (f->exponent == 0 && f->kind == AG_KIND_F && f->bias == 2 - f->bits)
+        snprintf(f->name, sizeof f->name, "int%d", f->bits);
+    else if (f->bias == default_bias)
+        snprintf(f->name, sizeof f->name, "e%dm%d%s", f->exponent, f->mantissa,
+                 ag_kind_name(f->kind));
+    else
+        snprintf(f->name, sizeof f->name, "e%dm%db%d%s", f->exponent, f->mantissa, f->bias,
+                 ag_kind_name(f->kind));
+}
+
+static void derive(ag_format *f)
+{
+    f->max_code = largest_code(f);
+    f->emin = 1 - f->bias;
+    f->emax = (f->exponent == 0 ? 0 : (int)(f->max_code >> f->mantissa)) - f->bias;
+    f->has_inf = f->kind == AG_KIND_IEEE;
+    f->has_nan = f->kind != AG_KIND_F;
+    f->has_negative_zero = f->kind != AG_KIND_FNUZ;
+}
+
+static void derive_values(ag_format *f)
+{
+    f->max_bits = ag_format_magnitude(f, f->max_code);
+    f->max = ag_bits_float(f->max_bits);
+    if (f->exponent > 0)
+        f->min_normal = ag_bits_float(ag_format_magnitude(f, 1u << f->mantissa));
+    if (f->mantissa > 0)
+        f->min_subnormal = ag_bits_float(ag_format_magnitude(f, 1));
+}
+
+ag_status ag_format_complete(ag_format *format, const char *name)
+{
+    format->bits = 1 + format->exponent + format->mantissa;
+    bool is_fp32 = format->exponent == 8 && format->mantissa == 23 && format->kind == AG_KIND_IEEE;
+    if (!is_fp32)
+        AG_TRY(check_widths(format, name));
+    derive(format);
+    if (!is_fp32)
+        AG_TRY(check_range(format, name));
+    derive_values(format);
+    if (is_fp32)
+        snprintf(format->name, sizeof format->name, "fp32");
+    else
+        set_name(format);
+    return AG_OK;
+}
+
+uint32_t ag_format_magnitude(const ag_format *format, uint32_t code)
+{
+    int shift = FLOAT_MANTISSA - format->mantissa;
+    if (code >> format->mantissa != 0)
+        return (code << shift) + ((uint32_t)(FLOAT_BIAS - format->bias) << FLOAT_MANTISSA);
+    return ag_float_bits(ldexpf((float)code, format->emin - format->mantissa));
+}
+
+float ag_format_decode(const ag_format *format, uint32_t code)
+{
+    uint32_t sign = code >> (format->bits - 1) & 1;
+    uint32_t magnitude = code & ((1u << (format->bits - 1)) - 1);
+    bool is_nan = format->kind == AG_KIND_FNUZ ? sign != 0 && magnitude == 0
+                                               : magnitude > format->max_code + format->has_inf;
+    if (is_nan)
+        return ag_bits_float(s_nan_bits);
+    uint32_t bits =
+        magnitude > format->max_code ? s_inf_bits : ag_format_magnitude(format, magnitude);
+    return ag_bits_float(sign << 31 | bits);
+}
+
+/* The largest code whose value is not above the magnitude with float32 bits `magnitude`. */
+static uint32_t code_at_or_below(const ag_format *format, uint32_t magnitude)
+{
+    uint32_t low = 0;
+    uint32_t high = format->max_code;
+    while (low < high) {
+        uint32_t middle = high - (high - low) / 2;
+        if (ag_format_magnitude(format, middle) <= magnitude)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+static ag_status no_code(const ag_format *format, const char *what)
+{
+    return ag_fail(AG_ERR_INPUT, "format %s has no code for %s", format->name, what);
+}
+
+static ag_status encode_nan(uint32_t *code, const ag_format *format, uint32_t sign)
+{
+    switch (format->kind) {
+    case AG_KIND_IEEE: /* quiet: the top mantissa bit is set */
+        *code = sign | (format->max_code + 1) | 1u << (format->mantissa - 1);
+        return AG_OK;
+    case AG_KIND_FN:
+        *code = sign | (format->max_code + 1);
+        return AG_OK;
+    case AG_KIND_FNUZ:
+        *code = 1u << (format->bits - 1);
+        return AG_OK;
+    default:
+        return no_code(format, "NaN");
+    }
+}
+
+ag_status ag_format_encode(uint32_t *code, const ag_format *format, float value)
+{
+    uint32_t bits = ag_float_bits(value);
+    uint32_t magnitude = bits & ~s_sign_bit;
+    uint32_t sign = bits >> 31 << (format->bits - 1);
+    if (magnitude > s_inf_bits)
+        return encode_nan(code, format, sign);
+    if (magnitude == s_inf_bits && !format->has_inf)
+        return no_code(format, "Inf");
+    if (magnitude == 0 && !format->has_negative_zero)
+        sign = 0;
+    uint32_t nearest = code_at_or_below(format, magnitude);
+    if (magnitude == s_inf_bits)
+        nearest = format->max_code + 1;
+    else if (ag_format_magnitude(format, nearest) != magnitude) {
+        char text[32];
+        snprintf(text, sizeof text, "%.9g", (double)value);
+        return no_code(format, text);
+    }
+    *code = sign | nearest;
+    return AG_OK;
+}

@@ -1,0 +1,42 @@
+/* What the files of numerics share: the grid of a format in integers. */
+#ifndef AG_NUMERICS_INTERNAL_H
+#define AG_NUMERICS_INTERNAL_H
+
+#include <string.h>
+
+#include "numerics/format.h"
+
+enum {
+    FLOAT_MANTISSA = 23,
+    FLOAT_BIAS = 127,
+    LARGEST_EXPONENT = 127,
+};
+
+static const uint32_t s_sign_bit = 0x80000000u;
+static const uint32_t s_inf_bits = 0x7f800000u;
+static const uint32_t s_nan_bits = 0x7fc00000u;
+
+static inline uint32_t ag_float_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float ag_bits_float(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The float32 bits of the finite magnitude with code `code`. */
+uint32_t ag_format_magnitude(const ag_format *format, uint32_t code);
+
+int ag_format_default_bias(int exponent, ag_kind kind);
+
+/* Checks the limits of exponent, mantissa, bias and kind, and fills in all the rest. `name`
+ * is what the user wrote, for the message. */
+ag_status ag_format_complete(ag_format *format, const char *name);
+
+#endif

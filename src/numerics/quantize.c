@@ -1,0 +1,159 @@
+/* Rounding on the float32 bits. A magnitude is scaled to steps of the format's grid as an integer,
+ * rounded there, and the result is a code: a carry runs into the exponent by itself. */
+#include "numerics/quantize.h"
+
+#include <math.h>
+
+#include "base/philox.h"
+#include "numerics_internal.h"
+
+/* How the discarded part of a magnitude decides. */
+typedef enum ag_direction { TO_NEAREST, TO_RANDOM, TO_ZERO } ag_direction;
+
+/* The number of whole steps in significand / 2^shift, rounded; 0 <= shift, significand < 2^24
+ * in the subnormal range, any 32 bits above it (then shift <= 23). */
+static uint32_t round_nearest_even(uint32_t significand, int shift)
+{
+    if (shift >= 25)
+        return 0; /* below half a step */
+    if (shift == 0)
+        return significand;
+    uint32_t half_less_one = (1u << (shift - 1)) - 1;
+    uint32_t is_odd = significand >> shift & 1;
+    return (significand + half_less_one + is_odd) >> shift;
+}
+
+/* The discarded part as a fraction of 2^32, rounded down, plus `random`: a carry rounds up. */
+static uint32_t round_random(uint32_t significand, int shift, uint32_t random)
+{
+    uint64_t fixed = shift <= 32 ? (uint64_t)significand << (32 - shift)
+                                 : (shift < 56 ? significand >> (shift - 32) : 0);
+    return (uint32_t)((fixed + random) >> 32);
+}
+
+static uint32_t round_significand(uint32_t significand, int shift, ag_direction direction,
+                                  uint32_t random)
+{
+    switch (direction) {
+    case TO_NEAREST:
+        return round_nearest_even(significand, shift);
+    case TO_RANDOM:
+        return round_random(significand, shift, random);
+    default:
+        return shift < 32 ? significand >> shift : 0;
+    }
+}
+
+/* The code nearest to the magnitude in the given direction; above max_code on overflow. */
+static uint32_t round_magnitude(const ag_format *format, uint32_t magnitude, ag_direction direction,
+                                uint32_t random)
+{
+    uint32_t overflow = format->max_code + 1;
+    if (magnitude >= s_inf_bits)
+        return overflow;
+    uint32_t smallest_normal = (uint32_t)(FLOAT_BIAS + 1 - format->bias) << FLOAT_MANTISSA;
+    if (format->exponent > 0 && magnitude >= smallest_normal) {
+        uint32_t rebased = magnitude - (smallest_normal - (1u << FLOAT_MANTISSA));
+        return round_significand(rebased, FLOAT_MANTISSA - format->mantissa, direction, random);
+    }
+    if (format->exponent == 0 && magnitude >= smallest_normal + (1u << FLOAT_MANTISSA))
+        return overflow;
+    int exponent = (int)(magnitude >> FLOAT_MANTISSA);
+    uint32_t significand = magnitude & ((1u << FLOAT_MANTISSA) - 1);
+    if (exponent > 0)
+        significand |= 1u << FLOAT_MANTISSA;
+    else
+        exponent = 1;
+    int shift = FLOAT_BIAS + FLOAT_MANTISSA + 1 - exponent - format->bias - format->mantissa;
+    return round_significand(significand, shift, direction, random);
+}
+
+/* What stands for a value beyond the largest one. */
+static uint32_t overflow_bits(const ag_format *format, uint32_t sign, ag_overflow overflow)
+{
+    if (overflow == AG_OVERFLOW_SATURATE || format->kind == AG_KIND_F)
+        return sign | format->max_bits;
+    return format->has_inf ? sign | s_inf_bits : s_nan_bits;
+}
+
+static float round_to(const ag_format *format, float x, ag_overflow overflow,
+                      ag_direction direction, uint32_t random)
+{
+    uint32_t bits = ag_float_bits(x);
+    uint32_t sign = bits & s_sign_bit;
+    uint32_t magnitude = bits & ~s_sign_bit;
+    if (magnitude > s_inf_bits)
+        return ag_bits_float(s_nan_bits);
+    uint32_t code = round_magnitude(format, magnitude, direction, random);
+    if (code > format->max_code)
+        return ag_bits_float(overflow_bits(format, sign, overflow));
+    return ag_bits_float(sign | ag_format_magnitude(format, code));
+}
+
+float ag_round_nearest(const ag_format *format, float x, ag_overflow overflow)
+{
+    return round_to(format, x, overflow, TO_NEAREST, 0);
+}
+
+float ag_round_stochastic(const ag_format *format, float x, uint32_t random, ag_overflow overflow)
+{
+    return round_to(format, x, overflow, TO_RANDOM, random);
+}
+
+float ag_round_toward_zero(const ag_format *format, float x, ag_overflow overflow)
+{
+    return round_to(format, x, overflow, TO_ZERO, 0);
+}
+
+float ag_round_bf16(float x)
+{
+    uint32_t bits = ag_float_bits(x);
+    if ((bits & ~s_sign_bit) > s_inf_bits)
+        return ag_bits_float(s_nan_bits);
+    return ag_bits_float((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
+}
+
+uint32_t ag_rounding_random(const ag_rounding_site *where, uint64_t element)
+{
+    uint64_t block = element >> 2;
+    uint32_t high = ((uint32_t)(block >> 32) & 0xffffffu) | where->use << 24;
+    return ag_philox(where->key, (uint32_t)block, high, where->site, where->step).word[element & 3];
+}
+
+float ag_amax(const float *x, size_t count)
+{
+    uint32_t largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t magnitude = ag_float_bits(x[i]) & ~s_sign_bit;
+        if (magnitude > largest && magnitude <= s_inf_bits)
+            largest = magnitude;
+    }
+    return ag_bits_float(largest);
+}
+
+float ag_scale_from_amax(const ag_format *format, float amax, int margin, bool pow2,
+                         float otherwise)
+{
+    uint32_t amax_bits = ag_float_bits(amax) & ~s_sign_bit;
+    if (amax_bits == 0 || amax_bits >= s_inf_bits)
+        return otherwise;
+    float scale = ldexpf(format->max / amax, -margin);
+    if (pow2)
+        scale = ag_bits_float(ag_float_bits(scale) & s_inf_bits);
+    return fminf(fmaxf(scale, 0x1p-126f), 0x1p126f);
+}
+
+void ag_fake_quantize(float *out, const float *x, size_t count, const ag_scheme *scheme,
+                      float scale, const ag_rounding_site *where, uint64_t first)
+{
+    float inverse = 1.0f / scale;
+    for (size_t i = 0; i < count; i++) {
+        float scaled = x[i] * scale;
+        float rounded =
+            scheme->rounding == AG_ROUND_STOCHASTIC
+                ? ag_round_stochastic(&scheme->format, scaled, ag_rounding_random(where, first + i),
+                                      scheme->overflow)
+                : ag_round_nearest(&scheme->format, scaled, scheme->overflow);
+        out[i] = rounded * inverse;
+    }
+}
