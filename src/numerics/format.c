@@ -54,7 +54,7 @@ static ag_status check_range(const ag_format *f, const char *name)
                        f->bias);
     if (f->emax > LARGEST_EXPONENT)
         return ag_fail(AG_ERR_INPUT,
-                       "format '%s' reaches 2^%d, which float32 does not: a larger bias%s", name,
+                       "format '%s' reaches 2^%d, which float32 does not: choose a larger bias%s", name,
                        f->emax,
                        f->exponent == 8 ? ", fewer exponent bits or kind ieee (bf16 is e8m7ieee)"
                                         : " or fewer exponent bits");
