@@ -1,0 +1,146 @@
+/* The quantised linear layer and the only place that rounds:
+ *
+ *   fprop  Y  = Q(X) Q(W)^T + b       dgrad  dX = Q(dY) Q(W)       wgrad  dW = Q(dY)^T Q(X)
+ *
+ * Activations and gradients are quantised from their BF16 value, weights from the float32 master.
+ * Operands reach the product as grid values below 2 in magnitude; scales and shifts come back in
+ * its epilogue. Y and dX are rounded to BF16, dW is not. The gradient of Q is 1 (straight-through)
+ * or, with ste: clip, 0 where |x * S| lies beyond the format's range. */
+#include "train_internal.h"
+
+enum { FPROP = 0, DGRAD_OF_WEIGHT = 1, WGRAD_OF_INPUT = 1, DGRAD_OF_GRAD = 0, WGRAD_OF_GRAD = 1 };
+
+static const ag_operand *operand_of(const ag_linear *linear, ag_role role, int use)
+{
+    return &linear->operands[role][use < linear->copies[role] ? use : 0];
+}
+
+/* --- operands */
+
+static bool weights_are_stochastic(const ag_linear *linear)
+{
+    const ag_operand *weight = linear->operands[AG_ROLE_WEIGHT];
+    return weight[0].scheme->rounding == AG_ROUND_STOCHASTIC ||
+           weight[1].scheme->rounding == AG_ROUND_STOCHASTIC;
+}
+
+/* Without random words, evaluation quantises the weights exactly as training does. */
+static ag_held wanted(const ag_linear *linear, const ag_pass *pass)
+{
+    if (pass->mode == AG_MODE_EVALUATE_HP)
+        return AG_HELD_HP;
+    if (pass->mode == AG_MODE_EVALUATE && weights_are_stochastic(linear))
+        return AG_HELD_EVALUATE;
+    return AG_HELD_TRAIN;
+}
+
+static bool needs_amax(const ag_operand *operand)
+{
+    return operand->scheme->quantised && operand->scheme->amax != AG_AMAX_NONE;
+}
+
+void ag_linear_prepare(ag_linear *linear, const ag_pass *pass)
+{
+    ag_held held = wanted(linear, pass);
+    if (linear->held == held)
+        return;
+    ag_operand *weight = linear->operands[AG_ROLE_WEIGHT];
+    ag_source source = {.x = linear->weight,
+                        .count = linear->layer.outputs * linear->layer.inputs};
+    if (held != AG_HELD_HP && (needs_amax(&weight[0]) || needs_amax(&weight[1])))
+        source.amax = linear->k->amax(source.x, source.count);
+    for (int use = 0; use < linear->copies[AG_ROLE_WEIGHT]; use++)
+        ag_operand_make(&weight[use], linear->weight_copies[use], &source, pass);
+    linear->held = held;
+}
+
+static ag_source bf16_source(const ag_linear *linear, float *x, size_t width, const ag_pass *pass)
+{
+    ag_source source = {.x = x, .count = pass->B * linear->T * width};
+    source.first = pass->sample * linear->T * width;
+    if (linear->bf16)
+        source.amax = linear->k->round_bf16(x, x, source.count);
+    return source;
+}
+
+static void quantise_input(ag_linear *linear, const ag_pass *pass)
+{
+    ag_operand *input = linear->operands[AG_ROLE_INPUT];
+    ag_source source = bf16_source(linear, linear->input, linear->layer.inputs, pass);
+    if (pass->mode == AG_MODE_TRAIN && linear->copies[AG_ROLE_INPUT] > 1)
+        ag_operand_make(&input[WGRAD_OF_INPUT], linear->input_copy, &source, pass);
+    ag_operand_make(&input[FPROP], linear->input, &source, pass);
+}
+
+static void quantise_grad(ag_linear *linear, float *dy, const ag_source *source,
+                          const ag_pass *pass)
+{
+    ag_operand *grad = linear->operands[AG_ROLE_GRAD_OUTPUT];
+    if (linear->copies[AG_ROLE_GRAD_OUTPUT] > 1)
+        ag_operand_make(&grad[WGRAD_OF_GRAD], linear->grad_copy, source, pass);
+    ag_operand_make(&grad[DGRAD_OF_GRAD], dy, source, pass);
+}
+
+/* --- products */
+
+void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
+{
+    size_t N = pass->B * linear->T;
+    size_t C = linear->layer.inputs;
+    size_t OC = linear->layer.outputs;
+    quantise_input(linear, pass);
+    const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, FPROP);
+    const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, FPROP);
+    linear->k->gemm_nt(y, x->values, w->values, N, OC, C);
+    linear->k->epilogue(y, linear->bias, N, OC, x->factor, w->factor, linear->bf16);
+}
+
+/* The gradient of Q under ste: clip. */
+static void zero_clipped(float *grad, const ag_operand *operand, size_t count)
+{
+    for (size_t i = 0; operand->clipped != NULL && i < count; i++)
+        grad[i] = operand->clipped[i] ? 0.0f : grad[i];
+}
+
+static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
+{
+    size_t N = pass->B * linear->T;
+    size_t C = linear->layer.inputs;
+    size_t OC = linear->layer.outputs;
+    const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, DGRAD_OF_GRAD);
+    const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, DGRAD_OF_WEIGHT);
+    linear->k->gemm_nn(dx, dy->values, w->values, N, C, OC);
+    linear->k->epilogue(dx, NULL, N, C, dy->factor, w->factor, linear->bf16);
+    zero_clipped(dx, operand_of(linear, AG_ROLE_INPUT, FPROP), N * C);
+}
+
+static void wgrad(ag_linear *linear, const ag_pass *pass)
+{
+    size_t N = pass->B * linear->T;
+    size_t C = linear->layer.inputs;
+    size_t OC = linear->layer.outputs;
+    const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, WGRAD_OF_GRAD);
+    const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, WGRAD_OF_INPUT);
+    linear->k->gemm_tn(linear->product, dy->values, x->values, OC, C, N);
+    zero_clipped(linear->product, operand_of(linear, AG_ROLE_WEIGHT, FPROP), OC * C);
+    linear->k->accumulate(linear->dweight, linear->product, OC * C, dy->factor, x->factor);
+}
+
+void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *pass)
+{
+    ag_source source = bf16_source(linear, dy, linear->layer.outputs, pass);
+    if (linear->dbias != NULL)
+        linear->k->bias_backward(linear->dbias, dy, pass->B * linear->T, linear->layer.outputs);
+    quantise_grad(linear, dy, &source, pass);
+    dgrad(dx, linear, pass);
+    wgrad(linear, pass);
+}
+
+void ag_linear_end_step(ag_linear *linear)
+{
+    for (int role = 0; role < AG_ROLES; role++) {
+        for (int use = 0; use < linear->copies[role]; use++)
+            ag_operand_end_step(&linear->operands[role][use]);
+    }
+    linear->held = AG_HELD_NOTHING;
+}

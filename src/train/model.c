@@ -1,0 +1,195 @@
+/* GPT forward and backward: pre-norm blocks of causal self-attention and an MLP between a token
+ * and position embedding and a linear head (Radford et al. 2019, in nanoGPT's form). The backward
+ * functions stand in the mirrored order of the forward ones. The residual stream, norms, softmax,
+ * GELU and loss are float32; all rounding happens inside the linear layers, whose results and
+ * operands are BF16: so q, k, v, the attention's output and dq, dk, dv, the logits and their
+ * gradient are BF16 values. */
+#include <string.h>
+
+#include "train_internal.h"
+
+/* Sites of the dropout masks that belong to no linear layer; a residual branch takes its
+ * projection's site. */
+enum { SITES_PER_BLOCK = 64, SITE_ATTENTION_PROBS = 4 * 8 + 3, SITE_EMBEDDING = 7 * 8 };
+
+static size_t tokens_of(const ag_model *model, const ag_pass *pass)
+{
+    return pass->B * model->T;
+}
+
+/* --- the parts that forward and backward share */
+
+/* Drops elements of x [N, C]; the same mask in both directions. */
+static void drop(const ag_model *model, float *x, uint32_t site, const ag_pass *pass)
+{
+    if (pass->dropout == 0.0f)
+        return;
+    model->k->dropout(x, tokens_of(model, pass) * model->C, pass->dropout, pass->dropout_key, site,
+                      pass->step, pass->sample * model->T * model->C);
+}
+
+static void drop_embedding(const ag_model *model, float *x, const ag_pass *pass)
+{
+    drop(model, x, (uint32_t)(model->L * SITES_PER_BLOCK + SITE_EMBEDDING), pass);
+}
+
+static ag_attention_shape attention_shape(const ag_model *model, size_t block, const ag_pass *pass)
+{
+    return (ag_attention_shape){
+        .B = pass->B,
+        .T = model->T,
+        .C = model->C,
+        .H = model->H,
+        .dropout = pass->dropout,
+        .key = pass->dropout_key,
+        .site = (uint32_t)(block * SITES_PER_BLOCK + SITE_ATTENTION_PROBS),
+        .step = pass->step,
+        .first = pass->sample,
+    };
+}
+
+/* --- forward */
+
+static void prepare_weights(ag_model *model, const ag_pass *pass)
+{
+    for (size_t i = 0; i < model->L; i++) {
+        ag_block *block = &model->blocks[i];
+        ag_linear_prepare(&block->c_attn, pass);
+        ag_linear_prepare(&block->attn_proj, pass);
+        ag_linear_prepare(&block->c_fc, pass);
+        ag_linear_prepare(&block->mlp_proj, pass);
+    }
+    ag_linear_prepare(&model->lm_head, pass);
+}
+
+static void embed(ag_model *model, float *x, const int32_t *tokens, const ag_pass *pass)
+{
+    const float *weights = model->state->weights;
+    model->k->embedding_forward(x, tokens, weights + model->wte, weights + model->wpe, pass->B,
+                                model->T, model->C);
+    drop_embedding(model, x, pass);
+}
+
+static void norm_forward(ag_model *model, float *out, const ag_norm *norm, const float *x,
+                         const ag_pass *pass)
+{
+    model->k->layernorm_forward(out, norm->mean, norm->rstd, x, norm->weight, norm->bias,
+                                tokens_of(model, pass), model->C);
+}
+
+/* out = x + drop(branch(projection->input)) */
+static void project_onto(ag_model *model, float *out, ag_linear *projection, const float *x,
+                         const ag_pass *pass)
+{
+    ag_linear_forward(out, projection, pass);
+    drop(model, out, projection->layer.site, pass);
+    model->k->add(out, x, tokens_of(model, pass) * model->C);
+}
+
+static void attention_forward(ag_model *model, ag_block *block, const ag_pass *pass)
+{
+    ag_attention_shape shape = attention_shape(model, block->index, pass);
+    norm_forward(model, block->c_attn.input, &block->ln_1, block->x, pass);
+    ag_linear_forward(block->qkv, &block->c_attn, pass);
+    model->k->attention_forward(block->attn_proj.input, block->probs, model->attention_scratch,
+                                block->qkv, &shape);
+    project_onto(model, block->x_mid, &block->attn_proj, block->x, pass);
+}
+
+static void mlp_forward(ag_model *model, ag_block *block, const ag_pass *pass)
+{
+    norm_forward(model, block->c_fc.input, &block->ln_2, block->x_mid, pass);
+    ag_linear_forward(block->hidden, &block->c_fc, pass);
+    model->k->gelu_forward(block->mlp_proj.input, block->hidden,
+                           tokens_of(model, pass) * block->c_fc.layer.outputs, model->tanh_gelu);
+    project_onto(model, block->x_end, &block->mlp_proj, block->x_mid, pass);
+}
+
+void ag_model_forward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass)
+{
+    prepare_weights(model, pass);
+    embed(model, model->blocks[0].x, tokens->inputs, pass);
+    for (size_t i = 0; i < model->L; i++) {
+        attention_forward(model, &model->blocks[i], pass);
+        mlp_forward(model, &model->blocks[i], pass);
+    }
+    norm_forward(model, model->lm_head.input, &model->ln_f, model->x_end, pass);
+    ag_linear_forward(model->logits, &model->lm_head, pass);
+}
+
+void ag_model_losses(ag_model *model, const ag_tokens *tokens, const ag_pass *pass)
+{
+    model->k->cross_entropy_loss(model->losses, model->logits, tokens->targets,
+                                 tokens_of(model, pass), model->V);
+}
+
+/* --- backward */
+
+/* The gradient of project_onto's input, into dinput; model->dx, the gradient of its sum, stays. */
+static void project_backward(float *dinput, ag_model *model, ag_linear *projection,
+                             const ag_pass *pass)
+{
+    memcpy(model->dbranch, model->dx, tokens_of(model, pass) * model->C * sizeof(float));
+    drop(model, model->dbranch, projection->layer.site, pass);
+    ag_linear_backward(dinput, projection, model->dbranch, pass);
+}
+
+/* model->dx += the gradient through the norm of x, from model->dbranch. */
+static void norm_backward(ag_model *model, const ag_norm *norm, const float *x, const ag_pass *pass)
+{
+    ag_layernorm_grads grads = {model->dx, norm->dweight, norm->dbias};
+    model->k->layernorm_backward(&grads, model->dbranch, x, norm->weight, norm->mean, norm->rstd,
+                                 tokens_of(model, pass), model->C);
+}
+
+static void mlp_backward(ag_model *model, ag_block *block, const ag_pass *pass)
+{
+    project_backward(model->dhidden, model, &block->mlp_proj, pass);
+    model->k->gelu_backward(model->dhidden, model->dhidden, block->hidden,
+                            tokens_of(model, pass) * block->c_fc.layer.outputs, model->tanh_gelu);
+    ag_linear_backward(model->dbranch, &block->c_fc, model->dhidden, pass);
+    norm_backward(model, &block->ln_2, block->x_mid, pass);
+}
+
+static void attention_backward(ag_model *model, ag_block *block, const ag_pass *pass)
+{
+    ag_attention_shape shape = attention_shape(model, block->index, pass);
+    project_backward(model->dhidden, model, &block->attn_proj, pass);
+    model->k->attention_backward(model->dqkv, model->attention_scratch, model->dhidden, block->qkv,
+                                 block->probs, &shape);
+    ag_linear_backward(model->dbranch, &block->c_attn, model->dqkv, pass);
+    norm_backward(model, &block->ln_1, block->x, pass);
+}
+
+static void embed_backward(ag_model *model, const int32_t *tokens, const ag_pass *pass)
+{
+    drop_embedding(model, model->dx, pass);
+    model->k->embedding_backward(model->grads + model->wte, model->grads + model->wpe, model->dx,
+                                 tokens, pass->B, model->T, model->C);
+}
+
+void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass)
+{
+    model->k->cross_entropy(model->logits, model->losses, tokens->targets, tokens_of(model, pass),
+                            model->V, pass->loss_scale);
+    ag_linear_backward(model->dbranch, &model->lm_head, model->logits, pass);
+    memset(model->dx, 0, tokens_of(model, pass) * model->C * sizeof(float));
+    norm_backward(model, &model->ln_f, model->x_end, pass);
+    for (size_t i = model->L; i-- > 0;) {
+        mlp_backward(model, &model->blocks[i], pass);
+        attention_backward(model, &model->blocks[i], pass);
+    }
+    embed_backward(model, tokens->inputs, pass);
+}
+
+void ag_model_end_step(ag_model *model)
+{
+    for (size_t i = 0; i < model->L; i++) {
+        ag_block *block = &model->blocks[i];
+        ag_linear_end_step(&block->c_attn);
+        ag_linear_end_step(&block->attn_proj);
+        ag_linear_end_step(&block->c_fc);
+        ag_linear_end_step(&block->mlp_proj);
+    }
+    ag_linear_end_step(&model->lm_head);
+}

@@ -1,0 +1,211 @@
+/* The model's memory, from the run's shapes and the tensor table. N is the most tokens that a pass
+ * of training or evaluation has.
+ *
+ *   grads | blocks: x, norm statistics, inputs, qkv, probs, hidden ... | head | scratch of backward
+ */
+#include "train_internal.h"
+
+/* What all linear layers of a model are built with. */
+typedef struct builder {
+    ag_model *model;
+    const ag_run *run;
+    ag_layout *layout;
+    size_t N;
+    size_t next_scale; /* those of the layers so far */
+    size_t next_amax;
+    float *grad_copy; /* shared by all layers */
+    float *product;
+} builder;
+
+/* Weight and bias of a linear layer, by ag_linear_kind. */
+static const struct {
+    ag_tensor_id weight;
+    ag_tensor_id bias;
+} s_parameters[] = {
+    [AG_LINEAR_C_ATTN] = {AG_T_C_ATTN_W,    AG_T_C_ATTN_B   },
+    [AG_LINEAR_ATTN_C_PROJ] = {AG_T_ATTN_PROJ_W, AG_T_ATTN_PROJ_B},
+    [AG_LINEAR_C_FC] = {AG_T_C_FC_W,      AG_T_C_FC_B     },
+    [AG_LINEAR_MLP_C_PROJ] = {AG_T_MLP_PROJ_W,  AG_T_MLP_PROJ_B },
+};
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* A parameter's first element in `base` (weights or gradients); NULL where the model has none. */
+static float *parameter(const builder *b, float *base, ag_tensor_id id, size_t block)
+{
+    const ag_tensor *tensor = ag_tensor_find(&b->model->state->tensors, id, block);
+    return tensor == NULL ? NULL : ag_layout_part(base, tensor->offset);
+}
+
+static void lay_out_norm(builder *b, ag_norm *norm, ag_tensor_id weight, size_t block)
+{
+    ag_tensor_id bias = weight == AG_T_LN_1_W   ? AG_T_LN_1_B
+                        : weight == AG_T_LN_2_W ? AG_T_LN_2_B
+                                                : AG_T_LN_F_B;
+    float *weights = b->model->state->weights;
+    norm->weight = parameter(b, weights, weight, block);
+    norm->bias = parameter(b, weights, bias, block);
+    norm->dweight = parameter(b, b->model->grads, weight, block);
+    norm->dbias = parameter(b, b->model->grads, bias, block);
+    norm->mean = ag_layout_floats(b->layout, b->N);
+    norm->rstd = ag_layout_floats(b->layout, b->N);
+}
+
+static void find_parameters(builder *b, ag_linear *linear)
+{
+    float *weights = b->model->state->weights;
+    float *grads = b->model->grads;
+    ag_linear_kind kind = linear->layer.kind;
+    if (kind == AG_LINEAR_LM_HEAD) {
+        ag_tensor_id id = b->run->model.tie_weights ? AG_T_WTE : AG_T_LM_HEAD_W;
+        linear->weight = parameter(b, weights, id, 0);
+        linear->dweight = parameter(b, grads, id, 0);
+        return;
+    }
+    size_t block = linear->layer.block;
+    linear->weight = parameter(b, weights, s_parameters[kind].weight, block);
+    linear->dweight = parameter(b, grads, s_parameters[kind].weight, block);
+    linear->bias = parameter(b, weights, s_parameters[kind].bias, block);
+    linear->dbias = parameter(b, grads, s_parameters[kind].bias, block);
+}
+
+/* Elements of the tensor that the operands of a role are made from. */
+static size_t operand_count(const builder *b, const ag_layer *layer, int role)
+{
+    if (role == AG_ROLE_WEIGHT)
+        return layer->outputs * layer->inputs;
+    return b->N * (role == AG_ROLE_INPUT ? layer->inputs : layer->outputs);
+}
+
+static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
+                            const ag_scheme *scheme)
+{
+    ag_train_state *state = b->model->state;
+    ag_operand *operand = &linear->operands[role][use];
+    *operand = (ag_operand){
+        .k = b->model->k,
+        .scheme = scheme,
+        .bf16 = linear->bf16,
+        .is_weight = role == AG_ROLE_WEIGHT,
+        .site = linear->layer.site + (uint32_t)role,
+        .use = (uint32_t)use,
+        .history = ag_layout_part(state->amaxes, b->next_amax),
+    };
+    if (state->scales != NULL)
+        operand->scale = &state->scales[b->next_scale];
+    b->next_scale++;
+    b->next_amax += (size_t)scheme->history;
+    bool differentiated = role != AG_ROLE_GRAD_OUTPUT && use == 0;
+    if (differentiated && scheme->quantised && scheme->ste == AG_STE_CLIP)
+        operand->clipped = ag_layout_bytes(b->layout, operand_count(b, &linear->layer, role));
+}
+
+static void lay_out_copies(builder *b, ag_linear *linear)
+{
+    const ag_layer *layer = &linear->layer;
+    for (int use = 0; use < linear->copies[AG_ROLE_WEIGHT]; use++) {
+        if (linear->bf16)
+            linear->weight_copies[use] = ag_layout_floats(b->layout, layer->outputs * layer->inputs);
+    }
+    linear->input = ag_layout_floats(b->layout, b->N * layer->inputs);
+    if (linear->copies[AG_ROLE_INPUT] > 1)
+        linear->input_copy = ag_layout_floats(b->layout, b->N * layer->inputs);
+    linear->grad_copy = b->grad_copy;
+    linear->product = b->product;
+}
+
+static void lay_out_linear(builder *b, ag_linear *linear, size_t index)
+{
+    const ag_layer_precision *precision = &b->run->layers[index];
+    linear->layer = ag_layer_at(&b->run->model, b->run->facts.vocab_size, index);
+    linear->k = b->model->k;
+    linear->bf16 = b->run->compute == AG_COMPUTE_BF16;
+    linear->T = b->model->T;
+    find_parameters(b, linear);
+    for (int role = 0; role < AG_ROLES; role++) {
+        const ag_scheme *schemes = precision->scheme[role];
+        linear->copies[role] = ag_scheme_equal(&schemes[0], &schemes[1]) ? 1 : AG_USES;
+        for (int use = 0; use < AG_USES; use++)
+            lay_out_operand(b, linear, role, use, &schemes[use]);
+    }
+    lay_out_copies(b, linear);
+}
+
+static void lay_out_block(builder *b, ag_block *block, size_t index)
+{
+    const ag_model *model = b->model;
+    size_t first = index * AG_LINEARS_PER_BLOCK;
+    block->index = index;
+    block->x = ag_layout_floats(b->layout, b->N * model->C);
+    lay_out_norm(b, &block->ln_1, AG_T_LN_1_W, index);
+    lay_out_linear(b, &block->c_attn, first + AG_LINEAR_C_ATTN);
+    block->qkv = ag_layout_floats(b->layout, b->N * 3 * model->C);
+    block->probs = ag_layout_floats(b->layout, model->B * model->H * model->T * model->T);
+    lay_out_linear(b, &block->attn_proj, first + AG_LINEAR_ATTN_C_PROJ);
+    block->x_mid = ag_layout_floats(b->layout, b->N * model->C);
+    lay_out_norm(b, &block->ln_2, AG_T_LN_2_W, index);
+    lay_out_linear(b, &block->c_fc, first + AG_LINEAR_C_FC);
+    block->hidden = ag_layout_floats(b->layout, b->N * 4 * model->C);
+    lay_out_linear(b, &block->mlp_proj, first + AG_LINEAR_MLP_C_PROJ);
+}
+
+static void lay_out_head(builder *b)
+{
+    ag_model *model = b->model;
+    model->x_end = ag_layout_floats(b->layout, b->N * model->C);
+    for (size_t i = 0; i < model->L; i++)
+        model->blocks[i].x_end = i + 1 < model->L ? model->blocks[i + 1].x : model->x_end;
+    lay_out_norm(b, &model->ln_f, AG_T_LN_F_W, 0);
+    lay_out_linear(b, &model->lm_head, model->L * AG_LINEARS_PER_BLOCK);
+    model->logits = ag_layout_floats(b->layout, b->N * model->V);
+    model->losses = ag_layout_floats(b->layout, b->N);
+}
+
+/* What backward and the linear layers use and forget. */
+static void lay_out_scratch(builder *b)
+{
+    ag_model *model = b->model;
+    ag_attention_shape shape = {.B = model->B, .T = model->T, .C = model->C, .H = model->H};
+    size_t widest = max_size(4 * model->C, model->V);
+    bool second_grad = false;
+    for (size_t i = 0; i < ag_layer_count(&b->run->model); i++) {
+        const ag_scheme *grad = b->run->layers[i].scheme[AG_ROLE_GRAD_OUTPUT];
+        second_grad |= !ag_scheme_equal(&grad[0], &grad[1]);
+    }
+    b->product = ag_layout_floats(b->layout, widest * model->C);
+    b->grad_copy = second_grad ? ag_layout_floats(b->layout, b->N * widest) : NULL;
+    model->attention_scratch = ag_layout_floats(b->layout, ag_attention_scratch(&shape));
+    model->dx = ag_layout_floats(b->layout, b->N * model->C);
+    model->dbranch = ag_layout_floats(b->layout, b->N * model->C);
+    model->dhidden = ag_layout_floats(b->layout, b->N * 4 * model->C);
+    model->dqkv = ag_layout_floats(b->layout, b->N * 3 * model->C);
+}
+
+ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *state,
+                           ag_layout *layout)
+{
+    model->state = state;
+    model->B = max_size((size_t)run->train.batch_size, (size_t)run->eval.batch);
+    model->T = (size_t)run->model.block_size;
+    model->C = (size_t)run->model.n_embd;
+    model->H = (size_t)run->model.n_head;
+    model->V = (size_t)run->facts.vocab_size;
+    model->L = (size_t)run->model.n_layer;
+    model->tanh_gelu = run->model.gelu == AG_GELU_TANH;
+    model->wte = ag_tensor_find(&state->tensors, AG_T_WTE, 0)->offset;
+    model->wpe = ag_tensor_find(&state->tensors, AG_T_WPE, 0)->offset;
+    model->blocks = ag_layout_table(layout, model->L * sizeof *model->blocks);
+    if (model->blocks == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu blocks", model->L);
+    model->grads = ag_layout_floats(layout, state->tensors.total);
+
+    builder b = {.model = model, .run = run, .layout = layout, .N = model->B * model->T};
+    lay_out_scratch(&b);
+    for (size_t i = 0; i < model->L; i++)
+        lay_out_block(&b, &model->blocks[i], i);
+    lay_out_head(&b);
+    return AG_OK;
+}

@@ -1,0 +1,77 @@
+/* What training changes and a checkpoint holds; and the weights it begins with. */
+#include <math.h>
+
+#include "base/maths.h"
+#include "base/philox.h"
+#include "train_internal.h"
+
+static void count_scales(ag_train_state *state, const ag_run *run)
+{
+    size_t layers = ag_layer_count(&run->model);
+    state->n_scales = layers * AG_ROLES * AG_USES;
+    state->n_amaxes = 0;
+    for (size_t i = 0; i < state->n_scales; i++) {
+        const ag_layer_precision *layer = &run->layers[i / (AG_ROLES * AG_USES)];
+        size_t role = i / AG_USES % AG_ROLES;
+        state->n_amaxes += (size_t)layer->scheme[role][i % AG_USES].history;
+    }
+}
+
+ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout)
+{
+    *state = (ag_train_state){0};
+    AG_TRY(ag_tensor_table_make(&state->tensors, &run->model, run->facts.vocab_size,
+                                layout->arena));
+    count_scales(state, run);
+    state->weights = ag_layout_floats(layout, state->tensors.total);
+    state->m = ag_layout_floats(layout, state->tensors.total);
+    state->v = ag_layout_floats(layout, state->tensors.total);
+    state->scales = ag_layout_bytes(layout, state->n_scales * sizeof *state->scales);
+    state->amaxes = ag_layout_floats(layout, state->n_amaxes);
+    for (size_t i = 0; state->scales != NULL && i < state->n_scales; i++)
+        state->scales[i].value = 1.0f;
+    return AG_OK;
+}
+
+/* Two independent standard normal numbers (Box and Muller, 1958):
+ *
+ *   r = sqrt(-2 ln(1 - u1)), z0 = r cos(2 pi u2), z1 = r sin(2 pi u2)
+ *
+ * u1 and u2 have 53 bits, from words 0-1 and 2-3 of Philox(key, pair, tensor, 0). */
+static void normal_pair(double z[2], uint64_t key, uint64_t pair, uint32_t tensor)
+{
+    static const double two_pi = 6.283185307179586;
+    ag_philox_block block = ag_philox(key, (uint32_t)pair, (uint32_t)(pair >> 32), tensor, 0);
+    double u1 = ag_uniform53(block.word[0], block.word[1]);
+    double u2 = ag_uniform53(block.word[2], block.word[3]);
+    double r = sqrt(-2.0 * ag_log(1.0 - u1));
+    z[0] = r * ag_cos(two_pi * u2);
+    z[1] = r * ag_sin(two_pi * u2);
+}
+
+/* Elements 2p and 2p + 1 come from pair p. A tensor's number is block * 64 + id, so that a tensor
+ * starts alike whether or not the model has biases, tied weights or more layers. */
+static void fill_normal(float *w, const ag_tensor *tensor, uint64_t key)
+{
+    uint32_t number = (uint32_t)tensor->block * 64 + (uint32_t)tensor->id;
+    for (size_t i = 0; i < tensor->count; i += 2) {
+        double z[2];
+        normal_pair(z, key, i / 2, number);
+        w[i] = (float)(tensor->init_std * z[0]);
+        if (i + 1 < tensor->count)
+            w[i + 1] = (float)(tensor->init_std * z[1]);
+    }
+}
+
+void ag_weights_init(float *weights, const ag_tensor_table *tensors, uint64_t seed)
+{
+    uint64_t key = ag_stream_key(seed, AG_STREAM_INIT);
+    for (size_t i = 0; i < tensors->count; i++) {
+        const ag_tensor *tensor = &tensors->rows[i];
+        float *w = weights + tensor->offset;
+        if (tensor->init == AG_INIT_NORMAL)
+            fill_normal(w, tensor, key);
+        for (size_t j = 0; tensor->init != AG_INIT_NORMAL && j < tensor->count; j++)
+            w[j] = tensor->init == AG_INIT_ONES ? 1.0f : 0.0f;
+    }
+}

@@ -1,0 +1,273 @@
+/* What the files of the training step share, from the inside out: memory, operand, linear layer,
+ * model, state, optimizer, trainer. Tests drive these parts directly. */
+#ifndef AG_TRAIN_INTERNAL_H
+#define AG_TRAIN_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spec/layers.h"
+#include "spec/tensors.h"
+#include "train/train.h"
+
+/* --- layout.c: memory. Laying out runs twice through the same code, first to measure. Tables and
+ * structs come from the arena both times; arrays are only counted while measuring (and NULL). */
+
+typedef struct ag_layout {
+    ag_arena *arena;
+    bool measuring;
+    size_t bytes; /* of arrays, while measuring */
+    bool failed;  /* the arena was too small */
+} ag_layout;
+
+void *ag_layout_table(ag_layout *layout, size_t bytes);
+void *ag_layout_bytes(ag_layout *layout, size_t bytes);
+float *ag_layout_floats(ag_layout *layout, size_t count);
+
+/* `base` advanced by `count`, or NULL where there is no base (while measuring). */
+float *ag_layout_part(float *base, size_t count);
+
+/* --- a pass: one trip of some sequences through the model, and what it is for */
+
+typedef enum ag_mode {
+    AG_MODE_TRAIN,
+    AG_MODE_EVALUATE,    /* the run's own quantisers; observes no amax */
+    AG_MODE_EVALUATE_HP, /* every role null */
+} ag_mode;
+
+typedef struct ag_pass {
+    ag_mode mode;
+    size_t B;        /* sequences, each of T tokens */
+    uint64_t sample; /* index of the first sequence among those of this step (or evaluation) */
+    uint32_t step;
+    uint64_t rounding_key;
+    uint64_t dropout_key;
+    float dropout;    /* 0 in evaluation */
+    float loss_scale; /* of the gradient: 1 / tokens of the whole step */
+} ag_pass;
+
+/* --- operand.c: one tensor made ready for a matrix product */
+
+/* What of an operand's scale outlives a step. */
+typedef struct ag_scale {
+    int64_t pushed; /* amaxes pushed so far */
+    float value;    /* S in force under delayed scaling */
+} ag_scale;
+
+typedef struct ag_operand {
+    const ag_kernels *k;
+    const ag_scheme *scheme;
+    bool bf16;      /* null means BF16; otherwise float32 as it is */
+    bool is_weight; /* the same tensor in training and evaluation: observed in both */
+    uint32_t site;
+    uint32_t use;
+    ag_scale *scale;
+    float *history; /* [scheme->history]: a ring, the newest at (pushed - 1) % history */
+    float seen;     /* the largest amax of this step so far */
+    uint8_t *clipped; /* ste: clip: 1 where |x * S| > max; NULL otherwise */
+
+    /* what the last ag_operand_make left */
+    const float *values; /* Q(x * S) * 2^-shift, what the product reads */
+    float factor;        /* 2^shift / S, what the product's epilogue multiplies by */
+} ag_operand;
+
+/* A tensor to be made an operand of. */
+typedef struct ag_source {
+    const float *x;
+    size_t count;
+    uint64_t first; /* global index of x[0], for stochastic rounding */
+    float amax;     /* of x */
+} ag_source;
+
+/* Quantises source->x into `out` (which may be source->x), or rounds it to BF16 where the role is
+ * null or the pass wants no quantisation. */
+void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass);
+
+/* Ends an optimizer step: pushes the step's amax and sets the scale of the next. */
+void ag_operand_end_step(ag_operand *operand);
+
+/* --- linear.c: the quantised linear layer */
+
+typedef enum ag_held { AG_HELD_NOTHING, AG_HELD_TRAIN, AG_HELD_EVALUATE, AG_HELD_HP } ag_held;
+
+typedef struct ag_linear {
+    ag_layer layer;
+    const ag_kernels *k;
+    bool bf16;
+    size_t T;
+    const float *weight; /* master [OC, C] */
+    const float *bias;   /* [OC] or NULL */
+    float *dweight;
+    float *dbias;
+    ag_operand operands[AG_ROLES][AG_USES];
+    int copies[AG_ROLES]; /* 1: both uses are quantised alike, operands[role][0] serves both */
+    ag_held held;         /* what the weight operands were made for */
+    float *input;            /* [N, C]: the producer writes x here, forward turns it into Q(x) */
+    float *weight_copies[AG_USES]; /* [OC, C]; NULL where the master weights serve */
+    float *input_copy;             /* [N, C] for wgrad, where copies say 2 */
+    float *grad_copy;              /* [N, OC] for wgrad, where copies say 2; shared by all layers */
+    float *product;                /* [OC, C], shared by all layers */
+} ag_linear;
+
+/* Makes the weight operands that the pass needs, unless they are there already. */
+void ag_linear_prepare(ag_linear *linear, const ag_pass *pass);
+
+/* y [N, OC] = Q(X) Q(W)^T + b, from linear->input, which becomes Q(X) */
+void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass);
+
+/* dx [N, C] = Q(dY) Q(W);  dW += Q(dY)^T Q(X);  db += sum of dY. dy becomes Q(dY). */
+void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *pass);
+
+/* After an optimizer step: new scales, and the weight operands are out of date. */
+void ag_linear_end_step(ag_linear *linear);
+
+/* --- state.c: what a checkpoint holds, and where it begins */
+
+typedef struct ag_train_state {
+    int64_t step;    /* steps trained */
+    int64_t updates; /* of them, those that changed the weights: Adam's t */
+    ag_tensor_table tensors;
+    float *weights; /* [tensors.total] each */
+    float *m;
+    float *v;
+    size_t n_scales; /* layer by layer, role by role, use by use */
+    ag_scale *scales;
+    size_t n_amaxes; /* the histories of all scales, one after another */
+    float *amaxes;
+} ag_train_state;
+
+ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout);
+
+/* Initial weights of `seed`, the same for every format. */
+void ag_weights_init(float *weights, const ag_tensor_table *tensors, uint64_t seed);
+
+/* --- model.c: GPT forward and backward */
+
+typedef struct ag_norm {
+    const float *weight; /* [C] */
+    const float *bias;   /* or NULL */
+    float *dweight;
+    float *dbias;
+    float *mean; /* [N] */
+    float *rstd;
+} ag_norm;
+
+typedef struct ag_block {
+    size_t index;
+    float *x; /* [N, C] residual stream: at the block's start, */
+    ag_norm ln_1;
+    ag_linear c_attn;
+    float *qkv;   /* [N, 3C] */
+    float *probs; /* [B, H, T, T] */
+    ag_linear attn_proj;
+    float *x_mid; /* between attention and MLP, */
+    ag_norm ln_2;
+    ag_linear c_fc;
+    float *hidden; /* [N, 4C] before GELU */
+    ag_linear mlp_proj;
+    float *x_end; /* and at its end: the next block's x, or the model's x_end */
+} ag_block;
+
+typedef struct ag_model {
+    const ag_kernels *k;
+    size_t B; /* the most sequences of a pass */
+    size_t T, C, H, V, L;
+    bool tanh_gelu;
+    ag_train_state *state;
+    float *grads; /* [tensors.total] */
+    size_t wte, wpe; /* offsets into weights and grads */
+    ag_block *blocks; /* [L] */
+    float *x_end;     /* [N, C] */
+    ag_norm ln_f;
+    ag_linear lm_head;
+    float *logits; /* [N, V] */
+    float *losses; /* [N] */
+    float *attention_scratch;
+    float *dx;      /* [N, C]: of the residual stream */
+    float *dbranch; /* [N, C]: of what a branch adds to it, or takes from it */
+    float *dhidden; /* [N, 4C] */
+    float *dqkv;    /* [N, 3C] */
+} ag_model;
+
+typedef struct ag_tokens {
+    int32_t *inputs;  /* [B, T] */
+    int32_t *targets; /* [B, T] */
+} ag_tokens;
+
+/* model->logits of the pass's sequences. */
+void ag_model_forward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass);
+
+/* model->losses from the logits, which stay. */
+void ag_model_losses(ag_model *model, const ag_tokens *tokens, const ag_pass *pass);
+
+/* model->losses and model->grads += the gradient of loss_scale * sum(losses). Follows the forward
+ * pass of the same sequences and overwrites what that left. */
+void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass);
+
+/* After an optimizer step: new scales, and the weight operands are out of date. */
+void ag_model_end_step(ag_model *model);
+
+/* --- model_layout.c: the model's memory; `model` borrows `state` */
+
+ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *state,
+                           ag_layout *layout);
+
+/* --- optimizer.c, schedule.c */
+
+/* The global 2-norm of the gradient. */
+double ag_grad_norm(const float *grads, size_t count, const ag_kernels *k);
+
+/* What the gradient is multiplied by so that its norm is at most `limit` (0: no limit). */
+double ag_clip_factor(double norm, double limit);
+
+typedef struct ag_update {
+    const float *grads;
+    double lr;
+    double grad_scale;
+} ag_update;
+
+/* One AdamW step; counts it in state->updates. */
+void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
+                       const ag_update *update, const ag_kernels *k);
+
+/* The learning rate of a step, counted from 0. */
+double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);
+
+/* --- trainer.c, evaluate.c */
+
+typedef struct ag_trainer {
+    const ag_run *run;
+    const ag_corpus *corpus;
+    const ag_kernels *k;
+    const ag_train_hooks *hooks;
+    ag_record *record;
+    ag_train_state state;
+    ag_model model;
+    ag_tokens tokens;
+    bool quantised;        /* some role of some layer is not null */
+    int64_t n_windows;     /* of the periodic evaluation */
+    int64_t *windows;      /* [n_windows] */
+    int64_t *batch;        /* [eval.batch]: windows evaluated together */
+    float *initial;        /* weights before the first step, when the record keeps them */
+    ag_train_progress now; /* what hooks are told */
+} ag_trainer;
+
+/* Builds the trainer in the arena, with initial weights. Members run, corpus, k, hooks and record
+ * are set by the caller. */
+ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *arena);
+
+/* One optimizer step, with its row of the record. */
+void ag_trainer_step(ag_trainer *trainer);
+
+/* A pass of `B` sequences in the given mode at the trainer's step. */
+ag_pass ag_trainer_pass(const ag_trainer *trainer, ag_mode mode, size_t B, uint64_t sample);
+
+/* Tells the hooks where the run is. AG_ERR_SYSTEM when they want it to stop. */
+ag_status ag_trainer_report(ag_trainer *trainer);
+
+/* Appends an evaluation to the record: on the fixed windows, and on the whole validation part. */
+ag_status ag_evaluate_periodic(ag_trainer *trainer);
+ag_status ag_evaluate_final(ag_trainer *trainer);
+
+#endif

@@ -1,0 +1,247 @@
+/* Training as a recipe: seed -> weights -> steps (batch, forward, backward, update) -> record. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/philox.h"
+#include "data/batch.h"
+#include "train_internal.h"
+
+/* --- one step */
+
+static double sum_of(const float *losses, size_t count)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)losses[i];
+    return sum;
+}
+
+/* Fills model.grads from every micro-batch of the step; returns the mean loss of its tokens. */
+static double accumulate_gradients(ag_trainer *trainer)
+{
+    const ag_train_spec *train = &trainer->run->train;
+    ag_model *model = &trainer->model;
+    size_t B = (size_t)train->batch_size;
+    double loss = 0.0;
+    memset(model->grads, 0, trainer->state.tensors.total * sizeof(float));
+    for (int64_t micro = 0; micro < train->grad_accum; micro++) {
+        ag_pass pass = ag_trainer_pass(trainer, AG_MODE_TRAIN, B, (uint64_t)micro * B);
+        ag_batch_train(trainer->tokens.inputs, trainer->tokens.targets, trainer->corpus,
+                       trainer->run, trainer->state.step, micro);
+        ag_model_forward(model, &trainer->tokens, &pass);
+        ag_model_backward(model, &trainer->tokens, &pass);
+        loss += sum_of(model->losses, B * model->T);
+    }
+    return loss / (double)((size_t)train->grad_accum * B * model->T);
+}
+
+__attribute__((format(printf, 2, 3))) static void diverge(ag_record *record, const char *format,
+                                                          ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    record->outcome = AG_OUTCOME_DIVERGED;
+    vsnprintf(record->reason, sizeof record->reason, format, arguments);
+    va_end(arguments);
+}
+
+/* Decides whether the run ends with the step just recorded. */
+static void judge(ag_record *record, const ag_stop_spec *stop, int64_t step)
+{
+    double loss = record->loss[step];
+    if (record->skipped[step] && stop->on_nonfinite == AG_NONFINITE_STOP)
+        diverge(record, "the %s of step %lld is not finite",
+                isfinite(loss) ? "gradient norm" : "loss", (long long)step);
+    else if (stop->loss_ratio > 0.0 && loss > stop->loss_ratio * record->loss[0])
+        diverge(record, "the loss of step %lld, %.4g, is above %g times that of step 0, %.4g",
+                (long long)step, loss, stop->loss_ratio, record->loss[0]);
+}
+
+void ag_trainer_step(ag_trainer *trainer)
+{
+    const ag_run *run = trainer->run;
+    ag_record *record = trainer->record;
+    ag_train_state *state = &trainer->state;
+    int64_t step = state->step;
+    double start_s = ag_clock_s();
+
+    double lr = ag_schedule_lr(&run->optimizer, run->train.steps, step);
+    double loss = accumulate_gradients(trainer);
+    double norm = ag_grad_norm(trainer->model.grads, state->tensors.total, trainer->k);
+    double factor = ag_clip_factor(norm, run->optimizer.grad_clip);
+    bool skipped = !isfinite(loss) || !isfinite(norm);
+    ag_update update = {trainer->model.grads, lr, factor};
+    if (!skipped)
+        ag_optimizer_step(state, &run->optimizer, &update, trainer->k);
+    ag_model_end_step(&trainer->model);
+    state->step++;
+
+    record->loss[step] = loss;
+    record->grad_norm[step] = norm;
+    record->lr[step] = lr;
+    record->clipped[step] = !skipped && factor < 1.0;
+    record->skipped[step] = skipped;
+    record->steps = state->step;
+    judge(record, &run->stop, step);
+    trainer->now.step = state->step;
+    trainer->now.loss = loss;
+    record->timing.train_s += ag_clock_s() - start_s;
+}
+
+ag_pass ag_trainer_pass(const ag_trainer *trainer, ag_mode mode, size_t B, uint64_t sample)
+{
+    const ag_run *run = trainer->run;
+    uint64_t seed = (uint64_t)run->seed;
+    size_t step_tokens = (size_t)run->train.grad_accum * B * trainer->model.T;
+    return (ag_pass){
+        .mode = mode,
+        .B = B,
+        .sample = sample,
+        .step = (uint32_t)trainer->state.step,
+        .rounding_key = ag_stream_key(seed, AG_STREAM_ROUNDING),
+        .dropout_key = ag_stream_key(seed, AG_STREAM_DROPOUT),
+        .dropout = mode == AG_MODE_TRAIN ? (float)run->model.dropout : 0.0f,
+        .loss_scale = (float)(1.0 / (double)step_tokens),
+    };
+}
+
+ag_status ag_trainer_report(ag_trainer *trainer)
+{
+    const ag_train_hooks *hooks = trainer->hooks;
+    if (hooks == NULL)
+        return AG_OK;
+    if (hooks->progress != NULL)
+        hooks->progress(hooks->context, &trainer->now);
+    if (hooks->should_stop != NULL && hooks->should_stop(hooks->context))
+        return ag_fail(AG_ERR_SYSTEM, "stopped after %lld of %lld steps",
+                       (long long)trainer->state.step, (long long)trainer->run->train.steps);
+    return AG_OK;
+}
+
+/* --- memory and start */
+
+/* Periodic evaluations before steps 0, every, 2 every, ..., and one at the end. */
+static int64_t max_evals(const ag_run *run)
+{
+    int64_t every = run->eval.every;
+    return (every > 0 ? (run->train.steps + every - 1) / every : 0) + 1;
+}
+
+static ag_status lay_out(ag_trainer *trainer, int64_t val_windows, ag_layout *layout)
+{
+    const ag_run *run = trainer->run;
+    trainer->model.k = trainer->k;
+    AG_TRY(ag_state_lay_out(&trainer->state, run, layout));
+    AG_TRY(ag_model_lay_out(&trainer->model, run, &trainer->state, layout));
+    size_t tokens = trainer->model.B * trainer->model.T;
+    trainer->tokens.inputs = ag_layout_bytes(layout, tokens * sizeof(int32_t));
+    trainer->tokens.targets = ag_layout_bytes(layout, tokens * sizeof(int32_t));
+    trainer->windows = ag_layout_bytes(layout, (size_t)run->eval.windows * sizeof(int64_t));
+    trainer->batch = ag_layout_bytes(layout, (size_t)run->eval.batch * sizeof(int64_t));
+    if (run->output.weights == AG_WEIGHTS_INITIAL_FINAL)
+        trainer->initial = ag_layout_floats(layout, trainer->state.tensors.total);
+    if (layout->measuring)
+        layout->bytes += ag_record_bytes(run, max_evals(run), val_windows);
+    else
+        AG_TRY(ag_record_make(trainer->record, run, max_evals(run), val_windows, layout->arena));
+    if (layout->failed)
+        return ag_fail(AG_ERR_BUG, "the run's memory was measured too small");
+    return AG_OK;
+}
+
+size_t ag_train_bytes(const ag_run *run, int64_t val_windows)
+{
+    ag_arena tables;
+    ag_arena_init_growing(&tables);
+    ag_layout layout = {.arena = &tables, .measuring = true};
+    ag_trainer trainer = {.run = run};
+    size_t bytes = SIZE_MAX; /* what no arena can be made of */
+    if (lay_out(&trainer, val_windows, &layout) == AG_OK)
+        bytes = tables.used + layout.bytes;
+    ag_arena_deinit(&tables);
+    return bytes;
+}
+
+static bool is_quantised(const ag_run *run)
+{
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        for (int j = 0; j < AG_ROLES * AG_USES; j++) {
+            if (run->layers[i].scheme[j / AG_USES][j % AG_USES].quantised)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void set_weights(ag_trainer *trainer, const float *init)
+{
+    const ag_run *run = trainer->run;
+    ag_train_state *state = &trainer->state;
+    int64_t seed = run->model.init_seed < 0 ? run->seed : run->model.init_seed;
+    size_t bytes = state->tensors.total * sizeof(float);
+    if (init != NULL)
+        memcpy(state->weights, init, bytes);
+    else
+        ag_weights_init(state->weights, &state->tensors, (uint64_t)seed);
+    if (trainer->initial != NULL)
+        memcpy(trainer->initial, state->weights, bytes);
+}
+
+ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *arena)
+{
+    const ag_run *run = trainer->run;
+    ag_layout layout = {.arena = arena};
+    trainer->quantised = is_quantised(run);
+    trainer->now.val_loss = NAN;
+    trainer->now.loss = NAN;
+    if (run->compute == AG_COMPUTE_FP32 && trainer->quantised)
+        return ag_fail(AG_ERR_INPUT, "run %s: in float32 nothing is quantised, but a layer has a "
+                                     "format; use BF16 compute",
+                       run->id);
+    AG_TRY(lay_out(trainer, ag_val_windows(trainer->corpus, run), &layout));
+    trainer->n_windows = ag_eval_windows(trainer->windows, trainer->corpus, run);
+    set_weights(trainer, init);
+    return ag_weights_digest(trainer->record->digest_initial, &trainer->state.tensors,
+                             trainer->state.weights);
+}
+
+/* --- the whole run */
+
+static bool is_evaluation_due(const ag_run *run, int64_t step)
+{
+    return run->eval.every > 0 && step % run->eval.every == 0;
+}
+
+static ag_status finish_record(ag_trainer *trainer)
+{
+    ag_record *record = trainer->record;
+    const ag_train_spec *train = &trainer->run->train;
+    double tokens = (double)record->steps * (double)train->batch_size * (double)train->grad_accum *
+                    (double)trainer->model.T;
+    record->tensors = trainer->state.tensors;
+    record->weights = trainer->state.weights;
+    record->weights_initial = trainer->initial;
+    record->entropy_rate = trainer->corpus->entropy_rate;
+    record->timing.total_s = record->timing.train_s + record->timing.eval_s;
+    record->timing.tokens_per_s = record->steps > 0 ? tokens / record->timing.train_s : 0.0;
+    return ag_weights_digest(record->digest, &record->tensors, record->weights);
+}
+
+ag_status ag_train(ag_record *record, const ag_run *run, const ag_corpus *corpus, const float *init,
+                   const ag_kernels *kernels, const ag_train_hooks *hooks, ag_arena *arena)
+{
+    ag_trainer trainer = {
+        .run = run, .corpus = corpus, .k = kernels, .hooks = hooks, .record = record};
+    AG_TRY(ag_trainer_init(&trainer, init, arena));
+    while (trainer.state.step < run->train.steps && record->outcome == AG_OUTCOME_DONE) {
+        if (is_evaluation_due(run, trainer.state.step))
+            AG_TRY(ag_evaluate_periodic(&trainer));
+        ag_trainer_step(&trainer);
+        AG_TRY(ag_trainer_report(&trainer));
+    }
+    AG_TRY(ag_evaluate_final(&trainer));
+    return finish_record(&trainer);
+}
