@@ -45,8 +45,7 @@ void ag_linear_prepare(ag_linear *linear, const ag_pass *pass)
     if (linear->held == held)
         return;
     ag_operand *weight = linear->operands[AG_ROLE_WEIGHT];
-    ag_source source = {.x = linear->weight,
-                        .count = linear->layer.outputs * linear->layer.inputs};
+    ag_source source = {.x = linear->weight, .count = linear->layer.outputs * linear->layer.inputs};
     if (held != AG_HELD_HP && (needs_amax(&weight[0]) || needs_amax(&weight[1])))
         source.amax = linear->k->amax(source.x, source.count);
     for (int use = 0; use < linear->copies[AG_ROLE_WEIGHT]; use++)

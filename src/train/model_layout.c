@@ -18,14 +18,11 @@ typedef struct builder {
 } builder;
 
 /* Weight and bias of a linear layer, by ag_linear_kind. */
-static const struct {
-    ag_tensor_id weight;
-    ag_tensor_id bias;
-} s_parameters[] = {
-    [AG_LINEAR_C_ATTN] = {AG_T_C_ATTN_W,    AG_T_C_ATTN_B   },
-    [AG_LINEAR_ATTN_C_PROJ] = {AG_T_ATTN_PROJ_W, AG_T_ATTN_PROJ_B},
-    [AG_LINEAR_C_FC] = {AG_T_C_FC_W,      AG_T_C_FC_B     },
-    [AG_LINEAR_MLP_C_PROJ] = {AG_T_MLP_PROJ_W,  AG_T_MLP_PROJ_B },
+static const ag_tensor_id s_parameters[AG_LINEARS_PER_BLOCK][2] = {
+    {AG_T_C_ATTN_W,    AG_T_C_ATTN_B   },
+    {AG_T_ATTN_PROJ_W, AG_T_ATTN_PROJ_B},
+    {AG_T_C_FC_W,      AG_T_C_FC_B     },
+    {AG_T_MLP_PROJ_W,  AG_T_MLP_PROJ_B },
 };
 
 static size_t max_size(size_t a, size_t b)
@@ -66,10 +63,10 @@ static void find_parameters(builder *b, ag_linear *linear)
         return;
     }
     size_t block = linear->layer.block;
-    linear->weight = parameter(b, weights, s_parameters[kind].weight, block);
-    linear->dweight = parameter(b, grads, s_parameters[kind].weight, block);
-    linear->bias = parameter(b, weights, s_parameters[kind].bias, block);
-    linear->dbias = parameter(b, grads, s_parameters[kind].bias, block);
+    linear->weight = parameter(b, weights, s_parameters[kind][0], block);
+    linear->dweight = parameter(b, grads, s_parameters[kind][0], block);
+    linear->bias = parameter(b, weights, s_parameters[kind][1], block);
+    linear->dbias = parameter(b, grads, s_parameters[kind][1], block);
 }
 
 /* Elements of the tensor that the operands of a role are made from. */
@@ -108,7 +105,8 @@ static void lay_out_copies(builder *b, ag_linear *linear)
     const ag_layer *layer = &linear->layer;
     for (int use = 0; use < linear->copies[AG_ROLE_WEIGHT]; use++) {
         if (linear->bf16)
-            linear->weight_copies[use] = ag_layout_floats(b->layout, layer->outputs * layer->inputs);
+            linear->weight_copies[use] =
+                ag_layout_floats(b->layout, layer->outputs * layer->inputs);
     }
     linear->input = ag_layout_floats(b->layout, b->N * layer->inputs);
     if (linear->copies[AG_ROLE_INPUT] > 1)

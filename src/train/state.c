@@ -20,8 +20,8 @@ static void count_scales(ag_train_state *state, const ag_run *run)
 ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout)
 {
     *state = (ag_train_state){0};
-    AG_TRY(ag_tensor_table_make(&state->tensors, &run->model, run->facts.vocab_size,
-                                layout->arena));
+    AG_TRY(
+        ag_tensor_table_make(&state->tensors, &run->model, run->facts.vocab_size, layout->arena));
     count_scales(state, run);
     state->weights = ag_layout_floats(layout, state->tensors.total);
     state->m = ag_layout_floats(layout, state->tensors.total);
@@ -44,7 +44,7 @@ static void normal_pair(double z[2], uint64_t key, uint64_t pair, uint32_t tenso
     ag_philox_block block = ag_philox(key, (uint32_t)pair, (uint32_t)(pair >> 32), tensor, 0);
     double u1 = ag_uniform53(block.word[0], block.word[1]);
     double u2 = ag_uniform53(block.word[2], block.word[3]);
-    double r = sqrt(-2.0 * ag_log(1.0 - u1));
+    double r = sqrt(-2.0 * ag_ln(1.0 - u1));
     z[0] = r * ag_cos(two_pi * u2);
     z[1] = r * ag_sin(two_pi * u2);
 }

@@ -63,8 +63,8 @@ typedef struct ag_operand {
     uint32_t site;
     uint32_t use;
     ag_scale *scale;
-    float *history; /* [scheme->history]: a ring, the newest at (pushed - 1) % history */
-    float seen;     /* the largest amax of this step so far */
+    float *history;   /* [scheme->history]: a ring, the newest at (pushed - 1) % history */
+    float seen;       /* the largest amax of this step so far */
     uint8_t *clipped; /* ste: clip: 1 where |x * S| > max; NULL otherwise */
 
     /* what the last ag_operand_make left */
@@ -103,7 +103,7 @@ typedef struct ag_linear {
     ag_operand operands[AG_ROLES][AG_USES];
     int copies[AG_ROLES]; /* 1: both uses are quantised alike, operands[role][0] serves both */
     ag_held held;         /* what the weight operands were made for */
-    float *input;            /* [N, C]: the producer writes x here, forward turns it into Q(x) */
+    float *input;         /* [N, C]: the producer writes x here, forward turns it into Q(x) */
     float *weight_copies[AG_USES]; /* [OC, C]; NULL where the master weights serve */
     float *input_copy;             /* [N, C] for wgrad, where copies say 2 */
     float *grad_copy;              /* [N, OC] for wgrad, where copies say 2; shared by all layers */
@@ -175,8 +175,8 @@ typedef struct ag_model {
     size_t T, C, H, V, L;
     bool tanh_gelu;
     ag_train_state *state;
-    float *grads; /* [tensors.total] */
-    size_t wte, wpe; /* offsets into weights and grads */
+    float *grads;     /* [tensors.total] */
+    size_t wte, wpe;  /* offsets into weights and grads */
     ag_block *blocks; /* [L] */
     float *x_end;     /* [N, C] */
     ag_norm ln_f;

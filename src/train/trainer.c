@@ -198,8 +198,9 @@ ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *aren
     trainer->now.val_loss = NAN;
     trainer->now.loss = NAN;
     if (run->compute == AG_COMPUTE_FP32 && trainer->quantised)
-        return ag_fail(AG_ERR_INPUT, "run %s: in float32 nothing is quantised, but a layer has a "
-                                     "format; use BF16 compute",
+        return ag_fail(AG_ERR_INPUT,
+                       "run %s: in float32 nothing is quantised, but a layer has a "
+                       "format; use BF16 compute",
                        run->id);
     AG_TRY(lay_out(trainer, ag_val_windows(trainer->corpus, run), &layout));
     trainer->n_windows = ag_eval_windows(trainer->windows, trainer->corpus, run);

@@ -1,0 +1,368 @@
+/* altgrad-train: one run. An assignment comes in on standard input, a run file goes out. Knows no
+ * MPI and no YAML, so that a run that fails can be repeated alone, under a debugger if need be. */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "data/batch.h"
+#include "proc/progress.h"
+#include "spec/run_json.h"
+#include "store/run_file.h"
+#include "train/train.h"
+
+static const char s_help[] =
+    "altgrad-train: trains one run\n"
+    "\n"
+    "usage: altgrad-train [OPTION...] < ASSIGNMENT\n"
+    "\n"
+    "ASSIGNMENT is a run as JSON, from 'altgrad plan FILE --json'. The result is a run file (HDF5).\n"
+    "\n"
+    "  -o, --output FILE   write the run file here (default: <run id>.h5)\n"
+    "      --result-fd N   write the run file into open descriptor N instead\n"
+    "      --progress-fd N keep the progress page of descriptor N up to date\n"
+    "      --rank N        the rank to store with the timings\n"
+    "  -q, --quiet         no progress on standard error\n"
+    "  -h, --help          this text\n"
+    "\n"
+    "exit codes: 0 trained (also a run that diverged), 2 bad input, 3 environment,\n"
+    "            75 stopped by SIGTERM or SIGUSR1\n"
+    "\n"
+    "example: altgrad plan jobs/quickstart.yaml --json | jq -c '.runs[0]' | altgrad-train\n";
+
+typedef struct options {
+    const char *output; /* NULL: <run id>.h5 */
+    int result_fd;      /* -1: none */
+    int progress_fd;    /* -1: none */
+    long rank;
+    bool quiet;
+    bool help;
+} options;
+
+/* What one run needs, from the assignment to the record. */
+typedef struct job {
+    options options;
+    ag_text assignment;
+    ag_arena texts; /* strings and layers of `run` */
+    ag_run run;
+    ag_corpus corpus;
+    ag_arena init_memory;
+    float *init; /* NULL: random */
+    ag_arena memory;
+    ag_record record;
+} job;
+
+static volatile sig_atomic_t s_stop_signal;
+
+static void note_signal(int signal)
+{
+    s_stop_signal = signal;
+}
+
+static void listen_for_signals(void)
+{
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+/* --- command line */
+
+static ag_status parse_number(long *out, const char *option, const char *text)
+{
+    char *end = NULL;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || value < 0 || value > INT32_MAX)
+        return ag_fail(AG_ERR_INPUT, "--%s %s: a whole number was expected", option, text);
+    *out = value;
+    return AG_OK;
+}
+
+enum { OPTION_RESULT_FD = 256, OPTION_PROGRESS_FD, OPTION_RANK };
+
+static const struct option s_options[] = {
+    {"output",      required_argument, NULL, 'o'               },
+    {"result-fd",   required_argument, NULL, OPTION_RESULT_FD  },
+    {"progress-fd", required_argument, NULL, OPTION_PROGRESS_FD},
+    {"rank",        required_argument, NULL, OPTION_RANK       },
+    {"quiet",       no_argument,       NULL, 'q'               },
+    {"help",        no_argument,       NULL, 'h'               },
+    {NULL,          0,                 NULL, 0                 },
+};
+
+static ag_status take_option(options *out, int option, const char *text)
+{
+    long number = -1;
+    switch (option) {
+    case 'o':
+        out->output = text;
+        return AG_OK;
+    case 'q':
+        out->quiet = true;
+        return AG_OK;
+    case 'h':
+        out->help = true;
+        return AG_OK;
+    case OPTION_RESULT_FD:
+        AG_TRY(parse_number(&number, "result-fd", text));
+        out->result_fd = (int)number;
+        return AG_OK;
+    case OPTION_PROGRESS_FD:
+        AG_TRY(parse_number(&number, "progress-fd", text));
+        out->progress_fd = (int)number;
+        return AG_OK;
+    case OPTION_RANK:
+        return parse_number(&out->rank, "rank", text);
+    default:
+        return ag_fail(AG_ERR_INPUT, "unknown option or missing value (altgrad-train --help)");
+    }
+}
+
+static ag_status parse_options(options *out, int argc, char **argv)
+{
+    *out = (options){.result_fd = -1, .progress_fd = -1};
+    int option = 0;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "o:qh", s_options, NULL)) != -1)
+        AG_TRY(take_option(out, option, optarg));
+    if (optind < argc)
+        return ag_fail(AG_ERR_INPUT,
+                       "unexpected argument '%s': the assignment comes on standard input "
+                       "(altgrad-train --help)",
+                       argv[optind]);
+    return AG_OK;
+}
+
+/* --- progress */
+
+enum { LINE_WIDTH = 78 };
+static const double s_redraw_s = 0.1; /* on a terminal */
+static const double s_line_s = 10.0;  /* in a log */
+
+typedef struct display {
+    const ag_run *run;
+    ag_progress_page *page; /* NULL: none */
+    bool quiet;
+    bool terminal;
+    double start_s;
+    double last_s;
+} display;
+
+static void store_page(ag_progress_page *page, const ag_train_progress *now)
+{
+    uint64_t loss_bits = 0;
+    memcpy(&loss_bits, &now->loss, sizeof loss_bits);
+    atomic_store(&page->step, now->step);
+    atomic_store(&page->loss_bits, loss_bits);
+    atomic_store(&page->evaluating, now->phase == AG_PHASE_EVALUATING);
+    atomic_fetch_add(&page->beats, 1);
+}
+
+static void print_line(const display *display, const ag_train_progress *now)
+{
+    const ag_run *run = display->run;
+    double elapsed_s = ag_clock_s() - display->start_s;
+    double tokens = (double)(now->step * run->train.batch_size * run->train.grad_accum) *
+                    (double)run->model.block_size;
+    char line[160];
+    int length =
+        snprintf(line, sizeof line, "%s step %lld/%lld", run->id, (long long)now->step,
+                 (long long)run->train.steps);
+    if (now->step > 0)
+        length += snprintf(line + length, sizeof line - (size_t)length, "  loss %.4f  %.0f tokens/s",
+                           now->loss, tokens / elapsed_s);
+    if (!isnan(now->val_loss))
+        length += snprintf(line + length, sizeof line - (size_t)length, "  val %.4f", now->val_loss);
+    if (now->phase == AG_PHASE_EVALUATING)
+        snprintf(line + length, sizeof line - (size_t)length, "  evaluating");
+    if (display->terminal)
+        fprintf(stderr, "\r%-*.*s", LINE_WIDTH, LINE_WIDTH, line);
+    else
+        ag_log(AG_LOG_INFO, "%s", line);
+}
+
+static void show_progress(void *context, const ag_train_progress *now)
+{
+    display *display = context;
+    if (display->page != NULL)
+        store_page(display->page, now);
+    double now_s = ag_clock_s();
+    if (display->quiet || now_s - display->last_s < (display->terminal ? s_redraw_s : s_line_s))
+        return;
+    display->last_s = now_s;
+    print_line(display, now);
+}
+
+static bool should_stop(void *context)
+{
+    (void)context;
+    return s_stop_signal != 0;
+}
+
+static void print_end(const job *job, const char *where)
+{
+    const ag_record *record = &job->record;
+    if (job->options.quiet)
+        return;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%-*s\r", LINE_WIDTH, "");
+    if (record->outcome == AG_OUTCOME_DIVERGED)
+        ag_log(AG_LOG_INFO, "%s diverged: %s", job->run.id, record->reason);
+    ag_log(AG_LOG_INFO, "%s %lld steps, val_loss %.4f (hp %.4f), %.0f tokens/s, %.1f s%s%s",
+           job->run.id, (long long)record->steps, record->val_loss[record->evals - 1],
+           record->val_loss_hp[record->evals - 1], record->timing.tokens_per_s,
+           record->timing.total_s, where != NULL ? ": " : "", where != NULL ? where : "");
+}
+
+/* --- the job, in its order */
+
+static ag_status read_assignment(job *job)
+{
+    char buffer[4096];
+    size_t count = 0;
+    if (isatty(STDIN_FILENO))
+        return ag_fail(AG_ERR_INPUT, "an assignment is expected on standard input, but that is a "
+                                     "terminal (altgrad-train --help has an example)");
+    while ((count = fread(buffer, 1, sizeof buffer, stdin)) > 0)
+        ag_text_add_n(&job->assignment, buffer, count);
+    if (ferror(stdin))
+        return ag_fail_errno("standard input");
+    if (job->assignment.failed)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the assignment");
+    return ag_run_from_assignment(&job->run, job->assignment.data, job->assignment.length,
+                                  &job->texts);
+}
+
+/* The id holds the data's digest: other data would be another run. */
+static ag_status open_corpus(job *job)
+{
+    const ag_run *run = &job->run;
+    const ag_data_facts *facts = &job->corpus.facts;
+    AG_TRY(ag_corpus_open(&job->corpus, &run->data, run->model.block_size));
+    if (strcmp(facts->digest, run->facts.digest) != 0 ||
+        facts->vocab_size != run->facts.vocab_size ||
+        facts->train_tokens != run->facts.train_tokens || facts->val_tokens != run->facts.val_tokens)
+        return ag_fail(AG_ERR_INPUT,
+                       "run %s: the data have changed since the run was planned (digest %.12s, "
+                       "planned %.12s): plan again",
+                       run->id, facts->digest, run->facts.digest);
+    return AG_OK;
+}
+
+static ag_status read_init(job *job)
+{
+    const ag_run *run = &job->run;
+    ag_tensor_table tensors;
+    char digest[AG_DIGEST_LENGTH + 1];
+    if (run->model.init_file[0] == '\0')
+        return AG_OK;
+    AG_TRY(ag_tensor_table_make(&tensors, &run->model, run->facts.vocab_size, &job->init_memory));
+    job->init = ag_arena_floats(&job->init_memory, tensors.total);
+    if (job->init == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the initial weights");
+    AG_TRY(ag_weights_read(job->init, &tensors, run->model.init_file, run->model.init_run));
+    AG_TRY(ag_weights_digest(digest, &tensors, job->init));
+    if (strcmp(digest, run->init_digest) != 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "%s: the weights have changed since run %s was planned (digest %.12s, "
+                       "planned %.12s): plan again",
+                       run->model.init_file, run->id, digest, run->init_digest);
+    return AG_OK;
+}
+
+static ag_status train(job *job)
+{
+    display display = {
+        .run = &job->run,
+        .quiet = job->options.quiet,
+        .terminal = isatty(STDERR_FILENO) == 1,
+        .start_s = ag_clock_s(),
+        .last_s = ag_clock_s(),
+    };
+    ag_train_hooks hooks = {&display, show_progress, should_stop};
+    AG_TRY(ag_arena_init(&job->memory,
+                         ag_train_bytes(&job->run, ag_val_windows(&job->corpus, &job->run))));
+    if (job->options.progress_fd >= 0) {
+        AG_TRY(ag_progress_map(&display.page, job->options.progress_fd));
+        atomic_store(&display.page->steps, job->run.train.steps);
+    }
+    ag_status status = ag_train(&job->record, &job->run, &job->corpus, job->init, &ag_kernels_fast,
+                                &hooks, &job->memory);
+    ag_progress_close(display.page);
+    return status;
+}
+
+static void describe_machine(job *job)
+{
+    ag_timing *timing = &job->record.timing;
+    timing->rank = job->options.rank;
+    if (gethostname(timing->host, sizeof timing->host - 1) != 0)
+        timing->host[0] = '\0';
+    snprintf(timing->blas, sizeof timing->blas, "%s", ag_kernels_blas());
+    snprintf(timing->build, sizeof timing->build, "%s", ALTGRAD_VERSION);
+}
+
+static ag_status write_result(job *job)
+{
+    char name[AG_ID_LENGTH + sizeof ".h5"];
+    snprintf(name, sizeof name, "%s.h5", job->run.id);
+    const char *path = job->options.output != NULL ? job->options.output : name;
+    describe_machine(job);
+    if (job->options.result_fd >= 0) {
+        print_end(job, NULL);
+        return ag_run_file_write_fd(job->options.result_fd, &job->record);
+    }
+    print_end(job, path);
+    return ag_run_file_write(path, &job->record);
+}
+
+static ag_status do_job(job *job)
+{
+    AG_TRY(read_assignment(job));
+    AG_TRY(open_corpus(job));
+    AG_TRY(read_init(job));
+    AG_TRY(train(job));
+    return write_result(job);
+}
+
+static void release(job *job)
+{
+    ag_arena_deinit(&job->memory);
+    ag_arena_deinit(&job->init_memory);
+    ag_corpus_close(&job->corpus);
+    ag_arena_deinit(&job->texts);
+    ag_text_deinit(&job->assignment);
+}
+
+int main(int argc, char **argv)
+{
+    job job = {0};
+    ag_log_program("altgrad-train");
+    ag_kernels_init();
+    listen_for_signals();
+    ag_text_init(&job.assignment);
+    ag_arena_init_growing(&job.texts);
+    ag_arena_init_growing(&job.init_memory);
+    ag_status status = parse_options(&job.options, argc, argv);
+    if (status == AG_OK && job.options.help) {
+        fputs(s_help, stdout);
+        return AG_EXIT_OK;
+    }
+    if (status == AG_OK)
+        status = do_job(&job);
+    release(&job);
+    if (status != AG_OK && s_stop_signal != 0) {
+        ag_log(AG_LOG_INFO, "%s", ag_error_message());
+        return AG_EXIT_AGAIN;
+    }
+    return ag_app_exit(status);
+}

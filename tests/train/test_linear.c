@@ -1,0 +1,311 @@
+/* The quantised linear layer against its formula, evaluated plainly in double precision on operands
+ * that numerics/ quantised:
+ *
+ *   Y = Q(X) Q(W)^T + b    dX = Q(dY) Q(W)    dW = Q(dY)^T Q(X)    db = sum of dY
+ *
+ * The layer is transformer.h.1.mlp.c_fc of the tiny model: C = 8, OC = 32, N = 24 tokens. */
+#include "tiny.h"
+
+enum { B = 3, T = 8, N = B * T, C = 8, OC = 32, STEPS = 4, WIDEST = N * OC };
+enum { SITE = 1 * 64 + 2 * 8 }; /* block 1, linear 2 */
+
+static const uint64_t s_key = 0x1234567890abcdef;
+
+typedef struct side {
+    size_t count;
+    size_t width; /* elements a token; 0 for the weight */
+    float raw[WIDEST];
+    float x[WIDEST];             /* what is quantised: raw, or its BF16 value */
+    float q[AG_USES][WIDEST];    /* Q(x), scales taken out again */
+    float scale[AG_USES];        /* S */
+    float amaxes[STEPS];         /* of the steps before this one */
+} side;
+
+typedef struct layer_test {
+    tiny t;
+    ag_linear *linear;
+    side sides[AG_ROLES];
+    float y[WIDEST], dx[WIDEST];
+    int step;
+} layer_test;
+
+static float largest(const float *amaxes, int from, int to)
+{
+    float result = 0.0f;
+    for (int i = from < 0 ? 0 : from; i < to; i++)
+        result = fmaxf(result, amaxes[i]);
+    return result;
+}
+
+/* S of this step, from the amaxes of all steps. */
+static float expected_scale(const ag_scheme *scheme, const float *amaxes, int step)
+{
+    float used = amaxes[step];
+    if (scheme->amax == AG_AMAX_NONE)
+        return 1.0f;
+    if (scheme->amax == AG_AMAX_WINDOWED)
+        used = largest(amaxes, step - scheme->history + 1, step + 1);
+    if (scheme->amax == AG_AMAX_DELAYED && step > 0)
+        used = largest(amaxes, step - scheme->history, step);
+    return ag_scale_from_amax(&scheme->format, used, scheme->margin, scheme->pow2, 1.0f);
+}
+
+static void expect_operands(layer_test *test, ag_role role, uint64_t sample)
+{
+    side *s = &test->sides[role];
+    const ag_scheme *schemes = test->t.layers[6].scheme[role];
+    for (size_t i = 0; i < s->count; i++)
+        s->x[i] = role == AG_ROLE_WEIGHT ? s->raw[i] : ag_round_bf16(s->raw[i]);
+    s->amaxes[test->step] = ag_amax(s->x, s->count);
+    for (int use = 0; use < AG_USES; use++) {
+        const ag_scheme *scheme = &schemes[use];
+        int copy = ag_scheme_equal(&schemes[0], &schemes[1]) ? 0 : use;
+        ag_rounding_site where = {s_key, SITE + (uint32_t)role, (uint32_t)copy,
+                                  (uint32_t)test->step};
+        s->scale[use] = expected_scale(scheme, s->amaxes, test->step);
+        if (scheme->quantised)
+            ag_fake_quantize(s->q[use], s->x, s->count, scheme, s->scale[use], &where,
+                             sample * T * s->width);
+        for (size_t i = 0; !scheme->quantised && i < s->count; i++)
+            s->q[use][i] = ag_round_bf16(s->x[i]);
+    }
+}
+
+/* Sum of a[i * sa] * b[i * sb] and of the magnitudes. */
+typedef struct dot {
+    double sum;
+    double magnitude;
+} dot;
+
+static dot dot_of(const float *a, size_t sa, const float *b, size_t sb, size_t count)
+{
+    dot d = {0.0, 0.0};
+    for (size_t i = 0; i < count; i++) {
+        double product = (double)a[i * sa] * (double)b[i * sb];
+        d.sum += product;
+        d.magnitude += fabs(product);
+    }
+    return d;
+}
+
+/* A float32 sum of `count` products is off by at most count * 2^-24 of the sum of magnitudes; the
+ * two factors of the epilogue, the bias and the rounded 1 / S of this test's operands add a few
+ * more. Rounding to BF16 is monotone, so it carries the interval over. */
+static void assert_product(float actual, dot d, size_t count, bool bf16)
+{
+    double bound = (double)(count + 8) * 0x1p-24 * d.magnitude + 1e-37;
+    float low = (float)(d.sum - bound);
+    float high = (float)(d.sum + bound);
+    if (bf16) {
+        low = ag_round_bf16(low);
+        high = ag_round_bf16(high);
+    }
+    if (!(actual >= low && actual <= high))
+        fail_msg("%.9g is not in [%.9g, %.9g]", (double)actual, (double)low, (double)high);
+}
+
+static bool is_clipped(const layer_test *test, ag_role role, size_t i)
+{
+    const ag_scheme *scheme = &test->t.layers[6].scheme[role][0];
+    const side *s = &test->sides[role];
+    return scheme->quantised && scheme->ste == AG_STE_CLIP &&
+           fabsf(s->x[i] * s->scale[0]) > scheme->format.max;
+}
+
+static void check_forward(const layer_test *test)
+{
+    const float *x = test->sides[AG_ROLE_INPUT].q[0];
+    const float *w = test->sides[AG_ROLE_WEIGHT].q[0];
+    for (size_t n = 0; n < N; n++) {
+        for (size_t o = 0; o < OC; o++) {
+            dot d = dot_of(x + n * C, 1, w + o * C, 1, C);
+            d.sum += (double)test->linear->bias[o];
+            d.magnitude += fabs((double)test->linear->bias[o]);
+            assert_product(test->y[n * OC + o], d, C, true);
+        }
+    }
+}
+
+static void check_dgrad(const layer_test *test)
+{
+    const float *dy = test->sides[AG_ROLE_GRAD_OUTPUT].q[0];
+    const float *w = test->sides[AG_ROLE_WEIGHT].q[1];
+    for (size_t n = 0; n < N; n++) {
+        for (size_t c = 0; c < C; c++) {
+            if (is_clipped(test, AG_ROLE_INPUT, n * C + c))
+                assert_true(test->dx[n * C + c] == 0.0f);
+            else
+                assert_product(test->dx[n * C + c], dot_of(dy + n * OC, 1, w + c, C, OC), OC, true);
+        }
+    }
+}
+
+static void check_wgrad(const layer_test *test)
+{
+    const float *dy = test->sides[AG_ROLE_GRAD_OUTPUT].q[1];
+    const float *x = test->sides[AG_ROLE_INPUT].q[1];
+    for (size_t o = 0; o < OC; o++) {
+        for (size_t c = 0; c < C; c++) {
+            float dw = test->linear->dweight[o * C + c];
+            if (is_clipped(test, AG_ROLE_WEIGHT, o * C + c))
+                assert_true(dw == 0.0f);
+            else
+                assert_product(dw, dot_of(dy + o, OC, x + c, C, N), N, false);
+        }
+        static const float one = 1.0f;
+        dot d = dot_of(test->sides[AG_ROLE_GRAD_OUTPUT].x + o, OC, &one, 0, N);
+        assert_product(test->linear->dbias[o], d, N, false);
+    }
+}
+
+/* New tensors, of another size each step, so that scales must follow. */
+static void draw(layer_test *test)
+{
+    static const float sizes[STEPS] = {1.0f, 0.25f, 3.0f, 0.5f};
+    ag_linear *linear = test->linear;
+    float size = sizes[test->step];
+    uint32_t which = 10 * (uint32_t)(test->step + 1);
+    float *w = tiny_weight(&test->t, AG_T_C_FC_W, 1);
+    tiny_fill(w, OC * C, which, 0.5f * size);
+    tiny_fill(linear->input, N * C, which + 1, 5.0f * size);
+    tiny_fill(test->sides[AG_ROLE_GRAD_OUTPUT].raw, N * OC, which + 2, 1e-3f * size);
+    memcpy(test->sides[AG_ROLE_WEIGHT].raw, w, OC * C * sizeof(float));
+    memcpy(test->sides[AG_ROLE_INPUT].raw, linear->input, N * C * sizeof(float));
+    memset(linear->dweight, 0, OC * C * sizeof(float));
+    memset(linear->dbias, 0, OC * sizeof(float));
+}
+
+/* Runs the layer for some steps with the schemes in t.layers. */
+static void check_layer(layer_test *test)
+{
+    static float dy[WIDEST];
+    tiny_start(&test->t);
+    test->linear = &test->t.trainer.model.blocks[1].c_fc;
+    tiny_fill(tiny_weight(&test->t, AG_T_C_FC_B, 1), OC, 3, 0.1f);
+    test->sides[AG_ROLE_WEIGHT].count = OC * C;
+    test->sides[AG_ROLE_INPUT].count = N * C;
+    test->sides[AG_ROLE_INPUT].width = C;
+    test->sides[AG_ROLE_GRAD_OUTPUT].count = N * OC;
+    test->sides[AG_ROLE_GRAD_OUTPUT].width = OC;
+    for (test->step = 0; test->step < STEPS; test->step++) {
+        ag_pass pass = {.B = B,
+                        .sample = 5,
+                        .step = (uint32_t)test->step,
+                        .rounding_key = s_key};
+        draw(test);
+        memcpy(dy, test->sides[AG_ROLE_GRAD_OUTPUT].raw, sizeof dy);
+        for (int role = 0; role < AG_ROLES; role++)
+            expect_operands(test, (ag_role)role, pass.sample);
+        ag_linear_prepare(test->linear, &pass);
+        ag_linear_forward(test->y, test->linear, &pass);
+        ag_linear_backward(test->dx, test->linear, dy, &pass);
+        ag_linear_end_step(test->linear);
+        check_forward(test);
+        check_dgrad(test);
+        check_wgrad(test);
+    }
+    tiny_end(&test->t);
+}
+
+static layer_test s_test; /* large */
+
+static layer_test *make_test(void)
+{
+    memset(&s_test, 0, sizeof s_test);
+    tiny_make(&s_test.t);
+    return &s_test;
+}
+
+static void test_bf16(void **state)
+{
+    (void)state;
+    check_layer(make_test());
+}
+
+static void test_plain_formats(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"e4m3", "e5m2", "e3m4", "e7m0", "e2m1", "int8", "fp16"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        layer_test *test = make_test();
+        tiny_quantise_all(&test->t, tiny_scheme(names[i]));
+        check_layer(test);
+    }
+}
+
+static void test_hybrid_delayed_and_windowed(void **state)
+{
+    (void)state;
+    static const ag_amax_mode modes[] = {AG_AMAX_DELAYED, AG_AMAX_WINDOWED};
+    for (int i = 0; i < 2; i++) {
+        layer_test *test = make_test();
+        for (int role = 0; role < AG_ROLES; role++) {
+            ag_scheme scheme = tiny_scheme(role == AG_ROLE_GRAD_OUTPUT ? "e5m2" : "e4m3");
+            scheme.amax = modes[i];
+            scheme.history = 2;
+            scheme.margin = role;
+            tiny_quantise(&test->t, (ag_role)role, scheme);
+        }
+        check_layer(test);
+    }
+}
+
+static void test_weight_only_and_per_product_overrides(void **state)
+{
+    (void)state;
+    layer_test *test = make_test();
+    tiny_quantise(&test->t, AG_ROLE_WEIGHT, tiny_scheme("e3m4"));
+    check_layer(test);
+
+    test = make_test(); /* input.wgrad, weight.dgrad and grad_output.wgrad differ */
+    tiny_quantise_all(&test->t, tiny_scheme("e4m3"));
+    for (int i = 0; i < TINY_LAYERS; i++) {
+        test->t.layers[i].scheme[AG_ROLE_INPUT][1] = (ag_scheme){0};
+        test->t.layers[i].scheme[AG_ROLE_WEIGHT][1] = tiny_scheme("e5m2");
+        test->t.layers[i].scheme[AG_ROLE_GRAD_OUTPUT][1].pow2 = true;
+    }
+    check_layer(test);
+}
+
+static void test_stochastic_rounding(void **state)
+{
+    (void)state;
+    layer_test *test = make_test();
+    ag_scheme scheme = tiny_scheme("e4m3");
+    scheme.rounding = AG_ROUND_STOCHASTIC;
+    tiny_quantise_all(&test->t, scheme);
+    check_layer(test);
+
+    test = make_test(); /* a second copy has random words of its own */
+    tiny_quantise_all(&test->t, scheme);
+    for (int i = 0; i < TINY_LAYERS; i++)
+        test->t.layers[i].scheme[AG_ROLE_GRAD_OUTPUT][1].pow2 = true;
+    check_layer(test);
+}
+
+static void test_clipped_gradients(void **state)
+{
+    (void)state;
+    layer_test *test = make_test();
+    ag_scheme scheme = tiny_scheme("e2m1");
+    scheme.amax = AG_AMAX_NONE; /* max 6: inputs reach 15, weights 1.5 */
+    scheme.ste = AG_STE_CLIP;
+    tiny_quantise(&test->t, AG_ROLE_INPUT, scheme);
+    scheme.amax = AG_AMAX_DELAYED; /* the third step's weights are 12 times the second's */
+    scheme.history = 1;
+    tiny_quantise(&test->t, AG_ROLE_WEIGHT, scheme);
+    check_layer(test);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_plain_formats),
+        cmocka_unit_test(test_hybrid_delayed_and_windowed),
+        cmocka_unit_test(test_weight_only_and_per_product_overrides),
+        cmocka_unit_test(test_stochastic_rounding),
+        cmocka_unit_test(test_clipped_gradients),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

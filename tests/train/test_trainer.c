@@ -1,0 +1,451 @@
+/* Whole runs: what is the same and what may differ between them, how they end, what they take. */
+#include "tiny.h"
+
+static tiny s_a; /* large */
+static tiny s_b;
+
+static ag_scheme stochastic(const char *name)
+{
+    ag_scheme scheme = tiny_scheme(name);
+    scheme.rounding = AG_ROUND_STOCHASTIC;
+    return scheme;
+}
+
+/* Two finished runs have the same metrics and weights, bit for bit. */
+static void assert_same_record(const ag_record *a, const ag_record *b)
+{
+    assert_int_equal(a->steps, b->steps);
+    assert_memory_equal(a->loss, b->loss, (size_t)a->steps * sizeof *a->loss);
+    assert_memory_equal(a->grad_norm, b->grad_norm, (size_t)a->steps * sizeof *a->grad_norm);
+    assert_int_equal(a->evals, b->evals);
+    assert_memory_equal(a->val_loss, b->val_loss, (size_t)a->evals * sizeof *a->val_loss);
+    assert_memory_equal(a->val_loss_hp, b->val_loss_hp, (size_t)a->evals * sizeof *a->val_loss_hp);
+    assert_int_equal(a->windows, b->windows);
+    assert_memory_equal(a->final_windows, b->final_windows,
+                        (size_t)a->windows * sizeof *a->final_windows);
+    assert_string_equal(a->digest, b->digest);
+    assert_memory_equal(a->weights, b->weights, a->tensors.total * sizeof(float));
+}
+
+/* A BF16 format without a scale quantises weights from the master and everything else from BF16
+ * values, which it leaves as they are: the definition of null, by way of the quantiser. */
+static void test_null_is_bf16_bit_for_bit(void **state)
+{
+    (void)state;
+    tiny_make(&s_a);
+    tiny_make(&s_b);
+    tiny_quantise_all(&s_b, tiny_scheme("bf16"));
+    tiny_train(&s_a, &ag_kernels_fast);
+    tiny_train(&s_b, &ag_kernels_fast);
+    assert_same_record(&s_a.record, &s_b.record);
+    assert_memory_equal(s_b.record.val_loss, s_b.record.val_loss_hp, sizeof(double));
+    tiny_end(&s_b);
+
+    tiny_make(&s_b);
+    s_b.run.compute = AG_COMPUTE_FP32;
+    tiny_train(&s_b, &ag_kernels_fast);
+    assert_true(s_a.record.loss[0] != s_b.record.loss[0]);
+    assert_true(fabs(s_a.record.loss[0] - s_b.record.loss[0]) < 1e-3);
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+static void use_everything(tiny *t)
+{
+    tiny_make(t);
+    ag_scheme scheme = stochastic("e4m3");
+    scheme.amax = AG_AMAX_DELAYED;
+    scheme.history = 3;
+    tiny_quantise_all(t, scheme);
+    for (int i = 0; i < TINY_LAYERS; i++)
+        t->layers[i].scheme[AG_ROLE_GRAD_OUTPUT][1] = tiny_scheme("e5m2");
+    t->run.train.grad_accum = 2;
+    t->run.model.dropout = 0.2;
+    t->run.eval.every = 2;
+}
+
+static void test_twice_the_same(void **state)
+{
+    (void)state;
+    use_everything(&s_a);
+    use_everything(&s_b);
+    tiny_train(&s_a, &ag_kernels_fast);
+    tiny_train(&s_b, &ag_kernels_fast);
+    assert_same_record(&s_a.record, &s_b.record);
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+/* Evaluating more often reads the state and leaves no trace in the training. */
+static void test_evaluation_leaves_no_trace(void **state)
+{
+    (void)state;
+    use_everything(&s_a);
+    use_everything(&s_b);
+    s_b.run.eval.every = 1;
+    s_b.run.eval.windows = 7;
+    tiny_train(&s_a, &ag_kernels_fast);
+    tiny_train(&s_b, &ag_kernels_fast);
+    assert_int_equal(s_a.record.evals, 4);
+    assert_int_equal(s_b.record.evals, 7);
+    assert_string_equal(s_a.record.digest, s_b.record.digest);
+    assert_memory_equal(s_a.record.loss, s_b.record.loss, 6 * sizeof(double));
+    assert_true(s_a.record.val_loss[3] == s_b.record.val_loss[6]);
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+static void test_formats_share_initial_weights_and_batches(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"e4m3", "e5m2", "int4"};
+    tiny_make(&s_a);
+    tiny_start(&s_a);
+    ag_trainer_step(&s_a.trainer);
+    for (size_t i = 0; i < 3; i++) {
+        tiny_make(&s_b);
+        tiny_quantise_all(&s_b, tiny_scheme(names[i]));
+        tiny_start(&s_b);
+        assert_string_equal(s_a.record.digest_initial, s_b.record.digest_initial);
+        ag_trainer_step(&s_b.trainer);
+        assert_memory_equal(s_a.trainer.tokens.inputs, s_b.trainer.tokens.inputs,
+                            24 * sizeof(int32_t));
+        assert_true(s_a.record.loss[0] != s_b.record.loss[0]);
+        tiny_end(&s_b);
+    }
+    tiny_end(&s_a);
+}
+
+static void test_another_seed_differs(void **state)
+{
+    (void)state;
+    tiny_make(&s_a);
+    tiny_make(&s_b);
+    s_b.run.seed = 43;
+    tiny_start(&s_a);
+    tiny_start(&s_b);
+    assert_string_not_equal(s_a.record.digest_initial, s_b.record.digest_initial);
+    ag_trainer_step(&s_a.trainer);
+    ag_trainer_step(&s_b.trainer);
+    assert_memory_not_equal(s_a.trainer.tokens.inputs, s_b.trainer.tokens.inputs,
+                            24 * sizeof(int32_t));
+    tiny_end(&s_b);
+
+    tiny_make(&s_b); /* the two seeds that default to the run's */
+    s_b.run.seed = 43;
+    s_b.run.model.init_seed = 42;
+    s_b.run.train.data_seed = 42;
+    tiny_start(&s_b);
+    assert_string_equal(s_a.record.digest_initial, s_b.record.digest_initial);
+    ag_trainer_step(&s_b.trainer);
+    assert_memory_equal(s_a.trainer.tokens.inputs, s_b.trainer.tokens.inputs, 24 * sizeof(int32_t));
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+/* Initial weights: sample mean and deviation of n normal numbers lie within 5 standard errors,
+ * sigma / sqrt(n) and sigma / sqrt(2 n), of theirs. */
+static void test_initial_weights_are_normal(void **state)
+{
+    (void)state;
+    tiny_make(&s_a);
+    s_a.run.model.n_embd = 64;
+    tiny_start(&s_a);
+    static const struct {
+        ag_tensor_id id;
+        double std;
+    } cases[] = {
+        {AG_T_C_FC_W,     0.02},
+        {AG_T_MLP_PROJ_W, 0.01}, /* 0.02 / sqrt(2 * 2 blocks) */
+    };
+    for (size_t i = 0; i < 2; i++) {
+        const float *w = tiny_weight(&s_a, cases[i].id, 1);
+        double n = 4 * 64 * 64;
+        double sum = 0.0;
+        double squares = 0.0;
+        for (size_t j = 0; j < (size_t)n; j++) {
+            sum += (double)w[j];
+            squares += (double)w[j] * (double)w[j];
+        }
+        assert_true(fabs(sum / n) < 5.0 * cases[i].std / sqrt(n));
+        assert_true(fabs(sqrt(squares / n) - cases[i].std) < 5.0 * cases[i].std / sqrt(2.0 * n));
+    }
+    for (size_t c = 0; c < 64; c++) {
+        assert_true(tiny_weight(&s_a, AG_T_LN_2_W, 1)[c] == 1.0f);
+        assert_true(tiny_weight(&s_a, AG_T_C_FC_B, 1)[c] == 0.0f);
+    }
+    tiny_end(&s_a);
+}
+
+/* With stochastic gradients alone the first forward pass, its dropout masks, weights and batch are
+ * what they are without: the same loss to the last bit, other gradients. */
+static void test_stochastic_rounding_changes_nothing_else(void **state)
+{
+    (void)state;
+    tiny *tests[] = {&s_a, &s_b};
+    for (int i = 0; i < 2; i++) {
+        tiny_make(tests[i]);
+        tests[i]->run.model.dropout = 0.25;
+        tiny_quantise(tests[i], AG_ROLE_INPUT, tiny_scheme("e4m3"));
+        tiny_quantise(tests[i], AG_ROLE_GRAD_OUTPUT, i == 0 ? tiny_scheme("e3m2") : stochastic("e3m2"));
+        tiny_start(tests[i]);
+        ag_trainer_step(&tests[i]->trainer);
+    }
+    assert_string_equal(s_a.record.digest_initial, s_b.record.digest_initial);
+    assert_memory_equal(s_a.record.loss, s_b.record.loss, sizeof(double));
+    assert_true(s_a.record.grad_norm[0] != s_b.record.grad_norm[0]);
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+/* Two micro-batches of 3 are one batch of 6 in other pieces. Sums of 48 float32 terms in another
+ * order: within 48 * 2^-24 of the gradient's size; the losses are sums in double. */
+static void test_accumulated_gradients(void **state)
+{
+    (void)state;
+    tiny *tests[] = {&s_a, &s_b};
+    for (int i = 0; i < 2; i++) {
+        tiny_make(tests[i]);
+        tests[i]->run.compute = AG_COMPUTE_FP32;
+        tests[i]->run.model.dropout = 0.1; /* masks belong to the sequence, not to its batch */
+        tests[i]->run.train.batch_size = i == 0 ? 6 : 3;
+        tests[i]->run.train.grad_accum = i == 0 ? 1 : 2;
+        tiny_start(tests[i]);
+        ag_trainer_step(&tests[i]->trainer);
+    }
+    assert_true(fabs(s_a.record.loss[0] - s_b.record.loss[0]) < 1e-6);
+    size_t total = s_a.trainer.state.tensors.total;
+    float size = ag_amax(s_a.trainer.model.grads, total);
+    for (size_t i = 0; i < total; i++) {
+        float difference = s_a.trainer.model.grads[i] - s_b.trainer.model.grads[i];
+        assert_true(fabsf(difference) <= 48.0f * 0x1p-24f * size);
+    }
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+static void test_one_amax_a_step(void **state)
+{
+    (void)state;
+    use_everything(&s_a);
+    tiny_start(&s_a);
+    for (int step = 1; step <= 5; step++) {
+        assert_ok(ag_evaluate_periodic(&s_a.trainer));
+        ag_trainer_step(&s_a.trainer);
+        const ag_linear *linear = &s_a.trainer.model.blocks[1].c_fc;
+        for (int role = 0; role < AG_ROLES; role++)
+            assert_int_equal(linear->operands[role][0].scale->pushed, step);
+    }
+    tiny_end(&s_a);
+}
+
+static void test_nothing_is_allocated_in_the_loop(void **state)
+{
+    (void)state;
+    use_everything(&s_a);
+    s_a.run.output.weights = AG_WEIGHTS_INITIAL_FINAL;
+    tiny_start(&s_a);
+    size_t used = s_a.arena.used;
+    assert_int_equal(used, ag_train_bytes(&s_a.run, ag_val_windows(&s_a.corpus, &s_a.run)));
+    for (int i = 0; i < 3; i++) {
+        assert_ok(ag_evaluate_periodic(&s_a.trainer));
+        ag_trainer_step(&s_a.trainer);
+    }
+    assert_ok(ag_evaluate_final(&s_a.trainer));
+    assert_int_equal(s_a.arena.used, used);
+    tiny_end(&s_a);
+}
+
+/* Float32 sums in another order: a step changes a weight by lr = 1e-2 at most, and rounding errors
+ * change that by parts of 1e-4 where a gradient is tiny; the loss of six such steps by < 1e-4. */
+static void test_reference_and_fast_kernels_agree(void **state)
+{
+    (void)state;
+    tiny_make(&s_a);
+    tiny_make(&s_b);
+    s_a.run.compute = s_b.run.compute = AG_COMPUTE_FP32;
+    tiny_train(&s_a, &ag_kernels_ref);
+    tiny_train(&s_b, &ag_kernels_fast);
+    for (int i = 0; i < 6; i++)
+        assert_true(fabs(s_a.record.loss[i] - s_b.record.loss[i]) < 1e-4);
+    assert_true(fabs(s_a.record.val_loss[0] - s_b.record.val_loss[0]) < 1e-4);
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+static void test_it_learns(void **state)
+{
+    (void)state;
+    tiny_make(&s_a);
+    s_a.run.train.steps = 150;
+    s_a.run.eval.every = 75;
+    tiny_quantise_all(&s_a, tiny_scheme("e4m3"));
+    tiny_train(&s_a, &ag_kernels_fast);
+    const ag_record *record = &s_a.record;
+    assert_int_equal(record->evals, 3);
+    assert_int_equal(record->eval_step[0], 0);
+    assert_int_equal(record->eval_step[1], 75);
+    assert_int_equal(record->eval_step[2], 150);
+    assert_true(fabs(record->val_loss[0] - log(TINY_VOCAB)) < 0.05); /* it knows nothing yet */
+    assert_true(record->val_loss[2] < 0.7 * log(TINY_VOCAB));
+    assert_true(record->val_loss[2] != record->val_loss_hp[2]);
+    double sum = 0.0;
+    for (int64_t i = 0; i < record->windows; i++)
+        sum += record->final_windows[i];
+    assert_true(record->val_loss[2] == sum / (double)record->windows);
+    tiny_end(&s_a);
+}
+
+static void test_no_steps_evaluate_what_is_there(void **state)
+{
+    (void)state;
+    tiny_make(&s_a);
+    tiny_make(&s_b);
+    s_a.run.train.steps = s_b.run.train.steps = 0;
+    s_b.run.eval.every = 10;
+    tiny_quantise(&s_b, AG_ROLE_WEIGHT, tiny_scheme("e2m1"));
+    tiny_train(&s_a, &ag_kernels_fast);
+    tiny_train(&s_b, &ag_kernels_fast);
+    assert_int_equal(s_b.record.evals, 1);
+    assert_int_equal(s_b.record.steps, 0);
+    assert_string_equal(s_b.record.digest, s_b.record.digest_initial);
+    assert_true(s_a.record.val_loss[0] == s_b.record.val_loss_hp[0]);
+    assert_true(s_a.record.val_loss[0] != s_b.record.val_loss[0]);
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+/* --- runs that do not go well */
+
+static void start_broken(tiny *t, ag_on_nonfinite policy)
+{
+    static float init[8192];
+    tiny_make(&s_b);
+    tiny_start(&s_b);
+    const ag_tensor_table *tensors = &s_b.trainer.state.tensors;
+    assert_true(tensors->total <= 8192);
+    memcpy(init, s_b.trainer.state.weights, tensors->total * sizeof(float));
+    init[ag_tensor_find(tensors, AG_T_C_FC_W, 1)->offset + 5] = NAN;
+    tiny_end(&s_b);
+    tiny_make(t);
+    t->run.stop.on_nonfinite = policy;
+    t->run.output.weights = AG_WEIGHTS_INITIAL_FINAL;
+    size_t bytes = ag_train_bytes(&t->run, ag_val_windows(&t->corpus, &t->run));
+    assert_ok(ag_arena_init(&t->arena, bytes));
+    assert_ok(ag_train(&t->record, &t->run, &t->corpus, init, &ag_kernels_fast, NULL, &t->arena));
+}
+
+static void test_nonfinite_stops(void **state)
+{
+    (void)state;
+    start_broken(&s_a, AG_NONFINITE_STOP);
+    assert_int_equal(s_a.record.outcome, AG_OUTCOME_DIVERGED);
+    assert_string_equal(s_a.record.reason, "the loss of step 0 is not finite");
+    assert_int_equal(s_a.record.steps, 1);
+    assert_true(s_a.record.skipped[0]);
+    assert_int_equal(s_a.record.evals, 1);
+    assert_string_equal(s_a.record.digest, s_a.record.digest_initial);
+    assert_non_null(s_a.record.weights_initial);
+    tiny_end(&s_a);
+}
+
+static void test_nonfinite_skips(void **state)
+{
+    (void)state;
+    start_broken(&s_a, AG_NONFINITE_SKIP);
+    assert_int_equal(s_a.record.outcome, AG_OUTCOME_DONE);
+    assert_int_equal(s_a.record.steps, 6);
+    for (int i = 0; i < 6; i++)
+        assert_true(s_a.record.skipped[i] && !s_a.record.clipped[i]);
+    assert_string_equal(s_a.record.digest, s_a.record.digest_initial);
+    tiny_end(&s_a);
+}
+
+static void test_loss_ratio_stops(void **state)
+{
+    (void)state;
+    tiny_make(&s_a);
+    s_a.run.train.steps = 100;
+    s_a.run.optimizer.lr = 5.0;
+    s_a.run.optimizer.grad_clip = 0.0;
+    s_a.run.stop.loss_ratio = 1.5;
+    tiny_train(&s_a, &ag_kernels_fast);
+    const ag_record *record = &s_a.record;
+    assert_int_equal(record->outcome, AG_OUTCOME_DIVERGED);
+    assert_non_null(strstr(record->reason, "is above 1.5 times that of step 0"));
+    assert_true(record->steps < 100);
+    assert_true(record->loss[record->steps - 1] > 1.5 * record->loss[0]);
+    assert_int_equal(record->eval_step[0], record->steps);
+    tiny_end(&s_a);
+}
+
+static void test_float32_quantises_nothing(void **state)
+{
+    (void)state;
+    tiny_make(&s_a);
+    s_a.run.compute = AG_COMPUTE_FP32;
+    tiny_quantise(&s_a, AG_ROLE_WEIGHT, tiny_scheme("e4m3"));
+    assert_ok(ag_arena_init(&s_a.arena, 1 << 24));
+    assert_fails(AG_ERR_INPUT, "nothing is quantised",
+                 ag_train(&s_a.record, &s_a.run, &s_a.corpus, NULL, &ag_kernels_ref, NULL,
+                          &s_a.arena));
+    tiny_end(&s_a);
+}
+
+typedef struct watch {
+    int calls;
+    int64_t steps;
+    int64_t stop_after;
+} watch;
+
+static void count_progress(void *context, const ag_train_progress *now)
+{
+    watch *w = context;
+    w->calls++;
+    w->steps = now->step;
+}
+
+static bool stop_after(void *context)
+{
+    const watch *w = context;
+    return w->steps >= w->stop_after;
+}
+
+static void test_hooks(void **state)
+{
+    (void)state;
+    watch w = {.stop_after = 4};
+    ag_train_hooks hooks = {&w, count_progress, stop_after};
+    tiny_make(&s_a);
+    assert_ok(ag_arena_init(&s_a.arena, 1 << 24));
+    assert_fails(AG_ERR_SYSTEM, "stopped after 4 of 6 steps",
+                 ag_train(&s_a.record, &s_a.run, &s_a.corpus, NULL, &ag_kernels_fast, &hooks,
+                          &s_a.arena));
+    assert_int_equal(w.calls, 4);
+    tiny_end(&s_a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_null_is_bf16_bit_for_bit),
+        cmocka_unit_test(test_twice_the_same),
+        cmocka_unit_test(test_evaluation_leaves_no_trace),
+        cmocka_unit_test(test_formats_share_initial_weights_and_batches),
+        cmocka_unit_test(test_another_seed_differs),
+        cmocka_unit_test(test_initial_weights_are_normal),
+        cmocka_unit_test(test_stochastic_rounding_changes_nothing_else),
+        cmocka_unit_test(test_accumulated_gradients),
+        cmocka_unit_test(test_one_amax_a_step),
+        cmocka_unit_test(test_nothing_is_allocated_in_the_loop),
+        cmocka_unit_test(test_reference_and_fast_kernels_agree),
+        cmocka_unit_test(test_it_learns),
+        cmocka_unit_test(test_no_steps_evaluate_what_is_there),
+        cmocka_unit_test(test_nonfinite_stops),
+        cmocka_unit_test(test_nonfinite_skips),
+        cmocka_unit_test(test_loss_ratio_stops),
+        cmocka_unit_test(test_float32_quantises_nothing),
+        cmocka_unit_test(test_hooks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
