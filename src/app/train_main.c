@@ -24,7 +24,8 @@ static const char s_help[] =
     "\n"
     "usage: altgrad-train [OPTION...] < ASSIGNMENT\n"
     "\n"
-    "ASSIGNMENT is a run as JSON, from 'altgrad plan FILE --json'. The result is a run file (HDF5).\n"
+    "ASSIGNMENT is a run as JSON, from 'altgrad plan FILE --json'. The result is a run file "
+    "(HDF5).\n"
     "\n"
     "  -o, --output FILE   write the run file here (default: <run id>.h5)\n"
     "      --result-fd N   write the run file into open descriptor N instead\n"
@@ -48,7 +49,7 @@ typedef struct options {
 } options;
 
 /* What one run needs, from the assignment to the record. */
-typedef struct job {
+typedef struct train_job {
     options options;
     ag_text assignment;
     ag_arena texts; /* strings and layers of `run` */
@@ -58,7 +59,7 @@ typedef struct job {
     float *init; /* NULL: random */
     ag_arena memory;
     ag_record record;
-} job;
+} train_job;
 
 static volatile sig_atomic_t s_stop_signal;
 
@@ -148,14 +149,14 @@ enum { LINE_WIDTH = 78 };
 static const double s_redraw_s = 0.1; /* on a terminal */
 static const double s_line_s = 10.0;  /* in a log */
 
-typedef struct display {
+typedef struct progress_view {
     const ag_run *run;
     ag_progress_page *page; /* NULL: none */
     bool quiet;
     bool terminal;
     double start_s;
     double last_s;
-} display;
+} progress_view;
 
 static void store_page(ag_progress_page *page, const ag_train_progress *now)
 {
@@ -167,24 +168,24 @@ static void store_page(ag_progress_page *page, const ag_train_progress *now)
     atomic_fetch_add(&page->beats, 1);
 }
 
-static void print_line(const display *display, const ag_train_progress *now)
+static void print_line(const progress_view *view, const ag_train_progress *now)
 {
-    const ag_run *run = display->run;
-    double elapsed_s = ag_clock_s() - display->start_s;
+    const ag_run *run = view->run;
+    double elapsed_s = ag_clock_s() - view->start_s;
     double tokens = (double)(now->step * run->train.batch_size * run->train.grad_accum) *
                     (double)run->model.block_size;
     char line[160];
-    int length =
-        snprintf(line, sizeof line, "%s step %lld/%lld", run->id, (long long)now->step,
-                 (long long)run->train.steps);
+    int length = snprintf(line, sizeof line, "%s step %lld/%lld", run->id, (long long)now->step,
+                          (long long)run->train.steps);
     if (now->step > 0)
-        length += snprintf(line + length, sizeof line - (size_t)length, "  loss %.4f  %.0f tokens/s",
-                           now->loss, tokens / elapsed_s);
+        length += snprintf(line + length, sizeof line - (size_t)length,
+                           "  loss %.4f  %.0f tokens/s", now->loss, tokens / elapsed_s);
     if (!isnan(now->val_loss))
-        length += snprintf(line + length, sizeof line - (size_t)length, "  val %.4f", now->val_loss);
+        length +=
+            snprintf(line + length, sizeof line - (size_t)length, "  val %.4f", now->val_loss);
     if (now->phase == AG_PHASE_EVALUATING)
         snprintf(line + length, sizeof line - (size_t)length, "  evaluating");
-    if (display->terminal)
+    if (view->terminal)
         fprintf(stderr, "\r%-*.*s", LINE_WIDTH, LINE_WIDTH, line);
     else
         ag_log(AG_LOG_INFO, "%s", line);
@@ -192,14 +193,14 @@ static void print_line(const display *display, const ag_train_progress *now)
 
 static void show_progress(void *context, const ag_train_progress *now)
 {
-    display *display = context;
-    if (display->page != NULL)
-        store_page(display->page, now);
+    progress_view *view = context;
+    if (view->page != NULL)
+        store_page(view->page, now);
     double now_s = ag_clock_s();
-    if (display->quiet || now_s - display->last_s < (display->terminal ? s_redraw_s : s_line_s))
+    if (view->quiet || now_s - view->last_s < (view->terminal ? s_redraw_s : s_line_s))
         return;
-    display->last_s = now_s;
-    print_line(display, now);
+    view->last_s = now_s;
+    print_line(view, now);
 }
 
 static bool should_stop(void *context)
@@ -208,7 +209,7 @@ static bool should_stop(void *context)
     return s_stop_signal != 0;
 }
 
-static void print_end(const job *job, const char *where)
+static void print_end(const train_job *job, const char *where)
 {
     const ag_record *record = &job->record;
     if (job->options.quiet)
@@ -225,7 +226,7 @@ static void print_end(const job *job, const char *where)
 
 /* --- the job, in its order */
 
-static ag_status read_assignment(job *job)
+static ag_status read_assignment(train_job *job)
 {
     char buffer[4096];
     size_t count = 0;
@@ -243,14 +244,15 @@ static ag_status read_assignment(job *job)
 }
 
 /* The id holds the data's digest: other data would be another run. */
-static ag_status open_corpus(job *job)
+static ag_status open_corpus(train_job *job)
 {
     const ag_run *run = &job->run;
     const ag_data_facts *facts = &job->corpus.facts;
     AG_TRY(ag_corpus_open(&job->corpus, &run->data, run->model.block_size));
     if (strcmp(facts->digest, run->facts.digest) != 0 ||
         facts->vocab_size != run->facts.vocab_size ||
-        facts->train_tokens != run->facts.train_tokens || facts->val_tokens != run->facts.val_tokens)
+        facts->train_tokens != run->facts.train_tokens ||
+        facts->val_tokens != run->facts.val_tokens)
         return ag_fail(AG_ERR_INPUT,
                        "run %s: the data have changed since the run was planned (digest %.12s, "
                        "planned %.12s): plan again",
@@ -258,7 +260,7 @@ static ag_status open_corpus(job *job)
     return AG_OK;
 }
 
-static ag_status read_init(job *job)
+static ag_status read_init(train_job *job)
 {
     const ag_run *run = &job->run;
     ag_tensor_table tensors;
@@ -279,29 +281,29 @@ static ag_status read_init(job *job)
     return AG_OK;
 }
 
-static ag_status train(job *job)
+static ag_status train(train_job *job)
 {
-    display display = {
+    progress_view view = {
         .run = &job->run,
         .quiet = job->options.quiet,
         .terminal = isatty(STDERR_FILENO) == 1,
         .start_s = ag_clock_s(),
         .last_s = ag_clock_s(),
     };
-    ag_train_hooks hooks = {&display, show_progress, should_stop};
+    ag_train_hooks hooks = {&view, show_progress, should_stop};
     AG_TRY(ag_arena_init(&job->memory,
                          ag_train_bytes(&job->run, ag_val_windows(&job->corpus, &job->run))));
     if (job->options.progress_fd >= 0) {
-        AG_TRY(ag_progress_map(&display.page, job->options.progress_fd));
-        atomic_store(&display.page->steps, job->run.train.steps);
+        AG_TRY(ag_progress_map(&view.page, job->options.progress_fd));
+        atomic_store(&view.page->steps, job->run.train.steps);
     }
     ag_status status = ag_train(&job->record, &job->run, &job->corpus, job->init, &ag_kernels_fast,
                                 &hooks, &job->memory);
-    ag_progress_close(display.page);
+    ag_progress_close(view.page);
     return status;
 }
 
-static void describe_machine(job *job)
+static void describe_machine(train_job *job)
 {
     ag_timing *timing = &job->record.timing;
     timing->rank = job->options.rank;
@@ -311,7 +313,7 @@ static void describe_machine(job *job)
     snprintf(timing->build, sizeof timing->build, "%s", ALTGRAD_VERSION);
 }
 
-static ag_status write_result(job *job)
+static ag_status write_result(train_job *job)
 {
     char name[AG_ID_LENGTH + sizeof ".h5"];
     snprintf(name, sizeof name, "%s.h5", job->run.id);
@@ -325,7 +327,7 @@ static ag_status write_result(job *job)
     return ag_run_file_write(path, &job->record);
 }
 
-static ag_status do_job(job *job)
+static ag_status do_job(train_job *job)
 {
     AG_TRY(read_assignment(job));
     AG_TRY(open_corpus(job));
@@ -334,7 +336,7 @@ static ag_status do_job(job *job)
     return write_result(job);
 }
 
-static void release(job *job)
+static void release(train_job *job)
 {
     ag_arena_deinit(&job->memory);
     ag_arena_deinit(&job->init_memory);
@@ -345,7 +347,7 @@ static void release(job *job)
 
 int main(int argc, char **argv)
 {
-    job job = {0};
+    train_job job = {0};
     ag_log_program("altgrad-train");
     ag_kernels_init();
     listen_for_signals();

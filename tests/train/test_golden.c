@@ -84,6 +84,14 @@ static void check_logits(golden *g)
         assert_near("logits", (double)logits[i], strtod(rest, &rest), 1e-5, 1e-5);
 }
 
+/* Attention does not change when all keys move together, so the gradient of the keys' bias is zero
+ * but for rounding errors, and Adam makes steps of up to lr = 1e-2 of those: ten of them move the
+ * 16 elements by at most 0.4 of the tensor's norm of 1.15. */
+static bool noise_moves(const char *name, const char *kind)
+{
+    return strcmp(kind, "final") == 0 && strstr(name, "c_attn.bias") != NULL;
+}
+
 /* Each tensor of `values` by its 2-norm and its product with a random vector; `relative` is of the
  * norm. */
 static void check_tensors(golden *g, const char *kind, const float *values, double relative)
@@ -96,10 +104,11 @@ static void check_tensors(golden *g, const char *kind, const float *values, doub
         double expected_norm = 0.0;
         double expected_dot = 0.0;
         next_line(g);
-        assert_int_equal(sscanf(g->line, "%15s %63s %lf %lf", word, name, &expected_norm,
-                                &expected_dot), 4);
+        assert_int_equal(
+            sscanf(g->line, "%15s %63s %lf %lf", word, name, &expected_norm, &expected_dot), 4);
         assert_string_equal(word, kind);
         assert_string_equal(name, tensor->name);
+        double part = noise_moves(name, kind) ? 0.35 : relative;
         uint64_t state = 9000 + k;
         double squares = 0.0;
         double dot = 0.0;
@@ -108,8 +117,8 @@ static void check_tensors(golden *g, const char *kind, const float *values, doub
             squares += value * value;
             dot += value * centred(&state);
         }
-        assert_near(name, sqrt(squares), expected_norm, relative, 0.0);
-        assert_near(name, dot, expected_dot, 0.0, relative * expected_norm);
+        assert_near(name, sqrt(squares), expected_norm, part, 0.0);
+        assert_near(name, dot, expected_dot, 0.0, part * expected_norm);
     }
 }
 
@@ -132,8 +141,8 @@ static void check_step(golden *g, int step)
     double expected_loss = 0.0;
     double expected_norm = 0.0;
     next_line(g);
-    assert_int_equal(sscanf(g->line, "step %*d loss %lf grad_norm %lf", &expected_loss,
-                            &expected_norm), 2);
+    assert_int_equal(
+        sscanf(g->line, "step %*d loss %lf grad_norm %lf", &expected_loss, &expected_norm), 2);
     double norm = ag_grad_norm(trainer->model.grads, count, trainer->k);
     assert_near("loss", mean_loss(g), expected_loss, step == 0 ? 1e-6 : 1e-4, 0.0);
     assert_near("gradient norm", norm, expected_norm, step == 0 ? 1e-5 : 1e-3, 0.0);
@@ -148,8 +157,8 @@ static void start_case(golden *g, const ag_optimizer_spec *optimizer)
     int tied = 0;
     char gelu[8];
     next_line(g);
-    assert_int_equal(sscanf(g->line, "case %d bias %d tied %d gelu %7s", &g->number, &bias, &tied,
-                            gelu), 4);
+    assert_int_equal(
+        sscanf(g->line, "case %d bias %d tied %d gelu %7s", &g->number, &bias, &tied, gelu), 4);
     tiny_make(&g->t);
     ag_run *run = &g->t.run;
     run->compute = AG_COMPUTE_FP32;
@@ -196,11 +205,13 @@ static void check_all(const ag_kernels *k)
     assert_non_null(g->file);
     next_line(g);
     assert_int_equal(sscanf(g->line, "sizes B %d T %d V %d C %d H %d L %d steps %d", &s->B, &s->T,
-                            &s->V, &s->C, &s->H, &s->L, &s->steps), 7);
+                            &s->V, &s->C, &s->H, &s->L, &s->steps),
+                     7);
     next_line(g);
     assert_int_equal(sscanf(g->line, "adamw lr %lf beta1 %lf beta2 %lf eps %lf decay %lf clip %lf",
                             &optimizer.lr, &optimizer.betas[0], &optimizer.betas[1], &optimizer.eps,
-                            &optimizer.weight_decay, &optimizer.grad_clip), 6);
+                            &optimizer.weight_decay, &optimizer.grad_clip),
+                     6);
     run_case(g, &optimizer, k);
     run_case(g, &optimizer, k);
     fclose(g->file);

@@ -15,10 +15,10 @@ typedef struct side {
     size_t count;
     size_t width; /* elements a token; 0 for the weight */
     float raw[WIDEST];
-    float x[WIDEST];             /* what is quantised: raw, or its BF16 value */
-    float q[AG_USES][WIDEST];    /* Q(x), scales taken out again */
-    float scale[AG_USES];        /* S */
-    float amaxes[STEPS];         /* of the steps before this one */
+    float x[WIDEST];          /* what is quantised: raw, or its BF16 value */
+    float q[AG_USES][WIDEST]; /* Q(x), scales taken out again */
+    float scale[AG_USES];     /* S */
+    float amaxes[STEPS];      /* of the steps before this one */
 } side;
 
 typedef struct layer_test {
@@ -188,10 +188,7 @@ static void check_layer(layer_test *test)
     test->sides[AG_ROLE_GRAD_OUTPUT].count = N * OC;
     test->sides[AG_ROLE_GRAD_OUTPUT].width = OC;
     for (test->step = 0; test->step < STEPS; test->step++) {
-        ag_pass pass = {.B = B,
-                        .sample = 5,
-                        .step = (uint32_t)test->step,
-                        .rounding_key = s_key};
+        ag_pass pass = {.B = B, .sample = 5, .step = (uint32_t)test->step, .rounding_key = s_key};
         draw(test);
         memcpy(dy, test->sides[AG_ROLE_GRAD_OUTPUT].raw, sizeof dy);
         for (int role = 0; role < AG_ROLES; role++)

@@ -12,7 +12,10 @@ typedef struct fixture {
 
 static void make(fixture *f, ag_amax_mode mode, int history)
 {
-    *f = (fixture){.scale = {.value = 1.0f}, .pass = {.mode = AG_MODE_TRAIN, .B = 1}};
+    *f = (fixture){
+        .scale = {.value = 1.0f},
+          .pass = { .mode = AG_MODE_TRAIN,       .B = 1}
+    };
     f->scheme = tiny_scheme("e4m3fn");
     f->scheme.amax = mode;
     f->scheme.history = history;

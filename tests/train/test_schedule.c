@@ -32,8 +32,7 @@ static const schedule_case s_cases[] = {
 static void test_rates_by_hand(void **state)
 {
     (void)state;
-    ag_optimizer_spec spec = {
-        .lr = 1.0, .min_lr_ratio = 0.1, .warmup = 4, .decay_fraction = 0.25};
+    ag_optimizer_spec spec = {.lr = 1.0, .min_lr_ratio = 0.1, .warmup = 4, .decay_fraction = 0.25};
     for (size_t i = 0; i < sizeof s_cases / sizeof s_cases[0]; i++) {
         spec.schedule = s_cases[i].schedule;
         double lr = ag_schedule_lr(&spec, 24, s_cases[i].step);

@@ -187,7 +187,8 @@ static void test_stochastic_rounding_changes_nothing_else(void **state)
         tiny_make(tests[i]);
         tests[i]->run.model.dropout = 0.25;
         tiny_quantise(tests[i], AG_ROLE_INPUT, tiny_scheme("e4m3"));
-        tiny_quantise(tests[i], AG_ROLE_GRAD_OUTPUT, i == 0 ? tiny_scheme("e3m2") : stochastic("e3m2"));
+        tiny_quantise(tests[i], AG_ROLE_GRAD_OUTPUT,
+                      i == 0 ? tiny_scheme("e3m2") : stochastic("e3m2"));
         tiny_start(tests[i]);
         ag_trainer_step(&tests[i]->trainer);
     }
@@ -386,9 +387,9 @@ static void test_float32_quantises_nothing(void **state)
     s_a.run.compute = AG_COMPUTE_FP32;
     tiny_quantise(&s_a, AG_ROLE_WEIGHT, tiny_scheme("e4m3"));
     assert_ok(ag_arena_init(&s_a.arena, 1 << 24));
-    assert_fails(AG_ERR_INPUT, "nothing is quantised",
-                 ag_train(&s_a.record, &s_a.run, &s_a.corpus, NULL, &ag_kernels_ref, NULL,
-                          &s_a.arena));
+    assert_fails(
+        AG_ERR_INPUT, "nothing is quantised",
+        ag_train(&s_a.record, &s_a.run, &s_a.corpus, NULL, &ag_kernels_ref, NULL, &s_a.arena));
     tiny_end(&s_a);
 }
 
@@ -418,9 +419,9 @@ static void test_hooks(void **state)
     ag_train_hooks hooks = {&w, count_progress, stop_after};
     tiny_make(&s_a);
     assert_ok(ag_arena_init(&s_a.arena, 1 << 24));
-    assert_fails(AG_ERR_SYSTEM, "stopped after 4 of 6 steps",
-                 ag_train(&s_a.record, &s_a.run, &s_a.corpus, NULL, &ag_kernels_fast, &hooks,
-                          &s_a.arena));
+    assert_fails(
+        AG_ERR_SYSTEM, "stopped after 4 of 6 steps",
+        ag_train(&s_a.record, &s_a.run, &s_a.corpus, NULL, &ag_kernels_fast, &hooks, &s_a.arena));
     assert_int_equal(w.calls, 4);
     tiny_end(&s_a);
 }

@@ -102,8 +102,7 @@ static inline void tiny_start_from(tiny *t, const ag_kernels *k, const float *in
 {
     size_t bytes = ag_train_bytes(&t->run, ag_val_windows(&t->corpus, &t->run));
     assert_ok(ag_arena_init(&t->arena, bytes));
-    t->trainer =
-        (ag_trainer){.run = &t->run, .corpus = &t->corpus, .k = k, .record = &t->record};
+    t->trainer = (ag_trainer){.run = &t->run, .corpus = &t->corpus, .k = k, .record = &t->record};
     assert_ok(ag_trainer_init(&t->trainer, init, &t->arena));
 }
 
