@@ -48,6 +48,8 @@ static ag_status read_settings(ag_run *run, ag_json_at at, ag_arena *arena)
 {
     const json_t *settings = NULL;
     AG_TRY(ag_json_member(&settings, at, "set"));
+    if (!json_is_object(settings))
+        return ag_fail(AG_ERR_INPUT, "%s.set: expected an object, {...}", at.path);
     json_t *object = (json_t *)(uintptr_t)settings; /* the iterator only reads */
     for (void *i = json_object_iter(object); i != NULL; i = json_object_iter_next(object, i)) {
         const ag_param *param = ag_param_find(json_object_iter_key(i));

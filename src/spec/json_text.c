@@ -5,24 +5,45 @@
 
 #include "spec/run_json.h"
 
-/* The fewest significant digits that read back as `value` > 0, and the decimal exponent:
- * value = 0.DIGITS * 10^point. */
-static size_t shortest_digits(char digits[20], int *point, double value)
+enum { MAX_DIGITS = 17 };
+
+/* value > 0 rounded to `count` significant digits: 0.DIGITS * 10^point. */
+static void round_to(char *digits, int *point, double value, int count)
 {
     char text[40];
-    for (int precision = 0; precision < 17; precision++) {
-        snprintf(text, sizeof text, "%.*e", precision, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    const char *exponent = strchr(text, 'e');
-    size_t count = 0;
-    for (const char *c = text; c < exponent; c++) {
-        if (*c != '.')
-            digits[count++] = *c;
-    }
+    snprintf(text, sizeof text, "%.*e", count - 1, value);
+    char *exponent = strchr(text, 'e');
     *point = (int)strtol(exponent + 1, NULL, 10) + 1;
-    return count;
+    *exponent = '\0';
+    digits[0] = text[0];
+    strcpy(digits + 1, count > 1 ? text + 2 : "");
+}
+
+static bool reads_back(const char *digits, int point, double value)
+{
+    char text[40];
+    snprintf(text, sizeof text, "0.%se%d", digits, point);
+    return strtod(text, NULL) == value;
+}
+
+/* The fewest significant digits that read back as `value` > 0; returns their number. The numbers
+ * that read back as a power of two reach further above it than below, so there the nearest decimal
+ * may fail where the next one up succeeds. */
+static int shortest_digits(char digits[MAX_DIGITS + 1], int *point, double value)
+{
+    for (int count = 1; count < MAX_DIGITS; count++) {
+        round_to(digits, point, value, count);
+        if (reads_back(digits, *point, value))
+            return count;
+        char *last = &digits[count - 1];
+        if (*last == '9')
+            continue; /* one up ends in 0: it was tried with fewer digits */
+        (*last)++;
+        if (reads_back(digits, *point, value))
+            return count;
+    }
+    round_to(digits, point, value, MAX_DIGITS);
+    return MAX_DIGITS;
 }
 
 /* Number::toString of ECMAScript, steps 6 to 10: plain digits from 1e-7 up to below 1e21. */
@@ -42,7 +63,7 @@ static void lay_out(char *out, const char *digits, int count, int point)
 
 void ag_json_real(char out[32], double value)
 {
-    char digits[20];
+    char digits[MAX_DIGITS + 1];
     int point = 0;
     if (value == 0) {
         memcpy(out, "0", 2);
@@ -50,8 +71,8 @@ void ag_json_real(char out[32], double value)
     }
     if (value < 0)
         *out++ = '-';
-    size_t count = shortest_digits(digits, &point, value < 0 ? -value : value);
-    lay_out(out, digits, (int)count, point);
+    int count = shortest_digits(digits, &point, value < 0 ? -value : value);
+    lay_out(out, digits, count, point);
 }
 
 /* Control characters, the quote and the backslash are escaped; the rest stands as it is. */

@@ -8,7 +8,7 @@
 #include "spec/run_json.h"
 #include "spec_internal.h"
 
-enum { MAX_HISTORY = 1000000, MAX_MARGIN = 256, MAX_BLOCK = 65536 };
+enum { MAX_HISTORY = 1000000, MAX_MARGIN = 256, MAX_BLOCK = 65536, SCHEME_SIZE = 256 };
 
 /* --- writing */
 
@@ -20,12 +20,17 @@ static void add_word(ag_text *text, const char *name, const char *word)
     ag_text_add(text, "\"");
 }
 
-static void add_scheme(ag_text *text, const ag_scheme *scheme)
+/* Most schemes of a run are equal: the last one's text is kept to be added again. */
+typedef struct layers_writer {
+    ag_text *text;
+    const ag_run *run;
+    const ag_scheme *last; /* NULL at first */
+    size_t length;         /* of its JSON */
+    char json[SCHEME_SIZE];
+} layers_writer;
+
+static void add_members(ag_text *text, const ag_scheme *scheme)
 {
-    if (!scheme->quantised) {
-        ag_text_add(text, "null");
-        return;
-    }
     add_word(text, "{\"amax\":", ag_amax_words[scheme->amax]);
     ag_text_printf(text, ",\"block_cols\":%d,\"block_rows\":%d", scheme->block_cols,
                    scheme->block_rows);
@@ -39,30 +44,49 @@ static void add_scheme(ag_text *text, const ag_scheme *scheme)
     ag_text_add(text, "}");
 }
 
-static void add_role(ag_text *text, const ag_layer_precision *precision, ag_role role)
+static void add_scheme(layers_writer *w, const ag_scheme *scheme)
 {
-    const ag_scheme *uses = precision->scheme[role];
-    add_word(text, "", ag_role_words[role]);
-    ag_text_add(text, ":");
-    add_scheme(text, &uses[0]);
-    if (ag_scheme_equal(&uses[0], &uses[1]))
+    if (!scheme->quantised) {
+        ag_text_add(w->text, "null");
         return;
-    add_word(text, ",", ag_use_words[role][1]);
-    ag_text_add(text, ":");
-    add_scheme(text, &uses[1]);
+    }
+    if (w->last != NULL && ag_scheme_equal(w->last, scheme)) {
+        ag_text_add_n(w->text, w->json, w->length);
+        return;
+    }
+    size_t start = w->text->length;
+    add_members(w->text, scheme);
+    w->length = w->text->length - start;
+    w->last = w->length <= sizeof w->json ? scheme : NULL;
+    if (w->last != NULL)
+        memcpy(w->json, w->text->data + start, w->length);
 }
 
-static void add_layer(ag_text *text, const ag_run *run, size_t index)
+static void add_role(layers_writer *w, const ag_layer_precision *precision, ag_role role)
 {
-    ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, index);
-    add_word(text, "", layer.name);
-    ag_text_add(text, ":{");
-    add_role(text, &run->layers[index], AG_ROLE_GRAD_OUTPUT);
-    ag_text_add(text, ",");
-    add_role(text, &run->layers[index], AG_ROLE_INPUT);
-    ag_text_add(text, ",");
-    add_role(text, &run->layers[index], AG_ROLE_WEIGHT);
-    ag_text_add(text, "}");
+    const ag_scheme *uses = precision->scheme[role];
+    add_word(w->text, "", ag_role_words[role]);
+    ag_text_add(w->text, ":");
+    add_scheme(w, &uses[0]);
+    if (ag_scheme_equal(&uses[0], &uses[1]))
+        return;
+    add_word(w->text, ",", ag_use_words[role][1]);
+    ag_text_add(w->text, ":");
+    add_scheme(w, &uses[1]);
+}
+
+static void add_layer(layers_writer *w, size_t index)
+{
+    const ag_layer_precision *precision = &w->run->layers[index];
+    ag_layer layer = ag_layer_at(&w->run->model, w->run->facts.vocab_size, index);
+    add_word(w->text, "", layer.name);
+    ag_text_add(w->text, ":{");
+    add_role(w, precision, AG_ROLE_GRAD_OUTPUT);
+    ag_text_add(w->text, ",");
+    add_role(w, precision, AG_ROLE_INPUT);
+    ag_text_add(w->text, ",");
+    add_role(w, precision, AG_ROLE_WEIGHT);
+    ag_text_add(w->text, "}");
 }
 
 /* The successor of `block` among the numbers below `count` ordered as texts: 0, 1, 10, 11, 2. */
@@ -78,14 +102,15 @@ static size_t next_block(size_t block, size_t count)
 /* lm_head is first in the order of names, and a block's layers come in their own order. */
 void ag_layers_to_json(ag_text *text, const ag_run *run)
 {
+    layers_writer w = {.text = text, .run = run};
     size_t blocks = (size_t)run->model.n_layer;
     ag_text_add(text, "{");
-    add_layer(text, run, ag_layer_count(&run->model) - 1);
+    add_layer(&w, ag_layer_count(&run->model) - 1);
     size_t block = 0;
     for (size_t done = 0; done < blocks; done++) {
         for (size_t linear = 0; linear < AG_LINEARS_PER_BLOCK; linear++) {
             ag_text_add(text, ",");
-            add_layer(text, run, block * AG_LINEARS_PER_BLOCK + linear);
+            add_layer(&w, block * AG_LINEARS_PER_BLOCK + linear);
         }
         if (done + 1 < blocks)
             block = next_block(block, blocks);
