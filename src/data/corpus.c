@@ -65,7 +65,7 @@ static ag_status check_part(const ag_data_spec *spec, const char *part, int64_t 
     return ag_fail(AG_ERR_INPUT,
                    "%s: the %s part has %lld tokens; expected at least model.block_size + 1 = "
                    "%lld of them, one window%s",
-                   place, part, (long long)tokens, (long long)(block_size + 1),
+                   place, part, (long long)tokens, (long long)block_size + 1,
                    spec->bin[0] != '\0' ? "" : " (data.val_fraction sets where it is cut)");
 }
 

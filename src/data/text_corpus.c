@@ -76,7 +76,7 @@ static ag_status number_text(uint16_t *tokens, size_t *count, symbol_set *symbol
 static ag_status rank_symbols(ag_corpus *corpus, symbol_set *symbols)
 {
     ag_corpus_memory *memory = corpus->memory;
-    memory->vocab = calloc(symbols->count, sizeof *memory->vocab);
+    memory->vocab = calloc(symbols->count + 1, sizeof *memory->vocab);
     if (memory->vocab == NULL)
         return ag_fail(AG_ERR_SYSTEM, "no memory for the vocabulary");
     size_t rank = 0;

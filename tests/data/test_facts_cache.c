@@ -15,6 +15,14 @@ static ag_data_spec make_text(scratch *s)
                           .val_fraction = 0.5};
 }
 
+static void assert_same_facts(const ag_data_facts *a, const ag_data_facts *b)
+{
+    assert_string_equal(a->digest, b->digest);
+    assert_int_equal(a->vocab_size, b->vocab_size);
+    assert_int_equal(a->train_tokens, b->train_tokens);
+    assert_int_equal(a->val_tokens, b->val_tokens);
+}
+
 /* The only entry of the cache, or "" when there is none. Empties the cache with `remove`. */
 static void find_entry(char path[512], const scratch *s, bool remove)
 {
@@ -68,7 +76,7 @@ static void test_hit_and_miss(void **state)
     memset(other, 'x', sizeof other);
     scratch_file(s, "text.txt", other, strlen(s_text));
     assert_ok(ag_corpus_facts(&again, &spec, 4));
-    assert_memory_equal(&again, &first, sizeof first);
+    assert_same_facts(&again, &first);
 
     scratch_date(spec.text, 1000000001);
     assert_ok(ag_corpus_facts(&again, &spec, 4));
@@ -114,7 +122,7 @@ static void test_a_damaged_entry_is_ignored(void **state)
     for (size_t cut = 0; cut < size; cut += 7) {
         overwrite(entry, good, cut);
         assert_ok(ag_corpus_facts(&again, &spec, 4));
-        assert_memory_equal(&again, &facts, sizeof facts);
+        assert_same_facts(&again, &facts);
     }
     for (size_t at = 0; at < size; at++) {
         char bad[1024];
@@ -122,13 +130,13 @@ static void test_a_damaged_entry_is_ignored(void **state)
         bad[at] = (char)(bad[at] ^ 1);
         overwrite(entry, bad, size);
         assert_ok(ag_corpus_facts(&again, &spec, 4));
-        assert_memory_equal(&again, &facts, sizeof facts);
+        assert_same_facts(&again, &facts);
     }
     char long_one[4000];
     memset(long_one, ' ', sizeof long_one);
     overwrite(entry, long_one, sizeof long_one);
     assert_ok(ag_corpus_facts(&again, &spec, 4));
-    assert_memory_equal(&again, &facts, sizeof facts);
+    assert_same_facts(&again, &facts);
     read_entry(long_one, sizeof long_one, entry);
     assert_string_equal(long_one, good); /* made anew */
 }
