@@ -1,0 +1,47 @@
+/* Rank 0: hands out jobs, the longest first, and takes in their results. */
+#ifndef AG_DIST_COORDINATOR_H
+#define AG_DIST_COORDINATOR_H
+
+#include "base/status.h"
+#include "base/text.h"
+#include "dist/job.h"
+#include "dist/supervisor.h"
+
+/* Whom the coordinator works for. A failure of any of these ends ag_coordinator_run with it. */
+typedef struct ag_client {
+    void *context;
+    /* A supervisor reports, with its greeting. */
+    ag_status (*joined)(void *context, int rank, const char *greeting);
+    /* Appends the bytes of an assignment that is about to be sent. */
+    ag_status (*assign)(void *context, ag_text *bytes, int64_t job, int32_t attempt);
+    /* First when a job begins. */
+    void (*progress)(void *context, const ag_job_progress *progress);
+    /* An attempt ended; bytes and reason are borrowed for the call. */
+    ag_status (*done)(void *context, const ag_job_result *result);
+    /* Called all the time, a few hundred times a second when nothing happens. */
+    ag_status (*tick)(void *context);
+} ag_client;
+
+typedef struct ag_coordinator ag_coordinator;
+
+/* `local` is rank 0's own supervisor, or NULL; all three are borrowed. */
+ag_status ag_coordinator_create(ag_coordinator **out, ag_post *post, const ag_client *client,
+                                ag_supervisor *local);
+void ag_coordinator_destroy(ag_coordinator *coordinator);
+
+/* Queues an attempt at a job; `cost` is how long it will take, in any unit. Also from within
+ * `done`, to try again. */
+ag_status ag_coordinator_add(ag_coordinator *coordinator, int64_t job, int32_t attempt,
+                             double cost);
+
+/* Hands out nothing more and cancels what runs: ag_coordinator_run returns when all have ended. */
+ag_status ag_coordinator_drain(ag_coordinator *coordinator);
+
+/* Works until no job is queued (unless draining) and none is out. */
+ag_status ag_coordinator_run(ag_coordinator *coordinator);
+
+/* Sends every supervisor home with this exit code and waits for their last word. Jobs still out are
+ * lost. Until then supervisors without work sleep. */
+ag_status ag_coordinator_stop(ag_coordinator *coordinator, int exit_code);
+
+#endif

@@ -1,0 +1,40 @@
+/* What the files of dist share. */
+#ifndef AG_DIST_INTERNAL_H
+#define AG_DIST_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/* Naps that grow while nothing happens: a rank that waits must leave its core to a trainer. */
+typedef struct ag_backoff {
+    double nap_s;
+} ag_backoff;
+
+/* Naps unless something happened since the last call. */
+void ag_backoff_wait(ag_backoff *backoff, bool moved);
+
+/* Jobs that wait: the longest comes out first, of equals the one that came first. */
+typedef struct ag_queued {
+    int64_t job;
+    int32_t attempt;
+    double cost;
+    uint64_t order;
+} ag_queued;
+
+typedef struct ag_job_queue {
+    ag_queued *items; /* items[first..count) wait */
+    size_t first;
+    size_t count;
+    size_t capacity;
+    uint64_t next_order;
+    bool sorted;
+} ag_job_queue;
+
+ag_status ag_job_queue_push(ag_job_queue *queue, int64_t job, int32_t attempt, double cost);
+bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue);
+size_t ag_job_queue_length(const ag_job_queue *queue);
+void ag_job_queue_deinit(ag_job_queue *queue);
+
+#endif
