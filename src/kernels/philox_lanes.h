@@ -20,35 +20,28 @@ typedef struct philox_place {
 static inline void philox_lanes(uint32_t words[PHILOX_WORDS], const philox_place *place,
                                 uint64_t group)
 {
-    uint32_t c0[PHILOX_GROUPS];
-    uint32_t c1[PHILOX_GROUPS];
-    uint32_t c2[PHILOX_GROUPS];
-    uint32_t c3[PHILOX_GROUPS];
     for (size_t j = 0; j < PHILOX_GROUPS; j++) {
-        c0[j] = (uint32_t)(group + j);
-        c1[j] = ((uint32_t)((group + j) >> 32) & 0xffffffu) | place->use << 24;
-        c2[j] = place->site;
-        c3[j] = place->step;
-    }
-    uint32_t k0 = (uint32_t)place->key;
-    uint32_t k1 = (uint32_t)(place->key >> 32);
-    for (int round = 0; round < 10; round++) {
-        for (size_t j = 0; j < PHILOX_GROUPS; j++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c0[j];
-            uint64_t p1 = (uint64_t)0xCD9E8D57u * c2[j];
-            c0[j] = (uint32_t)(p1 >> 32) ^ c1[j] ^ k0;
-            c2[j] = (uint32_t)(p0 >> 32) ^ c3[j] ^ k1;
-            c1[j] = (uint32_t)p1;
-            c3[j] = (uint32_t)p0;
+        uint32_t c0 = (uint32_t)(group + j);
+        uint32_t c1 = ((uint32_t)((group + j) >> 32) & 0xffffffu) | place->use << 24;
+        uint32_t c2 = place->site;
+        uint32_t c3 = place->step;
+        uint32_t k0 = (uint32_t)place->key;
+        uint32_t k1 = (uint32_t)(place->key >> 32);
+#pragma GCC unroll 10 /* so that the loop over j is the one that is vectorised */
+        for (int round = 0; round < 10; round++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0;
+            uint64_t p1 = (uint64_t)0xCD9E8D57u * c2;
+            c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+            c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+            c1 = (uint32_t)p1;
+            c3 = (uint32_t)p0;
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
         }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    for (size_t j = 0; j < PHILOX_GROUPS; j++) {
-        words[4 * j] = c0[j];
-        words[4 * j + 1] = c1[j];
-        words[4 * j + 2] = c2[j];
-        words[4 * j + 3] = c3[j];
+        words[4 * j] = c0;
+        words[4 * j + 1] = c1;
+        words[4 * j + 2] = c2;
+        words[4 * j + 3] = c3;
     }
 }
 

@@ -1,0 +1,264 @@
+/* Times each kernel on the shapes of a 4-layer, 128-channel model (12 sequences of 64 tokens, 65
+ * symbols) and prints the medians of reference and fast version side by side. Run by hand. */
+#include "support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "kernels/kernels.h"
+#include "numerics/format.h"
+
+enum { B = 12, T = 64, N = B * T, C = 128, H = 4, V = 65, WIDE = 4 * C, BIG = N * WIDE };
+enum { P = B * H * T * T, WEIGHTS = 2 * BIG, REPEATS = 15 };
+
+typedef struct bench {
+    const ag_kernels *k;
+    float *x, *y, *z, *w, *p, *scratch;
+    int32_t *tokens;
+    ag_format format;
+    size_t M, NN, K; /* of the product */
+} bench;
+
+typedef void work(const bench *b);
+
+static void gemm_nt(const bench *b)
+{
+    b->k->gemm_nt(b->z, b->x, b->w, b->M, b->NN, b->K);
+}
+
+static void gemm_nn(const bench *b)
+{
+    b->k->gemm_nn(b->z, b->x, b->w, b->M, b->NN, b->K);
+}
+
+static void gemm_tn(const bench *b)
+{
+    b->k->gemm_tn(b->z, b->x, b->w, b->M, b->NN, b->K);
+}
+
+static void amax(const bench *b)
+{
+    b->k->amax(b->x, BIG);
+}
+
+static void round_bf16(const bench *b)
+{
+    b->k->round_bf16(b->y, b->x, BIG);
+}
+
+static void quantize(const bench *b)
+{
+    b->k->quantize(b->y, b->x, BIG, &b->format, 100, AG_OVERFLOW_SATURATE);
+}
+
+static void quantize_stochastic(const bench *b)
+{
+    ag_rounding_site where = {.key = 1};
+    b->k->quantize_stochastic(b->y, b->x, BIG, &b->format, 100, AG_OVERFLOW_SATURATE, &where, 0);
+}
+
+static void epilogue(const bench *b)
+{
+    b->k->epilogue(b->y, NULL, N, WIDE, 0.999f, 1.001f, true);
+}
+
+static void accumulate(const bench *b)
+{
+    b->k->accumulate(b->y, b->x, BIG, 0.999f, 1.001f);
+}
+
+static void embedding_forward(const bench *b)
+{
+    b->k->embedding_forward(b->y, b->tokens, b->w, b->x, B, T, C);
+}
+
+static void embedding_backward(const bench *b)
+{
+    b->k->embedding_backward(b->y, b->z, b->x, b->tokens, B, T, C);
+}
+
+static void layernorm_forward(const bench *b)
+{
+    b->k->layernorm_forward(b->y, b->z, b->z + N, b->x, b->w, b->w, N, C);
+}
+
+static void layernorm_backward(const bench *b)
+{
+    ag_layernorm_grads grads = {b->y, b->scratch, NULL};
+    b->k->layernorm_backward(&grads, b->x + N * C, b->x, b->w, b->w, b->w + N, N, C);
+}
+
+static void bias_backward(const bench *b)
+{
+    b->k->bias_backward(b->y, b->x, N, WIDE);
+}
+
+static void gelu_forward(const bench *b)
+{
+    b->k->gelu_forward(b->y, b->x, BIG, false);
+}
+
+static void gelu_backward(const bench *b)
+{
+    b->k->gelu_backward(b->y, b->w, b->x, BIG, false);
+}
+
+static void gelu_tanh_forward(const bench *b)
+{
+    b->k->gelu_forward(b->y, b->x, BIG, true);
+}
+
+static void attention_forward(const bench *b)
+{
+    ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H};
+    b->k->attention_forward(b->y, b->p, b->scratch, b->x, &shape);
+}
+
+static void attention_backward(const bench *b)
+{
+    ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H};
+    b->k->attention_backward(b->y, b->scratch, b->w, b->x, b->p, &shape);
+}
+
+static void attention_dropout_forward(const bench *b)
+{
+    ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H, .dropout = 0.1f};
+    b->k->attention_forward(b->y, b->p, b->scratch, b->x, &shape);
+}
+
+static void cross_entropy(const bench *b)
+{
+    b->k->cross_entropy(b->y, b->z, b->tokens, N, V, 1);
+}
+
+static void dropout(const bench *b)
+{
+    b->k->dropout(b->y, BIG, 0.001f, 1, 2, 3, 4);
+}
+
+static void add(const bench *b)
+{
+    b->k->add(b->y, b->x, BIG);
+}
+
+static void sum_squares(const bench *b)
+{
+    b->k->sum_squares(b->w, WEIGHTS);
+}
+
+static void adamw(const bench *b)
+{
+    ag_adamw_step step = {.lr = 1e-6f,
+                          .beta1 = 0.9f,
+                          .beta2 = 0.99f,
+                          .eps = 1e-8f,
+                          .correction1 = 0.1f,
+                          .correction2 = 0.01f,
+                          .grad_scale = 1};
+    b->k->adamw(b->w, b->z, b->p, b->x, WEIGHTS, &step);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median seconds of a call. */
+static double median(work *call, const bench *b)
+{
+    double seconds[REPEATS];
+    for (int i = 0; i < REPEATS; i++) {
+        struct timespec start;
+        struct timespec end;
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        call(b);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        seconds[i] =
+            (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
+    }
+    qsort(seconds, REPEATS, sizeof *seconds, by_value);
+    return seconds[REPEATS / 2];
+}
+
+static float *noise(size_t count)
+{
+    float *x = calloc(count, sizeof *x);
+    for (size_t i = 0; x != NULL && i < count; i++)
+        x[i] = (float)((i * 2654435761u >> 7) % 4096) / 1024 - 2;
+    return x;
+}
+
+static void show(const char *name, work *call, bench *b, double count, const char *unit)
+{
+    double seconds[2];
+    for (int i = 0; i < 2; i++) {
+        b->k = i == 0 ? &ag_kernels_ref : &ag_kernels_fast;
+        seconds[i] = median(call, b);
+    }
+    bool flops = strcmp(unit, "GFLOP/s") == 0;
+    printf("%-26s %9.1f us %9.1f us   ", name, seconds[0] * 1e6, seconds[1] * 1e6);
+    for (int i = 0; i < 2; i++)
+        printf(" %8.2f", flops ? count / seconds[i] * 1e-9 : seconds[i] * 1e9 / count);
+    printf(" %s\n", unit);
+}
+
+static void show_product(const char *name, work *call, bench *b, size_t M, size_t NN, size_t K)
+{
+    b->M = M;
+    b->NN = NN;
+    b->K = K;
+    char text[64];
+    snprintf(text, sizeof text, "%s %zu %zu %zu", name, M, NN, K);
+    show(text, call, b, 2.0 * (double)M * (double)NN * (double)K, "GFLOP/s");
+}
+
+int main(void)
+{
+    static const struct {
+        const char *name;
+        work *call;
+        double count;
+    } rows[] = {
+        {"amax",                      amax,                      BIG    },
+        {"round_bf16",                round_bf16,                BIG    },
+        {"quantize e4m3fn",           quantize,                  BIG    },
+        {"quantize stochastic",       quantize_stochastic,       BIG    },
+        {"epilogue bf16",             epilogue,                  BIG    },
+        {"accumulate",                accumulate,                BIG    },
+        {"add",                       add,                       BIG    },
+        {"dropout",                   dropout,                   BIG    },
+        {"gelu forward",              gelu_forward,              BIG    },
+        {"gelu backward",             gelu_backward,             BIG    },
+        {"gelu tanh forward",         gelu_tanh_forward,         BIG    },
+        {"embedding forward",         embedding_forward,         N * C  },
+        {"embedding backward",        embedding_backward,        N * C  },
+        {"layernorm forward",         layernorm_forward,         N * C  },
+        {"layernorm backward",        layernorm_backward,        N * C  },
+        {"bias backward",             bias_backward,             BIG    },
+        {"cross entropy",             cross_entropy,             N * V  },
+        {"sum_squares",               sum_squares,               WEIGHTS},
+        {"adamw",                     adamw,                     WEIGHTS},
+        {"attention forward",         attention_forward,         P      },
+        {"attention backward",        attention_backward,        P      },
+        {"attention dropout forward", attention_dropout_forward, P      },
+    };
+    ag_kernels_init();
+    bench b = {.x = noise(2 * BIG), .y = noise(2 * BIG), .z = noise(2 * BIG), .w = noise(2 * BIG)};
+    b.p = calloc(2 * BIG, sizeof *b.p);
+    b.scratch = noise(2 * BIG);
+    b.tokens = calloc(N, sizeof *b.tokens);
+    if (ag_format_parse(&b.format, "e4m3fn") != AG_OK || b.scratch == NULL || b.tokens == NULL)
+        return 1;
+    printf("%s\n%-26s %12s %12s    %8s %8s\n", ag_kernels_blas(), "", "ref", "fast", "ref", "fast");
+    show_product("gemm_nt", gemm_nt, &b, N, 3 * C, C);
+    show_product("gemm_nt", gemm_nt, &b, N, C, WIDE);
+    show_product("gemm_nn", gemm_nn, &b, N, C, WIDE);
+    show_product("gemm_tn", gemm_tn, &b, WIDE, C, N);
+    show_product("gemm_nt", gemm_nt, &b, N, V, C);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        show(rows[i].name, rows[i].call, &b, rows[i].count, "ns/element");
+    return 0;
+}

@@ -1,0 +1,327 @@
+/* The fast kernels give the reference's bits, on shapes with odd tails and on special values. */
+#include "kernels_support.h"
+
+static const size_t counts[] = {0, 1, 2, 3, 15, 16, 17, 31, 63, 64, 65, 127, 257, 1000, 4099};
+enum { COUNTS = sizeof counts / sizeof counts[0] };
+
+/* name, kind of input: what each elementwise check is run on */
+typedef void check_count(const float *x, size_t count);
+
+static void on_all_counts(check_count *check)
+{
+    for (size_t i = 0; i < COUNTS; i++) {
+        float *plain = normal(i + 1, counts[i], 3);
+        float *special = any_bits(i + 1, counts[i]);
+        check(plain, counts[i]);
+        check(special, counts[i]);
+        free(plain);
+        free(special);
+    }
+}
+
+static void check_amax(const float *x, size_t count)
+{
+    float expected = ref->amax(x, count);
+    assert_int_equal(bits_of(fast->amax(x, count)), bits_of(expected));
+    assert_int_equal(bits_of(expected), bits_of(ag_amax(x, count)));
+}
+
+static void check_round_bf16(const float *x, size_t count)
+{
+    float *a = floats(count);
+    float *b = floats(count);
+    float amax = ref->round_bf16(a, x, count);
+    assert_int_equal(bits_of(fast->round_bf16(b, x, count)), bits_of(amax));
+    assert_int_equal(bits_of(amax), bits_of(ag_amax(a, count)));
+    assert_memory_equal(a, b, count * sizeof *a);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(bits_of(a[i]), bits_of(ag_round_bf16(x[i])));
+    free(a);
+    free(b);
+}
+
+static void check_accumulate_and_add(const float *x, size_t count)
+{
+    float *a = normal(7, count, 1);
+    float *b = copy(a, count);
+    ref->accumulate(a, x, count, 1.7f, 0.3f);
+    fast->accumulate(b, x, count, 1.7f, 0.3f);
+    assert_same_bits("accumulate", b, a, count);
+    ref->add(a, x, count);
+    fast->add(b, x, count);
+    assert_same_bits("add", b, a, count);
+    free(a);
+    free(b);
+}
+
+static void check_gelu(const float *x, size_t count)
+{
+    float *dout = normal(5, count, 1);
+    float *a = floats(count);
+    float *b = floats(count);
+    for (int tanh_form = 0; tanh_form < 2; tanh_form++) {
+        ref->gelu_forward(a, x, count, tanh_form);
+        fast->gelu_forward(b, x, count, tanh_form);
+        assert_same_bits("gelu forward", b, a, count);
+        ref->gelu_backward(a, dout, x, count, tanh_form);
+        memcpy(b, dout, count * sizeof *b);
+        fast->gelu_backward(b, b, x, count, tanh_form);
+        assert_same_bits("gelu backward", b, a, count);
+    }
+    free(dout);
+    free(a);
+    free(b);
+}
+
+static void check_sum_squares(const float *x, size_t count)
+{
+    double a = ref->sum_squares(x, count);
+    double b = fast->sum_squares(x, count);
+    assert_true(memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b)));
+}
+
+static void check_adamw(const float *x, size_t count)
+{
+    static const ag_adamw_step step = {.lr = 1e-3f,
+                                       .beta1 = 0.9f,
+                                       .beta2 = 0.99f,
+                                       .eps = 1e-8f,
+                                       .decay = 1e-4f,
+                                       .correction1 = 0.19f,
+                                       .correction2 = 0.0199f,
+                                       .grad_scale = 0.7f};
+    float *a[3];
+    float *b[3];
+    for (size_t i = 0; i < 3; i++) {
+        a[i] = normal(i, count, 1);
+        for (size_t j = 0; i == 2 && j < count; j++)
+            a[i][j] = fabsf(a[i][j]);
+        b[i] = copy(a[i], count);
+    }
+    ref->adamw(a[0], a[1], a[2], x, count, &step);
+    fast->adamw(b[0], b[1], b[2], x, count, &step);
+    for (int i = 0; i < 3; i++) {
+        assert_same_bits("adamw", b[i], a[i], count);
+        free(a[i]);
+        free(b[i]);
+    }
+}
+
+static void check_dropout(const float *x, size_t count)
+{
+    for (uint64_t first = 0; first < 5; first++) {
+        uint64_t start = first + (first > 2 ? ((uint64_t)1 << 34) - 9 : 0);
+        float *a = copy(x, count);
+        float *b = copy(x, count);
+        ref->dropout(a, count, 0.3f, 99, 5, 7, start);
+        fast->dropout(b, count, 0.3f, 99, 5, 7, start);
+        assert_same_bits("dropout", b, a, count);
+        free(a);
+        free(b);
+    }
+}
+
+static void test_elementwise(void **state)
+{
+    (void)state;
+    on_all_counts(check_amax);
+    on_all_counts(check_round_bf16);
+    on_all_counts(check_accumulate_and_add);
+    on_all_counts(check_gelu);
+    on_all_counts(check_sum_squares);
+    on_all_counts(check_adamw);
+    on_all_counts(check_dropout);
+}
+
+/* rows, columns */
+static const size_t shapes[][2] = {
+    {1,  1  },
+    {2,  3  },
+    {5,  16 },
+    {3,  17 },
+    {7,  65 },
+    {13, 128},
+    {2,  131}
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+static void check_epilogue(size_t N, size_t OC)
+{
+    float *y = normal(1, N * OC, 2);
+    float *bias = normal(2, OC, 1);
+    for (int variant = 0; variant < 4; variant++) {
+        float *a = copy(y, N * OC);
+        float *b = copy(y, N * OC);
+        const float *added = (variant & 1) != 0 ? bias : NULL;
+        ref->epilogue(a, added, N, OC, 0.013f, 3.7f, variant >= 2);
+        fast->epilogue(b, added, N, OC, 0.013f, 3.7f, variant >= 2);
+        assert_same_bits("epilogue", b, a, N * OC);
+        free(a);
+        free(b);
+    }
+    free(y);
+    free(bias);
+}
+
+static void check_layernorm(size_t N, size_t C)
+{
+    float *x = normal(1, N * C, 2);
+    float *weight = normal(2, C, 1);
+    float *bias = normal(3, C, 1);
+    float *dout = normal(4, N * C, 1);
+    float *result[2];
+    for (int i = 0; i < 2; i++) {
+        const ag_kernels *k = i == 0 ? ref : fast;
+        float *at = result[i] = floats(2 * N * C + 2 * N + 2 * C);
+        float *mean = at + 2 * N * C;
+        float *rstd = mean + N;
+        k->layernorm_forward(at, mean, rstd, x, weight, bias, N, C);
+        k->layernorm_backward(
+            &(ag_layernorm_grads){at + N * C, rstd + N, N % 2 == 0 ? NULL : rstd + N + C}, dout, x,
+            weight, mean, rstd, N, C);
+    }
+    assert_same_bits("layernorm", result[1], result[0], 2 * N * C + 2 * N + 2 * C);
+    free(result[0]);
+    free(result[1]);
+    free(x);
+    free(weight);
+    free(bias);
+    free(dout);
+}
+
+static void check_cross_entropy(size_t N, size_t V)
+{
+    float *logits = normal(1, N * V, 5);
+    int32_t *targets = whole(2, N, V);
+    logits[N * V / 2] = V % 2 == 0 ? INFINITY : 90;
+    float *a = copy(logits, N * V);
+    float *b = copy(logits, N * V);
+    float *losses = floats(3 * N);
+    ref->cross_entropy(a, losses, targets, N, V, 0.01f);
+    fast->cross_entropy(b, losses + N, targets, N, V, 0.01f);
+    fast->cross_entropy_loss(losses + 2 * N, logits, targets, N, V);
+    assert_same_bits("cross entropy", b, a, N * V);
+    assert_same_bits("losses", losses + N, losses, N);
+    assert_same_bits("losses alone", losses + 2 * N, losses, N);
+    free(logits);
+    free(targets);
+    free(a);
+    free(b);
+    free(losses);
+}
+
+static void check_embedding(size_t N, size_t C)
+{
+    enum { V = 11, T = 3 };
+    float *wte = normal(1, V * C, 1);
+    float *wpe = normal(2, T * C, 1);
+    int32_t *tokens = whole(3, N * T, V);
+    float *x[2];
+    float *grads[2];
+    for (size_t i = 0; i < 2; i++) {
+        const ag_kernels *k = i == 0 ? ref : fast;
+        x[i] = floats(N * T * C);
+        grads[i] = floats((V + T) * C);
+        k->embedding_forward(x[i], tokens, wte, wpe, N, T, C);
+        k->embedding_backward(grads[i], grads[i] + V * C, x[i], tokens, N, T, C);
+    }
+    assert_same_bits("embedding", x[1], x[0], N * T * C);
+    assert_same_bits("embedding gradients", grads[1], grads[0], (V + T) * C);
+    for (int i = 0; i < 2; i++) {
+        free(x[i]);
+        free(grads[i]);
+    }
+    free(wte);
+    free(wpe);
+    free(tokens);
+}
+
+static void check_bias(size_t N, size_t OC)
+{
+    float *dout = normal(1, N * OC, 1);
+    float *a = normal(2, OC, 1);
+    float *b = copy(a, OC);
+    ref->bias_backward(a, dout, N, OC);
+    fast->bias_backward(b, dout, N, OC);
+    assert_same_bits("bias", b, a, OC);
+    free(dout);
+    free(a);
+    free(b);
+}
+
+static void test_rowwise(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SHAPES; i++) {
+        check_epilogue(shapes[i][0], shapes[i][1]);
+        check_layernorm(shapes[i][0], shapes[i][1]);
+        check_cross_entropy(shapes[i][0], shapes[i][1]);
+        check_embedding(shapes[i][0], shapes[i][1]);
+        check_bias(shapes[i][0], shapes[i][1]);
+    }
+}
+
+static void check_attention(const ag_attention_shape *shape, bool special)
+{
+    size_t N = shape->B * shape->T;
+    size_t C = shape->C;
+    size_t P = shape->B * shape->H * shape->T * shape->T;
+    float *qkv = normal(1, N * 3 * C, 1);
+    float *dout = normal(2, N * C, 1);
+    if (special)
+        qkv[N * 3 * C - C / 2 - 1] = NAN; /* in v of the last token */
+    float *out[2];
+    for (int i = 0; i < 2; i++) {
+        const ag_kernels *k = i == 0 ? ref : fast;
+        float *scratch = floats(ag_attention_scratch(shape));
+        out[i] = floats(N * C + P + N * 3 * C);
+        k->attention_forward(out[i], out[i] + N * C, scratch, qkv, shape);
+        k->attention_backward(out[i] + N * C + P, scratch, dout, qkv, out[i] + N * C, shape);
+        free(scratch);
+    }
+    assert_same_bits("attention", out[1], out[0], N * C);
+    assert_same_bits("probabilities", out[1] + N * C, out[0] + N * C, P);
+    assert_same_bits("dqkv", out[1] + N * C + P, out[0] + N * C + P, N * 3 * C);
+    for (size_t i = 0; special && i + 1 < N; i++) /* nothing leaks to earlier tokens */
+        for (size_t c = 0; c < C; c++)
+            assert_false(isnan(out[1][i * C + c]));
+    free(out[0]);
+    free(out[1]);
+    free(qkv);
+    free(dout);
+}
+
+static void test_attention(void **state)
+{
+    (void)state;
+    static const size_t sizes[][4] = {
+        {1, 1,  1,  1},
+        {2, 5,  6,  2},
+        {1, 16, 64, 2},
+        {2, 17, 34, 2},
+        {1, 64, 32, 1},
+        {1, 97, 48, 1}
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const size_t *size = sizes[i];
+        ag_attention_shape shape = {.B = size[0], .T = size[1], .C = size[2], .H = size[3]};
+        check_attention(&shape, false);
+        check_attention(&shape, true);
+        shape.dropout = 0.2f;
+        shape.key = 3;
+        shape.site = 4;
+        shape.step = 5;
+        shape.first = 6;
+        check_attention(&shape, false);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_elementwise),
+        cmocka_unit_test(test_rowwise),
+        cmocka_unit_test(test_attention),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
