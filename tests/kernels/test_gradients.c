@@ -1,0 +1,307 @@
+/* Every backward kernel against central differences of a forward pass in double precision, written
+ * here from the formulas alone. With step h the difference quotient of f = sum(weights * out) errs
+ * by about h^2 f'''/6 + 2^-53 |f| / h, below 1e-8 of the sum's terms at h = 1e-4; what is left is
+ * the float32 rounding of the kernel: each gradient is a sum of at most TERMS products of numbers
+ * that went through fewer than 16 roundings, so it errs by (TERMS + 16) FLT_EPSILON times the sum
+ * of the products' magnitudes, for which the largest gradient of the tensor stands, times 4. */
+#include "kernels_support.h"
+
+enum { TERMS = 40, MOST = 4096 };
+
+/* out of a layer from its `count` parameters, all in double */
+typedef void forward(double *out, const double *parameters, const void *sizes);
+
+static double weighted(forward *layer, const double *parameters, const void *sizes,
+                       const float *weights, size_t outputs)
+{
+    static double out[MOST];
+    layer(out, parameters, sizes);
+    double sum = 0;
+    for (size_t i = 0; i < outputs; i++)
+        sum += out[i] * (double)weights[i];
+    return sum;
+}
+
+/* gradient [count] = d sum(weights * layer(parameters)) / d parameters[from + i] */
+static void check_gradient(const char *what, forward *layer, const void *sizes, double *parameters,
+                           const float *weights, size_t outputs, const float *gradient, size_t from,
+                           size_t count)
+{
+    const double h = 1e-4;
+    double *expected = calloc(count, sizeof *expected);
+    double largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        double *parameter = &parameters[from + i];
+        double middle = *parameter;
+        *parameter = middle + h;
+        double above = weighted(layer, parameters, sizes, weights, outputs);
+        *parameter = middle - h;
+        double below = weighted(layer, parameters, sizes, weights, outputs);
+        *parameter = middle;
+        expected[i] = (above - below) / (2 * h);
+        largest = fmax(largest, fabs(expected[i]));
+    }
+    const double bound = 4 * (TERMS + 16) * (double)FLT_EPSILON * largest;
+    for (size_t i = 0; i < count; i++)
+        if (!(fabs((double)gradient[i] - expected[i]) <= bound))
+            fail_msg("%s: gradient %zu is %g, expected %g +- %g", what, i, (double)gradient[i],
+                     expected[i], bound);
+    assert_true(largest > 0);
+    free(expected);
+}
+
+static void append(double *parameters, const float *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        parameters[i] = (double)x[i];
+}
+
+/* --- GELU */
+
+static void gelu_exact(double *out, const double *x, const void *sizes)
+{
+    for (size_t i = 0; i < *(const size_t *)sizes; i++)
+        out[i] = x[i] * 0.5 * erfc(-x[i] / sqrt(2));
+}
+
+static void gelu_tanh(double *out, const double *x, const void *sizes)
+{
+    for (size_t i = 0; i < *(const size_t *)sizes; i++)
+        out[i] = 0.5 * x[i] * (1 + tanh(sqrt(2 / acos(-1)) * (x[i] + 0.044715 * pow(x[i], 3))));
+}
+
+static void test_gelu(void **state)
+{
+    (void)state;
+    const size_t count = 301;
+    float *x = normal(1, count, 2);
+    float *weights = normal(2, count, 1);
+    float *dx = floats(count);
+    double parameters[301];
+    append(parameters, x, count);
+    for (int tanh_form = 0; tanh_form < 2; tanh_form++) {
+        ref->gelu_backward(dx, weights, x, count, tanh_form);
+        check_gradient("gelu", tanh_form ? gelu_tanh : gelu_exact, &count, parameters, weights,
+                       count, dx, 0, count);
+    }
+    free(x);
+    free(weights);
+    free(dx);
+}
+
+/* --- layer normalisation: x [N, C], weight [C], bias [C] */
+
+typedef struct layernorm_sizes {
+    size_t N, C;
+} layernorm_sizes;
+
+static void layernorm(double *out, const double *x, const void *sizes)
+{
+    const layernorm_sizes s = *(const layernorm_sizes *)sizes;
+    const double *weight = x + s.N * s.C;
+    const double *bias = weight + s.C;
+    for (size_t n = 0; n < s.N; n++) {
+        const double *row = x + n * s.C;
+        double mean = 0;
+        double variance = 0;
+        for (size_t c = 0; c < s.C; c++)
+            mean += row[c] / (double)s.C;
+        for (size_t c = 0; c < s.C; c++)
+            variance += pow(row[c] - mean, 2) / (double)s.C;
+        for (size_t c = 0; c < s.C; c++)
+            out[n * s.C + c] = (row[c] - mean) / sqrt(variance + 1e-5) * weight[c] + bias[c];
+    }
+}
+
+static void check_layernorm(size_t N, size_t C)
+{
+    const layernorm_sizes sizes = {N, C};
+    float *p = normal(1, N * C + 2 * C, 1.5f);
+    float *weights = normal(2, N * C, 1);
+    float *out = floats(N * C);
+    float *mean = floats(N);
+    float *rstd = floats(N);
+    float *grads = floats(N * C + 2 * C);
+    ref->layernorm_forward(out, mean, rstd, p, p + N * C, p + N * C + C, N, C);
+    ref->layernorm_backward(&(ag_layernorm_grads){grads, grads + N * C, grads + N * C + C}, weights,
+                            p, p + N * C, mean, rstd, N, C);
+    double *parameters = calloc(N * C + 2 * C, sizeof *parameters);
+    append(parameters, p, N * C + 2 * C);
+    check_gradient("layernorm x", layernorm, &sizes, parameters, weights, N * C, grads, 0, N * C);
+    check_gradient("layernorm weight", layernorm, &sizes, parameters, weights, N * C, grads + N * C,
+                   N * C, C);
+    check_gradient("layernorm bias", layernorm, &sizes, parameters, weights, N * C,
+                   grads + N * C + C, N * C + C, C);
+    free(p);
+    free(weights);
+    free(out);
+    free(mean);
+    free(rstd);
+    free(grads);
+    free(parameters);
+}
+
+static void test_layernorm(void **state)
+{
+    (void)state;
+    check_layernorm(3, 7);
+    check_layernorm(5, 16);
+    check_layernorm(2, 37);
+}
+
+/* --- attention: qkv [T, 3C] of each sequence */
+
+static void attend(double *out, const double *qkv, const ag_attention_shape *s, size_t h, size_t t)
+{
+    size_t D = s->C / s->H;
+    const double *q = qkv + t * 3 * s->C + h * D;
+    double weight[64];
+    double total = 0;
+    for (size_t i = 0; i <= t; i++) {
+        const double *k = qkv + i * 3 * s->C + s->C + h * D;
+        double score = 0;
+        for (size_t d = 0; d < D; d++)
+            score += q[d] * k[d];
+        weight[i] = exp(score / sqrt((double)D));
+        total += weight[i];
+    }
+    for (size_t d = 0; d < D; d++) {
+        out[t * s->C + h * D + d] = 0;
+        for (size_t i = 0; i <= t; i++)
+            out[t * s->C + h * D + d] +=
+                weight[i] / total * qkv[i * 3 * s->C + 2 * s->C + h * D + d];
+    }
+}
+
+static void attention(double *out, const double *qkv, const void *sizes)
+{
+    const ag_attention_shape *s = sizes;
+    for (size_t b = 0; b < s->B; b++)
+        for (size_t h = 0; h < s->H; h++)
+            for (size_t t = 0; t < s->T; t++)
+                attend(out + b * s->T * s->C, qkv + b * s->T * 3 * s->C, s, h, t);
+}
+
+static void check_attention(size_t B, size_t T, size_t C, size_t H)
+{
+    const ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H};
+    size_t count = B * T * C;
+    float *qkv = normal(1, 3 * count, 1);
+    float *weights = normal(2, count, 1);
+    float *out = floats(count);
+    float *probs = floats(B * H * T * T);
+    float *scratch = floats(ag_attention_scratch(&shape));
+    float *dqkv = floats(3 * count);
+    double *parameters = calloc(3 * count, sizeof *parameters);
+    append(parameters, qkv, 3 * count);
+    fast->attention_forward(out, probs, scratch, qkv, &shape);
+    fast->attention_backward(dqkv, scratch, weights, qkv, probs, &shape);
+
+    static double expected[MOST];
+    attention(expected, parameters, &shape);
+    for (size_t i = 0; i < count; i++)
+        assert_true(fabs((double)out[i] - expected[i]) <= 4 * (double)(T + C) * FLT_EPSILON);
+    check_gradient("attention", attention, &shape, parameters, weights, count, dqkv, 0, 3 * count);
+    free(qkv);
+    free(weights);
+    free(out);
+    free(probs);
+    free(scratch);
+    free(dqkv);
+    free(parameters);
+}
+
+static void test_attention(void **state)
+{
+    (void)state;
+    check_attention(1, 1, 2, 1);
+    check_attention(2, 5, 6, 2);
+    check_attention(1, 19, 17, 1);
+    check_attention(1, 16, 32, 2);
+}
+
+/* --- cross-entropy: logits [N, V], out the losses */
+
+typedef struct loss_sizes {
+    size_t N, V;
+    const int32_t *targets;
+} loss_sizes;
+
+static void cross_entropy(double *out, const double *logits, const void *sizes)
+{
+    const loss_sizes s = *(const loss_sizes *)sizes;
+    for (size_t n = 0; n < s.N; n++) {
+        double sum = 0;
+        for (size_t v = 0; v < s.V; v++)
+            sum += exp(logits[n * s.V + v]);
+        out[n] = log(sum) - logits[n * s.V + (size_t)s.targets[n]];
+    }
+}
+
+static void test_cross_entropy(void **state)
+{
+    (void)state;
+    enum { N = 7, V = 31 };
+    int32_t *targets = whole(1, N, V);
+    const loss_sizes sizes = {N, V, targets};
+    float *logits = normal(2, N * V, 2);
+    double parameters[N * V];
+    append(parameters, logits, N * V);
+    float weights[N];
+    float losses[N];
+    double expected[N];
+    cross_entropy(expected, parameters, &sizes);
+    for (size_t n = 0; n < N; n++)
+        weights[n] = 0.3f;
+    fast->cross_entropy(logits, losses, targets, N, V, 0.3f);
+    for (size_t n = 0; n < N; n++)
+        assert_true(fabs((double)losses[n] - expected[n]) <= (V + 4) * FLT_EPSILON * 2);
+    check_gradient("cross entropy", cross_entropy, &sizes, parameters, weights, N, logits, 0,
+                   (size_t)(N * V));
+    free(targets);
+    free(logits);
+}
+
+/* --- embedding and bias: linear, so the gradient is a sum that can be written down */
+
+static void test_embedding_and_bias(void **state)
+{
+    (void)state;
+    enum { B = 3, T = 4, C = 5, V = 6 };
+    static const int32_t tokens[B * T] = {0, 1, 2, 2, 5, 5, 5, 0, 1, 0, 2, 5};
+    float *dx = normal(1, B * T * C, 1);
+    float dwte[V * C] = {0};
+    float dwpe[T * C] = {0};
+    float dbias[C] = {0};
+    ref->embedding_backward(dwte, dwpe, dx, tokens, B, T, C);
+    ref->bias_backward(dbias, dx, B * T, C);
+    for (size_t c = 0; c < C; c++) {
+        double token[V] = {0};
+        double position[T] = {0};
+        double bias = 0;
+        for (size_t n = 0; n < B * T; n++) {
+            token[tokens[n]] += (double)dx[n * C + c];
+            position[n % T] += (double)dx[n * C + c];
+            bias += (double)dx[n * C + c];
+        }
+        const double bound = 12 * 12 * (double)FLT_EPSILON; /* 12 terms below 12 in all */
+        for (size_t v = 0; v < V; v++)
+            assert_true(fabs((double)dwte[v * C + c] - token[v]) <= bound);
+        for (size_t t = 0; t < T; t++)
+            assert_true(fabs((double)dwpe[t * C + c] - position[t]) <= bound);
+        assert_true(fabs((double)dbias[c] - bias) <= bound);
+    }
+    free(dx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gelu),
+        cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_cross_entropy),
+        cmocka_unit_test(test_embedding_and_bias),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
