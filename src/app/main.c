@@ -1,4 +1,6 @@
 /* altgrad: a table of subcommands. */
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,8 +15,10 @@ typedef struct command {
 } command;
 
 static const command s_commands[] = {
-    {"help",   NULL,          "this list"                                               },
-    {"params", ag_cmd_params, "every key of the experiment file, with default and range"},
+    {"formats",  ag_cmd_formats,  "number formats: range, precision, the value of every code"},
+    {"quantize", ag_cmd_quantize, "a filter: float32 in, rounded to a format, float32 out"   },
+    {"help",     NULL,            "this list"                                                },
+    {"params",   ag_cmd_params,   "every key of the experiment file, with default and range" },
 };
 
 enum { N_COMMANDS = sizeof s_commands / sizeof s_commands[0] };
@@ -41,6 +45,17 @@ static int unknown_command(const char *name)
     return AG_EXIT_INPUT;
 }
 
+/* Output that did not reach its place (a full disk, a closed pipe) is a failure of any command. */
+static int close_output(int code)
+{
+    bool lost = ferror(stdout) != 0 || fflush(stdout) != 0;
+    lost |= fclose(stdout) != 0 && errno != EBADF; /* EBADF: there never was an output */
+    if (!lost || code != AG_EXIT_OK)
+        return code;
+    ag_log(AG_LOG_ERROR, "cannot write to standard output: %s", strerror(errno));
+    return AG_EXIT_SYSTEM;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -50,11 +65,11 @@ int main(int argc, char **argv)
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
-        return AG_EXIT_OK;
+        return close_output(AG_EXIT_OK);
     }
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (s_commands[i].run != NULL && strcmp(s_commands[i].name, name) == 0)
-            return s_commands[i].run(argc - 1, argv + 1);
+            return close_output(s_commands[i].run(argc - 1, argv + 1));
     }
     return unknown_command(name);
 }

@@ -1,0 +1,237 @@
+/* altgrad formats: the table of formats, one format in detail, the value of every code. */
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "base/text.h"
+#include "numerics/format.h"
+#include "spec/run_json.h"
+
+static void print_help(void)
+{
+    fputs("usage: altgrad formats [NAME] [--codes] [--json]\n\n"
+          "Without NAME the table of common formats; with NAME one format in detail. Besides the\n"
+          "listed names: e<E>m<M>[b<bias>][ieee|fn|f|fnuz] with up to 8 exponent bits and 16 bits\n"
+          "in all, and int<N>.\n\n"
+          "  ieee   the top exponent is Inf and NaN\n"
+          "  fn     no Inf, one NaN: all ones\n"
+          "  f      every code is a finite value\n"
+          "  fnuz   no Inf, no -0, whose code is NaN; the default bias is one more\n\n"
+          "  --codes   the value of every code of NAME (a code is sign, exponent, mantissa;\n"
+          "            for int<N> sign and magnitude)\n"
+          "  --json    the same as JSON; values are exact\n\n"
+          "example: altgrad formats E4M3 --codes\n",
+          stdout);
+}
+
+static void join_aliases(ag_text *text, const char *name)
+{
+    const char *alias;
+    for (size_t i = 0; (alias = ag_format_alias(name, i)) != NULL; i++)
+        ag_text_printf(text, "%s%s", i > 0 ? " " : "", alias);
+}
+
+/* A magnitude for the table; those that do not exist are 0. */
+static const char *magnitude_text(char text[32], float value)
+{
+    if (value == 0.0f)
+        return "-";
+    snprintf(text, 32, "%.7g", (double)value);
+    return text;
+}
+
+static void add_row(ag_text *out, const ag_format *f)
+{
+    char max[32];
+    char normal[32];
+    char subnormal[32];
+    ag_text aliases;
+    ag_text_init(&aliases);
+    join_aliases(&aliases, f->name);
+    ag_text_printf(out, "%-12s %4d %2d %2d %4d  %-4s  %-13s  %-13s  %-13s  %-3s  %-3s  %s", f->name,
+                   f->bits, f->exponent, f->mantissa, f->bias, ag_kind_name(f->kind),
+                   magnitude_text(max, f->max), magnitude_text(normal, f->min_normal),
+                   magnitude_text(subnormal, f->min_subnormal), f->has_inf ? "yes" : "-",
+                   f->has_nan ? "yes" : "-", aliases.data);
+    while (out->length > 0 && out->data[out->length - 1] == ' ')
+        out->data[--out->length] = '\0';
+    ag_text_add(out, "\n");
+    ag_text_deinit(&aliases);
+}
+
+static ag_status add_table(ag_text *out)
+{
+    size_t count;
+    const char *const *names = ag_format_known_names(&count);
+    ag_text_printf(out, "%-12s %4s %2s %2s %4s  %-4s  %-13s  %-13s  %-13s  %-3s  %-3s  %s\n",
+                   "NAME", "BITS", "E", "M", "BIAS", "KIND", "MAX", "MIN NORMAL", "MIN SUBNORMAL",
+                   "INF", "NAN", "ALIASES");
+    for (size_t i = 0; i < count; i++) {
+        ag_format format;
+        AG_TRY(ag_format_parse(&format, names[i]));
+        add_row(out, &format);
+    }
+    return AG_OK;
+}
+
+static void add_value(ag_text *out, const char *name, float value)
+{
+    if (value == 0.0f)
+        ag_text_printf(out, "%-14s none\n", name);
+    else
+        ag_text_printf(out, "%-14s %.9g (%a)\n", name, (double)value, (double)value);
+}
+
+static void add_detail(ag_text *out, const ag_format *f)
+{
+    ag_text_printf(out, "%-14s %s\n%-14s %d (1 sign, %d exponent, %d mantissa)\n", "name", f->name,
+                   "bits", f->bits, f->exponent, f->mantissa);
+    ag_text_printf(out, "%-14s %d\n%-14s %s\n", "bias", f->bias, "kind", ag_kind_name(f->kind));
+    add_value(out, "max", f->max);
+    add_value(out, "min normal", f->min_normal);
+    add_value(out, "min subnormal", f->min_subnormal);
+    ag_text_printf(out, "%-14s %s\n%-14s %s\n%-14s %s\n", "Inf", f->has_inf ? "yes" : "no", "NaN",
+                   f->has_nan ? "yes" : "no", "-0", f->has_negative_zero ? "yes" : "no");
+    ag_text_printf(out, "%-14s ", "aliases");
+    size_t before = out->length;
+    join_aliases(out, f->name);
+    ag_text_add(out, out->length == before ? "none\n" : "\n");
+}
+
+static void add_codes(ag_text *out, const ag_format *f)
+{
+    int digits = (f->bits + 3) / 4;
+    for (uint32_t code = 0; code < 1u << f->bits; code++) {
+        double value = ag_format_decode(f, code);
+        ag_text_printf(out, "%0*x  %-14a  %.9g\n", digits, code, value, value);
+    }
+}
+
+static void add_json_real(ag_text *out, const char *name, double value)
+{
+    char text[32];
+    ag_json_real(text, value);
+    ag_text_printf(out, ", \"%s\": %s", name, text);
+}
+
+static void add_json_codes(ag_text *out, const ag_format *f)
+{
+    ag_text_add(out, ", \"codes\": [");
+    for (uint32_t code = 0; code < 1u << f->bits; code++) {
+        double value = ag_format_decode(f, code);
+        ag_text_printf(out, "%s{\"code\": %u, \"hex\": \"%a\"", code > 0 ? ",\n  " : "\n  ", code,
+                       value);
+        if (isfinite(value))
+            add_json_real(out, "value", value);
+        else /* JSON has no Inf and no NaN; "hex" tells them apart */
+            ag_text_add(out, ", \"value\": null");
+        ag_text_add(out, "}");
+    }
+    ag_text_add(out, "]");
+}
+
+static void add_json_format(ag_text *out, const ag_format *f, bool codes)
+{
+    ag_text_printf(out,
+                   "{\"name\": \"%s\", \"bits\": %d, \"exponent\": %d, \"mantissa\": %d, "
+                   "\"bias\": %d, \"kind\": \"%s\"",
+                   f->name, f->bits, f->exponent, f->mantissa, f->bias, ag_kind_name(f->kind));
+    add_json_real(out, "max", f->max);
+    add_json_real(out, "min_normal", f->min_normal);
+    add_json_real(out, "min_subnormal", f->min_subnormal);
+    ag_text_printf(out, ", \"inf\": %s, \"nan\": %s, \"negative_zero\": %s, \"aliases\": [",
+                   f->has_inf ? "true" : "false", f->has_nan ? "true" : "false",
+                   f->has_negative_zero ? "true" : "false");
+    const char *alias;
+    for (size_t i = 0; (alias = ag_format_alias(f->name, i)) != NULL; i++)
+        ag_text_printf(out, "%s\"%s\"", i > 0 ? ", " : "", alias);
+    ag_text_add(out, "]");
+    if (codes)
+        add_json_codes(out, f);
+    ag_text_add(out, "}");
+}
+
+static ag_status add_json_table(ag_text *out)
+{
+    size_t count;
+    const char *const *names = ag_format_known_names(&count);
+    for (size_t i = 0; i < count; i++) {
+        ag_format format;
+        AG_TRY(ag_format_parse(&format, names[i]));
+        ag_text_add(out, i > 0 ? ",\n " : "[");
+        add_json_format(out, &format, false);
+    }
+    ag_text_add(out, "]");
+    return AG_OK;
+}
+
+typedef struct request {
+    const char *name; /* NULL: the table */
+    bool codes;
+    bool json;
+} request;
+
+static ag_status add_answer(ag_text *out, const request *asked)
+{
+    if (asked->name == NULL)
+        return asked->json ? add_json_table(out) : add_table(out);
+    ag_format format;
+    AG_TRY(ag_format_parse(&format, asked->name));
+    if (asked->codes && format.bits > 16)
+        return ag_fail(AG_ERR_INPUT, "%s has 2^%d codes: --codes lists formats of up to 16 bits",
+                       format.name, format.bits);
+    if (asked->json)
+        add_json_format(out, &format, asked->codes);
+    else if (asked->codes)
+        add_codes(out, &format);
+    else
+        add_detail(out, &format);
+    return AG_OK;
+}
+
+/* Returns -1 when the command shall go on, else its exit code. */
+static int read_options(request *asked, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"codes", no_argument, NULL, 'c'},
+        {"json",  no_argument, NULL, 'j'},
+        {"help",  no_argument, NULL, 'h'},
+        {NULL,    0,           NULL, 0  },
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+        if (option == 'h') {
+            print_help();
+            return AG_EXIT_OK;
+        }
+        if (option == '?' || option == ':')
+            return ag_app_usage("formats", "there is no option '%s'", argv[optind - 1]);
+        asked->codes |= option == 'c';
+        asked->json |= option == 'j';
+    }
+    if (argc - optind > 1)
+        return ag_app_usage("formats", "one format at a time");
+    asked->name = argv[optind];
+    if (asked->codes && asked->name == NULL)
+        return ag_app_usage("formats", "--codes needs a NAME");
+    return -1;
+}
+
+int ag_cmd_formats(int argc, char **argv)
+{
+    request asked = {0};
+    int code = read_options(&asked, argc, argv);
+    if (code >= 0)
+        return code;
+    ag_text out;
+    ag_text_init(&out);
+    ag_status status = add_answer(&out, &asked);
+    if (status == AG_OK && out.failed)
+        status = ag_fail(AG_ERR_SYSTEM, "out of memory");
+    if (status == AG_OK)
+        printf("%s%s", out.data, asked.json ? "\n" : "");
+    ag_text_deinit(&out);
+    return ag_app_exit(status);
+}
