@@ -34,7 +34,7 @@ static ag_status copy_text(const char **out, reader *r, ag_json_at at, const cha
     return *out != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
-static ag_status member_array(const json_t **out, ag_json_at at, const char *key)
+static ag_status member_array(json_t **out, ag_json_at at, const char *key)
 {
     AG_TRY(ag_json_member(out, at, key));
     if (!json_is_array(*out))
@@ -46,12 +46,11 @@ static ag_status member_array(const json_t **out, ag_json_at at, const char *key
 
 static ag_status read_settings(ag_run *run, ag_json_at at, ag_arena *arena)
 {
-    const json_t *settings = NULL;
+    json_t *settings = NULL;
     AG_TRY(ag_json_member(&settings, at, "set"));
     if (!json_is_object(settings))
         return ag_fail(AG_ERR_INPUT, "%s.set: expected an object, {...}", at.path);
-    json_t *object = (json_t *)(uintptr_t)settings; /* the iterator only reads */
-    for (void *i = json_object_iter(object); i != NULL; i = json_object_iter_next(object, i)) {
+    for (void *i = json_object_iter(settings); i != NULL; i = json_object_iter_next(settings, i)) {
         const ag_param *param = ag_param_find(json_object_iter_key(i));
         if (param == NULL)
             return ag_fail(AG_ERR_INPUT, "%s.set: unknown key '%.60s'", at.path,
@@ -63,7 +62,7 @@ static ag_status read_settings(ag_run *run, ag_json_at at, ag_arena *arena)
 
 static ag_status read_layers(ag_run *run, reader *r, ag_json_at at)
 {
-    const json_t *all = NULL;
+    json_t *all = NULL;
     int64_t index = 0;
     AG_TRY(member_array(&all, (ag_json_at){r->top, "grid"}, "layers"));
     AG_TRY(ag_json_whole(&index, at, "layers", 0, (int64_t)json_array_size(all) - 1));
@@ -116,8 +115,8 @@ static ag_status read_run(ag_run *run, reader *r, ag_json_at at, bool is_first)
 static ag_status read_runs(reader *r)
 {
     ag_json_at at = {r->top, "grid"};
-    const json_t *runs = NULL;
-    const json_t *layers = NULL;
+    json_t *runs = NULL;
+    json_t *layers = NULL;
     AG_TRY(member_array(&runs, at, "runs"));
     AG_TRY(member_array(&layers, at, "layers"));
     ag_grid *grid = r->grid;
@@ -145,7 +144,7 @@ static ag_status read_value(ag_axis_value *value, reader *r, ag_json_at at, ag_a
         return ag_json_whole(&value->integer, at, "value", INT64_MIN, INT64_MAX);
     if (type == AG_AXIS_TEXT)
         return AG_OK;
-    const json_t *real = NULL;
+    json_t *real = NULL;
     AG_TRY(ag_json_member(&real, at, "value"));
     if (!json_is_number(real))
         return ag_fail(AG_ERR_INPUT, "%s.value: expected a number", at.path);
@@ -155,7 +154,7 @@ static ag_status read_value(ag_axis_value *value, reader *r, ag_json_at at, ag_a
 
 static ag_status read_axis(ag_axis *axis, reader *r, ag_json_at at, size_t index)
 {
-    const json_t *texts = NULL;
+    json_t *texts = NULL;
     ag_axis_value *values = NULL;
     int type = 0;
     AG_TRY(copy_text(&axis->name, r, at, "name"));
@@ -174,12 +173,12 @@ static ag_status read_axis(ag_axis *axis, reader *r, ag_json_at at, size_t index
 
 static ag_status read_axes(reader *r)
 {
-    const json_t *array = NULL;
+    json_t *array = NULL;
     ag_axis *axes = NULL;
     AG_TRY(member_array(&array, (ag_json_at){r->top, "grid"}, "axes"));
     size_t count = json_array_size(array);
     AG_TRY(allocate(&axes, r, count, sizeof *axes));
-    AG_TRY(allocate(&r->values, r, count, sizeof *r->values));
+    AG_TRY(allocate(&r->values, r, count, sizeof(const ag_axis_value *)));
     AG_TRY(allocate(&r->n_values, r, count, sizeof *r->n_values));
     r->grid->axes = axes;
     r->grid->n_axes = count;
@@ -192,7 +191,7 @@ static ag_status read_axes(reader *r)
 }
 
 /* An index below `count`. */
-static ag_status read_index(size_t *out, const json_t *value, size_t count, const char *where)
+static ag_status read_index(size_t *out, json_t *value, size_t count, const char *where)
 {
     json_int_t index = json_integer_value(value);
     if (!json_is_integer(value) || index < 0 || (uint64_t)index >= count)
@@ -201,7 +200,7 @@ static ag_status read_index(size_t *out, const json_t *value, size_t count, cons
     return AG_OK;
 }
 
-static ag_status read_label(ag_label *label, reader *r, const json_t *array)
+static ag_status read_label(ag_label *label, reader *r, json_t *array)
 {
     size_t n_axes = r->grid->n_axes;
     ag_axis_value *values = NULL;
@@ -211,7 +210,7 @@ static ag_status read_label(ag_label *label, reader *r, const json_t *array)
     AG_TRY(read_index(&label->run, json_array_get(array, 0), r->grid->n_runs, "grid.labels[][0]"));
     AG_TRY(allocate(&values, r, n_axes, sizeof *values));
     for (size_t axis = 0; axis < n_axes; axis++) {
-        const json_t *value = json_array_get(array, axis + 1);
+        json_t *value = json_array_get(array, axis + 1);
         AG_TRY(read_index(&index, value, r->n_values[axis], "grid.labels[][]"));
         values[axis] = r->values[axis][index];
     }
@@ -221,7 +220,7 @@ static ag_status read_label(ag_label *label, reader *r, const json_t *array)
 
 static ag_status read_labels(reader *r)
 {
-    const json_t *array = NULL;
+    json_t *array = NULL;
     ag_label *labels = NULL;
     AG_TRY(member_array(&array, (ag_json_at){r->top, "grid"}, "labels"));
     size_t count = json_array_size(array);
@@ -235,7 +234,7 @@ static ag_status read_labels(reader *r)
 
 static ag_status read_baseline(reader *r, ag_json_at at)
 {
-    const json_t *array = NULL;
+    json_t *array = NULL;
     ag_axis_value *values = NULL;
     size_t n_axes = r->grid->n_axes;
     size_t index = 0;
@@ -244,7 +243,7 @@ static ag_status read_baseline(reader *r, ag_json_at at)
         return ag_fail(AG_ERR_INPUT, "grid.compare.baseline: expected %zu values", n_axes);
     AG_TRY(allocate(&values, r, n_axes, sizeof *values));
     for (size_t axis = 0; axis < n_axes; axis++) {
-        const json_t *value = json_array_get(array, axis);
+        json_t *value = json_array_get(array, axis);
         if (json_is_null(value))
             continue;
         AG_TRY(read_index(&index, value, r->n_values[axis], "grid.compare.baseline[]"));
@@ -257,7 +256,7 @@ static ag_status read_baseline(reader *r, ag_json_at at)
 static ag_status read_compare(reader *r)
 {
     ag_json_at at = {NULL, "grid.compare"};
-    const json_t *margin = NULL;
+    json_t *margin = NULL;
     AG_TRY(ag_json_member(&at.object, (ag_json_at){r->top, "grid"}, "compare"));
     AG_TRY(copy_text(&r->grid->compare.metric, r, at, "metric"));
     AG_TRY(ag_json_member(&margin, at, "margin"));

@@ -44,9 +44,8 @@ ag_status ag_json_known(ag_json_at at, const char *const *known)
 {
     if (!json_is_object(at.object))
         return ag_fail(AG_ERR_INPUT, "%s: expected an object, {...}", at.path);
-    /* jansson's iterators take a pointer without const, but only read */
-    json_t *object = (json_t *)(uintptr_t)at.object;
-    for (void *i = json_object_iter(object); i != NULL; i = json_object_iter_next(object, i)) {
+    void *i = json_object_iter(at.object);
+    for (; i != NULL; i = json_object_iter_next(at.object, i)) {
         const char *key = json_object_iter_key(i);
         if (!is_among(key, known))
             return fail_unknown(at, key, known);
@@ -54,7 +53,7 @@ ag_status ag_json_known(ag_json_at at, const char *const *known)
     return AG_OK;
 }
 
-ag_status ag_json_member(const json_t **out, ag_json_at at, const char *key)
+ag_status ag_json_member(json_t **out, ag_json_at at, const char *key)
 {
     *out = json_object_get(at.object, key);
     if (*out == NULL)
@@ -64,7 +63,7 @@ ag_status ag_json_member(const json_t **out, ag_json_at at, const char *key)
 
 ag_status ag_json_whole(int64_t *out, ag_json_at at, const char *key, int64_t min, int64_t max)
 {
-    const json_t *value = NULL;
+    json_t *value = NULL;
     AG_TRY(ag_json_member(&value, at, key));
     *out = json_integer_value(value);
     if (!json_is_integer(value) || *out < min || *out > max)
@@ -75,7 +74,7 @@ ag_status ag_json_whole(int64_t *out, ag_json_at at, const char *key, int64_t mi
 
 ag_status ag_json_bool(bool *out, ag_json_at at, const char *key)
 {
-    const json_t *value = NULL;
+    json_t *value = NULL;
     AG_TRY(ag_json_member(&value, at, key));
     if (!json_is_boolean(value))
         return ag_fail(AG_ERR_INPUT, "%s.%s: expected true or false", at.path, key);
@@ -85,7 +84,7 @@ ag_status ag_json_bool(bool *out, ag_json_at at, const char *key)
 
 ag_status ag_json_text(const char **out, ag_json_at at, const char *key)
 {
-    const json_t *value = NULL;
+    json_t *value = NULL;
     AG_TRY(ag_json_member(&value, at, key));
     *out = json_string_value(value);
     if (*out == NULL)

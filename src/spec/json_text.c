@@ -12,11 +12,10 @@ static void round_to(char *digits, int *point, double value, int count)
 {
     char text[40];
     snprintf(text, sizeof text, "%.*e", count - 1, value);
-    char *exponent = strchr(text, 'e');
-    *point = (int)strtol(exponent + 1, NULL, 10) + 1;
-    *exponent = '\0';
+    *point = (int)strtol(strchr(text, 'e') + 1, NULL, 10) + 1;
     digits[0] = text[0];
-    strcpy(digits + 1, count > 1 ? text + 2 : "");
+    memcpy(digits + 1, text + 2, (size_t)count - 1);
+    digits[count] = '\0';
 }
 
 static bool reads_back(const char *digits, int point, double value)

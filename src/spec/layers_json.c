@@ -163,7 +163,7 @@ static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *ke
     static const char *const known[] = {"amax",        "block_cols", "block_rows", "format",
                                         "granularity", "history",    "margin",     "overflow",
                                         "pow2",        "rounding",   "ste",        NULL};
-    const json_t *value = NULL;
+    json_t *value = NULL;
     *scheme = (ag_scheme){0};
     AG_TRY(ag_json_member(&value, layer, key));
     if (json_is_null(value))
@@ -201,7 +201,7 @@ static ag_status read_precision(ag_layer_precision *precision, ag_json_at at)
 
 static ag_status read_layer(ag_layer_precision *precision, ag_json_at at, const char *name)
 {
-    const json_t *value = NULL;
+    json_t *value = NULL;
     char path[AG_PATH_SIZE];
     AG_TRY(ag_json_member(&value, at, name));
     snprintf(path, sizeof path, "%s.%s", at.path, name);

@@ -69,7 +69,7 @@ void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param)
 
 /* --- reading */
 
-static bool has_type(const json_t *value, ag_param_type type)
+static bool has_type(json_t *value, ag_param_type type)
 {
     switch (type) {
     case AG_PARAM_BOOL:
@@ -90,7 +90,7 @@ static bool has_type(const json_t *value, ag_param_type type)
 }
 
 /* A scalar as a user would write it. */
-static void add_scalar(ag_text *text, const json_t *value)
+static void add_scalar(ag_text *text, json_t *value)
 {
     if (json_is_string(value))
         ag_text_add(text, json_string_value(value));
@@ -102,7 +102,7 @@ static void add_scalar(ag_text *text, const json_t *value)
         ag_text_add(text, json_is_true(value) ? "true" : json_is_false(value) ? "false" : "null");
 }
 
-static void add_plain(ag_text *text, const json_t *value)
+static void add_plain(ag_text *text, json_t *value)
 {
     if (!json_is_array(value)) {
         add_scalar(text, value);
@@ -115,8 +115,7 @@ static void add_plain(ag_text *text, const json_t *value)
     ag_text_add(text, json_array_size(value) == 0 ? "[]" : "]");
 }
 
-ag_status ag_param_from_json(ag_run *run, const ag_param *param, const json_t *value,
-                             ag_arena *arena)
+ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, ag_arena *arena)
 {
     if (!has_type(value, param->type)) {
         char expects[256];

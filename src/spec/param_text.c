@@ -24,9 +24,9 @@ static const struct {
      {"quant", "grad", "flips", "spacing", "alignment", "ulp", "rank", "kurtosis", "nonfinite"}},
 };
 
-static void *at(const ag_run *run, const ag_param *param)
+static void *at(ag_run *run, const ag_param *param)
 {
-    return (char *)(uintptr_t)run + param->offset;
+    return (char *)run + param->offset;
 }
 
 const char **ag_param_text_at(ag_run *run, const ag_param *param)
@@ -406,7 +406,7 @@ static const char *write_bytes(int64_t bytes, ag_arena *arena)
 
 const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *arena)
 {
-    const void *place = at(run, param);
+    const void *place = (const char *)run + param->offset;
     switch (param->type) {
     case AG_PARAM_BOOL:
         return *(const bool *)place ? "true" : "false";

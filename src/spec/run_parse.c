@@ -13,7 +13,7 @@ enum { MAX_VOCAB = 65536 };
 static ag_status read_param(ag_run *run, const ag_param *param, ag_json_at at, const char *leaf,
                             ag_arena *arena)
 {
-    const json_t *value = json_object_get(at.object, leaf);
+    json_t *value = json_object_get(at.object, leaf);
     if (value == NULL && param->neutral != NULL) {
         ag_param_preset(run, param, param->neutral);
         return AG_OK;
@@ -40,14 +40,14 @@ static ag_status read_section(ag_run *run, ag_json_at parent, const char *name, 
 }
 
 /* null stands exactly where a parameter has no effect. */
-static ag_status check_effects(const ag_run *run, const json_t *identity)
+static ag_status check_effects(const ag_run *run, json_t *identity)
 {
     for (size_t s = 0; ag_identity_sections[s] != NULL; s++) {
-        const json_t *object = json_object_get(identity, ag_identity_sections[s]);
+        json_t *object = json_object_get(identity, ag_identity_sections[s]);
         ag_section section;
         ag_section_fill(&section, ag_identity_sections[s], AG_PART_IDENTITY);
         for (size_t i = 0; i < section.count; i++) {
-            const json_t *value = json_object_get(object, section.leaves[i]);
+            json_t *value = json_object_get(object, section.leaves[i]);
             bool is_null = json_is_null(value);
             if (value == NULL || is_null != ag_param_has_effect(run, section.params[i]))
                 continue;
@@ -71,7 +71,7 @@ ag_status ag_facts_from_json(ag_data_facts *facts, ag_json_at at)
 
 ag_status ag_digest_from_json(char digest[AG_DIGEST_LENGTH + 1], ag_json_at at, const char *key)
 {
-    const json_t *value = NULL;
+    json_t *value = NULL;
     AG_TRY(ag_json_member(&value, at, key));
     digest[0] = '\0';
     return json_is_null(value) ? AG_OK : ag_json_hex(digest, at, key, AG_DIGEST_LENGTH);
@@ -89,7 +89,7 @@ static ag_status read_version(ag_json_at at)
     return AG_OK;
 }
 
-static ag_status read_identity(ag_run *run, const json_t *identity, ag_arena *arena)
+static ag_status read_identity(ag_run *run, json_t *identity, ag_arena *arena)
 {
     static const char *const known[] = {"compute",  "data",      "eval", "init", "layers", "model",
                                         "numerics", "optimizer", "seed", "stop", "train",  NULL};
@@ -112,7 +112,7 @@ static ag_status read_identity(ag_run *run, const json_t *identity, ag_arena *ar
     return check_effects(run, identity);
 }
 
-static ag_status read_local(ag_run *run, const json_t *local, ag_arena *arena)
+static ag_status read_local(ag_run *run, json_t *local, ag_arena *arena)
 {
     ag_json_at at = {local, "local"};
     AG_TRY(ag_json_known(at, ag_local_sections));
@@ -121,12 +121,12 @@ static ag_status read_local(ag_run *run, const json_t *local, ag_arena *arena)
     return AG_OK;
 }
 
-static ag_status read_assignment(ag_run *run, const json_t *assignment, ag_arena *arena)
+static ag_status read_assignment(ag_run *run, json_t *assignment, ag_arena *arena)
 {
     static const char *const known[] = {"id", "local", "run", NULL};
     ag_json_at at = {assignment, "assignment"};
-    const json_t *local = NULL;
-    const json_t *identity = NULL;
+    json_t *local = NULL;
+    json_t *identity = NULL;
     char id[AG_ID_LENGTH + 1];
     AG_TRY(ag_json_known(at, known));
     AG_TRY(ag_json_hex(id, at, "id", AG_ID_LENGTH));

@@ -29,8 +29,7 @@ void ag_param_preset(ag_run *run, const ag_param *param, const char *text);
 void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param);
 
 /* Sets a parameter from a value that ag_param_to_json wrote; checks type and range. */
-ag_status ag_param_from_json(ag_run *run, const ag_param *param, const json_t *value,
-                             ag_arena *arena);
+ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, ag_arena *arena);
 
 /* Whether the run's result can depend on the parameter. One without effect is null in the
  * canonical JSON, so that runs which mean the same have the same text. */
@@ -63,7 +62,7 @@ void ag_section_fill(ag_section *section, const char *name, ag_part part);
 
 /* An object and where it stands, such as "run.optimizer". */
 typedef struct ag_json_at {
-    const json_t *object;
+    json_t *object;
     const char *path;
 } ag_json_at;
 
@@ -74,7 +73,7 @@ ag_status ag_json_parse(json_t **out, const char *text, size_t size, const char 
 ag_status ag_json_known(ag_json_at at, const char *const *known);
 
 /* The value of a key that must be there; borrowed. */
-ag_status ag_json_member(const json_t **out, ag_json_at at, const char *key);
+ag_status ag_json_member(json_t **out, ag_json_at at, const char *key);
 
 /* A whole number of at least `min` and at most `max`. */
 ag_status ag_json_whole(int64_t *out, ag_json_at at, const char *key, int64_t min, int64_t max);
