@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "data/batch.h"
+#include "proc/child.h"
 #include "proc/progress.h"
 #include "spec/run_json.h"
 #include "store/run_file.h"
@@ -31,6 +32,7 @@ static const char s_help[] =
     "      --result-fd N   write the run file into open descriptor N instead\n"
     "      --progress-fd N keep the progress page of descriptor N up to date\n"
     "      --rank N        the rank to store with the timings\n"
+    "      --parent PID    end at once when that process, which started this one, ends\n"
     "  -q, --quiet         no progress on standard error\n"
     "  -h, --help          this text\n"
     "\n"
@@ -44,6 +46,7 @@ typedef struct options {
     int result_fd;      /* -1: none */
     int progress_fd;    /* -1: none */
     long rank;
+    long parent; /* 0: none to follow */
     bool quiet;
     bool help;
 } options;
@@ -88,13 +91,14 @@ static ag_status parse_number(long *out, const char *option, const char *text)
     return AG_OK;
 }
 
-enum { OPTION_RESULT_FD = 256, OPTION_PROGRESS_FD, OPTION_RANK };
+enum { OPTION_RESULT_FD = 256, OPTION_PROGRESS_FD, OPTION_RANK, OPTION_PARENT };
 
 static const struct option s_options[] = {
     {"output",      required_argument, NULL, 'o'               },
     {"result-fd",   required_argument, NULL, OPTION_RESULT_FD  },
     {"progress-fd", required_argument, NULL, OPTION_PROGRESS_FD},
     {"rank",        required_argument, NULL, OPTION_RANK       },
+    {"parent",      required_argument, NULL, OPTION_PARENT     },
     {"quiet",       no_argument,       NULL, 'q'               },
     {"help",        no_argument,       NULL, 'h'               },
     {NULL,          0,                 NULL, 0                 },
@@ -123,6 +127,8 @@ static ag_status take_option(options *out, int option, const char *text)
         return AG_OK;
     case OPTION_RANK:
         return parse_number(&out->rank, "rank", text);
+    case OPTION_PARENT:
+        return parse_number(&out->parent, "parent", text);
     default:
         return ag_fail(AG_ERR_INPUT, "unknown option or missing value (altgrad-train --help)");
     }
@@ -154,8 +160,9 @@ typedef struct progress_view {
     ag_progress_page *page; /* NULL: none */
     bool quiet;
     bool terminal;
-    double start_s;
-    double last_s;
+    double train_s;  /* so far, evaluations left out */
+    double called_s; /* the last call of show_progress */
+    double drawn_s;  /* the last line */
 } progress_view;
 
 static void store_page(ag_progress_page *page, const ag_train_progress *now)
@@ -171,7 +178,6 @@ static void store_page(ag_progress_page *page, const ag_train_progress *now)
 static void print_line(const progress_view *view, const ag_train_progress *now)
 {
     const ag_run *run = view->run;
-    double elapsed_s = ag_clock_s() - view->start_s;
     double tokens = (double)(now->step * run->train.batch_size * run->train.grad_accum) *
                     (double)run->model.block_size;
     char line[160];
@@ -179,7 +185,7 @@ static void print_line(const progress_view *view, const ag_train_progress *now)
                           (long long)run->train.steps);
     if (now->step > 0)
         length += snprintf(line + length, sizeof line - (size_t)length,
-                           "  loss %.4f  %.0f tokens/s", now->loss, tokens / elapsed_s);
+                           "  loss %.4f  %.0f tokens/s", now->loss, tokens / view->train_s);
     if (!isnan(now->val_loss))
         length +=
             snprintf(line + length, sizeof line - (size_t)length, "  val %.4f", now->val_loss);
@@ -197,9 +203,12 @@ static void show_progress(void *context, const ag_train_progress *now)
     if (view->page != NULL)
         store_page(view->page, now);
     double now_s = ag_clock_s();
-    if (view->quiet || now_s - view->last_s < (view->terminal ? s_redraw_s : s_line_s))
+    if (now->phase == AG_PHASE_TRAINING)
+        view->train_s += now_s - view->called_s;
+    view->called_s = now_s;
+    if (view->quiet || now_s - view->drawn_s < (view->terminal ? s_redraw_s : s_line_s))
         return;
-    view->last_s = now_s;
+    view->drawn_s = now_s;
     print_line(view, now);
 }
 
@@ -287,8 +296,8 @@ static ag_status train(train_job *job)
         .run = &job->run,
         .quiet = job->options.quiet,
         .terminal = isatty(STDERR_FILENO) == 1,
-        .start_s = ag_clock_s(),
-        .last_s = ag_clock_s(),
+        .called_s = ag_clock_s(),
+        .drawn_s = ag_clock_s(),
     };
     ag_train_hooks hooks = {&view, show_progress, should_stop};
     AG_TRY(ag_arena_init(&job->memory,
@@ -329,6 +338,9 @@ static ag_status write_result(train_job *job)
 
 static ag_status do_job(train_job *job)
 {
+    if (job->options.parent > 0 && !ag_child_follow_parent((pid_t)job->options.parent))
+        return ag_fail(AG_ERR_SYSTEM, "process %ld, which was to be followed, is not the parent",
+                       job->options.parent);
     AG_TRY(read_assignment(job));
     AG_TRY(open_corpus(job));
     AG_TRY(read_init(job));

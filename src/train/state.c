@@ -8,10 +8,10 @@
 static void count_scales(ag_train_state *state, const ag_run *run)
 {
     size_t layers = ag_layer_count(&run->model);
-    state->n_scales = layers * AG_ROLES * AG_USES;
+    state->n_scales = layers * (size_t)AG_ROLES * AG_USES;
     state->n_amaxes = 0;
     for (size_t i = 0; i < state->n_scales; i++) {
-        const ag_layer_precision *layer = &run->layers[i / (AG_ROLES * AG_USES)];
+        const ag_layer_precision *layer = &run->layers[i / ((size_t)AG_ROLES * AG_USES)];
         size_t role = i / AG_USES % AG_ROLES;
         state->n_amaxes += (size_t)layer->scheme[role][i % AG_USES].history;
     }

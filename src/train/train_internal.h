@@ -234,7 +234,7 @@ void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
 /* The learning rate of a step, counted from 0. */
 double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);
 
-/* --- trainer.c, evaluate.c */
+/* --- trainer_init.c, trainer.c, evaluate.c */
 
 typedef struct ag_trainer {
     const ag_run *run;

@@ -1,0 +1,92 @@
+/* A trainer before its first step: its memory, measured and then taken, and its weights. */
+#include <math.h>
+#include <string.h>
+
+#include "data/batch.h"
+#include "train_internal.h"
+
+/* Periodic evaluations before steps 0, every, 2 every, ..., and one at the end. */
+static int64_t max_evals(const ag_run *run)
+{
+    int64_t every = run->eval.every;
+    return (every > 0 ? (run->train.steps + every - 1) / every : 0) + 1;
+}
+
+static ag_status lay_out(ag_trainer *trainer, int64_t val_windows, ag_layout *layout)
+{
+    const ag_run *run = trainer->run;
+    trainer->model.k = trainer->k;
+    AG_TRY(ag_state_lay_out(&trainer->state, run, layout));
+    AG_TRY(ag_model_lay_out(&trainer->model, run, &trainer->state, layout));
+    size_t tokens = trainer->model.B * trainer->model.T;
+    trainer->tokens.inputs = ag_layout_bytes(layout, tokens * sizeof(int32_t));
+    trainer->tokens.targets = ag_layout_bytes(layout, tokens * sizeof(int32_t));
+    trainer->windows = ag_layout_bytes(layout, (size_t)run->eval.windows * sizeof(int64_t));
+    trainer->batch = ag_layout_bytes(layout, (size_t)run->eval.batch * sizeof(int64_t));
+    if (run->output.weights == AG_WEIGHTS_INITIAL_FINAL)
+        trainer->initial = ag_layout_floats(layout, trainer->state.tensors.total);
+    if (layout->measuring)
+        layout->bytes += ag_record_bytes(run, max_evals(run), val_windows);
+    else
+        AG_TRY(ag_record_make(trainer->record, run, max_evals(run), val_windows, layout->arena));
+    if (layout->failed)
+        return ag_fail(AG_ERR_BUG, "the run's memory was measured too small");
+    return AG_OK;
+}
+
+size_t ag_train_bytes(const ag_run *run, int64_t val_windows)
+{
+    ag_arena tables;
+    ag_arena_init_growing(&tables);
+    ag_layout layout = {.arena = &tables, .measuring = true};
+    ag_trainer trainer = {.run = run};
+    size_t bytes = SIZE_MAX; /* what no arena can be made of */
+    if (lay_out(&trainer, val_windows, &layout) == AG_OK)
+        bytes = tables.used + layout.bytes;
+    ag_arena_deinit(&tables);
+    return bytes;
+}
+
+static bool is_quantised(const ag_run *run)
+{
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        for (int j = 0; j < AG_ROLES * AG_USES; j++) {
+            if (run->layers[i].scheme[j / AG_USES][j % AG_USES].quantised)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void set_weights(ag_trainer *trainer, const float *init)
+{
+    const ag_run *run = trainer->run;
+    ag_train_state *state = &trainer->state;
+    int64_t seed = run->model.init_seed < 0 ? run->seed : run->model.init_seed;
+    size_t bytes = state->tensors.total * sizeof(float);
+    if (init != NULL)
+        memcpy(state->weights, init, bytes);
+    else
+        ag_weights_init(state->weights, &state->tensors, (uint64_t)seed);
+    if (trainer->initial != NULL)
+        memcpy(trainer->initial, state->weights, bytes);
+}
+
+ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *arena)
+{
+    const ag_run *run = trainer->run;
+    ag_layout layout = {.arena = arena};
+    trainer->quantised = is_quantised(run);
+    trainer->now.val_loss = NAN;
+    trainer->now.loss = NAN;
+    if (run->compute == AG_COMPUTE_FP32 && trainer->quantised)
+        return ag_fail(AG_ERR_INPUT,
+                       "run %s: in float32 nothing is quantised, but a layer has a "
+                       "format; use BF16 compute",
+                       run->id);
+    AG_TRY(lay_out(trainer, ag_val_windows(trainer->corpus, run), &layout));
+    trainer->n_windows = ag_eval_windows(trainer->windows, trainer->corpus, run);
+    set_weights(trainer, init);
+    return ag_weights_digest(trainer->record->digest_initial, &trainer->state.tensors,
+                             trainer->state.weights);
+}
