@@ -1,0 +1,334 @@
+/* What the files of config share: the YAML tree with its places, the findings, and the experiment
+ * as it is built up: formats, layer configs, axes, combinations, grid. */
+#ifndef AG_CONFIG_INTERNAL_H
+#define AG_CONFIG_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "config/experiment.h"
+#include "numerics/scheme.h"
+#include "spec/grid.h"
+#include "spec/params.h"
+#include "spec/run.h"
+
+enum {
+    AG_MAX_ERRORS = 20,
+    AG_MAX_WARNINGS = 20,
+    AG_MAX_FILE_BYTES = 1 << 20,
+    AG_MAX_DEPTH = 32,
+    AG_MAX_NODES = 50000,           /* aliases counted at what they stand for */
+    AG_MAX_POINTS = 10000,          /* of one axis */
+    AG_MAX_RULES = 1000,            /* of one layer config; also of exclude, of include */
+    AG_MAX_SEARCHES = 2000000,      /* of patterns in names */
+    AG_MAX_COMBINATIONS = 100000,   /* of the grid */
+    AG_MAX_ROUTED_LAYERS = 500000,  /* distinct (layer config, format, depth) tables together */
+    AG_MAX_IDENTIFIED = 20000000,   /* runs times their layers */
+};
+
+/* --- places and findings */
+
+typedef struct ag_source {
+    const char *name; /* as it stands before ":line:col" */
+    const char *text; /* UTF-8 without 0 bytes */
+    size_t size;
+} ag_source;
+
+typedef struct ag_place {
+    const ag_source *source; /* NULL: no place, the message stands alone */
+    size_t offset;           /* bytes */
+    size_t length;           /* bytes that the underline covers; at least the caret is drawn */
+} ag_place;
+
+typedef struct ag_finding {
+    bool warning;
+    ag_place place;
+    const char *message;
+} ag_finding;
+
+typedef struct ag_findings {
+    ag_arena *arena;
+    size_t errors; /* found; only the first AG_MAX_ERRORS are kept */
+    size_t warnings;
+    size_t kept;
+    ag_finding items[AG_MAX_ERRORS + AG_MAX_WARNINGS];
+    bool out_of_memory;
+} ag_findings;
+
+/* Notes an error or a warning; the same message at the same place only once. */
+void ag_config_error(ag_findings *findings, ag_place place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void ag_config_warning(ag_findings *findings, ag_place place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Passes the recorded message of a failed call on as an error at `place`, and clears it. */
+void ag_config_failed(ag_findings *findings, ag_place place);
+
+/* Whether nothing more can be reported. */
+bool ag_config_full(const ag_findings *findings);
+
+/* Appends every finding in the order of the file. */
+void ag_findings_render(ag_text *text, const ag_findings *findings);
+
+/* `bytes` zeroed bytes of the arena, or NULL after noting that memory ran out. */
+void *ag_config_alloc(ag_findings *findings, size_t count, size_t size);
+
+/* " (did you mean 'x'?)", or "" where nothing is near. In the arena. */
+const char *ag_config_hint(ag_findings *findings, const char *word, const char *const *words,
+                           size_t count);
+
+/* --- the YAML tree */
+
+typedef enum ag_node_kind { AG_NODE_NULL, AG_NODE_SCALAR, AG_NODE_LIST, AG_NODE_MAP } ag_node_kind;
+
+typedef struct ag_node ag_node;
+struct ag_node {
+    ag_node_kind kind;
+    ag_place place;
+    const char *text;     /* SCALAR; "" elsewhere */
+    size_t count;         /* items of LIST, entries of MAP */
+    const ag_node **keys; /* MAP: scalars, [count] */
+    const ag_node **items;
+    size_t weight; /* nodes below, this one included, aliases counted at what they stand for */
+};
+
+/* Reads a file into the arena: a regular file of at most AG_MAX_FILE_BYTES, UTF-8, without 0. */
+ag_status ag_source_read(ag_source *source, const char *path, ag_findings *findings);
+
+/* The tree of one YAML document, or NULL with its findings. */
+const ag_node *ag_yaml_parse(const ag_source *source, ag_findings *findings);
+
+/* The value of a key, or NULL. */
+const ag_node *ag_node_get(const ag_node *map, const char *key);
+
+/* Whether the node is of that kind; else an error "`what` must be a mapping ...". */
+bool ag_node_is(ag_findings *findings, const ag_node *node, ag_node_kind kind, const char *what);
+
+/* Errors for keys that `words` does not hold. */
+void ag_node_check_keys(ag_findings *findings, const ag_node *map, const char *const *words,
+                        size_t n_words, const char *what);
+
+/* Typed scalars. Each returns false after an error at the node. */
+bool ag_node_text(const char **out, ag_findings *findings, const ag_node *node, const char *what);
+bool ag_node_int(int64_t *out, ag_findings *findings, const ag_node *node, const char *what);
+bool ag_node_real(double *out, ag_findings *findings, const ag_node *node, const char *what);
+bool ag_node_bool(bool *out, ag_findings *findings, const ag_node *node, const char *what);
+bool ag_node_word(int *out, ag_findings *findings, const ag_node *node, const char *what,
+                  const char *const *words, size_t n_words);
+
+/* The node as ag_param_set takes it: a scalar's text, "[a, b]" of a list of scalars; "none" for
+ * null where the type has it. NULL after an error. */
+const char *ag_node_param_text(ag_findings *findings, const ag_node *node, const ag_param *param);
+
+/* --- a set of small integers by hash, sized once */
+
+typedef struct ag_index {
+    size_t *slots; /* value + 1; 0 is free */
+    size_t mask;
+} ag_index;
+
+typedef bool (*ag_index_same)(const void *context, size_t value);
+
+bool ag_index_init(ag_index *index, size_t capacity, ag_findings *findings);
+
+/* The slot that holds a value for which same() is true, or the free one for it. */
+size_t *ag_index_find(const ag_index *index, uint64_t hash, ag_index_same same,
+                      const void *context);
+
+uint64_t ag_index_hash(const void *bytes, size_t count);
+
+/* --- patterns */
+
+typedef struct ag_pattern ag_pattern;
+
+/* Compiles PCRE2; NULL after an error that shows PCRE2's message and position. */
+ag_pattern *ag_pattern_compile(ag_findings *findings, const ag_node *node);
+void ag_pattern_destroy(ag_pattern *pattern);
+
+/* Whether it is found anywhere in `name`. Sets *costly when PCRE2 gave up. */
+bool ag_pattern_search(const ag_pattern *pattern, const char *name, bool *costly);
+
+/* --- formats */
+
+typedef struct ag_format_entry {
+    const char *label;
+    ag_place place;
+    ag_layer_precision precision;
+    bool fp32;  /* compute mode of the whole run; precision is all null */
+    bool null;  /* every role null and not fp32: the BF16 run */
+    bool named; /* by a layer config */
+} ag_format_entry;
+
+/* One entry of `formats`. False after an error. */
+bool ag_format_entry_parse(ag_format_entry *entry, ag_findings *findings, const ag_node *node);
+
+/* --- layer configs */
+
+typedef enum ag_target_kind { AG_TARGET_NULL, AG_TARGET_RUN, AG_TARGET_FIXED } ag_target_kind;
+
+/* Where a rule sends a layer: BF16, the run's format, or always the same one. */
+typedef struct ag_target {
+    ag_target_kind kind;
+    const ag_layer_precision *precision; /* FIXED */
+} ag_target;
+
+typedef struct ag_rule {
+    const char *text;
+    ag_pattern *pattern; /* NULL: `text` is a plain substring */
+    ag_target target;
+    ag_place place;
+    bool implied; /* made by mixed_precision: may match nothing */
+    bool skip;    /* made by skip_patterns: may be covered by an earlier one */
+    bool matched; /* some layer of some run of the grid */
+    bool reached; /* was the first to match one */
+} ag_rule;
+
+typedef struct ag_layer_config {
+    const char *name;
+    ag_place place;
+    size_t n_rules;
+    ag_rule *rules;
+    ag_target fallback; /* where no rule matches */
+    size_t uses;        /* combinations of the grid */
+} ag_layer_config;
+
+typedef struct ag_layer_configs {
+    size_t count;
+    ag_layer_config *items;
+} ag_layer_configs;
+
+/* --- axes */
+
+typedef enum ag_axis_kind {
+    AG_AXIS_FORMAT,
+    AG_AXIS_LAYERS,
+    AG_AXIS_PARAM,
+    AG_AXIS_NAMED,
+    AG_AXIS_SEED
+} ag_axis_kind;
+
+/* A parameter's value, as the bytes of its member of ag_run. */
+typedef struct ag_setting {
+    const ag_param *param;
+    ag_place place;
+    unsigned char value[16];
+} ag_setting;
+
+typedef struct ag_point {
+    ag_axis_value value;   /* as the user wrote it */
+    const char *canonical; /* equal for points that mean the same */
+    ag_place place;
+    size_t n_settings; /* PARAM and NAMED */
+    const ag_setting *settings;
+} ag_point;
+
+typedef struct ag_axis_points {
+    const char *name;
+    ag_axis_kind kind;
+    ag_axis_type type;
+    const ag_param *param; /* PARAM */
+    ag_place place;
+    size_t n_grid; /* points that multiply; those after them came from include */
+    size_t n_points;
+    size_t capacity;
+    ag_point *points;
+} ag_axis_points;
+
+/* --- the experiment */
+
+typedef struct ag_routing {
+    int64_t n_layer;
+    size_t config;
+    size_t format;
+    const ag_layer_precision *layers;
+} ag_routing;
+
+typedef struct ag_facts_entry {
+    ag_data_spec data;
+    int64_t block_size;
+    bool ok;
+    ag_data_facts facts;
+} ag_facts_entry;
+
+struct ag_experiment {
+    ag_arena arena;
+    ag_findings findings;
+    ag_source file;
+    const char *folder; /* absolute, of the file */
+    const ag_node *root;
+
+    ag_run base;               /* defaults, file, --set */
+    ag_place *param_places;    /* [n_params]; source NULL where the default stands */
+    bool *param_set_on_command_line;
+    ag_init_digest init_digest;
+
+    size_t n_formats;
+    size_t formats_capacity;
+    ag_format_entry *formats;
+    ag_layer_configs layer_configs;
+
+    size_t n_axes;
+    ag_axis_points *axes;
+
+    size_t n_combinations;
+    size_t n_excluded;
+    size_t n_included;
+    uint32_t *tuples; /* [n_combinations, n_axes] indices of points */
+
+    size_t n_routings;
+    size_t routings_capacity;
+    ag_routing *routings;
+    size_t routed_layers;
+    size_t n_facts;
+    size_t facts_capacity;
+    ag_facts_entry *facts;
+
+    ag_run *runs; /* from malloc */
+    ag_grid grid;
+    ag_place baseline_place;
+    ag_place margin_place;
+};
+
+/* Sections of parameters and --set into experiment->base. */
+void ag_config_params(ag_experiment *experiment, const char *const *sets, size_t n_sets);
+
+/* Parses a node as a parameter's value. False after an error. */
+bool ag_config_setting(ag_setting *setting, ag_experiment *experiment, const ag_param *param,
+                       const ag_node *node);
+void ag_setting_apply(ag_run *run, const ag_setting *setting);
+
+void ag_config_formats(ag_experiment *experiment);
+
+/* The index of a label, added when it is a name that can stand in `formats`; SIZE_MAX where not. */
+size_t ag_config_format_find(const ag_experiment *experiment, const char *label);
+size_t ag_config_format_add(ag_experiment *experiment, const ag_node *node);
+
+void ag_config_layer_configs(ag_experiment *experiment);
+void ag_config_axes(ag_experiment *experiment);
+
+/* The points of axis `axis` that `node` (a value or a list) names, appended to `indices`
+ * [capacity of the caller: node count]. With `grow`, a value outside the axis is added. */
+bool ag_axis_select(size_t *indices, size_t *count, ag_experiment *experiment, size_t axis,
+                    const ag_node *node, bool grow);
+size_t ag_axis_find(const ag_experiment *experiment, const char *name);
+
+/* exclude, include: experiment->tuples. */
+void ag_config_combinations(ag_experiment *experiment);
+
+/* Every combination to a run: experiment->grid. */
+void ag_config_build(ag_experiment *experiment);
+
+/* The layers of a run, shared between all that have the same. NULL after an error. */
+const ag_layer_precision *ag_config_route(ag_experiment *experiment, int64_t n_layer,
+                                          size_t config, size_t format);
+
+/* Rules that no run needs, formats that no layer config uses. */
+void ag_config_check_rules(ag_experiment *experiment);
+void ag_config_compare(ag_experiment *experiment);
+void ag_config_check_compare(ag_experiment *experiment);
+
+#endif

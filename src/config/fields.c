@@ -1,0 +1,146 @@
+/* Typed values out of nodes: what a key expects comes from its reader, never from how YAML would
+ * guess the value. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_internal.h"
+
+const ag_node *ag_node_get(const ag_node *map, const char *key)
+{
+    for (size_t i = 0; i < map->count && map->kind == AG_NODE_MAP; i++) {
+        if (strcmp(map->keys[i]->text, key) == 0)
+            return map->items[i];
+    }
+    return NULL;
+}
+
+static const char *const s_kinds[] = {
+    [AG_NODE_NULL] = "nothing",
+    [AG_NODE_SCALAR] = "a single value",
+    [AG_NODE_LIST] = "a list",
+    [AG_NODE_MAP] = "a mapping of keys to values",
+};
+
+bool ag_node_is(ag_findings *findings, const ag_node *node, ag_node_kind kind, const char *what)
+{
+    if (node->kind != kind)
+        ag_config_error(findings, node->place, "%s: expected %s, found %s", what, s_kinds[kind],
+                        s_kinds[node->kind]);
+    return node->kind == kind;
+}
+
+static bool is_word_of(const char *text, const char *const *words, size_t n_words)
+{
+    for (size_t i = 0; i < n_words; i++) {
+        if (strcmp(text, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+void ag_node_check_keys(ag_findings *findings, const ag_node *map, const char *const *words,
+                        size_t n_words, const char *what)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        const char *key = map->keys[i]->text;
+        if (!is_word_of(key, words, n_words))
+            ag_config_error(findings, map->keys[i]->place, "%s has no key '%.100s'%s", what, key,
+                            ag_config_hint(findings, key, words, n_words));
+    }
+}
+
+bool ag_node_text(const char **out, ag_findings *findings, const ag_node *node, const char *what)
+{
+    if (node->kind == AG_NODE_NULL || (node->kind == AG_NODE_SCALAR && node->text[0] == '\0')) {
+        ag_config_error(findings, node->place, "%s is empty", what);
+        return false;
+    }
+    if (!ag_node_is(findings, node, AG_NODE_SCALAR, what))
+        return false;
+    *out = node->text;
+    return true;
+}
+
+bool ag_node_int(int64_t *out, ag_findings *findings, const ag_node *node, const char *what)
+{
+    const char *text = NULL;
+    if (!ag_node_text(&text, findings, node, what))
+        return false;
+    char *end = NULL;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    const char *digits = text + (*text == '-' || *text == '+');
+    if (errno != 0 || *end != '\0' || *digits < '0' || *digits > '9') {
+        ag_config_error(findings, node->place, "%s: '%.60s' is no whole number", what, text);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool ag_node_bool(bool *out, ag_findings *findings, const ag_node *node, const char *what)
+{
+    static const char *const words[] = {"false", "true"};
+    int index = 0;
+    if (!ag_node_word(&index, findings, node, what, words, 2))
+        return false;
+    *out = index == 1;
+    return true;
+}
+
+bool ag_node_word(int *out, ag_findings *findings, const ag_node *node, const char *what,
+                  const char *const *words, size_t n_words)
+{
+    const char *text = NULL;
+    if (!ag_node_text(&text, findings, node, what))
+        return false;
+    for (size_t i = 0; i < n_words; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *out = (int)i;
+            return true;
+        }
+    }
+    ag_text list;
+    ag_text_init(&list);
+    for (size_t i = 0; i < n_words; i++)
+        ag_text_printf(&list, "%s%s", i == 0 ? "" : i + 1 < n_words ? ", " : " or ", words[i]);
+    ag_config_error(findings, node->place, "%s: '%.60s' is not valid: expected %s", what, text,
+                    list.data);
+    ag_text_deinit(&list);
+    return false;
+}
+
+static const char *list_text(ag_findings *findings, const ag_node *node, const ag_param *param)
+{
+    ag_text text;
+    ag_text_init(&text);
+    ag_text_add(&text, "[");
+    for (size_t i = 0; i < node->count; i++) {
+        if (!ag_node_is(findings, node->items[i], AG_NODE_SCALAR, param->key))
+            break;
+        ag_text_printf(&text, "%s%s", i > 0 ? ", " : "", node->items[i]->text);
+    }
+    ag_text_add(&text, "]");
+    const char *copy = ag_arena_strdup(findings->arena, text.data);
+    findings->out_of_memory |= copy == NULL;
+    ag_text_deinit(&text);
+    return copy;
+}
+
+const char *ag_node_param_text(ag_findings *findings, const ag_node *node, const ag_param *param)
+{
+    bool takes_none = param->type == AG_PARAM_DURATION || param->type == AG_PARAM_BYTES;
+    bool takes_list = param->type == AG_PARAM_PAIR || param->type == AG_PARAM_WORDS;
+    bool takes_empty = param->type == AG_PARAM_TEXT;
+    if (node->kind == AG_NODE_NULL && takes_none)
+        return "none";
+    if (takes_empty && (node->kind == AG_NODE_NULL || node->text[0] == '\0') && node->count == 0)
+        return "";
+    if (node->kind == AG_NODE_LIST && takes_list)
+        return list_text(findings, node, param);
+    const char *text = NULL;
+    return ag_node_text(&text, findings, node, param->key) ? text : NULL;
+}

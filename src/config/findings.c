@@ -1,0 +1,205 @@
+/* Errors and warnings with their places: collected while the file is read, rendered at the end in
+ * the order of the file, each with its line and a caret. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_internal.h"
+
+enum { MESSAGE_BYTES = 1024, CONTEXT_BYTES = 100 };
+
+static bool noted(const ag_findings *findings, ag_place place, const char *message)
+{
+    for (size_t i = 0; i < findings->kept; i++) {
+        const ag_finding *item = &findings->items[i];
+        if (item->place.source == place.source && item->place.offset == place.offset &&
+            strcmp(item->message, message) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void note(ag_findings *findings, bool warning, ag_place place, const char *message)
+{
+    if (noted(findings, place, message))
+        return;
+    size_t *count = warning ? &findings->warnings : &findings->errors;
+    *count += 1;
+    if (*count > (size_t)(warning ? AG_MAX_WARNINGS : AG_MAX_ERRORS))
+        return;
+    const char *copy = ag_arena_strdup(findings->arena, message);
+    if (copy == NULL)
+        findings->out_of_memory = true;
+    else
+        findings->items[findings->kept++] = (ag_finding){warning, place, copy};
+}
+
+void ag_config_error(ag_findings *findings, ag_place place, const char *format, ...)
+{
+    char message[MESSAGE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    note(findings, false, place, message);
+}
+
+void ag_config_warning(ag_findings *findings, ag_place place, const char *format, ...)
+{
+    char message[MESSAGE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    note(findings, true, place, message);
+}
+
+void ag_config_failed(ag_findings *findings, ag_place place)
+{
+    ag_config_error(findings, place, "%s", ag_error_message());
+    ag_error_clear();
+}
+
+bool ag_config_full(const ag_findings *findings)
+{
+    return findings->errors >= AG_MAX_ERRORS || findings->out_of_memory;
+}
+
+void *ag_config_alloc(ag_findings *findings, size_t count, size_t size)
+{
+    void *memory = NULL;
+    if (count <= SIZE_MAX / 2 / size)
+        memory = ag_arena_alloc(findings->arena, count > 0 ? count * size : 1);
+    if (memory == NULL)
+        findings->out_of_memory = true;
+    return memory;
+}
+
+const char *ag_config_hint(ag_findings *findings, const char *word, const char *const *words,
+                           size_t count)
+{
+    const char *nearest = ag_nearest_word(word, words, count);
+    if (nearest == NULL)
+        return "";
+    const char *hint = ag_arena_printf(findings->arena, "; did you mean '%s'?", nearest);
+    return hint != NULL ? hint : "";
+}
+
+/* --- rendering */
+
+/* The line around `offset`: [start, end). */
+static void find_line(const ag_source *source, size_t offset, size_t *start, size_t *end)
+{
+    *start = offset;
+    while (*start > 0 && source->text[*start - 1] != '\n')
+        *start -= 1;
+    const char *newline = memchr(source->text + offset, '\n', source->size - offset);
+    *end = newline != NULL ? (size_t)(newline - source->text) : source->size;
+}
+
+static bool continues_character(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+static size_t count_characters(const char *text, size_t bytes)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < bytes; i++)
+        count += !continues_character(text[i]);
+    return count;
+}
+
+static size_t line_number(const ag_source *source, size_t offset)
+{
+    size_t line = 1;
+    for (size_t i = 0; i < offset; i++)
+        line += source->text[i] == '\n';
+    return line;
+}
+
+/* Bytes that could drive a terminal become '?'. */
+static void add_printable(ag_text *text, const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char byte = bytes[i];
+        bool control = ((unsigned char)byte < 0x20 && byte != '\t') || byte == 0x7f;
+        ag_text_add_n(text, control ? "?" : &byte, 1);
+    }
+}
+
+/* The source line, cut to a window around the place, and the caret below it. */
+static void add_excerpt(ag_text *text, const ag_place *place, size_t start, size_t end)
+{
+    const char *bytes = place->source->text;
+    size_t from = start;
+    if (place->offset - start > CONTEXT_BYTES)
+        from = place->offset - CONTEXT_BYTES;
+    size_t to = end - place->offset > CONTEXT_BYTES ? place->offset + CONTEXT_BYTES : end;
+    while (from > start && continues_character(bytes[from]))
+        from--;
+    while (to < end && continues_character(bytes[to]))
+        to++;
+    add_printable(text, bytes + from, to - from);
+    ag_text_add(text, "\n");
+    for (size_t i = from; i < place->offset; i++) {
+        if (!continues_character(bytes[i]))
+            ag_text_add(text, bytes[i] == '\t' ? "\t" : " ");
+    }
+    ag_text_add(text, "^");
+    size_t length = place->length < to - place->offset ? place->length : to - place->offset;
+    for (size_t i = 1; i < count_characters(bytes + place->offset, length); i++)
+        ag_text_add(text, "~");
+    ag_text_add(text, "\n");
+}
+
+static void render(ag_text *text, const ag_finding *finding)
+{
+    const ag_place *place = &finding->place;
+    const char *severity = finding->warning ? "warning" : "error";
+    size_t start = 0;
+    size_t end = 0;
+    if (place->source != NULL) {
+        find_line(place->source, place->offset, &start, &end);
+        ag_text_printf(text, "%s:%zu:%zu: ", place->source->name,
+                       line_number(place->source, place->offset),
+                       count_characters(place->source->text + start, place->offset - start) + 1);
+    }
+    ag_text_printf(text, "%s: ", severity);
+    add_printable(text, finding->message, strlen(finding->message));
+    ag_text_add(text, "\n");
+    if (place->source != NULL)
+        add_excerpt(text, place, start, end);
+}
+
+/* Whether `a` stands before `b`: the file before the command line, then by offset. */
+static bool comes_before(const ag_findings *findings, const ag_finding *a, const ag_finding *b)
+{
+    if (a->place.source != b->place.source) {
+        for (size_t i = 0; i < findings->kept; i++) {
+            if (findings->items[i].place.source == a->place.source)
+                return true;
+            if (findings->items[i].place.source == b->place.source)
+                return false;
+        }
+    }
+    return a->place.offset < b->place.offset;
+}
+
+void ag_findings_render(ag_text *text, const ag_findings *findings)
+{
+    const ag_finding *order[AG_MAX_ERRORS + AG_MAX_WARNINGS];
+    for (size_t i = 0; i < findings->kept; i++) {
+        size_t at = i;
+        while (at > 0 && comes_before(findings, &findings->items[i], order[at - 1])) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = &findings->items[i];
+    }
+    for (size_t i = 0; i < findings->kept; i++)
+        render(text, order[i]);
+    if (findings->errors > AG_MAX_ERRORS)
+        ag_text_printf(text, "error: more errors than the first %d\n", AG_MAX_ERRORS);
+}

@@ -1,0 +1,332 @@
+/* The entries of `formats`: plain names, recipes, and mappings that say each role. */
+#include <string.h>
+#include <strings.h>
+
+#include "config/config_internal.h"
+#include "numerics/recipe.h"
+
+enum { DEFAULT_HISTORY = 16, LONGEST_LABEL = 64 };
+
+static bool is_fp32(const char *text)
+{
+    return strcasecmp(text, "fp32") == 0 || strcasecmp(text, "float32") == 0;
+}
+
+bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
+                     const char *what)
+{
+    *precision = (ag_layer_precision){0};
+    if (node->kind == AG_NODE_NULL)
+        return true;
+    const char *text = NULL;
+    if (!ag_node_text(&text, findings, node, what))
+        return false;
+    if (is_fp32(text)) {
+        ag_config_error(findings, node->place,
+                        "FP32 is a compute mode of the whole run, not of a layer or a role: list "
+                        "it by itself under 'formats'");
+        return false;
+    }
+    if (strcmp(text, "$format") == 0) {
+        ag_config_error(findings, node->place, "'$format' is allowed only in layer_configs");
+        return false;
+    }
+    if (ag_recipe_parse(precision, text) != AG_OK) {
+        ag_config_failed(findings, node->place);
+        return false;
+    }
+    return true;
+}
+
+/* --- the parts of a mapping */
+
+typedef void (*edit_scheme)(ag_scheme *scheme, const void *value);
+
+static void edit_role(ag_layer_precision *precision, int role, edit_scheme edit, const void *value)
+{
+    for (int use = 0; use < AG_USES; use++) {
+        if (precision->scheme[role][use].quantised)
+            edit(&precision->scheme[role][use], value);
+    }
+}
+
+static void edit_all(ag_layer_precision *precision, edit_scheme edit, const void *value)
+{
+    for (int role = 0; role < AG_ROLES; role++)
+        edit_role(precision, role, edit, value);
+}
+
+static void edit_granularity(ag_scheme *scheme, const void *value)
+{
+    scheme->granularity = (ag_granularity) * (const int *)value;
+}
+
+static void edit_amax(ag_scheme *scheme, const void *value)
+{
+    scheme->amax = (ag_amax_mode) * (const int *)value;
+    bool keeps_history = scheme->amax == AG_AMAX_WINDOWED || scheme->amax == AG_AMAX_DELAYED;
+    if (keeps_history && scheme->history == 0)
+        scheme->history = DEFAULT_HISTORY;
+}
+
+static void edit_history(ag_scheme *scheme, const void *value)
+{
+    scheme->history = *(const int *)value;
+}
+
+static void edit_margin(ag_scheme *scheme, const void *value)
+{
+    scheme->margin = *(const int *)value;
+}
+
+static void edit_pow2(ag_scheme *scheme, const void *value)
+{
+    scheme->pow2 = *(const bool *)value;
+}
+
+static void edit_rounding(ag_scheme *scheme, const void *value)
+{
+    scheme->rounding = (ag_rounding) * (const int *)value;
+}
+
+static void edit_overflow(ag_scheme *scheme, const void *value)
+{
+    scheme->overflow = (ag_overflow) * (const int *)value;
+}
+
+static void edit_ste(ag_scheme *scheme, const void *value)
+{
+    scheme->ste = (ag_ste) * (const int *)value;
+}
+
+/* Whether any scheme keeps amaxes. */
+static bool keeps_history(const ag_layer_precision *precision)
+{
+    for (int role = 0; role < AG_ROLES; role++) {
+        for (int use = 0; use < AG_USES; use++) {
+            ag_amax_mode amax = precision->scheme[role][use].amax;
+            if (amax == AG_AMAX_WINDOWED || amax == AG_AMAX_DELAYED)
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool small_int(int *out, ag_findings *findings, const ag_node *node, const char *what,
+                      const int range[2])
+{
+    int64_t value = 0;
+    if (!ag_node_int(&value, findings, node, what))
+        return false;
+    if (value < range[0] || value > range[1]) {
+        ag_config_error(findings, node->place, "%s: %lld is out of range: expected %d to %d", what,
+                        (long long)value, range[0], range[1]);
+        return false;
+    }
+    *out = (int)value;
+    return true;
+}
+
+static void apply_history(ag_layer_precision *precision, ag_findings *findings,
+                          const ag_node *node)
+{
+    int value = 0;
+    if (!small_int(&value, findings, node, "scaling.history", (const int[2]){1, 65536}))
+        return;
+    if (!keeps_history(precision))
+        ag_config_error(findings, node->place,
+                        "scaling.history has no effect here: it needs 'amax: delayed' or 'amax: "
+                        "windowed'");
+    edit_all(precision, edit_history, &value);
+}
+
+static void apply_scaling(ag_layer_precision *precision, ag_findings *findings,
+                          const ag_node *node)
+{
+    static const char *const keys[] = {"granularity", "amax", "history", "margin", "pow2"};
+    if (!ag_node_is(findings, node, AG_NODE_MAP, "scaling"))
+        return;
+    ag_node_check_keys(findings, node, keys, 5, "scaling");
+    int word = 0;
+    bool yes = false;
+    const ag_node *part;
+    if ((part = ag_node_get(node, "granularity")) != NULL &&
+        ag_node_word(&word, findings, part, "scaling.granularity", ag_granularity_words,
+                     AG_GRANULARITIES))
+        edit_all(precision, edit_granularity, &word);
+    if ((part = ag_node_get(node, "amax")) != NULL &&
+        ag_node_word(&word, findings, part, "scaling.amax", ag_amax_words, AG_AMAX_MODES))
+        edit_all(precision, edit_amax, &word);
+    if ((part = ag_node_get(node, "history")) != NULL)
+        apply_history(precision, findings, part);
+    if ((part = ag_node_get(node, "margin")) != NULL &&
+        small_int(&word, findings, part, "scaling.margin", (const int[2]){0, 30}))
+        edit_all(precision, edit_margin, &word);
+    if ((part = ag_node_get(node, "pow2")) != NULL &&
+        ag_node_bool(&yes, findings, part, "scaling.pow2"))
+        edit_all(precision, edit_pow2, &yes);
+}
+
+static void apply_rounding(ag_layer_precision *precision, ag_findings *findings,
+                           const ag_node *node)
+{
+    int word = 0;
+    if (node->kind != AG_NODE_MAP) {
+        if (ag_node_word(&word, findings, node, "rounding", ag_rounding_words, AG_ROUNDINGS))
+            edit_all(precision, edit_rounding, &word);
+        return;
+    }
+    ag_node_check_keys(findings, node, ag_role_words, AG_ROLES, "rounding");
+    for (int role = 0; role < AG_ROLES; role++) {
+        const ag_node *part = ag_node_get(node, ag_role_words[role]);
+        if (part != NULL &&
+            ag_node_word(&word, findings, part, "rounding", ag_rounding_words, AG_ROUNDINGS))
+            edit_role(precision, role, edit_rounding, &word);
+    }
+}
+
+/* --- a mapping */
+
+/* all, then roles, then single products: the more specific key wins. */
+static bool apply_formats(ag_layer_precision *precision, ag_findings *findings,
+                          const ag_node *node)
+{
+    ag_layer_precision part;
+    bool good = true;
+    const ag_node *value = ag_node_get(node, "all");
+    size_t said = value != NULL;
+    if (value != NULL)
+        good = ag_format_named(precision, findings, value, "all");
+    for (int role = 0; role < AG_ROLES; role++) {
+        if ((value = ag_node_get(node, ag_role_words[role])) == NULL)
+            continue;
+        said++;
+        good = ag_format_named(&part, findings, value, ag_role_words[role]) && good;
+        memcpy(precision->scheme[role], part.scheme[role], sizeof part.scheme[role]);
+    }
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        int role = i / AG_USES;
+        int use = i % AG_USES;
+        if ((value = ag_node_get(node, ag_use_words[role][use])) == NULL)
+            continue;
+        said++;
+        good = ag_format_named(&part, findings, value, ag_use_words[role][use]) && good;
+        precision->scheme[role][use] = part.scheme[role][use];
+    }
+    if (said == 0)
+        ag_config_error(findings, node->place,
+                        "no format is said: give 'all', 'weight', 'input' or 'grad_output'");
+    return good && said > 0;
+}
+
+static bool finish(ag_layer_precision *precision, ag_findings *findings, ag_place place)
+{
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        ag_scheme *scheme = &precision->scheme[i / AG_USES][i % AG_USES];
+        if (ag_scheme_check(scheme) != AG_OK) {
+            ag_config_failed(findings, place);
+            return false;
+        }
+        ag_scheme_normalise(scheme);
+    }
+    return true;
+}
+
+static void check_keys(ag_findings *findings, const ag_node *node)
+{
+    const char *keys[16] = {"name", "all", "scaling", "rounding", "overflow", "ste"};
+    size_t count = 6;
+    for (int role = 0; role < AG_ROLES; role++) {
+        keys[count++] = ag_role_words[role];
+        for (int use = 0; use < AG_USES; use++)
+            keys[count++] = ag_use_words[role][use];
+    }
+    ag_node_check_keys(findings, node, keys, count, "a format");
+}
+
+bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
+{
+    *precision = (ag_layer_precision){0};
+    size_t errors = findings->errors;
+    check_keys(findings, node);
+    if (!apply_formats(precision, findings, node))
+        return false;
+    const ag_node *part;
+    int word = 0;
+    if ((part = ag_node_get(node, "scaling")) != NULL)
+        apply_scaling(precision, findings, part);
+    if ((part = ag_node_get(node, "rounding")) != NULL)
+        apply_rounding(precision, findings, part);
+    if ((part = ag_node_get(node, "overflow")) != NULL &&
+        ag_node_word(&word, findings, part, "overflow", ag_overflow_words, AG_OVERFLOWS))
+        edit_all(precision, edit_overflow, &word);
+    if ((part = ag_node_get(node, "ste")) != NULL &&
+        ag_node_word(&word, findings, part, "ste", ag_ste_words, AG_STES))
+        edit_all(precision, edit_ste, &word);
+    return findings->errors == errors && finish(precision, findings, node->place);
+}
+
+/* --- an entry */
+
+static bool check_label(ag_findings *findings, const ag_node *node)
+{
+    const char *text = NULL;
+    if (!ag_node_text(&text, findings, node, "a format's name"))
+        return false;
+    if (strlen(text) <= LONGEST_LABEL && strpbrk(text, ",=\n\t") == NULL)
+        return true;
+    ag_config_error(findings, node->place,
+                    "a format's name has at most %d characters, none of them ',', '=', a tab or a "
+                    "line's end",
+                    LONGEST_LABEL);
+    return false;
+}
+
+static bool parse_name(ag_format_entry *entry, ag_findings *findings, const ag_node *node)
+{
+    if (node->kind == AG_NODE_NULL) {
+        entry->label = "BF16";
+        return true;
+    }
+    if (!check_label(findings, node))
+        return false;
+    entry->label = node->text;
+    entry->fp32 = is_fp32(node->text);
+    return entry->fp32 || ag_format_named(&entry->precision, findings, node, "a format");
+}
+
+static bool parse_mapping(ag_format_entry *entry, ag_findings *findings, const ag_node *node)
+{
+    bool good = ag_format_mapping(&entry->precision, findings, node);
+    const ag_node *name = ag_node_get(node, "name");
+    if (name == NULL) {
+        ag_config_error(findings, node->place, "a format that is a mapping needs a 'name'");
+        return false;
+    }
+    if (!check_label(findings, name))
+        return false;
+    entry->label = name->text;
+    entry->place = name->place;
+    return good;
+}
+
+static bool all_null(const ag_layer_precision *precision)
+{
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        if (precision->scheme[i / AG_USES][i % AG_USES].quantised)
+            return false;
+    }
+    return true;
+}
+
+bool ag_format_entry_parse(ag_format_entry *entry, ag_findings *findings, const ag_node *node)
+{
+    *entry = (ag_format_entry){.place = node->place};
+    bool good = false;
+    if (node->kind == AG_NODE_MAP)
+        good = parse_mapping(entry, findings, node);
+    else
+        good = parse_name(entry, findings, node);
+    entry->null = !entry->fp32 && all_null(&entry->precision);
+    return good;
+}

@@ -1,0 +1,80 @@
+/* The experiment file as bytes: everything a parser should never see is refused here. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config/config_internal.h"
+
+/* Length of the UTF-8 sequence at `bytes` (RFC 3629), or 0. */
+static size_t utf8_length(const unsigned char *bytes, size_t left)
+{
+    unsigned char lead = bytes[0];
+    if (lead < 0x80)
+        return 1;
+    size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || length > left)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((bytes[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    bool overlong = (lead == 0xe0 && bytes[1] < 0xa0) || (lead == 0xf0 && bytes[1] < 0x90);
+    bool surrogate = lead == 0xed && bytes[1] >= 0xa0;
+    bool beyond = lead == 0xf4 && bytes[1] >= 0x90;
+    return overlong || surrogate || beyond ? 0 : length;
+}
+
+static ag_status check_bytes(const ag_source *source)
+{
+    if (memchr(source->text, 0, source->size) != NULL)
+        return ag_fail(AG_ERR_INPUT, "%s: holds a zero byte: this is no text file", source->name);
+    const unsigned char *bytes = (const unsigned char *)source->text;
+    size_t line = 1;
+    for (size_t i = 0; i < source->size;) {
+        size_t length = utf8_length(bytes + i, source->size - i);
+        if (length == 0)
+            return ag_fail(AG_ERR_INPUT, "%s:%zu: byte %zu (0x%02x) is not UTF-8", source->name,
+                           line, i, bytes[i]);
+        line += bytes[i] == '\n';
+        i += length;
+    }
+    return AG_OK;
+}
+
+static ag_status read_bytes(ag_source *source, FILE *file, ag_findings *findings)
+{
+    struct stat facts;
+    if (fstat(fileno(file), &facts) != 0)
+        return ag_fail_errno("%s", source->name);
+    if (S_ISDIR(facts.st_mode))
+        return ag_fail(AG_ERR_INPUT, "%s is a directory, not an experiment file", source->name);
+    if (facts.st_size > AG_MAX_FILE_BYTES)
+        return ag_fail(AG_ERR_INPUT, "%s has %lld bytes; an experiment file has at most %d",
+                       source->name, (long long)facts.st_size, AG_MAX_FILE_BYTES);
+    char *text = ag_config_alloc(findings, AG_MAX_FILE_BYTES + 2, 1);
+    if (text == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    source->size = fread(text, 1, AG_MAX_FILE_BYTES + 1, file);
+    source->text = text;
+    if (ferror(file))
+        return ag_fail_errno("%s", source->name);
+    if (source->size > AG_MAX_FILE_BYTES)
+        return ag_fail(AG_ERR_INPUT, "%s: an experiment file has at most %d bytes", source->name,
+                       AG_MAX_FILE_BYTES);
+    return check_bytes(source);
+}
+
+ag_status ag_source_read(ag_source *source, const char *path, ag_findings *findings)
+{
+    *source = (ag_source){.name = ag_arena_strdup(findings->arena, path), .text = ""};
+    if (source->name == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL)
+        return ag_fail(AG_ERR_INPUT, "cannot open the experiment file %s: %s", path,
+                       strerror(errno));
+    ag_status status = read_bytes(source, file, findings);
+    fclose(file);
+    return status;
+}
