@@ -17,6 +17,24 @@ typedef struct ag_experiment ag_experiment;
  * there was an error, with a count as its message. */
 ag_status ag_experiment_load(ag_experiment **out, const char *path, const char *const *sets,
                              size_t n_sets, ag_text *diagnostics);
+
+/* Fills in the digest of the initial weights that run->model.init names: reading results files is
+ * the caller's, config knows none. */
+typedef ag_status (*ag_init_digest)(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run,
+                                    void *context);
+
+typedef struct ag_experiment_options {
+    const char *const *sets; /* "key=value", borrowed during the call */
+    size_t n_sets;
+    ag_init_digest init_digest; /* NULL: model.init is refused */
+    void *context;              /* of init_digest */
+} ag_experiment_options;
+
+/* ag_experiment_load with all there is to say. */
+ag_status ag_experiment_load_with(ag_experiment **out, const char *path,
+                                  const ag_experiment_options *options, ag_text *diagnostics);
+
+/* NULL is fine. */
 void ag_experiment_destroy(ag_experiment *experiment);
 
 /* The expanded grid: unique runs, resolved and identified, and all their labels. Borrowed. */
@@ -24,5 +42,19 @@ const ag_grid *ag_experiment_grid(const ag_experiment *experiment);
 
 /* Number of warnings that ag_experiment_load appended. */
 size_t ag_experiment_warnings(const ag_experiment *experiment);
+
+/* How the grid came about. */
+typedef struct ag_experiment_counts {
+    size_t multiplied; /* product of all axes */
+    size_t excluded;
+    size_t included; /* added by include */
+    size_t folded;   /* labels beyond the first of their run */
+} ag_experiment_counts;
+
+ag_experiment_counts ag_experiment_counted(const ag_experiment *experiment);
+
+/* The points of an axis of the grid, in order; returns how many, `values` in the arena. */
+size_t ag_experiment_axis_points(const ag_experiment *experiment, size_t axis,
+                                 const ag_axis_value **values, ag_arena *arena);
 
 #endif

@@ -21,13 +21,15 @@ enum {
     AG_MAX_WARNINGS = 20,
     AG_MAX_FILE_BYTES = 1 << 20,
     AG_MAX_DEPTH = 32,
-    AG_MAX_NODES = 50000,           /* aliases counted at what they stand for */
-    AG_MAX_POINTS = 10000,          /* of one axis */
-    AG_MAX_RULES = 1000,            /* of one layer config; also of exclude, of include */
-    AG_MAX_SEARCHES = 2000000,      /* of patterns in names */
-    AG_MAX_COMBINATIONS = 100000,   /* of the grid */
-    AG_MAX_ROUTED_LAYERS = 500000,  /* distinct (layer config, format, depth) tables together */
-    AG_MAX_IDENTIFIED = 20000000,   /* runs times their layers */
+    AG_MAX_NODES = 50000,         /* aliases counted at what they stand for */
+    AG_MAX_POINTS = 10000,        /* of one axis */
+    AG_MAX_RULES = 1000,          /* of one layer config; also of exclude, of include */
+    AG_MAX_SEARCHES = 2000000,    /* of patterns in names */
+    AG_MAX_COMBINATIONS = 100000, /* of the grid */
+    AG_MAX_AXES = 60,             /* besides format, layers and seed */
+    AG_MAX_CORPORA = 1000,
+    AG_MAX_ROUTED_LAYERS = 500000, /* distinct (layer config, format, depth) tables together */
+    AG_MAX_IDENTIFIED = 20000000,  /* runs times their layers */
 };
 
 /* --- places and findings */
@@ -115,7 +117,6 @@ void ag_node_check_keys(ag_findings *findings, const ag_node *map, const char *c
 /* Typed scalars. Each returns false after an error at the node. */
 bool ag_node_text(const char **out, ag_findings *findings, const ag_node *node, const char *what);
 bool ag_node_int(int64_t *out, ag_findings *findings, const ag_node *node, const char *what);
-bool ag_node_real(double *out, ag_findings *findings, const ag_node *node, const char *what);
 bool ag_node_bool(bool *out, ag_findings *findings, const ag_node *node, const char *what);
 bool ag_node_word(int *out, ag_findings *findings, const ag_node *node, const char *what,
                   const char *const *words, size_t n_words);
@@ -163,7 +164,14 @@ typedef struct ag_format_entry {
     bool named; /* by a layer config */
 } ag_format_entry;
 
-/* One entry of `formats`. False after an error. */
+/* A format or recipe by name, null = BF16. False after an error. */
+bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
+                     const char *what);
+
+/* A mapping of roles, scaling, rounding, overflow and ste; its name is not looked at. */
+bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, const ag_node *node);
+
+/* One entry of `formats`. False after an error; `label` is set where it could be read. */
 bool ag_format_entry_parse(ag_format_entry *entry, ag_findings *findings, const ag_node *node);
 
 /* --- layer configs */
@@ -211,11 +219,14 @@ typedef enum ag_axis_kind {
     AG_AXIS_SEED
 } ag_axis_kind;
 
+/* Format and layers come first, then the axes of the file, seed last: it runs fastest. */
+enum { AG_FORMAT_AXIS = 0, AG_LAYERS_AXIS = 1 };
+
 /* A parameter's value, as the bytes of its member of ag_run. */
 typedef struct ag_setting {
     const ag_param *param;
     ag_place place;
-    unsigned char value[16];
+    unsigned char value[2 * sizeof(double)];
 } ag_setting;
 
 typedef struct ag_point {
@@ -236,15 +247,31 @@ typedef struct ag_axis_points {
     size_t n_points;
     size_t capacity;
     ag_point *points;
+    bool broken; /* had errors: what seems missing may be what was wrong */
 } ag_axis_points;
+
+ag_point *ag_axis_add(ag_axis_points *axis, ag_findings *findings, const ag_point *point);
+bool ag_axis_add_format(ag_axis_points *axis, ag_findings *findings, const ag_format_entry *entry);
+bool ag_axis_add_seed(ag_axis_points *axis, ag_findings *findings, int64_t seed, ag_place place);
+bool ag_axis_seed(int64_t *seed, ag_findings *findings, const ag_node *node);
+bool ag_axis_param_point(ag_point *point, ag_experiment *experiment, const ag_axis_points *axis,
+                         const ag_node *node);
 
 /* --- the experiment */
 
+/* The target of each layer of a model of this depth. */
+typedef struct ag_choice {
+    int64_t n_layer;
+    size_t config;
+    const ag_target *const *targets; /* [layers] */
+} ag_choice;
+
+/* The same, once the format is known. */
 typedef struct ag_routing {
     int64_t n_layer;
     size_t config;
     size_t format;
-    const ag_layer_precision *layers;
+    const ag_layer_precision *layers; /* [layers] */
 } ag_routing;
 
 typedef struct ag_facts_entry {
@@ -257,44 +284,59 @@ typedef struct ag_facts_entry {
 struct ag_experiment {
     ag_arena arena;
     ag_findings findings;
+    ag_experiment_options options;
     ag_source file;
     const char *folder; /* absolute, of the file */
     const ag_node *root;
 
-    ag_run base;               /* defaults, file, --set */
-    ag_place *param_places;    /* [n_params]; source NULL where the default stands */
-    bool *param_set_on_command_line;
-    ag_init_digest init_digest;
+    ag_run base;            /* defaults, file, --set */
+    ag_place *param_places; /* [n_params]; source NULL where the default stands */
+    bool *on_command_line;  /* [n_params] */
+    bool params_ok;
 
     size_t n_formats;
     size_t formats_capacity;
-    ag_format_entry *formats;
+    ag_format_entry *formats; /* point i of the format axis is format i */
+    bool formats_broken;
     ag_layer_configs layer_configs;
 
     size_t n_axes;
     ag_axis_points *axes;
+    bool axes_broken;
 
-    size_t n_combinations;
+    size_t n_multiplied;
     size_t n_excluded;
     size_t n_included;
-    uint32_t *tuples; /* [n_combinations, n_axes] indices of points */
+    size_t n_combinations;
+    uint32_t *tuples; /* [n_combinations + 1, n_axes] indices of points; the last row is scratch */
+    ag_index tuple_index;
 
+    size_t n_choices;
+    ag_choice *choices;
+    ag_index choice_index;
     size_t n_routings;
-    size_t routings_capacity;
     ag_routing *routings;
+    ag_index routing_index;
     size_t routed_layers;
+    size_t searches;
     size_t n_facts;
-    size_t facts_capacity;
     ag_facts_entry *facts;
+    size_t identified_layers;
+
+    size_t *baseline; /* [n_axes] point, SIZE_MAX where not named */
+    bool has_baseline;
+    bool compare_asked;
+    ag_place baseline_place;
 
     ag_run *runs; /* from malloc */
     ag_grid grid;
-    ag_place baseline_place;
-    ag_place margin_place;
 };
 
 /* Sections of parameters and --set into experiment->base. */
 void ag_config_params(ag_experiment *experiment, const char *const *sets, size_t n_sets);
+
+/* The names of the sections of parameters. */
+size_t ag_config_sections(const char *names[], size_t capacity, ag_findings *findings);
 
 /* Parses a node as a parameter's value. False after an error. */
 bool ag_config_setting(ag_setting *setting, ag_experiment *experiment, const ag_param *param,
@@ -303,32 +345,48 @@ void ag_setting_apply(ag_run *run, const ag_setting *setting);
 
 void ag_config_formats(ag_experiment *experiment);
 
-/* The index of a label, added when it is a name that can stand in `formats`; SIZE_MAX where not. */
+/* The index of a label (letter case ignored), or SIZE_MAX. */
 size_t ag_config_format_find(const ag_experiment *experiment, const char *label);
+
+/* Adds an entry of `formats`; SIZE_MAX after an error. */
 size_t ag_config_format_add(ag_experiment *experiment, const ag_node *node);
 
 void ag_config_layer_configs(ag_experiment *experiment);
 void ag_config_axes(ag_experiment *experiment);
 
-/* The points of axis `axis` that `node` (a value or a list) names, appended to `indices`
- * [capacity of the caller: node count]. With `grow`, a value outside the axis is added. */
+/* The index of an axis, or SIZE_MAX. */
+size_t ag_axis_find(const ag_experiment *experiment, const char *name);
+void ag_axis_unknown(ag_experiment *experiment, const ag_node *key, const char *what);
+
+/* The points of an axis that `node` (a value or a list) names, appended to `indices`, which has
+ * room for ag_axis_values(node). With `grow`, a value outside the axis is added. False after an
+ * error. */
 bool ag_axis_select(size_t *indices, size_t *count, ag_experiment *experiment, size_t axis,
                     const ag_node *node, bool grow);
-size_t ag_axis_find(const ag_experiment *experiment, const char *name);
+size_t ag_axis_values(const ag_node *node);
 
-/* exclude, include: experiment->tuples. */
+/* Axes, exclude and include into experiment->tuples. */
 void ag_config_combinations(ag_experiment *experiment);
+
+/* The index of a combination [n_axes], or SIZE_MAX. */
+size_t ag_config_combination_find(ag_experiment *experiment, const uint32_t *tuple);
 
 /* Every combination to a run: experiment->grid. */
 void ag_config_build(ag_experiment *experiment);
 
+/* Tables for at most n_combinations routings. */
+bool ag_config_route_init(ag_experiment *experiment);
+
 /* The layers of a run, shared between all that have the same. NULL after an error. */
-const ag_layer_precision *ag_config_route(ag_experiment *experiment, int64_t n_layer,
-                                          size_t config, size_t format);
+const ag_layer_precision *ag_config_route(ag_experiment *experiment, int64_t n_layer, size_t config,
+                                          size_t format);
 
 /* Rules that no run needs, formats that no layer config uses. */
 void ag_config_check_rules(ag_experiment *experiment);
+
 void ag_config_compare(ag_experiment *experiment);
+
+/* Combinations without a partner, seeds too few for the margin. */
 void ag_config_check_compare(ag_experiment *experiment);
 
 #endif

@@ -127,8 +127,7 @@ static bool small_int(int *out, ag_findings *findings, const ag_node *node, cons
     return true;
 }
 
-static void apply_history(ag_layer_precision *precision, ag_findings *findings,
-                          const ag_node *node)
+static void apply_history(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
     int value = 0;
     if (!small_int(&value, findings, node, "scaling.history", (const int[2]){1, 65536}))
@@ -140,8 +139,7 @@ static void apply_history(ag_layer_precision *precision, ag_findings *findings,
     edit_all(precision, edit_history, &value);
 }
 
-static void apply_scaling(ag_layer_precision *precision, ag_findings *findings,
-                          const ag_node *node)
+static void apply_scaling(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
     static const char *const keys[] = {"granularity", "amax", "history", "margin", "pow2"};
     if (!ag_node_is(findings, node, AG_NODE_MAP, "scaling"))
@@ -188,8 +186,7 @@ static void apply_rounding(ag_layer_precision *precision, ag_findings *findings,
 /* --- a mapping */
 
 /* all, then roles, then single products: the more specific key wins. */
-static bool apply_formats(ag_layer_precision *precision, ag_findings *findings,
-                          const ag_node *node)
+static bool apply_formats(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
     ag_layer_precision part;
     bool good = true;

@@ -76,8 +76,7 @@ static void parse_uniform(ag_layer_config *config, ag_experiment *experiment, co
     for (size_t i = 0; i < skip->count; i++) {
         const char *text = NULL;
         if (ag_node_text(&text, findings, skip->items[i], "a skip pattern"))
-            add_rule(config,
-                     (ag_rule){.text = text, .place = skip->items[i]->place, .skip = true});
+            add_rule(config, (ag_rule){.text = text, .place = skip->items[i]->place, .skip = true});
     }
 }
 
@@ -133,8 +132,9 @@ static void parse_mixed(ag_layer_config *config, ag_experiment *experiment, cons
         !allocate_rules(config, findings, mixed))
         return;
     if (mixed->count == 0)
-        ag_config_error(findings, mixed->place, "mixed_precision is empty: it takes attention, "
-                                                "mlp, lm_head and default");
+        ag_config_error(findings, mixed->place,
+                        "mixed_precision is empty: it takes attention, "
+                        "mlp, lm_head and default");
     ag_node_check_keys(findings, mixed, keys, 4, "mixed_precision");
     for (size_t i = 0; i < mixed->count; i++) {
         for (size_t part = 0; part < 3; part++) {
@@ -168,7 +168,10 @@ static size_t find_form(ag_findings *findings, const ag_node *map, const ag_laye
     ag_config_error(findings, config->place,
                     "layer config '%.60s' has %s of 'format', 'layer_rules' and "
                     "'mixed_precision'; it takes exactly one",
-                    config->name, found == 0 ? "none" : found == 2 ? "two" : "all three");
+                    config->name,
+                    found == 0   ? "none"
+                    : found == 2 ? "two"
+                                 : "all three");
     return FORMS;
 }
 
@@ -211,7 +214,9 @@ static void default_config(ag_experiment *experiment)
     configs->items = ag_config_alloc(&experiment->findings, 1, sizeof *configs->items);
     if (configs->items == NULL)
         return;
-    configs->items[0] = (ag_layer_config){.name = "uniform", .fallback = {AG_TARGET_RUN, NULL}};
+    configs->items[0] = (ag_layer_config){
+        .name = "uniform", .fallback = {AG_TARGET_RUN, NULL}
+    };
     configs->count = 1;
 }
 
@@ -227,8 +232,7 @@ void ag_config_layer_configs(ag_experiment *experiment)
     if (!ag_node_is(findings, node, AG_NODE_MAP, "layer_configs"))
         return;
     if (node->count == 0 || node->count > AG_MAX_RULES) {
-        ag_config_error(findings, node->place, "layer_configs takes 1 to %d entries",
-                        AG_MAX_RULES);
+        ag_config_error(findings, node->place, "layer_configs takes 1 to %d entries", AG_MAX_RULES);
         return;
     }
     configs->items = ag_config_alloc(findings, node->count, sizeof *configs->items);

@@ -322,14 +322,16 @@ static void run_parser(tree_builder *builder, struct fy_diag *diag)
         on_event(builder, event);
         fy_parser_event_free(builder->parser, event);
     }
-    if (!builder->stopped && (fy_parser_get_stream_error(builder->parser) ||
-                              fy_diag_got_error(diag)))
+    if (!builder->stopped &&
+        (fy_parser_get_stream_error(builder->parser) || fy_diag_got_error(diag)))
         report_syntax(builder, diag);
 }
 
 const ag_node *ag_yaml_parse(const ag_source *source, ag_findings *findings)
 {
-    tree_builder builder = {.findings = findings, .source = source, .last = {source, 0, 1}};
+    tree_builder builder = {
+        .findings = findings, .source = source, .last = {source, 0, 1}
+    };
     struct fy_diag_cfg diag_cfg;
     fy_diag_cfg_default(&diag_cfg);
     diag_cfg.fp = NULL;
@@ -339,7 +341,8 @@ const ag_node *ag_yaml_parse(const ag_source *source, ag_findings *findings)
     fy_diag_set_collect_errors(diag, true);
     struct fy_parse_cfg parse_cfg = {.flags = FYPCF_DISABLE_MMAP_OPT, .diag = diag};
     builder.parser = fy_parser_create(&parse_cfg);
-    if (builder.parser != NULL && fy_parser_set_string(builder.parser, source->text, source->size) == 0)
+    if (builder.parser != NULL &&
+        fy_parser_set_string(builder.parser, source->text, source->size) == 0)
         run_parser(&builder, diag);
     fy_parser_destroy(builder.parser);
     fy_diag_destroy(diag);

@@ -1,0 +1,154 @@
+/* The points of an axis that exclude, include and compare name. Values are compared by type: 6e-4
+ * and 0.0006 are the same point. */
+#include <string.h>
+
+#include "config/config_internal.h"
+
+size_t ag_axis_find(const ag_experiment *experiment, const char *name)
+{
+    for (size_t i = 0; i < experiment->n_axes; i++) {
+        if (strcmp(experiment->axes[i].name, name) == 0)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+void ag_axis_unknown(ag_experiment *experiment, const ag_node *key, const char *what)
+{
+    if (experiment->axes_broken)
+        return; /* the axis may be one that had errors */
+    const char **names = ag_config_alloc(&experiment->findings, experiment->n_axes, sizeof *names);
+    if (names == NULL)
+        return;
+    for (size_t i = 0; i < experiment->n_axes; i++)
+        names[i] = experiment->axes[i].name;
+    ag_config_error(&experiment->findings, key->place,
+                    "%s names '%.60s', which is no axis of this grid%s", what, key->text,
+                    ag_config_hint(&experiment->findings, key->text, names, experiment->n_axes));
+}
+
+static size_t find_point(const ag_axis_points *axis, const char *canonical)
+{
+    for (size_t i = 0; i < axis->n_points; i++) {
+        if (strcmp(axis->points[i].canonical, canonical) == 0)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+static size_t no_point(ag_experiment *experiment, const ag_axis_points *axis, const ag_node *node)
+{
+    if (axis->broken)
+        return SIZE_MAX;
+    ag_findings *findings = &experiment->findings;
+    const char **names = ag_config_alloc(findings, axis->n_points, sizeof *names);
+    if (names == NULL)
+        return SIZE_MAX;
+    for (size_t i = 0; i < axis->n_points; i++)
+        names[i] = axis->points[i].value.text;
+    ag_config_error(findings, node->place, "axis '%s' has no point '%.60s'%s", axis->name,
+                    node->kind == AG_NODE_NULL ? "null" : node->text,
+                    ag_config_hint(findings, node->text, names, axis->n_points));
+    return SIZE_MAX;
+}
+
+static size_t seed_point(ag_experiment *experiment, ag_axis_points *axis, const ag_node *node,
+                         bool grow)
+{
+    int64_t seed = 0;
+    if (!ag_axis_seed(&seed, &experiment->findings, node))
+        return SIZE_MAX;
+    for (size_t i = 0; i < axis->n_points; i++) {
+        if (axis->points[i].value.integer == seed)
+            return i;
+    }
+    if (!grow)
+        return no_point(experiment, axis, node);
+    bool added = ag_axis_add_seed(axis, &experiment->findings, seed, node->place);
+    return added ? axis->n_points - 1 : SIZE_MAX;
+}
+
+static size_t format_point(ag_experiment *experiment, ag_axis_points *axis, const ag_node *node,
+                           bool grow)
+{
+    const char *text = node->kind == AG_NODE_NULL ? "BF16" : node->text;
+    size_t index = ag_config_format_find(experiment, text);
+    if (index != SIZE_MAX && index < axis->n_points)
+        return index;
+    if (!grow || axis->broken)
+        return no_point(experiment, axis, node);
+    index = ag_config_format_add(experiment, node);
+    if (index == SIZE_MAX ||
+        !ag_axis_add_format(axis, &experiment->findings, &experiment->formats[index]))
+        return SIZE_MAX;
+    return index;
+}
+
+static size_t param_point(ag_experiment *experiment, ag_axis_points *axis, const ag_node *node,
+                          bool grow)
+{
+    ag_point point;
+    if (!ag_axis_param_point(&point, experiment, axis, node))
+        return SIZE_MAX;
+    size_t index = find_point(axis, point.canonical);
+    if (index != SIZE_MAX)
+        return index;
+    if (!grow)
+        return no_point(experiment, axis, node);
+    bool added = ag_axis_add(axis, &experiment->findings, &point) != NULL;
+    return added ? axis->n_points - 1 : SIZE_MAX;
+}
+
+static size_t one_point(ag_experiment *experiment, ag_axis_points *axis, const ag_node *node,
+                        bool grow)
+{
+    switch (axis->kind) {
+    case AG_AXIS_FORMAT:
+        return format_point(experiment, axis, node, grow);
+    case AG_AXIS_SEED:
+        return seed_point(experiment, axis, node, grow);
+    case AG_AXIS_PARAM:
+        return param_point(experiment, axis, node, grow);
+    default:
+        break;
+    }
+    const char *text = NULL;
+    if (!ag_node_text(&text, &experiment->findings, node, axis->name))
+        return SIZE_MAX;
+    size_t index = find_point(axis, text);
+    return index != SIZE_MAX ? index : no_point(experiment, axis, node);
+}
+
+/* Whether a list is one value (betas: [0.9, 0.99]) and not several. */
+static bool is_single_value(const ag_axis_points *axis, const ag_node *node)
+{
+    if (node->kind != AG_NODE_LIST)
+        return true;
+    bool takes_list = axis->param != NULL &&
+                      (axis->param->type == AG_PARAM_PAIR || axis->param->type == AG_PARAM_WORDS);
+    return takes_list && (node->count == 0 || node->items[0]->kind == AG_NODE_SCALAR);
+}
+
+bool ag_axis_select(size_t *indices, size_t *count, ag_experiment *experiment, size_t axis,
+                    const ag_node *node, bool grow)
+{
+    ag_axis_points *points = &experiment->axes[axis];
+    bool single = is_single_value(points, node);
+    size_t n_values = single ? 1 : node->count;
+    bool good = n_values > 0;
+    if (!good)
+        ag_config_error(&experiment->findings, node->place, "%s: the list is empty", points->name);
+    for (size_t i = 0; i < n_values && !ag_config_full(&experiment->findings); i++) {
+        size_t index = one_point(experiment, points, single ? node : node->items[i], grow);
+        if (index == SIZE_MAX)
+            good = false;
+        else
+            indices[(*count)++] = index;
+    }
+    return good;
+}
+
+size_t ag_axis_values(const ag_node *node)
+{
+    return node->kind == AG_NODE_LIST && node->count > 1 ? node->count : 1;
+}

@@ -1,0 +1,70 @@
+/* `formats`: the list, its labels, and formats that an include adds. */
+#include <string.h>
+#include <strings.h>
+
+#include "config/config_internal.h"
+
+size_t ag_config_format_find(const ag_experiment *experiment, const char *label)
+{
+    for (size_t i = 0; i < experiment->n_formats; i++) {
+        if (strcasecmp(experiment->formats[i].label, label) == 0)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+static ag_format_entry *new_entry(ag_experiment *experiment)
+{
+    if (experiment->n_formats == experiment->formats_capacity) {
+        size_t capacity = experiment->formats_capacity > 0 ? 2 * experiment->formats_capacity : 8;
+        ag_format_entry *grown = ag_config_alloc(&experiment->findings, capacity, sizeof *grown);
+        if (grown == NULL)
+            return NULL;
+        if (experiment->n_formats > 0)
+            memcpy(grown, experiment->formats, experiment->n_formats * sizeof *grown);
+        experiment->formats = grown;
+        experiment->formats_capacity = capacity;
+    }
+    return &experiment->formats[experiment->n_formats];
+}
+
+size_t ag_config_format_add(ag_experiment *experiment, const ag_node *node)
+{
+    ag_format_entry *entry = new_entry(experiment);
+    if (entry == NULL)
+        return SIZE_MAX;
+    bool good = ag_format_entry_parse(entry, &experiment->findings, node);
+    experiment->formats_broken |= !good;
+    if (entry->label == NULL)
+        return SIZE_MAX;
+    experiment->n_formats++; /* a label with errors is known all the same: nothing else complains */
+    return good ? experiment->n_formats - 1 : SIZE_MAX;
+}
+
+static void default_formats(ag_experiment *experiment)
+{
+    ag_format_entry *entry = new_entry(experiment);
+    if (entry == NULL)
+        return;
+    *entry = (ag_format_entry){.label = "BF16", .null = true};
+    experiment->n_formats = 1;
+}
+
+void ag_config_formats(ag_experiment *experiment)
+{
+    ag_findings *findings = &experiment->findings;
+    const ag_node *node = ag_node_get(experiment->root, "formats");
+    if (node == NULL) {
+        default_formats(experiment);
+        return;
+    }
+    if (!ag_node_is(findings, node, AG_NODE_LIST, "formats") || node->count == 0 ||
+        node->count > AG_MAX_RULES) {
+        if (node->kind == AG_NODE_LIST)
+            ag_config_error(findings, node->place, "formats takes 1 to %d entries", AG_MAX_RULES);
+        experiment->formats_broken = true;
+        return;
+    }
+    for (size_t i = 0; i < node->count && !ag_config_full(findings); i++)
+        ag_config_format_add(experiment, node->items[i]);
+}

@@ -1,0 +1,207 @@
+/* Every combination becomes a run: its settings, its data, the format of each layer, its id.
+ * Combinations that mean the same are one run with several labels. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_internal.h"
+#include "data/corpus.h"
+#include "spec/layers.h"
+#include "spec/run_json.h"
+
+/* --- data */
+
+static bool same_data(const ag_data_spec *a, const ag_data_spec *b)
+{
+    return strcmp(a->text, b->text) == 0 && strcmp(a->bin, b->bin) == 0 &&
+           a->synthetic == b->synthetic && a->tokenizer == b->tokenizer &&
+           a->val_fraction == b->val_fraction && a->vocab == b->vocab && a->order == b->order &&
+           a->tokens == b->tokens && a->seed == b->seed;
+}
+
+/* Where the run's data was said: on an axis, in the file, or nowhere. */
+static ag_place param_place(const ag_experiment *experiment, const uint32_t *tuple,
+                            const char *prefix)
+{
+    for (size_t a = 0; a < experiment->n_axes; a++) {
+        const ag_point *point = &experiment->axes[a].points[tuple[a]];
+        for (size_t s = 0; s < point->n_settings; s++) {
+            if (strncmp(point->settings[s].param->key, prefix, strlen(prefix)) == 0)
+                return point->settings[s].place;
+        }
+    }
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (experiment->param_places[i].source != NULL &&
+            strncmp(params[i].key, prefix, strlen(prefix)) == 0)
+            return experiment->param_places[i];
+    }
+    return (ag_place){0};
+}
+
+/* A corpus is looked at once for each (data, block_size) of the grid. */
+static bool set_facts(ag_run *run, ag_experiment *experiment, const uint32_t *tuple)
+{
+    for (size_t i = experiment->n_facts; i-- > 0;) {
+        const ag_facts_entry *known = &experiment->facts[i];
+        if (known->block_size != run->model.block_size || !same_data(&known->data, &run->data))
+            continue;
+        run->facts = known->facts;
+        return known->ok;
+    }
+    if (experiment->n_facts == AG_MAX_CORPORA) {
+        ag_config_error(&experiment->findings, param_place(experiment, tuple, "data."),
+                        "the grid needs more than %d different corpora", AG_MAX_CORPORA);
+        return false;
+    }
+    ag_facts_entry *entry = &experiment->facts[experiment->n_facts++];
+    *entry = (ag_facts_entry){.data = run->data, .block_size = run->model.block_size};
+    entry->ok = ag_corpus_facts(&entry->facts, &run->data, run->model.block_size) == AG_OK;
+    if (!entry->ok)
+        ag_config_failed(&experiment->findings, param_place(experiment, tuple, "data."));
+    run->facts = entry->facts;
+    return entry->ok;
+}
+
+/* --- one run */
+
+/* Checks that several parameters share: the message begins with the key it is about. */
+static bool check_run(ag_experiment *experiment, const ag_run *run, const uint32_t *tuple)
+{
+    if (ag_run_check(run) == AG_OK)
+        return true;
+    char key[64];
+    size_t length = strcspn(ag_error_message(), ": ");
+    snprintf(key, sizeof key, "%.*s", (int)(length < 60 ? length : 60), ag_error_message());
+    ag_config_failed(&experiment->findings, param_place(experiment, tuple, key));
+    return false;
+}
+
+static bool set_init(ag_run *run, ag_experiment *experiment, const uint32_t *tuple)
+{
+    if (run->model.init_file[0] == '\0')
+        return true;
+    ag_place place = param_place(experiment, tuple, "model.init");
+    if (experiment->options.init_digest == NULL)
+        ag_config_error(&experiment->findings, place, "model.init cannot be used here");
+    else if (experiment->options.init_digest(run->init_digest, run, experiment->options.context) !=
+             AG_OK)
+        ag_config_failed(&experiment->findings, place);
+    return run->init_digest[0] != '\0';
+}
+
+static void apply_points(ag_run *run, const ag_experiment *experiment, const uint32_t *tuple)
+{
+    *run = experiment->base;
+    for (size_t a = 0; a < experiment->n_axes; a++) {
+        const ag_point *point = &experiment->axes[a].points[tuple[a]];
+        for (size_t s = 0; s < point->n_settings; s++)
+            ag_setting_apply(run, &point->settings[s]);
+        if (experiment->axes[a].kind == AG_AXIS_SEED)
+            run->seed = point->value.integer;
+    }
+    bool fp32 = experiment->formats[tuple[AG_FORMAT_AXIS]].fp32;
+    run->compute = fp32 ? AG_COMPUTE_FP32 : AG_COMPUTE_BF16;
+}
+
+/* False after an error; the layers are routed even then, because rules are checked by it. */
+static bool resolve(ag_run *run, ag_experiment *experiment, const uint32_t *tuple)
+{
+    apply_points(run, experiment, tuple);
+    experiment->layer_configs.items[tuple[AG_LAYERS_AXIS]].uses++;
+    run->layers = ag_config_route(experiment, run->model.n_layer, tuple[AG_LAYERS_AXIS],
+                                  tuple[AG_FORMAT_AXIS]);
+    return run->layers != NULL && experiment->params_ok && check_run(experiment, run, tuple) &&
+           set_facts(run, experiment, tuple) && set_init(run, experiment, tuple);
+}
+
+/* --- folding */
+
+typedef struct wanted_run {
+    const ag_run *runs;
+    const char *id;
+} wanted_run;
+
+static bool same_run(const void *context, size_t value)
+{
+    const wanted_run *wanted = context;
+    return strcmp(wanted->runs[value].id, wanted->id) == 0;
+}
+
+static void set_label(ag_label *label, ag_experiment *experiment, const uint32_t *tuple,
+                      ag_axis_value *values)
+{
+    for (size_t a = 0; a < experiment->n_axes; a++)
+        values[a] = experiment->axes[a].points[tuple[a]].value;
+    label->values = values;
+}
+
+static bool allocate(ag_experiment *experiment, ag_index *ids, ag_label **labels,
+                     ag_axis_value **values)
+{
+    ag_findings *findings = &experiment->findings;
+    size_t count = experiment->n_combinations;
+    experiment->facts = ag_config_alloc(findings, AG_MAX_CORPORA, sizeof *experiment->facts);
+    experiment->runs = calloc(count > 0 ? count : 1, sizeof *experiment->runs);
+    *labels = ag_config_alloc(findings, count, sizeof **labels);
+    *values = ag_config_alloc(findings, count * experiment->n_axes, sizeof **values);
+    findings->out_of_memory |= experiment->runs == NULL;
+    return ag_config_route_init(experiment) && ag_index_init(ids, count, findings) &&
+           !findings->out_of_memory;
+}
+
+/* Where errors were found nobody asks for ids; runs are resolved for the checks alone. */
+static bool identify(ag_run *run, ag_experiment *experiment)
+{
+    if (experiment->findings.errors > 0)
+        return false;
+    experiment->identified_layers += ag_layer_count(&run->model);
+    if (experiment->identified_layers > AG_MAX_IDENTIFIED) {
+        ag_config_error(&experiment->findings, (ag_place){0},
+                        "the grid has more than %d layers in all its runs; split the experiment",
+                        AG_MAX_IDENTIFIED);
+        return false;
+    }
+    if (ag_run_identify(run) == AG_OK)
+        return true;
+    ag_config_failed(&experiment->findings, (ag_place){0});
+    return false;
+}
+
+static void fill_axes(ag_experiment *experiment)
+{
+    ag_axis *axes = ag_config_alloc(&experiment->findings, experiment->n_axes, sizeof *axes);
+    for (size_t a = 0; a < experiment->n_axes && axes != NULL; a++)
+        axes[a] = (ag_axis){experiment->axes[a].name, experiment->axes[a].type};
+    experiment->grid.n_axes = experiment->n_axes;
+    experiment->grid.axes = axes;
+}
+
+void ag_config_build(ag_experiment *experiment)
+{
+    ag_grid *grid = &experiment->grid;
+    ag_label *labels = NULL;
+    ag_axis_value *values = NULL;
+    ag_index ids;
+    fill_axes(experiment);
+    if (!allocate(experiment, &ids, &labels, &values))
+        return;
+    grid->runs = experiment->runs;
+    grid->labels = labels;
+    for (size_t i = 0; i < experiment->n_combinations; i++) {
+        if (ag_config_full(&experiment->findings))
+            return;
+        const uint32_t *tuple = &experiment->tuples[i * experiment->n_axes];
+        ag_run *run = &grid->runs[grid->n_runs];
+        if (!resolve(run, experiment, tuple) || !identify(run, experiment))
+            continue;
+        wanted_run wanted = {grid->runs, run->id};
+        size_t *slot = ag_index_find(&ids, ag_index_hash(run->id, AG_ID_LENGTH), same_run, &wanted);
+        if (*slot == 0)
+            *slot = ++grid->n_runs;
+        labels[i].run = *slot - 1;
+        set_label(&labels[i], experiment, tuple, &values[i * experiment->n_axes]);
+        grid->n_labels++;
+    }
+}

@@ -1,0 +1,260 @@
+/* The sections of parameters (model, data, train, ...) and --set, laid over the defaults. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/config_internal.h"
+
+enum { KEY_SIZE = 128, MAX_PARAMS = 256 };
+
+/* Parameters that name files to read: relative to the experiment file. */
+static bool is_input_path(const ag_param *param)
+{
+    static const char *const keys[] = {"data.text", "data.bin", "model.init.file"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (strcmp(param->key, keys[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *absolute(ag_findings *findings, const ag_param *param, const char *text,
+                            const char *folder)
+{
+    if (!is_input_path(param) || text[0] == '\0' || text[0] == '/')
+        return text;
+    const char *path = ag_arena_printf(findings->arena, "%s/%s", folder, text);
+    findings->out_of_memory |= path == NULL;
+    return path;
+}
+
+static size_t param_index(const ag_param *param)
+{
+    size_t count = 0;
+    return (size_t)(param - ag_params(&count));
+}
+
+static size_t value_size(const ag_param *param)
+{
+    switch (param->type) {
+    case AG_PARAM_BOOL:
+        return sizeof(bool);
+    case AG_PARAM_PAIR:
+        return 2 * sizeof(double);
+    case AG_PARAM_REAL:
+    case AG_PARAM_DURATION:
+        return sizeof(double);
+    case AG_PARAM_TEXT:
+        return sizeof(const char *);
+    default:
+        return sizeof(int64_t);
+    }
+}
+
+void ag_setting_apply(ag_run *run, const ag_setting *setting)
+{
+    memcpy((char *)run + setting->param->offset, setting->value, value_size(setting->param));
+}
+
+bool ag_config_setting(ag_setting *setting, ag_experiment *experiment, const ag_param *param,
+                       const ag_node *node)
+{
+    ag_findings *findings = &experiment->findings;
+    *setting = (ag_setting){.param = param, .place = node->place};
+    const char *text = ag_node_param_text(findings, node, param);
+    if (text != NULL)
+        text = absolute(findings, param, text, experiment->folder);
+    if (text == NULL)
+        return false;
+    ag_run scratch = {0};
+    if (ag_param_set(&scratch, param, text, &experiment->arena) != AG_OK) {
+        ag_config_failed(findings, node->place);
+        return false;
+    }
+    memcpy(setting->value, (const char *)&scratch + param->offset, value_size(param));
+    return true;
+}
+
+/* --- sections */
+
+/* Names of the parameters below `prefix` without it: "lr", "betas", "init.file". */
+static size_t section_words(const char **words, const char *prefix)
+{
+    size_t n_params = 0;
+    size_t count = 0;
+    const ag_param *params = ag_params(&n_params);
+    size_t length = strlen(prefix);
+    for (size_t i = 0; i < n_params && count < MAX_PARAMS; i++) {
+        if (strncmp(params[i].key, prefix, length) == 0 && params[i].key[length] == '.')
+            words[count++] = params[i].key + length + 1;
+    }
+    return count;
+}
+
+static void unknown_key(ag_findings *findings, const ag_node *key, const char *prefix)
+{
+    const char *words[MAX_PARAMS];
+    size_t count = section_words(words, prefix);
+    ag_config_error(findings, key->place, "section '%s' has no key '%.60s'%s", prefix, key->text,
+                    ag_config_hint(findings, key->text, words, count));
+}
+
+static void read_section(ag_experiment *experiment, const char *prefix, const ag_node *map);
+
+static void read_key(ag_experiment *experiment, const char *prefix, const ag_node *key,
+                     const ag_node *value)
+{
+    ag_findings *findings = &experiment->findings;
+    char full[KEY_SIZE];
+    int length = snprintf(full, sizeof full, "%s.%s", prefix, key->text);
+    const ag_param *param = ag_param_find(full);
+    const char *words[MAX_PARAMS];
+    if (length < KEY_SIZE && param == NULL && section_words(words, full) > 0) {
+        read_section(experiment, full, value);
+        return;
+    }
+    if (length >= KEY_SIZE || param == NULL) {
+        unknown_key(findings, key, prefix);
+        return;
+    }
+    ag_setting setting;
+    experiment->param_places[param_index(param)] = value->place;
+    if (ag_config_setting(&setting, experiment, param, value))
+        ag_setting_apply(&experiment->base, &setting);
+}
+
+static void read_section(ag_experiment *experiment, const char *prefix, const ag_node *map)
+{
+    if (map->kind == AG_NODE_NULL) {
+        ag_config_error(&experiment->findings, map->place, "section '%s' is empty: leave it out",
+                        prefix);
+        return;
+    }
+    if (!ag_node_is(&experiment->findings, map, AG_NODE_MAP, prefix))
+        return;
+    for (size_t i = 0; i < map->count; i++) {
+        bool is_baseline =
+            strcmp(prefix, "compare") == 0 && strcmp(map->keys[i]->text, "baseline") == 0;
+        if (!is_baseline)
+            read_key(experiment, prefix, map->keys[i], map->items[i]);
+    }
+}
+
+/* --- --set */
+
+static const ag_source *set_source(ag_findings *findings, const char *text)
+{
+    ag_source *source = ag_config_alloc(findings, 1, sizeof *source);
+    if (source == NULL)
+        return NULL;
+    *source = (ag_source){"--set", ag_arena_strdup(findings->arena, text), strlen(text)};
+    return source->text != NULL ? source : NULL;
+}
+
+static const ag_param *set_param(ag_findings *findings, const char *key, ag_place place)
+{
+    const ag_param *param = ag_param_find(key);
+    if (param != NULL)
+        return param;
+    const char *nearest = ag_param_nearest(key);
+    ag_config_error(findings, place,
+                    "there is no parameter '%.60s'%s%s%s ('altgrad params' lists "
+                    "them)",
+                    key, nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
+                    nearest != NULL ? "'?" : "");
+    return NULL;
+}
+
+static void set_value(ag_experiment *experiment, const ag_param *param, const char *text,
+                      ag_place place)
+{
+    char folder[PATH_MAX];
+    if (getcwd(folder, sizeof folder) == NULL)
+        folder[0] = '\0';
+    text = absolute(&experiment->findings, param, text, folder);
+    if (text == NULL)
+        return;
+    experiment->param_places[param_index(param)] = place;
+    experiment->on_command_line[param_index(param)] = true;
+    if (ag_param_set(&experiment->base, param, text, &experiment->arena) != AG_OK)
+        ag_config_failed(&experiment->findings, place);
+}
+
+static void read_set(ag_experiment *experiment, const char *text)
+{
+    ag_findings *findings = &experiment->findings;
+    const ag_source *source = set_source(findings, text);
+    if (source == NULL)
+        return;
+    const char *equals = strchr(source->text, '=');
+    ag_place place = {source, 0, source->size};
+    if (equals == NULL || equals == source->text) {
+        ag_config_error(findings, place, "--set takes key=value, such as --set train.steps=100");
+        return;
+    }
+    place.length = (size_t)(equals - source->text);
+    const char *key = ag_arena_strndup(findings->arena, source->text, place.length);
+    if (key == NULL)
+        return;
+    const ag_param *param = set_param(findings, key, place);
+    if (param == NULL)
+        return;
+    place.offset = place.length + 1;
+    place.length = source->size - place.offset;
+    set_value(experiment, param, equals + 1, place);
+}
+
+/* --- the file's top level */
+
+/* "model" of "model.n_layer", into section [KEY_SIZE]. */
+static void section_of(char *section, const ag_param *param)
+{
+    size_t length = strcspn(param->key, ".");
+    memcpy(section, param->key, length);
+    section[length] = '\0';
+}
+
+static bool is_section(const char *word)
+{
+    const char *words[MAX_PARAMS];
+    return strchr(word, '.') == NULL && section_words(words, word) > 0;
+}
+
+size_t ag_config_sections(const char *names[], size_t capacity, ag_findings *findings)
+{
+    size_t n_params = 0;
+    const ag_param *params = ag_params(&n_params);
+    size_t count = 0;
+    for (size_t i = 0; i < n_params; i++) {
+        char section[KEY_SIZE];
+        section_of(section, &params[i]);
+        if (count < capacity && (count == 0 || strcmp(names[count - 1], section) != 0)) {
+            names[count] = ag_arena_strdup(findings->arena, section);
+            count += names[count] != NULL;
+        }
+    }
+    return count;
+}
+
+void ag_config_params(ag_experiment *experiment, const char *const *sets, size_t n_sets)
+{
+    ag_findings *findings = &experiment->findings;
+    size_t n_params = 0;
+    ag_params(&n_params);
+    experiment->param_places = ag_config_alloc(findings, n_params, sizeof(ag_place));
+    experiment->on_command_line = ag_config_alloc(findings, n_params, sizeof(bool));
+    if (experiment->param_places == NULL || experiment->on_command_line == NULL)
+        return;
+    size_t errors = findings->errors;
+    ag_run_defaults(&experiment->base);
+    for (size_t i = 0; i < experiment->root->count; i++) {
+        const char *key = experiment->root->keys[i]->text;
+        if (is_section(key))
+            read_section(experiment, key, experiment->root->items[i]);
+    }
+    for (size_t i = 0; i < n_sets; i++)
+        read_set(experiment, sets[i]);
+    experiment->params_ok = findings->errors == errors;
+}
