@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 
 enum { LONGEST_AXIS_NAME = 64 };
 

@@ -2,7 +2,7 @@
  * and 0.0006 are the same point. */
 #include <string.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 
 size_t ag_axis_find(const ag_experiment *experiment, const char *name)
 {

@@ -1,7 +1,7 @@
 /* The combinations of the grid: every axis multiplied, excludes applied, includes added. */
 #include <string.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 
 /* One entry of exclude: a combination matches when allowed[axis] (NULL: any) holds its point. */
 typedef struct exclusion {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 
 /* The default baseline: the first listed format that leaves everything in BF16. */
 static void default_baseline(ag_experiment *experiment)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 
 static void check_top_level(ag_experiment *experiment)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 
 enum { MESSAGE_BYTES = 1024, CONTEXT_BYTES = 100 };
 

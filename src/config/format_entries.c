@@ -2,7 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 #include "numerics/recipe.h"
 
 enum { DEFAULT_HISTORY = 16, LONGEST_LABEL = 64 };

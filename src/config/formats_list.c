@@ -2,7 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 
 size_t ag_config_format_find(const ag_experiment *experiment, const char *label)
 {

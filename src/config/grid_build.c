@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 #include "data/corpus.h"
 #include "spec/layers.h"
 #include "spec/run_json.h"

@@ -1,7 +1,7 @@
 /* layer_configs: the three forms, all read into ordered rules with a fallback. */
 #include <string.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 #include "numerics/recipe.h"
 
 enum { FORMS = 3 };

@@ -2,7 +2,7 @@
  * so the choice is made once for a layer config and a depth, and shared by all formats and runs. */
 #include <string.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 #include "spec/layers.h"
 
 /* Searches one rule; false where the pattern is too costly, after an error. */

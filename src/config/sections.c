@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 
 enum { KEY_SIZE = 128, MAX_PARAMS = 256 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 
 /* Length of the UTF-8 sequence at `bytes` (RFC 3629), or 0. */
 static size_t utf8_length(const unsigned char *bytes, size_t left)

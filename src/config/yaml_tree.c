@@ -3,7 +3,7 @@
 #include <libfyaml.h>
 #include <string.h>
 
-#include "config/config_internal.h"
+#include "config_internal.h"
 
 typedef struct anchor {
     const char *name;
