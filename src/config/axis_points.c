@@ -41,14 +41,14 @@ static size_t no_point(ag_experiment *experiment, const ag_axis_points *axis, co
     if (axis->broken)
         return SIZE_MAX;
     ag_findings *findings = &experiment->findings;
+    const char *hint = "";
     const char **names = ag_config_alloc(findings, axis->n_points, sizeof *names);
-    if (names == NULL)
-        return SIZE_MAX;
-    for (size_t i = 0; i < axis->n_points; i++)
+    for (size_t i = 0; i < axis->n_points && names != NULL; i++)
         names[i] = axis->points[i].value.text;
+    if (names != NULL && axis->type == AG_AXIS_TEXT) /* no number is a misspelt other */
+        hint = ag_config_hint(findings, node->text, names, axis->n_points);
     ag_config_error(findings, node->place, "axis '%s' has no point '%.60s'%s", axis->name,
-                    node->kind == AG_NODE_NULL ? "null" : node->text,
-                    ag_config_hint(findings, node->text, names, axis->n_points));
+                    node->kind == AG_NODE_NULL ? "null" : node->text, hint);
     return SIZE_MAX;
 }
 

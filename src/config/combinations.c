@@ -155,8 +155,11 @@ static bool reserve(ag_experiment *experiment, size_t more)
     if (old > 0)
         memcpy(grown, experiment->tuples, old * n_axes * sizeof *grown);
     experiment->tuples = grown;
-    for (experiment->n_combinations = 0; experiment->n_combinations < old;)
-        *tuple_slot(experiment) = ++experiment->n_combinations;
+    for (size_t i = 0; i < old; i++) {
+        experiment->n_combinations = i; /* tuple_slot looks for the row of this number */
+        *tuple_slot(experiment) = i + 1;
+    }
+    experiment->n_combinations = old;
     return true;
 }
 

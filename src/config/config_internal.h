@@ -38,6 +38,7 @@ typedef struct ag_source {
     const char *name; /* as it stands before ":line:col" */
     const char *text; /* UTF-8 without 0 bytes */
     size_t size;
+    size_t order; /* findings of the file (0) stand before those of the command line */
 } ag_source;
 
 typedef struct ag_place {

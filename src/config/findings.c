@@ -173,17 +173,15 @@ static void render(ag_text *text, const ag_finding *finding)
         add_excerpt(text, place, start, end);
 }
 
-/* Whether `a` stands before `b`: the file before the command line, then by offset. */
-static bool comes_before(const ag_findings *findings, const ag_finding *a, const ag_finding *b)
+static size_t source_order(const ag_place *place)
 {
-    if (a->place.source != b->place.source) {
-        for (size_t i = 0; i < findings->kept; i++) {
-            if (findings->items[i].place.source == a->place.source)
-                return true;
-            if (findings->items[i].place.source == b->place.source)
-                return false;
-        }
-    }
+    return place->source != NULL ? place->source->order : SIZE_MAX;
+}
+
+static bool comes_before(const ag_finding *a, const ag_finding *b)
+{
+    if (a->place.source != b->place.source)
+        return source_order(&a->place) < source_order(&b->place);
     return a->place.offset < b->place.offset;
 }
 
@@ -192,7 +190,7 @@ void ag_findings_render(ag_text *text, const ag_findings *findings)
     const ag_finding *order[AG_MAX_ERRORS + AG_MAX_WARNINGS];
     for (size_t i = 0; i < findings->kept; i++) {
         size_t at = i;
-        while (at > 0 && comes_before(findings, &findings->items[i], order[at - 1])) {
+        while (at > 0 && comes_before(&findings->items[i], order[at - 1])) {
             order[at] = order[at - 1];
             at--;
         }

@@ -152,10 +152,14 @@ static void apply_scaling(ag_layer_precision *precision, ag_findings *findings, 
         ag_node_word(&word, findings, part, "scaling.granularity", ag_granularity_words,
                      AG_GRANULARITIES))
         edit_all(precision, edit_granularity, &word);
-    if ((part = ag_node_get(node, "amax")) != NULL &&
-        ag_node_word(&word, findings, part, "scaling.amax", ag_amax_words, AG_AMAX_MODES))
-        edit_all(precision, edit_amax, &word);
-    if ((part = ag_node_get(node, "history")) != NULL)
+    bool amax_known = true;
+    if ((part = ag_node_get(node, "amax")) != NULL) {
+        amax_known =
+            ag_node_word(&word, findings, part, "scaling.amax", ag_amax_words, AG_AMAX_MODES);
+        if (amax_known)
+            edit_all(precision, edit_amax, &word);
+    }
+    if ((part = ag_node_get(node, "history")) != NULL && amax_known)
         apply_history(precision, findings, part);
     if ((part = ag_node_get(node, "margin")) != NULL &&
         small_int(&word, findings, part, "scaling.margin", (const int[2]){0, 30}))

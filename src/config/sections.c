@@ -144,12 +144,12 @@ static void read_section(ag_experiment *experiment, const char *prefix, const ag
 
 /* --- --set */
 
-static const ag_source *set_source(ag_findings *findings, const char *text)
+static const ag_source *set_source(ag_findings *findings, const char *text, size_t order)
 {
     ag_source *source = ag_config_alloc(findings, 1, sizeof *source);
     if (source == NULL)
         return NULL;
-    *source = (ag_source){"--set", ag_arena_strdup(findings->arena, text), strlen(text)};
+    *source = (ag_source){"--set", ag_arena_strdup(findings->arena, text), strlen(text), order};
     return source->text != NULL ? source : NULL;
 }
 
@@ -182,10 +182,10 @@ static void set_value(ag_experiment *experiment, const ag_param *param, const ch
         ag_config_failed(&experiment->findings, place);
 }
 
-static void read_set(ag_experiment *experiment, const char *text)
+static void read_set(ag_experiment *experiment, const char *text, size_t order)
 {
     ag_findings *findings = &experiment->findings;
-    const ag_source *source = set_source(findings, text);
+    const ag_source *source = set_source(findings, text, order);
     if (source == NULL)
         return;
     const char *equals = strchr(source->text, '=');
@@ -255,6 +255,6 @@ void ag_config_params(ag_experiment *experiment, const char *const *sets, size_t
             read_section(experiment, key, experiment->root->items[i]);
     }
     for (size_t i = 0; i < n_sets; i++)
-        read_set(experiment, sets[i]);
+        read_set(experiment, sets[i], i + 1);
     experiment->params_ok = findings->errors == errors;
 }

@@ -1,0 +1,203 @@
+/* altgrad plan: the grid of an experiment file, before anything is trained. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "base/arena.h"
+#include "config/select.h"
+#include "plan.h"
+
+static const char s_help[] =
+    "usage: altgrad plan FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--ranks N]\n"
+    "                    [--layers] [--json]\n"
+    "\n"
+    "Reads and checks an experiment file and shows the grid: points per axis, runs, models, what\n"
+    "they need, and what of it the results already hold. Nothing is trained or written.\n"
+    "\n"
+    "  -o OUT           results file to compare with; else what output.file says\n"
+    "  --set KEY=VALUE  a parameter ('altgrad params' lists them), instead of the file's\n"
+    "  --only SEL       axis=value[,value] or the beginning of a run id; all must hold\n"
+    "  --ranks N        time for N runs in parallel (1)\n"
+    "  --layers         the format of each layer and role, per layer config\n"
+    "  --json           the runs as altgrad-train takes them, and their labels\n"
+    "\n"
+    "Left out, formats is [BF16], layer_configs is {uniform: {format: $format}} and seeds is [0];\n"
+    "a layer that no rule matches stays in BF16 unless default_format says another. Order of the\n"
+    "axes: format, layers, those under axes, seed. Exit code 2 when the file has errors.\n"
+    "\n"
+    "example: altgrad plan jobs/quickstart.yaml --only format=E5M2 --layers\n";
+
+/* The argument of an option, or NULL at the end of the line. */
+static const char *argument(int argc, char **argv, int *at)
+{
+    return *at + 1 < argc ? argv[++*at] : NULL;
+}
+
+static bool parse_ranks(int *ranks, const char *text)
+{
+    char *end = NULL;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || value < 1 || value > 1000000)
+        return false;
+    *ranks = (int)value;
+    return true;
+}
+
+/* Takes argv[*at]; an exit code, or -1 to go on. */
+static int parse_option(ag_plan_options *options, int argc, char **argv, int *at)
+{
+    const char *option = argv[*at];
+    if (strcmp(option, "--layers") == 0 || strcmp(option, "--json") == 0) {
+        options->layers |= option[2] == 'l';
+        options->json |= option[2] == 'j';
+        return -1;
+    }
+    static const char *const known[] = {"-o", "--set", "--only", "--ranks"};
+    size_t which = 0;
+    while (which < 4 && strcmp(option, known[which]) != 0)
+        which++;
+    if (which == 4)
+        return ag_app_usage("plan", "there is no option '%s'", option);
+    const char *value = argument(argc, argv, at);
+    if (value == NULL)
+        return ag_app_usage("plan", "%s needs a value", option);
+    if (which == 0)
+        options->out = value;
+    else if (which == 1)
+        options->sets[options->n_sets++] = value;
+    else if (which == 2)
+        options->only[options->n_only++] = value;
+    else if (!parse_ranks(&options->ranks, value))
+        return ag_app_usage("plan", "--ranks takes a number from 1 on, not '%s'", value);
+    return -1;
+}
+
+static int parse_options(ag_plan_options *options, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(s_help, stdout);
+            return AG_EXIT_OK;
+        }
+        if (argv[i][0] == '-') {
+            int code = parse_option(options, argc, argv, &i);
+            if (code >= 0)
+                return code;
+        } else if (options->file == NULL) {
+            options->file = argv[i];
+        } else {
+            return ag_app_usage("plan", "one experiment file at a time, not also '%s'", argv[i]);
+        }
+    }
+    if (options->file == NULL)
+        return ag_app_usage("plan", "which experiment file?");
+    return -1;
+}
+
+/* --- the report */
+
+enum { SHOWN_POINTS = 8 };
+
+static void add_axis(ag_text *text, const ag_experiment *experiment, size_t axis, ag_arena *arena)
+{
+    const ag_axis_value *values = NULL;
+    size_t count = ag_experiment_axis_points(experiment, axis, &values, arena);
+    ag_text_printf(text, "  %-16s %4zu  ", ag_experiment_grid(experiment)->axes[axis].name, count);
+    for (size_t i = 0; i < count; i++) {
+        if (count > SHOWN_POINTS && i == SHOWN_POINTS - 2) {
+            ag_text_add(text, ", ...");
+            i = count - 1;
+        }
+        ag_text_printf(text, "%s%s", i > 0 ? ", " : "", values[i].text);
+    }
+    ag_text_add(text, "\n");
+}
+
+static void add_grid(ag_text *text, const ag_experiment *experiment, const ag_plan_options *options,
+                     size_t n_selected, ag_arena *arena)
+{
+    const ag_grid *grid = ag_experiment_grid(experiment);
+    ag_experiment_counts counts = ag_experiment_counted(experiment);
+    ag_text_printf(text, "experiment %s (%s)\n\ngrid\n", grid->name, options->file);
+    for (size_t a = 0; a < grid->n_axes; a++)
+        add_axis(text, experiment, a, arena);
+    ag_text_printf(text, "\nruns\n  %zu combinations", counts.multiplied);
+    if (counts.excluded > 0)
+        ag_text_printf(text, " - %zu excluded", counts.excluded);
+    if (counts.included > 0)
+        ag_text_printf(text, " + %zu included", counts.included);
+    if (counts.folded > 0)
+        ag_text_printf(text, " - %zu that resolve to the same run as another", counts.folded);
+    ag_text_printf(text, " = %zu runs\n", grid->n_runs);
+    if (options->n_only > 0)
+        ag_text_printf(text, "  %zu of them selected by --only\n", n_selected);
+}
+
+static ag_status report(ag_text *text, const ag_experiment *experiment,
+                        const ag_plan_options *options, const bool *selected)
+{
+    const ag_grid *grid = ag_experiment_grid(experiment);
+    if (options->json) {
+        ag_plan_json(text, grid, selected);
+        return AG_OK;
+    }
+    size_t n_selected = 0;
+    for (size_t r = 0; r < grid->n_runs; r++)
+        n_selected += selected[r];
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    add_grid(text, experiment, options, n_selected, &arena);
+    ag_status status = ag_plan_models(text, grid, selected, options->ranks);
+    if (status == AG_OK && options->layers)
+        status = ag_plan_layers(text, grid, selected);
+    ag_arena_deinit(&arena);
+    return status;
+}
+
+static ag_status plan(const ag_plan_options *options)
+{
+    ag_text text;
+    ag_text_init(&text);
+    ag_experiment *experiment = NULL;
+    bool *selected = NULL;
+    ag_status status =
+        ag_experiment_load(&experiment, options->file, options->sets, options->n_sets, &text);
+    fputs(text.data, stderr);
+    ag_text_deinit(&text);
+    if (status != AG_OK)
+        goto cleanup;
+    const ag_grid *grid = ag_experiment_grid(experiment);
+    selected = calloc(grid->n_runs, sizeof *selected);
+    if (selected == NULL)
+        status = ag_fail(AG_ERR_SYSTEM, "out of memory");
+    else
+        status = ag_select_runs(selected, grid, options->only, options->n_only);
+    if (status != AG_OK || (status = report(&text, experiment, options, selected)) != AG_OK)
+        goto cleanup;
+    if (text.failed)
+        status = ag_fail(AG_ERR_SYSTEM, "out of memory");
+    else
+        fputs(text.data, stdout);
+cleanup:
+    free(selected);
+    ag_text_deinit(&text);
+    ag_experiment_destroy(experiment);
+    return status;
+}
+
+int ag_cmd_plan(int argc, char **argv)
+{
+    ag_plan_options options = {.ranks = 1};
+    options.sets = calloc((size_t)argc, sizeof *options.sets);
+    options.only = calloc((size_t)argc, sizeof *options.only);
+    int code = AG_EXIT_SYSTEM;
+    if (options.sets != NULL && options.only != NULL) {
+        code = parse_options(&options, argc, argv);
+        if (code < 0)
+            code = ag_app_exit(plan(&options));
+    }
+    free(options.sets);
+    free(options.only);
+    return code;
+}

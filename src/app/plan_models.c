@@ -1,0 +1,172 @@
+/* What the models of a plan cost: parameters, tokens, disk and time. */
+#include <string.h>
+
+#include "base/arena.h"
+#include "data/batch.h"
+#include "plan.h"
+#include "spec/layers.h"
+#include "spec/tensors.h"
+
+/* Multiplications and additions of one token's forward pass: every linear layer, and attention over
+ * the whole window. The backward pass takes twice as many. */
+static double forward_flops(const ag_run *run)
+{
+    const ag_model_spec *model = &run->model;
+    double flops = 0;
+    for (size_t i = 0; i < ag_layer_count(model); i++) {
+        ag_layer layer = ag_layer_at(model, run->facts.vocab_size, i);
+        flops += 2.0 * (double)layer.inputs * (double)layer.outputs;
+    }
+    return flops + 4.0 * (double)model->n_layer * (double)model->n_embd * (double)model->block_size;
+}
+
+/* Tokens of all evaluations; each is done with and without quantisers. */
+static double eval_tokens(const ag_run *run)
+{
+    ag_corpus corpus = {.facts = run->facts};
+    double all = (double)ag_val_windows(&corpus, run);
+    double some = (double)run->eval.windows < all ? (double)run->eval.windows : all;
+    double evals = run->eval.every > 0 ? (double)(run->train.steps / run->eval.every) : 0;
+    return 2 * (evals * some + all) * (double)run->model.block_size;
+}
+
+static size_t count_parameters(const ag_run *run)
+{
+    ag_arena arena;
+    ag_tensor_table table;
+    ag_arena_init_growing(&arena);
+    size_t count = 0;
+    if (ag_tensor_table_make(&table, &run->model, run->facts.vocab_size, &arena) == AG_OK)
+        count = ag_tensor_parameters(&table);
+    ag_arena_deinit(&arena);
+    return count;
+}
+
+ag_plan_cost ag_plan_run_cost(const ag_run *run)
+{
+    ag_plan_cost cost = {.parameters = count_parameters(run)};
+    double forward = forward_flops(run);
+    double copies = run->output.weights == AG_WEIGHTS_INITIAL_FINAL ? 2
+                    : run->output.weights == AG_WEIGHTS_FINAL       ? 1
+                                                                    : 0;
+    ag_corpus corpus = {.facts = run->facts};
+    cost.tokens = (double)run->train.steps * (double)run->train.batch_size *
+                  (double)run->train.grad_accum * (double)run->model.block_size;
+    cost.flops = 3 * forward * cost.tokens + forward * eval_tokens(run);
+    /* a step stores three reals and two flags, a window of the last evaluation two reals */
+    cost.disk = copies * 4.0 * (double)cost.parameters + 26.0 * (double)run->train.steps +
+                16.0 * (double)ag_val_windows(&corpus, run);
+    return cost;
+}
+
+/* --- distinct models */
+
+typedef struct model_row {
+    const ag_run *run; /* the first that has it */
+    ag_plan_cost cost;
+    size_t runs;
+} model_row;
+
+static bool same_shape(const ag_run *a, const ag_run *b)
+{
+    return a->model.n_layer == b->model.n_layer && a->model.n_head == b->model.n_head &&
+           a->model.n_embd == b->model.n_embd && a->model.block_size == b->model.block_size &&
+           a->model.bias == b->model.bias && a->model.tie_weights == b->model.tie_weights &&
+           strcmp(a->facts.digest, b->facts.digest) == 0 && a->train.steps == b->train.steps &&
+           a->train.batch_size == b->train.batch_size && a->train.grad_accum == b->train.grad_accum;
+}
+
+typedef struct totals {
+    double flops;
+    double longest; /* flops of one run */
+    double disk;
+} totals;
+
+static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const bool *selected)
+{
+    size_t count = 0;
+    for (size_t r = 0; r < grid->n_runs; r++) {
+        if (!selected[r])
+            continue;
+        size_t at = 0;
+        while (at < count && !same_shape(rows[at].run, &grid->runs[r]))
+            at++;
+        if (at == count) {
+            rows[count++] =
+                (model_row){.run = &grid->runs[r], .cost = ag_plan_run_cost(&grid->runs[r])};
+        }
+        const ag_plan_cost *cost = &rows[at].cost;
+        rows[at].runs++;
+        sum->flops += cost->flops;
+        sum->disk += cost->disk;
+        if (cost->flops > sum->longest)
+            sum->longest = cost->flops;
+    }
+    return count;
+}
+
+/* 1234567 as "1.23 M". */
+static void add_amount(ag_text *text, double amount, int width)
+{
+    static const char units[] = " kMGTP";
+    size_t unit = 0;
+    while (amount >= 1000 && unit + 2 < sizeof units) {
+        amount /= 1000;
+        unit++;
+    }
+    ag_text_printf(text, "%*.*f %c", width - 2, unit > 0 ? 2 : 0, amount, units[unit]);
+}
+
+static void add_time(ag_text *text, double seconds)
+{
+    if (seconds < 120)
+        ag_text_printf(text, "%.0f s", seconds);
+    else if (seconds < 7200)
+        ag_text_printf(text, "%.0f min", seconds / 60);
+    else if (seconds < 172800)
+        ag_text_printf(text, "%.1f h", seconds / 3600);
+    else
+        ag_text_printf(text, "%.1f days", seconds / 86400);
+}
+
+static void add_row(ag_text *text, const model_row *row)
+{
+    const ag_run *run = row->run;
+    ag_text_printf(text, "  %6lld %6lld %6lld %6lld %7zu", (long long)run->model.n_layer,
+                   (long long)run->model.n_head, (long long)run->model.n_embd,
+                   (long long)run->model.block_size, row->runs);
+    add_amount(text, (double)row->cost.parameters, 12);
+    add_amount(text, row->cost.tokens, 12);
+    double epochs = row->cost.tokens / (double)run->facts.train_tokens;
+    double per_parameter = row->cost.tokens / (double)row->cost.parameters;
+    ag_text_printf(text, " %8.2f %11.2f   ", epochs, per_parameter);
+    add_time(text, row->cost.flops / (AG_PLAN_GFLOPS * 1e9));
+    ag_text_add(text, "\n");
+}
+
+ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selected, int ranks)
+{
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    model_row *rows = ag_arena_alloc(&arena, (grid->n_runs + 1) * sizeof *rows);
+    if (rows == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    totals sum = {0};
+    size_t count = collect(rows, &sum, grid, selected);
+    ag_text_add(text, "\nmodels\n  layers  heads  width  block    runs  parameters      tokens   "
+                      "epochs  tok/param   time each\n");
+    for (size_t i = 0; i < count; i++)
+        add_row(text, &rows[i]);
+    ag_arena_deinit(&arena);
+    double core_s = sum.flops / (AG_PLAN_GFLOPS * 1e9);
+    double longest_s = sum.longest / (AG_PLAN_GFLOPS * 1e9);
+    double wall_s = core_s / ranks > longest_s ? core_s / ranks : longest_s;
+    ag_text_add(text, "\nneeds\n  disk       ");
+    add_amount(text, sum.disk, 0);
+    ag_text_printf(text, "B\n  core time  ");
+    add_time(text, core_s);
+    ag_text_printf(text, " (an estimate: %d GFLOP/s a core)\n  wall time  ", AG_PLAN_GFLOPS);
+    add_time(text, wall_s);
+    ag_text_printf(text, " with %d rank%s\n", ranks, ranks == 1 ? "" : "s");
+    return AG_OK;
+}
