@@ -102,6 +102,7 @@ ag_status ag_experiment_load_with(ag_experiment **out, const char *path,
                                   const ag_experiment_options *options, ag_text *diagnostics)
 {
     *out = NULL;
+    ag_error_clear(); /* messages recorded from here on become findings */
     ag_experiment *experiment = calloc(1, sizeof *experiment);
     if (experiment == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");

@@ -19,11 +19,12 @@ static bool same_data(const ag_data_spec *a, const ag_data_spec *b)
            a->tokens == b->tokens && a->seed == b->seed;
 }
 
-/* Where the run's data was said: on an axis, in the file, or nowhere. */
+/* Where a parameter that begins with `prefix` was said: on an axis (no tuple: none), in the file or
+ * on the command line; else where its section or the file begins. */
 static ag_place param_place(const ag_experiment *experiment, const uint32_t *tuple,
                             const char *prefix)
 {
-    for (size_t a = 0; a < experiment->n_axes; a++) {
+    for (size_t a = 0; tuple != NULL && a < experiment->n_axes; a++) {
         const ag_point *point = &experiment->axes[a].points[tuple[a]];
         for (size_t s = 0; s < point->n_settings; s++) {
             if (strncmp(point->settings[s].param->key, prefix, strlen(prefix)) == 0)
@@ -37,7 +38,7 @@ static ag_place param_place(const ag_experiment *experiment, const uint32_t *tup
             strncmp(params[i].key, prefix, strlen(prefix)) == 0)
             return experiment->param_places[i];
     }
-    return (ag_place){0};
+    return experiment->root->place;
 }
 
 /* A corpus is looked at once for each (data, block_size) of the grid. */
@@ -169,6 +170,15 @@ static bool identify(ag_run *run, ag_experiment *experiment)
     return false;
 }
 
+/* Without a combination, because axes have errors, the run of the sections is checked all the same:
+ * data that is not found should not wait for the next attempt. */
+static void check_base(ag_experiment *experiment)
+{
+    ag_run run = experiment->base;
+    if (experiment->params_ok && check_run(experiment, &run, NULL))
+        set_facts(&run, experiment, NULL);
+}
+
 static void fill_axes(ag_experiment *experiment)
 {
     ag_axis *axes = ag_config_alloc(&experiment->findings, experiment->n_axes, sizeof *axes);
@@ -189,6 +199,8 @@ void ag_config_build(ag_experiment *experiment)
         return;
     grid->runs = experiment->runs;
     grid->labels = labels;
+    if (experiment->n_combinations == 0)
+        check_base(experiment);
     for (size_t i = 0; i < experiment->n_combinations; i++) {
         if (ag_config_full(&experiment->findings))
             return;
