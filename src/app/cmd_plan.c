@@ -169,10 +169,11 @@ static ag_status plan(const ag_plan_options *options)
         goto cleanup;
     const ag_grid *grid = ag_experiment_grid(experiment);
     selected = calloc(grid->n_runs, sizeof *selected);
-    if (selected == NULL)
+    if (selected == NULL) {
         status = ag_fail(AG_ERR_SYSTEM, "out of memory");
-    else
-        status = ag_select_runs(selected, grid, options->only, options->n_only);
+        goto cleanup;
+    }
+    status = ag_select_runs(selected, grid, options->only, options->n_only);
     if (status != AG_OK || (status = report(&text, experiment, options, selected)) != AG_OK)
         goto cleanup;
     if (text.failed)

@@ -364,7 +364,7 @@ static void check_owners(ag_experiment *experiment)
     size_t n_params = 0;
     ag_params(&n_params);
     const ag_axis_points **owners =
-        ag_config_alloc(&experiment->findings, n_params, sizeof *owners);
+        ag_config_alloc(&experiment->findings, n_params, sizeof(const ag_axis_points *));
     for (size_t a = 0; a < experiment->n_axes && owners != NULL; a++) {
         const ag_axis_points *axis = &experiment->axes[a];
         for (size_t p = 0; p < axis->n_points; p++) {

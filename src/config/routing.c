@@ -101,7 +101,8 @@ static const ag_target *const *targets_of(ag_experiment *experiment, const route
     size_t count = layer_count(key->n_layer);
     if (!take_layers(experiment, count))
         return NULL;
-    const ag_target **targets = ag_config_alloc(&experiment->findings, count, sizeof *targets);
+    const ag_target **targets =
+        ag_config_alloc(&experiment->findings, count, sizeof(const ag_target *));
     if (targets == NULL)
         return NULL;
     ag_model_spec model = {.n_layer = key->n_layer, .n_embd = 1};

@@ -83,7 +83,8 @@ static bool append(tree_builder *builder, level *top, const ag_node *node)
 {
     if (top->count == top->capacity) {
         size_t capacity = top->capacity > 0 ? 2 * top->capacity : 8;
-        const ag_node **grown = ag_config_alloc(builder->findings, capacity, sizeof *grown);
+        const ag_node **grown =
+            ag_config_alloc(builder->findings, capacity, sizeof(const ag_node *));
         if (grown == NULL)
             return false;
         if (top->count > 0)
@@ -203,8 +204,8 @@ static bool fill_map(tree_builder *builder, level *top)
 {
     ag_node *node = top->node;
     node->count = top->count / 2;
-    node->keys = ag_config_alloc(builder->findings, node->count, sizeof *node->keys);
-    node->items = ag_config_alloc(builder->findings, node->count, sizeof *node->items);
+    node->keys = ag_config_alloc(builder->findings, node->count, sizeof(const ag_node *));
+    node->items = ag_config_alloc(builder->findings, node->count, sizeof(const ag_node *));
     if (node->keys == NULL || node->items == NULL)
         return false;
     for (size_t i = 0; i < node->count; i++) {
