@@ -19,11 +19,13 @@
 
 typedef struct ag_store ag_store;
 
-/* Facts about the job that are stored in /experiment. Texts may be "". */
+/* Facts about the job that are stored in /experiment. Texts may be NULL. */
 typedef struct ag_job_facts {
-    const char *build;     /* altgrad's version and git revision */
-    const char *libraries; /* "HDF5 1.10.8, Open MPI 4.1.4, OpenBLAS 0.3.21 SkylakeX, ..." */
-    const char *hosts;     /* comma-separated, one a rank */
+    const char *build;      /* altgrad's version and git revision */
+    const char *libraries;  /* "HDF5 1.10.8, Open MPI 4.1.4, OpenBLAS 0.3.21 SkylakeX, ..." */
+    const char *hosts;      /* comma-separated, one a rank */
+    const char *job;        /* of the batch system: "SLURM 1234, 2 nodes" */
+    const char *vocabulary; /* JSON array of the tokens' texts, where data.text has characters */
     int ranks;
 } ag_job_facts;
 
@@ -42,6 +44,10 @@ ag_status ag_store_open(ag_store **out, const char *path, const ag_grid *grid,
 
 /* Gives ownership back. NULL is fine. */
 void ag_store_close(ag_store *store);
+
+/* The heartbeat: call it every half minute or so. AG_ERR_SYSTEM when somebody took over, and then
+ * nothing may be written any more. */
+ag_status ag_store_beat(ag_store *store);
 
 /* Whether the run is complete. */
 bool ag_store_has(const ag_store *store, const char *id);

@@ -5,7 +5,10 @@
 #include <hdf5.h>
 #include <stdbool.h>
 
+#include "base/text.h"
+#include "spec/grid.h"
 #include "store/record.h"
+#include "store/store.h"
 
 #define AG_RESULTS_FORMAT "altgrad-results"
 #define AG_RUN_FORMAT "altgrad-run"
@@ -153,5 +156,152 @@ void ag_summary_of(ag_run_summary *summary, const ag_record *record);
 
 /* zlib's crc32, of any length. */
 uint32_t ag_crc32(const void *bytes, size_t count);
+
+/* --- files.c: whole under their name, or not there */
+
+#define AG_TEMPORARY ".part"
+enum { AG_PATH_SIZE = 4096 };
+
+typedef struct ag_ids {
+    size_t count;
+    char (*id)[AG_ID_LENGTH + 1]; /* sorted */
+} ag_ids;
+
+ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *name);
+ag_status ag_write_whole(const char *path, const void *bytes, size_t size);
+ag_status ag_read_whole(ag_text *text, const char *path);
+ag_status ag_rename_synced(const char *from, const char *to);
+ag_status ag_sync_file(const char *path);
+ag_status ag_sync_folder(const char *folder);
+ag_status ag_make_folders(const char *path);
+ag_status ag_make_parent(const char *path);
+void ag_remove_folder(const char *path);
+bool ag_is_folder(const char *path);
+bool ag_is_file(const char *path);
+
+/* libhdf5 crashes where the disk is full, so the room is looked for before it writes. */
+ag_status ag_check_room(const char *folder, const char *what, double bytes);
+
+/* The ids of the run files in a folder; none where there is no folder. */
+ag_status ag_list_runs(ag_ids *ids, const char *folder, ag_arena *arena);
+bool ag_ids_have(const ag_ids *ids, const char *id);
+
+/* --- places.c: where everything lies, and what is read of it without HDF5 */
+
+typedef struct ag_places {
+    char results[AG_PATH_SIZE]; /* OUT.h5 */
+    char folder[AG_PATH_SIZE];  /* OUT.h5.d, which holds the others */
+    char owner[AG_PATH_SIZE];
+    char grid[AG_PATH_SIZE];
+    char facts[AG_PATH_SIZE];
+    char events[AG_PATH_SIZE];
+    char failed[AG_PATH_SIZE];
+    char logs[AG_PATH_SIZE];
+    char runs[AG_PATH_SIZE];       /* there = spooled: its files are the truth */
+    char runs_new[AG_PATH_SIZE];   /* of a packed file that is being extended */
+    char runs_old[AG_PATH_SIZE];   /* of a file that was packed */
+    char unfinished[AG_PATH_SIZE]; /* the results file that is being written */
+} ag_places;
+
+ag_status ag_places_of(ag_places *places, const char *path);
+ag_status ag_run_path(char path[AG_PATH_SIZE], const char *folder, const char *id);
+
+/* --- owner.c */
+
+typedef struct ag_owner {
+    char host[256];
+    long pid;
+    char started[32]; /* when the process did, as /proc says: a pid may be used again */
+    char token[33];
+    char job[64];
+} ag_owner;
+
+/* Takes ownership of the folder. AG_ERR_SYSTEM when somebody else has it. */
+ag_status ag_owner_take(ag_owner *owner, const ag_places *places, const char *job, bool take_over);
+void ag_owner_leave(const ag_owner *owner, const ag_places *places);
+
+/* Whether the folder is still ours; AG_ERR_SYSTEM says who took it. */
+ag_status ag_owner_check(const ag_owner *owner, const ag_places *places);
+
+/* Whether this process or its parent owns the folder: a child that publishes works for its parent.
+ */
+bool ag_owner_is_near(const ag_places *places);
+
+/* --- notes.c: small JSON files beside the runs */
+
+typedef struct ag_facts {
+    const char *created; /* when the results were begun, UTC */
+    ag_job_facts job;    /* its texts are never NULL here */
+} ag_facts;
+
+ag_status ag_facts_write(const ag_facts *facts, const char *path);
+ag_status ag_facts_read(ag_facts *facts, const char *path, ag_arena *arena);
+
+ag_status ag_failure_write(const ag_failure *failure, const char *folder);
+void ag_failure_remove(const char *id, const char *folder);
+
+/* False where the run did not fail. The reason goes to the arena. */
+bool ag_failure_read(ag_failure *failure, const char *id, const char *folder, ag_arena *arena);
+
+/* --- gather.c: everything that a results file is made of */
+
+typedef struct ag_entry {
+    ag_run_summary summary;
+    ag_timing timing;
+    const ag_label *label; /* the first; NULL for an orphan */
+    bool has_file;         /* not a failed run */
+    int64_t evals;
+    const int64_t *eval_step;
+} ag_entry;
+
+typedef struct ag_gathered {
+    ag_places places;
+    ag_facts facts;
+    ag_grid grid;
+    ag_text grid_text;
+    size_t n_entries;
+    ag_entry *entries; /* runs of the grid in its order, then orphans by id */
+    ag_arena arena;
+} ag_gathered;
+
+ag_status ag_gather(ag_gathered *gathered, const ag_places *places);
+void ag_gathered_deinit(ag_gathered *gathered);
+
+/* --- state.c: what there is at a path, and the way back from packed to spooled */
+
+typedef enum ag_state {
+    AG_STATE_NONE,    /* neither results file nor run files */
+    AG_STATE_SPOOLED, /* the run files are the truth */
+    AG_STATE_PACKED   /* OUT.h5 is */
+} ag_state;
+
+/* AG_ERR_FILE where OUT.h5 is not ours, damaged, or lacks the run files that it speaks of. */
+ag_status ag_state_of(ag_state *state, const ag_places *places);
+
+/* The ids in a results file that have results, and the text of its grid. Sorted, in the arena. */
+ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *places,
+                        ag_arena *arena);
+
+/* Writes the runs of a packed file back as run files. */
+ag_status ag_unpack(const ag_places *places);
+
+/* --- verify.c: compares every dataset of every run with its checksum. */
+ag_status ag_results_verify(const char *path);
+
+/* --- what a results file holds beside /runs */
+void ag_write_tables(ag_h5 *h5, const ag_gathered *gathered);      /* results_tables.c */
+void ag_write_descriptors(ag_h5 *h5, const ag_gathered *gathered); /* results_formats.c */
+
+/* The columns of the axes' values, each name free of dots and unlike those of `taken`. Offsets
+ * start at `start`; *row_size is where they end. */
+ag_column *ag_axis_columns(size_t *row_size, const ag_grid *grid, size_t start,
+                           const ag_table *taken, ag_arena *arena);
+
+typedef struct ag_curves ag_curves; /* results_curves.c */
+
+/* NULL where there is nothing to show, or after a failure: the other two then do nothing. */
+ag_curves *ag_curves_begin(ag_h5 *h5, const ag_gathered *gathered);
+void ag_curves_add(ag_curves *curves, size_t entry, ag_h5 *from, hid_t run);
+void ag_curves_end(ag_curves *curves);
 
 #endif

@@ -1,0 +1,223 @@
+/* Files that survive a kill and a full disk: whole under their name, or not there. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "store_internal.h"
+
+ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *name)
+{
+    int length = snprintf(path, AG_PATH_SIZE, "%s/%s", folder, name);
+    if (length < 0 || length >= AG_PATH_SIZE)
+        return ag_fail(AG_ERR_INPUT, "the path %.80s.../%.80s is longer than %d characters", folder,
+                       name, AG_PATH_SIZE);
+    return AG_OK;
+}
+
+static void folder_of(char folder[AG_PATH_SIZE], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        snprintf(folder, AG_PATH_SIZE, ".");
+    else
+        snprintf(folder, AG_PATH_SIZE, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+/* Some file systems cannot sync a folder; their renames are as safe as they get. */
+ag_status ag_sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ag_fail_errno("cannot open %s", folder);
+    bool failed = fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP;
+    ag_status status = failed ? ag_fail_errno("cannot sync %s", folder) : AG_OK;
+    close(fd);
+    return status;
+}
+
+ag_status ag_sync_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ag_fail_errno("cannot open %s", path);
+    ag_status status = fsync(fd) != 0 ? ag_fail_errno("cannot write %s", path) : AG_OK;
+    close(fd);
+    return status;
+}
+
+ag_status ag_rename_synced(const char *from, const char *to)
+{
+    char folder[AG_PATH_SIZE];
+    folder_of(folder, to);
+    if (rename(from, to) != 0)
+        return ag_fail_errno("cannot rename %s to %s", from, to);
+    return ag_sync_folder(folder);
+}
+
+static ag_status write_all(int fd, const char *path, const void *bytes, size_t size)
+{
+    const char *at = bytes;
+    for (size_t left = size; left > 0;) {
+        ssize_t written = write(fd, at, left);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return ag_fail_errno("cannot write the %zu bytes of %s", size, path);
+        at += written;
+        left -= (size_t)written;
+    }
+    if (fsync(fd) != 0)
+        return ag_fail_errno("cannot write the %zu bytes of %s", size, path);
+    return AG_OK;
+}
+
+ag_status ag_write_whole(const char *path, const void *bytes, size_t size)
+{
+    char temporary[AG_PATH_SIZE];
+    int length = snprintf(temporary, sizeof temporary, "%s" AG_TEMPORARY, path);
+    if (length < 0 || length >= AG_PATH_SIZE)
+        return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return ag_fail_errno("cannot create %s", temporary);
+    ag_status status = write_all(fd, path, bytes, size);
+    if (close(fd) != 0 && status == AG_OK)
+        status = ag_fail_errno("cannot write %s", path);
+    if (status == AG_OK)
+        status = ag_rename_synced(temporary, path);
+    if (status != AG_OK)
+        unlink(temporary);
+    return status;
+}
+
+ag_status ag_read_whole(ag_text *text, const char *path)
+{
+    char part[16 * 1024];
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return ag_fail_errno("cannot read %s", path);
+    size_t count;
+    while ((count = fread(part, 1, sizeof part, file)) > 0)
+        ag_text_add_n(text, part, count);
+    bool failed = ferror(file) != 0;
+    (void)fclose(file);
+    if (failed)
+        return ag_fail(AG_ERR_SYSTEM, "cannot read %s", path);
+    if (text->failed)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %s", path);
+    return AG_OK;
+}
+
+/* mkdir -p. */
+ag_status ag_make_folders(const char *path)
+{
+    char partial[AG_PATH_SIZE];
+    snprintf(partial, sizeof partial, "%s", path);
+    for (char *slash = strchr(partial + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(partial, 0777) != 0 && errno != EEXIST)
+            return ag_fail_errno("cannot create the folder %s", partial);
+        *slash = '/';
+    }
+    if (mkdir(partial, 0777) != 0 && errno != EEXIST)
+        return ag_fail_errno("cannot create the folder %s", partial);
+    return AG_OK;
+}
+
+ag_status ag_make_parent(const char *path)
+{
+    char folder[AG_PATH_SIZE];
+    folder_of(folder, path);
+    return ag_make_folders(folder);
+}
+
+bool ag_is_folder(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
+bool ag_is_file(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISREG(facts.st_mode);
+}
+
+/* A folder of files, without folders inside. Best effort: what stays is removed the next time. */
+void ag_remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        unlinkat(dirfd(folder), entry->d_name, 0);
+    closedir(folder);
+    rmdir(path);
+}
+
+ag_status ag_check_room(const char *folder, const char *what, double bytes)
+{
+    struct statvfs fs;
+    if (statvfs(folder, &fs) != 0)
+        return ag_fail_errno("cannot tell how full the disk of %s is", folder);
+    double room = (double)fs.f_bavail * (double)fs.f_frsize;
+    if (room < bytes)
+        return ag_fail(AG_ERR_SYSTEM,
+                       "%s: no space left: about %.0f MiB are needed and the disk has %.0f MiB. "
+                       "What is stored already is safe; make room and run the same command again",
+                       what, bytes / 1048576, room / 1048576);
+    return AG_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static bool id_of_name(char id[AG_ID_LENGTH + 1], const char *name)
+{
+    if (strspn(name, "0123456789abcdef") != AG_ID_LENGTH || strcmp(name + AG_ID_LENGTH, ".h5") != 0)
+        return false;
+    memcpy(id, name, AG_ID_LENGTH);
+    id[AG_ID_LENGTH] = '\0';
+    return true;
+}
+
+static size_t count_entries(DIR *folder)
+{
+    size_t count = 0;
+    while (readdir(folder) != NULL)
+        count++;
+    rewinddir(folder);
+    return count;
+}
+
+ag_status ag_list_runs(ag_ids *ids, const char *folder, ag_arena *arena)
+{
+    *ids = (ag_ids){0};
+    DIR *entries = opendir(folder);
+    if (entries == NULL)
+        return errno == ENOENT ? AG_OK : ag_fail_errno("cannot list %s", folder);
+    size_t most = count_entries(entries);
+    ids->id = ag_arena_alloc(arena, most * sizeof *ids->id);
+    if (ids->id == NULL) {
+        closedir(entries);
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the names in %s", folder);
+    }
+    for (struct dirent *entry; ids->count < most && (entry = readdir(entries)) != NULL;)
+        ids->count += id_of_name(ids->id[ids->count], entry->d_name);
+    closedir(entries);
+    qsort(ids->id, ids->count, sizeof *ids->id, by_id);
+    return AG_OK;
+}
+
+bool ag_ids_have(const ag_ids *ids, const char *id)
+{
+    return ids->count > 0 && bsearch(id, ids->id, ids->count, sizeof *ids->id, by_id) != NULL;
+}

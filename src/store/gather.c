@@ -1,0 +1,128 @@
+/* Collects what a results file is made of: the grid, the facts, and of each run file its summary.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_internal.h"
+
+static const ag_label **first_labels(const ag_grid *grid, ag_arena *arena)
+{
+    const ag_label **labels = ag_arena_alloc(arena, grid->n_runs * sizeof *labels);
+    for (size_t i = grid->n_labels; labels != NULL && i-- > 0;)
+        labels[grid->labels[i].run] = &grid->labels[i];
+    return labels;
+}
+
+static ag_status read_entry(ag_entry *entry, const char *id, ag_gathered *g)
+{
+    char path[AG_PATH_SIZE];
+    char name[32];
+    ag_h5 h5;
+    ag_array steps = {.type = AG_CELL_I64};
+    AG_TRY(ag_run_path(path, g->places.runs, id));
+    ag_h5_open(&h5, path, AG_RUN_FORMAT, NULL);
+    snprintf(name, sizeof name, "runs/%s", id);
+    hid_t run = ag_h5_group(&h5, h5.id, name);
+    ag_h5_get(&h5, run, ag_summary_columns, ag_n_summary_columns, &entry->summary);
+    hid_t timing = ag_h5_group(&h5, run, "timing");
+    ag_h5_get(&h5, timing, ag_timing_columns, ag_n_timing_columns, &entry->timing);
+    ag_h5_read(&h5, run, "val/eval_step", &steps, &g->arena);
+    entry->evals = (int64_t)steps.dims[0];
+    entry->eval_step = steps.data;
+    entry->has_file = true;
+    ag_h5_release(timing);
+    ag_h5_release(run);
+    return ag_h5_close(&h5);
+}
+
+static void fill_failed(ag_entry *entry, const ag_run *run, const char *reason)
+{
+    entry->summary = (ag_run_summary){
+        .seed = run->seed, .loss = NAN, .val_loss = NAN, .val_loss_hp = NAN, .entropy_rate = NAN};
+    snprintf(entry->summary.id, sizeof entry->summary.id, "%s", run->id);
+    snprintf(entry->summary.status, sizeof entry->summary.status, "failed");
+    snprintf(entry->summary.reason, sizeof entry->summary.reason, "%s", reason);
+}
+
+/* The grid's runs, in its order: those with a file, and those that failed. */
+static ag_status add_grid(ag_gathered *g, const ag_ids *files)
+{
+    const ag_label **labels = first_labels(&g->grid, &g->arena);
+    if (labels == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", g->grid.n_runs);
+    for (size_t i = 0; i < g->grid.n_runs; i++) {
+        const ag_run *run = &g->grid.runs[i];
+        ag_entry *entry = &g->entries[g->n_entries];
+        ag_failure failure;
+        if (ag_ids_have(files, run->id))
+            AG_TRY(read_entry(entry, run->id, g));
+        else if (ag_failure_read(&failure, run->id, g->places.failed, &g->arena))
+            fill_failed(entry, run, failure.reason);
+        else
+            continue;
+        entry->label = labels[i];
+        g->n_entries++;
+    }
+    return AG_OK;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Run files that no run of the grid asks for any more: kept, and marked. */
+static ag_status add_orphans(ag_gathered *g, const ag_ids *files)
+{
+    const char **wanted = ag_arena_alloc(&g->arena, (g->grid.n_runs + 1) * sizeof *wanted);
+    if (wanted == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", g->grid.n_runs);
+    for (size_t i = 0; i < g->grid.n_runs; i++)
+        wanted[i] = g->grid.runs[i].id;
+    qsort(wanted, g->grid.n_runs, sizeof *wanted, compare_ids);
+    for (size_t i = 0; i < files->count; i++) {
+        const char *id = files->id[i];
+        if (bsearch(&id, wanted, g->grid.n_runs, sizeof *wanted, compare_ids) != NULL)
+            continue;
+        ag_entry *entry = &g->entries[g->n_entries];
+        AG_TRY(read_entry(entry, id, g));
+        entry->summary.orphan = 1;
+        g->n_entries++;
+    }
+    return AG_OK;
+}
+
+static ag_status gather(ag_gathered *g)
+{
+    ag_ids files;
+    AG_TRY(ag_read_whole(&g->grid_text, g->places.grid));
+    if (ag_grid_from_json(&g->grid, g->grid_text.data, g->grid_text.length, &g->arena) != AG_OK) {
+        ag_error_clear();
+        return ag_fail(AG_ERR_FILE, "%s: damaged; 'altgrad run' on the experiment writes it anew",
+                       g->places.grid);
+    }
+    AG_TRY(ag_facts_read(&g->facts, g->places.facts, &g->arena));
+    AG_TRY(ag_list_runs(&files, g->places.runs, &g->arena));
+    size_t most = g->grid.n_runs + files.count;
+    g->entries = ag_arena_alloc(&g->arena, most * sizeof *g->entries);
+    if (g->entries == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", most);
+    AG_TRY(add_grid(g, &files));
+    return add_orphans(g, &files);
+}
+
+ag_status ag_gather(ag_gathered *gathered, const ag_places *places)
+{
+    *gathered = (ag_gathered){.places = *places};
+    ag_arena_init_growing(&gathered->arena);
+    ag_text_init(&gathered->grid_text);
+    return gather(gathered);
+}
+
+void ag_gathered_deinit(ag_gathered *gathered)
+{
+    ag_text_deinit(&gathered->grid_text);
+    ag_arena_deinit(&gathered->arena);
+}

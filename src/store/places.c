@@ -1,0 +1,41 @@
+#include <stdio.h>
+
+#include "store_internal.h"
+
+typedef struct place_row {
+    size_t offset;
+    const char *name; /* inside the folder */
+} place_row;
+
+static const place_row s_places[] = {
+    {offsetof(ag_places, owner),      "owner"               },
+    {offsetof(ag_places, grid),       "grid.json"           },
+    {offsetof(ag_places, facts),      "facts.json"          },
+    {offsetof(ag_places, events),     "events.jsonl"        },
+    {offsetof(ag_places, failed),     "failed"              },
+    {offsetof(ag_places, logs),       "logs"                },
+    {offsetof(ag_places, runs),       "runs"                },
+    {offsetof(ag_places, runs_new),   "runs.new"            },
+    {offsetof(ag_places, runs_old),   "runs.old"            },
+    {offsetof(ag_places, unfinished), "results" AG_TEMPORARY},
+};
+
+ag_status ag_places_of(ag_places *places, const char *path)
+{
+    int results = snprintf(places->results, AG_PATH_SIZE, "%s", path);
+    int folder = snprintf(places->folder, AG_PATH_SIZE, "%s.d", path);
+    if (results <= 0)
+        return ag_fail(AG_ERR_INPUT, "the results file has no name");
+    if (folder >= AG_PATH_SIZE)
+        return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", path);
+    for (size_t i = 0; i < sizeof s_places / sizeof s_places[0]; i++)
+        AG_TRY(ag_path_join((char *)places + s_places[i].offset, places->folder, s_places[i].name));
+    return AG_OK;
+}
+
+ag_status ag_run_path(char path[AG_PATH_SIZE], const char *folder, const char *id)
+{
+    char name[AG_ID_LENGTH + 4];
+    snprintf(name, sizeof name, "%.*s.h5", AG_ID_LENGTH, id);
+    return ag_path_join(path, folder, name);
+}

@@ -1,0 +1,210 @@
+/* /index, /labels and /timing: one row a run, or a label, for pandas in one line. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store_internal.h"
+
+enum { NAME_SIZE = 96 };
+
+static bool is_taken(const char *name, const ag_table *taken, const ag_column *columns,
+                     size_t count)
+{
+    for (size_t i = 0; taken != NULL && i < taken->n_columns; i++) {
+        if (strcmp(taken->columns[i].name, name) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(columns[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Dots become underscores: pandas and PyTables offer columns as attributes. An axis that a user
+ * named like one of our own columns gets underscores until it differs. */
+static const char *column_name(const char *axis, const ag_table *taken, const ag_column *columns,
+                               size_t count, ag_arena *arena)
+{
+    char name[NAME_SIZE];
+    size_t length = (size_t)snprintf(name, sizeof name / 2, "%s", axis);
+    length = length < sizeof name / 2 ? length : sizeof name / 2 - 1;
+    for (char *dot = name; (dot = strchr(dot, '.')) != NULL;)
+        *dot = '_';
+    while (is_taken(name, taken, columns, count) && length + 1 < sizeof name) {
+        name[length++] = '_';
+        name[length] = '\0';
+    }
+    return ag_arena_strdup(arena, name);
+}
+
+static size_t longest_text(const ag_grid *grid, size_t axis)
+{
+    size_t longest = 1;
+    for (size_t i = 0; i < grid->n_labels; i++) {
+        size_t length = strlen(grid->labels[i].values[axis].text);
+        longest = length > longest ? length : longest;
+    }
+    return longest + 1;
+}
+
+ag_column *ag_axis_columns(size_t *row_size, const ag_grid *grid, size_t start,
+                           const ag_table *taken, ag_arena *arena)
+{
+    static const ag_cell cells[] = {
+        [AG_AXIS_TEXT] = AG_CELL_TEXT, [AG_AXIS_INT] = AG_CELL_I64, [AG_AXIS_REAL] = AG_CELL_F64};
+    ag_column *columns = ag_arena_alloc(arena, (grid->n_axes + 1) * sizeof *columns);
+    for (size_t i = 0; columns != NULL && i < grid->n_axes; i++) {
+        ag_axis_type type = grid->axes[i].type;
+        columns[i] =
+            (ag_column){.name = column_name(grid->axes[i].name, taken, columns, i, arena),
+                        .type = cells[type],
+                        .offset = start,
+                        .size = type == AG_AXIS_TEXT ? longest_text(grid, i) : sizeof(int64_t)};
+        start += columns[i].size;
+    }
+    *row_size = start;
+    return columns;
+}
+
+/* An orphan has no label any more: its texts stay empty and its reals NaN. */
+static void fill_axes(char *row, const ag_column *columns, const ag_grid *grid,
+                      const ag_label *label)
+{
+    for (size_t i = 0; i < grid->n_axes; i++) {
+        char *cell = row + columns[i].offset;
+        double real = label != NULL ? label->values[i].real : NAN;
+        int64_t integer = label != NULL ? label->values[i].integer : 0;
+        if (grid->axes[i].type == AG_AXIS_TEXT)
+            snprintf(cell, columns[i].size, "%s", label != NULL ? label->values[i].text : "");
+        else
+            memcpy(cell, grid->axes[i].type == AG_AXIS_INT ? (void *)&integer : (void *)&real,
+                   sizeof(int64_t));
+    }
+}
+
+static void out_of_memory(ag_h5 *h5)
+{
+    if (h5->status == AG_OK)
+        h5->status = ag_fail(AG_ERR_SYSTEM, "%s: out of memory for its tables", h5->path);
+}
+
+/* "E4M3/uniform/0": the values of the first label, so that a row has a name. */
+static size_t label_size(const ag_grid *grid)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < grid->n_axes; i++)
+        size += longest_text(grid, i);
+    return size;
+}
+
+static void fill_label(char *text, size_t size, const ag_grid *grid, const ag_label *label)
+{
+    size_t used = 0;
+    for (size_t i = 0; label != NULL && i < grid->n_axes && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? "/" : "",
+                                 label->values[i].text);
+}
+
+/* A row is the summary, the label, the axes. In the file: id, label, axes, then the rest. The
+ * summary's seed gives way to the axis of that name. */
+static void index_columns(ag_table *table, const ag_grid *grid, ag_arena *arena)
+{
+    const ag_column own[] = {
+        ag_summary_columns[0], {"label", AG_CELL_TEXT, sizeof(ag_run_summary), label_size(grid)}
+    };
+    ag_column *columns =
+        ag_arena_alloc(arena, (grid->n_axes + ag_n_summary_columns + 2) * sizeof *columns);
+    ag_column rest[64];
+    size_t n_rest = 0;
+    for (size_t i = 1; i < ag_n_summary_columns; i++) {
+        if (strcmp(ag_summary_columns[i].name, "seed") != 0)
+            rest[n_rest++] = ag_summary_columns[i];
+    }
+    rest[n_rest] = own[1];
+    const ag_table taken = {.columns = rest, .n_columns = n_rest + 1};
+    const ag_column *axes =
+        ag_axis_columns(&table->row_size, grid, own[1].offset + own[1].size, &taken, arena);
+    if (columns == NULL || axes == NULL)
+        return;
+    memcpy(columns, own, sizeof own);
+    memcpy(columns + 2, axes, grid->n_axes * sizeof *axes);
+    memcpy(columns + 2 + grid->n_axes, rest, n_rest * sizeof *rest);
+    table->columns = columns;
+    table->n_columns = 2 + grid->n_axes + n_rest;
+}
+
+static void write_index(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
+{
+    ag_table table = {.n_rows = g->n_entries};
+    index_columns(&table, &g->grid, arena);
+    char *rows = ag_arena_alloc(arena, (table.n_rows + 1) * table.row_size);
+    if (rows == NULL || table.columns == NULL) {
+        out_of_memory(h5);
+        return;
+    }
+    table.rows = rows;
+    for (size_t i = 0; i < g->n_entries; i++, rows += table.row_size) {
+        const ag_entry *entry = &g->entries[i];
+        memcpy(rows, &entry->summary, sizeof entry->summary);
+        fill_label(rows + table.columns[1].offset, table.columns[1].size, &g->grid, entry->label);
+        fill_axes(rows, table.columns + 2, &g->grid, entry->label);
+    }
+    ag_h5_write_table(h5, h5->id, "index", &table);
+}
+
+static void write_labels(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
+{
+    const ag_column id = {"id", AG_CELL_TEXT, 0, AG_ID_LENGTH + 1};
+    const ag_table taken = {.columns = &id, .n_columns = 1};
+    ag_table table = {.n_rows = g->grid.n_labels, .n_columns = g->grid.n_axes + 1};
+    ag_column *columns = ag_axis_columns(&table.row_size, &g->grid, id.size, &taken, arena);
+    char *rows = ag_arena_alloc(arena, (table.n_rows + 1) * table.row_size);
+    if (rows == NULL || columns == NULL) {
+        out_of_memory(h5);
+        return;
+    }
+    columns[g->grid.n_axes] = id;
+    table.columns = columns;
+    table.rows = rows;
+    for (size_t i = 0; i < g->grid.n_labels; i++, rows += table.row_size) {
+        const ag_label *label = &g->grid.labels[i];
+        memcpy(rows, g->grid.runs[label->run].id, id.size);
+        fill_axes(rows, columns, &g->grid, label);
+    }
+    ag_h5_write_table(h5, h5->id, "labels", &table);
+}
+
+/* What depends on the machine is kept apart, so that the other tables can be compared. */
+static void write_timing(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
+{
+    typedef struct timing_row {
+        ag_timing timing;
+        char id[AG_ID_LENGTH + 1];
+    } timing_row;
+    ag_column columns[32] = {
+        {"id", AG_CELL_TEXT, offsetof(timing_row, id), AG_ID_LENGTH + 1}
+    };
+    memcpy(columns + 1, ag_timing_columns, ag_n_timing_columns * sizeof *columns);
+    timing_row *rows = ag_arena_alloc(arena, (g->n_entries + 1) * sizeof *rows);
+    if (rows == NULL) {
+        out_of_memory(h5);
+        return;
+    }
+    for (size_t i = 0; i < g->n_entries; i++) {
+        rows[i].timing = g->entries[i].timing;
+        memcpy(rows[i].id, g->entries[i].summary.id, sizeof rows[i].id);
+    }
+    const ag_table table = {ag_n_timing_columns + 1, columns, sizeof *rows, g->n_entries, rows};
+    ag_h5_write_table(h5, h5->id, "timing", &table);
+}
+
+void ag_write_tables(ag_h5 *h5, const ag_gathered *gathered)
+{
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    write_index(h5, gathered, &arena);
+    write_labels(h5, gathered, &arena);
+    write_timing(h5, gathered, &arena);
+    ag_arena_deinit(&arena);
+}

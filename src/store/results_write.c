@@ -1,0 +1,286 @@
+/* Writes the results file anew beside the old one and renames it: OUT.h5 is whole at every moment.
+ * Published (while runs come in) it leaves the weights in the run files; packed it holds all. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "spec/digest.h"
+#include "store_internal.h"
+
+typedef struct writer {
+    ag_h5 h5;
+    const ag_gathered *gathered;
+    hid_t runs;
+    ag_curves *curves;
+    bool with_weights;
+} writer;
+
+static bool holds_weights(const char *name)
+{
+    return strcmp(name, "weights") == 0 || strcmp(name, "weights_initial") == 0;
+}
+
+static void copy_member(writer *w, hid_t from, const char *name, hid_t to)
+{
+    if (w->h5.status == AG_OK && H5Ocopy(from, name, to, name, H5P_DEFAULT, H5P_DEFAULT) < 0)
+        ag_h5_fail(&w->h5, "copy", name);
+}
+
+/* A copy of the run's own attributes and members, with its groups left empty ... */
+static void copy_shallow(writer *w, hid_t from, const char *id)
+{
+    hid_t how = H5Pcreate(H5P_OBJECT_COPY);
+    H5Pset_copy_object(how, H5O_COPY_SHALLOW_HIERARCHY_FLAG);
+    if (w->h5.status == AG_OK && H5Ocopy(from, ".", w->runs, id, how, H5P_DEFAULT) < 0)
+        ag_h5_fail(&w->h5, "copy run", id);
+    ag_h5_release(how);
+}
+
+static bool is_group(hid_t parent, const char *name)
+{
+    hid_t member = H5Oopen(parent, name, H5P_DEFAULT);
+    bool group = member >= 0 && H5Iget_type(member) == H5I_GROUP;
+    ag_h5_release(member);
+    return group;
+}
+
+/* ... which then come whole, but for those that hold weights. */
+static void copy_groups(writer *w, hid_t from, hid_t to)
+{
+    H5G_info_t info = {0};
+    if (w->h5.status == AG_OK && H5Gget_info(from, &info) < 0)
+        ag_h5_fail(&w->h5, "list", "a run");
+    for (hsize_t i = 0; i < info.nlinks && w->h5.status == AG_OK; i++) {
+        char name[256] = "";
+        H5Lget_name_by_idx(from, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name,
+                           H5P_DEFAULT);
+        if (!is_group(from, name))
+            continue;
+        H5Ldelete(to, name, H5P_DEFAULT);
+        if (!holds_weights(name))
+            copy_member(w, from, name, to);
+    }
+}
+
+static void mark_orphan(writer *w, hid_t run)
+{
+    static const int8_t yes = 1;
+    if (w->h5.status != AG_OK)
+        return;
+    hid_t attribute = H5Aopen(run, "orphan", H5P_DEFAULT);
+    if (attribute < 0 || H5Awrite(attribute, H5T_NATIVE_INT8, &yes) < 0)
+        ag_h5_fail(&w->h5, "mark an orphan", "orphan");
+    if (attribute >= 0)
+        H5Aclose(attribute);
+}
+
+/* The run's file, as seen from the folder of the results file. */
+static void put_file_name(writer *w, hid_t run, const char *id)
+{
+    char name[AG_PATH_SIZE + 64];
+    const char *results = w->gathered->places.results;
+    const char *slash = strrchr(results, '/');
+    snprintf(name, sizeof name, "%s.d/runs/%s.h5", slash != NULL ? slash + 1 : results, id);
+    ag_h5_put_text(&w->h5, run, "file", name);
+}
+
+static void copy_run(writer *w, const ag_entry *entry, hid_t from)
+{
+    const char *id = entry->summary.id;
+    if (w->with_weights) {
+        if (w->h5.status == AG_OK && H5Ocopy(from, ".", w->runs, id, H5P_DEFAULT, H5P_DEFAULT) < 0)
+            ag_h5_fail(&w->h5, "copy run", id);
+    } else {
+        copy_shallow(w, from, id);
+    }
+    hid_t to = ag_h5_group(&w->h5, w->runs, id);
+    if (!w->with_weights) {
+        copy_groups(w, from, to);
+        put_file_name(w, to, id);
+    }
+    if (entry->summary.orphan)
+        mark_orphan(w, to);
+    ag_h5_release(to);
+}
+
+static void add_run(writer *w, size_t index)
+{
+    const ag_entry *entry = &w->gathered->entries[index];
+    char path[AG_PATH_SIZE];
+    char name[32];
+    ag_h5 file;
+    if (w->h5.status != AG_OK || !entry->has_file)
+        return;
+    w->h5.status = ag_run_path(path, w->gathered->places.runs, entry->summary.id);
+    ag_h5_open(&file, path, AG_RUN_FORMAT, NULL);
+    snprintf(name, sizeof name, "runs/%s", entry->summary.id);
+    hid_t run = ag_h5_group(&file, file.id, name);
+    if (file.status == AG_OK)
+        copy_run(w, entry, run);
+    ag_curves_add(w->curves, index, &file, run);
+    ag_h5_release(run);
+    ag_status status = ag_h5_close(&file);
+    if (w->h5.status == AG_OK)
+        w->h5.status = status;
+}
+
+static void put_root(writer *w)
+{
+    const ag_gathered *g = w->gathered;
+    ag_h5_put_format(&w->h5, AG_RESULTS_FORMAT);
+    ag_h5_put_text(&w->h5, w->h5.id, "created", g->facts.created);
+    ag_h5_put_text(&w->h5, w->h5.id, "experiment", g->grid.name);
+    ag_h5_put_text(&w->h5, w->h5.id, "state", w->with_weights ? "packed" : "spooled");
+}
+
+static void write_events(writer *w, hid_t group)
+{
+    ag_text events;
+    ag_text_init(&events);
+    if (ag_is_file(w->gathered->places.events) &&
+        ag_read_whole(&events, w->gathered->places.events) == AG_OK)
+        ag_h5_write_text(&w->h5, group, "events", events.data);
+    ag_text_deinit(&events);
+}
+
+static void write_experiment(writer *w)
+{
+    static const ag_column ranks = {"ranks", AG_CELL_I64, 0, 0};
+    const ag_gathered *g = w->gathered;
+    const ag_job_facts *job = &g->facts.job;
+    const char *const facts[][2] = {
+        {"build",     job->build    },
+        {"libraries", job->libraries},
+        {"hosts",     job->hosts    },
+        {"job",       job->job      }
+    };
+    char digest[AG_DIGEST_LENGTH + 1] = "";
+    int64_t n_ranks = job->ranks;
+    hid_t group = ag_h5_make_group(&w->h5, w->h5.id, "experiment");
+    ag_h5_write_text(&w->h5, group, "yaml", g->grid.yaml);
+    ag_h5_write_text(&w->h5, group, "grid", g->grid_text.data);
+    ag_h5_write_text(&w->h5, group, "vocabulary", job->vocabulary);
+    if (ag_sha256_of(digest, g->grid.yaml, strlen(g->grid.yaml)) == AG_OK)
+        ag_h5_put_text(&w->h5, group, "yaml_sha256", digest);
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
+        ag_h5_put_text(&w->h5, group, facts[i][0], facts[i][1]);
+    ag_h5_put(&w->h5, group, &ranks, 1, &n_ranks);
+    if (w->with_weights)
+        write_events(w, group);
+    ag_h5_release(group);
+}
+
+static ag_status write_results(const ag_gathered *gathered, bool with_weights)
+{
+    writer w = {.gathered = gathered, .with_weights = with_weights};
+    ag_h5_create(&w.h5, gathered->places.unfinished);
+    put_root(&w);
+    write_experiment(&w);
+    ag_write_tables(&w.h5, gathered);
+    ag_write_descriptors(&w.h5, gathered);
+    w.curves = ag_curves_begin(&w.h5, gathered);
+    w.runs = ag_h5_make_group(&w.h5, w.h5.id, "runs");
+    for (size_t i = 0; i < gathered->n_entries; i++)
+        add_run(&w, i);
+    ag_h5_release(w.runs);
+    ag_curves_end(w.curves);
+    return ag_h5_close(&w.h5);
+}
+
+/* Bytes of the run files and a margin for the tables. */
+static ag_status look_for_room(const ag_gathered *gathered, bool with_weights)
+{
+    enum { MARGIN_BYTES = 4 * 1024 * 1024, RUN_BYTES = 64 * 1024 };
+    double needed = MARGIN_BYTES + (double)gathered->grid_text.length;
+    for (size_t i = 0; i < gathered->n_entries; i++) {
+        const ag_entry *entry = &gathered->entries[i];
+        char path[AG_PATH_SIZE];
+        struct stat facts = {0};
+        AG_TRY(ag_run_path(path, gathered->places.runs, entry->summary.id));
+        if (with_weights && entry->has_file && stat(path, &facts) == 0)
+            needed += (double)facts.st_size;
+        needed += RUN_BYTES + 128.0 * (double)entry->summary.steps;
+    }
+    return ag_check_room(gathered->places.folder, gathered->places.results, needed);
+}
+
+static ag_status replace(const ag_gathered *gathered, bool with_weights)
+{
+    const ag_places *places = &gathered->places;
+    AG_TRY(look_for_room(gathered, with_weights));
+    ag_status status = write_results(gathered, with_weights);
+    if (status == AG_OK && with_weights)
+        status = ag_results_verify(places->unfinished);
+    if (status == AG_OK)
+        status = ag_sync_file(places->unfinished);
+    if (status == AG_OK)
+        status = ag_rename_synced(places->unfinished, places->results);
+    if (status != AG_OK)
+        unlink(places->unfinished);
+    return status;
+}
+
+/* Runs `work` for the owner: this process, its parent, or nobody else for the time being. */
+static ag_status as_owner(const ag_places *places, ag_status (*work)(const ag_places *places))
+{
+    ag_owner owner;
+    bool is_near = ag_owner_is_near(places);
+    if (!is_near)
+        AG_TRY(ag_owner_take(&owner, places, "pack", false));
+    ag_status status = work(places);
+    if (!is_near)
+        ag_owner_leave(&owner, places);
+    return status;
+}
+
+static ag_status rewrite(const ag_places *places, bool with_weights)
+{
+    ag_gathered gathered;
+    ag_status status = ag_gather(&gathered, places);
+    if (status == AG_OK)
+        status = replace(&gathered, with_weights);
+    ag_gathered_deinit(&gathered);
+    return status;
+}
+
+static ag_status publish(const ag_places *places)
+{
+    return rewrite(places, false);
+}
+
+/* The rename of the folder is what makes the packed file the truth. */
+static ag_status pack(const ag_places *places)
+{
+    AG_TRY(rewrite(places, true));
+    ag_remove_folder(places->runs_old);
+    AG_TRY(ag_rename_synced(places->runs, places->runs_old));
+    ag_remove_folder(places->runs_old);
+    return AG_OK;
+}
+
+static ag_status find_state(ag_places *places, ag_state *state, const char *path)
+{
+    AG_TRY(ag_places_of(places, path));
+    AG_TRY(ag_state_of(state, places));
+    if (*state == AG_STATE_NONE)
+        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file, nor %s", path,
+                       places->runs);
+    return AG_OK;
+}
+
+ag_status ag_store_publish(const char *path)
+{
+    ag_places places;
+    ag_state state = AG_STATE_NONE;
+    AG_TRY(find_state(&places, &state, path));
+    return state == AG_STATE_PACKED ? AG_OK : as_owner(&places, publish);
+}
+
+ag_status ag_store_pack(const char *path)
+{
+    ag_places places;
+    ag_state state = AG_STATE_NONE;
+    AG_TRY(find_state(&places, &state, path));
+    return state == AG_STATE_PACKED ? AG_OK : as_owner(&places, pack);
+}
