@@ -26,14 +26,16 @@ typedef struct ag_result_row {
     double loss;     /* of the last training step */
     double val_loss; /* of the whole validation part; NaN where there is none */
     double val_loss_hp;
+    double entropy_rate; /* of a synthetic corpus: the floor of the loss; NaN elsewhere */
+    char digest[AG_DIGEST_LENGTH + 1]; /* of the final weights */
     double train_s;
     double tokens_per_s;
 } ag_result_row;
 
 typedef struct ag_results {
-    ag_grid grid; /* labels and axes; of each run only the id is set */
+    ag_grid grid;
     size_t n_rows;
-    const ag_result_row *rows;
+    const ag_result_row *rows; /* row i is run i of the grid; then the orphans */
     bool packed;
     ag_arena arena;
 } ag_results;

@@ -180,9 +180,10 @@ static int by_id(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static bool id_of_name(char id[AG_ID_LENGTH + 1], const char *name)
+static bool id_of_name(char id[AG_ID_LENGTH + 1], const char *name, const char *suffix)
 {
-    if (strspn(name, "0123456789abcdef") != AG_ID_LENGTH || strcmp(name + AG_ID_LENGTH, ".h5") != 0)
+    if (strspn(name, "0123456789abcdef") != AG_ID_LENGTH ||
+        strcmp(name + AG_ID_LENGTH, suffix) != 0)
         return false;
     memcpy(id, name, AG_ID_LENGTH);
     id[AG_ID_LENGTH] = '\0';
@@ -198,7 +199,7 @@ static size_t count_entries(DIR *folder)
     return count;
 }
 
-ag_status ag_list_runs(ag_ids *ids, const char *folder, ag_arena *arena)
+ag_status ag_list_ids(ag_ids *ids, const char *folder, const char *suffix, ag_arena *arena)
 {
     *ids = (ag_ids){0};
     DIR *entries = opendir(folder);
@@ -211,7 +212,7 @@ ag_status ag_list_runs(ag_ids *ids, const char *folder, ag_arena *arena)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for the names in %s", folder);
     }
     for (struct dirent *entry; ids->count < most && (entry = readdir(entries)) != NULL;)
-        ids->count += id_of_name(ids->id[ids->count], entry->d_name);
+        ids->count += id_of_name(ids->id[ids->count], entry->d_name, suffix);
     closedir(entries);
     qsort(ids->id, ids->count, sizeof *ids->id, by_id);
     return AG_OK;

@@ -15,20 +15,20 @@ static const ag_label **first_labels(const ag_grid *grid, ag_arena *arena)
     return labels;
 }
 
-static ag_status read_entry(ag_entry *entry, const char *id, ag_gathered *g)
+ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena)
 {
     char path[AG_PATH_SIZE];
     char name[32];
     ag_h5 h5;
     ag_array steps = {.type = AG_CELL_I64};
-    AG_TRY(ag_run_path(path, g->places.runs, id));
+    AG_TRY(ag_run_path(path, places->runs, id));
     ag_h5_open(&h5, path, AG_RUN_FORMAT, NULL);
     snprintf(name, sizeof name, "runs/%s", id);
     hid_t run = ag_h5_group(&h5, h5.id, name);
     ag_h5_get(&h5, run, ag_summary_columns, ag_n_summary_columns, &entry->summary);
     hid_t timing = ag_h5_group(&h5, run, "timing");
     ag_h5_get(&h5, timing, ag_timing_columns, ag_n_timing_columns, &entry->timing);
-    ag_h5_read(&h5, run, "val/eval_step", &steps, &g->arena);
+    ag_h5_read(&h5, run, "val/eval_step", &steps, arena);
     entry->evals = (int64_t)steps.dims[0];
     entry->eval_step = steps.data;
     entry->has_file = true;
@@ -57,7 +57,7 @@ static ag_status add_grid(ag_gathered *g, const ag_ids *files)
         ag_entry *entry = &g->entries[g->n_entries];
         ag_failure failure;
         if (ag_ids_have(files, run->id))
-            AG_TRY(read_entry(entry, run->id, g));
+            AG_TRY(ag_entry_read(entry, run->id, &g->places, &g->arena));
         else if (ag_failure_read(&failure, run->id, g->places.failed, &g->arena))
             fill_failed(entry, run, failure.reason);
         else
@@ -87,7 +87,7 @@ static ag_status add_orphans(ag_gathered *g, const ag_ids *files)
         if (bsearch(&id, wanted, g->grid.n_runs, sizeof *wanted, compare_ids) != NULL)
             continue;
         ag_entry *entry = &g->entries[g->n_entries];
-        AG_TRY(read_entry(entry, id, g));
+        AG_TRY(ag_entry_read(entry, id, &g->places, &g->arena));
         entry->summary.orphan = 1;
         g->n_entries++;
     }
@@ -104,7 +104,7 @@ static ag_status gather(ag_gathered *g)
                        g->places.grid);
     }
     AG_TRY(ag_facts_read(&g->facts, g->places.facts, &g->arena));
-    AG_TRY(ag_list_runs(&files, g->places.runs, &g->arena));
+    AG_TRY(ag_list_ids(&files, g->places.runs, ".h5", &g->arena));
     size_t most = g->grid.n_runs + files.count;
     g->entries = ag_arena_alloc(&g->arena, most * sizeof *g->entries);
     if (g->entries == NULL)

@@ -182,8 +182,8 @@ bool ag_is_file(const char *path);
 /* libhdf5 crashes where the disk is full, so the room is looked for before it writes. */
 ag_status ag_check_room(const char *folder, const char *what, double bytes);
 
-/* The ids of the run files in a folder; none where there is no folder. */
-ag_status ag_list_runs(ag_ids *ids, const char *folder, ag_arena *arena);
+/* The ids of the files <id><suffix> in a folder; none where there is no folder. */
+ag_status ag_list_ids(ag_ids *ids, const char *folder, const char *suffix, ag_arena *arena);
 bool ag_ids_have(const ag_ids *ids, const char *id);
 
 /* --- places.c: where everything lies, and what is read of it without HDF5 */
@@ -263,6 +263,9 @@ typedef struct ag_gathered {
     ag_entry *entries; /* runs of the grid in its order, then orphans by id */
     ag_arena arena;
 } ag_gathered;
+
+/* Summary, timing and evaluation steps of a run file; the label is not set. */
+ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena);
 
 ag_status ag_gather(ag_gathered *gathered, const ag_places *places);
 void ag_gathered_deinit(ag_gathered *gathered);

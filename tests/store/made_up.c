@@ -57,3 +57,41 @@ void made_up_record(ag_record *record, const ag_run *run, ag_arena *arena)
         (ag_timing){.train_s = 12.5, .eval_s = 0.5, .total_s = 13, .tokens_per_s = 700};
     snprintf(record->timing.host, sizeof record->timing.host, "node-%lld", (long long)run->seed);
 }
+
+void made_up_grid(ag_grid *grid, ag_run *runs, size_t n_runs, ag_arena *arena)
+{
+    static const ag_axis axes[] = {
+        {"format",       AG_AXIS_TEXT},
+        {"layers",       AG_AXIS_TEXT},
+        {"seed",         AG_AXIS_INT },
+        {"optimizer.lr", AG_AXIS_REAL}
+    };
+    static ag_layer_precision precision[MADE_UP_LAYERS];
+    static const ag_axis_value baseline[4] = {{.text = "E4M3"}};
+    ag_label *labels = ag_arena_alloc(arena, n_runs * sizeof *labels);
+    ag_format format;
+    assert_ok(ag_format_parse(&format, "E4M3"));
+    precision[0].scheme[AG_ROLE_WEIGHT][0] = ag_scheme_plain(&format);
+    precision[0].scheme[AG_ROLE_WEIGHT][1] = ag_scheme_plain(&format);
+    for (size_t i = 0; i < n_runs; i++) {
+        ag_axis_value *values = ag_arena_alloc(arena, 4 * sizeof *values);
+        made_up_run(&runs[i], (int64_t)i, precision);
+        values[0] = (ag_axis_value){.text = "E4M3"};
+        values[1] = (ag_axis_value){.text = "uniform"};
+        values[2] =
+            (ag_axis_value){.text = ag_arena_printf(arena, "%zu", i), .integer = (int64_t)i};
+        values[3] = (ag_axis_value){.text = "1e-3", .real = 1e-3};
+        labels[i] = (ag_label){i, values};
+    }
+    *grid = (ag_grid){
+        .name = "made up",
+        .yaml = "altgrad: 1\nname: made up\n",
+        .n_axes = 4,
+        .axes = axes,
+        .n_runs = n_runs,
+        .runs = runs,
+        .n_labels = n_runs,
+        .labels = labels,
+        .compare = {baseline, "val_loss", 0.01}
+    };
+}

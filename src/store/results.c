@@ -1,0 +1,258 @@
+/* Reads what summary, plan and status need: the grid and a row a run, from wherever it lies. */
+#include "store/results.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_internal.h"
+
+/* Rows that were found, before they are brought into the grid's order. */
+typedef struct reader {
+    ag_results *results;
+    ag_places places;
+    ag_state state;
+    ag_ids files; /* spooled only: the runs that are complete */
+    size_t n_found;
+    ag_result_row *found; /* sorted by id */
+} reader;
+
+static ag_status no_memory(const reader *r)
+{
+    return ag_fail(AG_ERR_SYSTEM, "out of memory for the runs of %s", r->places.results);
+}
+
+static ag_run_status status_of(const char *word)
+{
+    if (strcmp(word, "done") == 0)
+        return AG_RUN_DONE;
+    return strcmp(word, "diverged") == 0 ? AG_RUN_DIVERGED : AG_RUN_FAILED;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const ag_result_row *)a)->id, ((const ag_result_row *)b)->id);
+}
+
+static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_timing *timing)
+{
+    const char *reason = ag_arena_strdup(&r->results->arena, summary->reason);
+    if (reason == NULL)
+        return no_memory(r);
+    ag_result_row *row = &r->found[r->n_found++];
+    *row = (ag_result_row){.status = status_of(summary->status),
+                           .reason = reason,
+                           .orphan = summary->orphan != 0,
+                           .steps = summary->steps,
+                           .loss = summary->loss,
+                           .val_loss = summary->val_loss,
+                           .val_loss_hp = summary->val_loss_hp,
+                           .entropy_rate = summary->entropy_rate,
+                           .train_s = timing->train_s,
+                           .tokens_per_s = timing->tokens_per_s};
+    memcpy(row->id, summary->id, sizeof row->id);
+    memcpy(row->digest, summary->weights_digest, sizeof row->digest);
+    return AG_OK;
+}
+
+/* Room for the rows of the index, for run files that it lacks, and for failed runs. */
+static ag_status make_room(reader *r, size_t indexed)
+{
+    size_t most = indexed + r->files.count + r->results->grid.n_runs;
+    r->found = ag_arena_alloc(&r->results->arena, (most + 1) * sizeof *r->found);
+    return r->found != NULL ? AG_OK : no_memory(r);
+}
+
+/* While spooled, the run files and the notes of failures say what is there; the index is read only
+ * because it is faster than many files. */
+static bool still_counts(const reader *r, const ag_run_summary *summary)
+{
+    return r->state == AG_STATE_PACKED ||
+           (strcmp(summary->status, "failed") != 0 && ag_ids_have(&r->files, summary->id));
+}
+
+/* /index and /timing have the same rows in the same order. */
+static ag_status read_index(reader *r)
+{
+    ag_arena *arena = &r->results->arena;
+    ag_table index = {ag_n_summary_columns, ag_summary_columns, sizeof(ag_run_summary), 0, NULL};
+    ag_table timing = {ag_n_timing_columns, ag_timing_columns, sizeof(ag_timing), 0, NULL};
+    ag_h5 h5;
+    ag_h5_open(&h5, r->places.results, AG_RESULTS_FORMAT, NULL);
+    ag_h5_read_table(&h5, h5.id, "index", &index, arena);
+    ag_h5_read_table(&h5, h5.id, "timing", &timing, arena);
+    AG_TRY(ag_h5_close(&h5));
+    if (index.n_rows != timing.n_rows)
+        return ag_fail(AG_ERR_FILE, "%s: damaged: /index and /timing differ in length",
+                       r->places.results);
+    AG_TRY(make_room(r, index.n_rows));
+    for (size_t i = 0; i < index.n_rows; i++) {
+        const ag_run_summary *summary = (const ag_run_summary *)index.rows + i;
+        if (still_counts(r, summary))
+            AG_TRY(add_found(r, summary, (const ag_timing *)timing.rows + i));
+    }
+    if (r->n_found > 0)
+        qsort(r->found, r->n_found, sizeof *r->found, by_id);
+    return AG_OK;
+}
+
+static const ag_result_row *find(const ag_result_row *rows, size_t count, const char *id)
+{
+    ag_result_row key = {0};
+    snprintf(key.id, sizeof key.id, "%s", id);
+    return count > 0 ? bsearch(&key, rows, count, sizeof key, by_id) : NULL;
+}
+
+/* Run files that came after the index was written. */
+static ag_status add_newer_files(reader *r)
+{
+    size_t indexed = r->n_found;
+    for (size_t i = 0; i < r->files.count; i++) {
+        ag_entry entry = {0};
+        if (find(r->found, indexed, r->files.id[i]) != NULL)
+            continue;
+        AG_TRY(ag_entry_read(&entry, r->files.id[i], &r->places, &r->results->arena));
+        AG_TRY(add_found(r, &entry.summary, &entry.timing));
+    }
+    return AG_OK;
+}
+
+static ag_status add_failures(reader *r)
+{
+    const ag_grid *grid = &r->results->grid;
+    ag_ids notes;
+    AG_TRY(ag_list_ids(&notes, r->places.failed, ".json", &r->results->arena));
+    for (size_t i = 0; i < grid->n_runs; i++) {
+        ag_failure failure;
+        if (!ag_ids_have(&notes, grid->runs[i].id) || ag_ids_have(&r->files, grid->runs[i].id) ||
+            !ag_failure_read(&failure, grid->runs[i].id, r->places.failed, &r->results->arena))
+            continue;
+        ag_result_row *row = &r->found[r->n_found++];
+        *row = (ag_result_row){.status = AG_RUN_FAILED,
+                               .reason = failure.reason,
+                               .loss = NAN,
+                               .val_loss = NAN,
+                               .val_loss_hp = NAN,
+                               .entropy_rate = NAN};
+        memcpy(row->id, grid->runs[i].id, sizeof row->id);
+    }
+    return AG_OK;
+}
+
+static ag_status read_spooled(reader *r)
+{
+    ag_text text;
+    ag_arena *arena = &r->results->arena;
+    ag_text_init(&text);
+    ag_status status = ag_read_whole(&text, r->places.grid);
+    if (status == AG_OK)
+        status = ag_grid_from_json(&r->results->grid, text.data, text.length, arena);
+    ag_text_deinit(&text);
+    AG_TRY(status);
+    AG_TRY(ag_list_ids(&r->files, r->places.runs, ".h5", arena));
+    AG_TRY(ag_is_file(r->places.results) ? read_index(r) : make_room(r, 0));
+    AG_TRY(add_newer_files(r));
+    return add_failures(r);
+}
+
+static ag_status read_packed(reader *r)
+{
+    ag_ids unused;
+    const char *grid = "";
+    AG_TRY(ag_packed_ids(&unused, &grid, &r->places, &r->results->arena));
+    AG_TRY(ag_grid_from_json(&r->results->grid, grid, strlen(grid), &r->results->arena));
+    return read_index(r);
+}
+
+/* The grid's runs in its order, each found or pending; then the found that it does not name. */
+static ag_status arrange(reader *r)
+{
+    const ag_grid *grid = &r->results->grid;
+    if (r->n_found > 0)
+        qsort(r->found, r->n_found, sizeof *r->found, by_id);
+    ag_result_row *rows =
+        ag_arena_alloc(&r->results->arena, (grid->n_runs + r->n_found) * sizeof *rows);
+    bool *is_wanted = ag_arena_alloc(&r->results->arena, r->n_found * sizeof *is_wanted);
+    if (rows == NULL || is_wanted == NULL)
+        return no_memory(r);
+    size_t count = 0;
+    for (size_t i = 0; i < grid->n_runs; i++) {
+        const ag_result_row *row = find(r->found, r->n_found, grid->runs[i].id);
+        if (row != NULL)
+            is_wanted[row - r->found] = true;
+        rows[count] = row != NULL ? *row
+                                  : (ag_result_row){.status = AG_RUN_PENDING,
+                                                    .reason = "",
+                                                    .loss = NAN,
+                                                    .val_loss = NAN,
+                                                    .val_loss_hp = NAN,
+                                                    .entropy_rate = NAN};
+        rows[count].orphan = false;
+        memcpy(rows[count++].id, grid->runs[i].id, sizeof rows->id);
+    }
+    for (size_t i = 0; i < r->n_found; i++) {
+        if (is_wanted[i])
+            continue;
+        rows[count] = r->found[i];
+        rows[count++].orphan = true;
+    }
+    r->results->rows = rows;
+    r->results->n_rows = count;
+    return AG_OK;
+}
+
+static ag_status read_all(reader *r, const char *path)
+{
+    AG_TRY(ag_places_of(&r->places, path));
+    AG_TRY(ag_state_of(&r->state, &r->places));
+    if (r->state == AG_STATE_NONE)
+        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file", path);
+    r->results->packed = r->state == AG_STATE_PACKED;
+    AG_TRY(r->results->packed ? read_packed(r) : read_spooled(r));
+    return arrange(r);
+}
+
+ag_status ag_results_open(ag_results *results, const char *path)
+{
+    *results = (ag_results){0};
+    ag_arena_init_growing(&results->arena);
+    reader r = {.results = results};
+    ag_status status = read_all(&r, path);
+    if (status != AG_OK)
+        ag_results_close(results);
+    return status;
+}
+
+void ag_results_close(ag_results *results)
+{
+    ag_arena_deinit(&results->arena);
+    *results = (ag_results){0};
+}
+
+const ag_result_row *ag_results_row(const ag_results *results, const char *id)
+{
+    for (size_t i = 0; i < results->n_rows; i++) {
+        if (strcmp(results->rows[i].id, id) == 0)
+            return &results->rows[i];
+    }
+    return NULL;
+}
+
+ag_status ag_results_completed(const char (**ids)[AG_ID_LENGTH + 1], size_t *count,
+                               const char *path, ag_arena *arena)
+{
+    ag_places places;
+    ag_state state = AG_STATE_NONE;
+    ag_ids found = {0};
+    const char *unused;
+    AG_TRY(ag_places_of(&places, path));
+    AG_TRY(ag_state_of(&state, &places));
+    if (state == AG_STATE_SPOOLED)
+        AG_TRY(ag_list_ids(&found, places.runs, ".h5", arena));
+    if (state == AG_STATE_PACKED)
+        AG_TRY(ag_packed_ids(&found, &unused, &places, arena));
+    *ids = (const char(*)[AG_ID_LENGTH + 1]) found.id;
+    *count = found.count;
+    return AG_OK;
+}
