@@ -267,9 +267,13 @@ static void test_every_job_once_longest_first(void **state)
 static void test_results_of_all_sizes_arrive_intact(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {
-        0,          1, AG_PIECE_BYTES - 1, AG_PIECE_BYTES, AG_PIECE_BYTES + 1, 2 * AG_PIECE_BYTES,
-        HUGE_RESULT};
+    static const size_t sizes[] = {0,
+                                   1,
+                                   AG_PIECE_BYTES - 1,
+                                   AG_PIECE_BYTES,
+                                   AG_PIECE_BYTES + 1,
+                                   (size_t)2 * AG_PIECE_BYTES,
+                                   HUGE_RESULT};
     scene its = s_empty;
     its.n_jobs = sizeof sizes / sizeof sizes[0];
     for (int job = 0; job < its.n_jobs; job++)
