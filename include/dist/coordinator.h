@@ -37,11 +37,14 @@ ag_status ag_coordinator_add(ag_coordinator *coordinator, int64_t job, int32_t a
 /* Hands out nothing more and cancels what runs: ag_coordinator_run returns when all have ended. */
 ag_status ag_coordinator_drain(ag_coordinator *coordinator);
 
+/* Waits until every supervisor has reported. */
+ag_status ag_coordinator_gather(ag_coordinator *coordinator);
+
 /* Works until no job is queued (unless draining) and none is out. */
 ag_status ag_coordinator_run(ag_coordinator *coordinator);
 
-/* Sends every supervisor home with this exit code and waits for their last word. Jobs still out are
+/* Sends every supervisor home and waits for their last word. Jobs still out are
  * lost. Until then supervisors without work sleep. */
-ag_status ag_coordinator_stop(ag_coordinator *coordinator, int exit_code);
+ag_status ag_coordinator_stop(ag_coordinator *coordinator);
 
 #endif

@@ -36,6 +36,8 @@ typedef struct ag_job_result {
     int32_t attempt;
     int rank;
     ag_job_end end;
+    uint32_t phase; /* the worker\'s last word, like value */
+    double value;
     double seconds;     /* that it took */
     const char *reason; /* "" when done */
     const void *bytes;  /* only when done */

@@ -8,7 +8,7 @@
  *     | <- FETCH    (job) -------------------- |   only if total > 0: when there is room for it
  *     | -- PIECE    (job, offset, bytes) ----> |   as often as total needs, each with its crc32
  *     | <- CANCEL ---------------------------- |   end the job at work, give back the one ahead
- *     | <- STOP     (exit code) -------------- |   nothing more will come
+ *     | <- STOP -------------------------- |   nothing more will come
  *     | -- BYE ------------------------------> |   the last word
  *
  * A message is an ag_message and a body; the MPI tag is its kind. Rank 0 has both roles: what they
@@ -41,13 +41,13 @@ typedef struct ag_message {
     uint32_t kind; /* ag_message_kind */
     int32_t attempt;
     int64_t job;
-    int32_t end;     /* RESULT: ag_job_end; STOP: the exit code */
+    int32_t end;     /* RESULT: ag_job_end */
     uint32_t crc;    /* PIECE: crc32 of the body */
     uint64_t total;  /* RESULT: bytes of the whole result */
     uint64_t offset; /* PIECE: of the body within the result */
-    int64_t step;    /* PROGRESS, like the next three */
+    int64_t step;    /* PROGRESS, like steps */
     int64_t steps;
-    double value;
+    double value; /* PROGRESS, RESULT: the worker's own, like phase */
     uint32_t phase;
     uint32_t unused;
     double seconds; /* PROGRESS, RESULT: since the job began */

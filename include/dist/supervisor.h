@@ -17,8 +17,8 @@ typedef struct ag_worker {
     bool (*poll)(void *context, ag_job_progress *progress);
     /* Asks the job to end soon; may be called again and again. */
     void (*cancel)(void *context);
-    /* After poll said that it ended: sets end, reason, bytes and size, and returns what holds them
-     * until release. The next job may start before that. */
+    /* After poll said that it ended: sets end, reason, phase, value, bytes and size, and returns
+     * what holds them until release. The next job may start before that. */
     void *(*collect)(void *context, ag_job_result *result);
     void (*release)(void *context, void *held);
 } ag_worker;
@@ -36,7 +36,7 @@ void ag_supervisor_destroy(ag_supervisor *supervisor);
 /* One look at messages, worker and result. *moved: something happened. */
 ag_status ag_supervisor_step(bool *moved, ag_supervisor *supervisor);
 
-/* Works until the coordinator says stop; *exit_code is what it said. For ranks other than 0. */
-ag_status ag_supervisor_run(int *exit_code, ag_supervisor *supervisor);
+/* Works until the coordinator says stop. For ranks other than 0. */
+ag_status ag_supervisor_run(ag_supervisor *supervisor);
 
 #endif

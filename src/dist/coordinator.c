@@ -132,6 +132,8 @@ static ag_status deliver(ag_coordinator *coordinator, int rank, const ag_message
                             .attempt = message->attempt,
                             .rank = rank,
                             .end = (ag_job_end)message->end,
+                            .phase = message->phase,
+                            .value = message->value,
                             .seconds = message->seconds,
                             .reason = reason};
     if (result.end == AG_JOB_DONE) {
@@ -291,6 +293,26 @@ ag_status ag_coordinator_run(ag_coordinator *coordinator)
     return AG_OK;
 }
 
+static bool all_joined(const ag_coordinator *coordinator)
+{
+    for (int rank = 0; rank < coordinator->ranks; rank++) {
+        if (!coordinator->seats[rank].joined)
+            return false;
+    }
+    return true;
+}
+
+ag_status ag_coordinator_gather(ag_coordinator *coordinator)
+{
+    ag_backoff backoff = {0};
+    while (!all_joined(coordinator)) {
+        bool moved = false;
+        AG_TRY(attend(&moved, coordinator, false));
+        ag_backoff_wait(&backoff, moved);
+    }
+    return AG_OK;
+}
+
 static bool all_left(const ag_coordinator *coordinator)
 {
     for (int rank = coordinator->local != NULL ? 0 : 1; rank < coordinator->ranks; rank++) {
@@ -300,13 +322,11 @@ static bool all_left(const ag_coordinator *coordinator)
     return true;
 }
 
-ag_status ag_coordinator_stop(ag_coordinator *coordinator, int exit_code)
+ag_status ag_coordinator_stop(ag_coordinator *coordinator)
 {
     ag_backoff backoff = {0};
-    ag_message stop = ag_message_make(AG_MSG_STOP, -1, 0);
-    stop.end = exit_code;
     for (int rank = coordinator->local != NULL ? 0 : 1; rank < coordinator->ranks; rank++)
-        AG_TRY(send_to(coordinator, rank, stop));
+        AG_TRY(send_to(coordinator, rank, ag_message_make(AG_MSG_STOP, -1, 0)));
     while (!all_left(coordinator)) {
         bool moved = false;
         AG_TRY(attend(&moved, coordinator, true));

@@ -36,7 +36,6 @@ struct ag_supervisor {
     size_t sent;
 
     bool stopped;
-    int exit_code;
 };
 
 static ag_status send_home(ag_supervisor *supervisor, const ag_message *message, const void *body,
@@ -97,6 +96,8 @@ static ag_status report(ag_supervisor *supervisor, size_t index, const ag_job_re
     ag_message message = ag_message_make(AG_MSG_RESULT, job->job, job->attempt);
     message.end = (int32_t)result->end;
     message.total = result->size;
+    message.phase = result->phase;
+    message.value = result->value;
     message.seconds = result->seconds;
     drop(supervisor, index);
     return send_home(supervisor, &message, result->reason, strlen(result->reason));
@@ -134,9 +135,7 @@ static ag_status begin(ag_supervisor *supervisor)
     supervisor->progress = (ag_job_progress){.job = -1};
     if (supervisor->worker->start(supervisor->worker->context, &job) != AG_OK) {
         ag_job_result failed = {.end = AG_JOB_FAILED, .reason = ag_error_message()};
-        ag_status status = report(supervisor, 0, &failed);
-        ag_error_clear();
-        return status;
+        return report(supervisor, 0, &failed);
     }
     supervisor->working = true;
     return AG_OK;
@@ -244,7 +243,7 @@ static ag_status on_stop(ag_supervisor *supervisor, const ag_letter *letter)
 {
     ag_message bye = ag_message_make(AG_MSG_BYE, -1, 0);
     supervisor->stopped = true;
-    supervisor->exit_code = letter->message.end;
+    (void)letter;
     return send_home(supervisor, &bye, NULL, 0);
 }
 
@@ -279,7 +278,7 @@ ag_status ag_supervisor_step(bool *moved, ag_supervisor *supervisor)
     return send_piece(moved, supervisor);
 }
 
-ag_status ag_supervisor_run(int *exit_code, ag_supervisor *supervisor)
+ag_status ag_supervisor_run(ag_supervisor *supervisor)
 {
     ag_backoff backoff = {0};
     while (!supervisor->stopped || !ag_post_delivered(supervisor->post)) {
@@ -287,6 +286,5 @@ ag_status ag_supervisor_run(int *exit_code, ag_supervisor *supervisor)
         AG_TRY(ag_supervisor_step(&moved, supervisor));
         ag_backoff_wait(&backoff, moved);
     }
-    *exit_code = supervisor->exit_code;
     return AG_OK;
 }

@@ -10,7 +10,7 @@
 #include "dist/post.h"
 #include "dist/supervisor.h"
 
-enum { MOST_JOBS = 200, HUGE_RESULT = 100 * 1000 * 1000, LEFT = 42 };
+enum { MOST_JOBS = 200, HUGE_RESULT = 100 * 1000 * 1000 };
 
 static ag_post *s_post;
 
@@ -71,6 +71,8 @@ static void *fake_collect(void *context, ag_job_result *result)
 {
     fake_worker *worker = context;
     worker->held++;
+    result->phase = 7;
+    result->value = (double)worker->index;
     result->reason = "";
     result->end = worker->cancelled ? AG_JOB_CANCELLED : AG_JOB_DONE;
     if (worker->job.end == 'f' && worker->attempt + 1 < worker->job.attempts) {
@@ -171,6 +173,8 @@ static ag_status client_done(void *context, const ag_job_result *result)
     }
     if (!intact(result, job))
         return ag_fail(AG_ERR_BUG, "the bytes of job %d changed", (int)result->job);
+    if (result->phase != 7 || result->value != (double)result->job)
+        return ag_fail(AG_ERR_BUG, "the last word of job %d changed", (int)result->job);
     its->done[result->job]++;
     its->finished++;
     if (its->finished == its->fail_after)
@@ -207,7 +211,6 @@ static ag_status play(scene *its)
 {
     ag_worker worker;
     fake_worker context;
-    int code = LEFT;
     ag_status outcome = AG_OK;
     ag_supervisor *supervisor = join(&worker, &context);
     if (ag_post_rank(s_post) == 0) {
@@ -217,19 +220,19 @@ static ag_status play(scene *its)
         assert_ok(ag_coordinator_create(&its->coordinator, s_post, &client, supervisor));
         for (int job = 0; job < its->n_jobs; job++)
             assert_ok(ag_coordinator_add(its->coordinator, job, 0, its->costs[job]));
-        ag_error_clear();
+        assert_ok(ag_coordinator_gather(its->coordinator));
+        assert_int_equal(its->joined, ag_post_ranks(s_post));
         outcome = ag_coordinator_run(its->coordinator);
         char message[256];
         snprintf(message, sizeof message, "%s", ag_error_message());
-        assert_ok(ag_coordinator_stop(its->coordinator, LEFT));
+        assert_ok(ag_coordinator_stop(its->coordinator));
         ag_coordinator_destroy(its->coordinator);
         ag_error_clear();
         ag_fail(outcome, "%s", message);
     } else {
-        assert_ok(ag_supervisor_run(&code, supervisor));
+        assert_ok(ag_supervisor_run(supervisor));
     }
     ag_supervisor_destroy(supervisor);
-    assert_int_equal(code, LEFT);
     assert_int_equal(context.held, 0);
     int started = 0;
     MPI_Initialized(&started);
@@ -308,7 +311,7 @@ static void test_each_failure_has_its_own_reason(void **state)
     (void)state;
     scene its = s_empty;
     its.n_jobs = 2;
-    its.jobs[0] = (fake_job){1, 0, 'f', 2};
+    its.jobs[0] = (fake_job){1, 0, 'r', 2};
     its.jobs[1] = (fake_job){1, 0, 'r', 2};
     its.costs[0] = 1; /* on one rank it comes first */
     ag_status outcome = play(&its);
