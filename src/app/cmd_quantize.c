@@ -73,11 +73,12 @@ static ag_status filter_stream(const filter *f)
         if (fwrite(block, sizeof(float), count, stdout) != count)
             return ag_fail_errno("cannot write to standard output");
         first += count;
+        uint64_t total = first * sizeof(float) + bytes % sizeof(float);
         if (bytes % sizeof(float) != 0)
             return ag_fail(AG_ERR_INPUT,
                            "the input has %llu bytes, which is no multiple of 4: expected "
                            "float32 values",
-                           (unsigned long long)(first * sizeof(float) + bytes % sizeof(float)));
+                           (unsigned long long)total);
     }
     return ferror(stdin) ? ag_fail_errno("cannot read standard input") : AG_OK;
 }

@@ -54,8 +54,8 @@ static ag_status check_range(const ag_format *f, const char *name)
                        f->bias);
     if (f->emax > LARGEST_EXPONENT)
         return ag_fail(AG_ERR_INPUT,
-                       "format '%s' reaches 2^%d, which float32 does not: choose a larger bias%s", name,
-                       f->emax,
+                       "format '%s' reaches 2^%d, which float32 does not: choose a larger bias%s",
+                       name, f->emax,
                        f->exponent == 8 ? ", fewer exponent bits or kind ieee (bf16 is e8m7ieee)"
                                         : " or fewer exponent bits");
     return AG_OK;
@@ -121,6 +121,7 @@ ag_status ag_format_complete(ag_format *format, const char *name)
 uint32_t ag_format_magnitude(const ag_format *format, uint32_t code)
 {
     int shift = FLOAT_MANTISSA - format->mantissa;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): widths were checked */
     if (code >> format->mantissa != 0)
         return (code << shift) + ((uint32_t)(FLOAT_BIAS - format->bias) << FLOAT_MANTISSA);
     return ag_float_bits(ldexpf((float)code, format->emin - format->mantissa));

@@ -154,7 +154,7 @@ static int split_parts(char *part[MAX_PARTS], char *text)
 static ag_status parse_parts(ag_layer_precision *precision, const char *name)
 {
     char text[NAME_CAPACITY];
-    char *part[MAX_PARTS];
+    char *part[MAX_PARTS] = {text};
     snprintf(text, sizeof text, "%s", name);
     int count = split_parts(part, text);
     if (count > MAX_PARTS || strlen(name) >= sizeof text)

@@ -70,6 +70,18 @@ static void test_decode_tables(void **state)
     }
 }
 
+static void assert_codes_come_back(const ag_format *format)
+{
+    for (uint32_t code = 0; code < 1u << format->bits; code++) {
+        float value = ag_format_decode(format, code);
+        uint32_t again;
+        if (isnan(value))
+            continue;
+        assert_ok(ag_format_encode(&again, format, value));
+        assert_int_equal(again, code);
+    }
+}
+
 static void test_every_code_comes_back(void **state)
 {
     (void)state;
@@ -77,16 +89,8 @@ static void test_every_code_comes_back(void **state)
     const char *const *names = ag_format_known_names(&count);
     for (size_t i = 0; i < count; i++) {
         ag_format format = parsed(names[i]);
-        if (format.bits > 16)
-            continue;
-        for (uint32_t code = 0; code < 1u << format.bits; code++) {
-            float value = ag_format_decode(&format, code);
-            uint32_t again;
-            if (isnan(value))
-                continue;
-            assert_ok(ag_format_encode(&again, &format, value));
-            assert_int_equal(again, code);
-        }
+        if (format.bits <= 16)
+            assert_codes_come_back(&format);
     }
 }
 
@@ -372,6 +376,18 @@ static void test_stochastic_rounding_is_unbiased(void **state)
     assert_true(fabs(up - ROUNDS * p) < 5 * sqrt(ROUNDS * p * (1 - p)));
 }
 
+/* A step of e4m3fn is 2^-9, so 2^-41 is one part in 2^32 of it, the least that can carry. */
+static void test_the_smallest_chance(void **state)
+{
+    (void)state;
+    ag_format format = parsed("e4m3fn");
+    const ag_overflow overflow = AG_OVERFLOW_SATURATE;
+    assert_true(ag_round_stochastic(&format, 0x1p-40f, UINT32_MAX - 1, overflow) == 0x1p-9f);
+    assert_true(ag_round_stochastic(&format, 0x1p-41f, UINT32_MAX, overflow) == 0x1p-9f);
+    assert_true(ag_round_stochastic(&format, 0x1p-41f, UINT32_MAX - 1, overflow) == 0.0f);
+    assert_true(ag_round_stochastic(&format, 0x1.fp-42f, UINT32_MAX, overflow) == 0.0f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_bf16_is_the_format),
         cmocka_unit_test(test_fp32_changes_no_number),
         cmocka_unit_test(test_stochastic_rounding_is_unbiased),
+        cmocka_unit_test(test_the_smallest_chance),
     };
     return cmocka_run_group_tests(tests, make_inputs, NULL);
 }
