@@ -4,6 +4,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+enum { TWO = 2 * LANES, FOUR = 4 * LANES };
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 /* An operand of a small product: rows of a matrix, `stride` floats apart. */
@@ -29,9 +30,9 @@ INLINE void block_product(float *out, rows a, rows b, size_t K, size_t n)
 INLINE void row_product(float *restrict out, rows a, rows b, size_t K, size_t W)
 {
     size_t w = 0;
-    for (; w + 4 * LANES <= W; w += 4 * LANES)
+    for (; w + FOUR <= W; w += FOUR)
         block_product(out + w, a, (rows){b.at + w, b.stride}, K, 4);
-    for (; w + 2 * LANES <= W; w += 2 * LANES)
+    for (; w + TWO <= W; w += TWO)
         block_product(out + w, a, (rows){b.at + w, b.stride}, K, 2);
     for (; w + LANES <= W; w += LANES)
         block_product(out + w, a, (rows){b.at + w, b.stride}, K, 1);

@@ -9,8 +9,18 @@
 #include "kernels/kernels.h"
 #include "numerics/format.h"
 
-enum { B = 12, T = 64, N = B * T, C = 128, H = 4, V = 65, WIDE = 4 * C, BIG = N * WIDE };
-enum { P = B * H * T * T, WEIGHTS = 2 * BIG, REPEATS = 15 };
+enum {
+    B = 12,
+    T = 64,
+    N = B * T,
+    C = 128,
+    H = 4,
+    V = 65,
+    QKV = 3 * C,
+    WIDE = 4 * C,
+    BIG = N * WIDE
+};
+enum { P = B * H * T * T, WEIGHTS = 2 * BIG, ROOM = 2 * BIG, ROWS = N * C, REPEATS = 15 };
 
 typedef struct bench {
     const ag_kernels *k;
@@ -86,7 +96,7 @@ static void layernorm_forward(const bench *b)
 static void layernorm_backward(const bench *b)
 {
     ag_layernorm_grads grads = {b->y, b->scratch, NULL};
-    b->k->layernorm_backward(&grads, b->x + N * C, b->x, b->w, b->w, b->w + N, N, C);
+    b->k->layernorm_backward(&grads, b->x + ROWS, b->x, b->w, b->w, b->w + N, N, C);
 }
 
 static void bias_backward(const bench *b)
@@ -246,14 +256,14 @@ int main(void)
         {"attention dropout forward", attention_dropout_forward, P      },
     };
     ag_kernels_init();
-    bench b = {.x = noise(2 * BIG), .y = noise(2 * BIG), .z = noise(2 * BIG), .w = noise(2 * BIG)};
-    b.p = calloc(2 * BIG, sizeof *b.p);
-    b.scratch = noise(2 * BIG);
+    bench b = {.x = noise(ROOM), .y = noise(ROOM), .z = noise(ROOM), .w = noise(ROOM)};
+    b.p = calloc(ROOM, sizeof *b.p);
+    b.scratch = noise(ROOM);
     b.tokens = calloc(N, sizeof *b.tokens);
     if (ag_format_parse(&b.format, "e4m3fn") != AG_OK || b.scratch == NULL || b.tokens == NULL)
         return 1;
     printf("%s\n%-26s %12s %12s    %8s %8s\n", ag_kernels_blas(), "", "ref", "fast", "ref", "fast");
-    show_product("gemm_nt", gemm_nt, &b, N, 3 * C, C);
+    show_product("gemm_nt", gemm_nt, &b, N, QKV, C);
     show_product("gemm_nt", gemm_nt, &b, N, C, WIDE);
     show_product("gemm_nn", gemm_nn, &b, N, C, WIDE);
     show_product("gemm_tn", gemm_tn, &b, WIDE, C, N);

@@ -11,32 +11,40 @@ enum { TERMS = 40, MOST = 4096 };
 /* out of a layer from its `count` parameters, all in double */
 typedef void forward(double *out, const double *parameters, const void *sizes);
 
-static double weighted(forward *layer, const double *parameters, const void *sizes,
-                       const float *weights, size_t outputs)
+/* A layer with its parameters; what is differentiated is sum(weights * out). */
+typedef struct problem {
+    const char *what;
+    forward *layer;
+    const void *sizes;
+    double *parameters;
+    const float *weights;
+    size_t outputs;
+} problem;
+
+static double weighted(const problem *p)
 {
     static double out[MOST];
-    layer(out, parameters, sizes);
+    p->layer(out, p->parameters, p->sizes);
     double sum = 0;
-    for (size_t i = 0; i < outputs; i++)
-        sum += out[i] * (double)weights[i];
+    for (size_t i = 0; i < p->outputs; i++)
+        sum += out[i] * (double)p->weights[i];
     return sum;
 }
 
-/* gradient [count] = d sum(weights * layer(parameters)) / d parameters[from + i] */
-static void check_gradient(const char *what, forward *layer, const void *sizes, double *parameters,
-                           const float *weights, size_t outputs, const float *gradient, size_t from,
-                           size_t count)
+/* Holds `gradient` [count] against that of parameters `from` and following. */
+static void check_gradient(const problem *p, const float *gradient, size_t from, size_t count)
 {
     const double h = 1e-4;
     double *expected = calloc(count, sizeof *expected);
+    assert_non_null(expected);
     double largest = 0;
     for (size_t i = 0; i < count; i++) {
-        double *parameter = &parameters[from + i];
+        double *parameter = &p->parameters[from + i];
         double middle = *parameter;
         *parameter = middle + h;
-        double above = weighted(layer, parameters, sizes, weights, outputs);
+        double above = weighted(p);
         *parameter = middle - h;
-        double below = weighted(layer, parameters, sizes, weights, outputs);
+        double below = weighted(p);
         *parameter = middle;
         expected[i] = (above - below) / (2 * h);
         largest = fmax(largest, fabs(expected[i]));
@@ -44,8 +52,8 @@ static void check_gradient(const char *what, forward *layer, const void *sizes, 
     const double bound = 4 * (TERMS + 16) * (double)FLT_EPSILON * largest;
     for (size_t i = 0; i < count; i++)
         if (!(fabs((double)gradient[i] - expected[i]) <= bound))
-            fail_msg("%s: gradient %zu is %g, expected %g +- %g", what, i, (double)gradient[i],
-                     expected[i], bound);
+            fail_msg("%s: gradient %zu is %g, expected %g +- %g", p->what, from + i,
+                     (double)gradient[i], expected[i], bound);
     assert_true(largest > 0);
     free(expected);
 }
@@ -81,8 +89,9 @@ static void test_gelu(void **state)
     append(parameters, x, count);
     for (int tanh_form = 0; tanh_form < 2; tanh_form++) {
         ref->gelu_backward(dx, weights, x, count, tanh_form);
-        check_gradient("gelu", tanh_form ? gelu_tanh : gelu_exact, &count, parameters, weights,
-                       count, dx, 0, count);
+        check_gradient(&(problem){"gelu", tanh_form ? gelu_tanh : gelu_exact, &count, parameters,
+                                  weights, count},
+                       dx, 0, count);
     }
     free(x);
     free(weights);
@@ -116,23 +125,22 @@ static void layernorm(double *out, const double *x, const void *sizes)
 static void check_layernorm(size_t N, size_t C)
 {
     const layernorm_sizes sizes = {N, C};
-    float *p = normal(1, N * C + 2 * C, 1.5f);
+    float *x = normal(1, N * C + 2 * C, 1.5f);
     float *weights = normal(2, N * C, 1);
     float *out = floats(N * C);
     float *mean = floats(N);
     float *rstd = floats(N);
     float *grads = floats(N * C + 2 * C);
-    ref->layernorm_forward(out, mean, rstd, p, p + N * C, p + N * C + C, N, C);
+    ref->layernorm_forward(out, mean, rstd, x, x + N * C, x + N * C + C, N, C);
     ref->layernorm_backward(&(ag_layernorm_grads){grads, grads + N * C, grads + N * C + C}, weights,
-                            p, p + N * C, mean, rstd, N, C);
+                            x, x + N * C, mean, rstd, N, C);
     double *parameters = calloc(N * C + 2 * C, sizeof *parameters);
-    append(parameters, p, N * C + 2 * C);
-    check_gradient("layernorm x", layernorm, &sizes, parameters, weights, N * C, grads, 0, N * C);
-    check_gradient("layernorm weight", layernorm, &sizes, parameters, weights, N * C, grads + N * C,
-                   N * C, C);
-    check_gradient("layernorm bias", layernorm, &sizes, parameters, weights, N * C,
-                   grads + N * C + C, N * C + C, C);
-    free(p);
+    append(parameters, x, N * C + 2 * C);
+    const problem p = {"layernorm", layernorm, &sizes, parameters, weights, N * C};
+    check_gradient(&p, grads, 0, N * C);
+    check_gradient(&p, grads + N * C, N * C, C);
+    check_gradient(&p, grads + N * C + C, N * C + C, C);
+    free(x);
     free(weights);
     free(out);
     free(mean);
@@ -201,7 +209,8 @@ static void check_attention(size_t B, size_t T, size_t C, size_t H)
     attention(expected, parameters, &shape);
     for (size_t i = 0; i < count; i++)
         assert_true(fabs((double)out[i] - expected[i]) <= 4 * (double)(T + C) * FLT_EPSILON);
-    check_gradient("attention", attention, &shape, parameters, weights, count, dqkv, 0, 3 * count);
+    check_gradient(&(problem){"attention", attention, &shape, parameters, weights, count}, dqkv, 0,
+                   3 * count);
     free(qkv);
     free(weights);
     free(out);
@@ -241,12 +250,12 @@ static void cross_entropy(double *out, const double *logits, const void *sizes)
 static void test_cross_entropy(void **state)
 {
     (void)state;
-    enum { N = 7, V = 31 };
+    enum { N = 7, V = 31, COUNT = N * V };
     int32_t *targets = whole(1, N, V);
     const loss_sizes sizes = {N, V, targets};
-    float *logits = normal(2, N * V, 2);
-    double parameters[N * V];
-    append(parameters, logits, N * V);
+    float *logits = normal(2, COUNT, 2);
+    double parameters[COUNT];
+    append(parameters, logits, COUNT);
     float weights[N];
     float losses[N];
     double expected[N];
@@ -256,8 +265,8 @@ static void test_cross_entropy(void **state)
     fast->cross_entropy(logits, losses, targets, N, V, 0.3f);
     for (size_t n = 0; n < N; n++)
         assert_true(fabs((double)losses[n] - expected[n]) <= (V + 4) * FLT_EPSILON * 2);
-    check_gradient("cross entropy", cross_entropy, &sizes, parameters, weights, N, logits, 0,
-                   (size_t)(N * V));
+    check_gradient(&(problem){"cross entropy", cross_entropy, &sizes, parameters, weights, N},
+                   logits, 0, COUNT);
     free(targets);
     free(logits);
 }
@@ -267,19 +276,19 @@ static void test_cross_entropy(void **state)
 static void test_embedding_and_bias(void **state)
 {
     (void)state;
-    enum { B = 3, T = 4, C = 5, V = 6 };
-    static const int32_t tokens[B * T] = {0, 1, 2, 2, 5, 5, 5, 0, 1, 0, 2, 5};
-    float *dx = normal(1, B * T * C, 1);
+    enum { B = 3, T = 4, C = 5, V = 6, N = B * T, COUNT = N * C };
+    static const int32_t tokens[N] = {0, 1, 2, 2, 5, 5, 5, 0, 1, 0, 2, 5};
+    float *dx = normal(1, COUNT, 1);
     float dwte[V * C] = {0};
     float dwpe[T * C] = {0};
     float dbias[C] = {0};
     ref->embedding_backward(dwte, dwpe, dx, tokens, B, T, C);
-    ref->bias_backward(dbias, dx, B * T, C);
+    ref->bias_backward(dbias, dx, N, C);
     for (size_t c = 0; c < C; c++) {
         double token[V] = {0};
         double position[T] = {0};
         double bias = 0;
-        for (size_t n = 0; n < B * T; n++) {
+        for (size_t n = 0; n < N; n++) {
             token[tokens[n]] += (double)dx[n * C + c];
             position[n % T] += (double)dx[n * C + c];
             bias += (double)dx[n * C + c];

@@ -70,19 +70,19 @@ static void test_products(void **state)
 static void test_small_whole_products_are_exact(void **state)
 {
     (void)state;
-    enum { M = 9, N = 11, K = 64 };
-    float *a = floats(M * K);
-    float *b = floats(K * N);
-    float *c = floats(M * N);
-    float *d = floats(M * N);
+    enum { M = 9, N = 11, K = 64, MK = M * K, KN = K * N, MN = M * N };
+    float *a = floats(MK);
+    float *b = floats(KN);
+    float *c = floats(MN);
+    float *d = floats(MN);
     uint64_t generator = 3;
-    for (size_t i = 0; i < M * K; i++)
+    for (size_t i = 0; i < MK; i++)
         a[i] = (float)(ag_splitmix64(&generator) % 255) - 127;
-    for (size_t i = 0; i < K * N; i++)
+    for (size_t i = 0; i < KN; i++)
         b[i] = (float)(ag_splitmix64(&generator) % 255) - 127;
     ref->gemm_nn(c, a, b, M, N, K);
     fast->gemm_nn(d, a, b, M, N, K);
-    assert_memory_equal(c, d, M * N * sizeof *c);
+    assert_memory_equal(c, d, MN * sizeof *c);
     free(a);
     free(b);
     free(c);
@@ -251,7 +251,7 @@ static void test_attention_dropout_agrees(void **state)
     float *scratch = floats(ag_attention_scratch(&shape));
     for (size_t s = 0; s < T; s++) {
         for (size_t i = 0; i < T; i++)
-            qkv[3 * i + 2] = i == s;
+            qkv[3 * i + 2] = i == s ? 1 : 0;
         fast->attention_forward(out, probs, scratch, qkv, &shape);
         for (size_t t = 0; t < T; t++) {
             float dout[T] = {0};
@@ -298,14 +298,14 @@ static void test_constant_rows(void **state)
 static void test_cross_entropy_of_large_logits(void **state)
 {
     (void)state;
-    enum { N = 3, V = 4 };
-    float logits[N * V] = {1e30f, 0, 0, 0, -1e30f, -1e30f, 0, -1e30f, 200, 100, 0, -100};
+    enum { N = 3, V = 4, COUNT = N * V };
+    float logits[COUNT] = {1e30f, 0, 0, 0, -1e30f, -1e30f, 0, -1e30f, 200, 100, 0, -100};
     static const int32_t targets[N] = {0, 2, 1};
     float losses[N];
     fast->cross_entropy(logits, losses, targets, N, V, 1);
     assert_true(losses[0] == 0 && losses[1] == 0 && losses[2] == 100);
-    static const float expected[N * V] = {0, 0, 0, 0, 0, 0, 0, 0, 1, -1, 0, 0};
-    for (size_t i = 0; i < N * V; i++)
+    static const float expected[COUNT] = {0, 0, 0, 0, 0, 0, 0, 0, 1, -1, 0, 0};
+    for (size_t i = 0; i < COUNT; i++)
         assert_true(logits[i] == expected[i]);
 }
 
