@@ -14,7 +14,7 @@
 typedef enum ag_axis_type { AG_AXIS_TEXT, AG_AXIS_INT, AG_AXIS_REAL } ag_axis_type;
 
 typedef struct ag_axis {
-    const char *name; /* "format", "layers", "seed", "optimizer.lr", "size", in this order */
+    const char *name; /* "format", "layers", "optimizer.lr", "size", "seed", in this order */
     ag_axis_type type;
 } ag_axis;
 

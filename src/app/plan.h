@@ -26,6 +26,7 @@ typedef struct ag_plan_cost {
     double tokens; /* trained on */
     double flops;  /* training and evaluation */
     double disk;   /* bytes that it leaves behind */
+    double memory; /* bytes of a trainer: its arena and the tokens */
 } ag_plan_cost;
 
 /* Sustained by one core in a small GPT's matrix products and everything between them. */

@@ -6,6 +6,7 @@
 #include "plan.h"
 #include "spec/layers.h"
 #include "spec/tensors.h"
+#include "train/train.h"
 
 /* Multiplications and additions of one token's forward pass: every linear layer, and attention over
  * the whole window. The backward pass takes twice as many. */
@@ -53,6 +54,8 @@ ag_plan_cost ag_plan_run_cost(const ag_run *run)
     cost.tokens = (double)run->train.steps * (double)run->train.batch_size *
                   (double)run->train.grad_accum * (double)run->model.block_size;
     cost.flops = 3 * forward * cost.tokens + forward * eval_tokens(run);
+    cost.memory = (double)ag_train_bytes(run, ag_val_windows(&corpus, run)) +
+                  2.0 * (double)(run->facts.train_tokens + run->facts.val_tokens);
     /* a step stores three reals and two flags, a window of the last evaluation two reals */
     cost.disk = copies * 4.0 * (double)cost.parameters + 26.0 * (double)run->train.steps +
                 16.0 * (double)ag_val_windows(&corpus, run);
@@ -80,6 +83,7 @@ typedef struct totals {
     double flops;
     double longest; /* flops of one run */
     double disk;
+    double memory; /* of the run that needs most */
 } totals;
 
 static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const bool *selected)
@@ -99,6 +103,8 @@ static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const b
         rows[at].runs++;
         sum->flops += cost->flops;
         sum->disk += cost->disk;
+        if (cost->memory > sum->memory)
+            sum->memory = cost->memory;
         if (cost->flops > sum->longest)
             sum->longest = cost->flops;
     }
@@ -163,7 +169,9 @@ ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selecte
     double wall_s = core_s / ranks > longest_s ? core_s / ranks : longest_s;
     ag_text_add(text, "\nneeds\n  disk       ");
     add_amount(text, sum.disk, 0);
-    ag_text_printf(text, "B\n  core time  ");
+    ag_text_add(text, "B\n  memory     ");
+    add_amount(text, sum.memory, 0);
+    ag_text_add(text, "B a rank at most\n  core time  ");
     add_time(text, core_s);
     ag_text_printf(text, " (an estimate: %d GFLOP/s a core)\n  wall time  ", AG_PLAN_GFLOPS);
     add_time(text, wall_s);
