@@ -23,6 +23,7 @@ expect() {
 
 # quantize INPUT EXPECTED OPTIONS...: float32 words in hexadecimal, low byte first
 quantize() {
+    # shellcheck disable=SC2059 # octal escapes
     printf "$1" >"$work/in"
     expected=$2
     shift 2

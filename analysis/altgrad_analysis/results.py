@@ -1,0 +1,110 @@
+"""A results file as pandas tables.
+
+A run may stand for several combinations of the grid: BF16 is one run under every layer config.
+`labels` holds the combinations, `index` the runs. Whatever is grouped by layer config goes by
+labels; whatever is counted or averaged over everything goes by the index, or it would count such a
+run several times.
+"""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+FORMAT = "altgrad-results"
+
+
+class Results:
+    """One results file, read whole at once but for the curves; safe beside a running experiment."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        with h5py.File(self.path, "r") as file:
+            if _text(file.attrs.get("format", "")) != FORMAT:
+                raise ValueError(f"{path}: not a results file of altgrad")
+            self.name = _text(file.attrs["experiment"])
+            self.index = _frame(file["index"])
+            self.labels = _frame(file["labels"])
+
+    @property
+    def axes(self):
+        """The axes of the grid, as columns of `labels`: format, layers, seed and others."""
+        return [column for column in self.labels.columns if column != "id"]
+
+    @property
+    def cells(self):
+        """The axes that tell experiments apart, that is all but the seed."""
+        return [axis for axis in self.axes if axis != "seed"]
+
+    @property
+    def floor(self):
+        """The lowest loss that can be expected, in nats a token, or None where it is not known or
+        differs between runs."""
+        rates = self.index["entropy_rate"].dropna().unique()
+        return float(rates[0]) if len(rates) == 1 else None
+
+    def runs(self):
+        """The completed runs under each of their labels, with their final numbers."""
+        numbers = self.index.drop(columns=[a for a in self.axes if a in self.index])
+        joined = self.labels.merge(numbers, on="id", validate="many_to_one")
+        return joined[joined["status"].isin(["done", "diverged"])].reset_index(drop=True)
+
+    def curves(self, metric):
+        """A metric of the training steps (loss, grad_norm, lr, ...) or of the evaluations
+        (val_loss, val_loss_hp) in long form: the axes of each label, id, step, value."""
+        with h5py.File(self.path, "r") as file:
+            if "curves" not in file:
+                return pd.DataFrame(columns=[*self.axes, "id", "step", "value"])
+            curves = file["curves"]
+            if metric not in curves or curves[metric].ndim != 2:
+                known = sorted(name for name in curves if curves[name].ndim == 2)
+                raise KeyError(f"{self.path}: no metric {metric}; there are {', '.join(known)}")
+            values = curves[metric][...]
+            ids = curves["run"].asstr()[...]
+            over = "eval_step" if metric.startswith("val_") else "step"
+            steps = curves[over][...]
+        n_runs, n_steps = values.shape
+        frame = pd.DataFrame(
+            {
+                "id": np.repeat(ids, n_steps),
+                "step": np.tile(steps, n_runs),
+                "value": values.ravel(),
+            }
+        ).dropna()
+        return self.labels.merge(frame, on="id")
+
+    def table(self, metric="val_loss", baseline="BF16"):
+        """One row for each combination of the axes but the seed: runs, mean and sd over seeds, runs
+        that diverged, and where there is a baseline the mean and sd of the differences to its run
+        of the same seed on all other axes. A diverged run has no place in a mean."""
+        runs = self.runs()
+        others = [axis for axis in self.axes if axis != "format"]
+        runs["diverged"] = runs["status"] == "diverged"
+        runs["value"] = runs[metric].where(~runs["diverged"])
+        partners = runs[runs["format"] == baseline][[*others, "value"]]
+        runs = runs.merge(partners, on=others, how="left", suffixes=("", "_baseline"))
+        runs["difference"] = runs["value"] - runs["value_baseline"]
+        cells = runs.groupby(self.cells, sort=False)
+        return cells.agg(
+            runs=("value", "count"),
+            mean=("value", "mean"),
+            sd=("value", "std"),
+            difference=("difference", "mean"),
+            difference_sd=("difference", "std"),
+            diverged=("diverged", "sum"),
+        ).reset_index()
+
+
+def _text(value):
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _frame(dataset):
+    """A compound dataset, with its fixed-length byte strings as text."""
+    rows = dataset[...]
+    frame = pd.DataFrame({name: rows[name] for name in rows.dtype.names})
+    for name in rows.dtype.names:
+        if rows.dtype[name].kind in "SO":
+            frame[name] = frame[name].map(_text)
+    return frame
