@@ -27,8 +27,8 @@ static double eval_tokens(const ag_run *run)
     ag_corpus corpus = {.facts = run->facts};
     double all = (double)ag_val_windows(&corpus, run);
     double some = (double)run->eval.windows < all ? (double)run->eval.windows : all;
-    double evals = run->eval.every > 0 ? (double)(run->train.steps / run->eval.every) : 0;
-    return 2 * (evals * some + all) * (double)run->model.block_size;
+    int64_t evals = run->eval.every > 0 ? run->train.steps / run->eval.every : 0;
+    return 2 * ((double)evals * some + all) * (double)run->model.block_size;
 }
 
 static size_t count_parameters(const ag_run *run)
