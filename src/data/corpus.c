@@ -117,9 +117,9 @@ static ag_status find_digest(ag_corpus *corpus, const ag_data_spec *spec,
     AG_TRY(compute_digest(corpus));
     ag_text now;
     ag_text_init(&now);
-    if (ag_facts_key(&now, spec) && strcmp(now.data, key->data) == 0) {
+    if (ag_facts_cache_key(&now, spec) && strcmp(now.data, key->data) == 0) {
         ag_known_facts fresh = {.facts = corpus->facts, .entropy_rate = corpus->entropy_rate};
-        ag_facts_write(&fresh, key);
+        ag_facts_cache_write(&fresh, key);
     }
     ag_text_deinit(&now);
     return AG_OK;
@@ -147,7 +147,7 @@ ag_status ag_corpus_open(ag_corpus *corpus, const ag_data_spec *spec, int64_t bl
     ag_known_facts known;
     ag_text key;
     ag_text_init(&key);
-    bool hit = ag_facts_key(&key, spec) && ag_facts_read(&known, &key);
+    bool hit = ag_facts_cache_key(&key, spec) && ag_facts_cache_read(&known, &key);
     ag_status status = open_corpus(corpus, spec, block_size, hit ? &known : NULL, &key);
     ag_text_deinit(&key);
     return status;
@@ -170,7 +170,7 @@ ag_status ag_corpus_facts(ag_data_facts *facts, const ag_data_spec *spec, int64_
     ag_known_facts known;
     ag_text key;
     ag_text_init(&key);
-    bool hit = ag_facts_key(&key, spec) && ag_facts_read(&known, &key);
+    bool hit = ag_facts_cache_key(&key, spec) && ag_facts_cache_read(&known, &key);
     ag_text_deinit(&key);
     if (hit) {
         *facts = known.facts;

@@ -48,12 +48,12 @@ typedef struct ag_known_facts {
 /* A text that changes whenever the facts may: parameters, sizes, modification times. False when a
  * file is not there, or was written less than two seconds ago and so might change once more without
  * a new modification time. */
-bool ag_facts_key(ag_text *key, const ag_data_spec *spec);
+bool ag_facts_cache_key(ag_text *key, const ag_data_spec *spec);
 
 /* False when they are not in the cache, there is no cache or its entry is damaged. */
-bool ag_facts_read(ag_known_facts *known, const ag_text *key);
+bool ag_facts_cache_read(ag_known_facts *known, const ag_text *key);
 
 /* Does nothing where the cache cannot be written. */
-void ag_facts_write(const ag_known_facts *known, const ag_text *key);
+void ag_facts_cache_write(const ag_known_facts *known, const ag_text *key);
 
 #endif

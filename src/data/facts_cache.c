@@ -31,7 +31,7 @@ static bool add_file(ag_text *key, const char *folder, const char *name)
     return true;
 }
 
-bool ag_facts_key(ag_text *key, const ag_data_spec *spec)
+bool ag_facts_cache_key(ag_text *key, const ag_data_spec *spec)
 {
     bool settled = true;
     ag_text_printf(key,
@@ -100,7 +100,7 @@ static bool parse_entry(ag_known_facts *known, const ag_text *key, const char *e
                   &known->entropy_rate) == 5;
 }
 
-bool ag_facts_read(ag_known_facts *known, const ag_text *key)
+bool ag_facts_cache_read(ag_known_facts *known, const ag_text *key)
 {
     char entry[ENTRY_MAX] = "";
     ag_text path;
@@ -144,7 +144,7 @@ static void replace_file(const char *path, const ag_text *entry)
     ag_text_deinit(&temporary);
 }
 
-void ag_facts_write(const ag_known_facts *known, const ag_text *key)
+void ag_facts_cache_write(const ag_known_facts *known, const ag_text *key)
 {
     ag_text path;
     ag_text entry;
