@@ -7,11 +7,12 @@
 
 #include "store_internal.h"
 
-static const ag_label **first_labels(const ag_grid *grid, ag_arena *arena)
+/* Index of the first label of each run. */
+static size_t *first_labels(const ag_grid *grid, ag_arena *arena)
 {
-    const ag_label **labels = ag_arena_alloc(arena, grid->n_runs * sizeof *labels);
+    size_t *labels = ag_arena_alloc(arena, grid->n_runs * sizeof *labels);
     for (size_t i = grid->n_labels; labels != NULL && i-- > 0;)
-        labels[grid->labels[i].run] = &grid->labels[i];
+        labels[grid->labels[i].run] = i;
     return labels;
 }
 
@@ -41,6 +42,8 @@ static void fill_failed(ag_entry *entry, const ag_run *run, const char *reason)
 {
     entry->summary = (ag_run_summary){
         .seed = run->seed, .loss = NAN, .val_loss = NAN, .val_loss_hp = NAN, .entropy_rate = NAN};
+    entry->timing =
+        (ag_timing){.train_s = NAN, .eval_s = NAN, .total_s = NAN, .tokens_per_s = NAN, .rank = -1};
     snprintf(entry->summary.id, sizeof entry->summary.id, "%s", run->id);
     snprintf(entry->summary.status, sizeof entry->summary.status, "failed");
     snprintf(entry->summary.reason, sizeof entry->summary.reason, "%s", reason);
@@ -49,7 +52,7 @@ static void fill_failed(ag_entry *entry, const ag_run *run, const char *reason)
 /* The grid's runs, in its order: those with a file, and those that failed. */
 static ag_status add_grid(ag_gathered *g, const ag_ids *files)
 {
-    const ag_label **labels = first_labels(&g->grid, &g->arena);
+    const size_t *labels = first_labels(&g->grid, &g->arena);
     if (labels == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", g->grid.n_runs);
     for (size_t i = 0; i < g->grid.n_runs; i++) {
@@ -62,7 +65,7 @@ static ag_status add_grid(ag_gathered *g, const ag_ids *files)
             fill_failed(entry, run, failure.reason);
         else
             continue;
-        entry->label = labels[i];
+        entry->label = &g->grid.labels[labels[i]];
         g->n_entries++;
     }
     return AG_OK;

@@ -39,17 +39,20 @@ static hid_t cell_type(ag_cell cell, size_t size, bool in_file)
     return H5I_INVALID_HID;
 }
 
+/* In memory as the struct lies; in the file the columns in their order, without gaps. */
 static hid_t row_type(const ag_table *table, bool in_file)
 {
     hid_t type = H5Tcreate(H5T_COMPOUND, table->row_size);
+    size_t end = 0;
     for (size_t i = 0; i < table->n_columns; i++) {
         const ag_column *column = &table->columns[i];
         hid_t member = cell_type(column->type, column->size, in_file);
-        H5Tinsert(type, column->name, column->offset, member);
+        H5Tinsert(type, column->name, in_file ? end : column->offset, member);
+        end += H5Tget_size(member);
         ag_h5_release(member);
     }
     if (in_file)
-        H5Tpack(type);
+        H5Tset_size(type, end);
     return type;
 }
 

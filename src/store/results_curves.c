@@ -127,6 +127,39 @@ static void make_texts(ag_curves *c, const char *name, const char *const *texts)
     ag_h5_release(set);
 }
 
+static void make_numbers(ag_curves *c, const char *name, size_t axis)
+{
+    const ag_gathered *g = c->gathered;
+    double *values = ag_arena_alloc(&c->arena, g->n_entries * sizeof *values);
+    bool whole = g->grid.axes[axis].type == AG_AXIS_INT;
+    for (size_t i = 0; values != NULL && i < g->n_entries; i++) {
+        const ag_label *label = g->entries[i].label;
+        double value = label == NULL ? NAN : label->values[axis].real;
+        values[i] = whole && label != NULL ? (double)label->values[axis].integer : value;
+    }
+    if (values != NULL)
+        ag_h5_write(c->h5, c->group, name, &(ag_array){AG_CELL_F64, 1, {g->n_entries}, values});
+    if (c->h5->status != AG_OK)
+        return;
+    hid_t set = H5Dopen2(c->group, name, H5P_DEFAULT);
+    attach(c, set, "run", 0);
+    ag_h5_release(set);
+}
+
+static void make_axis(ag_curves *c, const char *name, size_t axis, const char **texts)
+{
+    const ag_gathered *g = c->gathered;
+    if (g->grid.axes[axis].type != AG_AXIS_TEXT) {
+        make_numbers(c, name, axis);
+        return;
+    }
+    for (size_t i = 0; i < g->n_entries; i++) {
+        const ag_label *label = g->entries[i].label;
+        texts[i] = label != NULL ? label->values[axis].text : "";
+    }
+    make_texts(c, name, texts);
+}
+
 /* The runs' ids, states and the values of each axis, by which a user selects. */
 static void make_labels(ag_curves *c)
 {
@@ -147,13 +180,8 @@ static void make_labels(ag_curves *c)
     for (size_t i = 0; i < g->n_entries; i++)
         texts[i] = g->entries[i].summary.status;
     make_texts(c, "status", texts);
-    for (size_t axis = 0; axis < g->grid.n_axes; axis++) {
-        for (size_t i = 0; i < g->n_entries; i++) {
-            const ag_label *label = g->entries[i].label;
-            texts[i] = label != NULL ? label->values[axis].text : "";
-        }
-        make_texts(c, axes[axis].name, texts);
-    }
+    for (size_t axis = 0; axis < g->grid.n_axes; axis++)
+        make_axis(c, axes[axis].name, axis, texts);
 }
 
 static void create_variable(ag_curves *c, variable *v)

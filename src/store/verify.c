@@ -17,19 +17,15 @@ static void verify_dataset(ag_h5 *h5, hid_t run, const char *id, const ag_tensor
     hid_t set = H5Dopen2(run, row->name, H5P_DEFAULT);
     hid_t type = set >= 0 ? H5Dget_type(set) : H5I_INVALID_HID;
     hid_t space = set >= 0 ? H5Dget_space(set) : H5I_INVALID_HID;
-    void *bytes = NULL;
-    if (set < 0) {
+    hssize_t size = set < 0 ? 0 : H5Sget_simple_extent_npoints(space) * (hssize_t)H5Tget_size(type);
+    void *bytes = size == row->bytes ? malloc((size_t)size + 1) : NULL;
+    if (set < 0)
         ag_h5_fail(h5, "open", row->name);
-        return;
-    }
-    hssize_t size = H5Sget_simple_extent_npoints(space) * (hssize_t)H5Tget_size(type);
-    if (size != row->bytes)
-        damaged(h5, id, row->name);
-    else if ((bytes = malloc((size_t)size + 1)) == NULL)
+    else if (size == row->bytes && bytes == NULL)
         h5->status = ag_fail(AG_ERR_SYSTEM, "%s: out of memory for %s", h5->path, row->name);
-    else if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) < 0)
+    else if (bytes != NULL && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) < 0)
         ag_h5_fail(h5, "read", row->name);
-    else if (ag_crc32(bytes, (size_t)size) != row->crc32)
+    else if (bytes == NULL || ag_crc32(bytes, (size_t)size) != row->crc32)
         damaged(h5, id, row->name);
     free(bytes);
     ag_h5_release(space);

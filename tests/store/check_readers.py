@@ -1,0 +1,146 @@
+#!/usr/bin/python3
+"""Reads a results file as users do: h5py, pandas, xarray, h5dump. Values are those of made_up.c.
+
+    check_readers.py MAKER FOLDER
+
+MAKER FOLDER/NAME.h5 STATE writes a results file with four runs, seeds 0 to 3, the last one failed.
+Exit code 77 = skipped: a module is missing.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+import zlib
+
+try:
+    import h5py
+    import netCDF4  # noqa: F401 (xarray's engine)
+    import numpy as np
+    import pandas as pd
+    import tables  # noqa: F401 (pandas' engine)
+    import xarray as xr
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+STEPS = 5
+DONE = 3
+COLUMNS = (
+    "id label format layers seed optimizer_lr status reason orphan steps loss val_loss"
+    " val_loss_hp clipped skipped entropy_rate weights_digest initial_digest"
+).split()
+METRICS = ["clipped", "grad_norm", "loss", "lr", "skipped", "step"]
+LAYOUT = """
+curves experiment formats index labels routing runs timing
+config final_windows final_windows_hp metrics tensors timing val weights
+eval_step val_loss val_loss_hp
+""".strip().split("\n")
+
+
+def check_index(path):
+    index = pd.read_hdf(path, "index")
+    assert list(index.columns) == COLUMNS, list(index.columns)
+    assert list(index.status) == ["done"] * DONE + ["failed"]
+    assert index.reason[3] == "crashed: SIGSEGV"
+    assert list(index.format) == ["E4M3"] * 4
+    assert list(index.seed) == [0, 1, 2, 3] and index.seed.dtype == np.int64
+    assert list(index.optimizer_lr) == [1e-3] * 4
+    assert list(index.val_loss[:DONE]) == [2.0, 3.0, 4.0] and np.isnan(index.val_loss[3])
+    assert list(index.clipped) == [1, 1, 1, 0]
+    labels = pd.read_hdf(path, "labels")
+    assert list(labels.columns) == ["format", "layers", "seed", "optimizer_lr", "id"]
+    assert list(labels.id) == list(index.id)
+    formats = pd.read_hdf(path, "formats").set_index("name")
+    assert formats.loc["e4m3fn", "max"] == 448 and formats.loc["bf16", "exponent"] == 8
+    routing = pd.read_hdf(path, "routing")
+    assert len(routing) == 4 * 5 * 3
+    quantised = routing[routing.format != "bf16"]
+    assert list(quantised.id) == list(index.id)
+    assert set(quantised.layer) == {"transformer.h.0.attn.c_attn"}
+    assert set(quantised.role) == {"weight"} and set(quantised.scale) == {"current"}
+    assert list(pd.read_hdf(path, "timing").id) == list(index.id)
+
+
+def check_curves(path):
+    data = xr.open_dataset(path, group="curves")
+    assert dict(data.sizes) == {"run": 4, "step": STEPS, "eval_step": 2}, data.sizes
+    assert list(data.eval_step.values) == [2, STEPS]
+    assert data.loss.attrs["units"] == "nats/token"
+    expected = 4 - np.arange(STEPS) / 10 + np.arange(DONE)[:, None]
+    assert np.array_equal(data.loss.values[:DONE], expected), data.loss.values
+    assert np.isnan(data.loss.values[DONE]).all()
+    chosen = data.where(data.seed == 1, drop=True)
+    assert list(chosen.val_loss.values[0]) == [4.0, 3.0]
+    assert list(data.format.values) == ["E4M3"] * 4
+    data.close()
+
+
+def check_tensors(file, name, weights):
+    run = file["runs"][name]
+    for row in run["tensors"]:
+        path = row["name"].decode()
+        if path.startswith("weights/") and not weights:
+            continue
+        array = run[path][...]
+        assert list(array.shape) == list(row["shape"][: row["rank"]]), path
+        assert array.dtype.str == row["dtype"].decode(), path
+        assert array.nbytes == row["bytes"] and zlib.crc32(array.tobytes()) == row["crc32"], path
+        assert run[path].chunks is None and run[path].compression is None
+
+
+def check_runs(path, packed):
+    with h5py.File(path) as file:
+        assert file.attrs["format"] == "altgrad-results"
+        assert file.attrs["state"] == ("packed" if packed else "spooled")
+        assert sorted(file) == LAYOUT[0].split(), sorted(file)
+        assert file["experiment/yaml"][()].decode().startswith("altgrad: 1")
+        digest = hashlib.sha256(file["experiment/yaml"][()]).hexdigest()
+        assert file["experiment"].attrs["yaml_sha256"] == digest
+        assert len(file["runs"]) == DONE
+        for name, run in file["runs"].items():
+            members = [m for m in LAYOUT[1].split() if packed or m != "weights"]
+            assert sorted(run) == members, sorted(run)
+            assert sorted(run["metrics"]) == METRICS and sorted(run["val"]) == LAYOUT[2].split()
+            assert run.attrs["id"] == name and run.attrs["optimizer.lr"] == 1e-3
+            assert run.attrs["entropy_rate"] == 1.25 and run.attrs["orphan"] == 0
+            canonical = run["config"][()]
+            assert hashlib.sha256(canonical).hexdigest()[:12] == name
+            assert ("file" in run.attrs) == (not packed)
+            check_tensors(file, name, packed)
+            if packed:
+                # the table's first rows are the metrics, then the weights in the digest's order
+                rows = [r["name"].decode() for r in run["tensors"]]
+                whole = b"".join(run[r][...].tobytes() for r in rows if r.startswith("weights/"))
+                assert hashlib.sha256(whole).hexdigest() == run.attrs["weights_digest"]
+
+
+def check_h5dump(path):
+    if shutil.which("h5dump") is None:
+        print("h5dump is missing: not tried")
+        return
+    done = subprocess.run(["h5dump", path], capture_output=True, text=True, check=True)
+    assert done.stderr == "", done.stderr
+    assert not re.search("warning|error", done.stdout, re.IGNORECASE)
+    superblock = subprocess.run(["h5dump", "-B", "-H", path], capture_output=True, text=True)
+    assert "SUPERBLOCK_VERSION 2" in superblock.stdout
+
+
+def main():
+    maker, folder = sys.argv[1:]
+    for state in "spooled", "packed":
+        path = f"{folder}/{state}.h5"
+        subprocess.run([maker, path, state], check=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            check_index(path)
+            check_curves(path)
+            check_runs(path, state == "packed")
+        check_h5dump(path)
+    print("read by h5py, pandas, xarray and h5dump")
+
+
+if __name__ == "__main__":
+    main()

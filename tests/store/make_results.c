@@ -1,0 +1,54 @@
+/* make_results OUT.h5 spooled|packed: a results file of made-up runs, for check_readers.py. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "made_up.h"
+#include "store/run_file.h"
+#include "store/store.h"
+#include "support.h"
+
+enum { RUNS = 4, FAILED = 3, MOST_BYTES = 1 << 20 };
+
+static ag_status put(ag_store *store, const ag_run *run, const char *path, ag_arena *arena)
+{
+    static char bytes[MOST_BYTES];
+    ag_record record;
+    made_up_record(&record, run, arena);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    AG_TRY(ag_run_file_write_fd(fd, &record));
+    ssize_t size = pread(fd, bytes, sizeof bytes, 0);
+    close(fd);
+    unlink(path);
+    return ag_store_put(store, run->id, bytes, (size_t)size);
+}
+
+static ag_status make(const char *path, bool packed, ag_arena *arena)
+{
+    ag_run runs[RUNS];
+    ag_grid grid;
+    ag_store *store = NULL;
+    const ag_job_facts facts = {.build = "0.1", .ranks = 2};
+    made_up_grid(&grid, runs, RUNS, arena);
+    AG_TRY(ag_store_open(&store, path, &grid, &facts, false));
+    for (size_t i = 0; i < FAILED; i++)
+        AG_TRY(put(store, &runs[i], ag_store_log_path(store, runs[i].id), arena));
+    AG_TRY(ag_store_fail(store, &(ag_failure){runs[FAILED].id, "crashed: SIGSEGV", 2}));
+    AG_TRY(ag_store_event(store, "started", "\"ranks\": 2"));
+    AG_TRY(packed ? ag_store_pack(path) : ag_store_publish(path));
+    ag_store_close(store);
+    return AG_OK;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3)
+        return EXIT_FAILURE;
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    ag_status status = make(argv[1], strcmp(argv[2], "packed") == 0, &arena);
+    if (status != AG_OK)
+        fprintf(stderr, "%s\n", ag_error_message());
+    ag_arena_deinit(&arena);
+    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
