@@ -1,10 +1,11 @@
 /* A run as text. Two texts exist:
  *
  *   canonical   the identity alone, by RFC 8785 (sorted keys, no spaces, shortest reals); its
- *               SHA-256 gives the run id
- *   assignment  {"id": ..., "local": {paths, eval.every, observe, limits, output}, "run":
- * canonical} what a trainer takes on stdin and `altgrad plan --json` prints
- */
+ *               SHA-256 gives the run id. Seeds are resolved; a parameter without effect in this
+ *               run, such as decay_fraction under another schedule than wsd, is null
+ *   assignment  {"id": ..., "local": {section: {key: ...}}, "run": canonical}: what a trainer
+ *               takes on stdin and `altgrad plan --json` prints. "local" holds the paths and
+ *               whatever else a trainer needs that the id does not cover */
 #ifndef AG_SPEC_RUN_JSON_H
 #define AG_SPEC_RUN_JSON_H
 
