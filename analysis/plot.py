@@ -29,7 +29,6 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("results", type=Path, help="a results file (HDF5)")
     parser.add_argument("-o", "--output", type=Path, help="the picture (default: RESULTS.png)")
-    parser.add_argument("--baseline", default="BF16", help="format to compare with (BF16)")
     parser.add_argument(
         "--select",
         action="append",
@@ -41,10 +40,10 @@ def main(arguments=None):
     output = options.output or options.results.with_suffix(".png")
     try:
         results = Results(options.results)
-        figure = overview(results, parse_select(options.select), options.baseline)
+        figure = overview(results, parse_select(options.select))
         figure.savefig(output)
     except (OSError, ValueError, KeyError) as error:
-        print(f"plot.py: error: {error}", file=sys.stderr)
+        print(f"plot.py: error: {options.results}: {error}", file=sys.stderr)
         return 2
     print(output)
     return 0

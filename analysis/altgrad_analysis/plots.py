@@ -9,6 +9,9 @@ BASELINE_COLOUR = "#222222"
 # Okabe and Ito's colours, told apart by most colour-blind readers; black is the baseline's.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442"]
 HEAT = LinearSegmentedColormap.from_list("loss", ["#2E7EBB", "#FFFFFF", "#D55E00"])
+CAPTION = """mean ± standard deviation over seeds
+below it: mean of the differences, seed by seed
+curves: mean, and band from lowest to highest seed"""
 STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -27,7 +30,7 @@ STYLE = {
 }
 
 
-def colours(formats, baseline="BF16"):
+def colours(formats, baseline):
     """One colour a format, in the order of the experiment."""
     others = [name for name in formats if name != baseline]
     chosen = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(others)}
@@ -118,55 +121,63 @@ def _limits(curves):
     return low - 0.06 * (high - low), high + 0.02 * (high - low)
 
 
-def overview(results, select=None, baseline="BF16"):
-    """Validation and training loss over the steps, a column a layer config, and the table of final
-    losses beside them. `select` maps an axis to the value to draw: needed for each axis beyond
-    format, layers and seed that has several values."""
-    labels = results.labels
-    curves = {metric: results.curves(metric) for metric in ("val_loss", "loss")}
-    table = results.table("val_loss", baseline)
+def _table_title(results):
+    if not results.baseline:
+        return "final validation loss"
+    baseline = ", ".join(str(value) for value in results.baseline.values())
+    return f"final validation loss, and its difference to {baseline}"
+
+
+def _one_point(frame, results, select):
+    """The rows of one point on the axes beyond format, layers and seed."""
     for axis in results.cells:
-        if axis in ("format", "layers"):
-            continue
-        value = (select or {}).get(axis, str(labels[axis].iloc[0]))
-        curves = {m: c[c[axis].astype(str) == str(value)] for m, c in curves.items()}
-        table = table[table[axis].astype(str) == str(value)]
-    if curves["val_loss"].empty:
-        raise ValueError(f"{results.path}: no completed run to draw")
-    formats = list(dict.fromkeys(labels["format"]))
-    layers = list(dict.fromkeys(labels["layers"]))
-    palette = colours(formats, baseline)
+        if axis not in ("format", "layers"):
+            value = select.get(axis, results.labels[axis].iloc[0])
+            frame = frame[frame[axis].astype(str) == str(value)]
+    return frame
+
+
+def _draw_losses(row, curves, title, layers, palette, floor, window):
+    for axes, layer in zip(row, layers):
+        draw_curves(axes, curves[curves["layers"] == layer], palette, window)
+        draw_floor(axes, floor)
+    low, high = _limits(curves)
+    row[0].set_ylim(low if floor is None else min(low, floor - 0.02), high)
+    row[0].set_ylabel(title)
+
+
+def overview(results, select=None):
+    """Validation and training loss over the steps, a column a layer config, and the table of final
+    losses beside them. `select` maps an axis beyond format, layers and seed to the value to draw;
+    otherwise it is the first."""
+    val_loss = _one_point(results.curves("val_loss"), results, select or {})
+    loss = _one_point(results.curves("loss"), results, select or {})
+    table = _one_point(results.table("val_loss"), results, select or {})
+    if val_loss.empty:
+        raise ValueError("no completed run to draw")
+    formats = list(dict.fromkeys(results.labels["format"]))
+    layers = list(dict.fromkeys(results.labels["layers"]))
+    palette = colours(formats, results.baseline.get("format"))
     with matplotlib.rc_context(STYLE):
-        width = 3.3 * len(layers) + 1.9 * len(layers) + 1.6
-        figure = plt.figure(figsize=(max(width, 8), 6.4), layout="constrained")
-        curve_part, table_part = figure.subfigures(1, 2, width_ratios=[3.3, 1.9 + 0.9 / len(layers)])
-        grid = curve_part.subplots(
+        figure = plt.figure(figsize=(max(5.2 * len(layers) + 1.6, 8), 6.4), layout="constrained")
+        left, right = figure.subfigures(1, 2, width_ratios=[3.3, 1.9 + 0.9 / len(layers)])
+        rows = left.subplots(
             2, len(layers), sharex=True, sharey="row", squeeze=False, height_ratios=[1.25, 1]
         )
-        rows = (("val_loss", "validation loss (nats/token)"), ("loss", "training loss (nats/token)"))
-        for (metric, title), row in zip(rows, grid):
-            data = curves[metric]
-            steps = data["step"].max() + 1
-            window = 1 if metric == "val_loss" else max(1, int(steps) // 40)
-            for axes, layer in zip(row, layers):
-                draw_curves(axes, data[data["layers"] == layer], palette, window)
-                draw_floor(axes, results.floor)
-            row[0].set_ylabel(title)
-            low, high = _limits(data)
-            row[0].set_ylim(min(low, results.floor or low) - 0.02, high)
-        for axes, layer in zip(grid[0], layers):
-            axes.set_title(layer)
-        for axes in grid[1]:
-            axes.set_xlabel("step")
-        grid[0][-1].legend(loc="upper right")
-        table_axes = table_part.subplots()
-        draw_table(table_axes, table, formats, layers)
-        table_axes.set_xlabel(
-            "mean ± standard deviation over seeds; below it the mean difference, seed by seed\n"
-            "curves: mean over seeds, band from the lowest to the highest",
-            fontsize=8.5,
-            color="#666666",
+        _draw_losses(
+            rows[0], val_loss, "validation loss (nats/token)", layers, palette, results.floor, 1
         )
-        table_axes.set_title("final validation loss, and its difference to " + baseline, pad=10)
+        window = max(1, int(loss["step"].max()) // 40)
+        _draw_losses(
+            rows[1], loss, "training loss (nats/token)", layers, palette, results.floor, window
+        )
+        for column, layer in zip(rows.T, layers):
+            column[0].set_title(layer)
+            column[1].set_xlabel("step")
+        rows[0][-1].legend(loc="upper right")
+        axes = right.subplots()
+        draw_table(axes, table, formats, layers)
+        axes.set_title(_table_title(results), pad=10)
+        axes.set_xlabel(CAPTION, fontsize=8.5, color="#666666")
         figure.suptitle(results.name, fontsize=13, fontweight="bold", x=0.01, ha="left")
     return figure

@@ -6,6 +6,7 @@ labels; whatever is counted or averaged over everything goes by the index, or it
 run several times.
 """
 
+import json
 from pathlib import Path
 
 import h5py
@@ -22,10 +23,22 @@ class Results:
         self.path = Path(path)
         with h5py.File(self.path, "r") as file:
             if _text(file.attrs.get("format", "")) != FORMAT:
-                raise ValueError(f"{path}: not a results file of altgrad")
+                raise ValueError("not a results file of altgrad")
             self.name = _text(file.attrs["experiment"])
             self.index = _frame(file["index"])
             self.labels = _frame(file["labels"])
+            self.baseline = self._find_baseline(file["experiment/grid"].asstr()[()])
+
+    def _find_baseline(self, grid):
+        """What the experiment compares with, {"format": "BF16"}: a run's partner has these values,
+        and its own on every other axis."""
+        grid = json.loads(grid)
+        points = zip(self.axes, grid["axes"], grid["compare"]["baseline"])
+        return {
+            axis: listed["values"][i].get("value", listed["values"][i]["text"])
+            for axis, listed, i in points
+            if i is not None
+        }
 
     @property
     def axes(self):
@@ -59,7 +72,7 @@ class Results:
             curves = file["curves"]
             if metric not in curves or curves[metric].ndim != 2:
                 known = sorted(name for name in curves if curves[name].ndim == 2)
-                raise KeyError(f"{self.path}: no metric {metric}; there are {', '.join(known)}")
+                raise KeyError(f"no metric {metric}; there are {', '.join(known)}")
             values = curves[metric][...]
             ids = curves["run"].asstr()[...]
             over = "eval_step" if metric.startswith("val_") else "step"
@@ -74,17 +87,14 @@ class Results:
         ).dropna()
         return self.labels.merge(frame, on="id")
 
-    def table(self, metric="val_loss", baseline="BF16"):
+    def table(self, metric="val_loss"):
         """One row for each combination of the axes but the seed: runs, mean and sd over seeds, runs
-        that diverged, and where there is a baseline the mean and sd of the differences to its run
-        of the same seed on all other axes. A diverged run has no place in a mean."""
+        that diverged, and the mean and sd of the differences to the baseline's run of the same
+        seed. A diverged run has no place in a mean."""
         runs = self.runs()
-        others = [axis for axis in self.axes if axis != "format"]
         runs["diverged"] = runs["status"] == "diverged"
         runs["value"] = runs[metric].where(~runs["diverged"])
-        partners = runs[runs["format"] == baseline][[*others, "value"]]
-        runs = runs.merge(partners, on=others, how="left", suffixes=("", "_baseline"))
-        runs["difference"] = runs["value"] - runs["value_baseline"]
+        runs["difference"] = runs["value"] - self._partners(runs)
         cells = runs.groupby(self.cells, sort=False)
         return cells.agg(
             runs=("value", "count"),
@@ -94,6 +104,15 @@ class Results:
             difference_sd=("difference", "std"),
             diverged=("diverged", "sum"),
         ).reset_index()
+
+    def _partners(self, runs):
+        """For each row of `runs` the value of its baseline partner, or NaN."""
+        if not self.baseline:
+            return np.full(len(runs), np.nan)
+        chosen = np.logical_and.reduce([runs[a] == value for a, value in self.baseline.items()])
+        shared = [axis for axis in self.axes if axis not in self.baseline]
+        partners = runs.loc[chosen, [*shared, "value"]]
+        return runs[shared].merge(partners, on=shared, how="left")["value"].to_numpy()
 
 
 def _text(value):

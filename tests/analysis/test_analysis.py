@@ -4,6 +4,7 @@
 BF16 is one run a seed, known under both layer configs; seed 1 of E7M0/uniform diverged."""
 
 import io
+import json
 import sys
 import tempfile
 import unittest
@@ -31,7 +32,8 @@ INDEX = [
     ("d0", "E7M0", "uniform", 0, "done", 3.0),
     ("d1", "E7M0", "uniform", 1, "diverged", 9.0),
 ]
-LABELS = [row[1:4] + row[:1] for row in INDEX] + [("BF16", "mlp", 0, "a0"), ("BF16", "mlp", 1, "a1")]
+LABELS = [row[1:4] + row[:1] for row in INDEX]
+LABELS += [("BF16", "mlp", 0, "a0"), ("BF16", "mlp", 1, "a1")]
 STEPS, EVALS = 8, [0, 4, 8]
 
 
@@ -41,11 +43,22 @@ def val_curve(row):
     return np.array([4.0, final, NAN]) if row[4] == "diverged" else curve
 
 
-def write(path, lr_axis=False):
+def grid_json(names, baseline):
+    """What the analysis reads of /experiment/grid."""
+    values = {"format": ["BF16", "E4M3", "E7M0"], "layers": ["uniform", "mlp"]}
+    axes = [{"name": n, "values": [{"text": v} for v in values.get(n, [])]} for n in names]
+    indices = [values[n].index(baseline[n]) if n in baseline else None for n in names]
+    return json.dumps({"axes": axes, "compare": {"baseline": indices}})
+
+
+def write(path, lr_axis=False, baseline={"format": "BF16"}):
     """With lr_axis, the grid has an axis optimizer.lr of one value more than the runs show."""
     text = [("id", "S12"), ("format", "S8"), ("layers", "S8")]
     numbers = [("seed", "i8"), ("status", "S9"), ("val_loss", "f8"), ("entropy_rate", "f8")]
-    rows = [(i.encode(), f.encode(), n.encode(), s, t.encode(), v, 1.5) for i, f, n, s, t, v in INDEX]
+    rows = [
+        (i.encode(), f.encode(), n.encode(), seed, status.encode(), loss, 1.5)
+        for i, f, n, seed, status, loss in INDEX
+    ]
     label_type = [("format", "S8"), ("layers", "S8"), ("seed", "i8")]
     labels = [(f.encode(), n.encode(), s, i.encode()) for f, n, s, i in LABELS]
     if lr_axis:
@@ -54,6 +67,8 @@ def write(path, lr_axis=False):
     with h5py.File(path, "w") as file:
         file.attrs["format"] = "altgrad-results"
         file.attrs["experiment"] = "small"
+        names = [name for name, _ in label_type]
+        file["experiment/grid"] = grid_json(names, baseline)
         file["index"] = np.array(rows, text + numbers)
         file["labels"] = np.array(labels, label_type + [("id", "S12")])
         curves = file.create_group("curves")
@@ -108,6 +123,18 @@ class AnalysisTest(unittest.TestCase):
         cell = self.cell("E7M0", "uniform")
         self.assertEqual((cell["runs"], cell["mean"], cell["diverged"]), (1, 3.0, 1))
         self.assertAlmostEqual(cell["difference"], 1.0)
+
+    def test_another_baseline(self):
+        """E4M3/uniform, seed by seed: 2.1 and 2.4."""
+        write(self.path, baseline={"format": "E4M3", "layers": "uniform"})
+        self.results = Results(self.path)
+        self.assertEqual(self.results.baseline, {"format": "E4M3", "layers": "uniform"})
+        self.assertAlmostEqual(self.cell("BF16", "mlp")["difference"], -0.15)
+        self.assertAlmostEqual(self.cell("E4M3", "mlp")["difference"], -0.1)
+        write(self.path, baseline={})
+        self.results = Results(self.path)
+        self.assertTrue(np.isnan(self.cell("BF16", "mlp")["difference"]))
+        self.assertEqual(self.draw(self.path)[0], 0)
 
     def test_curves(self):
         curves = self.results.curves("val_loss")
