@@ -171,6 +171,69 @@ static void check_model(bool tied, bool bias, const ag_kernels *k)
     tiny_end(&t);
 }
 
+/* The mean loss of the trainer's tokens with its own float32 forward pass. */
+static double own_loss(ag_trainer *trainer, const ag_pass *pass)
+{
+    double loss = 0.0;
+    ag_model_end_step(&trainer->model); /* the weights have changed */
+    ag_model_forward(&trainer->model, &trainer->tokens, pass);
+    ag_model_losses(&trainer->model, &trainer->tokens, pass);
+    for (size_t n = 0; n < N; n++)
+        loss += (double)trainer->model.losses[n] / N;
+    return loss;
+}
+
+/* The slope of own_loss along a tensor's gradient g is |g|. */
+static void check_slope(ag_trainer *trainer, const ag_tensor *tensor, const ag_pass *pass)
+{
+    static const double h = 5e-3;
+    float *w = trainer->state.weights + tensor->offset;
+    const float *g = trainer->model.grads + tensor->offset;
+    float before[512];
+    double losses[2];
+    double norm = ag_grad_norm(g, tensor->count, trainer->k);
+    assert_true(tensor->count <= 512);
+    memcpy(before, w, tensor->count * sizeof *w);
+    for (int side = 0; side < 2; side++) {
+        double step = (side == 0 ? h : -h) / norm;
+        for (size_t i = 0; i < tensor->count; i++)
+            w[i] = (float)((double)before[i] + step * (double)g[i]);
+        losses[side] = own_loss(trainer, pass);
+    }
+    memcpy(w, before, tensor->count * sizeof *w);
+    double slope = (losses[0] - losses[1]) / (2.0 * h);
+    if (fabs(slope - norm) > 1e-3 * norm + 5e-5)
+        fail_msg("%s: |g| = %.7g, the loss has slope %.7g", tensor->name, norm, slope);
+}
+
+/* Dropout masks are fixed by (key, site, step, index), so the loss is still a smooth function of
+ * the weights. Differences over h = 5e-3 are off by h^2 / 6 of a third derivative, some 1e-4 of
+ * the slope, and by float32 losses, 1e-7 / h; a mask that differs between the two directions, or is
+ * left out of one, by the part of the dropped elements: a quarter. */
+static void test_dropout(void **state)
+{
+    (void)state;
+    static tiny t;
+    tiny_make(&t);
+    t.run.compute = AG_COMPUTE_FP32;
+    t.run.model.dropout = 0.25;
+    tiny_start(&t);
+    ag_trainer *trainer = &t.trainer;
+    for (size_t i = 0; i < trainer->state.tensors.total; i++)
+        trainer->state.weights[i] += 0.4f * tiny_noise(9, i);
+    ag_pass pass = ag_trainer_pass(trainer, AG_MODE_TRAIN, B, 0);
+    ag_batch_train(trainer->tokens.inputs, trainer->tokens.targets, &t.corpus, &t.run, 0, 0);
+    ag_model_forward(&trainer->model, &trainer->tokens, &pass);
+    ag_model_backward(&trainer->model, &trainer->tokens, &pass);
+    for (size_t i = 0; i < trainer->state.tensors.count; i++)
+        check_slope(trainer, &trainer->state.tensors.rows[i], &pass);
+
+    double with = own_loss(trainer, &pass);
+    pass.dropout = 0.0f;
+    assert_true(fabs(with - own_loss(trainer, &pass)) > 1e-3);
+    tiny_end(&t);
+}
+
 static void test_tied_with_biases(void **state)
 {
     (void)state;
@@ -189,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tied_with_biases),
         cmocka_unit_test(test_untied_without_biases),
+        cmocka_unit_test(test_dropout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

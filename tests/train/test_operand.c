@@ -175,6 +175,34 @@ static void test_evaluation_leaves_no_trace(void **state)
     }
 }
 
+/* Random words: of the site, use, step and global index; evaluation has a bit of its own in use. */
+static void test_random_words(void **state)
+{
+    (void)state;
+    static const ag_mode modes[] = {AG_MODE_TRAIN, AG_MODE_EVALUATE};
+    static const uint32_t uses[] = {1, 129};
+    float x[256];
+    float out[256];
+    float expected[256];
+    fixture f;
+    make(&f, AG_AMAX_NONE, 0);
+    f.scheme.rounding = AG_ROUND_STOCHASTIC;
+    f.operand.site = 74;
+    f.operand.use = 1;
+    f.pass.step = 9;
+    f.pass.rounding_key = 5;
+    tiny_fill(x, 256, 1, 100.0f);
+    ag_source source = {.x = x, .count = 256, .first = 1003};
+    for (int i = 0; i < 2; i++) {
+        ag_rounding_site where = {5, 74, uses[i], 9};
+        f.pass.mode = modes[i];
+        ag_operand_make(&f.operand, out, &source, &f.pass);
+        ag_fake_quantize(expected, x, 256, &f.scheme, 1.0f, &where, 1003);
+        for (int j = 0; j < 256; j++)
+            assert_true(out[j] * f.operand.factor == expected[j]);
+    }
+}
+
 static void test_hp_rounds_to_bf16(void **state)
 {
     (void)state;
@@ -200,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_delayed_pushes_the_largest_of_the_micro_batches),
         cmocka_unit_test(test_delayed_keeps_its_scale_where_amax_says_nothing),
         cmocka_unit_test(test_evaluation_leaves_no_trace),
+        cmocka_unit_test(test_random_words),
         cmocka_unit_test(test_hp_rounds_to_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
