@@ -68,6 +68,10 @@ int main(int argc, char **argv)
         print_help(stdout);
         return close_output(AG_EXIT_OK);
     }
+    if (strcmp(name, "--version") == 0) {
+        puts("altgrad " ALTGRAD_VERSION);
+        return close_output(AG_EXIT_OK);
+    }
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (s_commands[i].run != NULL && strcmp(s_commands[i].name, name) == 0)
             return close_output(s_commands[i].run(argc - 1, argv + 1));
