@@ -122,7 +122,7 @@ void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *
 /* After an optimizer step: new scales, and the weight operands are out of date. */
 void ag_linear_end_step(ag_linear *linear);
 
-/* --- state.c: what a checkpoint holds, and where it begins */
+/* --- train_state.c: what a checkpoint holds, and where it begins */
 
 typedef struct ag_train_state {
     int64_t step;    /* steps trained */
