@@ -5,7 +5,7 @@
 altgrad=$1
 cd "$2" || exit 1
 readme=$(mktemp) && trap 'rm -f "$readme"' EXIT
-sed -n '/^```yaml$/,/^```$/{/^```/!p;}' README.md >"$readme"
+awk '/^```/ { inside = ($0 == "```yaml"); next } inside' README.md >"$readme"
 count=0
 failed=0
 for file in jobs/*.yaml "$readme"; do
