@@ -1,0 +1,41 @@
+/* altgrad pack: one self-contained results file out of the run files. */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "app/commands.h"
+#include "store/store.h"
+
+static void print_help(void)
+{
+    fputs("usage: altgrad pack OUT [--spooled]\n\n"
+          "Writes OUT anew with all weights in it, checks every checksum, and removes the run\n"
+          "files beside it. 'altgrad run' does so by itself when an experiment is complete; call\n"
+          "it to hand on what is there so far. A packed file can still be extended.\n\n"
+          "  --spooled   everything but the weights, and the run files stay\n\n"
+          "example: altgrad pack results/quickstart.h5\n",
+          stdout);
+}
+
+int ag_cmd_pack(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"spooled", no_argument, NULL, 's'},
+        {"help",    no_argument, NULL, 'h'},
+        {NULL,      0,           NULL, 0  }
+    };
+    bool spooled = false;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option == 'h') {
+            print_help();
+            return AG_EXIT_OK;
+        }
+        if (option == '?')
+            return ag_app_usage("pack", "'%s' is no option", argv[optind - 1]);
+        spooled = true;
+    }
+    if (optind + 1 != argc)
+        return ag_app_usage("pack", "which results file? One, such as results/quickstart.h5");
+    return ag_app_exit(spooled ? ag_store_publish(argv[optind]) : ag_store_pack(argv[optind]));
+}

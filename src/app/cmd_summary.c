@@ -1,0 +1,48 @@
+/* altgrad summary: the comparison, from a finished or a running experiment. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "app/commands.h"
+#include "summary.h"
+
+static void print_help(void)
+{
+    fputs("usage: altgrad summary OUT [--metric M] [--json]\n\n"
+          "Format by layer config: mean and standard deviation over the seeds, the paired\n"
+          "difference to the baseline with its 95 % interval, and how many runs diverged, failed\n"
+          "or are pending. Works beside a running experiment.\n\n"
+          "  --metric M   val_loss, val_loss_hp (the same weights without quantisers) or loss (of\n"
+          "               the last training step); unless given, what the experiment compares\n"
+          "  --json       the same as JSON\n\n"
+          "example: altgrad summary results/quickstart.h5 --metric val_loss_hp\n",
+          stdout);
+}
+
+int ag_cmd_summary(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"metric", required_argument, NULL, 'm'},
+        {"json",   no_argument,       NULL, 'j'},
+        {"help",   no_argument,       NULL, 'h'},
+        {NULL,     0,                 NULL, 0  }
+    };
+    const char *metric = NULL;
+    bool as_json = false;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option == 'h') {
+            print_help();
+            return AG_EXIT_OK;
+        }
+        if (option == '?')
+            return ag_app_usage("summary", "'%s' is no option, or lacks its value",
+                                argv[optind - 1]);
+        if (option == 'm')
+            metric = optarg;
+        else
+            as_json = true;
+    }
+    if (optind + 1 != argc)
+        return ag_app_usage("summary", "which results file? One, such as results/quickstart.h5");
+    return ag_app_exit(ag_summary_show(argv[optind], metric, as_json));
+}

@@ -1,0 +1,217 @@
+/* Gathers the runs of a results file into cells and compares each with its baseline. */
+#include "summary.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static const double s_level = 0.95;
+
+const char *const ag_verdict_words[AG_VERDICTS] = {"baseline", "", "same", "worse", "better",
+                                                   "open"};
+
+typedef struct metric_row {
+    const char *name;
+    size_t offset;
+} metric_row;
+
+static const metric_row s_metrics[] = {
+    {"val_loss",    offsetof(ag_result_row, val_loss)   },
+    {"val_loss_hp", offsetof(ag_result_row, val_loss_hp)},
+    {"loss",        offsetof(ag_result_row, loss)       },
+};
+
+enum { N_METRICS = sizeof s_metrics / sizeof s_metrics[0] };
+
+static const metric_row *find_metric(const char *name)
+{
+    for (size_t i = 0; i < N_METRICS; i++) {
+        if (strcmp(s_metrics[i].name, name) == 0)
+            return &s_metrics[i];
+    }
+    return NULL;
+}
+
+static size_t find_axis(const ag_grid *grid, const char *name)
+{
+    size_t axis = 0;
+    while (axis < grid->n_axes && strcmp(grid->axes[axis].name, name) != 0)
+        axis++;
+    return axis;
+}
+
+static bool same_value(const ag_axis_value *a, const ag_axis_value *b)
+{
+    return a->text == b->text || strcmp(a->text, b->text) == 0;
+}
+
+/* Whether two labels agree on every axis but the seed. */
+static bool same_cell(const ag_summary *summary, const ag_label *a, const ag_label *b)
+{
+    for (size_t i = 0; i < summary->results->grid.n_axes; i++) {
+        if (i != summary->seed_axis && !same_value(&a->values[i], &b->values[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The label that is on the baseline and agrees with `label` on every axis it does not name. */
+static const ag_label *partner_of(const ag_grid *grid, const ag_label *label)
+{
+    const ag_axis_value *baseline = grid->compare.baseline;
+    for (size_t i = 0; i < grid->n_labels; i++) {
+        const ag_label *other = &grid->labels[i];
+        size_t axis = 0;
+        while (axis < grid->n_axes &&
+               same_value(&other->values[axis],
+                          baseline[axis].text != NULL ? &baseline[axis] : &label->values[axis]))
+            axis++;
+        if (axis == grid->n_axes)
+            return other;
+    }
+    return NULL;
+}
+
+/* NaN unless the run is done. */
+static double value_of(const ag_summary *summary, const ag_label *label)
+{
+    const ag_result_row *row = &summary->results->rows[label->run];
+    double value = NAN;
+    if (row->status == AG_RUN_DONE)
+        memcpy(&value, (const char *)row + find_metric(summary->metric)->offset, sizeof value);
+    return value;
+}
+
+static void count_row(ag_summary_cell *cell, const ag_result_row *row)
+{
+    cell->n_labels++;
+    cell->diverged += row->status == AG_RUN_DIVERGED;
+    cell->failed += row->status == AG_RUN_FAILED;
+    cell->pending += row->status == AG_RUN_PENDING;
+    if (isnan(cell->floor))
+        cell->floor = row->entropy_rate;
+}
+
+static void add_label(const ag_summary *summary, ag_summary_cell *cell, const ag_label *label)
+{
+    double value = value_of(summary, label);
+    count_row(cell, &summary->results->rows[label->run]);
+    if (!isfinite(value))
+        return;
+    cell->values[cell->n_values++] = value;
+    const ag_label *partner = partner_of(&summary->results->grid, label);
+    if (partner == label)
+        cell->verdict = AG_VERDICT_BASELINE;
+    double other = partner != NULL ? value_of(summary, partner) : NAN;
+    if (!isfinite(other))
+        return;
+    cell->paired[cell->n_pairs] = value;
+    cell->partners[cell->n_pairs++] = other;
+}
+
+static ag_summary_cell *find_cell(ag_summary *summary, const ag_label *label)
+{
+    for (size_t i = summary->n_cells; i-- > 0;) {
+        if (same_cell(summary, summary->cells[i].label, label))
+            return &summary->cells[i];
+    }
+    ag_summary_cell *cell = &summary->cells[summary->n_cells++];
+    *cell = (ag_summary_cell){.label = label, .floor = NAN, .verdict = AG_VERDICT_NONE};
+    return cell;
+}
+
+static ag_status give_room(ag_summary *summary, ag_summary_cell *cell)
+{
+    double *room = ag_arena_alloc(&summary->arena, 3 * cell->n_labels * sizeof *room);
+    if (room == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the summary");
+    cell->values = room;
+    cell->paired = room + cell->n_labels;
+    cell->partners = room + 2 * cell->n_labels;
+    cell->n_labels = 0;
+    return AG_OK;
+}
+
+static ag_verdict judge(const ag_estimate *difference, double margin)
+{
+    if (difference->n < 2)
+        return AG_VERDICT_NONE;
+    double low = difference->mean - difference->half;
+    double high = difference->mean + difference->half;
+    if (low > margin)
+        return AG_VERDICT_WORSE;
+    if (high < -margin)
+        return AG_VERDICT_BETTER;
+    return low >= -margin && high <= margin ? AG_VERDICT_SAME : AG_VERDICT_OPEN;
+}
+
+static void finish_cell(ag_summary_cell *cell, double margin)
+{
+    cell->mean = ag_estimate_mean(cell->values, cell->n_values, s_level);
+    cell->difference =
+        ag_estimate_difference(cell->paired, cell->partners, cell->n_pairs, s_level);
+    if (cell->verdict != AG_VERDICT_BASELINE)
+        cell->verdict = judge(&cell->difference, margin);
+}
+
+static ag_status fill(ag_summary *summary)
+{
+    const ag_grid *grid = &summary->results->grid;
+    summary->cells = ag_arena_alloc(&summary->arena, grid->n_labels * sizeof *summary->cells);
+    if (summary->cells == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the summary");
+    for (size_t i = 0; i < grid->n_labels; i++)
+        find_cell(summary, &grid->labels[i])->n_labels++;
+    for (size_t i = 0; i < summary->n_cells; i++)
+        AG_TRY(give_room(summary, &summary->cells[i]));
+    for (size_t i = 0; i < grid->n_labels; i++)
+        add_label(summary, find_cell(summary, &grid->labels[i]), &grid->labels[i]);
+    for (size_t i = 0; i < summary->n_cells; i++)
+        finish_cell(&summary->cells[i], grid->compare.margin);
+    return AG_OK;
+}
+
+ag_status ag_summary_make(ag_summary *summary, const ag_results *results, const char *metric)
+{
+    const ag_grid *grid = &results->grid;
+    *summary = (ag_summary){.results = results,
+                            .metric = metric != NULL ? metric : grid->compare.metric,
+                            .format_axis = find_axis(grid, "format"),
+                            .layers_axis = find_axis(grid, "layers"),
+                            .seed_axis = find_axis(grid, "seed")};
+    if (find_metric(summary->metric) == NULL)
+        return ag_fail(AG_ERR_INPUT,
+                       "there is no metric '%s'; the summary knows val_loss, val_loss_hp and loss",
+                       summary->metric);
+    ag_arena_init_growing(&summary->arena);
+    ag_status status = fill(summary);
+    if (status != AG_OK)
+        ag_summary_deinit(summary);
+    return status;
+}
+
+void ag_summary_deinit(ag_summary *summary)
+{
+    ag_arena_deinit(&summary->arena);
+}
+
+ag_status ag_summary_show(const char *path, const char *metric, bool as_json)
+{
+    ag_results results;
+    ag_summary summary;
+    ag_text text;
+    AG_TRY(ag_results_open(&results, path));
+    ag_text_init(&text);
+    ag_status status = ag_summary_make(&summary, &results, metric);
+    if (status == AG_OK) {
+        (as_json ? ag_summary_json : ag_summary_table)(&text, &summary);
+        ag_summary_deinit(&summary);
+        if (text.failed || fputs(text.data, stdout) == EOF || fflush(stdout) != 0)
+            status = ag_fail(AG_ERR_SYSTEM, "cannot write the summary to standard output");
+    }
+    ag_text_deinit(&text);
+    ag_results_close(&results);
+    return status;
+}

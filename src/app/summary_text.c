@@ -1,0 +1,388 @@
+/* The summary as a table for people and as JSON. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "spec/layers.h"
+#include "spec/run_json.h"
+#include "summary.h"
+
+enum { FIELD_SIZE = 96, MOST_SCHEMES = 4, SCHEME_SIZE = 128 };
+
+/* Columns on a terminal: UTF-8 continuation bytes take none. */
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+    for (; *text != '\0'; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+static void add_padded(ag_text *out, const char *text, size_t width)
+{
+    size_t used = width_of(text);
+    ag_text_printf(out, "%s%*s", text, used < width ? (int)(width - used) : 0, "");
+}
+
+static void trim(ag_text *out)
+{
+    while (out->length > 0 && out->data[out->length - 1] == ' ')
+        out->data[--out->length] = '\0';
+}
+
+static const char *axis_text(const ag_summary *s, const ag_label *label, size_t axis)
+{
+    return axis < s->results->grid.n_axes ? label->values[axis].text : "";
+}
+
+static size_t widest(const ag_summary *s, size_t axis, const char *title)
+{
+    size_t width = width_of(title);
+    for (size_t i = 0; i < s->n_cells; i++) {
+        size_t used = width_of(axis_text(s, s->cells[i].label, axis));
+        width = used > width ? used : width;
+    }
+    return width;
+}
+
+static bool is_group_axis(const ag_summary *s, size_t axis)
+{
+    return axis != s->format_axis && axis != s->layers_axis && axis != s->seed_axis;
+}
+
+static bool same_group(const ag_summary *s, const ag_label *a, const ag_label *b)
+{
+    for (size_t i = 0; i < s->results->grid.n_axes; i++) {
+        if (is_group_axis(s, i) && strcmp(a->values[i].text, b->values[i].text) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool is_first_of_group(const ag_summary *s, size_t cell)
+{
+    for (size_t i = 0; i < cell; i++) {
+        if (same_group(s, s->cells[i].label, s->cells[cell].label))
+            return false;
+    }
+    return true;
+}
+
+static void format_mean(char text[FIELD_SIZE], const ag_estimate *mean)
+{
+    if (mean->n == 0)
+        snprintf(text, FIELD_SIZE, "-");
+    else if (mean->n == 1)
+        snprintf(text, FIELD_SIZE, "%.4f", mean->mean);
+    else
+        snprintf(text, FIELD_SIZE, "%.4f ± %.4f", mean->mean, mean->sd);
+}
+
+static void format_difference(char text[FIELD_SIZE], const ag_summary_cell *cell)
+{
+    const ag_estimate *difference = &cell->difference;
+    if (cell->verdict == AG_VERDICT_BASELINE)
+        snprintf(text, FIELD_SIZE, "baseline");
+    else if (difference->n == 0)
+        snprintf(text, FIELD_SIZE, "-");
+    else if (difference->n == 1)
+        snprintf(text, FIELD_SIZE, "%+.4f", difference->mean);
+    else
+        snprintf(text, FIELD_SIZE, "%+.4f ± %.4f", difference->mean, difference->half);
+}
+
+static void add_counts(ag_text *out, const ag_summary_cell *cell)
+{
+    const struct {
+        size_t count;
+        const char *word;
+    } counts[] = {
+        {cell->diverged, "diverged"},
+        {cell->failed,   "failed"  },
+        {cell->pending,  "pending" }
+    };
+    const char *separator = "";
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        if (counts[i].count == 0)
+            continue;
+        ag_text_printf(out, "%s%zu %s", separator, counts[i].count, counts[i].word);
+        separator = ", ";
+    }
+}
+
+enum { MEAN_WIDTH = 18, DIFFERENCE_WIDTH = 19, VERDICT_WIDTH = 7 };
+
+static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *cell,
+                     const char *layers)
+{
+    char field[FIELD_SIZE];
+    add_padded(out, layers, widest(s, s->layers_axis, "layers") + 2);
+    add_padded(out, axis_text(s, cell->label, s->format_axis),
+               widest(s, s->format_axis, "format") + 2);
+    ag_text_printf(out, "%5zu  ", cell->n_values);
+    format_mean(field, &cell->mean);
+    add_padded(out, field, MEAN_WIDTH);
+    format_difference(field, cell);
+    add_padded(out, field, DIFFERENCE_WIDTH);
+    add_padded(out, cell->verdict == AG_VERDICT_BASELINE ? "" : ag_verdict_words[cell->verdict],
+               VERDICT_WIDTH);
+    add_counts(out, cell);
+    trim(out);
+    ag_text_add(out, "\n");
+}
+
+static void add_heading(ag_text *out, const ag_summary *s)
+{
+    add_padded(out, "layers", widest(s, s->layers_axis, "layers") + 2);
+    add_padded(out, "format", widest(s, s->format_axis, "format") + 2);
+    ag_text_add(out, "seeds  ");
+    add_padded(out, s->metric, MEAN_WIDTH);
+    ag_text_add(out, "difference\n");
+}
+
+static void add_group_title(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
+{
+    const ag_grid *grid = &s->results->grid;
+    const char *separator = "\n";
+    for (size_t i = 0; i < grid->n_axes; i++) {
+        if (!is_group_axis(s, i))
+            continue;
+        ag_text_printf(out, "%s%s = %s", separator, grid->axes[i].name,
+                       cell->label->values[i].text);
+        separator = ", ";
+    }
+    ag_text_add(out, "\n");
+    if (isfinite(cell->floor))
+        ag_text_printf(out, "floor %.4f (entropy rate of the source)\n", cell->floor);
+}
+
+/* The formats of one layer config stand together. */
+static void add_layers(ag_text *out, const ag_summary *s, size_t first)
+{
+    const ag_label *label = s->cells[first].label;
+    const char *layers = axis_text(s, label, s->layers_axis);
+    const char *shown = layers;
+    for (size_t i = first; i < s->n_cells; i++) {
+        const ag_label *other = s->cells[i].label;
+        if (!same_group(s, other, label) ||
+            strcmp(axis_text(s, other, s->layers_axis), layers) != 0)
+            continue;
+        add_cell(out, s, &s->cells[i], shown);
+        shown = "";
+    }
+}
+
+static bool is_first_of_layers(const ag_summary *s, size_t group, size_t cell)
+{
+    const char *layers = axis_text(s, s->cells[cell].label, s->layers_axis);
+    for (size_t i = group; i < cell; i++) {
+        if (same_group(s, s->cells[i].label, s->cells[group].label) &&
+            strcmp(axis_text(s, s->cells[i].label, s->layers_axis), layers) == 0)
+            return false;
+    }
+    return true;
+}
+
+static void add_group(ag_text *out, const ag_summary *s, size_t first)
+{
+    add_group_title(out, s, &s->cells[first]);
+    add_heading(out, s);
+    for (size_t i = first; i < s->n_cells; i++) {
+        if (same_group(s, s->cells[i].label, s->cells[first].label) &&
+            is_first_of_layers(s, first, i))
+            add_layers(out, s, i);
+    }
+}
+
+/* --- what the formats are */
+
+typedef struct scheme_list {
+    size_t count;
+    char text[MOST_SCHEMES][SCHEME_SIZE];
+} scheme_list;
+
+static void add_scheme(scheme_list *list, const ag_scheme *scheme)
+{
+    char text[SCHEME_SIZE];
+    if (!scheme->quantised)
+        return;
+    ag_scheme_describe(text, sizeof text, scheme);
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->text[i], text) == 0)
+            return;
+    }
+    if (list->count < MOST_SCHEMES)
+        memcpy(list->text[list->count++], text, sizeof text);
+}
+
+/* All that the layers of the format's runs have in a role. */
+static void collect(scheme_list *list, const ag_summary *s, const char *format, size_t role)
+{
+    const ag_grid *grid = &s->results->grid;
+    for (size_t i = 0; i < grid->n_labels; i++) {
+        const ag_run *run = &grid->runs[grid->labels[i].run];
+        if (strcmp(axis_text(s, &grid->labels[i], s->format_axis), format) != 0)
+            continue;
+        for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++)
+            for (size_t use = 0; use < AG_USES; use++)
+                add_scheme(list, &run->layers[layer].scheme[role][use]);
+    }
+}
+
+static void add_role(ag_text *out, const scheme_list *lists, size_t role)
+{
+    const char *separator = "";
+    for (size_t i = role; i < AG_ROLES; i++) {
+        if (memcmp(&lists[i], &lists[role], sizeof lists[i]) != 0)
+            continue;
+        ag_text_printf(out, "%s%s", separator, ag_role_words[i]);
+        separator = ", ";
+    }
+    ag_text_add(out, ": ");
+    for (size_t i = 0; i < lists[role].count; i++)
+        ag_text_printf(out, "%s%s", i > 0 ? " | " : "", lists[role].text[i]);
+    ag_text_add(out, "\n");
+}
+
+static bool seen_before(const scheme_list *lists, size_t role)
+{
+    for (size_t i = 0; i < role; i++) {
+        if (memcmp(&lists[i], &lists[role], sizeof lists[i]) == 0)
+            return true;
+    }
+    return lists[role].count == 0;
+}
+
+static void add_format(ag_text *out, const ag_summary *s, const ag_label *label)
+{
+    const char *format = axis_text(s, label, s->format_axis);
+    const ag_run *run = &s->results->grid.runs[label->run];
+    size_t width = widest(s, s->format_axis, "") + 2;
+    scheme_list lists[AG_ROLES];
+    bool quantised = false;
+    memset(lists, 0, sizeof lists); /* compared as bytes */
+    for (size_t role = 0; role < AG_ROLES; role++)
+        collect(&lists[role], s, format, role);
+    add_padded(out, format, width);
+    for (size_t role = 0; role < AG_ROLES; role++) {
+        if (seen_before(lists, role))
+            continue;
+        add_padded(out, "", quantised ? width : 0);
+        add_role(out, lists, role);
+        quantised = true;
+    }
+    if (!quantised)
+        ag_text_add(out, run->compute == AG_COMPUTE_FP32 ? "float32, nothing is rounded\n"
+                                                         : "bf16 operands and results\n");
+}
+
+static bool is_first_of_format(const ag_summary *s, size_t cell)
+{
+    for (size_t i = 0; i < cell; i++) {
+        if (strcmp(axis_text(s, s->cells[i].label, s->format_axis),
+                   axis_text(s, s->cells[cell].label, s->format_axis)) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* --- the whole */
+
+static void add_baseline(ag_text *out, const ag_grid *grid)
+{
+    const char *separator = "";
+    for (size_t i = 0; i < grid->n_axes; i++) {
+        if (grid->compare.baseline[i].text == NULL)
+            continue;
+        ag_text_printf(out, "%s%s = %s", separator, grid->axes[i].name,
+                       grid->compare.baseline[i].text);
+        separator = ", ";
+    }
+}
+
+static void add_legend(ag_text *out, const ag_summary *s)
+{
+    const ag_grid *grid = &s->results->grid;
+    ag_text_add(out, "\ndifference: to ");
+    add_baseline(out, grid);
+    ag_text_add(out, " at the same other axes, mean of pairs ± 95 % interval\n(Student's t). ");
+    ag_text_printf(out,
+                   "worse, better: the interval lies beyond the margin of %g; same: within it;\n"
+                   "open: more seeds would tell. %s: mean ± sd over seeds, nats a token.\n",
+                   grid->compare.margin, s->metric);
+}
+
+void ag_summary_table(ag_text *out, const ag_summary *summary)
+{
+    const ag_results *results = summary->results;
+    size_t orphans = results->n_rows - results->grid.n_runs;
+    ag_text_printf(out, "%s\n", results->grid.name);
+    for (size_t i = 0; i < summary->n_cells; i++) {
+        if (is_first_of_group(summary, i))
+            add_group(out, summary, i);
+    }
+    add_legend(out, summary);
+    ag_text_add(out, "\n");
+    for (size_t i = 0; i < summary->n_cells; i++) {
+        if (is_first_of_format(summary, i))
+            add_format(out, summary, summary->cells[i].label);
+    }
+    if (orphans > 0)
+        ag_text_printf(out, "\n%zu more run%s of earlier versions of the experiment %s kept.\n",
+                       orphans, orphans > 1 ? "s" : "", orphans > 1 ? "are" : "is");
+}
+
+static void add_number(ag_text *out, const char *key, double value)
+{
+    char text[32] = "null";
+    if (isfinite(value))
+        ag_json_real(text, value);
+    ag_text_printf(out, ", \"%s\": %s", key, text);
+}
+
+static void add_axes_json(ag_text *out, const ag_summary *s, const ag_label *label)
+{
+    const ag_grid *grid = &s->results->grid;
+    const char *separator = "";
+    for (size_t i = 0; i < grid->n_axes; i++) {
+        if (i == s->seed_axis)
+            continue;
+        ag_text_add(out, separator);
+        ag_json_string(out, grid->axes[i].name);
+        ag_text_add(out, ": ");
+        ag_json_string(out, label->values[i].text);
+        separator = ", ";
+    }
+}
+
+static void add_cell_json(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
+{
+    ag_text_add(out, "{\"axes\": {");
+    add_axes_json(out, s, cell->label);
+    ag_text_printf(out,
+                   "}, \"done\": %zu, \"diverged\": %zu, \"failed\": %zu, \"pending\": %zu, "
+                   "\"pairs\": %zu",
+                   cell->n_values, cell->diverged, cell->failed, cell->pending, cell->n_pairs);
+    add_number(out, "mean", cell->mean.mean);
+    add_number(out, "sd", cell->mean.sd);
+    add_number(out, "difference", cell->difference.mean);
+    add_number(out, "half_width", cell->difference.half);
+    add_number(out, "floor", cell->floor);
+    ag_text_printf(out, ", \"verdict\": \"%s\"}", ag_verdict_words[cell->verdict]);
+}
+
+void ag_summary_json(ag_text *out, const ag_summary *summary)
+{
+    ag_text_add(out, "{\"experiment\": ");
+    ag_json_string(out, summary->results->grid.name);
+    ag_text_printf(out, ", \"metric\": \"%s\", \"packed\": %s", summary->metric,
+                   summary->results->packed ? "true" : "false");
+    add_number(out, "margin", summary->results->grid.compare.margin);
+    ag_text_add(out, ", \"cells\": [");
+    for (size_t i = 0; i < summary->n_cells; i++) {
+        ag_text_add(out, i > 0 ? ",\n  " : "\n  ");
+        add_cell_json(out, summary, &summary->cells[i]);
+    }
+    ag_text_add(out, "]}\n");
+}

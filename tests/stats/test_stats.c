@@ -1,0 +1,172 @@
+/* Student's t against scipy 1.10 (quantiles, betainc), closed forms and a printed table; means and
+ * paired differences against cases worked by hand. */
+#include <math.h>
+
+#include "stats/stats.h"
+#include "support.h"
+
+typedef struct quantile_row {
+    double p;
+    double df;
+    double t;
+} quantile_row;
+
+/* scipy.stats.t.ppf(p, df) */
+static const quantile_row s_scipy[] = {
+    {0.6,    1.0,    0.32491969623407446},
+    {0.9,    1.0,    3.0776835372078066 },
+    {0.975,  1.0,    12.706204736432095 },
+    {0.995,  1.0,    63.656741162873992 },
+    {0.9999, 1.0,    3183.0987571537103 },
+    {0.6,    2.0,    0.2886751346880066 },
+    {0.9,    2.0,    1.8856180831641507 },
+    {0.975,  2.0,    4.3026527299112747 },
+    {0.995,  2.0,    9.9248432009180707 },
+    {0.9999, 2.0,    70.700071074968861 },
+    {0.6,    3.0,    0.27667066230490933},
+    {0.9,    3.0,    1.6377443572159069 },
+    {0.975,  3.0,    3.1824463052842629 },
+    {0.995,  3.0,    5.8409092997564303 },
+    {0.9999, 3.0,    22.203742266780633 },
+    {0.6,    5.0,    0.26718086570396582},
+    {0.9,    5.0,    1.4758840487820273 },
+    {0.975,  5.0,    2.5705818366147395 },
+    {0.995,  5.0,    4.0321429835575362 },
+    {0.9999, 5.0,    9.677566300886502  },
+    {0.6,    9.0,    0.26095533647391045},
+    {0.9,    9.0,    1.3830287383964925 },
+    {0.975,  9.0,    2.2621571627409915 },
+    {0.995,  9.0,    3.2498355440153697 },
+    {0.9999, 9.0,    6.0101321293554832 },
+    {0.6,    29.0,   0.25568363396713761},
+    {0.9,    29.0,   1.311433643950529  },
+    {0.975,  29.0,   2.045229642132703  },
+    {0.995,  29.0,   2.7563859036703349 },
+    {0.9999, 29.0,   4.2538941174894038 },
+    {0.6,    100.0,  0.25402218245699415},
+    {0.9,    100.0,  1.2900747613398769 },
+    {0.975,  100.0,  1.9839715184496334 },
+    {0.995,  100.0,  2.6258905205863337 },
+    {0.9999, 100.0,  3.8615997909500837 },
+    {0.6,    1000.5, 0.25341448214466522},
+    {0.9,    1000.5, 1.282398297809231  },
+    {0.975,  1000.5, 1.9623378924593473 },
+    {0.995,  1000.5, 2.5807522321743028 },
+    {0.9999, 1000.5, 3.7328446675092866 },
+};
+
+typedef struct beta_row {
+    double x;
+    double a;
+    double b;
+    double value;
+} beta_row;
+
+/* scipy.special.betainc(a, b, x) */
+static const beta_row s_beta[] = {
+    {0.1,   0.5,   0.5,   0.2048327646991335 },
+    {0.5,   2.0,   3.0,   0.6875             },
+    {0.9,   10.0,  0.5,   0.15164090963470997},
+    {0.3,   100.0, 200.0, 0.10884306564491235},
+    {0.999, 1.5,   0.5,   0.95974334188496824},
+};
+
+/* The two-sided 95 % column of the table that statistics books print, to its three decimals. */
+static const double s_printed[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306,
+                                   2.262,  2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+                                   2.110,  2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064,
+                                   2.060,  2.056, 2.052, 2.048, 2.045, 2.042};
+
+static void assert_near(double got, double expected, double relative)
+{
+    if (!(fabs(got - expected) <= relative * fabs(expected)))
+        fail_msg("expected %.17g, got %.17g", expected, got);
+}
+
+static void quantiles_agree_with_scipy(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof s_scipy / sizeof s_scipy[0]; i++) {
+        const quantile_row *row = &s_scipy[i];
+        assert_near(ag_t_quantile(row->p, row->df), row->t, 1e-10);
+        assert_near(ag_t_quantile(1 - row->p, row->df), -row->t, 1e-10);
+        /* lgamma(500) is 2603 with an error of half a unit, 2e-13, and there are three */
+        assert_near(ag_t_cdf(row->t, row->df), row->p, 4e-12);
+    }
+}
+
+static void quantiles_agree_with_closed_forms(void **state)
+{
+    (void)state;
+    for (double p = 0.55; p < 1; p += 0.05) {
+        double a = 2 * p - 1;
+        assert_near(ag_t_quantile(p, 1), tan(acos(-1.0) * (p - 0.5)), 1e-10);
+        assert_near(ag_t_quantile(p, 2), a * sqrt(2 / (1 - a * a)), 1e-10);
+    }
+    assert_true(fabs(ag_t_quantile(0.5, 7)) < 1e-10);
+}
+
+static void quantiles_agree_with_the_printed_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof s_printed / sizeof s_printed[0]; i++)
+        assert_true(fabs(ag_t_quantile(0.975, (double)i + 1) - s_printed[i]) <= 0.0005);
+}
+
+static void incomplete_beta_agrees_with_scipy(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof s_beta / sizeof s_beta[0]; i++)
+        assert_near(ag_incomplete_beta(s_beta[i].x, s_beta[i].a, s_beta[i].b), s_beta[i].value,
+                    1e-11);
+    assert_true(ag_incomplete_beta(0, 2, 3) == 0);
+    assert_true(ag_incomplete_beta(1, 2, 3) == 1);
+}
+
+/* 2, 4, 9: mean 5, squares 9 + 1 + 16 = 26, sd = sqrt(13). t(0.975, 2) = 4.302652729911275 */
+static void a_mean_is_as_by_hand(void **state)
+{
+    (void)state;
+    const double values[] = {2, 4, 9};
+    ag_estimate e = ag_estimate_mean(values, 3, 0.95);
+    assert_int_equal(e.n, 3);
+    assert_true(e.mean == 5);
+    assert_near(e.sd, sqrt(13.0), 1e-15);
+    assert_near(e.half, 4.302652729911275 * sqrt(13.0) / sqrt(3.0), 1e-10);
+}
+
+/* Differences 1, 2, 3, 2: mean 2, squares 2, sd = sqrt(2/3). t(0.975, 3) = 3.182446305284263 */
+static void a_paired_difference_is_as_by_hand(void **state)
+{
+    (void)state;
+    const double values[] = {101, 52, 13, 4};
+    const double partners[] = {100, 50, 10, 2};
+    ag_estimate e = ag_estimate_difference(values, partners, 4, 0.95);
+    assert_true(e.mean == 2);
+    assert_near(e.sd, sqrt(2.0 / 3), 1e-15);
+    assert_near(e.half, 3.182446305284263 * sqrt(2.0 / 3) / 2, 1e-10);
+}
+
+static void too_few_values_give_no_interval(void **state)
+{
+    (void)state;
+    const double values[] = {7};
+    ag_estimate one = ag_estimate_mean(values, 1, 0.95);
+    assert_true(one.mean == 7 && isnan(one.sd) && isnan(one.half));
+    ag_estimate none = ag_estimate_mean(values, 0, 0.95);
+    assert_true(none.n == 0 && isnan(none.mean));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quantiles_agree_with_scipy),
+        cmocka_unit_test(quantiles_agree_with_closed_forms),
+        cmocka_unit_test(quantiles_agree_with_the_printed_table),
+        cmocka_unit_test(incomplete_beta_agrees_with_scipy),
+        cmocka_unit_test(a_mean_is_as_by_hand),
+        cmocka_unit_test(a_paired_difference_is_as_by_hand),
+        cmocka_unit_test(too_few_values_give_no_interval),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
