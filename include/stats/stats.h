@@ -23,7 +23,7 @@ ag_estimate ag_estimate_difference(const double *values, const double *partners,
 /* P(T <= t) for Student's t with `df` degrees of freedom, df > 0. */
 double ag_t_cdf(double t, double df);
 
-/* The t with P(T <= t) = p, 0 < p < 1. Relative error below 1e-10 (lgamma sets it). */
+/* The t with P(T <= t) = p, 0 < p < 1. */
 double ag_t_quantile(double p, double df);
 
 /* The regularised incomplete beta function I_x(a, b), 0 <= x <= 1. */

@@ -15,11 +15,13 @@ typedef struct command {
 } command;
 
 static const command s_commands[] = {
-    {"plan",     ag_cmd_plan,     "the grid of an experiment file: runs, models, cost"       },
-    {"params",   ag_cmd_params,   "every key of the experiment file, with default and range" },
-    {"formats",  ag_cmd_formats,  "number formats: range, precision, the value of every code"},
-    {"quantize", ag_cmd_quantize, "a filter: float32 in, rounded to a format, float32 out"   },
-    {"help",     NULL,            "this list"                                                },
+    {"plan",     ag_cmd_plan,     "the grid of an experiment file: runs, models, cost"        },
+    {"summary",  ag_cmd_summary,  "format by layer config: means, differences to the baseline"},
+    {"pack",     ag_cmd_pack,     "one self-contained results file out of the run files"      },
+    {"params",   ag_cmd_params,   "every key of the experiment file, with default and range"  },
+    {"formats",  ag_cmd_formats,  "number formats: range, precision, the value of every code" },
+    {"quantize", ag_cmd_quantize, "a filter: float32 in, rounded to a format, float32 out"    },
+    {"help",     NULL,            "this list"                                                 },
 };
 
 enum { N_COMMANDS = sizeof s_commands / sizeof s_commands[0] };

@@ -5,12 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
-
 static const double s_level = 0.95;
 
-const char *const ag_verdict_words[AG_VERDICTS] = {"baseline", "", "same", "worse", "better",
-                                                   "open"};
+const char *const ag_verdict_words[AG_VERDICTS] = {"baseline", "",       "same",
+                                                   "worse",    "better", "open"};
 
 typedef struct metric_row {
     const char *name;
@@ -98,12 +96,12 @@ static void add_label(const ag_summary *summary, ag_summary_cell *cell, const ag
 {
     double value = value_of(summary, label);
     count_row(cell, &summary->results->rows[label->run]);
-    if (!isfinite(value))
-        return;
-    cell->values[cell->n_values++] = value;
     const ag_label *partner = partner_of(&summary->results->grid, label);
     if (partner == label)
         cell->verdict = AG_VERDICT_BASELINE;
+    if (cell->values == NULL || !isfinite(value))
+        return;
+    cell->values[cell->n_values++] = value;
     double other = partner != NULL ? value_of(summary, partner) : NAN;
     if (!isfinite(other))
         return;
@@ -150,8 +148,7 @@ static ag_verdict judge(const ag_estimate *difference, double margin)
 static void finish_cell(ag_summary_cell *cell, double margin)
 {
     cell->mean = ag_estimate_mean(cell->values, cell->n_values, s_level);
-    cell->difference =
-        ag_estimate_difference(cell->paired, cell->partners, cell->n_pairs, s_level);
+    cell->difference = ag_estimate_difference(cell->paired, cell->partners, cell->n_pairs, s_level);
     if (cell->verdict != AG_VERDICT_BASELINE)
         cell->verdict = judge(&cell->difference, margin);
 }

@@ -204,10 +204,12 @@ typedef struct scheme_list {
 
 static void add_scheme(scheme_list *list, const ag_scheme *scheme)
 {
-    char text[SCHEME_SIZE];
+    char text[SCHEME_SIZE] = "";
+    char description[SCHEME_SIZE - 24];
     if (!scheme->quantised)
         return;
-    ag_scheme_describe(text, sizeof text, scheme);
+    ag_scheme_describe(description, sizeof description, scheme);
+    snprintf(text, sizeof text, "%s, max %g", description, (double)scheme->format.max);
     for (size_t i = 0; i < list->count; i++) {
         if (strcmp(list->text[i], text) == 0)
             return;

@@ -11,7 +11,8 @@ typedef struct quantile_row {
     double t;
 } quantile_row;
 
-/* scipy.stats.t.ppf(p, df) */
+/* scipy.stats.t.ppf(p, df). Its own error is up to 3e-9: for p = 0.6 and df = 2 the closed form
+ * below says 0.288675134594813. */
 static const quantile_row s_scipy[] = {
     {0.6,    1.0,    0.32491969623407446},
     {0.9,    1.0,    3.0776835372078066 },
@@ -88,20 +89,28 @@ static void quantiles_agree_with_scipy(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof s_scipy / sizeof s_scipy[0]; i++) {
         const quantile_row *row = &s_scipy[i];
-        assert_near(ag_t_quantile(row->p, row->df), row->t, 1e-10);
-        assert_near(ag_t_quantile(1 - row->p, row->df), -row->t, 1e-10);
-        /* lgamma(500) is 2603 with an error of half a unit, 2e-13, and there are three */
-        assert_near(ag_t_cdf(row->t, row->df), row->p, 4e-12);
+        assert_near(ag_t_quantile(row->p, row->df), row->t, 1e-8);
+        assert_near(ag_t_quantile(1 - row->p, row->df), -row->t, 1e-8);
+        assert_near(ag_t_cdf(row->t, row->df), row->p, 1e-8);
     }
+}
+
+/* P(T <= t) with 3 degrees of freedom. */
+static double cdf3(double t)
+{
+    double u = t / sqrt(3.0);
+    return 0.5 + (u / (1 + u * u) + atan(u)) / acos(-1.0);
 }
 
 static void quantiles_agree_with_closed_forms(void **state)
 {
     (void)state;
-    for (double p = 0.55; p < 1; p += 0.05) {
+    for (int i = 1; i < 10; i++) {
+        double p = 0.5 + i / 20.0;
         double a = 2 * p - 1;
-        assert_near(ag_t_quantile(p, 1), tan(acos(-1.0) * (p - 0.5)), 1e-10);
-        assert_near(ag_t_quantile(p, 2), a * sqrt(2 / (1 - a * a)), 1e-10);
+        assert_near(ag_t_quantile(p, 1), tan(acos(-1.0) * (p - 0.5)), 1e-12);
+        assert_near(ag_t_quantile(p, 2), a * sqrt(2 / (1 - a * a)), 1e-12);
+        assert_near(cdf3(ag_t_quantile(p, 3)), p, 1e-12);
     }
     assert_true(fabs(ag_t_quantile(0.5, 7)) < 1e-10);
 }

@@ -1,0 +1,165 @@
+/* The comparison, on values worked by hand: pairs are by seed, verdicts by interval and margin. */
+#include <math.h>
+
+#include "spec/params.h"
+#include "summary.h"
+#include "support.h"
+
+enum { FORMATS = 3, SEEDS = 3, RUNS = FORMATS * SEEDS, AXES = 4, LAYERS = 5 };
+
+typedef struct fixture {
+    ag_layer_precision plain[LAYERS];
+    ag_layer_precision quantised[LAYERS];
+    ag_run runs[RUNS];
+    ag_axis_value values[RUNS][AXES];
+    ag_label labels[RUNS];
+    ag_result_row rows[RUNS];
+    ag_results results;
+} fixture;
+
+/* E4M3 - BF16: 0.10, 0.11, 0.09, so mean 0.1, sd 0.01 and, with t(0.975, 2) = 4.302652729911275,
+ * half width 0.0248. E7M0: one run is done, one diverged, one failed. */
+static const double s_losses[RUNS] = {2.0, 2.1, 2.2, 2.10, 2.21, 2.29, 3.0, 9.0, 9.0};
+
+static void fill(fixture *f)
+{
+    static const ag_axis axes[AXES] = {
+        {"format",       AG_AXIS_TEXT},
+        {"layers",       AG_AXIS_TEXT},
+        {"seed",         AG_AXIS_INT },
+        {"optimizer.lr", AG_AXIS_REAL}
+    };
+    static const ag_axis_value baseline[AXES] = {{.text = "BF16"}};
+    static const char *const formats[] = {"BF16", "E4M3", "E7M0"};
+    static const char *const seeds[] = {"0", "1", "2"};
+    ag_format e4m3;
+    *f = (fixture){0};
+    assert_ok(ag_format_parse(&e4m3, "E4M3"));
+    for (size_t use = 0; use < AG_USES; use++)
+        f->quantised[0].scheme[AG_ROLE_WEIGHT][use] = ag_scheme_plain(&e4m3);
+    for (size_t i = 0; i < RUNS; i++) {
+        ag_run_defaults(&f->runs[i]);
+        f->runs[i].model.n_layer = 1;
+        f->runs[i].layers = i < SEEDS ? f->plain : f->quantised;
+        f->values[i][0].text = formats[i / SEEDS];
+        f->values[i][1].text = "uniform";
+        f->values[i][2].text = seeds[i % SEEDS];
+        f->values[i][3].text = "1e-3";
+        f->labels[i] = (ag_label){i, f->values[i]};
+        f->rows[i] =
+            (ag_result_row){.reason = "", .val_loss = s_losses[i], .loss = 1, .entropy_rate = 1.5};
+    }
+    f->rows[7].status = AG_RUN_DIVERGED;
+    f->rows[8].status = AG_RUN_FAILED;
+    f->results.grid = (ag_grid){
+        "case", "", AXES, axes, RUNS, f->runs, RUNS, f->labels, {baseline, "val_loss", 0.05}
+    };
+    f->results.n_rows = RUNS;
+    f->results.rows = f->rows;
+}
+
+static void cells_are_as_by_hand(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    fill(&f);
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    assert_int_equal(s.n_cells, FORMATS);
+    assert_int_equal(s.cells[0].verdict, AG_VERDICT_BASELINE);
+    assert_true(fabs(s.cells[0].mean.mean - 2.1) < 1e-12);
+    assert_true(fabs(s.cells[0].mean.sd - 0.1) < 1e-12);
+    const ag_estimate *difference = &s.cells[1].difference;
+    assert_int_equal(difference->n, 3);
+    assert_true(fabs(difference->mean - 0.1) < 1e-12);
+    assert_true(fabs(difference->half - 4.302652729911275 * 0.01 / sqrt(3)) < 1e-10);
+    assert_int_equal(s.cells[1].verdict, AG_VERDICT_WORSE);
+    assert_int_equal(s.cells[2].n_values, 1);
+    assert_int_equal(s.cells[2].n_pairs, 1);
+    assert_true(s.cells[2].difference.mean == 1.0);
+    assert_int_equal(s.cells[2].diverged, 1);
+    assert_int_equal(s.cells[2].failed, 1);
+    assert_int_equal(s.cells[2].verdict, AG_VERDICT_NONE);
+    ag_summary_deinit(&s);
+}
+
+static ag_verdict verdict_at(fixture *f, double margin)
+{
+    ag_summary s;
+    f->results.grid.compare.margin = margin;
+    assert_ok(ag_summary_make(&s, &f->results, NULL));
+    ag_verdict verdict = s.cells[1].verdict;
+    ag_summary_deinit(&s);
+    return verdict;
+}
+
+/* The interval is 0.0752 to 0.1248. */
+static void verdicts_follow_the_margin(void **state)
+{
+    (void)state;
+    static fixture f;
+    fill(&f);
+    assert_int_equal(verdict_at(&f, 0.07), AG_VERDICT_WORSE);
+    assert_int_equal(verdict_at(&f, 0.08), AG_VERDICT_OPEN);
+    assert_int_equal(verdict_at(&f, 0.12), AG_VERDICT_OPEN);
+    assert_int_equal(verdict_at(&f, 0.13), AG_VERDICT_SAME);
+    for (size_t i = SEEDS; i < SEEDS + SEEDS; i++)
+        f.rows[i].val_loss = 4.2 - f.rows[i].val_loss; /* now below the baseline */
+    for (size_t i = 0; i < SEEDS; i++)
+        f.rows[i].val_loss = 4.2 - f.rows[i].val_loss;
+    assert_int_equal(verdict_at(&f, 0.07), AG_VERDICT_BETTER);
+}
+
+static void the_table_is_readable(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    ag_text text;
+    fill(&f);
+    ag_text_init(&text);
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    ag_summary_table(&text, &s);
+    assert_string_equal(
+        text.data,
+        "case\n"
+        "\n"
+        "optimizer.lr = 1e-3\n"
+        "floor 1.5000 (entropy rate of the source)\n"
+        "layers   format  seeds  val_loss          difference\n"
+        "uniform  BF16        3  2.1000 ± 0.1000   baseline\n"
+        "         E4M3        3  2.2000 ± 0.0954   +0.1000 ± 0.0248   worse\n"
+        "         E7M0        1  3.0000            +1.0000                   1 diverged, 1 failed\n"
+        "\n"
+        "difference: to format = BF16 at the same other axes, mean of pairs ± 95 % interval\n"
+        "(Student's t). worse, better: the interval lies beyond the margin of 0.05; same: within "
+        "it;\n"
+        "open: more seeds would tell. val_loss: mean ± sd over seeds, nats a token.\n"
+        "\n"
+        "BF16  bf16 operands and results\n"
+        "E4M3  weight: e4m3fn, per tensor, current amax, max 448\n"
+        "E7M0  weight: e4m3fn, per tensor, current amax, max 448\n");
+    ag_text_deinit(&text);
+    ag_summary_deinit(&s);
+}
+
+static void an_unknown_metric_is_refused(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    fill(&f);
+    assert_fails(AG_ERR_INPUT, "there is no metric 'accuracy'",
+                 ag_summary_make(&s, &f.results, "accuracy"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cells_are_as_by_hand),
+        cmocka_unit_test(verdicts_follow_the_margin),
+        cmocka_unit_test(the_table_is_readable),
+        cmocka_unit_test(an_unknown_metric_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
