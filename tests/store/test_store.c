@@ -351,6 +351,29 @@ static void a_damaged_run_file_is_named_and_not_published(void **state)
     assert_weights(f, 0);
 }
 
+/* One flipped bit of a weight leaves good HDF5: only the checksum tells. */
+static void a_flipped_bit_is_not_packed(void **state)
+{
+    fixture *f = *state;
+    char file[160];
+    size_t size;
+    ag_record record;
+    open_with(f, 2);
+    put(f, 0);
+    made_up_record(&record, &f->runs[0], &f->arena);
+    snprintf(file, sizeof file, "%s.d/runs/%s.h5", f->path, f->runs[0].id);
+    char *bytes = read_bytes(f, file, &size);
+    char *place = memmem(bytes, size, record.weights, 64);
+    assert_non_null(place);
+    int fd = open(file, O_WRONLY);
+    *place ^= 1;
+    assert_int_equal(pwrite(fd, place, 1, place - bytes), 1);
+    close(fd);
+    assert_fails(AG_ERR_FILE, "weights/transformer.wte.weight does not match its crc32",
+                 ag_store_pack(f->path));
+    assert_int_equal(access(file, F_OK), 0);
+}
+
 static void a_file_without_its_run_files_is_refused(void **state)
 {
     fixture *f = *state;
@@ -398,6 +421,7 @@ int main(void)
         CASE(a_failed_write_leaves_what_was_there),
         CASE(a_foreign_file_is_refused_and_untouched),
         CASE(a_damaged_run_file_is_named_and_not_published),
+        CASE(a_flipped_bit_is_not_packed),
         CASE(a_file_without_its_run_files_is_refused),
         CASE(completed_ids_need_no_experiment),
     };
