@@ -30,6 +30,9 @@ void ag_post_close(ag_post *post);
 /* Ends all ranks at once, with this exit code where the launcher passes it on. */
 void ag_post_abort(ag_post *post, int exit_code);
 
+/* Name and version of the MPI library, cut to `size`. */
+void ag_post_library(char *text, size_t size);
+
 int ag_post_rank(const ag_post *post);
 int ag_post_ranks(const ag_post *post);
 

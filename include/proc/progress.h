@@ -15,6 +15,8 @@ typedef struct ag_progress_page {
     _Atomic int64_t steps;       /* of the whole run */
     _Atomic uint64_t loss_bits;  /* double, of the last step */
     _Atomic uint32_t evaluating; /* 1 during an evaluation */
+    _Atomic uint32_t diverged;   /* 1 once the run has ended so; set before its result is written */
+    _Atomic uint64_t val_loss_bits; /* double, of the last evaluation; 0 before the first */
 } ag_progress_page;
 
 /* Creates the page; *fd is inherited by children. Release with ag_progress_close and close(fd). */

@@ -16,6 +16,7 @@ typedef struct command {
 
 static const command s_commands[] = {
     {"plan",     ag_cmd_plan,     "the grid of an experiment file: runs, models, cost"        },
+    {"run",      ag_cmd_run,      "train what is missing; mpirun -n N for N at a time"        },
     {"summary",  ag_cmd_summary,  "format by layer config: means, differences to the baseline"},
     {"pack",     ag_cmd_pack,     "one self-contained results file out of the run files"      },
     {"params",   ag_cmd_params,   "every key of the experiment file, with default and range"  },

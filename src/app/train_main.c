@@ -175,6 +175,16 @@ static void store_page(ag_progress_page *page, const ag_train_progress *now)
     atomic_fetch_add(&page->beats, 1);
 }
 
+/* What the supervisor tells of the run, which cannot read its run file. */
+static void store_end(ag_progress_page *page, const ag_record *record)
+{
+    double val_loss = record->evals > 0 ? record->val_loss[record->evals - 1] : NAN;
+    uint64_t bits = 0;
+    memcpy(&bits, &val_loss, sizeof bits);
+    atomic_store(&page->val_loss_bits, bits);
+    atomic_store(&page->diverged, record->outcome == AG_OUTCOME_DIVERGED);
+}
+
 static void print_line(const progress_view *view, const ag_train_progress *now)
 {
     const ag_run *run = view->run;
@@ -308,6 +318,8 @@ static ag_status train(train_job *job)
     }
     ag_status status = ag_train(&job->record, &job->run, &job->corpus, job->init, &ag_kernels_fast,
                                 &hooks, &job->memory);
+    if (status == AG_OK && view.page != NULL)
+        store_end(view.page, &job->record);
     ag_progress_close(view.page);
     return status;
 }

@@ -1,6 +1,7 @@
 #include "dist/post.h"
 
 #include <mpi.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -79,6 +80,15 @@ ag_status ag_post_open(ag_post **out)
     }
     *out = post;
     return AG_OK;
+}
+
+void ag_post_library(char *text, size_t size)
+{
+    char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length = 0;
+    MPI_Get_library_version(version, &length);
+    version[strcspn(version, ",\n")] = '\0'; /* what follows is how it was built */
+    snprintf(text, size, "%s", version);
 }
 
 int ag_post_rank(const ag_post *post)

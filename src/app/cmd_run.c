@@ -1,0 +1,195 @@
+/* altgrad run: trains what is missing. Rank 0 coordinates; every rank supervises one trainer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "dist/post.h"
+#include "run_internal.h"
+#include "summary.h"
+
+static const char s_help[] =
+    "usage: altgrad run FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--again SEL]...\n"
+    "                   [--take-over] [--progress auto|tty|plain|none]\n"
+    "\n"
+    "Trains every run of an experiment file that the results do not hold yet, one at a time for\n"
+    "each rank of mpirun (without mpirun: one at a time), and prints the summary. The same "
+    "command\n"
+    "continues what was interrupted.\n"
+    "\n"
+    "  -o OUT           results file; else what output.file says\n"
+    "  --set KEY=VALUE  a parameter ('altgrad params' lists them), instead of the file's\n"
+    "  --only SEL       axis=value[,value] or the beginning of a run id; all must hold\n"
+    "  --again SEL      train these again although they are complete\n"
+    "  --take-over      write the results although another altgrad seems to\n"
+    "  --progress HOW   auto: a redrawn block on a terminal, else lines in a log\n"
+    "\n"
+    "Ctrl-C, SIGTERM or SIGUSR1 (kill -USR1 the mpirun): starts nothing more, cancels what runs,\n"
+    "keeps what is complete. A second Ctrl-C ends at once.\n"
+    "Exit codes: 0 all done (diverged counts as done), 1 some runs failed, 2 bad input,\n"
+    "3 environment, 75 stopped with work left, 130 interrupted twice.\n"
+    "\n"
+    "example: mpirun -n 4 altgrad run jobs/quickstart.yaml\n";
+
+/* --- command line */
+
+static bool parse_show(ag_show *show, const char *text)
+{
+    static const char *const words[] = {[AG_SHOW_AUTO] = "auto",
+                                        [AG_SHOW_TTY] = "tty",
+                                        [AG_SHOW_PLAIN] = "plain",
+                                        [AG_SHOW_NONE] = "none"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *show = (ag_show)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes option argv[*at] and its value. */
+static ag_status parse_option(ag_run_options *options, char **argv, int *at)
+{
+    const char *option = argv[*at];
+    static const char *const known[] = {"-o", "--set", "--only", "--again", "--progress"};
+    size_t which = 0;
+    if (strcmp(option, "--take-over") == 0) {
+        options->take_over = true;
+        return AG_OK;
+    }
+    while (which < 5 && strcmp(option, known[which]) != 0)
+        which++;
+    if (which == 5)
+        return ag_fail(AG_ERR_INPUT, "there is no option '%s'", option);
+    const char *value = argv[++*at];
+    if (value == NULL)
+        return ag_fail(AG_ERR_INPUT, "%s needs a value", option);
+    if (which == 0)
+        options->out = value;
+    else if (which == 1)
+        options->sets[options->n_sets++] = value;
+    else if (which == 2)
+        options->only[options->n_only++] = value;
+    else if (which == 3)
+        options->again[options->n_again++] = value;
+    else if (!parse_show(&options->show, value))
+        return ag_fail(AG_ERR_INPUT, "--progress takes auto, tty, plain or none, not '%s'", value);
+    return AG_OK;
+}
+
+static ag_status parse_options(ag_run_options *options, char **argv)
+{
+    for (int i = 1; argv[i] != NULL; i++) {
+        if (argv[i][0] == '-')
+            AG_TRY(parse_option(options, argv, &i));
+        else if (options->file != NULL)
+            return ag_fail(AG_ERR_INPUT, "one experiment file at a time, not also '%s'", argv[i]);
+        else
+            options->file = argv[i];
+        if (argv[i] == NULL)
+            break;
+    }
+    return options->file != NULL ? AG_OK : ag_fail(AG_ERR_INPUT, "which experiment file?");
+}
+
+/* --- rank 0 */
+
+static ag_status do_session(ag_run_session *session, int ranks)
+{
+    AG_TRY(ag_run_session_open(session, ranks));
+    AG_TRY(ag_coordinator_run(session->coordinator));
+    return ag_run_session_finish(session);
+}
+
+static int exit_code(const ag_run_session *session, ag_status status)
+{
+    if (session->interrupted)
+        return AG_EXIT_INTERRUPTED;
+    if (status != AG_OK)
+        return ag_app_exit(status);
+    if (ag_run_left(&session->counts) > 0 && !session->gave_up)
+        return AG_EXIT_AGAIN;
+    return session->counts.failed > 0 || session->gave_up ? AG_EXIT_FAILED : AG_EXIT_OK;
+}
+
+static ag_status coordinate(int *code, const ag_run_options *options, ag_post *post,
+                            ag_supervisor *local)
+{
+    ag_run_session session = {.options = options};
+    const ag_client client = ag_run_client(&session);
+    ag_text_init(&session.hosts);
+    ag_status status = ag_coordinator_create(&session.coordinator, post, &client, local);
+    if (status != AG_OK)
+        return status;
+    status = do_session(&session, ag_post_ranks(post));
+    *code = exit_code(&session, status);
+    ag_error_clear();
+    if (status == AG_OK && (status = ag_summary_show(session.out, NULL, false)) != AG_OK)
+        *code = ag_app_exit(status);
+    ag_error_clear();
+    status = ag_coordinator_stop(session.coordinator);
+    ag_run_session_deinit(&session);
+    ag_coordinator_destroy(session.coordinator);
+    return status;
+}
+
+/* --- every rank */
+
+static ag_status take_part(int *code, const ag_run_options *options, ag_post *post)
+{
+    char host[256] = "unknown";
+    ag_trainer *trainer = NULL;
+    ag_supervisor *supervisor = NULL;
+    ag_status status = ag_trainer_create(&trainer, ag_post_rank(post));
+    ag_worker worker = ag_trainer_worker(trainer);
+    gethostname(host, sizeof host - 1);
+    if (status != AG_OK ||
+        (status = ag_supervisor_create(&supervisor, post, &worker, host)) != AG_OK)
+        goto cleanup;
+    if (ag_post_rank(post) == 0)
+        status = coordinate(code, options, post, supervisor);
+    else
+        status = ag_supervisor_run(supervisor);
+cleanup:
+    ag_supervisor_destroy(supervisor);
+    ag_trainer_destroy(trainer);
+    return status;
+}
+
+/* A rank that fails by itself takes the job with it: the others wait for its messages. */
+static int run_on_all_ranks(char **argv, ag_run_options *options)
+{
+    ag_post *post = NULL;
+    int code = AG_EXIT_OK;
+    ag_run_signals_listen();
+    ag_status status = ag_post_open(&post);
+    if (status != AG_OK)
+        return ag_app_exit(status);
+    bool first = ag_post_rank(post) == 0;
+    if (parse_options(options, argv) != AG_OK)
+        code = first ? ag_app_usage("run", "%s", ag_error_message()) : AG_EXIT_INPUT;
+    else if ((status = take_part(&code, options, post)) != AG_OK)
+        ag_post_abort(post, code = ag_app_exit(status));
+    ag_post_close(post);
+    return code;
+}
+
+int ag_cmd_run(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(s_help, stdout);
+            return AG_EXIT_OK;
+        }
+    }
+    size_t most = (size_t)argc;
+    const char **texts = calloc(3 * most, sizeof *texts);
+    if (texts == NULL)
+        return ag_app_exit(ag_fail(AG_ERR_SYSTEM, "out of memory"));
+    ag_run_options options = {.sets = texts, .only = texts + most, .again = texts + 2 * most};
+    int code = run_on_all_ranks(argv, &options);
+    free(texts);
+    return code;
+}

@@ -1,0 +1,27 @@
+#include "init_digest.h"
+
+#include "base/arena.h"
+#include "spec/tensors.h"
+#include "store/record.h"
+#include "store/run_file.h"
+
+static ag_status read_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, ag_arena *arena)
+{
+    ag_tensor_table tensors;
+    AG_TRY(ag_tensor_table_make(&tensors, &run->model, run->facts.vocab_size, arena));
+    float *weights = ag_arena_floats(arena, tensors.total);
+    if (weights == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the initial weights");
+    AG_TRY(ag_weights_read(weights, &tensors, run->model.init_file, run->model.init_run));
+    return ag_weights_digest(hex, &tensors, weights);
+}
+
+ag_status ag_init_digest_read(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, void *context)
+{
+    ag_arena arena;
+    (void)context;
+    ag_arena_init_growing(&arena);
+    ag_status status = read_digest(hex, run, &arena);
+    ag_arena_deinit(&arena);
+    return status;
+}

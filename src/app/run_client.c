@@ -1,0 +1,197 @@
+/* What rank 0 does with each thing that the coordinator tells. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "run_internal.h"
+#include "spec/run_json.h"
+
+enum { MOST_FAILURES_IN_A_ROW = 10 };
+
+static const double s_beat_every_s = 30.0;
+
+/* --- supervisors report, jobs go out */
+
+static ag_status client_joined(void *context, int rank, const char *greeting)
+{
+    ag_run_session *session = context;
+    (void)rank;
+    ag_text_printf(&session->hosts, "%s%s", session->hosts.length > 0 ? "," : "", greeting);
+    return AG_OK;
+}
+
+static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32_t attempt)
+{
+    const ag_run_session *session = context;
+    const ag_run *run = &session->grid->runs[job];
+    (void)attempt;
+    ag_text_printf(bytes, "%s\n", ag_store_log_path(session->store, run->id));
+    ag_run_assignment(bytes, run);
+    return AG_OK;
+}
+
+/* --- events */
+
+static ag_status note(const ag_run_session *session, const char *event, int64_t job,
+                      const ag_job_result *result)
+{
+    ag_text members;
+    ag_text_init(&members);
+    ag_text_printf(&members, "\"run\": \"%s\", \"rank\": %d, \"attempt\": %d, \"seconds\": %.3f",
+                   session->grid->runs[job].id, result->rank, (int)result->attempt,
+                   result->seconds);
+    if (result->reason[0] != '\0') {
+        ag_text_add(&members, ", \"reason\": ");
+        ag_json_string(&members, result->reason);
+    }
+    ag_status status = ag_store_event(session->store, event, members.data);
+    ag_text_deinit(&members);
+    return status;
+}
+
+static void client_progress(void *context, const ag_job_progress *progress)
+{
+    const ag_run_session *session = context;
+    const ag_run *run = &session->grid->runs[progress->job];
+    double tokens =
+        (double)(run->train.batch_size * run->train.grad_accum) * (double)run->model.block_size;
+    ag_display_progress(session->display, progress, session->names[progress->job], tokens,
+                        session->costs[progress->job]);
+}
+
+/* --- results */
+
+static ag_status keep(ag_run_session *session, const ag_job_result *result)
+{
+    const char *id = session->grid->runs[result->job].id;
+    bool diverged = result->phase == AG_TRAINER_DIVERGED;
+    AG_TRY(ag_store_put(session->store, id, result->bytes, result->size));
+    AG_TRY(note(session, diverged ? "diverged" : "done", result->job, result));
+    unlink(ag_store_log_path(session->store, id)); /* only failures need theirs */
+    if (diverged)
+        session->counts.diverged++;
+    else
+        session->counts.done++;
+    session->counts.cost_done += session->costs[result->job];
+    session->failures_in_a_row = 0;
+    session->publisher.wanted = true;
+    ag_display_event(session->display, AG_LOG_INFO, "%s %s %s: val_loss %.4f, %.1f s", id,
+                     session->names[result->job], diverged ? "diverged" : "done", result->value,
+                     result->seconds);
+    return AG_OK;
+}
+
+/* Keeps the assignment beside the log, so that the failure can be repeated alone. */
+static ag_status keep_assignment(char path[AG_PROGRAM_PATH], const ag_run_session *session,
+                                 const ag_run *run)
+{
+    ag_text text;
+    const char *log_path = ag_store_log_path(session->store, run->id);
+    snprintf(path, AG_PROGRAM_PATH, "%.*s.json", (int)(strlen(log_path) - strlen(".log")),
+             log_path);
+    FILE *file = fopen(path, "we");
+    if (file == NULL)
+        return ag_fail_errno("cannot write %s", path);
+    ag_text_init(&text);
+    ag_run_assignment(&text, run);
+    bool written = fwrite(text.data, 1, text.length, file) == text.length;
+    ag_text_deinit(&text);
+    written = fclose(file) == 0 && written;
+    return written ? AG_OK : ag_fail_errno("cannot write %s", path);
+}
+
+static ag_status give_up(ag_run_session *session)
+{
+    ag_display_event(session->display, AG_LOG_ERROR,
+                     "%d failures in a row: no further run is started", MOST_FAILURES_IN_A_ROW);
+    session->gave_up = true;
+    session->stopping = true;
+    return ag_coordinator_drain(session->coordinator);
+}
+
+static ag_status fail(ag_run_session *session, const ag_job_result *result)
+{
+    char path[AG_PROGRAM_PATH];
+    char program[AG_PROGRAM_PATH];
+    const ag_run *run = &session->grid->runs[result->job];
+    const ag_failure failure = {
+        .id = run->id, .reason = result->reason, .attempts = (int)result->attempt + 1};
+    AG_TRY(ag_store_fail(session->store, &failure));
+    AG_TRY(note(session, "failed", result->job, result));
+    AG_TRY(keep_assignment(path, session, run));
+    AG_TRY(ag_program_path(program, "altgrad-train"));
+    session->counts.failed++;
+    session->counts.cost_done += session->costs[result->job];
+    session->publisher.wanted = true;
+    ag_display_event(session->display, AG_LOG_ERROR,
+                     "run %s (%s) failed on rank %d: %s\n  log:    %s\n  repeat: %s < %s", run->id,
+                     session->names[result->job], result->rank, result->reason,
+                     ag_store_log_path(session->store, run->id), program, path);
+    return AG_OK;
+}
+
+static ag_status retry(ag_run_session *session, const ag_job_result *result)
+{
+    AG_TRY(note(session, "retried", result->job, result));
+    ag_display_event(session->display, AG_LOG_WARNING, "run %s (%s): attempt %d %.*s; trying again",
+                     session->grid->runs[result->job].id, session->names[result->job],
+                     (int)result->attempt + 1, (int)strcspn(result->reason, "\n"), result->reason);
+    return ag_coordinator_add(session->coordinator, result->job, result->attempt + 1,
+                              session->costs[result->job]);
+}
+
+static ag_status client_done(void *context, const ag_job_result *result)
+{
+    ag_run_session *session = context;
+    ag_display_ended(session->display, result->rank);
+    if (result->end == AG_JOB_DONE)
+        return keep(session, result);
+    if (result->end == AG_JOB_CANCELLED)
+        return note(session, "cancelled", result->job, result);
+    bool last = result->attempt >= session->grid->runs[result->job].limits.retries;
+    AG_TRY(last ? fail(session, result) : retry(session, result));
+    if (++session->failures_in_a_row == MOST_FAILURES_IN_A_ROW && !session->stopping)
+        return give_up(session);
+    return AG_OK;
+}
+
+/* --- time */
+
+static ag_status obey_signals(ag_run_session *session)
+{
+    ag_run_signals seen = ag_run_signals_seen();
+    if (seen.interrupts > 1) {
+        session->interrupted = true;
+        return ag_fail(AG_ERR_SYSTEM, "interrupted twice");
+    }
+    if (seen.stops == 0 || session->stopping)
+        return AG_OK;
+    session->stopping = true;
+    ag_display_event(session->display, AG_LOG_WARNING,
+                     "stopping: what runs is cancelled, what is complete is kept");
+    AG_TRY(ag_store_event(session->store, "drained", ""));
+    return ag_coordinator_drain(session->coordinator);
+}
+
+static ag_status client_tick(void *context)
+{
+    ag_run_session *session = context;
+    AG_TRY(obey_signals(session));
+    ag_publisher_tick(&session->publisher, session->out, session->display);
+    ag_display_tick(session->display, &session->counts);
+    if (ag_clock_s() - session->beat_s < s_beat_every_s)
+        return AG_OK;
+    session->beat_s = ag_clock_s();
+    return ag_store_beat(session->store);
+}
+
+ag_client ag_run_client(ag_run_session *session)
+{
+    return (ag_client){.context = session,
+                       .joined = client_joined,
+                       .assign = client_assign,
+                       .progress = client_progress,
+                       .done = client_done,
+                       .tick = client_tick};
+}

@@ -1,0 +1,77 @@
+/* The job's facts that the results keep. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/corpus.h"
+#include "dist/post.h"
+#include "run_internal.h"
+#include "spec/run_json.h"
+
+/* UTF-8 of a code point below 0x110000. */
+static void encode(char out[5], uint32_t point)
+{
+    size_t n = 0;
+    if (point < 0x80) {
+        out[n++] = (char)point;
+    } else if (point < 0x800) {
+        out[n++] = (char)(0xc0 | point >> 6);
+        out[n++] = (char)(0x80 | (point & 0x3f));
+    } else if (point < 0x10000) {
+        out[n++] = (char)(0xe0 | point >> 12);
+        out[n++] = (char)(0x80 | (point >> 6 & 0x3f));
+        out[n++] = (char)(0x80 | (point & 0x3f));
+    } else {
+        out[n++] = (char)(0xf0 | point >> 18);
+        out[n++] = (char)(0x80 | (point >> 12 & 0x3f));
+        out[n++] = (char)(0x80 | (point >> 6 & 0x3f));
+        out[n++] = (char)(0x80 | (point & 0x3f));
+    }
+    out[n] = '\0';
+}
+
+/* The tokens of the grid's first text, as a JSON array; "" where it has none. */
+static ag_status vocabulary(const char **json, const ag_grid *grid, ag_arena *arena)
+{
+    ag_corpus corpus;
+    ag_text text;
+    size_t run = 0;
+    *json = "";
+    while (run < grid->n_runs && grid->runs[run].data.text[0] == '\0')
+        run++;
+    if (run == grid->n_runs)
+        return AG_OK;
+    AG_TRY(ag_corpus_open(&corpus, &grid->runs[run].data, grid->runs[run].model.block_size));
+    ag_text_init(&text);
+    for (int64_t i = 0; corpus.vocab != NULL && i < corpus.facts.vocab_size; i++) {
+        char symbol[5];
+        encode(symbol, corpus.vocab[i]);
+        ag_text_add(&text, i == 0 ? "[" : ",");
+        ag_json_string(&text, symbol);
+    }
+    if (text.length > 0)
+        ag_text_add(&text, "]");
+    *json = ag_arena_strdup(arena, text.data);
+    ag_text_deinit(&text);
+    ag_corpus_close(&corpus);
+    return *json != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
+}
+
+static const char *batch_job(ag_arena *arena)
+{
+    const char *id = getenv("SLURM_JOB_ID");
+    const char *nodes = getenv("SLURM_JOB_NUM_NODES");
+    return id == NULL ? "" : ag_arena_printf(arena, "SLURM %s, %s nodes", id, nodes ? nodes : "?");
+}
+
+ag_status ag_run_facts(ag_job_facts *facts, const ag_run_session *session, int ranks,
+                       ag_arena *arena)
+{
+    char library[128];
+    ag_post_library(library, sizeof library);
+    *facts = (ag_job_facts){.build = "altgrad " ALTGRAD_VERSION,
+                            .libraries = ag_arena_strdup(arena, library),
+                            .hosts = session->hosts.data,
+                            .job = batch_job(arena),
+                            .ranks = ranks};
+    return vocabulary(&facts->vocabulary, session->grid, arena);
+}

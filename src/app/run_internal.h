@@ -1,0 +1,162 @@
+/* The parts of `altgrad run`.
+ *
+ *   cmd_run.c      command line; what rank 0 does, what the others do
+ *   run_session.c  opens experiment and results, queues what is missing, packs at the end
+ *   run_facts.c    the job's facts that the results keep
+ *   run_client.c   what rank 0 does with each thing that the coordinator tells
+ *   run_trainer.c  what a supervisor does with a job: one altgrad-train
+ *   run_display.c  progress on a terminal or in a log
+ *   run_publish.c  `altgrad pack` in a child process
+ *   run_signals.c  signals counted
+ */
+#ifndef AG_APP_RUN_INTERNAL_H
+#define AG_APP_RUN_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "config/experiment.h"
+#include "dist/coordinator.h"
+#include "proc/child.h"
+#include "store/store.h"
+
+/* --- signals */
+
+typedef struct ag_run_signals {
+    int stops;      /* SIGINT, SIGTERM, SIGUSR1, SIGHUP: finish what can be finished */
+    int interrupts; /* SIGINT alone */
+} ag_run_signals;
+
+void ag_run_signals_listen(void);
+ag_run_signals ag_run_signals_seen(void);
+
+/* --- programs beside this one */
+
+enum { AG_PROGRAM_PATH = 4096 };
+
+/* The path of `name` in the folder of the running program. AG_ERR_SYSTEM when it is not there. */
+ag_status ag_program_path(char path[AG_PROGRAM_PATH], const char *name);
+
+/* --- display */
+
+typedef enum ag_show { AG_SHOW_AUTO, AG_SHOW_TTY, AG_SHOW_PLAIN, AG_SHOW_NONE } ag_show;
+
+typedef struct ag_run_counts {
+    size_t selected;
+    size_t kept; /* complete before this command began */
+    size_t done; /* by this command, like the next two */
+    size_t diverged;
+    size_t failed;
+    double cost;      /* of all that was to be trained */
+    double cost_done; /* of all that was */
+} ag_run_counts;
+
+typedef struct ag_display ag_display;
+
+ag_status ag_display_create(ag_display **out, ag_show show, const char *experiment, int ranks);
+void ag_display_destroy(ag_display *display); /* NULL is fine */
+
+/* A line that stays. Errors are shown whatever was asked for. Several lines are fine. */
+void ag_display_event(ag_display *display, ag_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* `name` of the run is borrowed until the rank's next progress or end. */
+void ag_display_progress(ag_display *display, const ag_job_progress *progress, const char *name,
+                         double tokens_per_step, double cost);
+void ag_display_ended(ag_display *display, int rank);
+
+/* Draws what changed, when it is time to; the second for the last time. */
+void ag_display_tick(ag_display *display, const ag_run_counts *counts);
+void ag_display_finish(ag_display *display, const ag_run_counts *counts);
+
+/* --- the trainer */
+
+/* ag_job_progress.phase and ag_job_result.phase; value is the training loss, at the end val_loss */
+typedef enum ag_trainer_phase {
+    AG_TRAINER_TRAINING,
+    AG_TRAINER_EVALUATING,
+    AG_TRAINER_DIVERGED,
+} ag_trainer_phase;
+
+typedef struct ag_trainer ag_trainer;
+
+/* An assignment is the path of the log file, a newline, and what altgrad-train takes on stdin. */
+ag_status ag_trainer_create(ag_trainer **out, int rank);
+void ag_trainer_destroy(ag_trainer *trainer); /* kills what runs; NULL is fine */
+ag_worker ag_trainer_worker(ag_trainer *trainer);
+
+/* --- publishing */
+
+typedef struct ag_publisher {
+    ag_child *child; /* NULL while none runs */
+    double started_s;
+    double due_s; /* when the next may start */
+    bool wanted;  /* there is something new to publish */
+    bool told;    /* that it fails: once is enough */
+} ag_publisher;
+
+/* Starts `altgrad pack` when it is due, and looks after the one that runs. Its failure is told. */
+void ag_publisher_tick(ag_publisher *publisher, const char *out, ag_display *display);
+
+/* Waits for the one that runs; then packs, or publishes where runs are `pending`. */
+ag_status ag_publisher_finish(ag_publisher *publisher, const char *out, bool pending);
+void ag_publisher_deinit(ag_publisher *publisher);
+
+/* --- the session of rank 0 */
+
+typedef struct ag_run_options {
+    const char *file;
+    const char *out;   /* NULL: what the experiment says */
+    const char **sets; /* [n_sets], likewise `only` and `again` */
+    size_t n_sets;
+    const char **only;
+    size_t n_only;
+    const char **again;
+    size_t n_again;
+    ag_show show;
+    bool take_over;
+} ag_run_options;
+
+typedef struct ag_run_session {
+    const ag_run_options *options;
+    ag_coordinator *coordinator;
+    ag_experiment *experiment;
+    const ag_grid *grid;
+    const char *out;
+    bool *selected;     /* [n_runs], like the next two */
+    const char **names; /* for people */
+    double *costs;
+    ag_store *store;
+    ag_display *display;
+    ag_publisher publisher;
+    ag_run_counts counts;
+    ag_text hosts; /* comma-separated, as ranks report */
+    ag_arena arena;
+    double beat_s;
+    size_t failures_in_a_row;
+    bool stopping;    /* drained: nothing more starts */
+    bool gave_up;     /* after failures in a row */
+    bool interrupted; /* a second time */
+} ag_run_session;
+
+/* Reads the experiment, opens the results, queues the runs that are missing. */
+ag_status ag_run_session_open(ag_run_session *session, int ranks);
+
+/* After the coordinator's work: packs or publishes, and gives the results back. */
+ag_status ag_run_session_finish(ag_run_session *session);
+void ag_run_session_deinit(ag_run_session *session);
+
+/* Runs that were selected and have no result and no failure. */
+size_t ag_run_left(const ag_run_counts *counts);
+
+/* Facts of the job, for the results. Texts are in the arena. */
+ag_status ag_run_facts(ag_job_facts *facts, const ag_run_session *session, int ranks,
+                       ag_arena *arena);
+
+/* What the coordinator is to call. `session` is the context. */
+ag_client ag_run_client(ag_run_session *session);
+
+#endif

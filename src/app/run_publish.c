@@ -1,0 +1,96 @@
+/* Publishing and packing need libhdf5 and may take long or fail: a child process does them. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "run_internal.h"
+
+static const double s_share = 0.05; /* of the time, at most, is spent on publishing */
+static const double s_shortest_s = 2.0;
+
+ag_status ag_program_path(char path[AG_PROGRAM_PATH], const char *name)
+{
+    ssize_t length = readlink("/proc/self/exe", path, AG_PROGRAM_PATH - 1);
+    if (length <= 0)
+        return ag_fail_errno("/proc/self/exe");
+    path[length] = '\0';
+    char *file = strrchr(path, '/') + 1;
+    size_t room = AG_PROGRAM_PATH - (size_t)(file - path);
+    snprintf(file, room, "%s", name);
+    if (access(path, X_OK) != 0)
+        return ag_fail_errno("%s, which belongs beside altgrad", path);
+    return AG_OK;
+}
+
+static ag_status start(ag_publisher *publisher, const char *out, bool spooled)
+{
+    char program[AG_PROGRAM_PATH];
+    AG_TRY(ag_program_path(program, "altgrad"));
+    const char *argv[] = {program, "pack", out, spooled ? "--spooled" : NULL, NULL};
+    ag_child_spec spec = {.argv = argv};
+    publisher->wanted = false;
+    publisher->started_s = ag_clock_s();
+    return ag_child_start(&publisher->child, &spec);
+}
+
+/* True once it has ended; *status says how. */
+static bool has_ended(ag_status *status, ag_publisher *publisher, const char *out)
+{
+    char log[1024];
+    char how[128];
+    ag_child_end end = ag_child_poll(publisher->child);
+    if (end.state == AG_CHILD_RUNNING)
+        return false;
+    *status = AG_OK;
+    if (end.state != AG_CHILD_EXITED || end.code != 0) {
+        ag_child_end_text(how, sizeof how, &end);
+        ag_child_log_tail(log, sizeof log, publisher->child);
+        *status = ag_fail(AG_ERR_SYSTEM, "writing %s: 'altgrad pack' %s%s%s", out, how,
+                          log[0] != '\0' ? "\n" : "", log);
+    }
+    double now = ag_clock_s();
+    publisher->due_s = now + fmax(s_shortest_s, (now - publisher->started_s) / s_share);
+    ag_child_destroy(publisher->child);
+    publisher->child = NULL;
+    return true;
+}
+
+void ag_publisher_tick(ag_publisher *publisher, const char *out, ag_display *display)
+{
+    ag_status status = AG_OK;
+    if (publisher->child != NULL)
+        has_ended(&status, publisher, out);
+    else if (publisher->wanted && ag_clock_s() >= publisher->due_s)
+        status = start(publisher, out, true);
+    if (status == AG_OK)
+        return;
+    if (!publisher->told)
+        ag_display_event(display, AG_LOG_WARNING, "%s", ag_error_message());
+    publisher->told = true;
+    ag_error_clear();
+}
+
+static ag_status wait_for_end(ag_publisher *publisher, const char *out)
+{
+    ag_status status = AG_OK;
+    while (publisher->child != NULL && !has_ended(&status, publisher, out))
+        ag_clock_nap(5e-3);
+    return status;
+}
+
+ag_status ag_publisher_finish(ag_publisher *publisher, const char *out, bool pending)
+{
+    if (wait_for_end(publisher, out) != AG_OK)
+        ag_error_clear(); /* the one that follows does it all again */
+    AG_TRY(start(publisher, out, pending));
+    return wait_for_end(publisher, out);
+}
+
+void ag_publisher_deinit(ag_publisher *publisher)
+{
+    ag_child_destroy(publisher->child);
+    publisher->child = NULL;
+}

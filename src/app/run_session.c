@@ -1,0 +1,192 @@
+/* The work of rank 0 around the coordinator's: open, queue what is missing, pack. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "config/select.h"
+#include "init_digest.h"
+#include "plan.h"
+#include "run_internal.h"
+
+/* --- the experiment */
+
+static ag_status load(ag_run_session *session)
+{
+    ag_text diagnostics;
+    ag_text_init(&diagnostics);
+    const ag_run_options *options = session->options;
+    const ag_experiment_options how = {
+        .sets = options->sets, .n_sets = options->n_sets, .init_digest = ag_init_digest_read};
+    ag_status status =
+        ag_experiment_load_with(&session->experiment, options->file, &how, &diagnostics);
+    fputs(diagnostics.data, stderr);
+    ag_text_deinit(&diagnostics);
+    if (status == AG_OK)
+        session->grid = ag_experiment_grid(session->experiment);
+    return status;
+}
+
+/* --- names: the values that tell runs apart */
+
+static bool varies(const ag_grid *grid, size_t axis)
+{
+    for (size_t i = 1; i < grid->n_labels; i++) {
+        if (strcmp(grid->labels[i].values[axis].text, grid->labels[0].values[axis].text) != 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *make_name(const ag_grid *grid, const ag_label *label, const bool *shown,
+                             ag_arena *arena)
+{
+    ag_text text;
+    ag_text_init(&text);
+    for (size_t axis = 0; axis < grid->n_axes; axis++) {
+        const char *name = grid->axes[axis].name;
+        bool plain = strcmp(name, "format") == 0 || strcmp(name, "layers") == 0;
+        if (shown[axis])
+            ag_text_printf(&text, "%s%s%s%s", text.length > 0 ? " " : "", plain ? "" : name,
+                           plain ? "" : "=", label->values[axis].text);
+    }
+    const char *made =
+        ag_arena_strdup(arena, text.length > 0 ? text.data : grid->runs[label->run].id);
+    ag_text_deinit(&text);
+    return made;
+}
+
+static ag_status describe_runs(ag_run_session *session)
+{
+    const ag_grid *grid = session->grid;
+    ag_arena *arena = &session->arena;
+    session->selected = ag_arena_alloc(arena, grid->n_runs * sizeof *session->selected);
+    session->names = ag_arena_alloc(arena, grid->n_runs * sizeof *session->names);
+    session->costs = ag_arena_alloc(arena, grid->n_runs * sizeof *session->costs);
+    bool *shown = ag_arena_alloc(arena, grid->n_axes * sizeof *shown);
+    if (session->selected == NULL || session->names == NULL || session->costs == NULL ||
+        shown == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    for (size_t axis = 0; axis < grid->n_axes; axis++)
+        shown[axis] = varies(grid, axis);
+    for (size_t i = grid->n_labels; i-- > 0;) { /* the first label of a run is its name */
+        const ag_label *label = &grid->labels[i];
+        session->names[label->run] = make_name(grid, label, shown, arena);
+        if (session->names[label->run] == NULL)
+            return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    }
+    for (size_t run = 0; run < grid->n_runs; run++)
+        session->costs[run] = ag_plan_run_cost(&grid->runs[run]).flops;
+    return ag_select_runs(session->selected, grid, session->options->only,
+                          session->options->n_only);
+}
+
+/* --- the results */
+
+static ag_status choose_path(ag_run_session *session)
+{
+    const char *said = session->grid->runs[0].output.file;
+    session->out = session->options->out;
+    if (session->out == NULL && said[0] != '\0')
+        session->out = said;
+    if (session->out == NULL)
+        session->out = ag_arena_printf(&session->arena, "%s.h5", session->grid->name);
+    return session->out != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
+}
+
+static ag_status open_store(ag_run_session *session, int ranks)
+{
+    ag_job_facts facts;
+    AG_TRY(choose_path(session));
+    AG_TRY(ag_run_facts(&facts, session, ranks, &session->arena));
+    AG_TRY(ag_store_open(&session->store, session->out, session->grid, &facts,
+                         session->options->take_over));
+    session->beat_s = ag_clock_s();
+    return AG_OK;
+}
+
+static ag_status forget_what_is_wanted_again(ag_run_session *session)
+{
+    const ag_grid *grid = session->grid;
+    if (session->options->n_again == 0)
+        return AG_OK;
+    bool *again = ag_arena_alloc(&session->arena, grid->n_runs * sizeof *again);
+    if (again == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    AG_TRY(ag_select_runs(again, grid, session->options->again, session->options->n_again));
+    for (size_t run = 0; run < grid->n_runs; run++) {
+        if (again[run] && session->selected[run] &&
+            ag_store_has(session->store, grid->runs[run].id))
+            AG_TRY(ag_store_forget(session->store, grid->runs[run].id));
+    }
+    return AG_OK;
+}
+
+static ag_status queue_missing(ag_run_session *session)
+{
+    const ag_grid *grid = session->grid;
+    ag_run_counts *counts = &session->counts;
+    for (size_t run = 0; run < grid->n_runs; run++) {
+        if (!session->selected[run])
+            continue;
+        counts->selected++;
+        if (ag_store_has(session->store, grid->runs[run].id)) {
+            counts->kept++;
+            continue;
+        }
+        counts->cost += session->costs[run];
+        AG_TRY(ag_coordinator_add(session->coordinator, (int64_t)run, 0, session->costs[run]));
+    }
+    return AG_OK;
+}
+
+ag_status ag_run_session_open(ag_run_session *session, int ranks)
+{
+    ag_arena_init_growing(&session->arena);
+    AG_TRY(load(session));
+    AG_TRY(describe_runs(session));
+    AG_TRY(ag_coordinator_gather(session->coordinator));
+    AG_TRY(open_store(session, ranks));
+    AG_TRY(forget_what_is_wanted_again(session));
+    AG_TRY(queue_missing(session));
+    AG_TRY(
+        ag_display_create(&session->display, session->options->show, session->grid->name, ranks));
+    const ag_run_counts *counts = &session->counts;
+    ag_display_event(session->display, AG_LOG_INFO,
+                     "%s: %zu runs, %zu of them complete; %d at a time; results in %s",
+                     session->grid->name, counts->selected, counts->kept, ranks, session->out);
+    return AG_OK;
+}
+
+/* --- the end */
+
+size_t ag_run_left(const ag_run_counts *counts)
+{
+    return counts->selected - counts->kept - counts->done - counts->diverged - counts->failed;
+}
+
+/* Whether a run of the whole experiment, selected or not, is still to be done. Those that failed
+ * do not count. */
+static bool is_pending(const ag_run_session *session)
+{
+    size_t missing = 0;
+    for (size_t run = 0; run < session->grid->n_runs; run++)
+        missing += !ag_store_has(session->store, session->grid->runs[run].id);
+    return missing > session->counts.failed;
+}
+
+ag_status ag_run_session_finish(ag_run_session *session)
+{
+    bool pending = is_pending(session);
+    ag_display_finish(session->display, &session->counts);
+    return ag_publisher_finish(&session->publisher, session->out, pending);
+}
+
+void ag_run_session_deinit(ag_run_session *session)
+{
+    ag_publisher_deinit(&session->publisher);
+    ag_display_destroy(session->display);
+    ag_store_close(session->store);
+    ag_experiment_destroy(session->experiment);
+    ag_text_deinit(&session->hosts);
+    ag_arena_deinit(&session->arena);
+}

@@ -1,0 +1,237 @@
+/* What a supervisor does with a job: it starts altgrad-train, watches it, and tells how it ended.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "plan.h"
+#include "run_internal.h"
+#include "spec/run_json.h"
+
+enum { REASON_SIZE = 2048, TAIL_SIZE = 1024 };
+
+static const double s_grace_s = 10.0;  /* between asking a trainer to end and killing it */
+static const double s_longest_s = 1.0; /* counted between two looks: we may have been suspended */
+
+struct ag_trainer {
+    char program[AG_PROGRAM_PATH];
+    char rank[16];
+    char parent[16];
+    ag_child *child;
+    ag_limits_spec limits; /* its text is not used after the start */
+    bool cancelled;
+    char verdict[128]; /* why we killed it; "" */
+    double looked_s;
+    double ran_s;
+    double idle_s; /* since the last sign of life */
+    uint64_t beats;
+};
+
+/* A trainer that ended, until its result is handed over. */
+typedef struct ended_trainer {
+    ag_child *child;
+    char reason[REASON_SIZE];
+} ended_trainer;
+
+ag_status ag_trainer_create(ag_trainer **out, int rank)
+{
+    ag_trainer *trainer = calloc(1, sizeof *trainer);
+    if (trainer == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    snprintf(trainer->rank, sizeof trainer->rank, "%d", rank);
+    snprintf(trainer->parent, sizeof trainer->parent, "%d", (int)getpid());
+    ag_status status = ag_program_path(trainer->program, "altgrad-train");
+    if (status != AG_OK) {
+        free(trainer);
+        return status;
+    }
+    *out = trainer;
+    return AG_OK;
+}
+
+void ag_trainer_destroy(ag_trainer *trainer)
+{
+    if (trainer == NULL)
+        return;
+    ag_child_destroy(trainer->child);
+    free(trainer);
+}
+
+/* --- start */
+
+static ag_status start_child(ag_trainer *trainer, const char *log_path, const ag_run *run,
+                             const char *json, size_t size)
+{
+    char core[64];
+    char result_fd[8];
+    char progress_fd[8];
+    bool common = strcmp(run->limits.blas_core, "common") == 0;
+    snprintf(core, sizeof core, "OPENBLAS_CORETYPE=%s", run->limits.blas_core);
+    snprintf(result_fd, sizeof result_fd, "%d", AG_CHILD_RESULT_FD);
+    snprintf(progress_fd, sizeof progress_fd, "%d", AG_CHILD_PROGRESS_FD);
+    const char *argv[] = {trainer->program, "--result-fd", result_fd,  "--progress-fd", progress_fd,
+                          "--rank",         trainer->rank, "--parent", trainer->parent, NULL};
+    /* the last: a UCX that comes with an MPI library would catch the trainer's crashes */
+    const char *environment[] = {"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
+                                 "UCX_HANDLE_ERRORS=none", common ? NULL : core, NULL};
+    ag_child_spec spec = {.argv = argv,
+                          .environment = environment,
+                          .input = json,
+                          .input_size = size,
+                          .log_path = log_path,
+                          .result_bytes = (size_t)ag_plan_run_cost(run).disk,
+                          .grace_s = s_grace_s};
+    return ag_child_start(&trainer->child, &spec);
+}
+
+static ag_status trainer_start(void *context, const ag_job *job)
+{
+    ag_trainer *trainer = context;
+    ag_run run;
+    ag_arena arena;
+    const char *newline = memchr(job->bytes, '\n', job->size);
+    if (newline == NULL)
+        return ag_fail(AG_ERR_BUG, "an assignment has no log file");
+    size_t path_length = (size_t)(newline - job->bytes);
+    ag_arena_init_growing(&arena);
+    const char *log_path = ag_arena_strndup(&arena, job->bytes, path_length);
+    const char *json = newline + 1;
+    size_t size = job->size - path_length - 1;
+    ag_status status = ag_run_from_assignment(&run, json, size, &arena);
+    if (status == AG_OK)
+        status = start_child(trainer, log_path, &run, json, size);
+    if (status == AG_OK)
+        trainer->limits = run.limits;
+    ag_arena_deinit(&arena);
+    trainer->cancelled = false;
+    trainer->verdict[0] = '\0';
+    trainer->looked_s = ag_clock_s();
+    trainer->ran_s = trainer->idle_s = 0.0;
+    trainer->beats = 0;
+    return status;
+}
+
+/* --- watch */
+
+static double value_of(_Atomic uint64_t const *bits_there)
+{
+    uint64_t bits = atomic_load(bits_there);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void enforce_limits(ag_trainer *trainer, uint64_t beats)
+{
+    double now = ag_clock_s();
+    double slice = now - trainer->looked_s;
+    trainer->looked_s = now;
+    slice = slice < s_longest_s ? slice : s_longest_s;
+    trainer->ran_s += slice;
+    trainer->idle_s = beats != trainer->beats ? 0.0 : trainer->idle_s + slice;
+    trainer->beats = beats;
+    const ag_limits_spec *limits = &trainer->limits;
+    if (limits->time_limit_s > 0.0 && trainer->ran_s > limits->time_limit_s)
+        snprintf(trainer->verdict, sizeof trainer->verdict, "passed its time limit of %g s",
+                 limits->time_limit_s);
+    else if (limits->stall_limit_s > 0.0 && trainer->idle_s > limits->stall_limit_s)
+        snprintf(trainer->verdict, sizeof trainer->verdict, "gave no sign of life for %g s",
+                 limits->stall_limit_s);
+    if (trainer->verdict[0] != '\0')
+        ag_child_kill(trainer->child);
+}
+
+static bool trainer_poll(void *context, ag_job_progress *progress)
+{
+    ag_trainer *trainer = context;
+    const ag_progress_page *page = ag_child_progress(trainer->child);
+    progress->step = atomic_load(&page->step);
+    progress->steps = atomic_load(&page->steps);
+    progress->phase =
+        atomic_load(&page->evaluating) != 0 ? AG_TRAINER_EVALUATING : AG_TRAINER_TRAINING;
+    progress->value = value_of(&page->loss_bits);
+    if (ag_child_poll(trainer->child).state != AG_CHILD_RUNNING)
+        return false;
+    enforce_limits(trainer, atomic_load(&page->beats));
+    return true;
+}
+
+static void trainer_cancel(void *context)
+{
+    ag_trainer *trainer = context;
+    trainer->cancelled = true;
+    if (trainer->child != NULL)
+        ag_child_cancel(trainer->child);
+}
+
+/* --- collect */
+
+/* One line, then the end of the log. */
+static void explain(char reason[REASON_SIZE], const ag_trainer *trainer, const ag_child_end *end)
+{
+    char how[128];
+    char tail[TAIL_SIZE];
+    const ag_progress_page *page = ag_child_progress(trainer->child);
+    ag_child_end_text(how, sizeof how, end);
+    if (end->state == AG_CHILD_EXITED && end->code == 0)
+        snprintf(how, sizeof how, "ended without a result");
+    ag_child_log_tail(tail, sizeof tail, trainer->child);
+    snprintf(reason, REASON_SIZE, "%s at step %lld of %lld, holding %zu MiB%s%s",
+             trainer->verdict[0] != '\0' ? trainer->verdict : how,
+             (long long)atomic_load(&page->step), (long long)atomic_load(&page->steps),
+             end->peak_size >> 20, tail[0] != '\0' ? "\n" : "", tail);
+}
+
+static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_trainer *trainer)
+{
+    ag_child_end end = ag_child_poll(trainer->child);
+    const ag_progress_page *page = ag_child_progress(trainer->child);
+    if (ag_child_result(&result->bytes, &result->size, trainer->child) != AG_OK)
+        result->size = 0;
+    result->phase = atomic_load(&page->diverged) != 0 ? AG_TRAINER_DIVERGED : AG_TRAINER_TRAINING;
+    result->value = value_of(&page->val_loss_bits);
+    result->end = AG_JOB_DONE;
+    if (end.state == AG_CHILD_EXITED && end.code == 0 && result->size > 0)
+        return;
+    result->end = trainer->cancelled ? AG_JOB_CANCELLED : AG_JOB_FAILED;
+    result->bytes = NULL;
+    result->size = 0;
+    explain(ended->reason, trainer, &end);
+}
+
+static void *trainer_collect(void *context, ag_job_result *result)
+{
+    ag_trainer *trainer = context;
+    ended_trainer *ended = calloc(1, sizeof *ended);
+    if (ended == NULL) {
+        result->end = AG_JOB_FAILED;
+        result->reason = "out of memory for its result";
+        ag_child_destroy(trainer->child);
+    } else {
+        ended->child = trainer->child;
+        describe_end(result, ended, trainer);
+        result->reason = ended->reason;
+    }
+    trainer->child = NULL;
+    return ended;
+}
+
+static void trainer_release(void *context, void *held)
+{
+    ended_trainer *ended = held;
+    (void)context;
+    ag_child_destroy(ended->child);
+    free(ended);
+}
+
+ag_worker ag_trainer_worker(ag_trainer *trainer)
+{
+    return (ag_worker){.context = trainer,
+                       .start = trainer_start,
+                       .poll = trainer_poll,
+                       .cancel = trainer_cancel,
+                       .collect = trainer_collect,
+                       .release = trainer_release};
+}

@@ -1,0 +1,112 @@
+#!/bin/sh
+# run_faults.sh ALTGRAD TRAIN: trainers that crash, fail, hang or vanish; a drain; the disk taken
+# away. A script in the place of altgrad-train does what the file "deed" says, once a line.
+set -u
+altgrad=$1
+train=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+mkdir bin
+cp "$altgrad" bin/altgrad
+cat > bin/altgrad-train <<END
+#!/bin/sh
+cat > in.\$\$
+deed=\$(sed -n 1p deed)
+sed -i 1d deed
+case \$deed in
+segfault) kill -SEGV \$\$ ;;
+exit7) echo "the reason of seven" >&2; exit 7 ;;
+empty) exit 0 ;;
+hang) exec sleep 1000 < /dev/null ;;
+vanish) rm -rf out.h5.d/runs ;;
+interrupt) kill -USR1 \$PPID; exec sleep 1000 ;;
+esac
+exec "$train" "\$@" < in.\$\$
+END
+chmod +x bin/altgrad-train
+cat > few.yaml <<END
+altgrad: 1
+name: few
+model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
+data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
+train: {steps: 3, batch_size: 2}
+eval: {windows: 2}
+seeds: 4
+run: {retries: 1}
+END
+
+failures=0
+complain() {
+    echo "FAILED: $*"
+    sed 's/^/    /' log
+    failures=$((failures + 1))
+}
+# expect CODE DEED... -- OPTION...: what `altgrad run` says goes to the file log
+expect() {
+    code=$1
+    shift
+    : > deed
+    while [ "$1" != -- ]; do
+        echo "$1" >> deed
+        shift
+    done
+    shift
+    timeout 60 bin/altgrad run few.yaml -o out.h5 --progress plain "$@" > log 2>&1
+    got=$?
+    [ "$got" = "$code" ] || complain "exit code $got, expected $code ($*)"
+}
+says() {
+    grep -q -- "$1" log || complain "the output lacks '$1'"
+}
+complete() {
+    found=$(ls out.h5.d/runs 2> /dev/null | wc -l)
+    [ "$found" = "$1" ] || complain "$found runs are kept, expected $1"
+}
+
+# one attempt fails, its retry does not
+expect 0 segfault -- --only seed=0
+says "attempt 1 was killed by SIGSEGV"
+complete 1
+
+# a run fails for good; the others complete; the same command tries it again
+expect 1 exit7 exit7 -- --only seed=1,2
+says "failed on rank 0: ended with exit code 7 at step 0 of 0"
+says "the reason of seven"
+complete 2
+repeat=$(sed -n 's/^  repeat: //p' log)
+rm -f again.h5
+: > deed
+sh -c "$repeat -o again.h5" > /dev/null 2>&1
+[ -s again.h5 ] || complain "'$repeat' does not repeat the run"
+expect 0 -- --only seed=1,2
+complete 3
+
+# no result, and no end
+expect 1 empty empty -- --only seed=3
+says "ended without a result"
+expect 1 hang hang -- --only seed=3 --set run.time_limit=0.2
+says "passed its time limit of 0.2 s"
+expect 1 hang hang -- --only seed=3 --set run.stall_limit=0.2
+says "gave no sign of life for 0.2 s"
+complete 3
+
+# SIGUSR1 stops with work left; nothing complete is lost
+expect 75 interrupt --
+says "stopping"
+complete 3
+
+# the results' folder is gone: an error that says so, not a crash
+expect 3 vanish --
+says "out.h5.d/runs"
+rm -rf out.h5 out.h5.d
+
+# everything fails: it ends after ten failures in a row
+expect 1 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 -- --set run.retries=100
+says "10 failures in a row"
+
+# without a trainer nothing starts
+rm bin/altgrad-train
+expect 3 --
+says "which belongs beside altgrad"
+[ $failures = 0 ]
