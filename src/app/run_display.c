@@ -180,7 +180,7 @@ static void write_eta(char *text, size_t size, const ag_display *display,
 {
     double elapsed = ag_clock_s() - display->began_s;
     double share = share_done(display, counts);
-    if (share <= 0.0 || elapsed < 1.0)
+    if (share < 1.0 && (share <= 0.0 || elapsed < 1.0))
         snprintf(text, size, "?");
     else
         write_duration(text, size, elapsed * (1.0 - share) / share);

@@ -126,7 +126,9 @@ typedef struct ag_run_session {
     ag_experiment *experiment;
     const ag_grid *grid;
     const char *out;
-    bool *selected;     /* [n_runs], like the next two */
+    bool *selected; /* [n_runs], like the next four */
+    bool *again;    /* trained although complete; the old result stays until then */
+    bool *failed;
     const char **names; /* for people */
     double *costs;
     ag_store *store;

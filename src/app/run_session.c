@@ -60,11 +60,13 @@ static ag_status describe_runs(ag_run_session *session)
     const ag_grid *grid = session->grid;
     ag_arena *arena = &session->arena;
     session->selected = ag_arena_alloc(arena, grid->n_runs * sizeof *session->selected);
+    session->again = ag_arena_alloc(arena, grid->n_runs * sizeof *session->again);
+    session->failed = ag_arena_alloc(arena, grid->n_runs * sizeof *session->failed);
     session->names = ag_arena_alloc(arena, grid->n_runs * sizeof *session->names);
     session->costs = ag_arena_alloc(arena, grid->n_runs * sizeof *session->costs);
     bool *shown = ag_arena_alloc(arena, grid->n_axes * sizeof *shown);
-    if (session->selected == NULL || session->names == NULL || session->costs == NULL ||
-        shown == NULL)
+    if (session->selected == NULL || session->again == NULL || session->failed == NULL ||
+        session->names == NULL || session->costs == NULL || shown == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     for (size_t axis = 0; axis < grid->n_axes; axis++)
         shown[axis] = varies(grid, axis);
@@ -76,8 +78,11 @@ static ag_status describe_runs(ag_run_session *session)
     }
     for (size_t run = 0; run < grid->n_runs; run++)
         session->costs[run] = ag_plan_run_cost(&grid->runs[run]).flops;
-    return ag_select_runs(session->selected, grid, session->options->only,
-                          session->options->n_only);
+    const ag_run_options *options = session->options;
+    AG_TRY(ag_select_runs(session->selected, grid, options->only, options->n_only));
+    return options->n_again == 0
+               ? AG_OK
+               : ag_select_runs(session->again, grid, options->again, options->n_again);
 }
 
 /* --- the results */
@@ -104,23 +109,6 @@ static ag_status open_store(ag_run_session *session, int ranks)
     return AG_OK;
 }
 
-static ag_status forget_what_is_wanted_again(ag_run_session *session)
-{
-    const ag_grid *grid = session->grid;
-    if (session->options->n_again == 0)
-        return AG_OK;
-    bool *again = ag_arena_alloc(&session->arena, grid->n_runs * sizeof *again);
-    if (again == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    AG_TRY(ag_select_runs(again, grid, session->options->again, session->options->n_again));
-    for (size_t run = 0; run < grid->n_runs; run++) {
-        if (again[run] && session->selected[run] &&
-            ag_store_has(session->store, grid->runs[run].id))
-            AG_TRY(ag_store_forget(session->store, grid->runs[run].id));
-    }
-    return AG_OK;
-}
-
 static ag_status queue_missing(ag_run_session *session)
 {
     const ag_grid *grid = session->grid;
@@ -129,7 +117,7 @@ static ag_status queue_missing(ag_run_session *session)
         if (!session->selected[run])
             continue;
         counts->selected++;
-        if (ag_store_has(session->store, grid->runs[run].id)) {
+        if (ag_store_has(session->store, grid->runs[run].id) && !session->again[run]) {
             counts->kept++;
             continue;
         }
@@ -146,14 +134,14 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
     AG_TRY(describe_runs(session));
     AG_TRY(ag_coordinator_gather(session->coordinator));
     AG_TRY(open_store(session, ranks));
-    AG_TRY(forget_what_is_wanted_again(session));
     AG_TRY(queue_missing(session));
     AG_TRY(
         ag_display_create(&session->display, session->options->show, session->grid->name, ranks));
     const ag_run_counts *counts = &session->counts;
     ag_display_event(session->display, AG_LOG_INFO,
-                     "%s: %zu runs, %zu of them complete; %d at a time; results in %s",
-                     session->grid->name, counts->selected, counts->kept, ranks, session->out);
+                     "%s: %zu run%s, %zu complete; %d at a time; results in %s",
+                     session->grid->name, counts->selected, counts->selected == 1 ? "" : "s",
+                     counts->kept, ranks, session->out);
     return AG_OK;
 }
 
@@ -165,13 +153,14 @@ size_t ag_run_left(const ag_run_counts *counts)
 }
 
 /* Whether a run of the whole experiment, selected or not, is still to be done. Those that failed
- * do not count. */
+ * here do not count. */
 static bool is_pending(const ag_run_session *session)
 {
-    size_t missing = 0;
-    for (size_t run = 0; run < session->grid->n_runs; run++)
-        missing += !ag_store_has(session->store, session->grid->runs[run].id);
-    return missing > session->counts.failed;
+    for (size_t run = 0; run < session->grid->n_runs; run++) {
+        if (!session->failed[run] && !ag_store_has(session->store, session->grid->runs[run].id))
+            return true;
+    }
+    return false;
 }
 
 ag_status ag_run_session_finish(ag_run_session *session)

@@ -60,7 +60,7 @@ says() {
     grep -q -- "$1" log || complain "the output lacks '$1'"
 }
 complete() {
-    found=$(ls out.h5.d/runs 2> /dev/null | wc -l)
+    found=$(bin/altgrad summary out.h5 | awk '$1 == "uniform" { print $3 }')
     [ "$found" = "$1" ] || complain "$found runs are kept, expected $1"
 }
 
@@ -70,7 +70,7 @@ says "attempt 1 was killed by SIGSEGV"
 complete 1
 
 # a run fails for good; the others complete; the same command tries it again
-expect 1 exit7 exit7 -- --only seed=1,2
+expect 1 exit7 -- --only seed=1,2 --set run.retries=0
 says "failed on rank 0: ended with exit code 7 at step 0 of 0"
 says "the reason of seven"
 complete 2
@@ -94,10 +94,12 @@ complete 3
 # SIGUSR1 stops with work left; nothing complete is lost
 expect 75 interrupt --
 says "stopping"
+expect 75 ok interrupt -- --again seed=0,1,2
+says "0 complete"
 complete 3
 
 # the results' folder is gone: an error that says so, not a crash
-expect 3 vanish --
+expect 3 vanish -- --again seed=3
 says "out.h5.d/runs"
 rm -rf out.h5 out.h5.d
 
