@@ -20,6 +20,12 @@ exit7) echo "the reason of seven" >&2; exit 7 ;;
 empty) exit 0 ;;
 hang) exec sleep 1000 < /dev/null ;;
 vanish) rm -rf out.h5.d/runs ;;
+stubborn)
+    trap '' TERM
+    kill -INT \$PPID
+    until grep -q stopping log; do sleep 0.05; done
+    kill -INT \$PPID
+    exec sleep 1000 ;;
 interrupt) kill -USR1 \$PPID; exec sleep 1000 ;;
 esac
 exec "$train" "\$@" < in.\$\$
@@ -97,6 +103,9 @@ says "stopping"
 expect 75 ok interrupt -- --again seed=0,1,2
 says "0 complete"
 complete 3
+
+# a second Ctrl-C does not wait for a trainer that does not end
+expect 130 stubborn --
 
 # the results' folder is gone: an error that says so, not a crash
 expect 3 vanish -- --again seed=3
