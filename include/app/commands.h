@@ -3,7 +3,9 @@
 #ifndef AG_APP_COMMANDS_H
 #define AG_APP_COMMANDS_H
 
+#include "base/arena.h"
 #include "base/status.h"
+#include "spec/grid.h"
 
 enum {
     AG_EXIT_OK = 0,
@@ -21,6 +23,10 @@ int ag_cmd_plan(int argc, char **argv);
 int ag_cmd_quantize(int argc, char **argv);
 int ag_cmd_run(int argc, char **argv);
 int ag_cmd_summary(int argc, char **argv);
+
+/* Where the results of a grid lie: what -o said, else output.file, else the experiment's name and
+ * ".h5". NULL when memory runs out. */
+const char *ag_app_results_path(const char *option, const ag_grid *grid, ag_arena *arena);
 
 /* Prints the recorded error message, if any, and returns the exit code of `status`. */
 int ag_app_exit(ag_status status);

@@ -1,9 +1,17 @@
-/* What every subcommand does alike: how a failure is told and which exit code it has. */
+/* What every subcommand does alike: where results lie, how a failure is told, its exit code. */
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "app/commands.h"
 #include "base/log.h"
+
+const char *ag_app_results_path(const char *option, const ag_grid *grid, ag_arena *arena)
+{
+    if (option != NULL)
+        return option;
+    const char *said = grid->runs[0].output.file;
+    return said[0] != '\0' ? said : ag_arena_printf(arena, "%s.h5", grid->name);
+}
 
 int ag_app_exit(ag_status status)
 {

@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "base/arena.h"
 #include "config/select.h"
+#include "init_digest.h"
 #include "plan.h"
 
 static const char s_help[] =
@@ -148,7 +149,11 @@ static ag_status report(ag_text *text, const ag_experiment *experiment,
     ag_arena arena;
     ag_arena_init_growing(&arena);
     add_grid(text, experiment, options, n_selected, &arena);
-    ag_status status = ag_plan_models(text, grid, selected, options->ranks);
+    const char *out = ag_app_results_path(options->out, grid, &arena);
+    ag_status status = out != NULL ? ag_plan_results(text, out, grid, selected)
+                                   : ag_fail(AG_ERR_SYSTEM, "out of memory");
+    if (status == AG_OK)
+        status = ag_plan_models(text, grid, selected, options->ranks);
     if (status == AG_OK && options->layers)
         status = ag_plan_layers(text, grid, selected);
     ag_arena_deinit(&arena);
@@ -161,8 +166,9 @@ static ag_status plan(const ag_plan_options *options)
     ag_text_init(&text);
     ag_experiment *experiment = NULL;
     bool *selected = NULL;
-    ag_status status =
-        ag_experiment_load(&experiment, options->file, options->sets, options->n_sets, &text);
+    const ag_experiment_options how = {
+        .sets = options->sets, .n_sets = options->n_sets, .init_digest = ag_init_digest_read};
+    ag_status status = ag_experiment_load_with(&experiment, options->file, &how, &text);
     fputs(text.data, stderr);
     ag_text_deinit(&text);
     if (status != AG_OK)

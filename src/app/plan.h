@@ -34,6 +34,10 @@ enum { AG_PLAN_GFLOPS = 25 };
 
 ag_plan_cost ag_plan_run_cost(const ag_run *run);
 
+/* Appends what the results at `out` hold of the selected runs: kept, to train, orphaned. */
+ag_status ag_plan_results(ag_text *text, const char *out, const ag_grid *grid,
+                          const bool *selected);
+
 /* Appends one row for each distinct model of the selected runs, then disk and time. */
 ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selected, int ranks);
 

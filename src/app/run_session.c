@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/commands.h"
 #include "base/clock.h"
 #include "config/select.h"
 #include "init_digest.h"
@@ -87,21 +88,12 @@ static ag_status describe_runs(ag_run_session *session)
 
 /* --- the results */
 
-static ag_status choose_path(ag_run_session *session)
-{
-    const char *said = session->grid->runs[0].output.file;
-    session->out = session->options->out;
-    if (session->out == NULL && said[0] != '\0')
-        session->out = said;
-    if (session->out == NULL)
-        session->out = ag_arena_printf(&session->arena, "%s.h5", session->grid->name);
-    return session->out != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
-}
-
 static ag_status open_store(ag_run_session *session, int ranks)
 {
     ag_job_facts facts;
-    AG_TRY(choose_path(session));
+    session->out = ag_app_results_path(session->options->out, session->grid, &session->arena);
+    if (session->out == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
     AG_TRY(ag_run_facts(&facts, session, ranks, &session->arena));
     AG_TRY(ag_store_open(&session->store, session->out, session->grid, &facts,
                          session->options->take_over));
