@@ -65,7 +65,7 @@ expect() {
 says() {
     grep -q -- "$1" log || complain "the output lacks '$1'"
 }
-complete() {
+holds() {
     found=$(bin/altgrad summary out.h5 | awk '$1 == "uniform" { print $3 }')
     [ "$found" = "$1" ] || complain "$found runs are kept, expected $1"
 }
@@ -73,20 +73,20 @@ complete() {
 # one attempt fails, its retry does not
 expect 0 segfault -- --only seed=0
 says "attempt 1 was killed by SIGSEGV"
-complete 1
+holds 1
 
 # a run fails for good; the others complete; the same command tries it again
 expect 1 exit7 -- --only seed=1,2 --set run.retries=0
 says "failed on rank 0: ended with exit code 7 at step 0 of 0"
 says "the reason of seven"
-complete 2
+holds 2
 repeat=$(sed -n 's/^  repeat: //p' log)
 rm -f again.h5
 : > deed
 sh -c "$repeat -o again.h5" > /dev/null 2>&1
 [ -s again.h5 ] || complain "'$repeat' does not repeat the run"
 expect 0 -- --only seed=1,2
-complete 3
+holds 3
 
 # no result, and no end
 expect 1 empty empty -- --only seed=3
@@ -95,14 +95,14 @@ expect 1 hang hang -- --only seed=3 --set run.time_limit=0.2
 says "passed its time limit of 0.2 s"
 expect 1 hang hang -- --only seed=3 --set run.stall_limit=0.2
 says "gave no sign of life for 0.2 s"
-complete 3
+holds 3
 
 # SIGUSR1 stops with work left; nothing complete is lost
 expect 75 interrupt --
 says "stopping"
 expect 75 ok interrupt -- --again seed=0,1,2
 says "0 complete"
-complete 3
+holds 3
 
 # a second Ctrl-C does not wait for a trainer that does not end
 expect 130 stubborn --
