@@ -65,6 +65,20 @@ ag_status ag_record_make(ag_record *record, const ag_run *run, int64_t max_evals
 /* Bytes that ag_record_make takes from a fixed arena. */
 size_t ag_record_bytes(const ag_run *run, int64_t max_evals, int64_t windows);
 
+/* A named array in memory, as a checkpoint keeps it. */
+typedef struct ag_section {
+    const char *name;
+    void *data;
+    size_t bytes;
+} ag_section;
+
+enum { AG_RECORD_SECTIONS = 16 };
+
+/* The record's first `steps` steps and `evals` evaluations, as sections; returns their number. The
+ * last evaluation's windows are not among them: they are only there at the end. */
+size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_record *record,
+                          int64_t steps, int64_t evals);
+
 /* The digest of all tensors of a table. */
 ag_status ag_weights_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_tensor_table *tensors,
                             const float *weights);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "data/corpus.h"
 #include "kernels/kernels.h"
@@ -16,17 +17,22 @@ typedef enum ag_phase { AG_PHASE_TRAINING, AG_PHASE_EVALUATING } ag_phase;
 
 typedef struct ag_train_progress {
     ag_phase phase;
-    int64_t step;    /* steps trained */
-    double loss;     /* of the last step */
-    double val_loss; /* of the last evaluation, NaN before the first */
+    int64_t step;       /* steps trained */
+    int64_t first_step; /* of them, those that a checkpoint brought */
+    double loss;        /* of the last step */
+    double val_loss;    /* of the last evaluation, NaN before the first */
 } ag_train_progress;
 
 /* What the trainer tells and asks while it works; each may be NULL. Never called inside a kernel:
- * once after every step and every few windows of an evaluation. */
+ * progress and should_stop once after every step and every few windows of an evaluation, and at
+ * once where a checkpoint was taken up. */
 typedef struct ag_train_hooks {
     void *context;
     void (*progress)(void *context, const ag_train_progress *progress);
     bool (*should_stop)(void *context);
+    void (*say)(void *context, ag_log_level level, const char *line); /* about checkpoints */
+    const char *checkpoint;    /* the file to go on from, and to write; NULL: none */
+    double checkpoint_every_s; /* 0: written only when should_stop() ends the run */
 } ag_train_hooks;
 
 /* Bytes of memory that training `run` takes, for the arena and for `altgrad plan`. `val_windows`
@@ -36,7 +42,9 @@ size_t ag_train_bytes(const ag_run *run, int64_t val_windows);
 /* Trains `run` on `corpus` from the random initial weights, or from `init` (tensor-table layout)
  * where that is not NULL. The record and all it points to lie in `arena`, a fixed arena of
  * ag_train_bytes. A run that diverges is a record with that outcome, not a failure; AG_ERR_SYSTEM
- * when should_stop() ended it. */
+ * when should_stop() ended it. A run that goes on from hooks->checkpoint ends with the same bits; a
+ * checkpoint that cannot be used or written is said and changes nothing else. The caller removes it
+ * once the record is safe. */
 ag_status ag_train(ag_record *record, const ag_run *run, const ag_corpus *corpus, const float *init,
                    const ag_kernels *kernels, const ag_train_hooks *hooks, ag_arena *arena);
 

@@ -33,11 +33,17 @@ static const char s_help[] =
     "      --progress-fd N keep the progress page of descriptor N up to date\n"
     "      --rank N        the rank to store with the timings\n"
     "      --parent PID    end at once when that process, which started this one, ends\n"
+    "      --checkpoint FILE\n"
+    "                      go on from the checkpoint FILE if it is there, and write it when\n"
+    "                      stopped and every so often; whoever has the run file removes it\n"
+    "      --checkpoint-every SECONDS\n"
+    "                      how often (0: only when stopped; default: the assignment's\n"
+    "                      run.checkpoint_every)\n"
     "  -q, --quiet         no progress on standard error\n"
     "  -h, --help          this text\n"
     "\n"
     "exit codes: 0 trained (also a run that diverged), 2 bad input, 3 environment,\n"
-    "            75 stopped by SIGTERM or SIGUSR1\n"
+    "            75 stopped by SIGTERM or SIGUSR1: with --checkpoint, the same command continues\n"
     "\n"
     "example: altgrad plan jobs/quickstart.yaml --json | jq -c '.runs[0]' | altgrad-train\n";
 
@@ -46,7 +52,9 @@ typedef struct options {
     int result_fd;      /* -1: none */
     int progress_fd;    /* -1: none */
     long rank;
-    long parent; /* 0: none to follow */
+    long parent;               /* 0: none to follow */
+    const char *checkpoint;    /* NULL: none */
+    double checkpoint_every_s; /* negative: as the assignment says */
     bool quiet;
     bool help;
 } options;
@@ -76,6 +84,7 @@ static void listen_for_signals(void)
     struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a file too large is a write that fails */
 }
 
 /* --- command line */
@@ -91,17 +100,36 @@ static ag_status parse_number(long *out, const char *option, const char *text)
     return AG_OK;
 }
 
-enum { OPTION_RESULT_FD = 256, OPTION_PROGRESS_FD, OPTION_RANK, OPTION_PARENT };
+static ag_status parse_seconds(double *out, const char *option, const char *text)
+{
+    char *end = NULL;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !isfinite(value) || value < 0.0)
+        return ag_fail(AG_ERR_INPUT, "--%s %s: a number of seconds was expected", option, text);
+    *out = value;
+    return AG_OK;
+}
+
+enum {
+    OPTION_RESULT_FD = 256,
+    OPTION_PROGRESS_FD,
+    OPTION_RANK,
+    OPTION_PARENT,
+    OPTION_CHECKPOINT,
+    OPTION_CHECKPOINT_EVERY
+};
 
 static const struct option s_options[] = {
-    {"output",      required_argument, NULL, 'o'               },
-    {"result-fd",   required_argument, NULL, OPTION_RESULT_FD  },
-    {"progress-fd", required_argument, NULL, OPTION_PROGRESS_FD},
-    {"rank",        required_argument, NULL, OPTION_RANK       },
-    {"parent",      required_argument, NULL, OPTION_PARENT     },
-    {"quiet",       no_argument,       NULL, 'q'               },
-    {"help",        no_argument,       NULL, 'h'               },
-    {NULL,          0,                 NULL, 0                 },
+    {"output",           required_argument, NULL, 'o'                    },
+    {"result-fd",        required_argument, NULL, OPTION_RESULT_FD       },
+    {"progress-fd",      required_argument, NULL, OPTION_PROGRESS_FD     },
+    {"rank",             required_argument, NULL, OPTION_RANK            },
+    {"parent",           required_argument, NULL, OPTION_PARENT          },
+    {"checkpoint",       required_argument, NULL, OPTION_CHECKPOINT      },
+    {"checkpoint-every", required_argument, NULL, OPTION_CHECKPOINT_EVERY},
+    {"quiet",            no_argument,       NULL, 'q'                    },
+    {"help",             no_argument,       NULL, 'h'                    },
+    {NULL,               0,                 NULL, 0                      },
 };
 
 static ag_status take_option(options *out, int option, const char *text)
@@ -129,6 +157,11 @@ static ag_status take_option(options *out, int option, const char *text)
         return parse_number(&out->rank, "rank", text);
     case OPTION_PARENT:
         return parse_number(&out->parent, "parent", text);
+    case OPTION_CHECKPOINT:
+        out->checkpoint = text;
+        return AG_OK;
+    case OPTION_CHECKPOINT_EVERY:
+        return parse_seconds(&out->checkpoint_every_s, "checkpoint-every", text);
     default:
         return ag_fail(AG_ERR_INPUT, "unknown option or missing value (altgrad-train --help)");
     }
@@ -136,7 +169,7 @@ static ag_status take_option(options *out, int option, const char *text)
 
 static ag_status parse_options(options *out, int argc, char **argv)
 {
-    *out = (options){.result_fd = -1, .progress_fd = -1};
+    *out = (options){.result_fd = -1, .progress_fd = -1, .checkpoint_every_s = -1.0};
     int option = 0;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "o:qh", s_options, NULL)) != -1)
@@ -188,12 +221,13 @@ static void store_end(ag_progress_page *page, const ag_record *record)
 static void print_line(const progress_view *view, const ag_train_progress *now)
 {
     const ag_run *run = view->run;
-    double tokens = (double)(now->step * run->train.batch_size * run->train.grad_accum) *
+    int64_t steps = now->step - now->first_step;
+    double tokens = (double)(steps * run->train.batch_size * run->train.grad_accum) *
                     (double)run->model.block_size;
     char line[160];
     int length = snprintf(line, sizeof line, "%s step %lld/%lld", run->id, (long long)now->step,
                           (long long)run->train.steps);
-    if (now->step > 0)
+    if (steps > 0)
         length += snprintf(line + length, sizeof line - (size_t)length,
                            "  loss %.4f  %.0f tokens/s", now->loss, tokens / view->train_s);
     if (!isnan(now->val_loss))
@@ -222,6 +256,20 @@ static void show_progress(void *context, const ag_train_progress *now)
     print_line(view, now);
 }
 
+static void clear_line(void)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%-*s\r", LINE_WIDTH, "");
+}
+
+static void say(void *context, ag_log_level level, const char *line)
+{
+    const progress_view *view = context;
+    if (!view->quiet)
+        clear_line();
+    ag_log(level, "%s %s", view->run->id, line);
+}
+
 static bool should_stop(void *context)
 {
     (void)context;
@@ -233,8 +281,7 @@ static void print_end(const train_job *job, const char *where)
     const ag_record *record = &job->record;
     if (job->options.quiet)
         return;
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r%-*s\r", LINE_WIDTH, "");
+    clear_line();
     if (record->outcome == AG_OUTCOME_DIVERGED)
         ag_log(AG_LOG_INFO, "%s diverged: %s", job->run.id, record->reason);
     ag_log(AG_LOG_INFO, "%s %lld steps, val_loss %.4f (hp %.4f), %.0f tokens/s, %.1f s%s%s",
@@ -309,7 +356,15 @@ static ag_status train(train_job *job)
         .called_s = ag_clock_s(),
         .drawn_s = ag_clock_s(),
     };
-    ag_train_hooks hooks = {&view, show_progress, should_stop};
+    double every_s = job->options.checkpoint_every_s;
+    ag_train_hooks hooks = {
+        .context = &view,
+        .progress = show_progress,
+        .should_stop = should_stop,
+        .say = say,
+        .checkpoint = job->options.checkpoint,
+        .checkpoint_every_s = every_s >= 0.0 ? every_s : job->run.limits.checkpoint_every_s,
+    };
     AG_TRY(ag_arena_init(&job->memory,
                          ag_train_bytes(&job->run, ag_val_windows(&job->corpus, &job->run))));
     if (job->options.progress_fd >= 0) {

@@ -60,24 +60,36 @@ ag_status ag_rename_synced(const char *from, const char *to)
     return ag_sync_folder(folder);
 }
 
-static ag_status write_all(int fd, const char *path, const void *bytes, size_t size)
+/* False with errno set. */
+static bool write_piece(int fd, const ag_piece *piece)
 {
-    const char *at = bytes;
-    for (size_t left = size; left > 0;) {
+    const char *at = piece->data;
+    for (size_t left = piece->size; left > 0;) {
         ssize_t written = write(fd, at, left);
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
-            return ag_fail_errno("cannot write the %zu bytes of %s", size, path);
+            return false;
         at += written;
         left -= (size_t)written;
     }
-    if (fsync(fd) != 0)
+    return true;
+}
+
+static ag_status write_all(int fd, const char *path, const ag_piece *pieces, size_t count)
+{
+    size_t size = 0;
+    bool written = true;
+    for (size_t i = 0; i < count; i++)
+        size += pieces[i].size;
+    for (size_t i = 0; i < count && written; i++)
+        written = write_piece(fd, &pieces[i]);
+    if (!written || fsync(fd) != 0)
         return ag_fail_errno("cannot write the %zu bytes of %s", size, path);
     return AG_OK;
 }
 
-ag_status ag_write_whole(const char *path, const void *bytes, size_t size)
+ag_status ag_write_pieces(const char *path, const ag_piece *pieces, size_t count)
 {
     char temporary[AG_PATH_SIZE];
     int length = snprintf(temporary, sizeof temporary, "%s" AG_TEMPORARY, path);
@@ -86,7 +98,7 @@ ag_status ag_write_whole(const char *path, const void *bytes, size_t size)
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return ag_fail_errno("cannot create %s", temporary);
-    ag_status status = write_all(fd, path, bytes, size);
+    ag_status status = write_all(fd, path, pieces, count);
     if (close(fd) != 0 && status == AG_OK)
         status = ag_fail_errno("cannot write %s", path);
     if (status == AG_OK)
@@ -94,6 +106,11 @@ ag_status ag_write_whole(const char *path, const void *bytes, size_t size)
     if (status != AG_OK)
         unlink(temporary);
     return status;
+}
+
+ag_status ag_write_whole(const char *path, const void *bytes, size_t size)
+{
+    return ag_write_pieces(path, &(ag_piece){bytes, size}, 1);
 }
 
 ag_status ag_read_whole(ag_text *text, const char *path)

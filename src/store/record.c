@@ -11,12 +11,13 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digests are over litt
 typedef enum length { STEPS, EVALS, WINDOWS } length;
 
 typedef struct array_row {
+    const char *name;
     size_t offset; /* of the pointer, in ag_record */
     size_t size;   /* of an element, in bytes */
     length length;
 } array_row;
 
-#define AT(member) offsetof(ag_record, member), sizeof *((ag_record *)0)->member
+#define AT(member) #member, offsetof(ag_record, member), sizeof *((ag_record *)0)->member
 
 static const array_row s_arrays[] = {
     {AT(loss),             STEPS  },
@@ -32,12 +33,30 @@ static const array_row s_arrays[] = {
 };
 
 enum { N_ARRAYS = sizeof s_arrays / sizeof s_arrays[0] };
+_Static_assert((int)N_ARRAYS <= (int)AG_RECORD_SECTIONS, "every array may become a section");
 
 static size_t bytes_of(const array_row *row, const ag_run *run, int64_t max_evals, int64_t windows)
 {
     const int64_t lengths[] = {
         [STEPS] = run->train.steps, [EVALS] = max_evals, [WINDOWS] = windows};
     return (size_t)lengths[row->length] * row->size;
+}
+
+size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_record *record,
+                          int64_t steps, int64_t evals)
+{
+    const int64_t lengths[] = {[STEPS] = steps, [EVALS] = evals};
+    size_t count = 0;
+    for (size_t i = 0; i < N_ARRAYS; i++) {
+        const array_row *row = &s_arrays[i];
+        if (row->length == WINDOWS)
+            continue;
+        ag_section *section = &sections[count++];
+        *section =
+            (ag_section){.name = row->name, .bytes = (size_t)lengths[row->length] * row->size};
+        memcpy(&section->data, (const char *)record + row->offset, sizeof section->data);
+    }
+    return count;
 }
 
 ag_status ag_record_make(ag_record *record, const ag_run *run, int64_t max_evals, int64_t windows,

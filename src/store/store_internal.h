@@ -167,8 +167,15 @@ typedef struct ag_ids {
     char (*id)[AG_ID_LENGTH + 1]; /* sorted */
 } ag_ids;
 
+/* A part of a file to be written. */
+typedef struct ag_piece {
+    const void *data;
+    size_t size;
+} ag_piece;
+
 ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *name);
 ag_status ag_write_whole(const char *path, const void *bytes, size_t size);
+ag_status ag_write_pieces(const char *path, const ag_piece *pieces, size_t count);
 ag_status ag_read_whole(ag_text *text, const char *path);
 ag_status ag_rename_synced(const char *from, const char *to);
 ag_status ag_sync_file(const char *path);

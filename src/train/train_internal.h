@@ -139,6 +139,9 @@ typedef struct ag_train_state {
 
 ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout);
 
+/* Before the first step, but for the weights. */
+void ag_state_reset(ag_train_state *state);
+
 /* Initial weights of `seed`, the same for every format. */
 void ag_weights_init(float *weights, const ag_tensor_table *tensors, uint64_t seed);
 
@@ -234,7 +237,7 @@ void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
 /* The learning rate of a step, counted from 0. */
 double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);
 
-/* --- trainer_init.c, trainer.c, evaluate.c */
+/* --- trainer_init.c, trainer.c, evaluate.c, resume.c */
 
 typedef struct ag_trainer {
     const ag_run *run;
@@ -251,11 +254,16 @@ typedef struct ag_trainer {
     int64_t *batch;        /* [eval.batch]: windows evaluated together */
     float *initial;        /* weights before the first step, when the record keeps them */
     ag_train_progress now; /* what hooks are told */
+    int64_t saved_step;    /* of the newest checkpoint; 0: none, and none is needed */
+    double saved_s;        /* when it was written, or tried last */
 } ag_trainer;
 
 /* Builds the trainer in the arena, with initial weights. Members run, corpus, k, hooks and record
  * are set by the caller. */
 ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *arena);
+
+/* Puts the state before its first step. */
+void ag_trainer_begin(ag_trainer *trainer, const float *init);
 
 /* One optimizer step, with its row of the record. */
 void ag_trainer_step(ag_trainer *trainer);
@@ -263,11 +271,27 @@ void ag_trainer_step(ag_trainer *trainer);
 /* A pass of `B` sequences in the given mode at the trainer's step. */
 ag_pass ag_trainer_pass(const ag_trainer *trainer, ag_mode mode, size_t B, uint64_t sample);
 
-/* Tells the hooks where the run is. AG_ERR_SYSTEM when they want it to stop. */
+/* Tells the hooks where the run is, and keeps a checkpoint where one is due. AG_ERR_SYSTEM when
+ * they want it to stop. */
 ag_status ag_trainer_report(ag_trainer *trainer);
 
 /* Appends an evaluation to the record: on the fixed windows, and on the whole validation part. */
 ag_status ag_evaluate_periodic(ag_trainer *trainer);
 ag_status ag_evaluate_final(ag_trainer *trainer);
+
+/* Evaluations that are due before the step of that number begins, without the one due there. */
+int64_t ag_evaluations_before(const ag_run *run, int64_t step);
+
+/* Goes on from the hooks' checkpoint where there is a good one. A bad one is said and set aside,
+ * and the run begins at its beginning, from `init` (as for ag_trainer_init). AG_ERR_SYSTEM as
+ * ag_trainer_report. */
+ag_status ag_trainer_resume(ag_trainer *trainer, const float *init);
+
+/* Writes the checkpoint; what fails there is said. The state is between two steps, or in an
+ * evaluation, which a resumed run begins again. */
+void ag_trainer_save(ag_trainer *trainer);
+
+/* Whether the clock asks for a checkpoint that is newer than the last. */
+bool ag_trainer_must_save(const ag_trainer *trainer);
 
 #endif

@@ -1,5 +1,6 @@
 /* What training changes and a checkpoint holds; and the weights it begins with. */
 #include <math.h>
+#include <string.h>
 
 #include "base/maths.h"
 #include "base/philox.h"
@@ -28,9 +29,18 @@ ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *
     state->v = ag_layout_floats(layout, state->tensors.total);
     state->scales = ag_layout_bytes(layout, state->n_scales * sizeof *state->scales);
     state->amaxes = ag_layout_floats(layout, state->n_amaxes);
-    for (size_t i = 0; state->scales != NULL && i < state->n_scales; i++)
-        state->scales[i].value = 1.0f;
     return AG_OK;
+}
+
+void ag_state_reset(ag_train_state *state)
+{
+    state->step = state->updates = 0;
+    memset(state->m, 0, state->tensors.total * sizeof *state->m);
+    memset(state->v, 0, state->tensors.total * sizeof *state->v);
+    memset(state->scales, 0, state->n_scales * sizeof *state->scales);
+    memset(state->amaxes, 0, state->n_amaxes * sizeof *state->amaxes);
+    for (size_t i = 0; i < state->n_scales; i++)
+        state->scales[i].value = 1.0f;
 }
 
 /* Two independent standard normal numbers (Box and Muller, 1958):

@@ -115,7 +115,10 @@ ag_status ag_trainer_report(ag_trainer *trainer)
         return AG_OK;
     if (hooks->progress != NULL)
         hooks->progress(hooks->context, &trainer->now);
-    if (hooks->should_stop != NULL && hooks->should_stop(hooks->context))
+    bool stop = hooks->should_stop != NULL && hooks->should_stop(hooks->context);
+    if (stop || ag_trainer_must_save(trainer))
+        ag_trainer_save(trainer);
+    if (stop)
         return ag_fail(AG_ERR_SYSTEM, "stopped after %lld of %lld steps",
                        (long long)trainer->state.step, (long long)trainer->run->train.steps);
     return AG_OK;
@@ -149,6 +152,7 @@ ag_status ag_train(ag_record *record, const ag_run *run, const ag_corpus *corpus
     ag_trainer trainer = {
         .run = run, .corpus = corpus, .k = kernels, .hooks = hooks, .record = record};
     AG_TRY(ag_trainer_init(&trainer, init, arena));
+    AG_TRY(ag_trainer_resume(&trainer, init));
     while (trainer.state.step < run->train.steps && record->outcome == AG_OUTCOME_DONE) {
         if (is_evaluation_due(run, trainer.state.step))
             AG_TRY(ag_evaluate_periodic(&trainer));

@@ -6,10 +6,15 @@
 #include "train_internal.h"
 
 /* Periodic evaluations before steps 0, every, 2 every, ..., and one at the end. */
-static int64_t max_evals(const ag_run *run)
+int64_t ag_evaluations_before(const ag_run *run, int64_t step)
 {
     int64_t every = run->eval.every;
-    return (every > 0 ? (run->train.steps + every - 1) / every : 0) + 1;
+    return every > 0 ? (step + every - 1) / every : 0;
+}
+
+static int64_t max_evals(const ag_run *run)
+{
+    return ag_evaluations_before(run, run->train.steps) + 1;
 }
 
 static ag_status lay_out(ag_trainer *trainer, int64_t val_windows, ag_layout *layout)
@@ -58,12 +63,13 @@ static bool is_quantised(const ag_run *run)
     return false;
 }
 
-static void set_weights(ag_trainer *trainer, const float *init)
+void ag_trainer_begin(ag_trainer *trainer, const float *init)
 {
     const ag_run *run = trainer->run;
     ag_train_state *state = &trainer->state;
     int64_t seed = run->model.init_seed < 0 ? run->seed : run->model.init_seed;
     size_t bytes = state->tensors.total * sizeof(float);
+    ag_state_reset(state);
     if (init != NULL)
         memcpy(state->weights, init, bytes);
     else
@@ -86,7 +92,7 @@ ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *aren
                        run->id);
     AG_TRY(lay_out(trainer, ag_val_windows(trainer->corpus, run), &layout));
     trainer->n_windows = ag_eval_windows(trainer->windows, trainer->corpus, run);
-    set_weights(trainer, init);
+    ag_trainer_begin(trainer, init);
     return ag_weights_digest(trainer->record->digest_initial, &trainer->state.tensors,
                              trainer->state.weights);
 }

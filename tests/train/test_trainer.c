@@ -416,7 +416,7 @@ static void test_hooks(void **state)
 {
     (void)state;
     watch w = {.stop_after = 4};
-    ag_train_hooks hooks = {&w, count_progress, stop_after};
+    ag_train_hooks hooks = {.context = &w, .progress = count_progress, .should_stop = stop_after};
     tiny_make(&s_a);
     assert_ok(ag_arena_init(&s_a.arena, 1 << 24));
     assert_fails(

@@ -1,0 +1,217 @@
+/* A run that goes on where it was. A checkpoint shows the run between two steps and before the
+ * evaluation that may be due there: no evaluation is lost, none is made twice. Random numbers need
+ * no place in it, since each is a function of its step; nor do the initial weights, which are made
+ * again from the seed or the given file and compared by their digest. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/checkpoint.h"
+#include "train_internal.h"
+
+/* Where a run stands, beside its arrays. */
+typedef struct standing {
+    int64_t step;
+    int64_t updates;
+    int64_t evals;
+    int64_t outcome;
+    char reason[256];
+} standing;
+
+/* How long it took so far: the one section that depends on the machine. */
+typedef struct seconds {
+    double train;
+    double eval;
+} seconds;
+
+_Static_assert(sizeof(standing) == 288 && sizeof(seconds) == 16, "a file has no padding");
+_Static_assert(sizeof(ag_scale) == 16 && offsetof(ag_scale, value) == 8, "as it lies in a file");
+_Static_assert(sizeof((standing *)0)->reason == sizeof((ag_record *)0)->reason, "none is cut");
+
+enum { STATE_SECTIONS = 5 };
+
+__attribute__((format(printf, 3, 4))) static void say(const ag_trainer *trainer, ag_log_level level,
+                                                      const char *format, ...)
+{
+    char line[2560];
+    va_list arguments;
+    if (trainer->hooks->say == NULL)
+        return;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    trainer->hooks->say(trainer->hooks->context, level, line);
+}
+
+static ag_checkpoint_key key_of(const ag_trainer *trainer)
+{
+    ag_checkpoint_key key = {.run_id = trainer->run->id,
+                             .digest_initial = trainer->record->digest_initial};
+    snprintf(key.kernels, sizeof key.kernels, "%s, %s", trainer->k->name, ag_kernels_blas());
+    return key;
+}
+
+static size_t add_state(ag_section sections[STATE_SECTIONS], const ag_train_state *state)
+{
+    size_t bytes = state->tensors.total * sizeof(float);
+    sections[0] = (ag_section){"weights", state->weights, bytes};
+    sections[1] = (ag_section){"m", state->m, bytes};
+    sections[2] = (ag_section){"v", state->v, bytes};
+    sections[3] = (ag_section){"scales", state->scales, state->n_scales * sizeof *state->scales};
+    sections[4] = (ag_section){"amaxes", state->amaxes, state->n_amaxes * sizeof *state->amaxes};
+    return STATE_SECTIONS;
+}
+
+/* --- writing */
+
+bool ag_trainer_must_save(const ag_trainer *trainer)
+{
+    const ag_train_hooks *hooks = trainer->hooks;
+    return hooks->checkpoint != NULL && hooks->checkpoint_every_s > 0.0 &&
+           trainer->state.step > trainer->saved_step &&
+           ag_clock_s() - trainer->saved_s >= hooks->checkpoint_every_s;
+}
+
+static ag_status write_checkpoint(const ag_trainer *trainer)
+{
+    const ag_record *record = trainer->record;
+    const ag_train_state *state = &trainer->state;
+    ag_checkpoint_key key = key_of(trainer);
+    standing now = {.step = state->step,
+                    .updates = state->updates,
+                    .evals = record->evals,
+                    .outcome = record->outcome};
+    seconds spent = {record->timing.train_s, record->timing.eval_s};
+    snprintf(now.reason, sizeof now.reason, "%s", record->reason);
+    ag_section sections[2 + STATE_SECTIONS + AG_RECORD_SECTIONS] = {
+        {"standing", &now,   sizeof now  },
+        {"seconds",  &spent, sizeof spent},
+    };
+    size_t count = 2;
+    count += add_state(sections + count, state);
+    count += ag_record_sections(sections + count, record, now.step, now.evals);
+    return ag_checkpoint_write(trainer->hooks->checkpoint, &key, sections, count);
+}
+
+void ag_trainer_save(ag_trainer *trainer)
+{
+    if (trainer->hooks->checkpoint == NULL || trainer->state.step == trainer->saved_step)
+        return;
+    ag_error_clear();
+    if (write_checkpoint(trainer) == AG_OK)
+        trainer->saved_step = trainer->state.step;
+    else
+        say(trainer, AG_LOG_WARNING, "%s: %s %lld", ag_error_message(),
+            "without this checkpoint, the newest is of step", (long long)trainer->saved_step);
+    ag_error_clear();
+    trainer->saved_s = ag_clock_s();
+}
+
+/* --- reading */
+
+/* A checksum proves that the bytes are those that were written, not that they make sense here. */
+static ag_status check_standing(const ag_trainer *trainer, const standing *was)
+{
+    const ag_run *run = trainer->run;
+    const char *path = trainer->hooks->checkpoint;
+    if (was->step < 0 || was->step > run->train.steps || was->updates < 0 ||
+        was->updates > was->step ||
+        (was->outcome != AG_OUTCOME_DONE && was->outcome != AG_OUTCOME_DIVERGED) ||
+        memchr(was->reason, '\0', sizeof was->reason) == NULL)
+        return ag_fail(AG_ERR_FILE, "%s: no run of %lld steps stands at step %lld like this", path,
+                       (long long)run->train.steps, (long long)was->step);
+    if (was->evals != ag_evaluations_before(run, was->step))
+        return ag_fail(AG_ERR_FILE, "%s: has %lld evaluations where eval.every asks for %lld", path,
+                       (long long)was->evals, (long long)ag_evaluations_before(run, was->step));
+    return AG_OK;
+}
+
+static ag_status check_arrays(const ag_trainer *trainer, const standing *was)
+{
+    const ag_run *run = trainer->run;
+    const ag_train_state *state = &trainer->state;
+    const char *path = trainer->hooks->checkpoint;
+    for (int64_t i = 0; i < was->evals; i++) {
+        if (trainer->record->eval_step[i] != i * run->eval.every)
+            return ag_fail(AG_ERR_FILE, "%s: was evaluated at other steps than eval.every asks for",
+                           path);
+    }
+    for (size_t i = 0; i < state->n_scales; i++) {
+        if (state->scales[i].pushed < 0 || state->scales[i].pushed > was->step)
+            return ag_fail(AG_ERR_FILE, "%s: a scale has seen %lld steps of %lld", path,
+                           (long long)state->scales[i].pushed, (long long)was->step);
+    }
+    return AG_OK;
+}
+
+static ag_status read_checkpoint(ag_trainer *trainer, ag_checkpoint *checkpoint, standing *was,
+                                 seconds *spent)
+{
+    ag_section first[] = {
+        {"standing", was,   sizeof *was  },
+        {"seconds",  spent, sizeof *spent},
+    };
+    ag_section arrays[STATE_SECTIONS + AG_RECORD_SECTIONS];
+    AG_TRY(ag_checkpoint_read(checkpoint, first, 2));
+    AG_TRY(check_standing(trainer, was));
+    size_t count = add_state(arrays, &trainer->state);
+    count += ag_record_sections(arrays + count, trainer->record, was->step, was->evals);
+    AG_TRY(ag_checkpoint_read(checkpoint, arrays, count));
+    return check_arrays(trainer, was);
+}
+
+static void take_up(ag_trainer *trainer, const standing *was, const seconds *spent)
+{
+    ag_record *record = trainer->record;
+    trainer->state.step = record->steps = was->step;
+    trainer->state.updates = was->updates;
+    record->evals = was->evals;
+    record->outcome = (ag_outcome)was->outcome;
+    memcpy(record->reason, was->reason, sizeof record->reason);
+    record->timing.train_s = spent->train;
+    record->timing.eval_s = spent->eval;
+    trainer->now.step = trainer->now.first_step = trainer->saved_step = was->step;
+    trainer->now.loss = was->step > 0 ? record->loss[was->step - 1] : NAN;
+    trainer->now.val_loss = was->evals > 0 ? record->val_loss[was->evals - 1] : NAN;
+}
+
+static ag_status load(ag_trainer *trainer)
+{
+    ag_checkpoint *checkpoint = NULL;
+    standing was;
+    seconds spent;
+    ag_checkpoint_key key = key_of(trainer);
+    AG_TRY(ag_checkpoint_open(&checkpoint, trainer->hooks->checkpoint, &key));
+    if (checkpoint == NULL)
+        return AG_OK;
+    ag_status status = read_checkpoint(trainer, checkpoint, &was, &spent);
+    if (status == AG_OK)
+        take_up(trainer, &was, &spent);
+    ag_checkpoint_close(checkpoint);
+    return status;
+}
+
+static void begin_again(ag_trainer *trainer, const float *init)
+{
+    const char *ending = ag_checkpoint_set_aside(trainer->hooks->checkpoint);
+    say(trainer, AG_LOG_WARNING, "%s: the run starts from step 0%s%s", ag_error_message(),
+        ending != NULL ? "; the file is kept with the ending " : "", ending != NULL ? ending : "");
+    ag_error_clear();
+    ag_trainer_begin(trainer, init);
+}
+
+ag_status ag_trainer_resume(ag_trainer *trainer, const float *init)
+{
+    if (trainer->hooks == NULL || trainer->hooks->checkpoint == NULL)
+        return AG_OK;
+    trainer->saved_s = ag_clock_s();
+    ag_error_clear();
+    if (load(trainer) != AG_OK)
+        begin_again(trainer, init);
+    if (trainer->saved_step == 0)
+        return AG_OK;
+    say(trainer, AG_LOG_INFO, "resumed at step %lld", (long long)trainer->saved_step);
+    return ag_trainer_report(trainer);
+}
