@@ -1,6 +1,7 @@
 /* Writes the results file anew beside the old one and renames it: OUT.h5 is whole at every moment.
  * Published (while runs come in) it leaves the weights in the run files; packed it holds all. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,40 +28,54 @@ static void copy_member(writer *w, hid_t from, const char *name, hid_t to)
         ag_h5_fail(&w->h5, "copy", name);
 }
 
-/* A copy of the run's own attributes and members, with its groups left empty ... */
-static void copy_shallow(writer *w, hid_t from, const char *id)
+/* H5Ocopy of a whole group takes the weights along, and its shallow form breaks the metadata of
+ * libhdf5 1.10.8 (a second copy then fails, closing crashes): attributes go one by one ... */
+static herr_t copy_attribute(hid_t from, const char *name, const H5A_info_t *info, void *to)
 {
-    hid_t how = H5Pcreate(H5P_OBJECT_COPY);
-    H5Pset_copy_object(how, H5O_COPY_SHALLOW_HIERARCHY_FLAG);
-    if (w->h5.status == AG_OK && H5Ocopy(from, ".", w->runs, id, how, H5P_DEFAULT) < 0)
-        ag_h5_fail(&w->h5, "copy run", id);
-    ag_h5_release(how);
+    (void)info;
+    hid_t source = H5Aopen(from, name, H5P_DEFAULT);
+    hid_t type = H5Aget_type(source);
+    hid_t space = H5Aget_space(source);
+    hid_t copy = H5Acreate2(*(hid_t *)to, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    size_t bytes = H5Tget_size(type) * (size_t)H5Sget_simple_extent_npoints(space);
+    void *value = calloc(1, bytes + 1);
+    herr_t result = -1;
+    if (value != NULL && H5Aread(source, type, value) >= 0) {
+        result = H5Awrite(copy, type, value);
+        H5Dvlen_reclaim(type, space, H5P_DEFAULT, value);
+    }
+    free(value);
+    ag_h5_release(copy);
+    ag_h5_release(space);
+    ag_h5_release(type);
+    ag_h5_release(source);
+    return result;
 }
 
-static bool is_group(hid_t parent, const char *name)
+/* ... and so do the members, but for those that hold weights. */
+static hid_t copy_without_weights(writer *w, hid_t from, const char *id)
 {
-    hid_t member = H5Oopen(parent, name, H5P_DEFAULT);
-    bool group = member >= 0 && H5Iget_type(member) == H5I_GROUP;
-    ag_h5_release(member);
-    return group;
-}
-
-/* ... which then come whole, but for those that hold weights. */
-static void copy_groups(writer *w, hid_t from, hid_t to)
-{
+    hid_t to = ag_h5_make_group(&w->h5, w->runs, id);
     H5G_info_t info = {0};
-    if (w->h5.status == AG_OK && H5Gget_info(from, &info) < 0)
-        ag_h5_fail(&w->h5, "list", "a run");
+    if (w->h5.status == AG_OK &&
+        (H5Aiterate2(from, H5_INDEX_NAME, H5_ITER_INC, NULL, copy_attribute, &to) < 0 ||
+         H5Gget_info(from, &info) < 0))
+        ag_h5_fail(&w->h5, "copy run", id);
     for (hsize_t i = 0; i < info.nlinks && w->h5.status == AG_OK; i++) {
         char name[256] = "";
         H5Lget_name_by_idx(from, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name,
                            H5P_DEFAULT);
-        if (!is_group(from, name))
-            continue;
-        H5Ldelete(to, name, H5P_DEFAULT);
         if (!holds_weights(name))
             copy_member(w, from, name, to);
     }
+    return to;
+}
+
+static hid_t copy_whole(writer *w, hid_t from, const char *id)
+{
+    if (w->h5.status == AG_OK && H5Ocopy(from, ".", w->runs, id, H5P_DEFAULT, H5P_DEFAULT) < 0)
+        ag_h5_fail(&w->h5, "copy run", id);
+    return ag_h5_group(&w->h5, w->runs, id);
 }
 
 static void mark_orphan(writer *w, hid_t run)
@@ -88,17 +103,9 @@ static void put_file_name(writer *w, hid_t run, const char *id)
 static void copy_run(writer *w, const ag_entry *entry, hid_t from)
 {
     const char *id = entry->summary.id;
-    if (w->with_weights) {
-        if (w->h5.status == AG_OK && H5Ocopy(from, ".", w->runs, id, H5P_DEFAULT, H5P_DEFAULT) < 0)
-            ag_h5_fail(&w->h5, "copy run", id);
-    } else {
-        copy_shallow(w, from, id);
-    }
-    hid_t to = ag_h5_group(&w->h5, w->runs, id);
-    if (!w->with_weights) {
-        copy_groups(w, from, to);
+    hid_t to = w->with_weights ? copy_whole(w, from, id) : copy_without_weights(w, from, id);
+    if (!w->with_weights)
         put_file_name(w, to, id);
-    }
     if (entry->summary.orphan)
         mark_orphan(w, to);
     ag_h5_release(to);
