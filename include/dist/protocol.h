@@ -8,7 +8,7 @@
  *     | <- FETCH    (job) -------------------- |   only if total > 0: when there is room for it
  *     | -- PIECE    (job, offset, bytes) ----> |   as often as total needs, each with its crc32
  *     | <- CANCEL ---------------------------- |   end the job at work, give back the one ahead
- *     | <- STOP -------------------------- |   nothing more will come
+ *     | <- STOP ------------------------------ |   nothing more will come
  *     | -- BYE ------------------------------> |   the last word
  *
  * A message is an ag_message and a body; the MPI tag is its kind. Rank 0 has both roles: what they
