@@ -41,6 +41,10 @@ void ag_checkpoint_close(ag_checkpoint *checkpoint);
  * not match its crc32; sections may then be filled in part. */
 ag_status ag_checkpoint_read(ag_checkpoint *checkpoint, const ag_section *sections, size_t count);
 
+/* Removes the checkpoint of a run whose results are safe, and what a kill may have left of one.
+ * Best effort: what stays does no harm. */
+void ag_checkpoint_remove(const char *path);
+
 /* Renames a file that was refused, so that the next checkpoint does not overwrite what may be
  * somebody's; returns the ending that its name has now, or NULL when it stays where it is. */
 const char *ag_checkpoint_set_aside(const char *path);

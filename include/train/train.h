@@ -44,7 +44,7 @@ size_t ag_train_bytes(const ag_run *run, int64_t val_windows);
  * ag_train_bytes. A run that diverges is a record with that outcome, not a failure; AG_ERR_SYSTEM
  * when should_stop() ended it. A run that goes on from hooks->checkpoint ends with the same bits; a
  * checkpoint that cannot be used or written is said and changes nothing else. The caller removes it
- * once the record is safe. */
+ * (ag_checkpoint_remove) once the record is safe. */
 ag_status ag_train(ag_record *record, const ag_run *run, const ag_corpus *corpus, const float *init,
                    const ag_kernels *kernels, const ag_train_hooks *hooks, ag_arena *arena);
 

@@ -113,7 +113,7 @@ static ag_status read_at(const ag_checkpoint *checkpoint, const ag_section *sect
 static ag_status check_layout(const ag_checkpoint *checkpoint)
 {
     const header *h = &checkpoint->header;
-    char digest[AG_DIGEST_LENGTH + 1];
+    char digest[sizeof h->digest] = "";
     if (memcmp(h->magic, s_magic, sizeof s_magic) != 0)
         return ag_fail(AG_ERR_FILE, "%s: not a checkpoint of altgrad", checkpoint->path);
     if (h->version != VERSION)
@@ -223,6 +223,15 @@ ag_status ag_checkpoint_read(ag_checkpoint *checkpoint, const ag_section *sectio
     for (size_t i = 0; i < count; i++)
         AG_TRY(read_section(checkpoint, &sections[i]));
     return AG_OK;
+}
+
+void ag_checkpoint_remove(const char *path)
+{
+    char temporary[AG_PATH_SIZE];
+    int length = snprintf(temporary, sizeof temporary, "%s" AG_TEMPORARY, path);
+    unlink(path);
+    if (length >= 0 && length < AG_PATH_SIZE)
+        unlink(temporary);
 }
 
 const char *ag_checkpoint_set_aside(const char *path)

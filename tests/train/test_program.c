@@ -192,6 +192,7 @@ static void test_bad_input(void **state)
     assert_end(2, "", plain, "{\"id\": 3");
     assert_end(2, "unknown option", (const char *const[]){"--walk", NULL}, "");
     assert_end(2, "whole number", (const char *const[]){"--result-fd", "x", NULL}, "");
+    assert_end(2, "number of seconds", (const char *const[]){"--checkpoint-every", "-1", NULL}, "");
     assert_end(2, "unexpected argument", (const char *const[]){"run.json", NULL}, "");
     assert_end(0, "", (const char *const[]){"--help", NULL}, "");
     assert_end(3, "", (const char *const[]){"-o", "/nowhere/run.h5", NULL}, p.assignment.data);
@@ -199,27 +200,65 @@ static void test_bad_input(void **state)
     ag_text_deinit(&p.assignment);
 }
 
-static void test_sigterm_stops(void **state)
+/* Started, and stopped by SIGTERM once it has trained beyond `step`; what it said goes to `log`. */
+static void stop_beyond(int64_t *step, char *log, size_t size, const char *checkpoint,
+                        const char *assignment)
+{
+    const char *const options[] = {"--result-fd", "3", "--progress-fd", "4", "--checkpoint",
+                                   checkpoint,    NULL};
+    ag_child *child = start(options, assignment);
+    const ag_progress_page *page = ag_child_progress(child);
+    while (atomic_load(&page->step) <= *step && ag_child_poll(child).state == AG_CHILD_RUNNING)
+        ag_clock_nap(0.005);
+    ag_child_cancel(child);
+    ag_child_end end = wait_for(child);
+    ag_child_log_tail(log, size, child);
+    assert_int_equal(end.state, AG_CHILD_EXITED);
+    assert_int_equal(end.code, 75);
+    assert_non_null(strstr(log, "stopped after"));
+    *step = atomic_load(&page->step);
+    ag_child_destroy(child);
+}
+
+static void test_sigterm_stops_and_the_same_command_continues(void **state)
 {
     (void)state;
     static planned p;
+    char path[128];
+    char log[4096];
+    char expected[64];
+    int64_t step = 0;
+    in_folder(path, "checkpoints/stopped.ckpt");
     plan(&p);
     p.run.train.steps = 3000000;
     p.run.eval.every = 0;
     identify(&p);
-    ag_child *child = start((const char *const[]){"--result-fd", "3", "--progress-fd", "4", NULL},
-                            p.assignment.data);
-    const ag_progress_page *page = ag_child_progress(child);
-    while (atomic_load(&page->step) == 0 && ag_child_poll(child).state == AG_CHILD_RUNNING)
-        ag_clock_nap(0.005);
-    ag_child_cancel(child);
-    ag_child_end end = wait_for(child);
-    char log[4096];
-    ag_child_log_tail(log, sizeof log, child);
-    assert_int_equal(end.state, AG_CHILD_EXITED);
-    assert_int_equal(end.code, 75);
-    assert_non_null(strstr(log, "stopped after"));
-    ag_child_destroy(child);
+    stop_beyond(&step, log, sizeof log, path, p.assignment.data);
+    assert_null(strstr(log, "resumed"));
+    snprintf(expected, sizeof expected, "resumed at step %lld\n", (long long)step);
+    stop_beyond(&step, log, sizeof log, path, p.assignment.data);
+    if (strstr(log, expected) == NULL)
+        fail_msg("'%s' expected: %s", expected, log);
+    ag_text_deinit(&p.assignment);
+}
+
+/* The run is what it would have been; only its messages tell. */
+static void test_a_bad_checkpoint_is_no_failure(void **state)
+{
+    (void)state;
+    static planned p;
+    char checkpoint[128];
+    char output[128];
+    in_folder(checkpoint, "bad.ckpt");
+    in_folder(output, "bad.h5");
+    FILE *file = fopen(checkpoint, "w");
+    assert_non_null(file);
+    (void)fputs("not a checkpoint", file);
+    (void)fclose(file);
+    plan(&p);
+    identify(&p);
+    const char *const options[] = {"-q", "-o", output, "--checkpoint", checkpoint, NULL};
+    assert_end(0, "the run starts from step 0", options, p.assignment.data);
     ag_text_deinit(&p.assignment);
 }
 
@@ -247,7 +286,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_start_from_a_run),
         cmocka_unit_test(test_changed_data_are_refused),
         cmocka_unit_test(test_bad_input),
-        cmocka_unit_test(test_sigterm_stops),
+        cmocka_unit_test(test_sigterm_stops_and_the_same_command_continues),
+        cmocka_unit_test(test_a_bad_checkpoint_is_no_failure),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
