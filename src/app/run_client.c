@@ -58,6 +58,7 @@ static void client_progress(void *context, const ag_job_progress *progress)
         (double)(run->train.batch_size * run->train.grad_accum) * (double)run->model.block_size;
     ag_display_progress(session->display, progress, session->names[progress->job], tokens,
                         session->costs[progress->job]);
+    ag_run_live_progress(session->live, progress);
 }
 
 /* --- results */
@@ -148,6 +149,7 @@ static ag_status client_done(void *context, const ag_job_result *result)
 {
     ag_run_session *session = context;
     ag_display_ended(session->display, result->rank);
+    ag_run_live_ended(session->live, result->rank);
     if (result->end == AG_JOB_DONE)
         return keep(session, result);
     if (result->end == AG_JOB_CANCELLED)
@@ -161,14 +163,14 @@ static ag_status client_done(void *context, const ag_job_result *result)
 
 /* --- time */
 
-static ag_status obey_signals(ag_run_session *session)
+static ag_status obey(ag_run_session *session, bool asked)
 {
     ag_run_signals seen = ag_run_signals_seen();
     if (seen.interrupts > 1) {
         session->interrupted = true;
         return ag_fail(AG_ERR_SYSTEM, "interrupted twice");
     }
-    if (seen.stops == 0 || session->stopping)
+    if ((seen.stops == 0 && !asked) || session->stopping)
         return AG_OK;
     session->stopping = true;
     ag_display_event(session->display, AG_LOG_WARNING,
@@ -180,7 +182,7 @@ static ag_status obey_signals(ag_run_session *session)
 static ag_status client_tick(void *context)
 {
     ag_run_session *session = context;
-    AG_TRY(obey_signals(session));
+    AG_TRY(obey(session, ag_run_live_tick(session->live, session)));
     ag_publisher_tick(&session->publisher, session->out, session->display);
     ag_display_tick(session->display, &session->counts);
     if (ag_clock_s() - session->beat_s < s_beat_every_s)

@@ -6,6 +6,7 @@
  *   run_client.c   what rank 0 does with each thing that the coordinator tells
  *   run_trainer.c  what a supervisor does with a job: one altgrad-train
  *   run_display.c  progress on a terminal or in a log
+ *   run_live.c     what `altgrad status` shows, and the answer to `altgrad stop`
  *   run_publish.c  `altgrad pack` in a child process
  *   run_signals.c  signals counted
  */
@@ -105,6 +106,20 @@ void ag_publisher_tick(ag_publisher *publisher, const char *out, ag_display *dis
 ag_status ag_publisher_finish(ag_publisher *publisher, const char *out, bool pending);
 void ag_publisher_deinit(ag_publisher *publisher);
 
+/* --- those who watch */
+
+typedef struct ag_run_live ag_run_live;
+typedef struct ag_run_session ag_run_session;
+
+ag_status ag_run_live_create(ag_run_live **out, int ranks);
+void ag_run_live_destroy(ag_run_live *live); /* NULL is fine */
+
+void ag_run_live_progress(ag_run_live *live, const ag_job_progress *progress);
+void ag_run_live_ended(ag_run_live *live, int rank);
+
+/* Writes where `session` stands, when it is due. True when somebody asks it to stop. */
+bool ag_run_live_tick(ag_run_live *live, const ag_run_session *session);
+
 /* --- the session of rank 0 */
 
 typedef struct ag_run_options {
@@ -120,7 +135,7 @@ typedef struct ag_run_options {
     bool take_over;
 } ag_run_options;
 
-typedef struct ag_run_session {
+struct ag_run_session {
     const ag_run_options *options;
     ag_coordinator *coordinator;
     ag_experiment *experiment;
@@ -133,6 +148,7 @@ typedef struct ag_run_session {
     double *costs;
     ag_store *store;
     ag_display *display;
+    ag_run_live *live;
     ag_publisher publisher;
     ag_run_counts counts;
     ag_text hosts; /* comma-separated, as ranks report */
@@ -142,7 +158,7 @@ typedef struct ag_run_session {
     bool stopping;    /* drained: nothing more starts */
     bool gave_up;     /* after failures in a row */
     bool interrupted; /* a second time */
-} ag_run_session;
+};
 
 /* Reads the experiment, opens the results, queues the runs that are missing. */
 ag_status ag_run_session_open(ag_run_session *session, int ranks);

@@ -8,6 +8,7 @@
 #include "init_digest.h"
 #include "plan.h"
 #include "run_internal.h"
+#include "store/watch.h"
 
 /* --- the experiment */
 
@@ -98,7 +99,8 @@ static ag_status open_store(ag_run_session *session, int ranks)
     AG_TRY(ag_store_open(&session->store, session->out, session->grid, &facts,
                          session->options->take_over));
     session->beat_s = ag_clock_s();
-    return AG_OK;
+    AG_TRY(ag_run_live_create(&session->live, ranks));
+    return ag_store_plan(session->store, session->grid, session->names, NULL);
 }
 
 static ag_status queue_missing(ag_run_session *session)
@@ -166,6 +168,7 @@ void ag_run_session_deinit(ag_run_session *session)
 {
     ag_publisher_deinit(&session->publisher);
     ag_display_destroy(session->display);
+    ag_run_live_destroy(session->live);
     ag_store_close(session->store);
     ag_experiment_destroy(session->experiment);
     ag_text_deinit(&session->hosts);

@@ -175,6 +175,28 @@ void ag_owner_leave(const ag_owner *owner, const ag_places *places)
         unlink(places->owner);
 }
 
+void ag_owner_look(ag_watch_owner *seen, const ag_places *places)
+{
+    ag_owner owner;
+    struct stat facts;
+    char started[sizeof owner.started];
+    char host[sizeof owner.host] = "";
+    *seen = (ag_watch_owner){.life = AG_LIFE_NONE};
+    if (stat(places->owner, &facts) != 0 || !read_owner(&owner, places->owner) ||
+        gethostname(host, sizeof host - 1) != 0)
+        return;
+    seen->pid = owner.pid;
+    seen->silence_s = difftime(time(NULL), facts.st_mtime);
+    memcpy(seen->host, owner.host, sizeof seen->host);
+    memcpy(seen->job, owner.job, sizeof seen->job);
+    memcpy(seen->token, owner.token, sizeof seen->token);
+    start_of(owner.pid, started, sizeof started);
+    if (is_on(&owner, host))
+        seen->life = strcmp(started, owner.started) == 0 ? AG_LIFE_HERE : AG_LIFE_DEAD;
+    else
+        seen->life = seen->silence_s > STALE_S ? AG_LIFE_SILENT : AG_LIFE_ELSEWHERE;
+}
+
 bool ag_owner_is_near(const ag_places *places)
 {
     ag_owner owner;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "spec/run_json.h"
+#include "store/watch.h"
 #include "store_internal.h"
 
 struct ag_store {
@@ -94,6 +95,7 @@ static ag_status open_owned(ag_store *store, const ag_grid *grid, const ag_job_f
         status = ag_write_whole(store->places.grid, text.data, text.length);
     if (status == AG_OK)
         status = write_facts(store, facts);
+    unlink(store->places.stop);
     if (status == AG_OK && store->state != AG_STATE_PACKED)
         store->state = AG_STATE_SPOOLED;
     ag_text_deinit(&text);
@@ -133,8 +135,10 @@ void ag_store_close(ag_store *store)
 {
     if (store == NULL)
         return;
-    if (store->is_owner)
+    if (store->is_owner) {
+        unlink(store->places.live);
         ag_owner_leave(&store->owner, &store->places);
+    }
     ag_arena_deinit(&store->arena);
     free(store);
 }
@@ -214,6 +218,29 @@ ag_status ag_store_event(ag_store *store, const char *event, const char *members
     ag_text_deinit(&line);
     close(fd);
     return status;
+}
+
+ag_status ag_store_plan(ag_store *store, const ag_grid *grid, const char *const *names,
+                        const bool *mine)
+{
+    return ag_plan_write(&store->places, grid, names, mine);
+}
+
+ag_status ag_store_live(ag_store *store, const ag_live *live)
+{
+    return ag_live_write(live, &store->places, store->owner.token);
+}
+
+/* One that an earlier owner left unanswered is not meant for this one. */
+bool ag_store_stop_asked(const ag_store *store)
+{
+    char token[sizeof store->owner.token] = "";
+    FILE *file = fopen(store->places.stop, "re");
+    if (file == NULL)
+        return false;
+    bool asked = fgets(token, sizeof token, file) != NULL;
+    (void)fclose(file);
+    return asked && strcmp(token, store->owner.token) == 0;
 }
 
 const char *ag_store_log_path(ag_store *store, const char *id)

@@ -9,6 +9,7 @@
 #include "spec/grid.h"
 #include "store/record.h"
 #include "store/store.h"
+#include "store/watch.h"
 
 #define AG_RESULTS_FORMAT "altgrad-results"
 #define AG_RUN_FORMAT "altgrad-run"
@@ -177,9 +178,6 @@ ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *
 ag_status ag_write_whole(const char *path, const void *bytes, size_t size);
 ag_status ag_write_pieces(const char *path, const ag_piece *pieces, size_t count);
 ag_status ag_read_whole(ag_text *text, const char *path);
-/* path + AG_TEMPORARY */
-ag_status ag_temporary_path(char temporary[AG_PATH_SIZE], const char *path);
-void ag_folder_of(char folder[AG_PATH_SIZE], const char *path);
 ag_status ag_rename_synced(const char *from, const char *to);
 ag_status ag_sync_file(const char *path);
 ag_status ag_sync_folder(const char *folder);
@@ -204,6 +202,9 @@ typedef struct ag_places {
     char owner[AG_PATH_SIZE];
     char grid[AG_PATH_SIZE];
     char facts[AG_PATH_SIZE];
+    char plan[AG_PATH_SIZE];
+    char live[AG_PATH_SIZE];
+    char stop[AG_PATH_SIZE];
     char events[AG_PATH_SIZE];
     char failed[AG_PATH_SIZE];
     char logs[AG_PATH_SIZE];
@@ -236,6 +237,22 @@ ag_status ag_owner_check(const ag_owner *owner, const ag_places *places);
 /* Whether this process or its parent owns the folder: a child that publishes works for its parent.
  */
 bool ag_owner_is_near(const ag_places *places);
+
+/* How the owner looks from outside. */
+void ag_owner_look(ag_watch_owner *seen, const ag_places *places);
+
+/* --- live.c: what the owner tells of its work */
+
+ag_status ag_plan_write(const ag_places *places, const ag_grid *grid, const char *const *names,
+                        const bool *mine);
+
+/* Fills runs, their number and the experiment's name; false where there is no such file. */
+ag_status ag_plan_read(bool *found, ag_watch *watch, const ag_places *places);
+
+ag_status ag_live_write(const ag_live *live, const ag_places *places, const char *token);
+
+/* NULL where there is none, or one of another owner. */
+ag_live *ag_live_read(const ag_places *places, const char *token, ag_arena *arena);
 
 /* --- notes.c: small JSON files beside the runs */
 

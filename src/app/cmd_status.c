@@ -1,0 +1,279 @@
+/* altgrad status: where an experiment stands, read beside it. */
+#include <getopt.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "status_report.h"
+
+enum { SHOWN_FAILURES = 20, SHOWN_EVENTS = 5, SHOWN_RUNNING = 40 };
+
+static void print_help(void)
+{
+    fputs("usage: altgrad status OUT [--json]\n\n"
+          "Where the experiment behind a results file stands, from any shell and any host that\n"
+          "sees the file: how many runs are done, what runs now, who runs it, what failed and\n"
+          "where its log is. It costs the running experiment nothing.\n\n"
+          "  --json   the same as JSON, with every failure\n\n"
+          "Exit codes: 0 complete (diverged counts as done), 1 complete but some runs failed,\n"
+          "75 work left, 2 bad input or no such file, 3 environment.\n\n"
+          "example: altgrad status results/quickstart.h5\n",
+          stdout);
+}
+
+/* --- what text and JSON share */
+
+ag_status_counts ag_status_count(const ag_watch *watch)
+{
+    ag_status_counts counts = {.running = watch->live != NULL ? watch->live->n_running : 0};
+    for (size_t i = 0; i < watch->n_runs; i++) {
+        const ag_watch_run *run = &watch->runs[i];
+        counts.elsewhere += run->elsewhere;
+        counts.done += !run->elsewhere && run->status == AG_RUN_DONE;
+        counts.diverged += !run->elsewhere && run->status == AG_RUN_DIVERGED;
+        counts.failed += !run->elsewhere && run->status == AG_RUN_FAILED;
+        counts.pending += !run->elsewhere && run->status == AG_RUN_PENDING;
+    }
+    return counts;
+}
+
+int ag_status_exit(const ag_status_counts *counts)
+{
+    if (counts->pending > 0)
+        return AG_EXIT_AGAIN;
+    return counts->failed > 0 ? AG_EXIT_FAILED : AG_EXIT_OK;
+}
+
+const char *ag_status_life(ag_life life)
+{
+    if (life == AG_LIFE_DEAD)
+        return "dead";
+    return life == AG_LIFE_SILENT ? "silent" : "alive";
+}
+
+double ag_status_eta_s(const ag_live *live)
+{
+    double elapsed = live->now_s - live->began_s;
+    if (live->share >= 1.0)
+        return 0.0;
+    return live->share > 0.0 ? elapsed * (1.0 - live->share) / live->share : NAN;
+}
+
+const char *ag_status_last_events(const ag_watch *watch, size_t count)
+{
+    const char *text = watch->events.data;
+    const char *at = text + watch->events.length;
+    while (at > text && (at[-1] != '\n' || count-- > 0)) /* a line cut off at the end is no line */
+        at--;
+    return at;
+}
+
+/* --- as text */
+
+static void add_duration(ag_text *out, double seconds)
+{
+    long whole = lround(fmin(fmax(seconds, 0.0), 1e9));
+    if (whole < 60)
+        ag_text_printf(out, "%lds", whole);
+    else if (whole < 3600)
+        ag_text_printf(out, "%ldm%02lds", whole / 60, whole % 60);
+    else if (whole < 48L * 3600)
+        ag_text_printf(out, "%ldh%02ldm", whole / 3600, whole / 60 % 60);
+    else
+        ag_text_printf(out, "%ldd%02ldh", whole / 86400, whole / 3600 % 24);
+}
+
+static void add_counts(ag_text *out, const ag_watch *watch)
+{
+    ag_status_counts counts = ag_status_count(watch);
+    ag_text_printf(out, "runs      %zu: %zu done", watch->n_runs - counts.elsewhere,
+                   counts.done + counts.diverged);
+    if (counts.diverged > 0)
+        ag_text_printf(out, " (%zu of them diverged)", counts.diverged);
+    ag_text_printf(out, ", %zu failed, %zu pending", counts.failed, counts.pending);
+    if (counts.running > 0)
+        ag_text_printf(out, " (%zu of them running)", counts.running);
+    if (counts.elsewhere > 0)
+        ag_text_printf(out, "; %zu are other shards'", counts.elsewhere);
+    if (watch->n_orphans > 0)
+        ag_text_printf(out, "; %zu that the experiment no longer names", watch->n_orphans);
+    ag_text_add(out, "\n");
+}
+
+static void add_owner(ag_text *out, const ag_watch *watch)
+{
+    const ag_watch_owner *owner = &watch->owner;
+    if (owner->life == AG_LIFE_NONE) {
+        ag_text_add(out, "owner     nobody: it is not running\n");
+        return;
+    }
+    ag_text_printf(out, "owner     host %s, pid %ld", owner->host, owner->pid);
+    if (strcmp(owner->job, "-") != 0)
+        ag_text_printf(out, ", job %s", owner->job);
+    if (watch->live != NULL) {
+        ag_text_add(out, ", for ");
+        add_duration(out, watch->live->now_s - watch->live->began_s);
+    }
+    ag_text_add(out, "; last heartbeat ");
+    add_duration(out, owner->silence_s);
+    ag_text_add(out, " ago\n");
+    if (owner->life == AG_LIFE_DEAD)
+        ag_text_add(out,
+                    "          that process is gone: it was killed. 'altgrad run' goes on from "
+                    "what is complete\n");
+    else if (owner->life == AG_LIFE_SILENT)
+        ag_text_add(out, "          it is probably dead; 'altgrad run' takes over\n");
+}
+
+static void add_progress(ag_text *out, const ag_live *live)
+{
+    double eta = ag_status_eta_s(live);
+    double rate = 0.0;
+    for (size_t i = 0; i < live->n_running; i++)
+        rate += live->running[i].tokens_per_s;
+    ag_text_printf(out, "progress  %.1f %% of its work, ETA ", 100.0 * live->share);
+    if (isnan(eta))
+        ag_text_add(out, "?");
+    else
+        add_duration(out, eta);
+    ag_text_printf(out, ", %.0f tokens/s; %lld at a time%s\n", rate, (long long)live->ranks,
+                   live->stopping ? "; it is stopping" : "");
+}
+
+static const char *name_of(const ag_watch *watch, const char *id)
+{
+    for (size_t i = 0; i < watch->n_runs; i++) {
+        if (strcmp(watch->runs[i].id, id) == 0)
+            return watch->runs[i].name;
+    }
+    return "";
+}
+
+static void add_running(ag_text *out, const ag_watch *watch)
+{
+    const ag_live *live = watch->live;
+    ag_text_printf(out, "\n%4s  %-12s  %15s  %8s  %9s  %8s  name\n", "rank", "running", "step",
+                   "loss", "tokens/s", "seconds");
+    for (size_t i = 0; i < live->n_running && i < SHOWN_RUNNING; i++) {
+        const ag_live_run *run = &live->running[i];
+        char step[48];
+        char loss[32] = "-";
+        snprintf(step, sizeof step, "%lld/%lld", (long long)run->step, (long long)run->steps);
+        if (!isnan(run->loss))
+            snprintf(loss, sizeof loss, "%.4f", run->loss);
+        ag_text_printf(out, "%4lld  %-12s  %15s  %8s  %9.0f  %8.1f  %s%s\n", (long long)run->rank,
+                       run->id, run->steps > 0 ? step : "starting", loss, run->tokens_per_s,
+                       run->seconds, name_of(watch, run->id),
+                       run->evaluating ? " (evaluating)" : "");
+    }
+    if (live->n_running > SHOWN_RUNNING)
+        ag_text_printf(out, "      and %zu more (--json shows all)\n",
+                       live->n_running - SHOWN_RUNNING);
+}
+
+static void add_failures(ag_text *out, ag_watch *watch)
+{
+    size_t shown = 0;
+    for (size_t i = 0; i < watch->n_runs; i++) {
+        const ag_watch_run *run = &watch->runs[i];
+        char log[4096];
+        if (run->status != AG_RUN_FAILED || ++shown > SHOWN_FAILURES)
+            continue;
+        const char *reason = ag_watch_reason(watch, run);
+        ag_text_printf(out, "%s%s  %s: %.*s\n", shown == 1 ? "\nfailed\n" : "", run->id, run->name,
+                       (int)strcspn(reason, "\n"), reason);
+        if (ag_watch_log(log, sizeof log, watch, run->id))
+            ag_text_printf(out, "              log: %s\n", log);
+    }
+    if (shown > SHOWN_FAILURES)
+        ag_text_printf(out, "and %zu more (--json shows all)\n", shown - SHOWN_FAILURES);
+}
+
+static void add_event(ag_text *out, const ag_watch *watch, const char *line, size_t length)
+{
+    const char *when = "";
+    const char *what = "";
+    const char *id = "";
+    const char *reason = "";
+    json_t *event = json_loadb(line, length, 0, NULL);
+    json_unpack(event, "{s?s, s?s, s?s, s?s}", "time", &when, "event", &what, "run", &id, "reason",
+                &reason);
+    if (event != NULL)
+        ag_text_printf(out, "%s  %s%s%s%s%s%s%.*s\n", when, what, id[0] != '\0' ? " " : "", id,
+                       id[0] != '\0' ? " " : "", name_of(watch, id), reason[0] != '\0' ? ": " : "",
+                       (int)strcspn(reason, "\n"), reason);
+    json_decref(event);
+}
+
+static void add_events(ag_text *out, const ag_watch *watch)
+{
+    const char *line = ag_status_last_events(watch, SHOWN_EVENTS);
+    const char *title = "\nlast events\n";
+    for (const char *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        ag_text_add(out, title);
+        add_event(out, watch, line, (size_t)(end - line));
+        title = "";
+    }
+}
+
+static void add_report(ag_text *out, ag_watch *watch)
+{
+    ag_text_printf(out, "%s: %s (%s)\n", watch->experiment, watch->path,
+                   watch->packed ? "packed" : "weights in its run files");
+    add_counts(out, watch);
+    add_owner(out, watch);
+    if (watch->live != NULL)
+        add_progress(out, watch->live);
+    if (watch->live != NULL && watch->live->n_running > 0)
+        add_running(out, watch);
+    add_failures(out, watch);
+    add_events(out, watch);
+}
+
+/* --- the command */
+
+static int show(const char *path, bool as_json)
+{
+    ag_watch watch;
+    ag_text text;
+    ag_status status = ag_watch_open(&watch, path);
+    if (status != AG_OK)
+        return ag_app_exit(status);
+    ag_text_init(&text);
+    if (as_json)
+        ag_status_json(&text, &watch);
+    else
+        add_report(&text, &watch);
+    ag_status_counts counts = ag_status_count(&watch);
+    int code = ag_status_exit(&counts);
+    if (text.failed || fputs(text.data, stdout) == EOF || fflush(stdout) != 0)
+        code = ag_app_exit(ag_fail(AG_ERR_SYSTEM, "cannot write to standard output"));
+    ag_text_deinit(&text);
+    ag_watch_close(&watch);
+    return code;
+}
+
+int ag_cmd_status(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL,   0,           NULL, 0  }
+    };
+    bool as_json = false;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option == 'h') {
+            print_help();
+            return AG_EXIT_OK;
+        }
+        if (option == '?')
+            return ag_app_usage("status", "'%s' is no option", argv[optind - 1]);
+        as_json = true;
+    }
+    if (optind + 1 != argc)
+        return ag_app_usage("status", "which results file? One, such as results/quickstart.h5");
+    return show(argv[optind], as_json);
+}

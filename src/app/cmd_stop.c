@@ -1,0 +1,100 @@
+/* altgrad stop: asks whoever writes the results to stop, and may wait for it. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "base/clock.h"
+#include "store/watch.h"
+
+static void print_help(void)
+{
+    fputs(
+        "usage: altgrad stop OUT [--wait]\n\n"
+        "Asks the 'altgrad run' that writes OUT to stop: it starts nothing more, keeps what is\n"
+        "complete and ends with exit code 75; the same 'altgrad run' continues. On the owner's\n"
+        "host it is sent SIGUSR1; from any other host that sees the file a request is laid\n"
+        "beside it, which it finds within seconds (on a network file system within a minute).\n\n"
+        "  --wait   return when it has ended\n\n"
+        "Exit codes: 0 asked (with --wait: ended), or nothing runs; 2 bad input; 3 environment.\n\n"
+        "example: altgrad stop results/quickstart.h5 --wait && altgrad status "
+        "results/quickstart.h5\n",
+        stdout);
+}
+
+static bool is_alive(const ag_watch_owner *owner)
+{
+    return owner->life == AG_LIFE_HERE || owner->life == AG_LIFE_ELSEWHERE;
+}
+
+/* `altgrad pack` and `altgrad merge` own results for a while, and cannot be asked. */
+static bool is_short(const ag_watch_owner *owner)
+{
+    return strcmp(owner->job, "pack") == 0 || strcmp(owner->job, "merge") == 0;
+}
+
+static ag_status ask(const ag_watch_owner *owner, const char *path)
+{
+    if (owner->life == AG_LIFE_HERE && kill((pid_t)owner->pid, SIGUSR1) == 0) {
+        printf("%s: sent SIGUSR1 to pid %ld on this host\n", path, owner->pid);
+        return AG_OK;
+    }
+    AG_TRY(ag_watch_ask_stop(owner, path)); /* also where the process is another user's */
+    printf("%s: left a request for pid %ld on host %s, which looks for it every few seconds\n",
+           path, owner->pid, owner->host);
+    return AG_OK;
+}
+
+static ag_status wait_for_end(const ag_watch_owner *first, const char *path)
+{
+    ag_watch_owner owner = *first;
+    while (is_alive(&owner) && strcmp(owner.token, first->token) == 0) {
+        ag_clock_nap(0.1);
+        AG_TRY(ag_watch_owner_read(&owner, path));
+    }
+    printf("%s: pid %ld on host %s has ended%s\n", path, first->pid, first->host,
+           owner.life == AG_LIFE_DEAD ? " without giving the results back: it was killed" : "");
+    return AG_OK;
+}
+
+static ag_status stop(const char *path, bool wait)
+{
+    ag_watch_owner owner;
+    AG_TRY(ag_watch_owner_read(&owner, path));
+    if (!is_alive(&owner)) {
+        printf("%s: nobody writes it%s\n", path,
+               owner.life == AG_LIFE_NONE ? "" : "; the one that did was killed");
+        return AG_OK;
+    }
+    if (is_short(&owner))
+        printf("%s: 'altgrad %s' writes it (pid %ld on host %s) and ends by itself\n", path,
+               owner.job, owner.pid, owner.host);
+    else
+        AG_TRY(ask(&owner, path));
+    (void)fflush(stdout);
+    return wait ? wait_for_end(&owner, path) : AG_OK;
+}
+
+int ag_cmd_stop(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"wait", no_argument, NULL, 'w'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL,   0,           NULL, 0  }
+    };
+    bool wait = false;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option == 'h') {
+            print_help();
+            return AG_EXIT_OK;
+        }
+        if (option == '?')
+            return ag_app_usage("stop", "'%s' is no option", argv[optind - 1]);
+        wait = true;
+    }
+    if (optind + 1 != argc)
+        return ag_app_usage("stop", "which results file? One, such as results/quickstart.h5");
+    return ag_app_exit(stop(argv[optind], wait));
+}

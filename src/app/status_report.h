@@ -1,0 +1,32 @@
+/* The parts of `altgrad status`. */
+#ifndef AG_APP_STATUS_REPORT_H
+#define AG_APP_STATUS_REPORT_H
+
+#include "store/watch.h"
+
+typedef struct ag_status_counts {
+    size_t done;
+    size_t diverged;
+    size_t failed;
+    size_t pending; /* running ones included */
+    size_t running;
+    size_t elsewhere; /* of other shards; not in the others */
+} ag_status_counts;
+
+ag_status_counts ag_status_count(const ag_watch *watch);
+
+/* Of the exit codes: 0 complete, 1 complete with failures, 75 work left. */
+int ag_status_exit(const ag_status_counts *counts);
+
+/* "alive", "silent", "dead" */
+const char *ag_status_life(ag_life life);
+
+/* Seconds until this owner's work is done; NaN where nobody can say. */
+double ag_status_eta_s(const ag_live *live);
+
+/* The last `count` lines of the events, whole ones. */
+const char *ag_status_last_events(const ag_watch *watch, size_t count);
+
+void ag_status_json(ag_text *out, ag_watch *watch);
+
+#endif

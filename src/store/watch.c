@@ -1,0 +1,240 @@
+/* The results as others see them while they are written. */
+#include "store/watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store_internal.h"
+
+static ag_status no_memory(const ag_watch *watch)
+{
+    return ag_fail(AG_ERR_SYSTEM, "out of memory for the runs of %s", watch->path);
+}
+
+/* --- the runs of the grid where the owner noted none: slower, and without names */
+
+static ag_status plan_from_grid(ag_watch *watch, const char *text, size_t size)
+{
+    ag_grid grid;
+    AG_TRY(ag_grid_from_json(&grid, text, size, &watch->arena));
+    watch->experiment = grid.name;
+    watch->runs = ag_arena_alloc(&watch->arena, (grid.n_runs + 1) * sizeof *watch->runs);
+    if (watch->runs == NULL)
+        return no_memory(watch);
+    watch->n_runs = grid.n_runs;
+    for (size_t i = 0; i < grid.n_runs; i++) {
+        watch->runs[i] = (ag_watch_run){.name = ""};
+        memcpy(watch->runs[i].id, grid.runs[i].id, sizeof watch->runs[i].id);
+    }
+    return AG_OK;
+}
+
+/* --- packed: the index says all */
+
+typedef struct index_row {
+    char id[AG_ID_LENGTH + 1];
+    char status[12];
+    char reason[256];
+} index_row;
+
+#define INDEX(member) offsetof(index_row, member), sizeof((index_row *)0)->member
+
+static const ag_column s_index_columns[] = {
+    {"id",     AG_CELL_TEXT, INDEX(id)    },
+    {"status", AG_CELL_TEXT, INDEX(status)},
+    {"reason", AG_CELL_TEXT, INDEX(reason)},
+};
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void take_index(ag_watch *watch, ag_table *index)
+{
+    const index_row *rows = index->rows;
+    size_t known = 0;
+    if (index->rows != NULL)
+        qsort(index->rows, index->n_rows, sizeof *rows, by_id);
+    for (size_t i = 0; i < watch->n_runs; i++) {
+        ag_watch_run *run = &watch->runs[i];
+        const index_row *row =
+            rows != NULL ? bsearch(run->id, rows, index->n_rows, sizeof *rows, by_id) : NULL;
+        run->status = AG_RUN_PENDING;
+        if (row == NULL)
+            continue;
+        known++;
+        run->reason = row->reason;
+        run->status = strcmp(row->status, "done") == 0       ? AG_RUN_DONE
+                      : strcmp(row->status, "diverged") == 0 ? AG_RUN_DIVERGED
+                                                             : AG_RUN_FAILED;
+    }
+    watch->n_orphans = index->n_rows - known;
+}
+
+static ag_status read_packed(ag_watch *watch, const ag_places *places, bool planned)
+{
+    ag_h5 h5;
+    ag_table index = {3, s_index_columns, sizeof(index_row), 0, NULL};
+    ag_h5_open(&h5, places->results, AG_RESULTS_FORMAT, NULL);
+    ag_h5_read_table(&h5, h5.id, "index", &index, &watch->arena);
+    const char *grid = planned ? "" : ag_h5_read_text(&h5, h5.id, "experiment/grid", &watch->arena);
+    AG_TRY(ag_h5_close(&h5));
+    if (!planned)
+        AG_TRY(plan_from_grid(watch, grid, strlen(grid)));
+    take_index(watch, &index);
+    return AG_OK;
+}
+
+/* --- spooled: names of files */
+
+/* The ids of events that say "diverged": the names of run files do not tell. */
+static ag_status diverged_ids(ag_ids *ids, ag_watch *watch)
+{
+    static const char mark[] = "\"event\": \"diverged\"";
+    size_t most = 1;
+    for (const char *at = watch->events.data; (at = strstr(at, mark)) != NULL; at++)
+        most++;
+    *ids = (ag_ids){.id = ag_arena_alloc(&watch->arena, most * sizeof *ids->id)};
+    if (ids->id == NULL)
+        return no_memory(watch);
+    for (const char *at = watch->events.data; (at = strstr(at, mark)) != NULL; at++) {
+        static const char follows[] = ", \"run\": \"";
+        const char *rest = at + strlen(mark);
+        if (strncmp(rest, follows, strlen(follows)) != 0)
+            continue;
+        snprintf(ids->id[ids->count++], AG_ID_LENGTH + 1, "%.*s", AG_ID_LENGTH,
+                 rest + strlen(follows));
+    }
+    qsort(ids->id, ids->count, sizeof *ids->id, by_id);
+    return AG_OK;
+}
+
+static ag_status take_files(ag_watch *watch, const ag_places *places)
+{
+    ag_ids files;
+    ag_ids failed;
+    ag_ids diverged;
+    size_t known = 0;
+    AG_TRY(ag_list_ids(&files, places->runs, ".h5", &watch->arena));
+    AG_TRY(ag_list_ids(&failed, places->failed, ".json", &watch->arena));
+    AG_TRY(diverged_ids(&diverged, watch));
+    for (size_t i = 0; i < watch->n_runs; i++) {
+        ag_watch_run *run = &watch->runs[i];
+        bool complete = ag_ids_have(&files, run->id);
+        known += complete;
+        if (complete)
+            run->status = ag_ids_have(&diverged, run->id) ? AG_RUN_DIVERGED : AG_RUN_DONE;
+        else
+            run->status = ag_ids_have(&failed, run->id) ? AG_RUN_FAILED : AG_RUN_PENDING;
+    }
+    watch->n_orphans = files.count - known;
+    return AG_OK;
+}
+
+static ag_status read_spooled(ag_watch *watch, const ag_places *places, bool planned)
+{
+    if (!planned) {
+        ag_text text;
+        ag_text_init(&text);
+        ag_status status = ag_read_whole(&text, places->grid);
+        if (status == AG_OK)
+            status = plan_from_grid(watch, text.data, text.length);
+        ag_text_deinit(&text);
+        AG_TRY(status);
+    }
+    return take_files(watch, places);
+}
+
+/* --- all of it */
+
+static ag_status read_events(ag_watch *watch, const ag_places *places)
+{
+    return ag_is_file(places->events) ? ag_read_whole(&watch->events, places->events) : AG_OK;
+}
+
+static ag_status read_runs(ag_watch *watch, const ag_places *places)
+{
+    bool planned = false;
+    ag_state state = AG_STATE_SPOOLED;
+    watch->n_runs = 0;
+    if (!ag_is_folder(places->runs))
+        AG_TRY(ag_state_of(&state, places));
+    if (state == AG_STATE_NONE)
+        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file", watch->path);
+    watch->packed = state == AG_STATE_PACKED;
+    AG_TRY(ag_plan_read(&planned, watch, places));
+    return watch->packed ? read_packed(watch, places, planned)
+                         : read_spooled(watch, places, planned);
+}
+
+static ag_status read_all(ag_watch *watch, const ag_places *places)
+{
+    AG_TRY(read_events(watch, places));
+    ag_owner_look(&watch->owner, places);
+    if (watch->owner.life == AG_LIFE_HERE || watch->owner.life == AG_LIFE_ELSEWHERE)
+        watch->live = ag_live_read(places, watch->owner.token, &watch->arena);
+    AG_TRY(read_runs(watch, places));
+    bool changed = !watch->packed && !ag_is_folder(places->runs); /* packed while we looked */
+    return changed ? read_runs(watch, places) : AG_OK;
+}
+
+ag_status ag_watch_open(ag_watch *watch, const char *path)
+{
+    ag_places *places = malloc(sizeof *places);
+    if (places == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    *watch = (ag_watch){.path = path, .experiment = ""};
+    ag_arena_init_growing(&watch->arena);
+    ag_text_init(&watch->events);
+    ag_status status = ag_places_of(places, path);
+    if (status == AG_OK)
+        status = read_all(watch, places);
+    if (status != AG_OK)
+        ag_watch_close(watch);
+    free(places);
+    return status;
+}
+
+void ag_watch_close(ag_watch *watch)
+{
+    ag_text_deinit(&watch->events);
+    ag_arena_deinit(&watch->arena);
+}
+
+const char *ag_watch_reason(ag_watch *watch, const ag_watch_run *run)
+{
+    ag_places places;
+    ag_failure failure;
+    if (run->reason != NULL)
+        return run->reason;
+    if (ag_places_of(&places, watch->path) != AG_OK ||
+        !ag_failure_read(&failure, run->id, places.failed, &watch->arena))
+        return "";
+    return failure.reason;
+}
+
+bool ag_watch_log(char *path, size_t size, const ag_watch *watch, const char *id)
+{
+    snprintf(path, size, "%s.d/logs/%s.log", watch->path, id);
+    return access(path, R_OK) == 0;
+}
+
+ag_status ag_watch_owner_read(ag_watch_owner *owner, const char *path)
+{
+    ag_places places;
+    AG_TRY(ag_places_of(&places, path));
+    if (access(places.results, F_OK) != 0 && !ag_is_folder(places.folder))
+        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file", path);
+    ag_owner_look(owner, &places);
+    return AG_OK;
+}
+
+ag_status ag_watch_ask_stop(const ag_watch_owner *owner, const char *path)
+{
+    ag_places places;
+    AG_TRY(ag_places_of(&places, path));
+    return ag_write_whole(places.stop, owner->token, strlen(owner->token));
+}

@@ -1,0 +1,162 @@
+#!/bin/sh
+# watch.sh ALTGRAD TRAIN PYTHON: altgrad status and altgrad stop beside an experiment that runs, was
+# stopped, was killed, failed in part, and is complete. A script in the place of altgrad-train holds
+# each run until the file "go" is there, and fails the one that "fail" names.
+set -u
+altgrad=$1
+train=$2
+python=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+mkdir bin
+cp "$altgrad" bin/altgrad
+cat > bin/altgrad-train <<END
+#!/bin/sh
+cat > in.\$\$
+for n in \$(seq 600); do [ -e go ] && break; sleep 0.1; done
+[ -e fail ] && grep -q "^{\"id\":\"\$(cat fail)" in.\$\$ && { echo "no such luck" >&2; exit 9; }
+exec "$train" "\$@" < in.\$\$
+END
+chmod +x bin/altgrad-train
+cat > few.yaml <<END
+altgrad: 1
+name: few
+model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
+data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
+train: {steps: 3, batch_size: 2}
+eval: {windows: 2}
+formats: [BF16, E4M3]
+seeds: 2
+run: {retries: 0}
+END
+
+failures=0
+complain() {
+    echo "FAILED: $*"
+    sed 's/^/    /' out
+    failures=$((failures + 1))
+}
+# expect CODE ARGUMENT...: what altgrad says goes to the file out
+expect() {
+    code=$1
+    shift
+    timeout 60 bin/altgrad "$@" > out 2>&1
+    got=$?
+    [ "$got" = "$code" ] || complain "altgrad $*: exit code $got, expected $code"
+}
+says() {
+    grep -q -e "$1" out || complain "the output lacks '$1'"
+}
+# wait_for FILE
+wait_for() {
+    for _ in $(seq 300); do
+        [ -e "$1" ] && return
+        sleep 0.1
+    done
+    complain "there is no $1"
+}
+begin() {
+    rm -f go
+    bin/altgrad run few.yaml -o out.h5 --progress plain > run.log 2>&1 &
+    pid=$!
+    wait_for out.h5.d/live.json
+}
+# ends CODE: of the run in the background
+ends() {
+    wait "$pid"
+    got=$?
+    [ "$got" = "$1" ] || complain "the run ends with exit code $got, expected $1"
+}
+json() {
+    "$python" -c "import json, sys; d = json.load(open('out')); sys.exit(not ($1))" ||
+        complain "not so: $1"
+}
+
+expect 2 status out.h5
+says "out.h5: there is no such results file"
+expect 2 stop out.h5
+expect 2 status
+expect 2 status --jason out.h5
+expect 2 stop --later out.h5
+expect 0 status --help
+says "example:"
+expect 0 stop --help
+says "example:"
+
+# while it runs: by a signal on this host
+begin
+expect 75 status out.h5
+says "^runs  *4: 0 done, 0 failed, 4 pending"
+says "pid $pid"
+expect 75 status out.h5 --json
+json "d['runs']['total'] == 4 and d['owner']['pid'] == $pid and d['owner']['life'] == 'alive'"
+json "d['live']['ranks'] == 1 and not d['live']['stopping'] and d['exit_code'] == 75"
+expect 0 stop out.h5 --wait
+says "sent SIGUSR1 to pid $pid"
+says "pid $pid on host .* has ended"
+ends 75
+expect 75 status out.h5
+says "nobody: it is not running"
+says "drained"
+expect 0 stop out.h5
+says "nobody writes it"
+
+# as from another host: by a request, which the next owner does not obey
+begin
+cp out.h5.d/owner owner
+sed -i 's/^host .*/host elsewhere/' out.h5.d/owner
+expect 0 stop out.h5
+says "left a request for pid $pid on host elsewhere"
+cp owner out.h5.d/owner # or the child that publishes would not know it
+ends 75
+[ -e out.h5.d/stop ] || complain "no request was left"
+begin
+[ -e out.h5.d/stop ] && complain "the request to an earlier owner is still there"
+
+# killed: its last word is not taken for the present
+kill -KILL "$pid"
+wait "$pid" 2> /dev/null
+expect 75 status out.h5
+says "it was killed"
+expect 75 status out.h5 --json
+json "d['owner']['life'] == 'dead' and d['live'] is None"
+expect 0 stop out.h5 --wait
+says "was killed"
+
+# a failure: its reason, its log, exit code 1; spooled, then packed
+touch go
+bin/altgrad plan few.yaml --json | sed -n 's/^{"id":"\([0-9a-f]*\)".*/\1/p' | sed -n 2p > fail
+expect 1 run few.yaml -o out.h5 --progress none
+expect 1 status out.h5
+says "few: out.h5 (packed)"
+says "^runs  *4: 3 done, 1 failed, 0 pending"
+says "^$(cat fail)  .*: ended with exit code 9"
+says "log: out.h5.d/logs/$(cat fail).log"
+expect 1 status out.h5 --json
+json "d['failed'][0]['run'] == '$(cat fail)' and 'no such luck' in d['failed'][0]['reason']"
+json "d['runs'] == dict(total=4, done=3, diverged=0, failed=1, pending=0, running=0, other_shards=0, orphans=0)"
+
+# complete; and without anything beside it
+rm fail
+expect 0 run few.yaml -o out.h5 --progress none
+expect 0 status out.h5
+says "^runs  *4: 4 done, 0 failed, 0 pending"
+mkdir alone
+cp out.h5 alone/
+expect 0 status alone/out.h5
+says "^few: .*packed"
+says "^runs  *4: 4 done, 0 failed, 0 pending"
+
+# runs that the experiment no longer names; a run that diverges counts as done
+expect 0 run few.yaml -o out.h5 --progress none --set optimizer.lr=10 \
+    --set optimizer.warmup=0 --set stop.loss_ratio=1.001
+says "diverged"
+expect 0 status out.h5
+says "4 done (4 of them diverged), 0 failed, 0 pending; 4 that the experiment no longer names"
+
+# not ours
+echo nothing > foreign.h5
+expect 3 status foreign.h5
+says "not an HDF5 file"
+[ $failures = 0 ]
