@@ -7,6 +7,16 @@
 
 #include "base/status.h"
 
+/* Whether a launcher told this process that it is a rank. */
+bool ag_launcher_present(void);
+
+/* MPI_Init, with a warning first where srun may have been given the wrong --mpi. */
+void ag_launcher_start_mpi(void);
+
+/* AG_ERR_SYSTEM when MPI sees one rank although the launcher started several processes, which
+ * would each take themselves for the coordinator. */
+ag_status ag_launcher_check(int ranks);
+
 /* Naps that grow while nothing happens: a rank that waits must leave its core to a trainer. */
 typedef struct ag_backoff {
     double nap_s;

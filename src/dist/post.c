@@ -29,51 +29,20 @@ struct ag_post {
 
 /* --- ranks */
 
-static int variable_as_int(const char *name)
-{
-    const char *text = getenv(name);
-    return text != NULL ? atoi(text) : 0;
-}
-
-/* Variables by which Open MPI, MPICH, Slurm and PMIx tell a process that it is a rank. */
-static bool was_launched(void)
-{
-    static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE",
-                                        "PMIX_RANK"};
-    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
-        if (getenv(signs[i]) != NULL)
-            return true;
-    }
-    return false;
-}
-
-static ag_status check_launcher(const ag_post *post)
-{
-    int promised = variable_as_int("OMPI_COMM_WORLD_SIZE");
-    if (promised == 0)
-        promised = variable_as_int("PMI_SIZE");
-    if (post->ranks == 1 && promised > 1)
-        return ag_fail(AG_ERR_SYSTEM,
-                       "the launcher started %d ranks, but this program's MPI sees one: use the "
-                       "mpirun of the MPI library that altgrad was built with",
-                       promised);
-    return AG_OK;
-}
-
 ag_status ag_post_open(ag_post **out)
 {
     ag_post *post = calloc(1, sizeof *post);
     if (post == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     post->ranks = 1;
-    post->mpi = was_launched();
+    post->mpi = ag_launcher_present();
     prctl(PR_SET_TIMERSLACK, 1000); /* ns: the default rounds short naps up by 50 us */
     if (post->mpi) {
-        MPI_Init(NULL, NULL);
+        ag_launcher_start_mpi();
         MPI_Comm_rank(MPI_COMM_WORLD, &post->rank);
         MPI_Comm_size(MPI_COMM_WORLD, &post->ranks);
     }
-    ag_status status = check_launcher(post);
+    ag_status status = ag_launcher_check(post->ranks);
     if (status != AG_OK) {
         ag_post_close(post);
         return status;

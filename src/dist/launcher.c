@@ -1,0 +1,70 @@
+/* Who started this process: mpirun, srun, or nobody who would tell it of other ranks. */
+#include <mpi.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "dist_internal.h"
+
+static int variable_as_int(const char *name)
+{
+    const char *text = getenv(name);
+    return text != NULL ? atoi(text) : 0;
+}
+
+/* Variables by which Open MPI, MPICH, SLURM and PMIx tell a process that it is a rank. */
+bool ag_launcher_present(void)
+{
+    static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE",
+                                        "PMIX_RANK"};
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
+        if (getenv(signs[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Tasks of the srun that this process is one of; 0 without srun. SLURM_NTASKS does not tell: batch
+ * scripts have it too. */
+static int srun_tasks(void)
+{
+    return variable_as_int("SLURM_STEP_NUM_TASKS");
+}
+
+/* Few builds of Open MPI know PMI-1 and PMI-2, and without them MPI_Init ends the process by
+ * itself, in words that name no cure. */
+static void warn_of_old_pmi(void)
+{
+#ifdef OPEN_MPI
+    if (srun_tasks() > 1 && getenv("PMI_RANK") != NULL && getenv("PMIX_RANK") == NULL &&
+        variable_as_int("SLURM_PROCID") == 0)
+        ag_log(AG_LOG_WARNING, "srun speaks PMI-1 or PMI-2 here. Where MPI does not start: "
+                               "'srun --mpi=pmix', or mpirun instead of srun");
+#endif
+}
+
+void ag_launcher_start_mpi(void)
+{
+    warn_of_old_pmi();
+    MPI_Init(NULL, NULL);
+}
+
+ag_status ag_launcher_check(int ranks)
+{
+    int promised = variable_as_int("OMPI_COMM_WORLD_SIZE");
+    if (promised == 0)
+        promised = variable_as_int("PMI_SIZE");
+    if (ranks > 1 || promised == 1)
+        return AG_OK;
+    if (promised > 1)
+        return ag_fail(AG_ERR_SYSTEM,
+                       "the launcher started %d ranks, but this program's MPI sees one: use the "
+                       "mpirun of the MPI library that altgrad was built with",
+                       promised);
+    if (srun_tasks() > 1)
+        return ag_fail(AG_ERR_SYSTEM,
+                       "srun started %d tasks, but MPI knows of one only: use 'srun --mpi=pmix', "
+                       "or mpirun instead of srun. Where just one process is meant: srun -n 1, or "
+                       "unset SLURM_STEP_NUM_TASKS",
+                       srun_tasks());
+    return AG_OK;
+}
