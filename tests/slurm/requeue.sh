@@ -7,7 +7,7 @@
 . "$(dirname "$0")/support.sh" "${@:1:4}"
 how=$5
 options=(--)
-steps=400
+steps=250
 if [ "$how" = limited ]; then
     options=(--time=1 --signal=B:USR1@60 --)
     steps=2000

@@ -3,7 +3,7 @@
 set -euo pipefail
 export ALTGRAD=$1
 source_dir=$2 python=$3 mpirun=$4
-"$mpirun" --version | grep -q "Open MPI" || {
+[[ $("$mpirun" --version) =~ Open\ ?(MPI|RTE) ]] || {
     echo "these jobs are written for Open MPI, but $mpirun is another"
     exit 77
 }
