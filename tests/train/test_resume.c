@@ -101,14 +101,14 @@ static void accumulating(tiny *t)
     t->run.output.weights = AG_WEIGHTS_INITIAL_FINAL;
 }
 
-/* Scales that lag behind and a format with NaN beyond its range: some steps are skipped. */
+/* Scales that lag behind and a format with NaN beyond its range: about every other step is skipped,
+ * so that steps and updates differ. */
 static void skipping(tiny *t)
 {
     ag_scheme scheme = scaled("e4m3", AG_AMAX_DELAYED);
     scheme.history = 1;
     scheme.overflow = AG_OVERFLOW_SPECIAL;
-    tiny_quantise(t, AG_ROLE_INPUT, scheme);
-    t->run.optimizer.lr = 0.1;
+    tiny_quantise(t, AG_ROLE_WEIGHT, scheme);
     t->run.stop.on_nonfinite = AG_NONFINITE_SKIP;
 }
 
@@ -243,11 +243,11 @@ static void test_interrupted_anywhere(void **state)
 static void test_scenarios_are_what_they_say(void **state)
 {
     (void)state;
-    int64_t skipped = 0;
+    int updates_after_skips = 0;
     undisturbed(skipping);
-    for (int64_t i = 0; i < s_a.record.steps; i++)
-        skipped += s_a.record.skipped[i];
-    assert_true(skipped > 0 && skipped < s_a.record.steps);
+    for (int64_t i = 1; i < s_a.record.steps; i++)
+        updates_after_skips += s_a.record.skipped[i - 1] && !s_a.record.skipped[i];
+    assert_true(updates_after_skips >= 2);
     tiny_end(&s_a);
     undisturbed(diverging);
     assert_int_equal(s_a.record.outcome, AG_OUTCOME_DIVERGED);
