@@ -30,6 +30,14 @@ int ag_cmd_summary(int argc, char **argv);
  * ".h5". NULL when memory runs out. */
 const char *ag_app_results_path(const char *option, const ag_grid *grid, ag_arena *arena);
 
+/* Takes the place of a closed standard input, output or error, so that no file that is opened later
+ * gets its number and a message is written into it; reading or writing there still fails. First. */
+void ag_app_hold_streams(void);
+
+/* Output that did not reach its place (a full disk, a closed pipe) is a failure of any command.
+ * Returns the exit code, which was `code`. Last. */
+int ag_app_close_output(int code);
+
 /* Prints the recorded error message, if any, and returns the exit code of `status`. */
 int ag_app_exit(ag_status status);
 

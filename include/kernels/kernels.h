@@ -185,10 +185,12 @@ typedef struct ag_kernels {
 extern const ag_kernels ag_kernels_ref;
 extern const ag_kernels ag_kernels_fast;
 
-/* What the products of ag_kernels_fast run on: "OpenBLAS 0.3.21 SkylakeX". Borrowed. */
+/* What the products of ag_kernels_fast run on: "OpenBLAS 0.3.21 SkylakeX", or "no BLAS" in a build
+ * without it. Their bits differ from one to the other. Borrowed. */
 const char *ag_kernels_blas(void);
 
-/* Holds the BLAS library to one thread; a second one changes bits. Call it once, first. */
+/* Holds the BLAS library, if there is one, to one thread; a second one changes bits. Call it once,
+ * first. */
 void ag_kernels_init(void);
 
 #endif

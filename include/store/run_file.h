@@ -7,12 +7,17 @@
 #include "base/status.h"
 #include "store/record.h"
 
-/* Writes a run file at `path` (overwritten). */
+/* Writes a run file at `path`: whole under that name, or not there. One that was there is
+ * replaced. */
 ag_status ag_run_file_write(const char *path, const ag_record *record);
 
 /* Writes a run file into the open descriptor `fd`, from its start, through an unlinked temporary in
  * /dev/shm (TMPDIR where that is missing or too small). */
 ag_status ag_run_file_write_fd(int fd, const ag_record *record);
+
+/* Whether the two above could write there, as far as that can be known beforehand. */
+ag_status ag_run_file_check(const char *path);
+ag_status ag_run_file_check_fd(int fd);
 
 /* The weights of run `id` (or the only run where `id` is "") of a results file or run file, into
  * weights [tensors->total]. AG_ERR_INPUT when a tensor is missing or has another shape; AG_ERR_FILE

@@ -1,6 +1,11 @@
 /* What every subcommand does alike: where results lie, how a failure is told, its exit code. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "app/commands.h"
 #include "base/log.h"
@@ -11,6 +16,25 @@ const char *ag_app_results_path(const char *option, const ag_grid *grid, ag_aren
         return option;
     const char *said = grid->runs[0].output.file;
     return said[0] != '\0' ? said : ag_arena_printf(arena, "%s.h5", grid->name);
+}
+
+void ag_app_hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        bool is_closed = fcntl(fd, F_GETFD) < 0 && errno == EBADF;
+        if (is_closed) /* open() returns the lowest free number: this one */
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
+int ag_app_close_output(int code)
+{
+    bool lost = ferror(stdout) != 0 || fflush(stdout) != 0;
+    lost |= fclose(stdout) != 0;
+    if (!lost || code != AG_EXIT_OK)
+        return code;
+    ag_log(AG_LOG_ERROR, "cannot write to standard output: %s", strerror(errno));
+    return AG_EXIT_SYSTEM;
 }
 
 int ag_app_exit(ag_status status)

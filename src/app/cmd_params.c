@@ -210,6 +210,8 @@ int ag_cmd_params(int argc, char **argv)
         else
             asked = argv[i];
     }
+    if (asked != NULL && asked[0] == '\0')
+        return ag_app_usage("params", "an empty name is no section or key");
     ag_arena arena;
     table rows;
     ag_status status = AG_OK;

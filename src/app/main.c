@@ -1,6 +1,4 @@
 /* altgrad: a table of subcommands. */
-#include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,19 +49,9 @@ static int unknown_command(const char *name)
     return AG_EXIT_INPUT;
 }
 
-/* Output that did not reach its place (a full disk, a closed pipe) is a failure of any command. */
-static int close_output(int code)
-{
-    bool lost = ferror(stdout) != 0 || fflush(stdout) != 0;
-    lost |= fclose(stdout) != 0 && errno != EBADF; /* EBADF: there never was an output */
-    if (!lost || code != AG_EXIT_OK)
-        return code;
-    ag_log(AG_LOG_ERROR, "cannot write to standard output: %s", strerror(errno));
-    return AG_EXIT_SYSTEM;
-}
-
 int main(int argc, char **argv)
 {
+    ag_app_hold_streams();
     if (argc < 2) {
         print_help(stderr);
         return AG_EXIT_INPUT;
@@ -71,15 +59,15 @@ int main(int argc, char **argv)
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
-        return close_output(AG_EXIT_OK);
+        return ag_app_close_output(AG_EXIT_OK);
     }
     if (strcmp(name, "--version") == 0) {
         puts("altgrad " ALTGRAD_VERSION);
-        return close_output(AG_EXIT_OK);
+        return ag_app_close_output(AG_EXIT_OK);
     }
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (s_commands[i].run != NULL && strcmp(s_commands[i].name, name) == 0)
-            return close_output(s_commands[i].run(argc - 1, argv + 1));
+            return ag_app_close_output(s_commands[i].run(argc - 1, argv + 1));
     }
     return unknown_command(name);
 }

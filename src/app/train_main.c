@@ -62,6 +62,7 @@ typedef struct options {
 /* What one run needs, from the assignment to the record. */
 typedef struct train_job {
     options options;
+    char default_output[AG_ID_LENGTH + sizeof ".h5"];
     ag_text assignment;
     ag_arena texts; /* strings and layers of `run` */
     ag_run run;
@@ -305,6 +306,9 @@ static ag_status read_assignment(train_job *job)
         return ag_fail_errno("standard input");
     if (job->assignment.failed)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for the assignment");
+    if (job->assignment.length == 0)
+        return ag_fail(AG_ERR_INPUT, "standard input is empty, but an assignment is expected there "
+                                     "(altgrad-train --help has an example)");
     return ag_run_from_assignment(&job->run, job->assignment.data, job->assignment.length,
                                   &job->texts);
 }
@@ -389,18 +393,28 @@ static void describe_machine(train_job *job)
     snprintf(timing->build, sizeof timing->build, "%s", ALTGRAD_VERSION);
 }
 
+/* Before the training, whose hours would be lost for a wrong path. */
+static ag_status check_output(train_job *job)
+{
+    options *asked = &job->options;
+    if (asked->result_fd >= 0)
+        return ag_run_file_check_fd(asked->result_fd);
+    if (asked->output == NULL) {
+        snprintf(job->default_output, sizeof job->default_output, "%s.h5", job->run.id);
+        asked->output = job->default_output;
+    }
+    return ag_run_file_check(asked->output);
+}
+
 static ag_status write_result(train_job *job)
 {
-    char name[AG_ID_LENGTH + sizeof ".h5"];
-    snprintf(name, sizeof name, "%s.h5", job->run.id);
-    const char *path = job->options.output != NULL ? job->options.output : name;
+    const options *asked = &job->options;
+    bool to_fd = asked->result_fd >= 0;
     describe_machine(job);
-    if (job->options.result_fd >= 0) {
-        print_end(job, NULL);
-        return ag_run_file_write_fd(job->options.result_fd, &job->record);
-    }
-    print_end(job, path);
-    return ag_run_file_write(path, &job->record);
+    AG_TRY(to_fd ? ag_run_file_write_fd(asked->result_fd, &job->record)
+                 : ag_run_file_write(asked->output, &job->record));
+    print_end(job, to_fd ? NULL : asked->output);
+    return AG_OK;
 }
 
 static ag_status do_job(train_job *job)
@@ -409,6 +423,7 @@ static ag_status do_job(train_job *job)
         return ag_fail(AG_ERR_SYSTEM, "process %ld, which was to be followed, is not the parent",
                        job->options.parent);
     AG_TRY(read_assignment(job));
+    AG_TRY(check_output(job));
     AG_TRY(open_corpus(job));
     AG_TRY(read_init(job));
     AG_TRY(train(job));
@@ -427,6 +442,7 @@ static void release(train_job *job)
 int main(int argc, char **argv)
 {
     train_job job = {0};
+    ag_app_hold_streams();
     ag_log_program("altgrad-train");
     ag_kernels_init();
     listen_for_signals();
@@ -436,7 +452,7 @@ int main(int argc, char **argv)
     ag_status status = parse_options(&job.options, argc, argv);
     if (status == AG_OK && job.options.help) {
         fputs(s_help, stdout);
-        return AG_EXIT_OK;
+        return ag_app_close_output(AG_EXIT_OK);
     }
     if (status == AG_OK)
         status = do_job(&job);

@@ -46,9 +46,11 @@ static ag_status find_axis(size_t *found, const ag_grid *grid, const char *name,
     for (size_t a = 0; a < count; a++)
         names[a] = grid->axes[a].name;
     const char *nearest = ag_nearest_word(copy, names, count);
-    return ag_fail(AG_ERR_INPUT, "the grid has no axis '%s'%s%s%s", copy,
-                   nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
-                   nearest != NULL ? "'?" : "");
+    if (nearest != NULL)
+        return ag_fail(AG_ERR_INPUT, "the grid has no axis '%s'; did you mean '%s'?", copy,
+                       nearest);
+    return ag_fail(AG_ERR_INPUT, "the grid has no axis '%s' ('altgrad plan FILE' lists its axes)",
+                   copy);
 }
 
 static ag_status no_value(const ag_grid *grid, size_t axis, const char *text, size_t length)

@@ -70,6 +70,8 @@ ag_status ag_source_read(ag_source *source, const char *path, ag_findings *findi
     *source = (ag_source){.name = ag_arena_strdup(findings->arena, path), .text = ""};
     if (source->name == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    if (path[0] == '\0')
+        return ag_fail(AG_ERR_INPUT, "the experiment file has no name");
     FILE *file = fopen(path, "rbe");
     if (file == NULL)
         return ag_fail(AG_ERR_INPUT, "cannot open the experiment file %s: %s", path,

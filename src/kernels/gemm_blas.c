@@ -4,21 +4,21 @@
 #include <cblas.h>
 #include <stdio.h>
 
-void ag_gemm_nt_blas(float *restrict c, const float *a, const float *b, size_t M, size_t N,
+void ag_gemm_nt_fast(float *restrict c, const float *a, const float *b, size_t M, size_t N,
                      size_t K)
 {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)M, (blasint)N, (blasint)K, 1, a,
                 (blasint)K, b, (blasint)K, 0, c, (blasint)N);
 }
 
-void ag_gemm_nn_blas(float *restrict c, const float *a, const float *b, size_t M, size_t N,
+void ag_gemm_nn_fast(float *restrict c, const float *a, const float *b, size_t M, size_t N,
                      size_t K)
 {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)M, (blasint)N, (blasint)K, 1, a,
                 (blasint)K, b, (blasint)N, 0, c, (blasint)N);
 }
 
-void ag_gemm_tn_blas(float *restrict c, const float *a, const float *b, size_t M, size_t N,
+void ag_gemm_tn_fast(float *restrict c, const float *a, const float *b, size_t M, size_t N,
                      size_t K)
 {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)M, (blasint)N, (blasint)K, 1, a,

@@ -38,9 +38,9 @@ const ag_kernels ag_kernels_ref = {
 
 const ag_kernels ag_kernels_fast = {
     .name = "fast",
-    .gemm_nt = ag_gemm_nt_blas,
-    .gemm_nn = ag_gemm_nn_blas,
-    .gemm_tn = ag_gemm_tn_blas,
+    .gemm_nt = ag_gemm_nt_fast,
+    .gemm_nn = ag_gemm_nn_fast,
+    .gemm_tn = ag_gemm_tn_fast,
     .amax = ag_amax_fast,
     .round_bf16 = ag_round_bf16_fast,
     .quantize = ag_quantize_fast,

@@ -16,9 +16,9 @@
 #define AG_CLONES
 #endif
 
-ag_gemm_nt_fn ag_gemm_nt_ref, ag_gemm_nt_blas;
-ag_gemm_nn_fn ag_gemm_nn_ref, ag_gemm_nn_blas;
-ag_gemm_tn_fn ag_gemm_tn_ref, ag_gemm_tn_blas;
+ag_gemm_nt_fn ag_gemm_nt_ref, ag_gemm_nt_fast;
+ag_gemm_nn_fn ag_gemm_nn_ref, ag_gemm_nn_fast;
+ag_gemm_tn_fn ag_gemm_tn_ref, ag_gemm_tn_fast;
 ag_amax_fn ag_amax_ref, ag_amax_fast;
 ag_round_bf16_fn ag_round_bf16_ref, ag_round_bf16_fast;
 ag_quantize_fn ag_quantize_ref, ag_quantize_fast;

@@ -20,13 +20,21 @@ ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *
     return AG_OK;
 }
 
-static void folder_of(char folder[AG_PATH_SIZE], const char *path)
+void ag_folder_of(char folder[AG_PATH_SIZE], const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (slash == NULL)
         snprintf(folder, AG_PATH_SIZE, ".");
     else
         snprintf(folder, AG_PATH_SIZE, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+ag_status ag_temporary_path(char temporary[AG_PATH_SIZE], const char *path)
+{
+    int length = snprintf(temporary, AG_PATH_SIZE, "%s" AG_TEMPORARY, path);
+    if (length < 0 || length >= AG_PATH_SIZE)
+        return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", path);
+    return AG_OK;
 }
 
 /* Some file systems cannot sync a folder; their renames are as safe as they get. */
@@ -54,7 +62,7 @@ ag_status ag_sync_file(const char *path)
 ag_status ag_rename_synced(const char *from, const char *to)
 {
     char folder[AG_PATH_SIZE];
-    folder_of(folder, to);
+    ag_folder_of(folder, to);
     if (rename(from, to) != 0)
         return ag_fail_errno("cannot rename %s to %s", from, to);
     return ag_sync_folder(folder);
@@ -92,9 +100,7 @@ static ag_status write_all(int fd, const char *path, const ag_piece *pieces, siz
 ag_status ag_write_pieces(const char *path, const ag_piece *pieces, size_t count)
 {
     char temporary[AG_PATH_SIZE];
-    int length = snprintf(temporary, sizeof temporary, "%s" AG_TEMPORARY, path);
-    if (length < 0 || length >= AG_PATH_SIZE)
-        return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", path);
+    AG_TRY(ag_temporary_path(temporary, path));
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return ag_fail_errno("cannot create %s", temporary);
@@ -150,7 +156,7 @@ ag_status ag_make_folders(const char *path)
 ag_status ag_make_parent(const char *path)
 {
     char folder[AG_PATH_SIZE];
-    folder_of(folder, path);
+    ag_folder_of(folder, path);
     return ag_make_folders(folder);
 }
 

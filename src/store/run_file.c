@@ -218,7 +218,7 @@ static ag_status make_tensor_rows(writer *w)
     return AG_OK;
 }
 
-ag_status ag_run_file_write(const char *path, const ag_record *record)
+static ag_status write_at(const char *path, const ag_record *record)
 {
     writer w = {.record = record, .run = H5I_INVALID_HID};
     ag_arena_init_growing(&w.arena);
@@ -231,6 +231,38 @@ ag_status ag_run_file_write(const char *path, const ag_record *record)
     }
     ag_arena_deinit(&w.arena);
     return status;
+}
+
+/* --- can it be written? */
+
+ag_status ag_run_file_check(const char *path)
+{
+    char folder[AG_PATH_SIZE];
+    struct stat facts;
+    if (path[0] == '\0')
+        return ag_fail(AG_ERR_INPUT, "the run file has no name");
+    AG_TRY(ag_temporary_path(folder, path));
+    ag_folder_of(folder, path);
+    if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode))
+        return ag_fail(AG_ERR_INPUT, "%s is %s; a run file needs a path of its own", path,
+                       S_ISDIR(facts.st_mode) ? "a folder" : "no regular file");
+    if (access(folder, W_OK | X_OK) != 0)
+        return ag_fail_errno("cannot write the run file %s", path);
+    return AG_OK;
+}
+
+ag_status ag_run_file_check_fd(int fd)
+{
+    struct stat facts;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fstat(fd, &facts) != 0)
+        return ag_fail_errno("descriptor %d, which is to take the run file", fd);
+    if (!S_ISREG(facts.st_mode) || (flags & O_ACCMODE) == O_RDONLY)
+        return ag_fail(AG_ERR_INPUT,
+                       "descriptor %d is to take the run file, but is no regular file open for "
+                       "writing",
+                       fd);
+    return AG_OK;
 }
 
 /* --- through a temporary */
@@ -293,7 +325,7 @@ ag_status ag_run_file_write_fd(int fd, const ag_record *record)
     char path[4096];
     int from = -1;
     AG_TRY(make_temporary(path, sizeof path, expected_bytes(record)));
-    ag_status status = ag_run_file_write(path, record);
+    ag_status status = write_at(path, record);
     if (status != AG_OK)
         goto cleanup;
     from = open(path, O_RDONLY | O_CLOEXEC);
@@ -302,5 +334,23 @@ cleanup:
     if (from >= 0)
         close(from);
     unlink(path);
+    return status;
+}
+
+ag_status ag_run_file_write(const char *path, const ag_record *record)
+{
+    char part[AG_PATH_SIZE];
+    AG_TRY(ag_temporary_path(part, path));
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return ag_fail_errno("cannot create %s", part);
+    ag_status status = ag_run_file_write_fd(fd, record);
+    if (status == AG_OK && fsync(fd) != 0)
+        status = ag_fail_errno("cannot write %s", part);
+    close(fd);
+    if (status == AG_OK)
+        status = ag_rename_synced(part, path);
+    if (status != AG_OK)
+        unlink(part);
     return status;
 }

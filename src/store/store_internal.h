@@ -178,6 +178,9 @@ ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *
 ag_status ag_write_whole(const char *path, const void *bytes, size_t size);
 ag_status ag_write_pieces(const char *path, const ag_piece *pieces, size_t count);
 ag_status ag_read_whole(ag_text *text, const char *path);
+/* path + AG_TEMPORARY */
+ag_status ag_temporary_path(char temporary[AG_PATH_SIZE], const char *path);
+void ag_folder_of(char folder[AG_PATH_SIZE], const char *path);
 ag_status ag_rename_synced(const char *from, const char *to);
 ag_status ag_sync_file(const char *path);
 ag_status ag_sync_folder(const char *folder);

@@ -56,12 +56,12 @@ static void take_index(ag_watch *watch, ag_table *index)
 {
     const index_row *rows = index->rows;
     size_t known = 0;
-    if (index->rows != NULL)
-        qsort(index->rows, index->n_rows, sizeof *rows, by_id);
+    if (rows == NULL || watch->runs == NULL)
+        return;
+    qsort(index->rows, index->n_rows, sizeof *rows, by_id);
     for (size_t i = 0; i < watch->n_runs; i++) {
         ag_watch_run *run = &watch->runs[i];
-        const index_row *row =
-            rows != NULL ? bsearch(run->id, rows, index->n_rows, sizeof *rows, by_id) : NULL;
+        const index_row *row = bsearch(run->id, rows, index->n_rows, sizeof *rows, by_id);
         run->status = AG_RUN_PENDING;
         if (row == NULL)
             continue;

@@ -82,7 +82,7 @@ static void quantise(ag_operand *operand, float *out, const ag_source *source, c
         operand->k->quantize(out, source->x, source->count, format, scale, scheme->overflow);
     }
     operand->values = out;
-    operand->factor = ldexpf(1.0f / scale, format->exponent == 8 ? 0 : format->emax);
+    operand->factor = 1.0f / scale / ag_operand_shift(format);
 }
 
 void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)

@@ -1,0 +1,111 @@
+#!/bin/sh
+# command_lines.sh ALTGRAD TRAIN: command lines, files and streams that are wrong. Each gives its exit
+# code and a message, and leaves nothing behind.
+set -u
+altgrad=$1
+train=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+mkdir folder
+: > empty
+printf 'no YAML, no HDF5\377\n' > text
+cat > few.yaml <<END
+altgrad: 1
+name: few
+model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
+data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
+train: {steps: 3, batch_size: 2}
+eval: {windows: 2}
+seeds: 1
+END
+"$altgrad" plan few.yaml --json | sed -n 2p > run.json # a run a line
+"$altgrad" run few.yaml -o few.h5 --progress none > summary.txt 2>&1
+head -c 3000 few.h5 > cut.h5
+files() {
+    find . ! -name out ! -name err | sort
+}
+before=$(files)
+
+failures=0
+# code | a part of the message | command
+while IFS='|' read -r code message command; do
+    timeout 60 sh -c "$command" > out 2> err < /dev/null
+    got=$?
+    left=$(files)
+    if [ "$got" != "$code" ] || ! grep -q -F -- "$message" err || [ "$left" != "$before" ]; then
+        echo "FAILED: $command: exit code $got, expected $code and '$message'"
+        sed 's/^/    /' err
+        echo "$left" | grep -v -x -F "$before" | sed 's/^/    left behind: /'
+        failures=$((failures + 1))
+    fi
+done <<END
+2|usage: altgrad|$altgrad
+2|did you mean 'plan'|$altgrad plam
+2|which experiment file|$altgrad plan
+2|has no name|$altgrad plan ''
+2|there is no option '--layer-cake'|$altgrad plan few.yaml --layer-cake
+2|--set needs a value|$altgrad plan few.yaml --set
+2|is a directory|$altgrad plan folder
+2|No such file|$altgrad plan missing.yaml
+2|is empty|$altgrad plan empty
+2|UTF-8|$altgrad plan text
+2|at most 1048576 bytes|$altgrad plan /dev/zero
+2|no axis 'shoe'|$altgrad plan few.yaml --only shoe=1
+2|from 1 on|$altgrad plan few.yaml --ranks 0
+3|standard output|$altgrad plan few.yaml > /dev/full
+3|standard output|$altgrad plan few.yaml --json > /dev/full
+3|standard output|$altgrad plan --help >&-
+2|which experiment file|$altgrad run
+2|is a directory|$altgrad run folder
+2|takes auto, tty, plain or none|$altgrad run few.yaml --progress loud
+3|not an HDF5 file; it is left|$altgrad run few.yaml -o text
+3|a damaged HDF5 file; it is left|$altgrad run few.yaml -o cut.h5
+3|text/few.h5|$altgrad run few.yaml -o text/few.h5
+3|/proc/few.h5|$altgrad run few.yaml -o /proc/few.h5
+2|which results file|$altgrad summary
+2|no such results file|$altgrad summary missing.h5
+3|not an HDF5 file|$altgrad summary folder
+3|not an HDF5 file|$altgrad summary empty
+3|a damaged HDF5 file|$altgrad summary cut.h5
+2|there is no metric 'mood'|$altgrad summary few.h5 --metric mood
+3|standard output|$altgrad summary few.h5 > /dev/full
+2|which results file|$altgrad pack
+3|a damaged HDF5 file|$altgrad pack cut.h5
+2|no section or key|$altgrad params ''
+2|there is no format|$altgrad formats ''
+2|which format|$altgrad quantize
+2|--scale: 'nan'|$altgrad quantize E4M3 --scale nan
+2|no multiple of 4|printf abc | $altgrad quantize E4M3
+3|standard input|$altgrad quantize E4M3 <&-
+3|standard input|$altgrad quantize E4M3 < folder
+3|standard output|head -c 99999 /dev/zero | $altgrad quantize E4M3 > /dev/full
+3|standard output|$train --help > /dev/full
+2|is empty|$train
+3|standard input|$train <&-
+2|unexpected argument|$train run.json
+2|no JSON|$train < text
+2|no JSON|head -c 100 run.json | $train
+2|no JSON|cat run.json run.json | $train
+2|expected|sed 's/"n_embd":16/"n_embd":-1/' run.json | $train
+2|id|sed 's/"n_embd":16/"n_embd":32/' run.json | $train
+2|is a folder|$train -o folder < run.json
+2|no regular file|$train -o /dev/full < run.json
+3|missing/x.h5|$train -o missing/x.h5 < run.json
+2|has no name|$train -o '' < run.json
+3|descriptor 9|$train --result-fd 9 < run.json
+2|descriptor 9|$train --result-fd 9 9> /dev/full < run.json
+END
+
+# closed streams: a message must not land in the results
+"$train" -o closed.h5 < run.json >&- 2>&-
+"$altgrad" run few.yaml -o again.h5 <&- >&- 2>&-
+for file in closed.h5 again.h5; do
+    "$altgrad" summary "$file" > out 2>&1
+    grep -q -e 'uniform' -e "'altgrad-run', not 'altgrad-results'" out || {
+        echo "FAILED: $file is damaged by closed streams"
+        sed 's/^/    /' out
+        failures=$((failures + 1))
+    }
+done
+[ $failures = 0 ]
