@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/bits.h"
 #include "base/status.h"
 
 /* Fails with the recorded message unless the call succeeds. */
@@ -32,16 +33,12 @@
 
 static inline uint32_t bits_of(float value)
 {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
+    return ag_float_bits(value);
 }
 
 static inline float float_of(uint32_t bits)
 {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return ag_bits_float(bits);
 }
 
 #endif

@@ -4,7 +4,8 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "base/bits.h"
 
 /* ln 2 and pi / 2 in parts: the leading ones have so few bits that k * part is exact for every k
  * the reduction can meet (11 bits for ln 2, 20 bits for pi / 2). */
@@ -14,24 +15,10 @@ static const double HALF_PI_1 = 0x1.921fb544p+0;
 static const double HALF_PI_2 = 0x1.0b4611a6p-34;
 static const double HALF_PI_3 = 0x1.3198a2e037073p-69;
 
-static double from_bits(uint64_t bits)
-{
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint64_t to_bits(double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 /* 2^k, -1022 <= k <= 1023 */
 static double power_of_two(int k)
 {
-    return from_bits((uint64_t)(k + 1023) << 52);
+    return ag_bits_double((uint64_t)(k + 1023) << 52);
 }
 
 /* coefficients[0] + coefficients[1] * x + ... by Horner's rule */
@@ -88,9 +75,9 @@ double ag_ln(double x)
         e = -54;
     }
     /* x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt(2): the mantissa's bits carry into the exponent */
-    uint64_t bits = to_bits(x) - 0x3fe6a09e667f3bcdu;
+    uint64_t bits = ag_double_bits(x) - 0x3fe6a09e667f3bcdu;
     e += (int)((int64_t)bits >> 52);
-    double f = from_bits((bits & 0xfffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1;
+    double f = ag_bits_double((bits & 0xfffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1;
 
     /* log(1 + f) = 2 atanh(s) = f - (f^2/2 - s (f^2/2 + R)), R = s^2 (2/3 + s^2 (2/5 + ...)) */
     static const double taylor[] = {2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11,

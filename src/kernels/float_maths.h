@@ -6,21 +6,8 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
-static inline uint32_t float_to_bits(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline float float_from_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
+#include "base/bits.h"
 
 /* exp(x) within 1.2e-7 of its value for -87.33 <= x <= 88.37; 0 below, exp(88.37) above. */
 static inline float float_exp(float x)
@@ -40,7 +27,7 @@ static inline float float_exp(float x)
     tail = tail * r + 0.5f;
     float mantissa = 1 + (r + r * r * tail);
     /* the low bits of `shifted` hold k */
-    float value = mantissa * float_from_bits((float_to_bits(shifted) + 127) << 23);
+    float value = mantissa * ag_bits_float((ag_float_bits(shifted) + 127) << 23);
     return x < lowest ? 0 : value;
 }
 

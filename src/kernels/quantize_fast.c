@@ -56,13 +56,13 @@ INLINE float finish(uint32_t rounded, uint32_t bits, const grid *g)
     uint32_t value = rounded > g->max ? g->overflow : rounded;
     value = magnitude > INFINITE ? NOT_A_NUMBER : value;
     value |= value > INFINITE ? 0 : bits & SIGN;
-    return float_from_bits(value) * g->shift;
+    return ag_bits_float(value) * g->shift;
 }
 
 INLINE uint32_t nearest_subnormal(uint32_t magnitude, const grid *g)
 {
-    float whole = float_from_bits(magnitude) + g->rounder;
-    return float_to_bits(whole - g->rounder);
+    float whole = ag_bits_float(magnitude) + g->rounder;
+    return ag_float_bits(whole - g->rounder);
 }
 
 INLINE uint32_t nearest_normal(uint32_t magnitude, const grid *g)
@@ -75,7 +75,7 @@ INLINE uint32_t nearest_normal(uint32_t magnitude, const grid *g)
 INLINE void quantize_integers(float *out, const float *x, size_t count, float scale, const grid *g)
 {
     for (size_t i = 0; i < count; i++) {
-        uint32_t bits = float_to_bits(x[i] * scale);
+        uint32_t bits = ag_float_bits(x[i] * scale);
         out[i] = finish(nearest_subnormal(bits & ~SIGN, g), bits, g);
     }
 }
@@ -83,7 +83,7 @@ INLINE void quantize_integers(float *out, const float *x, size_t count, float sc
 INLINE void quantize_floats(float *out, const float *x, size_t count, float scale, const grid *g)
 {
     for (size_t i = 0; i < count; i++) {
-        uint32_t bits = float_to_bits(x[i] * scale);
+        uint32_t bits = ag_float_bits(x[i] * scale);
         uint32_t magnitude = bits & ~SIGN;
         uint32_t normal = nearest_normal(magnitude, g);
         uint32_t subnormal = nearest_subnormal(magnitude, g);
@@ -124,12 +124,12 @@ INLINE uint32_t stochastic_subnormal(uint32_t magnitude, uint32_t random, const 
     t = t > 63 ? 63 : t;
     uint64_t steps = (uint64_t)mantissa << 32 >> t;
     float value = (float)(int32_t)((steps + random) >> 32) * g->step;
-    return magnitude >= g->subnormal_end ? INFINITE : float_to_bits(value);
+    return magnitude >= g->subnormal_end ? INFINITE : ag_float_bits(value);
 }
 
 INLINE float stochastic(float y, uint32_t random, const grid *g)
 {
-    uint32_t bits = float_to_bits(y);
+    uint32_t bits = ag_float_bits(y);
     uint32_t magnitude = bits & ~SIGN;
     uint32_t subnormal = stochastic_subnormal(magnitude, random, g);
     uint32_t normal = (magnitude + (random >> (32 - g->cut))) & ~((1u << g->cut) - 1);

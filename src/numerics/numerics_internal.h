@@ -2,8 +2,7 @@
 #ifndef AG_NUMERICS_INTERNAL_H
 #define AG_NUMERICS_INTERNAL_H
 
-#include <string.h>
-
+#include "base/bits.h"
 #include "numerics/format.h"
 
 enum {
@@ -15,20 +14,6 @@ enum {
 static const uint32_t s_sign_bit = 0x80000000u;
 static const uint32_t s_inf_bits = 0x7f800000u;
 static const uint32_t s_nan_bits = 0x7fc00000u;
-
-static inline uint32_t ag_float_bits(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline float ag_bits_float(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 /* The float32 bits of the finite magnitude with code `code`. */
 uint32_t ag_format_magnitude(const ag_format *format, uint32_t code);
