@@ -5,6 +5,7 @@
  *           /grid.json     the experiment's grid and facts, so that packing needs no YAML
  *           /runs/<id>.h5  one file a completed run: present = complete
  *           /logs/<id>.log the log of the newest attempt
+ *           /checkpoints/<id> where an unfinished run goes on; its trainer writes it
  *           /events.jsonl  what happened, for people; never needed to recover results
  *
  * Two states: spooled (the weights are in the run files) and packed (OUT.h5 holds everything). */
@@ -66,8 +67,12 @@ ag_status ag_store_forget(ag_store *store, const char *id);
  * without braces, or "". */
 ag_status ag_store_event(ag_store *store, const char *event, const char *members);
 
-/* Path of a run's log file; borrowed until the next call. */
+/* Paths of a run's log file and checkpoint; borrowed until the next call of either. */
 const char *ag_store_log_path(ag_store *store, const char *id);
+const char *ag_store_checkpoint_path(ag_store *store, const char *id);
+
+/* Removes the checkpoint of a run that is complete, where one was left; ag_store_put does too. */
+void ag_store_forget_checkpoint(ag_store *store, const char *id);
 
 /* The work of publishing and packing needs libhdf5 and may take long: rank 0 runs it in a child
  * process (`altgrad pack OUT`, with --spooled while runs come in). These two do the work here. */

@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #include "app/commands.h"
+#include "base/clock.h"
 #include "dist/post.h"
 #include "run_internal.h"
 #include "summary.h"
 
 static const char s_help[] =
     "usage: altgrad run FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--again SEL]...\n"
-    "                   [--take-over] [--progress auto|tty|plain|none]\n"
+    "                   [--max-time D] [--take-over] [--progress auto|tty|plain|none]\n"
     "\n"
     "Trains every run of an experiment file that the results do not hold yet, one at a time for\n"
     "each rank of mpirun (without mpirun: one at a time), and prints the summary. The same "
@@ -22,11 +23,14 @@ static const char s_help[] =
     "  --set KEY=VALUE  a parameter ('altgrad params' lists them), instead of the file's\n"
     "  --only SEL       axis=value[,value] or the beginning of a run id; all must hold\n"
     "  --again SEL      train these again although they are complete\n"
+    "  --max-time D     be through after 90s, 30m, 2h, 1-12:00:00 ...: stops shortly before, like\n"
+    "                   SIGUSR1 does\n"
     "  --take-over      write the results although another altgrad seems to\n"
     "  --progress HOW   auto: a redrawn block on a terminal, else lines in a log\n"
     "\n"
-    "Ctrl-C, SIGTERM or SIGUSR1 (kill -USR1 the mpirun): starts nothing more, cancels what runs,\n"
-    "keeps what is complete. A second Ctrl-C ends at once.\n"
+    "Ctrl-C, SIGTERM or SIGUSR1 (kill -USR1 the mpirun): starts nothing more; what runs writes a\n"
+    "checkpoint, from which the same command goes on. A second Ctrl-C ends at once. mpirun itself\n"
+    "gives a second after Ctrl-C and SIGTERM, and any time after SIGUSR1.\n"
     "Exit codes: 0 all done (diverged counts as done), 1 some runs failed, 2 bad input,\n"
     "3 environment, 75 stopped with work left, 130 interrupted twice.\n"
     "\n"
@@ -49,19 +53,29 @@ static bool parse_show(ag_show *show, const char *text)
     return false;
 }
 
+static ag_status read_max_time(ag_run_options *options, const char *value)
+{
+    double seconds;
+    AG_TRY(ag_run_read_time(&seconds, value));
+    options->drain_at_s = ag_clock_s() + ag_run_drain_after(seconds);
+    return AG_OK;
+}
+
 /* Takes option argv[*at] and its value. */
 static ag_status parse_option(ag_run_options *options, char **argv, int *at)
 {
     const char *option = argv[*at];
-    static const char *const known[] = {"-o", "--set", "--only", "--again", "--progress"};
+    static const char *const known[] = {"-o",      "--set",      "--only",
+                                        "--again", "--progress", "--max-time"};
     size_t which = 0;
     if (strcmp(option, "--take-over") == 0) {
         options->take_over = true;
         return AG_OK;
     }
-    while (which < 5 && strcmp(option, known[which]) != 0)
+    const size_t count = sizeof known / sizeof known[0];
+    while (which < count && strcmp(option, known[which]) != 0)
         which++;
-    if (which == 5)
+    if (which == count)
         return ag_fail(AG_ERR_INPUT, "there is no option '%s'", option);
     const char *value = argv[++*at];
     if (value == NULL)
@@ -74,6 +88,8 @@ static ag_status parse_option(ag_run_options *options, char **argv, int *at)
         options->only[options->n_only++] = value;
     else if (which == 3)
         options->again[options->n_again++] = value;
+    else if (which == 5)
+        return read_max_time(options, value);
     else if (!parse_show(&options->show, value))
         return ag_fail(AG_ERR_INPUT, "--progress takes auto, tty, plain or none, not '%s'", value);
     return AG_OK;

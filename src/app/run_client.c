@@ -27,6 +27,7 @@ static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32
     const ag_run *run = &session->grid->runs[job];
     (void)attempt;
     ag_text_printf(bytes, "%s\n", ag_store_log_path(session->store, run->id));
+    ag_text_printf(bytes, "%s\n", ag_store_checkpoint_path(session->store, run->id));
     ag_run_assignment(bytes, run);
     return AG_OK;
 }
@@ -145,6 +146,19 @@ static ag_status retry(ag_run_session *session, const ag_job_result *result)
                               session->costs[result->job]);
 }
 
+/* A run that was stopped, with a checkpoint if it could. We stop them all, or somebody else sent
+ * its trainer a signal, which should not happen for ever. */
+static ag_status put_back(ag_run_session *session, const ag_job_result *result)
+{
+    AG_TRY(note(session, "cancelled", result->job, result));
+    if (session->stopping)
+        return AG_OK;
+    if (++session->failures_in_a_row == MOST_FAILURES_IN_A_ROW)
+        return give_up(session);
+    return ag_coordinator_add(session->coordinator, result->job, result->attempt,
+                              session->costs[result->job]);
+}
+
 static ag_status client_done(void *context, const ag_job_result *result)
 {
     ag_run_session *session = context;
@@ -153,7 +167,7 @@ static ag_status client_done(void *context, const ag_job_result *result)
     if (result->end == AG_JOB_DONE)
         return keep(session, result);
     if (result->end == AG_JOB_CANCELLED)
-        return note(session, "cancelled", result->job, result);
+        return put_back(session, result);
     bool last = result->attempt >= session->grid->runs[result->job].limits.retries;
     AG_TRY(last ? fail(session, result) : retry(session, result));
     if (++session->failures_in_a_row == MOST_FAILURES_IN_A_ROW && !session->stopping)
@@ -170,11 +184,13 @@ static ag_status obey(ag_run_session *session, bool asked)
         session->interrupted = true;
         return ag_fail(AG_ERR_SYSTEM, "interrupted twice");
     }
-    if ((seen.stops == 0 && !asked) || session->stopping)
+    bool late = session->options->drain_at_s > 0 && ag_clock_s() >= session->options->drain_at_s;
+    if ((seen.stops == 0 && !asked && !late) || session->stopping)
         return AG_OK;
     session->stopping = true;
     ag_display_event(session->display, AG_LOG_WARNING,
-                     "stopping: what runs is cancelled, what is complete is kept");
+                     "stopping%s: what runs writes its checkpoint; the same command continues",
+                     late ? " for --max-time" : "");
     AG_TRY(ag_store_event(session->store, "drained", ""));
     return ag_coordinator_drain(session->coordinator);
 }

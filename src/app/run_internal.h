@@ -9,6 +9,7 @@
  *   run_live.c     what `altgrad status` shows, and the answer to `altgrad stop`
  *   run_publish.c  `altgrad pack` in a child process
  *   run_signals.c  signals counted
+ *   run_time.c     --max-time
  */
 #ifndef AG_APP_RUN_INTERNAL_H
 #define AG_APP_RUN_INTERNAL_H
@@ -33,6 +34,16 @@ typedef struct ag_run_signals {
 
 void ag_run_signals_listen(void);
 ag_run_signals ag_run_signals_seen(void);
+
+/* --- time */
+
+/* A duration: seconds, a number with s, m, h or d behind it, or as SLURM prints what is left of a
+ * job: minutes:seconds, hours:minutes:seconds, days-hours:minutes:seconds. */
+ag_status ag_run_read_time(double *seconds, const char *text);
+
+/* When to drain so that all is over after `max_s`: trainers end their step and write a checkpoint,
+ * and the results are published once more. */
+double ag_run_drain_after(double max_s);
 
 /* --- programs beside this one */
 
@@ -84,7 +95,8 @@ typedef enum ag_trainer_phase {
 
 typedef struct ag_trainer ag_trainer;
 
-/* An assignment is the path of the log file, a newline, and what altgrad-train takes on stdin. */
+/* An assignment is a line with the path of the log file, one with that of the checkpoint, and what
+ * altgrad-train takes on stdin. */
 ag_status ag_trainer_create(ag_trainer **out, int rank);
 void ag_trainer_destroy(ag_trainer *trainer); /* kills what runs; NULL is fine */
 ag_worker ag_trainer_worker(ag_trainer *trainer);
@@ -133,6 +145,7 @@ typedef struct ag_run_options {
     size_t n_again;
     ag_show show;
     bool take_over;
+    double drain_at_s; /* by ag_clock_s(), --max-time; 0: never */
 } ag_run_options;
 
 struct ag_run_session {

@@ -113,6 +113,7 @@ static ag_status queue_missing(ag_run_session *session)
         counts->selected++;
         if (ag_store_has(session->store, grid->runs[run].id) && !session->again[run]) {
             counts->kept++;
+            ag_store_forget_checkpoint(session->store, grid->runs[run].id);
             continue;
         }
         counts->cost += session->costs[run];

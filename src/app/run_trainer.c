@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/commands.h"
 #include "base/clock.h"
 #include "plan.h"
 #include "run_internal.h"
@@ -12,7 +13,7 @@
 
 enum { REASON_SIZE = 2048, TAIL_SIZE = 1024 };
 
-static const double s_grace_s = 10.0;  /* between asking a trainer to end and killing it */
+static const double s_grace_s = 60.0; /* a trainer that is to end has for a step and a checkpoint */
 static const double s_longest_s = 1.0; /* counted between two looks: we may have been suspended */
 
 struct ag_trainer {
@@ -28,6 +29,14 @@ struct ag_trainer {
     double idle_s; /* since the last sign of life */
     uint64_t beats;
 };
+
+/* What rank 0 sends: two lines and the rest. */
+typedef struct assignment {
+    const char *log; /* path, like the next */
+    const char *checkpoint;
+    const char *json; /* for altgrad-train */
+    size_t size;
+} assignment;
 
 /* A trainer that ended, until its result is handed over. */
 typedef struct ended_trainer {
@@ -61,8 +70,30 @@ void ag_trainer_destroy(ag_trainer *trainer)
 
 /* --- start */
 
-static ag_status start_child(ag_trainer *trainer, const char *log_path, const ag_run *run,
-                             const char *json, size_t size)
+/* Takes the line at *at, which moves behind it. */
+static ag_status take_line(const char **line, const char **at, const char *end, ag_arena *arena)
+{
+    const char *newline = memchr(*at, '\n', (size_t)(end - *at));
+    if (newline == NULL)
+        return ag_fail(AG_ERR_BUG, "an assignment lacks a line");
+    *line = ag_arena_strndup(arena, *at, (size_t)(newline - *at));
+    *at = newline + 1;
+    return *line != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for an assignment");
+}
+
+/* Rank 0 has made the checkpoint's folder. A host that does not see it shares no disk with rank 0:
+ * a checkpoint there would be lost to whoever goes on with the run, so none is made. */
+static bool sees_folder_of(const char *checkpoint)
+{
+    char folder[AG_PROGRAM_PATH];
+    const char *slash = strrchr(checkpoint, '/');
+    if (slash == NULL)
+        return false;
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - checkpoint), checkpoint);
+    return access(folder, W_OK | X_OK) == 0;
+}
+
+static ag_status start_child(ag_trainer *trainer, const assignment *given, const ag_run *run)
 {
     char core[64];
     char result_fd[8];
@@ -71,16 +102,21 @@ static ag_status start_child(ag_trainer *trainer, const char *log_path, const ag
     snprintf(core, sizeof core, "OPENBLAS_CORETYPE=%s", run->limits.blas_core);
     snprintf(result_fd, sizeof result_fd, "%d", AG_CHILD_RESULT_FD);
     snprintf(progress_fd, sizeof progress_fd, "%d", AG_CHILD_PROGRESS_FD);
-    const char *argv[] = {trainer->program, "--result-fd", result_fd,  "--progress-fd", progress_fd,
-                          "--rank",         trainer->rank, "--parent", trainer->parent, NULL};
+    const char *argv[] = {trainer->program, "--result-fd", result_fd,     "--progress-fd",
+                          progress_fd,      "--rank",      trainer->rank, "--parent",
+                          trainer->parent,  NULL,          NULL,          NULL};
+    if (sees_folder_of(given->checkpoint)) {
+        argv[9] = "--checkpoint";
+        argv[10] = given->checkpoint;
+    }
     /* the last: a UCX that comes with an MPI library would catch the trainer's crashes */
     const char *environment[] = {"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
                                  "UCX_HANDLE_ERRORS=none", common ? NULL : core, NULL};
     ag_child_spec spec = {.argv = argv,
                           .environment = environment,
-                          .input = json,
-                          .input_size = size,
-                          .log_path = log_path,
+                          .input = given->json,
+                          .input_size = given->size,
+                          .log_path = given->log,
                           .result_bytes = (size_t)ag_plan_run_cost(run).disk,
                           .grace_s = s_grace_s};
     return ag_child_start(&trainer->child, &spec);
@@ -91,17 +127,17 @@ static ag_status trainer_start(void *context, const ag_job *job)
     ag_trainer *trainer = context;
     ag_run run;
     ag_arena arena;
-    const char *newline = memchr(job->bytes, '\n', job->size);
-    if (newline == NULL)
-        return ag_fail(AG_ERR_BUG, "an assignment has no log file");
-    size_t path_length = (size_t)(newline - job->bytes);
+    assignment given = {.json = job->bytes};
+    const char *end = job->bytes + job->size;
     ag_arena_init_growing(&arena);
-    const char *log_path = ag_arena_strndup(&arena, job->bytes, path_length);
-    const char *json = newline + 1;
-    size_t size = job->size - path_length - 1;
-    ag_status status = ag_run_from_assignment(&run, json, size, &arena);
+    ag_status status = take_line(&given.log, &given.json, end, &arena);
     if (status == AG_OK)
-        status = start_child(trainer, log_path, &run, json, size);
+        status = take_line(&given.checkpoint, &given.json, end, &arena);
+    given.size = (size_t)(end - given.json);
+    if (status == AG_OK)
+        status = ag_run_from_assignment(&run, given.json, given.size, &arena);
+    if (status == AG_OK)
+        status = start_child(trainer, &given, &run);
     if (status == AG_OK)
         trainer->limits = run.limits;
     ag_arena_deinit(&arena);
@@ -195,7 +231,9 @@ static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_t
     result->end = AG_JOB_DONE;
     if (end.state == AG_CHILD_EXITED && end.code == 0 && result->size > 0)
         return;
-    result->end = trainer->cancelled ? AG_JOB_CANCELLED : AG_JOB_FAILED;
+    bool stopped = end.state == AG_CHILD_EXITED && end.code == AG_EXIT_AGAIN;
+    bool cancelled = trainer->verdict[0] == '\0' && (trainer->cancelled || stopped);
+    result->end = cancelled ? AG_JOB_CANCELLED : AG_JOB_FAILED;
     result->bytes = NULL;
     result->size = 0;
     explain(ended->reason, trainer, &end);

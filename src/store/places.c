@@ -8,19 +8,20 @@ typedef struct place_row {
 } place_row;
 
 static const place_row s_places[] = {
-    {offsetof(ag_places, owner),      "owner"               },
-    {offsetof(ag_places, grid),       "grid.json"           },
-    {offsetof(ag_places, facts),      "facts.json"          },
-    {offsetof(ag_places, plan),       "plan"                },
-    {offsetof(ag_places, live),       "live.json"           },
-    {offsetof(ag_places, stop),       "stop"                },
-    {offsetof(ag_places, events),     "events.jsonl"        },
-    {offsetof(ag_places, failed),     "failed"              },
-    {offsetof(ag_places, logs),       "logs"                },
-    {offsetof(ag_places, runs),       "runs"                },
-    {offsetof(ag_places, runs_new),   "runs.new"            },
-    {offsetof(ag_places, runs_old),   "runs.old"            },
-    {offsetof(ag_places, unfinished), "results" AG_TEMPORARY},
+    {offsetof(ag_places, owner),       "owner"               },
+    {offsetof(ag_places, grid),        "grid.json"           },
+    {offsetof(ag_places, facts),       "facts.json"          },
+    {offsetof(ag_places, plan),        "plan"                },
+    {offsetof(ag_places, live),        "live.json"           },
+    {offsetof(ag_places, stop),        "stop"                },
+    {offsetof(ag_places, events),      "events.jsonl"        },
+    {offsetof(ag_places, failed),      "failed"              },
+    {offsetof(ag_places, logs),        "logs"                },
+    {offsetof(ag_places, checkpoints), "checkpoints"         },
+    {offsetof(ag_places, runs),        "runs"                },
+    {offsetof(ag_places, runs_new),    "runs.new"            },
+    {offsetof(ag_places, runs_old),    "runs.old"            },
+    {offsetof(ag_places, unfinished),  "results" AG_TEMPORARY},
 };
 
 ag_status ag_places_of(ag_places *places, const char *path)

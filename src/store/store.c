@@ -76,6 +76,7 @@ static ag_status make_folders(const ag_store *store)
 {
     AG_TRY(ag_make_folders(store->places.failed));
     AG_TRY(ag_make_folders(store->places.logs));
+    AG_TRY(ag_make_folders(store->places.checkpoints));
     if (store->state == AG_STATE_PACKED)
         return AG_OK;
     return ag_make_folders(store->places.runs);
@@ -137,6 +138,7 @@ void ag_store_close(ag_store *store)
         return;
     if (store->is_owner) {
         unlink(store->places.live);
+        rmdir(store->places.checkpoints); /* unless one is left */
         ag_owner_leave(&store->owner, &store->places);
     }
     ag_arena_deinit(&store->arena);
@@ -175,6 +177,7 @@ ag_status ag_store_put(ag_store *store, const char *id, const void *bytes, size_
     AG_TRY(ag_run_path(path, store->places.runs, id));
     AG_TRY(ag_write_whole(path, bytes, size));
     ag_failure_remove(id, store->places.failed);
+    ag_store_forget_checkpoint(store, id);
     return AG_OK;
 }
 
@@ -248,4 +251,21 @@ const char *ag_store_log_path(ag_store *store, const char *id)
     snprintf(store->path, sizeof store->path, "%.*s/%.*s.log", AG_PATH_SIZE - 32,
              store->places.logs, AG_ID_LENGTH, id);
     return store->path;
+}
+
+const char *ag_store_checkpoint_path(ag_store *store, const char *id)
+{
+    snprintf(store->path, sizeof store->path, "%.*s/%.*s", AG_PATH_SIZE - 32,
+             store->places.checkpoints, AG_ID_LENGTH, id);
+    return store->path;
+}
+
+/* A trainer that was killed while it wrote one has left a part beside it. */
+void ag_store_forget_checkpoint(ag_store *store, const char *id)
+{
+    char part[AG_PATH_SIZE + sizeof AG_TEMPORARY];
+    const char *path = ag_store_checkpoint_path(store, id);
+    snprintf(part, sizeof part, "%s" AG_TEMPORARY, path);
+    unlink(path);
+    unlink(part);
 }
