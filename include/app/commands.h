@@ -17,6 +17,7 @@ enum {
 };
 
 int ag_cmd_formats(int argc, char **argv);
+int ag_cmd_merge(int argc, char **argv);
 int ag_cmd_pack(int argc, char **argv);
 int ag_cmd_params(int argc, char **argv);
 int ag_cmd_plan(int argc, char **argv);

@@ -12,7 +12,8 @@
 
 static const char s_help[] =
     "usage: altgrad run FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--again SEL]...\n"
-    "                   [--max-time D] [--take-over] [--progress auto|tty|plain|none]\n"
+    "                   [--shard K/N|auto] [--max-time D] [--take-over]\n"
+    "                   [--progress auto|tty|plain|none]\n"
     "\n"
     "Trains every run of an experiment file that the results do not hold yet, one at a time for\n"
     "each rank of mpirun (without mpirun: one at a time), and prints the summary. The same "
@@ -25,6 +26,10 @@ static const char s_help[] =
     "  --again SEL      train these again although they are complete\n"
     "  --max-time D     be through after 90s, 30m, 2h, 1-12:00:00 ...: stops shortly before, like\n"
     "                   SIGUSR1 does\n"
+    "  --shard K/N      part K of N, K from 1, the same work in each: for job arrays. Its results\n"
+    "                   go to OUT-shardKofN.h5 unless -o names another; 'altgrad merge' joins "
+    "them.\n"
+    "                   auto: as SLURM_ARRAY_TASK_* say; the array may count from any number\n"
     "  --take-over      write the results although another altgrad seems to\n"
     "  --progress HOW   auto: a redrawn block on a terminal, else lines in a log\n"
     "\n"
@@ -65,8 +70,8 @@ static ag_status read_max_time(ag_run_options *options, const char *value)
 static ag_status parse_option(ag_run_options *options, char **argv, int *at)
 {
     const char *option = argv[*at];
-    static const char *const known[] = {"-o",      "--set",      "--only",
-                                        "--again", "--progress", "--max-time"};
+    static const char *const known[] = {"-o",         "--set",      "--only", "--again",
+                                        "--progress", "--max-time", "--shard"};
     size_t which = 0;
     if (strcmp(option, "--take-over") == 0) {
         options->take_over = true;
@@ -90,6 +95,8 @@ static ag_status parse_option(ag_run_options *options, char **argv, int *at)
         options->again[options->n_again++] = value;
     else if (which == 5)
         return read_max_time(options, value);
+    else if (which == 6)
+        return ag_shard_parse(&options->shard, value);
     else if (!parse_show(&options->show, value))
         return ag_fail(AG_ERR_INPUT, "--progress takes auto, tty, plain or none, not '%s'", value);
     return AG_OK;

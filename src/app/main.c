@@ -19,6 +19,7 @@ static const command s_commands[] = {
     {"stop",     ag_cmd_stop,     "ask a running experiment to stop; run goes on from there"  },
     {"summary",  ag_cmd_summary,  "format by layer config: means, differences to the baseline"},
     {"pack",     ag_cmd_pack,     "one self-contained results file out of the run files"      },
+    {"merge",    ag_cmd_merge,    "join the shards of an experiment into one results file"    },
     {"params",   ag_cmd_params,   "every key of the experiment file, with default and range"  },
     {"formats",  ag_cmd_formats,  "number formats: range, precision, the value of every code" },
     {"quantize", ag_cmd_quantize, "a filter: float32 in, rounded to a format, float32 out"    },

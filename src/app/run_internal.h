@@ -8,6 +8,7 @@
  *   run_display.c  progress on a terminal or in a log
  *   run_live.c     what `altgrad status` shows, and the answer to `altgrad stop`
  *   run_publish.c  `altgrad pack` in a child process
+ *   run_shard.c    the part of the grid that --shard means
  *   run_signals.c  signals counted
  *   run_time.c     --max-time
  */
@@ -132,6 +133,22 @@ void ag_run_live_ended(ag_run_live *live, int rank);
 /* Writes where `session` stands, when it is due. True when somebody asks it to stop. */
 bool ag_run_live_tick(ag_run_live *live, const ag_run_session *session);
 
+/* --- shards */
+
+typedef struct ag_shard {
+    size_t index; /* from 0, below count */
+    size_t count; /* 0: the whole grid is one job's */
+} ag_shard;
+
+/* "2/3", or "auto": as the batch system's job array says. */
+ag_status ag_shard_parse(ag_shard *shard, const char *text);
+
+/* Sets mine [n_runs], balanced by cost. */
+ag_status ag_shard_choose(bool *mine, const ag_shard *shard, const double *costs, size_t n_runs);
+
+/* "OUT-shard2of3.h5" for "OUT.h5"; NULL when memory runs out. */
+const char *ag_shard_path(const char *path, const ag_shard *shard, ag_arena *arena);
+
 /* --- the session of rank 0 */
 
 typedef struct ag_run_options {
@@ -146,6 +163,7 @@ typedef struct ag_run_options {
     ag_show show;
     bool take_over;
     double drain_at_s; /* by ag_clock_s(), --max-time; 0: never */
+    ag_shard shard;
 } ag_run_options;
 
 struct ag_run_session {
@@ -154,7 +172,8 @@ struct ag_run_session {
     ag_experiment *experiment;
     const ag_grid *grid;
     const char *out;
-    bool *selected; /* [n_runs], like the next four */
+    bool *selected; /* [n_runs], like the next five */
+    bool *mine;     /* of this shard, selected or not; NULL: all are */
     bool *again;    /* trained although complete; the old result stays until then */
     bool *failed;
     const char **names; /* for people */
@@ -182,6 +201,9 @@ void ag_run_session_deinit(ag_run_session *session);
 
 /* Runs that were selected and have no result and no failure. */
 size_t ag_run_left(const ag_run_counts *counts);
+
+/* The values that tell the runs apart, one text a run; NULL when memory runs out. */
+const char **ag_run_names(const ag_grid *grid, ag_arena *arena);
 
 /* Facts of the job, for the results. Texts are in the arena. */
 ag_status ag_run_facts(ag_job_facts *facts, const ag_run_session *session, int ranks,

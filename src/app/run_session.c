@@ -57,6 +57,36 @@ static const char *make_name(const ag_grid *grid, const ag_label *label, const b
     return made;
 }
 
+const char **ag_run_names(const ag_grid *grid, ag_arena *arena)
+{
+    const char **names = ag_arena_alloc(arena, grid->n_runs * sizeof *names);
+    bool *shown = ag_arena_alloc(arena, grid->n_axes * sizeof *shown);
+    if (names == NULL || shown == NULL)
+        return NULL;
+    for (size_t axis = 0; axis < grid->n_axes; axis++)
+        shown[axis] = varies(grid, axis);
+    for (size_t i = grid->n_labels; i-- > 0;) { /* the first label of a run is its name */
+        const ag_label *label = &grid->labels[i];
+        names[label->run] = make_name(grid, label, shown, arena);
+        if (names[label->run] == NULL)
+            return NULL;
+    }
+    return names;
+}
+
+/* The parts of a grid are the same whatever else is selected. */
+static ag_status select_shard(ag_run_session *session)
+{
+    size_t n_runs = session->grid->n_runs;
+    session->mine = ag_arena_alloc(&session->arena, n_runs * sizeof *session->mine);
+    if (session->mine == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    AG_TRY(ag_shard_choose(session->mine, &session->options->shard, session->costs, n_runs));
+    for (size_t run = 0; run < n_runs; run++)
+        session->selected[run] = session->selected[run] && session->mine[run];
+    return AG_OK;
+}
+
 static ag_status describe_runs(ag_run_session *session)
 {
     const ag_grid *grid = session->grid;
@@ -64,27 +94,18 @@ static ag_status describe_runs(ag_run_session *session)
     session->selected = ag_arena_alloc(arena, grid->n_runs * sizeof *session->selected);
     session->again = ag_arena_alloc(arena, grid->n_runs * sizeof *session->again);
     session->failed = ag_arena_alloc(arena, grid->n_runs * sizeof *session->failed);
-    session->names = ag_arena_alloc(arena, grid->n_runs * sizeof *session->names);
+    session->names = ag_run_names(grid, arena);
     session->costs = ag_arena_alloc(arena, grid->n_runs * sizeof *session->costs);
-    bool *shown = ag_arena_alloc(arena, grid->n_axes * sizeof *shown);
     if (session->selected == NULL || session->again == NULL || session->failed == NULL ||
-        session->names == NULL || session->costs == NULL || shown == NULL)
+        session->names == NULL || session->costs == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    for (size_t axis = 0; axis < grid->n_axes; axis++)
-        shown[axis] = varies(grid, axis);
-    for (size_t i = grid->n_labels; i-- > 0;) { /* the first label of a run is its name */
-        const ag_label *label = &grid->labels[i];
-        session->names[label->run] = make_name(grid, label, shown, arena);
-        if (session->names[label->run] == NULL)
-            return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    }
     for (size_t run = 0; run < grid->n_runs; run++)
         session->costs[run] = ag_plan_run_cost(&grid->runs[run]).flops;
     const ag_run_options *options = session->options;
     AG_TRY(ag_select_runs(session->selected, grid, options->only, options->n_only));
-    return options->n_again == 0
-               ? AG_OK
-               : ag_select_runs(session->again, grid, options->again, options->n_again);
+    if (options->n_again > 0)
+        AG_TRY(ag_select_runs(session->again, grid, options->again, options->n_again));
+    return options->shard.count > 0 ? select_shard(session) : AG_OK;
 }
 
 /* --- the results */
@@ -93,6 +114,8 @@ static ag_status open_store(ag_run_session *session, int ranks)
 {
     ag_job_facts facts;
     session->out = ag_app_results_path(session->options->out, session->grid, &session->arena);
+    if (session->out != NULL && session->mine != NULL && session->options->out == NULL)
+        session->out = ag_shard_path(session->out, &session->options->shard, &session->arena);
     if (session->out == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     AG_TRY(ag_run_facts(&facts, session, ranks, &session->arena));
@@ -100,7 +123,7 @@ static ag_status open_store(ag_run_session *session, int ranks)
                          session->options->take_over));
     session->beat_s = ag_clock_s();
     AG_TRY(ag_run_live_create(&session->live, ranks));
-    return ag_store_plan(session->store, session->grid, session->names, NULL);
+    return ag_store_plan(session->store, session->grid, session->names, session->mine);
 }
 
 static ag_status queue_missing(ag_run_session *session)

@@ -285,7 +285,7 @@ static bool has_room(const char *folder, size_t bytes)
            (double)fs.f_bavail * (double)fs.f_frsize > (double)bytes;
 }
 
-static ag_status make_temporary(char *path, size_t size, size_t bytes)
+ag_status ag_make_scratch(char *path, size_t size, size_t bytes)
 {
     const char *elsewhere = getenv("TMPDIR");
     if (elsewhere == NULL || elsewhere[0] == '\0')
@@ -324,7 +324,7 @@ ag_status ag_run_file_write_fd(int fd, const ag_record *record)
 {
     char path[4096];
     int from = -1;
-    AG_TRY(make_temporary(path, sizeof path, expected_bytes(record)));
+    AG_TRY(ag_make_scratch(path, sizeof path, expected_bytes(record)));
     ag_status status = write_at(path, record);
     if (status != AG_OK)
         goto cleanup;

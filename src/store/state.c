@@ -82,24 +82,74 @@ static void put_orphan(ag_h5 *h5, hid_t run)
 }
 
 /* Whether a run is an orphan is decided anew each time the results are written. */
+static void copy_run_out(ag_h5 *to, const ag_h5 *from, const char *id)
+{
+    char name[32];
+    snprintf(name, sizeof name, "runs/%s", id);
+    ag_h5_put_format(to, AG_RUN_FORMAT);
+    ag_h5_release(ag_h5_make_group(to, to->id, "runs"));
+    if (to->status == AG_OK && H5Ocopy(from->id, name, to->id, name, H5P_DEFAULT, H5P_DEFAULT) < 0)
+        ag_h5_fail(to, "copy run", id);
+    hid_t run = ag_h5_group(to, to->id, name);
+    put_orphan(to, run);
+    ag_h5_release(run);
+}
+
 static ag_status unpack_run(ag_h5 *from, const char *id, const char *folder)
 {
     char path[AG_PATH_SIZE];
-    char name[32];
     ag_h5 to;
     AG_TRY(ag_run_path(path, folder, id));
-    snprintf(name, sizeof name, "runs/%s", id);
     ag_h5_create(&to, path);
-    ag_h5_put_format(&to, AG_RUN_FORMAT);
-    ag_h5_release(ag_h5_make_group(&to, to.id, "runs"));
-    if (to.status == AG_OK && H5Ocopy(from->id, name, to.id, name, H5P_DEFAULT, H5P_DEFAULT) < 0)
-        ag_h5_fail(&to, "copy run", id);
-    hid_t run = ag_h5_group(&to, to.id, name);
-    put_orphan(&to, run);
-    ag_h5_release(run);
+    copy_run_out(&to, from, id);
     AG_TRY(ag_h5_close(&to));
     AG_TRY(ag_results_verify(path));
     return ag_sync_file(path);
+}
+
+/* Bytes of a run's datasets, and a margin for all else. */
+static size_t bytes_of_run(ag_h5 *h5, const char *id)
+{
+    enum { MARGIN_BYTES = 1 << 20, DATASET_BYTES = 1024 };
+    char name[32];
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    ag_table table = {ag_n_tensor_columns, ag_tensor_columns, sizeof(ag_tensor_row), 0, NULL};
+    snprintf(name, sizeof name, "runs/%s", id);
+    hid_t run = ag_h5_group(h5, h5->id, name);
+    ag_h5_read_table(h5, run, "tensors", &table, &arena);
+    const ag_tensor_row *rows = table.rows;
+    size_t bytes = MARGIN_BYTES;
+    for (size_t i = 0; rows != NULL && h5->status == AG_OK && i < table.n_rows; i++)
+        bytes += (size_t)rows[i].bytes + DATASET_BYTES;
+    ag_h5_release(run);
+    ag_arena_deinit(&arena);
+    return bytes;
+}
+
+static ag_status copy_through(ag_text *bytes, const char *path, const ag_h5 *from, const char *id)
+{
+    ag_h5 to;
+    ag_h5_create(&to, path);
+    copy_run_out(&to, from, id);
+    AG_TRY(ag_h5_close(&to));
+    AG_TRY(ag_results_verify(path));
+    return ag_read_whole(bytes, path);
+}
+
+ag_status ag_unpack_bytes(ag_text *bytes, const char *id, const ag_places *places)
+{
+    char path[AG_PATH_SIZE];
+    ag_h5 from;
+    ag_h5_open(&from, places->results, AG_RESULTS_FORMAT, NULL);
+    size_t size = bytes_of_run(&from, id);
+    ag_status status = from.status;
+    if (status == AG_OK && (status = ag_make_scratch(path, sizeof path, size)) == AG_OK) {
+        status = copy_through(bytes, path, &from, id);
+        unlink(path);
+    }
+    ag_status closed = ag_h5_close(&from);
+    return status != AG_OK ? status : closed;
 }
 
 static ag_status unpack_all(const ag_places *places, const ag_ids *ids)

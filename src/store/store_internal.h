@@ -102,6 +102,9 @@ void ag_h5_put_format(ag_h5 *h5, const char *format);
 
 /* --- fields.c: what is stored of a run, as rows. */
 
+/* An empty file in memory (or TMPDIR) with room for `bytes`: a full disk crashes libhdf5. */
+ag_status ag_make_scratch(char *path, size_t size, size_t bytes);
+
 /* The attributes of /runs/<id>, which are also columns of /index. */
 typedef struct ag_run_summary {
     char id[AG_ID_LENGTH + 1];
@@ -316,8 +319,9 @@ ag_status ag_state_of(ag_state *state, const ag_places *places);
 ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *places,
                         ag_arena *arena);
 
-/* Writes the runs of a packed file back as run files. */
+/* Writes the runs of a packed file back as run files; or appends the bytes of one. */
 ag_status ag_unpack(const ag_places *places);
+ag_status ag_unpack_bytes(ag_text *bytes, const char *id, const ag_places *places);
 
 /* --- verify.c: compares every dataset of every run with its checksum. */
 ag_status ag_results_verify(const char *path);

@@ -1,0 +1,279 @@
+/* altgrad merge: joins the shards of an experiment. Everything is checked before anything is
+ * written. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "base/log.h"
+#include "run_internal.h"
+#include "spec/run_json.h"
+#include "store/merge.h"
+#include "store/results.h"
+#include "store/watch.h"
+
+static void print_help(void)
+{
+    fputs(
+        "usage: altgrad merge OUT PART...\n\n"
+        "Joins results files of one experiment, as 'altgrad run --shard' leaves them, into OUT,\n"
+        "which may exist and hold a part already. The parts stay as they are. OUT then holds what\n"
+        "a run of the whole experiment would have left. Parts of different experiments are\n"
+        "refused; a run that two parts hold with different weights is reported as broken\n"
+        "determinism (exit code 1), and nothing is written.\n\n"
+        "Exit codes: 0 joined, 1 broken determinism, 2 bad input, 3 environment.\n\n"
+        "example: altgrad merge results/q.h5 results/q-shard*.h5\n",
+        stdout);
+}
+
+typedef struct merger {
+    const char *out;
+    size_t n_parts;
+    const char **paths;  /* [n_parts] */
+    ag_results *parts;   /* [n_parts] */
+    size_t n_open;       /* of them */
+    const ag_grid *grid; /* of the first part */
+    size_t copied;
+    size_t broken;
+} merger;
+
+/* --- the same experiment? */
+
+static size_t line_that_differs(const char *a, const char *b)
+{
+    size_t line = 1;
+    for (; *a == *b && *a != '\0'; a++, b++)
+        line += *a == '\n';
+    return line;
+}
+
+static ag_status refuse(const merger *m, size_t part, const char *what, const char *here,
+                        const char *there)
+{
+    return ag_fail(AG_ERR_INPUT, "%s is of another experiment than %s: %s '%s', not '%s'",
+                   m->paths[part], m->paths[0], what, here, there);
+}
+
+static ag_status check_part(const merger *m, size_t part)
+{
+    const ag_grid *first = m->grid;
+    const ag_grid *other = &m->parts[part].grid;
+    char here[32];
+    char there[32];
+    if (strcmp(first->name, other->name) != 0)
+        return refuse(m, part, "its name is", other->name, first->name);
+    for (size_t a = 0; a < first->n_axes && a < other->n_axes; a++) {
+        if (strcmp(first->axes[a].name, other->axes[a].name) != 0)
+            return refuse(m, part, "it has the axis", other->axes[a].name, first->axes[a].name);
+    }
+    for (size_t r = 0; r < first->n_runs && r < other->n_runs; r++) {
+        if (strcmp(first->runs[r].id, other->runs[r].id) != 0)
+            return refuse(m, part, "its grid has the run", other->runs[r].id, first->runs[r].id);
+    }
+    snprintf(here, sizeof here, "%zu", other->n_runs);
+    snprintf(there, sizeof there, "%zu", first->n_runs);
+    if (first->n_runs != other->n_runs)
+        return refuse(m, part, "the number of its runs is", here, there);
+    if (first->n_axes != other->n_axes || first->n_labels != other->n_labels)
+        return ag_fail(AG_ERR_INPUT, "%s is of another experiment than %s: other axes or labels",
+                       m->paths[part], m->paths[0]);
+    if (strcmp(first->yaml, other->yaml) != 0)
+        ag_log(AG_LOG_WARNING,
+               "%s: the text of its experiment file differs from %s's from line %zu on, though "
+               "the runs are the same; the first is kept",
+               m->paths[part], m->paths[0], line_that_differs(first->yaml, other->yaml));
+    return AG_OK;
+}
+
+/* --- one id, one result */
+
+static bool is_complete(const ag_result_row *row)
+{
+    return row != NULL && (row->status == AG_RUN_DONE || row->status == AG_RUN_DIVERGED);
+}
+
+static void compare_with_earlier(merger *m, size_t part, const ag_result_row *row)
+{
+    for (size_t earlier = 0; earlier < part; earlier++) {
+        const ag_result_row *other = ag_results_row(&m->parts[earlier], row->id);
+        if (!is_complete(other) || strcmp(other->digest, row->digest) == 0)
+            continue;
+        m->broken++;
+        ag_log(AG_LOG_ERROR,
+               "broken determinism: run %s has weights %.12s in %s and %.12s in %s; 'altgrad "
+               "reproduce' on either tells which one this machine repeats",
+               row->id, other->digest, m->paths[earlier], row->digest, m->paths[part]);
+        return;
+    }
+}
+
+static ag_status check_all(merger *m)
+{
+    for (; m->n_open < m->n_parts; m->n_open++)
+        AG_TRY(ag_results_open(&m->parts[m->n_open], m->paths[m->n_open]));
+    m->grid = &m->parts[0].grid;
+    for (size_t part = 1; part < m->n_parts; part++) {
+        AG_TRY(check_part(m, part));
+        for (size_t i = 0; i < m->parts[part].n_rows; i++) {
+            if (is_complete(&m->parts[part].rows[i]))
+                compare_with_earlier(m, part, &m->parts[part].rows[i]);
+        }
+    }
+    return AG_OK;
+}
+
+/* --- joining */
+
+static ag_status copy_run(merger *m, ag_store *store, size_t part, const ag_result_row *row)
+{
+    ag_text bytes;
+    ag_text event;
+    ag_text_init(&bytes);
+    ag_text_init(&event);
+    ag_status status = ag_results_run_bytes(&bytes, m->paths[part], row->id);
+    if (status == AG_OK && bytes.failed)
+        status = ag_fail(AG_ERR_SYSTEM, "out of memory for run %s", row->id);
+    if (status == AG_OK)
+        status = ag_store_put(store, row->id, bytes.data, bytes.length);
+    ag_text_printf(&event, "\"run\": \"%s\", \"part\": ", row->id);
+    ag_json_string(&event, m->paths[part]);
+    if (status == AG_OK)
+        status =
+            ag_store_event(store, row->status == AG_RUN_DIVERGED ? "diverged" : "done", event.data);
+    ag_text_deinit(&event);
+    ag_text_deinit(&bytes);
+    m->copied += status == AG_OK;
+    return status;
+}
+
+/* Completed runs first: a failure counts only where no part completed the run. */
+static ag_status copy_all(merger *m, ag_store *store)
+{
+    for (size_t part = 0; part < m->n_parts; part++) {
+        for (size_t i = 0; i < m->parts[part].n_rows; i++) {
+            const ag_result_row *row = &m->parts[part].rows[i];
+            if (is_complete(row) && !ag_store_has(store, row->id))
+                AG_TRY(copy_run(m, store, part, row));
+        }
+    }
+    for (size_t part = 0; part < m->n_parts; part++) {
+        for (size_t i = 0; i < m->parts[part].n_rows; i++) {
+            const ag_result_row *row = &m->parts[part].rows[i];
+            const ag_failure failure = {row->id, row->reason, 1};
+            if (row->status == AG_RUN_FAILED && !ag_store_has(store, row->id))
+                AG_TRY(ag_store_fail(store, &failure));
+        }
+    }
+    return AG_OK;
+}
+
+/* Failed runs do not count, as at the end of a run. */
+static size_t count_pending(const merger *m)
+{
+    size_t pending = 0;
+    for (size_t r = 0; r < m->grid->n_runs; r++) {
+        bool ended = false;
+        for (size_t part = 0; part < m->n_parts; part++)
+            ended = ended || m->parts[part].rows[r].status != AG_RUN_PENDING;
+        pending += !ended;
+    }
+    return pending;
+}
+
+static ag_status note_plan(const merger *m, ag_store *store)
+{
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    const char **names = ag_run_names(m->grid, &arena);
+    ag_status status = names != NULL ? ag_store_plan(store, m->grid, names, NULL)
+                                     : ag_fail(AG_ERR_SYSTEM, "out of memory");
+    ag_arena_deinit(&arena);
+    return status;
+}
+
+static ag_status join(merger *m)
+{
+    ag_arena arena;
+    ag_store *store = NULL;
+    ag_job_facts facts;
+    ag_arena_init_growing(&arena);
+    ag_status status = ag_results_facts(&facts, m->paths[0], &arena);
+    facts.job = "merge";
+    if (status != AG_OK ||
+        (status = ag_store_open(&store, m->out, m->grid, &facts, false)) != AG_OK ||
+        (status = note_plan(m, store)) != AG_OK || (status = copy_all(m, store)) != AG_OK)
+        goto cleanup;
+    size_t pending = count_pending(m);
+    status = pending > 0 ? ag_store_publish(m->out) : ag_store_pack(m->out);
+    if (status == AG_OK)
+        printf("%s: %zu runs joined from %zu files; %zu of %zu are pending\n", m->out, m->copied,
+               m->n_parts, pending, m->grid->n_runs);
+cleanup:
+    ag_store_close(store);
+    ag_arena_deinit(&arena);
+    return status;
+}
+
+static int merge(merger *m)
+{
+    ag_status status = check_all(m);
+    if (status == AG_OK && m->broken > 0) {
+        ag_log(AG_LOG_ERROR, "%zu runs differ between the parts; nothing is written", m->broken);
+        return AG_EXIT_FAILED;
+    }
+    return ag_app_exit(status == AG_OK ? join(m) : status);
+}
+
+/* Where OUT exists it is a part, whose runs stay. */
+static bool exists(const char *out)
+{
+    ag_watch watch;
+    bool found = ag_watch_open(&watch, out) == AG_OK;
+    if (found)
+        ag_watch_close(&watch);
+    ag_error_clear();
+    return found;
+}
+
+static int merge_files(const char *out, char **parts, size_t count)
+{
+    merger m = {.out = out};
+    m.paths = calloc(count + 1, sizeof *m.paths);
+    m.parts = calloc(count + 1, sizeof *m.parts);
+    int code = AG_EXIT_SYSTEM;
+    if (m.paths == NULL || m.parts == NULL) {
+        code = ag_app_exit(ag_fail(AG_ERR_SYSTEM, "out of memory"));
+    } else {
+        if (exists(out))
+            m.paths[m.n_parts++] = out;
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(parts[i], out) != 0)
+                m.paths[m.n_parts++] = parts[i];
+        }
+        code = merge(&m);
+    }
+    for (size_t i = 0; i < m.n_open; i++)
+        ag_results_close(&m.parts[i]);
+    free(m.parts);
+    free(m.paths);
+    return code;
+}
+
+int ag_cmd_merge(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'},
+        {NULL,   0,           NULL, 0  }
+    };
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option != 'h')
+            return ag_app_usage("merge", "'%s' is no option", argv[optind - 1]);
+        print_help();
+        return AG_EXIT_OK;
+    }
+    if (optind + 2 > argc)
+        return ag_app_usage("merge", "into which file, and which parts?");
+    return merge_files(argv[optind], argv + optind + 1, (size_t)(argc - optind - 1));
+}

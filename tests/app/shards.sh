@@ -1,0 +1,92 @@
+#!/bin/sh
+# shards.sh ALTGRAD SOURCE_DIR PYTHON: three shards of an experiment, one of them packed, join to the
+# file that the undivided experiment leaves; parts that do not belong together are refused.
+set -u
+altgrad=$1
+here=$2/tests/app
+python=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+complain() {
+    echo "FAILED: $*"
+    sed 's/^/    /' out
+    failures=$((failures + 1))
+}
+# expect CODE ARGUMENT...
+expect() {
+    code=$1
+    shift
+    timeout 100 "$altgrad" "$@" > out 2>&1
+    got=$?
+    [ "$got" = "$code" ] || complain "altgrad $*: exit code $got, expected $code"
+}
+says() {
+    grep -q -e "$1" out || complain "the output lacks '$1'"
+}
+yaml=$here/determinism.yaml
+
+expect 0 run "$yaml" -o whole.h5 --progress none
+expect 0 run "$yaml" -o s1.h5 --progress none --shard 1/3
+expect 0 run "$yaml" --set output.file=s.h5 --progress none --shard 2/3
+[ -e s-shard2of3.h5 ] || complain "the shard has no file of its own"
+export SLURM_ARRAY_TASK_ID=4 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX=4
+export SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_STEP=2
+expect 0 run "$yaml" -o s3.h5 --progress none --shard auto
+expect 0 status s3.h5
+says "are other shards'"
+SLURM_ARRAY_TASK_COUNT=2
+expect 2 run "$yaml" -o s4.h5 --shard auto
+says "must follow each other"
+unset SLURM_ARRAY_TASK_ID
+expect 2 run "$yaml" -o s4.h5 --shard auto
+says "SLURM_ARRAY_TASK_ID is not set"
+for wrong in 0/3 4/3 3 a/b 1/ 1/3x; do
+    expect 2 run "$yaml" -o s4.h5 --shard "$wrong"
+    says "K/N with K from 1 to N"
+done
+
+# every run is in one shard, and none has them all
+total=$("$altgrad" plan "$yaml" --json | grep -c '^{"id":.*"run":')
+parts=0
+for part in s1 s-shard2of3 s3; do
+    count=$(find $part.h5.d/runs -name '*.h5' | wc -l)
+    if [ "$count" -eq 0 ] || [ "$count" -ge "$total" ]; then
+        complain "$part has $count of $total runs"
+    fi
+    parts=$((parts + count))
+done
+[ "$parts" = "$total" ] || complain "the shards have $parts runs, the grid $total"
+
+# two parts, then the third, which was packed; then once more, which changes nothing
+expect 0 merge joined.h5 s1.h5 s-shard2of3.h5
+expect 75 status joined.h5
+expect 0 pack s3.h5
+expect 0 merge joined.h5 s3.h5
+says "0 of $total are pending"
+expect 0 status joined.h5
+"$python" "$here/compare_results.py" whole.h5 joined.h5 > out 2>&1 || complain "joined differs"
+expect 0 merge joined.h5 s1.h5
+"$python" "$here/compare_results.py" whole.h5 joined.h5 > out 2>&1 || complain "joined differs"
+
+# another experiment; nothing; no determinism
+expect 0 run "$yaml" -o other.h5 --progress none --set train.steps=2 --only seed=0
+expect 2 merge new.h5 s1.h5 other.h5
+says "other.h5 is of another experiment than s1.h5"
+expect 2 merge new.h5 s1.h5 missing.h5
+says "missing.h5: there is no such results file"
+expect 2 merge new.h5
+if [ -e new.h5 ] || [ -e new.h5.d ]; then complain "something was written"; fi
+cp whole.h5 bad.h5
+"$python" - <<END
+import h5py
+with h5py.File("bad.h5", "r+") as file:
+    index = file["index"][()]
+    index["weights_digest"][0] = b"0" * 64
+    file["index"][()] = index
+END
+expect 1 merge new.h5 s1.h5 whole.h5 bad.h5
+says "broken determinism: run"
+if [ -e new.h5 ] || [ -e new.h5.d ]; then complain "something was written"; fi
+[ $failures = 0 ]
