@@ -26,10 +26,10 @@ def assignments(build, experiment):
     plan = subprocess.run(
         [build / "altgrad", "plan", experiment, "--json"], check=True, capture_output=True
     )
-    runs = json.loads(plan.stdout)["runs"]
-    for run in runs:
-        text = json.dumps({key: run[key] for key in ("id", "local", "run")})
-        yield run["labels"][0]["format"], text
+    planned = json.loads(plan.stdout)
+    formats = {label["id"]: label["format"] for label in planned["labels"]}
+    for run in planned["runs"]:
+        yield formats[run["id"]], json.dumps(run)
 
 
 def tokens_per_s(build, assignment, folder):
