@@ -98,18 +98,18 @@ static bool same_table(const ag_grid *grid, const ag_label *a, const ag_label *b
 
 ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selected)
 {
-    const ag_label **shown = malloc((grid->n_labels + 1) * sizeof *shown);
+    size_t *shown = calloc(grid->n_labels + 1, sizeof *shown); /* indices of labels */
     if (shown == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     size_t count = 0;
     for (size_t i = 0; i < grid->n_labels; i++) {
         const ag_label *label = &grid->labels[i];
         size_t at = 0;
-        while (at < count && !same_table(grid, shown[at], label))
+        while (at < count && !same_table(grid, &grid->labels[shown[at]], label))
             at++;
         if (!selected[label->run] || at < count)
             continue;
-        shown[count++] = label;
+        shown[count++] = i;
         const ag_run *run = &grid->runs[label->run];
         ag_text_printf(text, "\nlayers %s, format %s (%lld blocks)\n", label->values[1].text,
                        label->values[0].text, (long long)run->model.n_layer);

@@ -127,7 +127,7 @@ static ag_status trainer_start(void *context, const ag_job *job)
     ag_trainer *trainer = context;
     ag_run run;
     ag_arena arena;
-    assignment given = {.json = job->bytes};
+    assignment given = {.log = "", .checkpoint = "", .json = job->bytes};
     const char *end = job->bytes + job->size;
     ag_arena_init_growing(&arena);
     ag_status status = take_line(&given.log, &given.json, end, &arena);
