@@ -2,6 +2,8 @@
 #ifndef AG_DIST_COORDINATOR_H
 #define AG_DIST_COORDINATOR_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 #include "base/text.h"
 #include "dist/job.h"
@@ -33,6 +35,14 @@ void ag_coordinator_destroy(ag_coordinator *coordinator);
  * `done`, to try again. */
 ag_status ag_coordinator_add(ag_coordinator *coordinator, int64_t job, int32_t attempt,
                              double cost);
+
+/* Queues the attempt after one that failed, for another rank while there is one not set aside. */
+ag_status ag_coordinator_retry(ag_coordinator *coordinator, const ag_job_result *failed,
+                               double cost);
+
+/* Hands this rank nothing more and cancels what it holds, unless it is the last that is left: then
+ * *done is false and nothing changes. */
+ag_status ag_coordinator_set_aside(bool *done, ag_coordinator *coordinator, int rank);
 
 /* Hands out nothing more and cancels what runs: ag_coordinator_run returns when all have ended. */
 ag_status ag_coordinator_drain(ag_coordinator *coordinator);

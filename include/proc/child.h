@@ -37,9 +37,10 @@ typedef enum ag_child_state { AG_CHILD_RUNNING, AG_CHILD_EXITED, AG_CHILD_KILLED
 
 typedef struct ag_child_end {
     ag_child_state state;
-    int code;         /* AG_CHILD_EXITED */
-    int signal;       /* AG_CHILD_KILLED */
-    size_t peak_size; /* bytes of memory that it held at most */
+    int code;           /* AG_CHILD_EXITED */
+    int signal;         /* AG_CHILD_KILLED */
+    bool out_of_memory; /* killed while the kernel of this host killed for want of memory */
+    size_t peak_size;   /* bytes of memory that it held at most */
 } ag_child_end;
 
 /* Starts the child. AG_ERR_SYSTEM when the program cannot be started or there is no room for its
@@ -51,6 +52,9 @@ void ag_child_destroy(ag_child *child);
 
 /* How the child stands now. Also carries out a cancellation whose grace has passed. */
 ag_child_end ag_child_poll(ag_child *child);
+
+/* Bytes of memory that the running child held resident at most. */
+size_t ag_child_memory(const ag_child *child);
 
 /* Asks the child to end (SIGTERM); ag_child_poll kills it when it does not. */
 void ag_child_cancel(ag_child *child);

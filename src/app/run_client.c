@@ -7,7 +7,7 @@
 #include "run_internal.h"
 #include "spec/run_json.h"
 
-enum { MOST_FAILURES_IN_A_ROW = 10 };
+enum { MOST_FAILURES_IN_A_ROW = 10, MOST_OF_ONE_RANK = 3 };
 
 static const double s_beat_every_s = 30.0;
 
@@ -79,6 +79,7 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
         session->counts.done++;
     session->counts.cost_done += session->costs[result->job];
     session->failures_in_a_row = 0;
+    session->rank_failures[result->rank] = 0;
     session->publisher.wanted = true;
     ag_display_event(session->display, AG_LOG_INFO, "%s %s %s: val_loss %.4f, %.1f s", id,
                      session->names[result->job], diverged ? "diverged" : "done", result->value,
@@ -142,8 +143,24 @@ static ag_status retry(ag_run_session *session, const ag_job_result *result)
     ag_display_event(session->display, AG_LOG_WARNING, "run %s (%s): attempt %d %.*s; trying again",
                      session->grid->runs[result->job].id, session->names[result->job],
                      (int)result->attempt + 1, (int)strcspn(result->reason, "\n"), result->reason);
-    return ag_coordinator_add(session->coordinator, result->job, result->attempt + 1,
-                              session->costs[result->job]);
+    return ag_coordinator_retry(session->coordinator, result, session->costs[result->job]);
+}
+
+/* A host without memory or data fails whatever it is given: others can do it. */
+static ag_status distrust(ag_run_session *session, int rank)
+{
+    bool aside = false;
+    if (++session->rank_failures[rank] < MOST_OF_ONE_RANK || session->stopping)
+        return AG_OK;
+    AG_TRY(ag_coordinator_set_aside(&aside, session->coordinator, rank));
+    if (!aside)
+        return AG_OK;
+    ag_display_event(session->display, AG_LOG_WARNING,
+                     "rank %d failed %d times in a row: it gets no more runs", rank,
+                     MOST_OF_ONE_RANK);
+    char members[32];
+    snprintf(members, sizeof members, "\"rank\": %d", rank);
+    return ag_store_event(session->store, "aside", members);
 }
 
 /* A run that was stopped, with a checkpoint if it could. We stop them all, or somebody else sent
@@ -172,7 +189,7 @@ static ag_status client_done(void *context, const ag_job_result *result)
     AG_TRY(last ? fail(session, result) : retry(session, result));
     if (++session->failures_in_a_row == MOST_FAILURES_IN_A_ROW && !session->stopping)
         return give_up(session);
-    return AG_OK;
+    return distrust(session, result->rank);
 }
 
 /* --- time */

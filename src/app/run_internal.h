@@ -187,9 +187,10 @@ struct ag_run_session {
     ag_arena arena;
     double beat_s;
     size_t failures_in_a_row;
-    bool stopping;    /* drained: nothing more starts */
-    bool gave_up;     /* after failures in a row */
-    bool interrupted; /* a second time */
+    int *rank_failures; /* [ranks], in a row */
+    bool stopping;      /* drained: nothing more starts */
+    bool gave_up;       /* after failures in a row */
+    bool interrupted;   /* a second time */
 };
 
 /* Reads the experiment, opens the results, queues the runs that are missing. */

@@ -87,7 +87,7 @@ static ag_status select_shard(ag_run_session *session)
     return AG_OK;
 }
 
-static ag_status describe_runs(ag_run_session *session)
+static ag_status describe_runs(ag_run_session *session, int ranks)
 {
     const ag_grid *grid = session->grid;
     ag_arena *arena = &session->arena;
@@ -96,8 +96,9 @@ static ag_status describe_runs(ag_run_session *session)
     session->failed = ag_arena_alloc(arena, grid->n_runs * sizeof *session->failed);
     session->names = ag_run_names(grid, arena);
     session->costs = ag_arena_alloc(arena, grid->n_runs * sizeof *session->costs);
+    session->rank_failures = ag_arena_alloc(arena, (size_t)ranks * sizeof *session->rank_failures);
     if (session->selected == NULL || session->again == NULL || session->failed == NULL ||
-        session->names == NULL || session->costs == NULL)
+        session->names == NULL || session->costs == NULL || session->rank_failures == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     for (size_t run = 0; run < grid->n_runs; run++)
         session->costs[run] = ag_plan_run_cost(&grid->runs[run]).flops;
@@ -149,7 +150,7 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
 {
     ag_arena_init_growing(&session->arena);
     AG_TRY(load(session));
-    AG_TRY(describe_runs(session));
+    AG_TRY(describe_runs(session, ranks));
     AG_TRY(ag_coordinator_gather(session->coordinator));
     AG_TRY(open_store(session, ranks));
     AG_TRY(queue_missing(session));

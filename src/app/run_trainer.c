@@ -14,6 +14,7 @@
 enum { REASON_SIZE = 2048, TAIL_SIZE = 1024 };
 
 static const double s_grace_s = 60.0; /* a trainer that is to end has for a step and a checkpoint */
+static const double s_weigh_every_s = 0.05;
 static const double s_longest_s = 1.0; /* counted between two looks: we may have been suspended */
 
 struct ag_trainer {
@@ -25,6 +26,8 @@ struct ag_trainer {
     bool cancelled;
     char verdict[128]; /* why we killed it; "" */
     double looked_s;
+    double weighed_s;
+    size_t held; /* bytes, as last weighed */
     double ran_s;
     double idle_s; /* since the last sign of life */
     uint64_t beats;
@@ -146,6 +149,8 @@ static ag_status trainer_start(void *context, const ag_job *job)
     trainer->looked_s = ag_clock_s();
     trainer->ran_s = trainer->idle_s = 0.0;
     trainer->beats = 0;
+    trainer->weighed_s = 0.0;
+    trainer->held = 0;
     return status;
 }
 
@@ -159,7 +164,32 @@ static double value_of(_Atomic uint64_t const *bits_there)
     return value;
 }
 
-static void enforce_limits(ag_trainer *trainer, uint64_t beats)
+/* Looking at memory takes the kernel some 20 us. */
+static void weigh(ag_trainer *trainer, double now)
+{
+    if (now - trainer->weighed_s < s_weigh_every_s)
+        return;
+    trainer->weighed_s = now;
+    trainer->held = ag_child_memory(trainer->child);
+}
+
+static void enforce_limits(ag_trainer *trainer)
+{
+    char *verdict = trainer->verdict;
+    const size_t size = sizeof trainer->verdict;
+    const ag_limits_spec *limits = &trainer->limits;
+    if (limits->time_limit_s > 0.0 && trainer->ran_s > limits->time_limit_s)
+        snprintf(verdict, size, "passed its time limit of %g s", limits->time_limit_s);
+    else if (limits->memory_limit > 0 && trainer->held > (size_t)limits->memory_limit)
+        snprintf(verdict, size, "passed its memory limit of %g MiB",
+                 (double)limits->memory_limit / 0x1p20);
+    else if (limits->stall_limit_s > 0.0 && trainer->idle_s > limits->stall_limit_s)
+        snprintf(verdict, size, "gave no sign of life for %g s", limits->stall_limit_s);
+    if (verdict[0] != '\0')
+        ag_child_kill(trainer->child);
+}
+
+static void watch(ag_trainer *trainer, uint64_t beats)
 {
     double now = ag_clock_s();
     double slice = now - trainer->looked_s;
@@ -168,15 +198,8 @@ static void enforce_limits(ag_trainer *trainer, uint64_t beats)
     trainer->ran_s += slice;
     trainer->idle_s = beats != trainer->beats ? 0.0 : trainer->idle_s + slice;
     trainer->beats = beats;
-    const ag_limits_spec *limits = &trainer->limits;
-    if (limits->time_limit_s > 0.0 && trainer->ran_s > limits->time_limit_s)
-        snprintf(trainer->verdict, sizeof trainer->verdict, "passed its time limit of %g s",
-                 limits->time_limit_s);
-    else if (limits->stall_limit_s > 0.0 && trainer->idle_s > limits->stall_limit_s)
-        snprintf(trainer->verdict, sizeof trainer->verdict, "gave no sign of life for %g s",
-                 limits->stall_limit_s);
-    if (trainer->verdict[0] != '\0')
-        ag_child_kill(trainer->child);
+    weigh(trainer, now);
+    enforce_limits(trainer);
 }
 
 static bool trainer_poll(void *context, ag_job_progress *progress)
@@ -190,7 +213,7 @@ static bool trainer_poll(void *context, ag_job_progress *progress)
     progress->value = value_of(&page->loss_bits);
     if (ag_child_poll(trainer->child).state != AG_CHILD_RUNNING)
         return false;
-    enforce_limits(trainer, atomic_load(&page->beats));
+    watch(trainer, atomic_load(&page->beats));
     return true;
 }
 
@@ -217,7 +240,8 @@ static void explain(char reason[REASON_SIZE], const ag_trainer *trainer, const a
     snprintf(reason, REASON_SIZE, "%s at step %lld of %lld, holding %zu MiB%s%s",
              trainer->verdict[0] != '\0' ? trainer->verdict : how,
              (long long)atomic_load(&page->step), (long long)atomic_load(&page->steps),
-             end->peak_size >> 20, tail[0] != '\0' ? "\n" : "", tail);
+             (trainer->held > 0 ? trainer->held : end->peak_size) >> 20,
+             tail[0] != '\0' ? "\n" : "", tail);
 }
 
 static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_trainer *trainer)

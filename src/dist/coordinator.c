@@ -10,6 +10,7 @@
 typedef struct seat {
     bool joined;
     bool left;
+    bool aside;        /* gets no more jobs */
     int held;          /* jobs that it has and has not reported */
     uint64_t turn;     /* of its result in the order of arrival; 0 when none waits */
     ag_message result; /* that waits to be fetched, or is */
@@ -66,7 +67,16 @@ void ag_coordinator_destroy(ag_coordinator *coordinator)
 
 ag_status ag_coordinator_add(ag_coordinator *coordinator, int64_t job, int32_t attempt, double cost)
 {
-    return ag_job_queue_push(&coordinator->queue, job, attempt, cost);
+    const ag_queued item = {.job = job, .attempt = attempt, .cost = cost, .avoid = -1};
+    return ag_job_queue_push(&coordinator->queue, &item);
+}
+
+ag_status ag_coordinator_retry(ag_coordinator *coordinator, const ag_job_result *failed,
+                               double cost)
+{
+    const ag_queued item = {
+        .job = failed->job, .attempt = failed->attempt + 1, .cost = cost, .avoid = failed->rank};
+    return ag_job_queue_push(&coordinator->queue, &item);
 }
 
 static ag_status send_to(ag_coordinator *coordinator, int rank, ag_message message)
@@ -76,10 +86,18 @@ static ag_status send_to(ag_coordinator *coordinator, int rank, ag_message messa
 
 /* --- handing out */
 
+static int count_usable(const ag_coordinator *coordinator)
+{
+    int count = 0;
+    for (int rank = 0; rank < coordinator->ranks; rank++)
+        count += coordinator->seats[rank].joined && !coordinator->seats[rank].aside;
+    return count;
+}
+
 static ag_status assign(ag_coordinator *coordinator, int rank)
 {
     ag_queued next;
-    if (!ag_job_queue_pop(&next, &coordinator->queue))
+    if (!ag_job_queue_pop(&next, &coordinator->queue, count_usable(coordinator) > 1 ? rank : -1))
         return AG_OK;
     ag_text bytes;
     ag_text_init(&bytes);
@@ -105,12 +123,24 @@ static ag_status hand_out(ag_coordinator *coordinator)
         size_t spare = held == 0 ? 0 : (size_t)coordinator->ranks;
         for (int rank = 0; rank < coordinator->ranks; rank++) {
             const seat *its = &coordinator->seats[rank];
-            if (ag_job_queue_length(&coordinator->queue) > spare && its->joined &&
+            if (ag_job_queue_length(&coordinator->queue) > spare && its->joined && !its->aside &&
                 its->held == held)
                 AG_TRY(assign(coordinator, rank));
         }
     }
     return AG_OK;
+}
+
+ag_status ag_coordinator_set_aside(bool *done, ag_coordinator *coordinator, int rank)
+{
+    seat *its = &coordinator->seats[rank];
+    *done = !its->aside && count_usable(coordinator) > 1;
+    if (!*done)
+        return AG_OK;
+    its->aside = true;
+    if (its->held == 0)
+        return AG_OK;
+    return send_to(coordinator, rank, ag_message_make(AG_MSG_CANCEL, -1, 0));
 }
 
 ag_status ag_coordinator_drain(ag_coordinator *coordinator)

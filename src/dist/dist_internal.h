@@ -30,6 +30,7 @@ typedef struct ag_queued {
     int64_t job;
     int32_t attempt;
     double cost;
+    int avoid; /* rank that failed at it; -1 */
     uint64_t order;
 } ag_queued;
 
@@ -42,8 +43,11 @@ typedef struct ag_job_queue {
     bool sorted;
 } ag_job_queue;
 
-ag_status ag_job_queue_push(ag_job_queue *queue, int64_t job, int32_t attempt, double cost);
-bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue);
+/* `order` of the item is set here. */
+ag_status ag_job_queue_push(ag_job_queue *queue, const ag_queued *item);
+
+/* The next for a rank, less what avoids it; -1: whatever is next. */
+bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue, int rank);
 size_t ag_job_queue_length(const ag_job_queue *queue);
 void ag_job_queue_deinit(ag_job_queue *queue);
 

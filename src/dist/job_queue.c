@@ -1,5 +1,6 @@
 /* The waiting jobs, and the nap of those who wait. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "dist_internal.h"
@@ -21,7 +22,7 @@ void ag_backoff_wait(ag_backoff *backoff, bool moved)
         backoff->nap_s = s_longest_nap;
 }
 
-ag_status ag_job_queue_push(ag_job_queue *queue, int64_t job, int32_t attempt, double cost)
+ag_status ag_job_queue_push(ag_job_queue *queue, const ag_queued *item)
 {
     if (queue->count == queue->capacity) {
         size_t capacity = queue->capacity > 0 ? 2 * queue->capacity : 64;
@@ -31,8 +32,8 @@ ag_status ag_job_queue_push(ag_job_queue *queue, int64_t job, int32_t attempt, d
         queue->items = items;
         queue->capacity = capacity;
     }
-    queue->items[queue->count++] =
-        (ag_queued){.job = job, .attempt = attempt, .cost = cost, .order = queue->next_order++};
+    queue->items[queue->count] = *item;
+    queue->items[queue->count++].order = queue->next_order++;
     queue->sorted = false;
     return AG_OK;
 }
@@ -46,15 +47,20 @@ static int compare(const void *left, const void *right)
     return a->order < b->order ? -1 : 1;
 }
 
-bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue)
+bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue, int rank)
 {
-    size_t waiting = ag_job_queue_length(queue);
-    if (waiting == 0)
-        return false;
-    if (!queue->sorted)
-        qsort(queue->items + queue->first, waiting, sizeof *queue->items, compare);
+    ag_queued *items = queue->items;
+    if (!queue->sorted && queue->count > queue->first)
+        qsort(items + queue->first, queue->count - queue->first, sizeof *items, compare);
     queue->sorted = true;
-    *out = queue->items[queue->first++];
+    size_t at = queue->first;
+    while (at < queue->count && items[at].avoid >= 0 && items[at].avoid == rank)
+        at++;
+    if (at == queue->count)
+        return false;
+    *out = items[at];
+    memmove(items + queue->first + 1, items + queue->first, (at - queue->first) * sizeof *items);
+    queue->first++;
     return true;
 }
 

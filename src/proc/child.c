@@ -26,8 +26,10 @@ struct ag_child {
     int fds[FDS]; /* -1 where closed */
     ag_progress_page *progress;
     double grace_s;
-    double kill_at; /* ag_clock_s(); 0 unless cancelled */
-    void *result;   /* mapped, or NULL */
+    double kill_at;   /* ag_clock_s(); 0 unless cancelled */
+    bool killed;      /* by us */
+    size_t oom_kills; /* of this host, when it started */
+    void *result;     /* mapped, or NULL */
     size_t result_size;
 };
 
@@ -129,7 +131,7 @@ ag_status ag_child_start(ag_child **out, const ag_child_spec *spec)
     if (child == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     *child = (ag_child){
-        .grace_s = spec->grace_s, .fds = {-1, -1, -1, -1, -1}
+        .grace_s = spec->grace_s, .oom_kills = ag_memory_oom_kills(), .fds = {-1, -1, -1, -1, -1}
     };
     ag_status status = open_files(child, spec);
     if (status == AG_OK)
@@ -165,6 +167,9 @@ static void reap(ag_child *child, int options)
     else
         child->end = (ag_child_end){.state = AG_CHILD_EXITED, .code = WEXITSTATUS(status)};
     child->end.peak_size = pid > 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
+    child->end.out_of_memory = child->end.state == AG_CHILD_KILLED &&
+                               child->end.signal == SIGKILL && !child->killed &&
+                               ag_memory_oom_kills() > child->oom_kills;
 }
 
 ag_child_end ag_child_poll(ag_child *child)
@@ -174,6 +179,11 @@ ag_child_end ag_child_poll(ag_child *child)
     if (child->pid != 0 && child->kill_at > 0. && ag_clock_s() >= child->kill_at)
         ag_child_kill(child);
     return child->end;
+}
+
+size_t ag_child_memory(const ag_child *child)
+{
+    return child->pid != 0 ? ag_memory_peak(child->pid) : 0;
 }
 
 void ag_child_cancel(ag_child *child)
@@ -186,8 +196,10 @@ void ag_child_cancel(ag_child *child)
 
 void ag_child_kill(ag_child *child)
 {
-    if (child->pid != 0)
-        kill(-child->pid, SIGKILL);
+    if (child->pid == 0)
+        return;
+    child->killed = true;
+    kill(-child->pid, SIGKILL);
 }
 
 const ag_progress_page *ag_child_progress(const ag_child *child)

@@ -39,7 +39,9 @@ static const char *signal_name(int signal)
 
 void ag_child_end_text(char *text, size_t size, const ag_child_end *end)
 {
-    if (end->state == AG_CHILD_KILLED)
+    if (end->out_of_memory)
+        snprintf(text, size, "was killed by SIGKILL: the kernel of this host had no memory left");
+    else if (end->state == AG_CHILD_KILLED)
         snprintf(text, size, "was killed by %s (%s)", signal_name(end->signal),
                  strsignal(end->signal));
     else if (end->state == AG_CHILD_EXITED)

@@ -26,6 +26,12 @@ void ag_fds_seal(void);
  * NULL or ends so) laid over it. Free it; the strings are borrowed. NULL when memory runs out. */
 char **ag_environment_make(const char *const *overlay);
 
+/* Bytes that a running process held resident at most; 0 when it is gone. */
+size_t ag_memory_peak(pid_t pid);
+
+/* Processes that the kernel of this host killed for want of memory since it started. */
+size_t ag_memory_oom_kills(void);
+
 /* The child's log, open for reading. */
 int ag_child_log_fd(const ag_child *child);
 

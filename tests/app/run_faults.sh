@@ -16,9 +16,11 @@ deed=\$(sed -n 1p deed)
 sed -i 1d deed
 case \$deed in
 segfault) kill -SEGV \$\$ ;;
+kill) kill -KILL \$\$ ;;
 exit7) echo "the reason of seven" >&2; exit 7 ;;
 empty) exit 0 ;;
 hang) exec sleep 1000 < /dev/null ;;
+hog) ulimit -v 1000000; exec tail /dev/zero ;;
 vanish) rm -rf out.h5.d/runs ;;
 stubborn)
     trap '' TERM
@@ -95,6 +97,10 @@ expect 1 hang hang -- --only seed=3 --set run.time_limit=0.2
 says "passed its time limit of 0.2 s"
 expect 1 hang hang -- --only seed=3 --set run.stall_limit=0.2
 says "gave no sign of life for 0.2 s"
+expect 1 hog hog -- --only seed=3 --set run.memory_limit=96M
+says "passed its memory limit of 96 MiB at step"
+expect 1 kill kill -- --only seed=3
+says "was killed by SIGKILL"
 holds 3
 
 # SIGUSR1 stops with work left; nothing complete is lost

@@ -13,9 +13,10 @@
 enum { MOST_JOBS = 200, HUGE_RESULT = 100 * 1000 * 1000 };
 
 static ag_post *s_post;
+static int s_sick; /* failures of rank 1, known to rank 0 */
 
 /* --- the work: "ticks size end attempts", where end is what becomes of the attempts before the
- * last one: f(ails), r(efuses to start) or d(one); 0 ticks = for ever */
+ * last one: f(ails), r(efuses to start) or d(one); s(ick): fails on rank 1; 0 ticks = for ever */
 
 typedef struct fake_job {
     int ticks;
@@ -59,6 +60,10 @@ static bool fake_poll(void *context, ag_job_progress *progress)
     progress->step = ++worker->ticks;
     progress->steps = worker->job.ticks;
     progress->value = (double)worker->index;
+    /* of two ranks the healthy one would be through before the other has failed often enough */
+    if (worker->job.end == 's' && ag_post_rank(s_post) == 0 && ag_post_ranks(s_post) == 2 &&
+        s_sick < 3)
+        return true;
     return !worker->cancelled && (worker->job.ticks == 0 || worker->ticks < worker->job.ticks);
 }
 
@@ -75,7 +80,8 @@ static void *fake_collect(void *context, ag_job_result *result)
     result->value = (double)worker->index;
     result->reason = "";
     result->end = worker->cancelled ? AG_JOB_CANCELLED : AG_JOB_DONE;
-    if (worker->job.end == 'f' && worker->attempt + 1 < worker->job.attempts) {
+    bool sick = worker->job.end == 's' && ag_post_rank(s_post) == 1 && !worker->cancelled;
+    if (sick || (worker->job.end == 'f' && worker->attempt + 1 < worker->job.attempts)) {
         result->end = AG_JOB_FAILED;
         result->reason = "it was to fail";
     }
@@ -106,12 +112,15 @@ typedef struct scene {
     int done[MOST_JOBS]; /* how often */
     int failed[MOST_JOBS];
     int cancelled[MOST_JOBS];
+    int failed_on[MOST_JOBS];   /* 1 + the rank of the last failure */
     int rank[MOST_JOBS];        /* that did it */
     int64_t started[MOST_JOBS]; /* progress reports */
     int finished;
     int drain_after; /* finished jobs; 0 = never */
     int fail_after;  /* finished jobs; 0 = never */
     bool drained;
+    bool aside;
+    bool aside_twice;
     double last_cost;
     bool out_of_order;
     char reason[256]; /* of the last failure */
@@ -158,17 +167,25 @@ static ag_status client_done(void *context, const ag_job_result *result)
 {
     scene *its = context;
     const fake_job *job = &its->jobs[result->job];
+    if (its->failed_on[result->job] == 1 + result->rank && ag_post_ranks(s_post) > 1)
+        return ag_fail(AG_ERR_BUG, "rank %d tried job %d again", result->rank, (int)result->job);
     its->rank[result->job] = result->rank;
     if (result->end == AG_JOB_FAILED) {
         its->failed[result->job]++;
         snprintf(its->reason, sizeof its->reason, "%s", result->reason);
         if (result->attempt + 1 < job->attempts)
-            return ag_coordinator_add(its->coordinator, result->job, result->attempt + 1,
-                                      its->costs[result->job]);
+            AG_TRY(ag_coordinator_retry(its->coordinator, result, its->costs[result->job]));
+        its->failed_on[result->job] = 1 + result->rank;
+        if (job->end == 's' && ++s_sick == 3) {
+            AG_TRY(ag_coordinator_set_aside(&its->aside, its->coordinator, 1));
+            return ag_coordinator_set_aside(&its->aside_twice, its->coordinator, 1);
+        }
         return AG_OK;
     }
     if (result->end == AG_JOB_CANCELLED) {
         its->cancelled[result->job]++;
+        if (job->end == 's')
+            return ag_coordinator_add(its->coordinator, result->job, result->attempt, 0);
         return AG_OK;
     }
     if (!intact(result, job))
@@ -303,6 +320,31 @@ static void test_failures_are_told_and_tried_again(void **state)
     for (int job = 0; job < its.n_jobs; job++) {
         assert_int_equal(its.done[job], 1);
         assert_int_equal(its.failed[job], job % 3 == 0 ? 0 : job % 4);
+    }
+}
+
+/* Rank 1 fails whatever it is given: after three failures it is left alone. */
+static void test_a_sick_rank_is_set_aside(void **state)
+{
+    (void)state;
+    scene its = s_empty;
+    if (ag_post_ranks(s_post) == 1)
+        return;
+    its.n_jobs = 60;
+    s_sick = 0;
+    for (int job = 0; job < its.n_jobs; job++)
+        its.jobs[job] = (fake_job){3, 10, 's', 2};
+    ag_status outcome = play(&its);
+    if (!checks())
+        return;
+    assert_int_equal(outcome, AG_OK);
+    assert_true(s_sick <= 4); /* what it held was at work, or was not */
+    assert_true(its.aside == (s_sick >= 3));
+    assert_true(its.aside || ag_post_ranks(s_post) > 2);
+    assert_false(its.aside_twice);
+    for (int job = 0; job < its.n_jobs; job++) {
+        assert_int_equal(its.done[job], 1);
+        assert_int_not_equal(its.rank[job], 1);
     }
 }
 
@@ -465,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_every_job_once_longest_first),
         cmocka_unit_test(test_results_of_all_sizes_arrive_intact),
         cmocka_unit_test(test_failures_are_told_and_tried_again),
+        cmocka_unit_test(test_a_sick_rank_is_set_aside),
         cmocka_unit_test(test_each_failure_has_its_own_reason),
         cmocka_unit_test(test_no_jobs),
         cmocka_unit_test(test_a_long_job_holds_nobody_up),
