@@ -6,6 +6,8 @@ altgrad=$1 here=$2/tests/app python=$3 mpiexec=$4
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
+# all four runs together; checkpoints come 20 times a second
+steps=$(bash "$here/steps_for.sh" "$altgrad" "$here/drain.yaml" 3)
 
 complain() {
     echo "FAILED: $*"
@@ -18,8 +20,8 @@ train() {
     out=$1
     shift
     # shellcheck disable=SC2086 # several words, or none
-    setsid $launcher "$altgrad" run "$here/drain.yaml" -o "$out" --progress plain "$@" \
-        > log 2>&1 &
+    setsid $launcher "$altgrad" run "$here/drain.yaml" -o "$out" --progress plain \
+        --set "train.steps=$steps" --set "eval.every=$((steps / 5 + 1))" "$@" > log 2>&1 &
     pid=$!
 }
 checkpoints() {
@@ -44,7 +46,7 @@ interrupt() {
     kill "-$signal" "$pid" || complain "ended before $signal"
     ended "$@"
     [ -z "$(checkpoints)" ] || left=$((left + 1)) # what ends just then leaves none
-    find "$out.d/runs" -type f -exec sha256sum {} + | sort > complete.new
+    "$python" "$here/kept_runs.py" "$out" > complete.new
     [ ! -e "complete.$out" ] || [ -z "$(comm -23 "complete.$out" complete.new)" ] ||
         complain "a complete run was lost"
     mv complete.new "complete.$out"

@@ -7,10 +7,12 @@
 . "$(dirname "$0")/support.sh" "${@:1:4}"
 how=$5
 options=(--)
-steps=250
+# long enough for the signal to come in the middle: all three jobs share these cores
+steps=$(bash "$source_dir/tests/app/steps_for.sh" "$ALTGRAD" \
+    "$source_dir/tests/app/determinism.yaml" 8)
 if [ "$how" = limited ]; then
     options=(--time=1 --signal=B:USR1@60 --)
-    steps=2000
+    steps=$((20 * steps))
 fi
 longer=(--set "train.steps=$steps" --set "eval.every=$steps")
 
@@ -19,10 +21,19 @@ job[one-mpirun]=$(submit one-mpirun 1 "$mpirun" "${options[@]}" "${longer[@]}")
 job[two-mpirun]=$(submit two-mpirun 2 "$mpirun" "${options[@]}" "${longer[@]}")
 job[two-srun]=$(submit two-srun 2 "srun --mpi=pmix" "${options[@]}" "${longer[@]}")
 
+# warn NAME: as soon as a run is complete
+warn() {
+    await 60 "a complete run in $1.log" grep -qs " done: " "$1.log"
+    scancel --batch --signal=USR1 "${job[$1]}"
+}
 if [ "$how" = warned ]; then
+    warners=()
     for name in "${!job[@]}"; do
-        await 60 "a complete run in $name.log" grep -qs " done: " "$name.log"
-        scancel --batch --signal=USR1 "${job[$name]}"
+        warn "$name" &
+        warners+=($!)
+    done
+    for warner in "${warners[@]}"; do
+        wait "$warner"
     done
 fi
 "$ALTGRAD" run "$source_dir/tests/app/determinism.yaml" -o local.h5 --progress plain \
