@@ -93,7 +93,7 @@ done <<END
 2|no regular file|$train -o /dev/full < run.json
 3|missing/x.h5|$train -o missing/x.h5 < run.json
 2|has no name|$train -o '' < run.json
-3|descriptor 9|$train --result-fd 9 < run.json
+3|descriptor 9|$train --result-fd 9 9>&- < run.json
 2|descriptor 9|$train --result-fd 9 9> /dev/full < run.json
 END
 
