@@ -26,10 +26,10 @@ struct ag_child {
     int fds[FDS]; /* -1 where closed */
     ag_progress_page *progress;
     double grace_s;
-    double kill_at;   /* ag_clock_s(); 0 unless cancelled */
-    bool killed;      /* by us */
-    size_t oom_kills; /* of this host, when it started */
-    void *result;     /* mapped, or NULL */
+    double kill_at;     /* ag_clock_s(); 0 unless cancelled */
+    bool killed;        /* by us */
+    uint64_t oom_kills; /* ag_memory_oom_kills() when it started */
+    void *result;       /* mapped, or NULL */
     size_t result_size;
 };
 
@@ -131,7 +131,9 @@ ag_status ag_child_start(ag_child **out, const ag_child_spec *spec)
     if (child == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     *child = (ag_child){
-        .grace_s = spec->grace_s, .oom_kills = ag_memory_oom_kills(), .fds = {-1, -1, -1, -1, -1}
+        .grace_s = spec->grace_s,
+        .oom_kills = ag_memory_oom_kills(""),
+        .fds = {-1, -1, -1, -1, -1}
     };
     ag_status status = open_files(child, spec);
     if (status == AG_OK)
@@ -169,7 +171,7 @@ static void reap(ag_child *child, int options)
     child->end.peak_size = pid > 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
     child->end.out_of_memory = child->end.state == AG_CHILD_KILLED &&
                                child->end.signal == SIGKILL && !child->killed &&
-                               ag_memory_oom_kills() > child->oom_kills;
+                               ag_memory_oom_kills("") > child->oom_kills;
 }
 
 ag_child_end ag_child_poll(ag_child *child)

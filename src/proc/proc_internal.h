@@ -2,10 +2,13 @@
 #ifndef AG_PROC_INTERNAL_H
 #define AG_PROC_INTERNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 #include "proc/child.h"
+#include "proc/memory.h"
 
 /* Descriptors for children are kept above those numbers that the child sees them by, so that
  * moving one into place never covers another. */
@@ -29,8 +32,14 @@ char **ag_environment_make(const char *const *overlay);
 /* Bytes that a running process held resident at most; 0 when it is gone. */
 size_t ag_memory_peak(pid_t pid);
 
-/* Processes that the kernel of this host killed for want of memory since it started. */
-size_t ag_memory_oom_kills(void);
+/* The number behind `name` at the start of a line of a file; false where there is none. */
+bool ag_read_number(uint64_t *number, const char *path, const char *name);
+
+/* Lowers the limit to the tightest of the control groups that this process is in. */
+void ag_cgroup_limit(ag_memory_limit *limit, const char *root);
+
+/* False where its own control group does not count them. */
+bool ag_cgroup_oom_kills(uint64_t *kills, const char *root);
 
 /* The child's log, open for reading. */
 int ag_child_log_fd(const ag_child *child);
