@@ -6,6 +6,7 @@
 #ifndef AG_NUMERICS_QUANTIZE_H
 #define AG_NUMERICS_QUANTIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,14 @@ float ag_round_nearest(const ag_format *format, float x, ag_overflow overflow);
 /* x rounded up or down with the probability that makes the mean right; `random` is 32 uniform
  * bits: away from zero when the discarded part, as a fraction of 2^32, plus random carries. */
 float ag_round_stochastic(const ag_format *format, float x, uint32_t random, ag_overflow overflow);
+
+/* Whether x, finite or Inf, rounds past the largest value of the format. */
+bool ag_overflows_nearest(const ag_format *format, float x);
+bool ag_overflows_stochastic(const ag_format *format, float x, uint32_t random);
+
+/* The distance between the values of the format around x: 2^(floor(log2 |x|) - M) for normal
+ * numbers, the smallest step below them, that at the largest value beyond it. NaN for NaN. */
+double ag_grid_spacing(const ag_format *format, float x);
 
 /* x rounded toward zero. */
 float ag_round_toward_zero(const ag_format *format, float x, ag_overflow overflow);

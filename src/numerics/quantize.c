@@ -100,6 +100,32 @@ float ag_round_stochastic(const ag_format *format, float x, uint32_t random, ag_
     return round_to(format, x, overflow, TO_RANDOM, random);
 }
 
+static bool overflows(const ag_format *format, float x, ag_direction direction, uint32_t random)
+{
+    uint32_t magnitude = ag_float_bits(x) & ~s_sign_bit;
+    return round_magnitude(format, magnitude, direction, random) > format->max_code;
+}
+
+bool ag_overflows_nearest(const ag_format *format, float x)
+{
+    return overflows(format, x, TO_NEAREST, 0);
+}
+
+bool ag_overflows_stochastic(const ag_format *format, float x, uint32_t random)
+{
+    return overflows(format, x, TO_RANDOM, random);
+}
+
+double ag_grid_spacing(const ag_format *format, float x)
+{
+    if (isnan(x))
+        return NAN;
+    float magnitude = fminf(fabsf(x), format->max);
+    bool is_normal = format->exponent > 0 && magnitude >= format->min_normal;
+    int exponent = is_normal ? ilogbf(magnitude) : format->emin;
+    return ldexp(1.0, exponent - format->mantissa);
+}
+
 float ag_round_toward_zero(const ag_format *format, float x, ag_overflow overflow)
 {
     return round_to(format, x, overflow, TO_ZERO, 0);
