@@ -58,6 +58,17 @@ typedef void ag_epilogue_fn(float *y, const float *bias, size_t N, size_t OC, fl
 typedef void ag_accumulate_fn(float *restrict grad, const float *restrict product, size_t count,
                               float inv_a, float inv_b);
 
+/* --- for diagnostics */
+
+/* values [min(M, N)]: the singular values of a [M, N] in falling order, computed in double; scratch
+ * [ag_singular_scratch] is free for use. False where an element is not finite, or the iteration
+ * does not converge. Like those of products, the last bits are the library's. */
+typedef bool ag_singular_values_fn(double *restrict values, double *restrict scratch,
+                                   const float *restrict a, size_t M, size_t N);
+
+/* Doubles of scratch that either version needs. */
+size_t ag_singular_scratch(size_t M, size_t N);
+
 /* --- layers. Forward, then backward in the same order of arguments. */
 
 /* x [N, C] = wte[token] + wpe[position] */
@@ -159,6 +170,7 @@ typedef struct ag_kernels {
     ag_gemm_nt_fn *gemm_nt;
     ag_gemm_nn_fn *gemm_nn;
     ag_gemm_tn_fn *gemm_tn;
+    ag_singular_values_fn *singular_values;
     ag_amax_fn *amax;
     ag_round_bf16_fn *round_bf16;
     ag_quantize_fn *quantize;

@@ -1,4 +1,4 @@
-/* The matrix products by OpenBLAS: the only file that knows it. */
+/* The matrix products and singular values by OpenBLAS: the only file that knows it. */
 #include "kernels_internal.h"
 
 #include <cblas.h>
@@ -23,6 +23,32 @@ void ag_gemm_tn_fast(float *restrict c, const float *a, const float *b, size_t M
 {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)M, (blasint)N, (blasint)K, 1, a,
                 (blasint)M, b, (blasint)N, 0, c, (blasint)N);
+}
+
+/* LAPACK's, by its Fortran name; OpenBLAS comes with no header for it everywhere. */
+void dgesdd_(const char *job, const blasint *rows, const blasint *columns, double *a,
+             const blasint *lda, double *s, double *u, const blasint *ldu, double *vt,
+             const blasint *ldvt, double *work, const blasint *lwork, blasint *iwork, blasint *info,
+             size_t job_length);
+
+/* Row-major [M, N] is Fortran's [N, M], which has the same values. */
+bool ag_singular_values_fast(double *restrict values, double *restrict scratch,
+                             const float *restrict a, size_t M, size_t N)
+{
+    size_t S = M < N ? M : N;
+    blasint rows = (blasint)N;
+    blasint columns = (blasint)M;
+    blasint one = 1;
+    blasint lwork = (blasint)(10 * S + 64 * (M + N));
+    blasint info = 0;
+    double *work = scratch + M * N;
+    if (!ag_is_finite(a, M * N))
+        return false; /* dgesdd may not come back */
+    for (size_t i = 0; i < M * N; i++)
+        scratch[i] = (double)a[i];
+    dgesdd_("N", &rows, &columns, scratch, &rows, values, NULL, &one, NULL, &one, work, &lwork,
+            (blasint *)(work + lwork), &info, 1);
+    return info == 0;
 }
 
 const char *ag_kernels_blas(void)

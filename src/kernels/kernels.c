@@ -8,11 +8,29 @@ float ag_operand_shift(const ag_format *format)
     return format->exponent == 8 ? 1 : ldexpf(1, -format->emax);
 }
 
+/* A copy of the matrix, LAPACK's work (3 S + 7 S + 64 (M + N), S the shorter side) and its 8 S
+ * integers: more than the reference's copy. */
+size_t ag_singular_scratch(size_t M, size_t N)
+{
+    size_t S = M < N ? M : N;
+    return M * N + 14 * S + 64 * (M + N);
+}
+
+bool ag_is_finite(const float *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(x[i]))
+            return false;
+    }
+    return true;
+}
+
 const ag_kernels ag_kernels_ref = {
     .name = "ref",
     .gemm_nt = ag_gemm_nt_ref,
     .gemm_nn = ag_gemm_nn_ref,
     .gemm_tn = ag_gemm_tn_ref,
+    .singular_values = ag_singular_values_ref,
     .amax = ag_amax_ref,
     .round_bf16 = ag_round_bf16_ref,
     .quantize = ag_quantize_ref,
@@ -41,6 +59,7 @@ const ag_kernels ag_kernels_fast = {
     .gemm_nt = ag_gemm_nt_fast,
     .gemm_nn = ag_gemm_nn_fast,
     .gemm_tn = ag_gemm_tn_fast,
+    .singular_values = ag_singular_values_fast,
     .amax = ag_amax_fast,
     .round_bf16 = ag_round_bf16_fast,
     .quantize = ag_quantize_fast,

@@ -8,6 +8,8 @@
 
 #include "kernels/kernels.h"
 
+bool ag_is_finite(const float *x, size_t count);
+
 /* One version for each level of x86-64, chosen when the program starts. Elsewhere the compiler's
  * own target stands. No value depends on the choice. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -19,6 +21,7 @@
 ag_gemm_nt_fn ag_gemm_nt_ref, ag_gemm_nt_fast;
 ag_gemm_nn_fn ag_gemm_nn_ref, ag_gemm_nn_fast;
 ag_gemm_tn_fn ag_gemm_tn_ref, ag_gemm_tn_fast;
+ag_singular_values_fn ag_singular_values_ref, ag_singular_values_fast;
 ag_amax_fn ag_amax_ref, ag_amax_fast;
 ag_round_bf16_fn ag_round_bf16_ref, ag_round_bf16_fast;
 ag_quantize_fn ag_quantize_ref, ag_quantize_fast;
