@@ -25,6 +25,17 @@ ag_status ag_run_identify(ag_run *run);
 /* Appends the assignment, on one line. */
 void ag_run_assignment(ag_text *text, const ag_run *run);
 
+/* Appends "local" alone, an object. */
+void ag_run_local(ag_text *text, const ag_run *run);
+
+/* Appends what decides how much a run records, such as {"eval.every": 50, "output.weights":
+ * "final"}: the assignment's settings but for paths and limits. */
+void ag_run_recorded(ag_text *text, const ag_run *run);
+
+/* The key of a setting by which `asked` wants more recorded than a run did whose ag_run_recorded is
+ * `recorded`; NULL where it wants nothing more, or `recorded` is of another version of altgrad. */
+const char *ag_run_lacks(const char *recorded, const ag_run *asked);
+
 /* Reads an assignment. Its strings and layers go to the arena. AG_ERR_INPUT when the text is no
  * JSON, a key is unknown or missing, a value out of range, or the hash is not the id. */
 ag_status ag_run_from_assignment(ag_run *run, const char *text, size_t size, ag_arena *arena);

@@ -26,7 +26,8 @@ typedef struct ag_result_row {
     double loss;     /* of the last training step */
     double val_loss; /* of the whole validation part; NaN where there is none */
     double val_loss_hp;
-    double entropy_rate; /* of a synthetic corpus: the floor of the loss; NaN elsewhere */
+    double entropy_rate;  /* of a synthetic corpus: the floor of the loss; NaN elsewhere */
+    const char *recorded; /* ag_run_recorded, "" where that is not known */
     char digest[AG_DIGEST_LENGTH + 1]; /* of the final weights */
     double train_s;
     double tokens_per_s;

@@ -13,17 +13,18 @@ typedef struct command {
 } command;
 
 static const command s_commands[] = {
-    {"plan",     ag_cmd_plan,     "the grid of an experiment file: runs, models, cost"        },
-    {"run",      ag_cmd_run,      "train what is missing; mpirun -n N for N at a time"        },
-    {"status",   ag_cmd_status,   "where an experiment stands, beside it or afterwards"       },
-    {"stop",     ag_cmd_stop,     "ask a running experiment to stop; run goes on from there"  },
-    {"summary",  ag_cmd_summary,  "format by layer config: means, differences to the baseline"},
-    {"pack",     ag_cmd_pack,     "one self-contained results file out of the run files"      },
-    {"merge",    ag_cmd_merge,    "join the shards of an experiment into one results file"    },
-    {"params",   ag_cmd_params,   "every key of the experiment file, with default and range"  },
-    {"formats",  ag_cmd_formats,  "number formats: range, precision, the value of every code" },
-    {"quantize", ag_cmd_quantize, "a filter: float32 in, rounded to a format, float32 out"    },
-    {"help",     NULL,            "this list"                                                 },
+    {"plan",      ag_cmd_plan,      "the grid of an experiment file: runs, models, cost"        },
+    {"run",       ag_cmd_run,       "train what is missing; mpirun -n N for N at a time"        },
+    {"status",    ag_cmd_status,    "where an experiment stands, beside it or afterwards"       },
+    {"stop",      ag_cmd_stop,      "ask a running experiment to stop; run goes on from there"  },
+    {"summary",   ag_cmd_summary,   "format by layer config: means, differences to the baseline"},
+    {"reproduce", ag_cmd_reproduce, "train completed runs again and compare them bit for bit"   },
+    {"pack",      ag_cmd_pack,      "one self-contained results file out of the run files"      },
+    {"merge",     ag_cmd_merge,     "join the shards of an experiment into one results file"    },
+    {"params",    ag_cmd_params,    "every key of the experiment file, with default and range"  },
+    {"formats",   ag_cmd_formats,   "number formats: range, precision, the value of every code" },
+    {"quantize",  ag_cmd_quantize,  "a filter: float32 in, rounded to a format, float32 out"    },
+    {"help",      NULL,             "this list"                                                 },
 };
 
 enum { N_COMMANDS = sizeof s_commands / sizeof s_commands[0] };

@@ -5,12 +5,14 @@
 
 #include "app/commands.h"
 #include "plan.h"
+#include "spec/run_json.h"
 #include "store/results.h"
 
 typedef struct holdings {
     size_t kept;
-    size_t less;   /* of them, those that recorded less than is asked for now */
-    size_t failed; /* pending again */
+    size_t less;       /* of them, those that recorded less than is asked for now */
+    const char *lacks; /* a setting of the last of these */
+    size_t failed;     /* pending again */
     size_t orphaned;
 } holdings;
 
@@ -22,15 +24,6 @@ typedef struct planned {
 static int by_id(const void *a, const void *b)
 {
     return strcmp(((const planned *)a)->run->id, ((const planned *)b)->run->id);
-}
-
-/* Whether `asked` wants weights or evaluations that a run trained as `held` did not leave. */
-static bool asks_for_more(const ag_run *asked, const ag_run *held)
-{
-    if (asked->output.weights > held->output.weights)
-        return true;
-    int64_t every = asked->eval.every;
-    return every != 0 && (held->eval.every == 0 || every % held->eval.every != 0);
 }
 
 /* Row `row` of the results, against the plan (sorted by id). */
@@ -51,16 +44,18 @@ static void count_row(holdings *count, const ag_results *results, size_t row, co
         return;
     count->failed += held->status == AG_RUN_FAILED;
     count->kept += complete;
-    if (complete && row < results->grid.n_runs)
-        count->less += asks_for_more(found->run, &results->grid.runs[row]);
+    const char *lacks = complete ? ag_run_lacks(held->recorded, found->run) : NULL;
+    count->less += lacks != NULL;
+    count->lacks = lacks != NULL ? lacks : count->lacks;
 }
 
 static void add_holdings(ag_text *text, const char *out, const holdings *count, size_t n_selected)
 {
     ag_text_printf(text, "  in %s: %zu kept", out, count->kept);
     if (count->less > 0)
-        ag_text_printf(text, " (%zu recorded less than now asked: 'run --again' retrains)",
-                       count->less);
+        ag_text_printf(text,
+                       " (%zu recorded less than %s asks for now: 'run --again SEL' retrains)",
+                       count->less, count->lacks);
     ag_text_printf(text, ", %zu to train", n_selected - count->kept);
     if (count->failed > 0)
         ag_text_printf(text, " (%zu failed before)", count->failed);

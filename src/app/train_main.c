@@ -313,6 +313,24 @@ static ag_status read_assignment(train_job *job)
                                   &job->texts);
 }
 
+/* Paths go into the run file, which is read in other folders. What is not there is told later. */
+static ag_status settle_path(const char **path, ag_arena *arena)
+{
+    char *whole = (*path)[0] != '\0' ? realpath(*path, NULL) : NULL;
+    if (whole == NULL)
+        return AG_OK;
+    *path = ag_arena_strdup(arena, whole);
+    free(whole);
+    return *path != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for a path");
+}
+
+static ag_status settle_paths(train_job *job)
+{
+    AG_TRY(settle_path(&job->run.data.text, &job->texts));
+    AG_TRY(settle_path(&job->run.data.bin, &job->texts));
+    return settle_path(&job->run.model.init_file, &job->texts);
+}
+
 /* The id holds the data's digest: other data would be another run. */
 static ag_status open_corpus(train_job *job)
 {
@@ -423,6 +441,7 @@ static ag_status do_job(train_job *job)
         return ag_fail(AG_ERR_SYSTEM, "process %ld, which was to be followed, is not the parent",
                        job->options.parent);
     AG_TRY(read_assignment(job));
+    AG_TRY(settle_paths(job));
     AG_TRY(check_output(job));
     AG_TRY(open_corpus(job));
     AG_TRY(read_init(job));

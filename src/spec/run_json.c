@@ -111,16 +111,22 @@ ag_status ag_run_identify(ag_run *run)
     return AG_OK;
 }
 
+void ag_run_local(ag_text *text, const ag_run *run)
+{
+    for (size_t i = 0; ag_local_sections[i] != NULL; i++) {
+        ag_text_add(text, i == 0 ? "{" : ",");
+        add_section(text, run, ag_local_sections[i], AG_PART_LOCAL);
+    }
+    ag_text_add(text, "}");
+}
+
 void ag_run_assignment(ag_text *text, const ag_run *run)
 {
     ag_text_add(text, "{\"id\":");
     ag_json_string(text, run->id);
     ag_text_add(text, ",\"local\":");
-    for (size_t i = 0; ag_local_sections[i] != NULL; i++) {
-        ag_text_add(text, i == 0 ? "{" : ",");
-        add_section(text, run, ag_local_sections[i], AG_PART_LOCAL);
-    }
-    ag_text_add(text, "},\"run\":");
+    ag_run_local(text, run);
+    ag_text_add(text, ",\"run\":");
     ag_run_canonical(text, run);
     ag_text_add(text, "}");
 }

@@ -1,7 +1,9 @@
 /* What is stored of a run, as rows: writer, reader and index all go by these tables. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "spec/run_json.h"
 #include "store_internal.h"
 
 #define SUMMARY(member) offsetof(ag_run_summary, member), sizeof((ag_run_summary *)0)->member
@@ -19,6 +21,7 @@ const ag_column ag_summary_columns[] = {
     {"clipped",        AG_CELL_I64,  SUMMARY(clipped)       },
     {"skipped",        AG_CELL_I64,  SUMMARY(skipped)       },
     {"entropy_rate",   AG_CELL_F64,  SUMMARY(entropy_rate)  },
+    {"recorded",       AG_CELL_TEXT, SUMMARY(recorded)      },
     {"weights_digest", AG_CELL_TEXT, SUMMARY(weights_digest)},
     {"initial_digest", AG_CELL_TEXT, SUMMARY(initial_digest)},
 };
@@ -85,6 +88,17 @@ static int64_t count_set(const uint8_t *flags, int64_t count)
     return set;
 }
 
+/* Empty, which says nothing, where it is too long. */
+static void tell_recorded(char *recorded, size_t size, const ag_run *run)
+{
+    ag_text text;
+    ag_text_init(&text);
+    ag_run_recorded(&text, run);
+    if (!text.failed && text.length < size)
+        memcpy(recorded, text.data, text.length + 1);
+    ag_text_deinit(&text);
+}
+
 void ag_summary_of(ag_run_summary *summary, const ag_record *record)
 {
     bool diverged = record->outcome == AG_OUTCOME_DIVERGED;
@@ -98,6 +112,7 @@ void ag_summary_of(ag_run_summary *summary, const ag_record *record)
         .skipped = count_set(record->skipped, record->steps),
         .entropy_rate = record->entropy_rate,
     };
+    tell_recorded(summary->recorded, sizeof summary->recorded, record->run);
     snprintf(summary->id, sizeof summary->id, "%s", record->run->id);
     snprintf(summary->status, sizeof summary->status, "%s", diverged ? "diverged" : "done");
     snprintf(summary->reason, sizeof summary->reason, "%s", record->reason);

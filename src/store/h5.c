@@ -109,6 +109,18 @@ void ag_h5_open(ag_h5 *h5, const char *path, const char *format, const char *oth
     check_version(h5);
 }
 
+void ag_h5_open_bytes(ag_h5 *h5, const char *name, const void *bytes, size_t size)
+{
+    start(h5, name);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fapl_core(access, 1 << 16, false);
+    H5Pset_file_image(access, (void *)bytes, size); /* copies, though it takes no const */
+    h5->id = H5Fopen(name, H5F_ACC_RDONLY, access);
+    H5Pclose(access);
+    if (check(h5, h5->id >= 0, "open", "it"))
+        check_format(h5, AG_RUN_FORMAT, NULL);
+}
+
 ag_status ag_h5_close(ag_h5 *h5)
 {
     if (h5->id >= 0 && H5Fclose(h5->id) < 0)

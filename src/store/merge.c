@@ -2,21 +2,12 @@
 
 #include "store_internal.h"
 
-static ag_status find(ag_places *places, ag_state *state, const char *path)
-{
-    AG_TRY(ag_places_of(places, path));
-    AG_TRY(ag_state_of(state, places));
-    if (*state == AG_STATE_NONE)
-        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file", path);
-    return AG_OK;
-}
-
 ag_status ag_results_run_bytes(ag_text *bytes, const char *path, const char *id)
 {
     ag_places places;
     ag_state state;
     char file[AG_PATH_SIZE];
-    AG_TRY(find(&places, &state, path));
+    AG_TRY(ag_state_find(&state, &places, path));
     if (state == AG_STATE_PACKED)
         return ag_unpack_bytes(bytes, id, &places);
     AG_TRY(ag_run_path(file, places.runs, id));
@@ -62,7 +53,7 @@ ag_status ag_results_facts(ag_job_facts *facts, const char *path, ag_arena *aren
     ag_places places;
     ag_state state;
     ag_facts read;
-    AG_TRY(find(&places, &state, path));
+    AG_TRY(ag_state_find(&state, &places, path));
     if (state == AG_STATE_PACKED)
         return packed_facts(facts, &places, arena);
     AG_TRY(ag_facts_read(&read, places.facts, arena));

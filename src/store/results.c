@@ -38,7 +38,8 @@ static int by_id(const void *a, const void *b)
 static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_timing *timing)
 {
     const char *reason = ag_arena_strdup(&r->results->arena, summary->reason);
-    if (reason == NULL)
+    const char *recorded = ag_arena_strdup(&r->results->arena, summary->recorded);
+    if (reason == NULL || recorded == NULL)
         return no_memory(r);
     ag_result_row *row = &r->found[r->n_found++];
     *row = (ag_result_row){.status = status_of(summary->status),
@@ -49,6 +50,7 @@ static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_ti
                            .val_loss = summary->val_loss,
                            .val_loss_hp = summary->val_loss_hp,
                            .entropy_rate = summary->entropy_rate,
+                           .recorded = recorded,
                            .train_s = timing->train_s,
                            .tokens_per_s = timing->tokens_per_s};
     memcpy(row->id, summary->id, sizeof row->id);
@@ -131,6 +133,7 @@ static ag_status add_failures(reader *r)
         ag_result_row *row = &r->found[r->n_found++];
         *row = (ag_result_row){.status = AG_RUN_FAILED,
                                .reason = failure.reason,
+                               .recorded = "",
                                .loss = NAN,
                                .val_loss = NAN,
                                .val_loss_hp = NAN,
@@ -184,6 +187,7 @@ static ag_status arrange(reader *r)
         rows[count] = row != NULL ? *row
                                   : (ag_result_row){.status = AG_RUN_PENDING,
                                                     .reason = "",
+                                                    .recorded = "",
                                                     .loss = NAN,
                                                     .val_loss = NAN,
                                                     .val_loss_hp = NAN,

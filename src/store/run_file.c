@@ -160,12 +160,14 @@ static void put_parameters(writer *w)
     }
 }
 
-static void write_config(writer *w)
+/* A run as text: what its id covers, or the rest. */
+static void write_config(writer *w, hid_t group, const char *name,
+                         void (*add)(ag_text *text, const ag_run *run))
 {
     ag_text text;
     ag_text_init(&text);
-    ag_run_canonical(&text, w->record->run);
-    ag_h5_write_text(&w->h5, w->run, "config", text.data);
+    add(&text, w->record->run);
+    ag_h5_write_text(&w->h5, group, name, text.data);
     ag_text_deinit(&text);
 }
 
@@ -175,9 +177,10 @@ static void write_facts(writer *w)
     ag_summary_of(&summary, w->record);
     ag_h5_put(&w->h5, w->run, ag_summary_columns, ag_n_summary_columns, &summary);
     put_parameters(w);
-    write_config(w);
+    write_config(w, w->run, "config", ag_run_canonical);
     hid_t timing = ag_h5_make_group(&w->h5, w->run, "timing");
     ag_h5_put(&w->h5, timing, ag_timing_columns, ag_n_timing_columns, &w->record->timing);
+    write_config(w, timing, "local", ag_run_local);
     ag_h5_release(timing);
 }
 

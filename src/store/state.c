@@ -36,6 +36,15 @@ ag_status ag_state_of(ag_state *state, const ag_places *places)
     return AG_OK;
 }
 
+ag_status ag_state_find(ag_state *state, ag_places *places, const char *path)
+{
+    AG_TRY(ag_places_of(places, path));
+    AG_TRY(ag_state_of(state, places));
+    if (*state == AG_STATE_NONE)
+        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file", path);
+    return AG_OK;
+}
+
 static int by_id(const void *a, const void *b)
 {
     return strcmp(a, b);

@@ -66,6 +66,9 @@ void ag_h5_create(ag_h5 *h5, const char *path);
 void ag_h5_open(ag_h5 *h5, const char *path, const char *format, const char *other);
 ag_status ag_h5_close(ag_h5 *h5);
 
+/* Opens the bytes of a run file, which stay the caller's and are copied; `name` is for messages. */
+void ag_h5_open_bytes(ag_h5 *h5, const char *name, const void *bytes, size_t size);
+
 /* Records the failure of a call on `name`, with HDF5's own reason. */
 void ag_h5_fail(ag_h5 *h5, const char *what, const char *name);
 
@@ -119,6 +122,7 @@ typedef struct ag_run_summary {
     int64_t clipped; /* number of steps */
     int64_t skipped;
     double entropy_rate;
+    char recorded[256]; /* JSON: see ag_run_recorded */
     char weights_digest[AG_DIGEST_LENGTH + 1];
     char initial_digest[AG_DIGEST_LENGTH + 1];
 } ag_run_summary;
@@ -314,6 +318,9 @@ typedef enum ag_state {
 
 /* AG_ERR_FILE where OUT.h5 is not ours, damaged, or lacks the run files that it speaks of. */
 ag_status ag_state_of(ag_state *state, const ag_places *places);
+
+/* Both for a path where something must be. */
+ag_status ag_state_find(ag_state *state, ag_places *places, const char *path);
 
 /* The ids in a results file that have results, and the text of its grid. Sorted, in the arena. */
 ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *places,

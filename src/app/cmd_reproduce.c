@@ -1,0 +1,387 @@
+/* altgrad reproduce: completed runs of a results file, trained again by the same altgrad-train and
+ * compared bit for bit. The file itself is only read. */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "reproduce.h"
+#include "run_internal.h"
+#include "spec/params.h"
+#include "spec/run_json.h"
+#include "store/results.h"
+
+static const char s_help[] =
+    "usage: altgrad reproduce OUT [RUN... | --sample N] [--set KEY=VALUE]... [-j N] [--json]\n"
+    "\n"
+    "Trains completed runs of a results file again, from the configuration that it stores, and\n"
+    "compares bit for bit: weights and their digests, losses, learning rates, every other series.\n"
+    "OUT may be packed or not, and is only read. RUN is the beginning of a run id; without one,\n"
+    "all completed runs are meant.\n"
+    "\n"
+    "  --sample N       only N runs: those whose ids, which are hashes, come first in the "
+    "alphabet\n"
+    "  --set KEY=VALUE  where the data are now (data.text, data.bin, model.init.file), or a limit\n"
+    "                   (run.*); it must be the same data, else the run is refused\n"
+    "  -j, --jobs N     so many at a time (1)\n"
+    "  --json           all that differs, for scripts\n"
+    "\n"
+    "Another OpenBLAS, kernel set or build of altgrad may compute other bits: what differs is "
+    "told.\n"
+    "Exit codes: 0 all the same, 1 some differ, 2 bad input, 3 environment.\n"
+    "\n"
+    "example: altgrad reproduce results/quickstart.h5 --sample 3 -j 2\n";
+
+enum { MAX_JOBS = 1024 };
+static const double s_nap_s = 0.01;
+
+/* One altgrad-train at a time. */
+typedef struct slot {
+    ag_trainer *trainer;
+    ag_worker worker;
+    ag_repeat *repeat; /* NULL: idle */
+} slot;
+
+typedef struct reproducer {
+    const char *out;
+    const char **sets; /* [n_sets], borrowed */
+    size_t n_sets;
+    long sample; /* 0: all */
+    long n_slots;
+    bool as_json;
+    size_t n_repeats;
+    ag_repeat *repeats; /* [n_repeats] */
+    slot *slots;        /* [n_slots] */
+    ag_arena arena;
+} reproducer;
+
+/* --- which runs */
+
+static ag_status no_memory(void)
+{
+    return ag_fail(AG_ERR_SYSTEM, "out of memory");
+}
+
+/* Marks the completed runs that begin like this. */
+static ag_status choose(bool *chosen, const char (*ids)[AG_ID_LENGTH + 1], size_t count,
+                        const char *beginning, const char *out)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(ids[i], beginning, strlen(beginning)) != 0)
+            continue;
+        chosen[i] = true;
+        found++;
+    }
+    if (found > 0 && beginning[0] != '\0')
+        return AG_OK;
+    return ag_fail(AG_ERR_INPUT,
+                   "%s: no completed run has an id that begins with '%s' ('altgrad status' and "
+                   "/index tell the ids)",
+                   out, beginning);
+}
+
+static ag_status choose_all(bool *chosen, const reproducer *r, size_t count)
+{
+    size_t most = r->sample > 0 && (size_t)r->sample < count ? (size_t)r->sample : count;
+    for (size_t i = 0; i < most; i++) /* ids are sorted */
+        chosen[i] = true;
+    return AG_OK;
+}
+
+static ag_status choose_runs(reproducer *r, char **beginnings)
+{
+    const char(*ids)[AG_ID_LENGTH + 1];
+    size_t count = 0;
+    AG_TRY(ag_results_completed(&ids, &count, r->out, &r->arena));
+    if (count == 0)
+        return ag_fail(AG_ERR_INPUT, "%s: there is no completed run, or no such results file",
+                       r->out);
+    bool *chosen = ag_arena_alloc(&r->arena, count * sizeof *chosen);
+    r->repeats = ag_arena_alloc(&r->arena, count * sizeof *r->repeats);
+    if (chosen == NULL || r->repeats == NULL)
+        return no_memory();
+    if (beginnings[0] == NULL)
+        AG_TRY(choose_all(chosen, r, count));
+    for (size_t i = 0; beginnings[i] != NULL; i++)
+        AG_TRY(choose(chosen, ids, count, beginnings[i], r->out));
+    for (size_t i = 0; i < count; i++) {
+        if (chosen[i])
+            memcpy(r->repeats[r->n_repeats++].id, ids[i], sizeof ids[i]);
+    }
+    return AG_OK;
+}
+
+/* --- what they are */
+
+/* Settings that no recorded number depends on. */
+static bool may_be_set(const ag_param *param)
+{
+    return param->use == AG_USE_DATA ||
+           (param->use == AG_USE_RUN && strncmp(param->key, "run.", 4) == 0);
+}
+
+static ag_status set_one(ag_run *run, const char *set, ag_arena *arena)
+{
+    const char *equals = strchr(set, '=');
+    if (equals == NULL)
+        return ag_fail(AG_ERR_INPUT, "--set %s: expected KEY=VALUE, such as data.text=PATH", set);
+    const char *key = ag_arena_strndup(arena, set, (size_t)(equals - set));
+    if (key == NULL)
+        return no_memory();
+    const ag_param *param = ag_param_find(key);
+    if (param == NULL) {
+        const char *nearest = ag_param_nearest(key);
+        return ag_fail(AG_ERR_INPUT, "--set %s: there is no such key%s%s%s", key,
+                       nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
+                       nearest != NULL ? "'?" : "");
+    }
+    if (!may_be_set(param))
+        return ag_fail(AG_ERR_INPUT,
+                       "--set %s: the run is repeated as it was; only where its data lie (data.*, "
+                       "model.init.*) and its limits (run.*) can be set",
+                       key);
+    return ag_param_set(run, param, equals + 1, arena);
+}
+
+static ag_status check_there(const char *id, const char *key, const char *path)
+{
+    if (path[0] == '\0' || access(path, R_OK) == 0)
+        return AG_OK;
+    return ag_fail(AG_ERR_INPUT,
+                   "run %s was trained on %s, which is not there; '--set %s=PATH' "
+                   "says where it is now",
+                   id, path, key);
+}
+
+/* The kernel set that the run was trained with, which may not be this machine's own. */
+static ag_status use_its_core(ag_run *run, const ag_timing *stored, ag_arena *arena)
+{
+    const char *core = strrchr(stored->blas, ' ');
+    if (strcmp(run->limits.blas_core, "common") != 0 || core == NULL ||
+        strncmp(stored->blas, "OpenBLAS ", 9) != 0)
+        return AG_OK;
+    run->limits.blas_core = ag_arena_strdup(arena, core + 1);
+    return run->limits.blas_core != NULL ? AG_OK : no_memory();
+}
+
+static ag_status prepare(reproducer *r, ag_repeat *repeat)
+{
+    ag_run run;
+    AG_TRY(ag_results_run(&run, &repeat->stored, r->out, repeat->id, &r->arena));
+    for (size_t i = 0; i < r->n_sets; i++)
+        AG_TRY(set_one(&run, r->sets[i], &r->arena));
+    AG_TRY(ag_run_check(&run));
+    AG_TRY(check_there(run.id, "data.text", run.data.text));
+    AG_TRY(check_there(run.id, "data.bin", run.data.bin));
+    AG_TRY(check_there(run.id, "model.init.file", run.model.init_file));
+    AG_TRY(use_its_core(&run, &repeat->stored, &r->arena));
+    ag_text text;
+    ag_text_init(&text);
+    ag_text_add(&text, "\n\n"); /* neither log nor checkpoint */
+    ag_run_assignment(&text, &run);
+    repeat->assignment = text.failed ? NULL : ag_arena_strdup(&r->arena, text.data);
+    ag_text_deinit(&text);
+    return repeat->assignment != NULL ? AG_OK : no_memory();
+}
+
+/* --- training */
+
+static void fail(reproducer *r, ag_repeat *repeat, const char *reason, int code)
+{
+    const char *copy = ag_arena_strdup(&r->arena, reason);
+    repeat->verdict = AG_VERDICT_FAILED;
+    repeat->reason = copy != NULL ? copy : "out of memory";
+    repeat->code = code;
+}
+
+static void tell(const reproducer *r, const ag_repeat *repeat)
+{
+    ag_text text;
+    if (r->as_json)
+        return;
+    ag_text_init(&text);
+    ag_reproduce_add_run(&text, repeat);
+    fputs(text.data, stdout);
+    fflush(stdout);
+    ag_text_deinit(&text);
+}
+
+static void fail_by_status(reproducer *r, ag_repeat *repeat, ag_status status)
+{
+    fail(r, repeat, ag_error_message(), status == AG_ERR_INPUT ? AG_EXIT_INPUT : AG_EXIT_SYSTEM);
+    ag_error_clear();
+    tell(r, repeat);
+}
+
+static void begin(reproducer *r, slot *s, ag_repeat *repeat)
+{
+    ag_status status = prepare(r, repeat);
+    if (status == AG_OK) {
+        const ag_job job = {.bytes = repeat->assignment, .size = strlen(repeat->assignment)};
+        status = s->worker.start(s->worker.context, &job);
+    }
+    if (status == AG_OK)
+        s->repeat = repeat;
+    else
+        fail_by_status(r, repeat, status);
+}
+
+static void end(reproducer *r, slot *s)
+{
+    ag_job_result result = {0};
+    ag_repeat *repeat = s->repeat;
+    void *held = s->worker.collect(s->worker.context, &result);
+    s->repeat = NULL;
+    if (result.end != AG_JOB_DONE) {
+        fail(r, repeat, result.reason, AG_EXIT_SYSTEM);
+        tell(r, repeat);
+    } else {
+        ag_status status = ag_results_compare(&repeat->comparison, r->out, repeat->id, result.bytes,
+                                              result.size, &r->arena);
+        repeat->verdict =
+            repeat->comparison.n_differences == 0 ? AG_VERDICT_SAME : AG_VERDICT_DIFFERENT;
+        if (status != AG_OK)
+            fail_by_status(r, repeat, status);
+        else
+            tell(r, repeat);
+    }
+    s->worker.release(s->worker.context, held);
+}
+
+/* Takes what is next where a trainer is idle; how many are not. */
+static size_t step(reproducer *r, size_t *next)
+{
+    size_t busy = 0;
+    for (long i = 0; i < r->n_slots; i++) {
+        slot *s = &r->slots[i];
+        ag_job_progress progress;
+        if (s->repeat != NULL && !s->worker.poll(s->worker.context, &progress))
+            end(r, s);
+        while (s->repeat == NULL && *next < r->n_repeats)
+            begin(r, s, &r->repeats[(*next)++]);
+        busy += s->repeat != NULL;
+    }
+    return busy;
+}
+
+static ag_status train_all(reproducer *r)
+{
+    r->slots = ag_arena_alloc(&r->arena, (size_t)r->n_slots * sizeof *r->slots);
+    if (r->slots == NULL)
+        return no_memory();
+    for (long i = 0; i < r->n_slots; i++) {
+        AG_TRY(ag_trainer_create(&r->slots[i].trainer, 0));
+        r->slots[i].worker = ag_trainer_worker(r->slots[i].trainer);
+    }
+    size_t next = 0;
+    while (step(r, &next) > 0)
+        ag_clock_nap(s_nap_s);
+    return AG_OK;
+}
+
+/* --- the command */
+
+/* A word that no run takes is told before the first hour of training. */
+static ag_status check_sets(reproducer *r)
+{
+    ag_run run;
+    ag_run_defaults(&run);
+    for (size_t i = 0; i < r->n_sets; i++)
+        AG_TRY(set_one(&run, r->sets[i], &r->arena));
+    return AG_OK;
+}
+
+static ag_status report(reproducer *r)
+{
+    ag_text text;
+    ag_text_init(&text);
+    if (r->as_json)
+        ag_reproduce_json(&text, r->out, r->repeats, r->n_repeats);
+    else
+        ag_reproduce_add_total(&text, r->repeats, r->n_repeats);
+    fputs(text.data, stdout);
+    ag_status status = text.failed ? no_memory() : AG_OK;
+    ag_text_deinit(&text);
+    return status;
+}
+
+static int reproduce(reproducer *r, char **beginnings)
+{
+    ag_arena_init_growing(&r->arena);
+    ag_status status = check_sets(r);
+    if (status == AG_OK)
+        status = choose_runs(r, beginnings);
+    if (status == AG_OK)
+        status = train_all(r);
+    if (status == AG_OK)
+        status = report(r);
+    int code = status == AG_OK ? ag_reproduce_exit(r->repeats, r->n_repeats) : ag_app_exit(status);
+    for (long i = 0; r->slots != NULL && i < r->n_slots; i++)
+        ag_trainer_destroy(r->slots[i].trainer);
+    ag_arena_deinit(&r->arena);
+    return code;
+}
+
+static bool parse_count(long *out, const char *text, long most)
+{
+    char *end = NULL;
+    *out = strtol(text, &end, 10);
+    return end != text && *end == '\0' && *out >= 1 && *out <= most;
+}
+
+/* An exit code, or -1 to go on. */
+static int parse_options(reproducer *r, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"sample", required_argument, NULL, 'n'},
+        {"set",    required_argument, NULL, 's'},
+        {"jobs",   required_argument, NULL, 'j'},
+        {"json",   no_argument,       NULL, 'o'},
+        {"help",   no_argument,       NULL, 'h'},
+        {NULL,     0,                 NULL, 0  }
+    };
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, ":hj:", options, NULL)) != -1;) {
+        if (option == 'h') {
+            fputs(s_help, stdout);
+            return AG_EXIT_OK;
+        }
+        if (option == '?' || option == ':')
+            return ag_app_usage("reproduce",
+                                option == ':' ? "%s needs a value" : "'%s' is no option",
+                                argv[optind - 1]);
+        if (option == 's')
+            r->sets[r->n_sets++] = optarg;
+        else if (option == 'o')
+            r->as_json = true;
+        else if (!parse_count(option == 'j' ? &r->n_slots : &r->sample, optarg,
+                              option == 'j' ? MAX_JOBS : 1L << 30))
+            return ag_app_usage("reproduce", "--%s takes a number from 1 on, not '%s'",
+                                option == 'j' ? "jobs" : "sample", optarg);
+    }
+    if (optind == argc)
+        return ag_app_usage("reproduce", "which results file? One, such as results/quickstart.h5");
+    if (r->sample > 0 && optind + 1 < argc)
+        return ag_app_usage("reproduce", "either run ids or --sample, not both");
+    r->out = argv[optind];
+    return -1;
+}
+
+int ag_cmd_reproduce(int argc, char **argv)
+{
+    reproducer r = {.n_slots = 1};
+    r.sets = calloc((size_t)argc, sizeof *r.sets);
+    if (r.sets == NULL)
+        return ag_app_exit(no_memory());
+    int code = parse_options(&r, argc, argv);
+    if (code < 0)
+        code = reproduce(&r, argv + optind + 1);
+    free(r.sets);
+    return code;
+}

@@ -1,0 +1,36 @@
+/* The parts of `altgrad reproduce`. */
+#ifndef AG_APP_REPRODUCE_H
+#define AG_APP_REPRODUCE_H
+
+#include <stddef.h>
+
+#include "base/text.h"
+#include "spec/run.h"
+#include "store/compare.h"
+
+typedef enum ag_verdict {
+    AG_VERDICT_SAME,
+    AG_VERDICT_DIFFERENT,
+    AG_VERDICT_FAILED /* to train again, or to compare */
+} ag_verdict;
+
+/* A completed run that is trained again. */
+typedef struct ag_repeat {
+    char id[AG_ID_LENGTH + 1];
+    const char *assignment; /* a job of the trainer's */
+    ag_timing stored;       /* of the machine that trained it first */
+    ag_verdict verdict;
+    const char *reason;       /* of a failure, "" else; the first line says it all */
+    int code;                 /* exit code that a failure asks for */
+    ag_comparison comparison; /* where there was no failure */
+} ag_repeat;
+
+/* What to print of one run, and of all. */
+void ag_reproduce_add_run(ag_text *text, const ag_repeat *repeat);
+void ag_reproduce_add_total(ag_text *text, const ag_repeat *repeats, size_t count);
+void ag_reproduce_json(ag_text *text, const char *path, const ag_repeat *repeats, size_t count);
+
+/* 0 all the same, 1 some differ, else the code of the first failure. */
+int ag_reproduce_exit(const ag_repeat *repeats, size_t count);
+
+#endif

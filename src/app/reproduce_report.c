@@ -1,0 +1,151 @@
+/* What `altgrad reproduce` says. */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "reproduce.h"
+
+enum { SHOWN_DIFFERENCES = 5 };
+
+static const char *const s_verdicts[] = {[AG_VERDICT_SAME] = "same",
+                                         [AG_VERDICT_DIFFERENT] = "different",
+                                         [AG_VERDICT_FAILED] = "failed"};
+
+static void add_difference(ag_text *text, const ag_difference *difference)
+{
+    ag_text_printf(text, "    %s", difference->name);
+    if (difference->place[0] != '\0')
+        ag_text_printf(text, " at %s", difference->place);
+    ag_text_printf(text, ": %s stored, %s now", difference->stored, difference->fresh);
+    if (difference->count > 1)
+        ag_text_printf(text, "; %lld values differ", (long long)difference->count);
+    ag_text_add(text, "\n");
+}
+
+/* Another library or build may compute other bits; the same may not. */
+static void add_machines(ag_text *text, const ag_timing *stored, const ag_timing *fresh)
+{
+    bool same = strcmp(stored->blas, fresh->blas) == 0 && strcmp(stored->build, fresh->build) == 0;
+    if (same)
+        ag_text_printf(text,
+                       "    by the same %s and altgrad %s (on %s): determinism is broken, or the "
+                       "file was changed\n",
+                       stored->blas, stored->build, stored->host);
+    else
+        ag_text_printf(text,
+                       "    stored: %s, altgrad %s, on %s\n"
+                       "    now:    %s, altgrad %s; the bits may depend on either\n",
+                       stored->blas, stored->build, stored->host, fresh->blas, fresh->build);
+}
+
+void ag_reproduce_add_run(ag_text *text, const ag_repeat *repeat)
+{
+    const ag_comparison *comparison = &repeat->comparison;
+    ag_text_printf(text, "%s  %s", repeat->id, s_verdicts[repeat->verdict]);
+    if (repeat->verdict == AG_VERDICT_FAILED) {
+        ag_text_printf(text, ": %s\n", repeat->reason);
+        return;
+    }
+    if (repeat->verdict == AG_VERDICT_SAME) {
+        ag_text_printf(text, ": %zu datasets\n", comparison->n_datasets);
+        return;
+    }
+    ag_text_printf(text, ": %zu of %zu datasets and attributes\n", comparison->n_differences,
+                   comparison->n_datasets);
+    for (size_t i = 0; i < comparison->n_differences && i < SHOWN_DIFFERENCES; i++)
+        add_difference(text, &comparison->differences[i]);
+    if (comparison->n_differences > SHOWN_DIFFERENCES)
+        ag_text_printf(text, "    and %zu more (--json tells all)\n",
+                       comparison->n_differences - SHOWN_DIFFERENCES);
+    add_machines(text, &comparison->stored, &comparison->fresh);
+}
+
+static void count(size_t counts[3], const ag_repeat *repeats, size_t n_repeats)
+{
+    memset(counts, 0, 3 * sizeof *counts);
+    for (size_t i = 0; i < n_repeats; i++)
+        counts[repeats[i].verdict]++;
+}
+
+void ag_reproduce_add_total(ag_text *text, const ag_repeat *repeats, size_t n_repeats)
+{
+    size_t counts[3];
+    count(counts, repeats, n_repeats);
+    ag_text_printf(text, "%zu of %zu runs are the same bit for bit", counts[AG_VERDICT_SAME],
+                   n_repeats);
+    if (counts[AG_VERDICT_DIFFERENT] > 0)
+        ag_text_printf(text, ", %zu differ", counts[AG_VERDICT_DIFFERENT]);
+    if (counts[AG_VERDICT_FAILED] > 0)
+        ag_text_printf(text, ", %zu could not be compared", counts[AG_VERDICT_FAILED]);
+    ag_text_add(text, "\n");
+}
+
+int ag_reproduce_exit(const ag_repeat *repeats, size_t n_repeats)
+{
+    int code = AG_EXIT_OK;
+    for (size_t i = 0; i < n_repeats; i++) {
+        if (repeats[i].verdict == AG_VERDICT_DIFFERENT)
+            return AG_EXIT_FAILED;
+        if (repeats[i].verdict == AG_VERDICT_FAILED && code == AG_EXIT_OK)
+            code = repeats[i].code;
+    }
+    return code;
+}
+
+/* --- JSON */
+
+static json_t *machine_of(const ag_timing *timing)
+{
+    return json_pack("{s:s*, s:s*, s:s*}", "blas", timing->blas, "build", timing->build, "host",
+                     timing->host);
+}
+
+static json_t *differences_of(const ag_comparison *comparison)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < comparison->n_differences; i++) {
+        const ag_difference *difference = &comparison->differences[i];
+        json_array_append_new(
+            list, json_pack("{s:s*, s:s*, s:s*, s:s*, s:I}", "name", difference->name, "place",
+                            difference->place, "stored", difference->stored, "now",
+                            difference->fresh, "count", (json_int_t)difference->count));
+    }
+    return list;
+}
+
+static json_t *run_of(const ag_repeat *repeat)
+{
+    json_t *run = json_pack("{s:s, s:s, s:o}", "run", repeat->id, "verdict",
+                            s_verdicts[repeat->verdict], "stored", machine_of(&repeat->stored));
+    if (repeat->verdict == AG_VERDICT_FAILED) {
+        json_object_set_new(run, "reason", json_string(repeat->reason));
+        return run;
+    }
+    json_object_set_new(run, "now", machine_of(&repeat->comparison.fresh));
+    json_object_set_new(run, "datasets", json_integer((json_int_t)repeat->comparison.n_datasets));
+    json_object_set_new(run, "differences", differences_of(&repeat->comparison));
+    return run;
+}
+
+void ag_reproduce_json(ag_text *text, const char *path, const ag_repeat *repeats, size_t n_repeats)
+{
+    size_t counts[3];
+    count(counts, repeats, n_repeats);
+    json_t *runs = json_array();
+    for (size_t i = 0; i < n_repeats; i++)
+        json_array_append_new(runs, run_of(&repeats[i]));
+    json_t *top = json_pack("{s:s*, s:I, s:I, s:I, s:i, s:o}", "file", path, "same",
+                            (json_int_t)counts[AG_VERDICT_SAME], "different",
+                            (json_int_t)counts[AG_VERDICT_DIFFERENT], "failed",
+                            (json_int_t)counts[AG_VERDICT_FAILED], "exit_code",
+                            ag_reproduce_exit(repeats, n_repeats), "runs", runs);
+    char *dump = json_dumps(top, JSON_INDENT(1));
+    if (dump != NULL)
+        ag_text_printf(text, "%s\n", dump);
+    else
+        text->failed = true;
+    free(dump);
+    json_decref(top);
+}

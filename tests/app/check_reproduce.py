@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+"""altgrad reproduce, on a real experiment that is packed, spooled, altered, and moved.
+
+    check_reproduce.py ALTGRAD
+
+Runs in BF16, E4M3, with stochastic rounding and delayed scales, each once well and once diverging.
+What is altered here, by h5py, must be named by dataset, step and both values; nothing else may be.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import h5py
+import numpy as np
+
+EXPERIMENT = """
+altgrad: 1
+name: again
+model: {n_layer: 1, n_head: 2, n_embd: 16, block_size: 16}
+data: {text: text.txt}
+train: {steps: 12, batch_size: 4}
+optimizer: {warmup: 2}
+eval: {every: 5, windows: 4, batch: 4}
+formats:
+  - BF16
+  - E4M3
+  - {name: sr, all: E5M2, rounding: stochastic}
+  - {name: delayed, all: E4M3, scaling: {amax: delayed, history: 4}}
+axes: {optimizer.lr: [0.01, 30.0]}
+stop: {loss_ratio: 1.5}
+output: {file: out.h5, weights: initial+final}
+"""
+altgrad = os.path.abspath(sys.argv[1])
+failures = []
+
+
+def check(holds, what):
+    if not holds:
+        failures.append(what)
+        print("FAILED:", what)
+
+
+def call(*arguments, code=0, cwd=None):
+    """Standard output and error of altgrad, which must end with this exit code."""
+    end = subprocess.run([altgrad, *arguments], capture_output=True, text=True, cwd=cwd, timeout=100)
+    said = end.stdout + end.stderr
+    check(end.returncode == code, f"{arguments}: exit code {end.returncode}, not {code}:\n{said}")
+    return end.stdout if "--json" in arguments else said
+
+
+def says(part, *arguments, code=0, cwd=None):
+    said = call(*arguments, code=code, cwd=cwd)
+    check(part in said, f"{arguments}: '{part}' is not in:\n{said}")
+
+
+def reproduced(path, *arguments, code=0):
+    answer = json.loads(call("reproduce", path, "--json", *arguments, code=code))
+    check(answer["exit_code"] == code, f"{path}: exit code in JSON")
+    return answer
+
+
+def everything(folder):
+    """The bytes of every file below a folder."""
+    found = {}
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(where, name), "rb") as file:
+                found[os.path.join(where, name)] = file.read()
+    return found
+
+
+def altered(path, run, change):
+    """A copy of the results in which `change` was done to the group of a run."""
+    shutil.copy(path, "altered.h5")
+    with h5py.File("altered.h5", "r+") as file:
+        change(file["runs"][run])
+    answer = reproduced("altered.h5", run, code=1)
+    check(answer["different"] == 1, "one run differs")
+    return [
+        (each["name"], each["place"], each["stored"], each["now"], each["count"])
+        for each in answer["runs"][0]["differences"]
+    ]
+
+
+def experiment():
+    with open("text.txt", "w", encoding="utf-8") as file:
+        file.write("".join("abcde fgh\n"[(i * i + i // 7) % 10] for i in range(6000)))
+    with open("again.yaml", "w", encoding="utf-8") as file:
+        file.write(EXPERIMENT)
+
+
+def spooled():
+    """Before the experiment is complete: run files."""
+    call("run", "again.yaml", "--progress", "none", "--only", "format=BF16,sr", code=0)
+    check(os.path.isdir("out.h5.d/runs"), "the results are spooled")
+    answer = reproduced("out.h5")
+    check(answer["same"] == 4, f"four spooled runs: {answer}")
+    name = sorted(os.listdir("out.h5.d/runs"))[0]
+    shutil.copytree("out.h5.d", "copy.h5.d")
+    shutil.copy("out.h5", "copy.h5")
+    with h5py.File(f"copy.h5.d/runs/{name}", "r+") as file:
+        file["runs"][name[:-3]]["metrics/loss"][1] += 1
+    says("metrics/loss at step 1:", "reproduce", "copy.h5", name[:4], code=1)
+
+
+def packed():
+    call("run", "again.yaml", "--progress", "none")
+    check(not os.path.isdir("out.h5.d/runs"), "the results are packed")
+    before = everything(".")
+    answer = reproduced("out.h5", "-j", "3")
+    check(everything(".") == before, "reproduce changed a file")
+    check(answer["same"] == 8 and len(answer["runs"]) == 8, f"eight packed runs: {answer}")
+    with h5py.File("out.h5") as file:
+        rows = [len(file[f"runs/{each['run']}/tensors"]) for each in answer["runs"]]
+        status = [file[f"runs/{each['run']}"].attrs["status"] for each in answer["runs"]]
+        check(rows == [each["datasets"] for each in answer["runs"]], "every dataset is compared")
+        check(sorted(set(status)) == ["diverged", "done"], f"some diverge, some do not: {status}")
+        core = file["timing"][0]["blas"].decode()
+    check(all(each["now"]["blas"] == core for each in answer["runs"]), "the same kernel set")
+
+
+def alterations():
+    with h5py.File("out.h5") as file:
+        runs = {run: group.attrs["status"] for run, group in file["runs"].items()}
+        run = next(run for run, status in runs.items() if status == "done")
+        loss = file[f"runs/{run}/metrics/loss"][7]
+        val = file[f"runs/{run}/val/val_loss"][1]
+        weight = file[f"runs/{run}/weights/transformer.h.0.mlp.c_fc.weight"][3, 5]
+
+    def loss_up(group):
+        group["metrics/loss"][7] = loss + 1
+        group["metrics/loss"][9] += 1
+
+    flipped = (weight.view("uint32") ^ np.uint32(1)).view("float32")
+
+    def bit_flipped(group):
+        group["weights/transformer.h.0.mlp.c_fc.weight"][3, 5] = flipped
+
+    def zero_signed(group):
+        group["metrics/skipped"][2] = 1
+        group["val/val_loss"][1] = -1.0
+
+    def reported(group):
+        group.attrs["val_loss"] = 0.5
+
+    def dropped(group):
+        del group["final_windows"]
+        rows = group["tensors"][()]
+        del group["tensors"]
+        group["tensors"] = rows[rows["name"] != b"final_windows"]
+
+    expected = {
+        loss_up: [("metrics/loss", "step 7", float(loss + 1), float(loss), 2)],
+        bit_flipped: [
+            ("weights/transformer.h.0.mlp.c_fc.weight", "element [3, 5]", flipped, weight, 1)
+        ],
+        zero_signed: [
+            ("metrics/skipped", "step 2", 1, 0, 1),
+            ("val/val_loss", "step 5", -1.0, float(val), 1),
+        ],
+        dropped: [("final_windows", "", "missing", "recorded", 1)],
+    }
+    for change, wanted in expected.items():
+        got = altered("out.h5", run, change)
+        same = len(got) == len(wanted) and all(
+            a[:2] == b[:2] and a[4] == b[4] and all(type(y)(x) == y for x, y in zip(a[2:4], b[2:4]))
+            for a, b in zip(got, wanted)
+        )
+        check(same, f"{change.__name__}: {got}, not {wanted}")
+    got = altered("out.h5", run, reported)
+    check([each[:3] for each in got] == [("val_loss", "", "0.5")], f"an attribute: {got}")
+    shutil.copy("out.h5", "foreign.h5")
+    with h5py.File("foreign.h5", "r+") as file:
+        group = file[f"runs/{run}"]
+        config = group["config"][()].decode().replace('"lr":0.01', '"lr":0.02')
+        del group["config"]
+        group["config"] = config
+        group["timing"].attrs["build"] = "0.0.1"
+    says("is not the id of this run", "reproduce", "foreign.h5", run, code=3)
+    with h5py.File("altered.h5", "r+") as file:
+        file[f"runs/{run}/timing"].attrs["build"] = "0.0.1"
+    says("stored: ", "reproduce", "altered.h5", run, code=1)
+    says("altgrad 0.0.1", "reproduce", "altered.h5", run, code=1)
+
+
+def elsewhere():
+    """From another folder, then with the data moved, changed and lost."""
+    says("8 of 8 runs are the same", "reproduce", os.path.abspath("out.h5"), cwd="/")
+    os.rename("text.txt", "moved.txt")
+    says("text.txt, which is not there; '--set data.text=PATH'", "reproduce", "out.h5", code=2)
+    says("8 of 8", "reproduce", "out.h5", "--set", "data.text=moved.txt")
+    with open("text.txt", "w", encoding="utf-8") as file:
+        file.write("another text\n" * 400)
+    says("the data have changed", "reproduce", "out.h5", "--sample", "1", code=3)
+    os.rename("moved.txt", "text.txt")
+
+
+def started_from_weights():
+    with h5py.File("out.h5") as file:
+        run = min(run for run, group in file["runs"].items() if group.attrs["status"] == "done")
+    with open("init.yaml", "w", encoding="utf-8") as file:
+        init = f"block_size: 16, init: {{file: out.h5, run: {run}}}}}"
+        file.write(EXPERIMENT.replace("block_size: 16}", init))
+    call("run", "init.yaml", "-o", "init.h5", "--progress", "none", "--only", "optimizer.lr=0.01")
+    answer = reproduced("init.h5")
+    check(answer["same"] == 4, f"runs that start from weights: {answer}")
+    os.rename("out.h5", "first.h5")
+    says("--set model.init.file=PATH", "reproduce", "init.h5", "--sample", "1", code=2)
+    says("1 of 1", "reproduce", "init.h5", "--sample", "1", "--set", "model.init.file=first.h5")
+    os.rename("first.h5", "out.h5")
+
+
+def orphans():
+    """Runs that the experiment no longer names can be reproduced from the file alone."""
+    call("run", "again.yaml", "--progress", "none", "--set", "train.steps=3", "--set",
+         "data.val_fraction=0.2")
+    answer = reproduced("out.h5", "-j", "2")
+    check(answer["same"] == 16, f"eight runs and eight orphans: {answer}")
+
+
+def command_lines():
+    ids = [each["run"] for each in reproduced("out.h5", "--sample", "2")["runs"]]
+    with h5py.File("out.h5") as file:
+        check(ids == sorted(file["runs"])[:2], "--sample takes the first ids")
+    said = call("reproduce", "out.h5", ids[1][:6], ids[1])
+    check(said.count("same:") == 1, f"a run that is named twice is trained once: {said}")
+    for part, *arguments in [
+        ("which results file", "reproduce"),
+        ("no such results file", "reproduce", "missing.h5"),
+        ("no completed run has an id that begins with 'xyz'", "reproduce", "out.h5", "xyz"),
+        ("begins with ''", "reproduce", "out.h5", ""),
+        ("from 1 on", "reproduce", "out.h5", "--sample", "0"),
+        ("from 1 on", "reproduce", "out.h5", "-j", "two"),
+        ("needs a value", "reproduce", "out.h5", "--set"),
+        ("expected KEY=VALUE", "reproduce", "out.h5", "--set", "data.text"),
+        ("did you mean 'data.text'", "reproduce", "out.h5", "--set", "data.txt=x"),
+        ("repeated as it was", "reproduce", "out.h5", "--set", "optimizer.lr=1"),
+        ("repeated as it was", "reproduce", "out.h5", "--set", "eval.every=1"),
+        ("not both", "reproduce", "out.h5", ids[0], "--sample", "1"),
+        ("'--jason' is no option", "reproduce", "out.h5", "--jason"),
+    ]:
+        says(part, *arguments, code=2)
+    says("not an HDF5 file", "reproduce", "text.txt", code=3)
+    says("example:", "reproduce", "--help")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for part in (experiment, spooled, packed, alterations, elsewhere, started_from_weights,
+                     orphans, command_lines):
+            part()
+        os.chdir("/")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
