@@ -141,6 +141,7 @@ typedef struct ag_run {
     char init_digest[AG_DIGEST_LENGTH + 1]; /* of model.init's weights; "" = random init */
     ag_compute compute;
     const ag_layer_precision *layers; /* [ag_layer_count(&run.model)], borrowed, normalised */
+    const ag_layer_precision *sites;  /* [ag_site_count(&run.model)], or NULL: none is on */
     int64_t seed;
     char id[AG_ID_LENGTH + 1];
 } ag_run;

@@ -6,6 +6,7 @@
 
 #include "spec/layers.h"
 #include "spec/run_json.h"
+#include "spec/sites.h"
 #include "summary.h"
 
 enum { FIELD_SIZE = 96, MOST_SCHEMES = 4, SCHEME_SIZE = 128 };
@@ -218,7 +219,7 @@ static void add_scheme(scheme_list *list, const ag_scheme *scheme)
         memcpy(list->text[list->count++], text, sizeof text);
 }
 
-/* All that the layers of the format's runs have in a role. */
+/* All that the layers and sites of the format's runs have in a role. */
 static void collect(scheme_list *list, const ag_summary *s, const char *format, size_t role)
 {
     const ag_grid *grid = &s->results->grid;
@@ -229,6 +230,9 @@ static void collect(scheme_list *list, const ag_summary *s, const char *format, 
         for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++)
             for (size_t use = 0; use < AG_USES; use++)
                 add_scheme(list, &run->layers[layer].scheme[role][use]);
+        for (size_t site = 0; run->sites != NULL && site < ag_site_count(&run->model); site++)
+            for (size_t use = 0; use < AG_USES; use++)
+                add_scheme(list, &run->sites[site].scheme[role][use]);
     }
 }
 

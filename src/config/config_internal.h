@@ -192,8 +192,9 @@ typedef struct ag_rule {
     ag_place place;
     bool implied; /* made by mixed_precision: may match nothing */
     bool skip;    /* made by skip_patterns: may be covered by an earlier one */
-    bool matched; /* some layer of some run of the grid */
+    bool matched; /* some layer or site of some run of the grid */
     bool reached; /* was the first to match one */
+    bool general; /* matches a layer of the model being routed: then it routes none of its sites */
 } ag_rule;
 
 typedef struct ag_layer_config {
@@ -260,19 +261,22 @@ bool ag_axis_param_point(ag_point *point, ag_experiment *experiment, const ag_ax
 
 /* --- the experiment */
 
-/* The target of each layer of a model of this depth. */
+/* The target of each layer and site of a model of this depth. */
 typedef struct ag_choice {
     int64_t n_layer;
     size_t config;
-    const ag_target *const *targets; /* [layers] */
+    const ag_target *const *layers; /* [layers] */
+    const ag_rule *const *sites;    /* [sites]: NULL where no rule names it; NULL: none does */
 } ag_choice;
 
-/* The same, once the format is known. */
+/* The same, once the format is known, and which sites have no effect. */
 typedef struct ag_routing {
     int64_t n_layer;
     size_t config;
     size_t format;
+    uint32_t idle;                    /* bit k: sites of kind k are off */
     const ag_layer_precision *layers; /* [layers] */
+    const ag_layer_precision *sites;  /* [sites], or NULL: none is on */
 } ag_routing;
 
 typedef struct ag_facts_entry {
@@ -378,9 +382,9 @@ void ag_config_build(ag_experiment *experiment);
 /* Tables for at most n_combinations routings. */
 bool ag_config_route_init(ag_experiment *experiment);
 
-/* The layers of a run, shared between all that have the same. NULL after an error. */
-const ag_layer_precision *ag_config_route(ag_experiment *experiment, int64_t n_layer, size_t config,
-                                          size_t format);
+/* Sets the layers and sites of a run that has all else, shared between all runs that have the same.
+ * False after an error. */
+bool ag_config_route(ag_run *run, ag_experiment *experiment, size_t config, size_t format);
 
 /* Rules that no run needs, formats that no layer config uses. */
 void ag_config_check_rules(ag_experiment *experiment);

@@ -111,9 +111,8 @@ static bool resolve(ag_run *run, ag_experiment *experiment, const uint32_t *tupl
 {
     apply_points(run, experiment, tuple);
     experiment->layer_configs.items[tuple[AG_LAYERS_AXIS]].uses++;
-    run->layers = ag_config_route(experiment, run->model.n_layer, tuple[AG_LAYERS_AXIS],
-                                  tuple[AG_FORMAT_AXIS]);
-    return run->layers != NULL && experiment->params_ok && check_run(experiment, run, tuple) &&
+    return ag_config_route(run, experiment, tuple[AG_LAYERS_AXIS], tuple[AG_FORMAT_AXIS]) &&
+           experiment->params_ok && check_run(experiment, run, tuple) &&
            set_facts(run, experiment, tuple) && set_init(run, experiment, tuple);
 }
 

@@ -1,12 +1,15 @@
-/* Which format each layer gets: the first rule found in its name wins. Rules depend on names alone,
- * so the choice is made once for a layer config and a depth, and shared by all formats and runs. */
+/* Which format each layer and site gets: the first rule found in its name wins. Rules depend on
+ * names alone, so the choice is made once for a layer config and a depth, and shared by all formats
+ * and runs. */
 #include <string.h>
 
 #include "config_internal.h"
 #include "spec/layers.h"
+#include "spec/sites.h"
 
 /* Searches one rule; false where the pattern is too costly, after an error. */
-static bool rule_matches(bool *matches, ag_experiment *experiment, ag_rule *rule, const char *name)
+static bool rule_matches(bool *matches, ag_experiment *experiment, const ag_rule *rule,
+                         const char *name)
 {
     bool costly = false;
     if (rule->pattern == NULL)
@@ -18,7 +21,6 @@ static bool rule_matches(bool *matches, ag_experiment *experiment, ag_rule *rule
                         costly ? "the pattern takes too many steps to search in '%s'"
                                : "too many rules and layers to search (at '%s')",
                         name);
-    rule->matched |= *matches;
     return !costly && experiment->searches <= AG_MAX_SEARCHES;
 }
 
@@ -33,6 +35,8 @@ static bool choose(const ag_target **target, ag_experiment *experiment, ag_layer
         bool matches = false;
         if (!rule_matches(&matches, experiment, rule, name))
             return false;
+        rule->matched |= matches;
+        rule->general |= matches;
         if (!matches || *target != NULL)
             continue;
         *target = &rule->target;
@@ -43,22 +47,90 @@ static bool choose(const ag_target **target, ag_experiment *experiment, ag_layer
     return true;
 }
 
-static size_t layer_count(int64_t n_layer)
+static bool choose_layers(const ag_target **targets, ag_experiment *experiment,
+                          ag_layer_config *config, const ag_model_spec *model)
 {
-    ag_model_spec model = {.n_layer = n_layer};
-    return ag_layer_count(&model);
+    for (size_t i = 0; i < config->n_rules; i++)
+        config->rules[i].general = false;
+    for (size_t i = 0; i < ag_layer_count(model); i++) {
+        ag_layer layer = ag_layer_at(model, 1, i);
+        if (!choose(&targets[i], experiment, config, layer.name))
+            return false;
+    }
+    return true;
 }
 
-typedef struct choice_key {
+/* --- sites: routed only by patterns that name no layer, so that none is quantised by accident */
+
+/* Whether the pattern looks as if it were meant for sites. */
+static bool speaks_of_sites(const ag_rule *rule)
+{
+    static const char *const words[] = {"qk", "pv", "residual", "wgrad", "opt"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strstr(rule->text, words[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void warn_of_general(ag_findings *findings, const ag_rule *rule)
+{
+    ag_config_warning(
+        findings, rule->place,
+        "rule '%.100s' matches layers and sites; it routes the layers alone: give the "
+        "sites a rule whose pattern matches no layer",
+        rule->text);
+}
+
+static bool choose_site(const ag_rule **first, ag_experiment *experiment, ag_layer_config *config,
+                        const char *name)
+{
+    *first = NULL;
+    for (size_t i = 0; i < config->n_rules; i++) {
+        ag_rule *rule = &config->rules[i];
+        bool matches = false;
+        if (rule->pattern == NULL || (rule->general && !speaks_of_sites(rule)))
+            continue;
+        if (!rule_matches(&matches, experiment, rule, name))
+            return false;
+        if (matches && rule->general)
+            warn_of_general(&experiment->findings, rule);
+        if (!matches || rule->general)
+            continue;
+        rule->matched = true;
+        if (*first != NULL)
+            continue;
+        *first = rule;
+        rule->reached = true;
+    }
+    return true;
+}
+
+static bool choose_sites(const ag_rule **rules, bool *any, ag_experiment *experiment,
+                         ag_layer_config *config, const ag_model_spec *model)
+{
+    for (size_t i = 0; i < ag_site_count(model); i++) {
+        ag_site site = ag_site_at(model, i);
+        if (!choose_site(&rules[i], experiment, config, site.name))
+            return false;
+        *any |= rules[i] != NULL;
+    }
+    return true;
+}
+
+/* --- tables that runs share */
+
+typedef struct route_key {
     const ag_experiment *experiment;
     int64_t n_layer;
     size_t config;
     size_t format;
+    uint32_t idle;
 } route_key;
 
 static uint64_t key_hash(const route_key *key)
 {
-    uint64_t words[3] = {(uint64_t)key->n_layer, key->config, key->format};
+    uint64_t words[4] = {(uint64_t)key->n_layer, key->config, key->format, key->idle};
     return ag_index_hash(words, sizeof words);
 }
 
@@ -74,58 +146,111 @@ static bool same_routing(const void *context, size_t value)
     const route_key *key = context;
     const ag_routing *routing = &key->experiment->routings[value];
     return routing->n_layer == key->n_layer && routing->config == key->config &&
-           routing->format == key->format;
+           routing->format == key->format && routing->idle == key->idle;
 }
 
-/* Room in the shared tables, which AG_MAX_ROUTED_LAYERS bounds. */
-static bool take_layers(ag_experiment *experiment, size_t count)
+/* Zeroed room in the shared tables, which AG_MAX_ROUTED_LAYERS bounds; NULL after an error. */
+static void *take_layers(ag_experiment *experiment, size_t count, size_t size)
 {
     experiment->routed_layers += count;
     if (experiment->routed_layers <= AG_MAX_ROUTED_LAYERS)
-        return true;
+        return ag_config_alloc(&experiment->findings, count, size);
     ag_config_error(&experiment->findings, (ag_place){0},
                     "the grid needs more than %d layers in its (layer config, format, depth) "
                     "tables",
                     AG_MAX_ROUTED_LAYERS);
-    return false;
+    return NULL;
 }
 
-static const ag_target *const *targets_of(ag_experiment *experiment, const route_key *key)
+static bool make_choice(ag_choice *choice, ag_experiment *experiment, const route_key *key)
+{
+    ag_model_spec model = {.n_layer = key->n_layer, .n_embd = 1};
+    ag_layer_config *config = &experiment->layer_configs.items[key->config];
+    const ag_target **layers =
+        take_layers(experiment, ag_layer_count(&model), sizeof(const ag_target *));
+    const ag_rule **sites =
+        ag_config_alloc(&experiment->findings, ag_site_count(&model), sizeof(const ag_rule *));
+    bool any = false;
+    if (layers == NULL || sites == NULL || !choose_layers(layers, experiment, config, &model) ||
+        !choose_sites(sites, &any, experiment, config, &model))
+        return false;
+    *choice = (ag_choice){key->n_layer, key->config, layers, any ? sites : NULL};
+    return true;
+}
+
+static const ag_choice *choice_of(ag_experiment *experiment, const route_key *key)
 {
     route_key by_config = *key;
     by_config.format = 0;
+    by_config.idle = 0;
     size_t *slot =
         ag_index_find(&experiment->choice_index, key_hash(&by_config), same_choice, &by_config);
     if (*slot != 0)
-        return experiment->choices[*slot - 1].targets;
-    size_t count = layer_count(key->n_layer);
-    if (!take_layers(experiment, count))
+        return &experiment->choices[*slot - 1];
+    ag_choice *choice = &experiment->choices[experiment->n_choices];
+    if (!make_choice(choice, experiment, key))
         return NULL;
-    const ag_target **targets =
-        ag_config_alloc(&experiment->findings, count, sizeof(const ag_target *));
-    if (targets == NULL)
-        return NULL;
-    ag_model_spec model = {.n_layer = key->n_layer, .n_embd = 1};
-    for (size_t i = 0; i < count; i++) {
-        ag_layer layer = ag_layer_at(&model, 1, i);
-        if (!choose(&targets[i], experiment, &experiment->layer_configs.items[key->config],
-                    layer.name))
-            return NULL;
-    }
-    experiment->choices[experiment->n_choices] = (ag_choice){key->n_layer, key->config, targets};
     *slot = ++experiment->n_choices;
-    return targets;
+    return choice;
 }
 
-static void resolve(ag_layer_precision *layers, const ag_target *const *targets, size_t count,
-                    const ag_format_entry *format)
+/* --- targets to formats */
+
+/* The format that a target stands for in a run; NULL: BF16. In an fp32 run nothing is rounded. */
+static const ag_layer_precision *format_of(const ag_target *target, const ag_format_entry *format)
 {
-    for (size_t i = 0; i < count && !format->fp32; i++) { /* fp32: nothing is rounded anywhere */
-        if (targets[i]->kind == AG_TARGET_RUN)
-            layers[i] = format->precision;
-        else if (targets[i]->kind == AG_TARGET_FIXED)
-            layers[i] = *targets[i]->precision;
+    if (target->kind == AG_TARGET_NULL || format->fp32)
+        return NULL;
+    return target->kind == AG_TARGET_RUN ? &format->precision : target->precision;
+}
+
+static bool resolve_layers(ag_routing *routing, ag_experiment *experiment, const ag_choice *choice)
+{
+    size_t count = ag_layer_count(&(ag_model_spec){.n_layer = choice->n_layer});
+    ag_layer_precision *layers = take_layers(experiment, count, sizeof *layers);
+    if (layers == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const ag_layer_precision *format =
+            format_of(choice->layers[i], &experiment->formats[routing->format]);
+        if (format != NULL)
+            layers[i] = *format;
     }
+    routing->layers = layers;
+    return true;
+}
+
+/* The precision of one site, null where its rule, its format or the run leaves it so. */
+static ag_layer_precision resolve_site(ag_experiment *experiment, const ag_routing *routing,
+                                       const ag_rule *rule, const ag_site *site)
+{
+    const ag_layer_precision *format =
+        rule == NULL ? NULL : format_of(&rule->target, &experiment->formats[routing->format]);
+    if (format == NULL || (routing->idle >> site->kind & 1) != 0)
+        return (ag_layer_precision){0};
+    ag_layer_precision precision = ag_site_precision(site->kind, format);
+    if (ag_site_check(site, &precision) != AG_OK)
+        ag_config_failed(&experiment->findings, rule->place);
+    return precision;
+}
+
+/* Where all turn out null there is no table: the run is then the run without rules for sites. */
+static bool resolve_sites(ag_routing *routing, ag_experiment *experiment, const ag_choice *choice)
+{
+    if (choice->sites == NULL)
+        return true;
+    ag_model_spec model = {.n_layer = choice->n_layer, .n_embd = 1};
+    size_t count = ag_site_count(&model);
+    ag_layer_precision *sites = take_layers(experiment, count, sizeof *sites);
+    if (sites == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        ag_site site = ag_site_at(&model, i);
+        sites[i] = resolve_site(experiment, routing, choice->sites[i], &site);
+        if (ag_site_is_on(&sites[i]))
+            routing->sites = sites;
+    }
+    return true;
 }
 
 bool ag_config_route_init(ag_experiment *experiment)
@@ -141,42 +266,97 @@ bool ag_config_route_init(ag_experiment *experiment)
            ag_index_init(&experiment->choice_index, most, findings);
 }
 
-const ag_layer_precision *ag_config_route(ag_experiment *experiment, int64_t n_layer, size_t config,
-                                          size_t format)
+static uint32_t idle_kinds(const ag_run *run)
 {
-    route_key key = {experiment, n_layer, config, format};
+    uint32_t idle = 0;
+    for (uint32_t kind = 0; kind < AG_SITE_KINDS; kind++)
+        idle |= ag_site_has_effect(run, (ag_site_kind)kind) ? 0 : 1u << kind;
+    return idle;
+}
+
+bool ag_config_route(ag_run *run, ag_experiment *experiment, size_t config, size_t format)
+{
+    route_key key = {experiment, run->model.n_layer, config, format, 0};
+    const ag_choice *choice = choice_of(experiment, &key);
+    if (choice == NULL)
+        return false;
+    if (choice->sites != NULL)
+        key.idle = idle_kinds(run);
     size_t *slot = ag_index_find(&experiment->routing_index, key_hash(&key), same_routing, &key);
-    if (*slot != 0)
-        return experiment->routings[*slot - 1].layers;
-    const ag_target *const *targets = targets_of(experiment, &key);
-    size_t count = layer_count(n_layer);
-    if (targets == NULL || !take_layers(experiment, count))
-        return NULL;
-    ag_layer_precision *layers = ag_config_alloc(&experiment->findings, count, sizeof *layers);
-    if (layers == NULL)
-        return NULL;
-    resolve(layers, targets, count, &experiment->formats[format]);
-    experiment->routings[experiment->n_routings] = (ag_routing){n_layer, config, format, layers};
-    *slot = ++experiment->n_routings;
-    return layers;
+    if (*slot == 0) {
+        ag_routing *routing = &experiment->routings[experiment->n_routings];
+        *routing = (ag_routing){key.n_layer, config, format, key.idle, NULL, NULL};
+        if (!resolve_layers(routing, experiment, choice) ||
+            !resolve_sites(routing, experiment, choice))
+            return false;
+        *slot = ++experiment->n_routings;
+    }
+    run->layers = experiment->routings[*slot - 1].layers;
+    run->sites = experiment->routings[*slot - 1].sites;
+    return true;
 }
 
 /* --- what the grid made of the rules */
+
+static const char s_layer_names[] = "layers are named transformer.h.0.attn.c_attn, .attn.c_proj, "
+                                    ".mlp.c_fc, .mlp.c_proj and lm_head";
+
+/* How the names of layers and sites end, layers first. */
+static size_t name_endings(const char **endings, ag_findings *findings)
+{
+    ag_model_spec one = {.n_layer = 1, .n_embd = 1};
+    size_t count = 0;
+    for (size_t i = 0; i < ag_layer_count(&one); i++) {
+        ag_layer layer = ag_layer_at(&one, 1, i);
+        const char *block = strstr(layer.name, ".0.");
+        const char *ending =
+            ag_arena_strdup(findings->arena, block != NULL ? block + 3 : layer.name);
+        endings[count] = ending;
+        count += ending != NULL;
+    }
+    for (size_t kind = 0; kind < AG_SITE_KINDS; kind++)
+        endings[count++] = ag_site_ending((ag_site_kind)kind);
+    return count;
+}
+
+/* The nearest ending of a name, for a pattern taken without what only expressions have. */
+static const char *name_hint(ag_findings *findings, const ag_rule *rule)
+{
+    char plain[AG_LAYER_NAME_SIZE] = "";
+    const char *endings[AG_LINEARS_PER_BLOCK + 1 + AG_SITE_KINDS];
+    size_t count = name_endings(endings, findings);
+    size_t length = 0;
+    for (const char *c = rule->text; *c != '\0' && length + 1 < sizeof plain; c++) {
+        if (strchr("\\^$", *c) == NULL && (*c != '.' || length > 0))
+            plain[length++] = *c;
+    }
+    return ag_config_hint(findings, plain, endings, count);
+}
+
+static void check_unmatched(ag_findings *findings, const ag_rule *rule)
+{
+    if (rule->skip)
+        ag_config_error(findings, rule->place,
+                        "skip pattern '%.100s' is found in no layer of any run; %s", rule->text,
+                        s_layer_names);
+    else
+        ag_config_error(findings, rule->place,
+                        "pattern '%.100s' is found in no layer or site of any run; %s; sites "
+                        "transformer.h.0.attn.qk, .attn.pv, .residual and LAYER.wgrad, .opt.m, "
+                        ".opt.v%s",
+                        rule->text, s_layer_names, name_hint(findings, rule));
+}
 
 static void check_rule(ag_findings *findings, const ag_layer_config *config, const ag_rule *rule)
 {
     if (rule->implied || rule->reached)
         return;
     if (!rule->matched)
-        ag_config_error(findings, rule->place,
-                        "%s '%.100s' is found in no layer of any run; layers are named "
-                        "transformer.h.0.attn.c_attn, .attn.c_proj, .mlp.c_fc, .mlp.c_proj and "
-                        "lm_head",
-                        rule->skip ? "skip pattern" : "pattern", rule->text);
+        check_unmatched(findings, rule);
     else if (!rule->skip)
         ag_config_error(findings, rule->place,
                         "rule '%.100s' is never reached: earlier rules of '%.60s' take every layer "
-                        "that it matches (the first match wins)",
+                        "or site that it matches (the first match wins)",
                         rule->text, config->name);
 }
 

@@ -45,7 +45,7 @@ static size_t value_index(value_list *list, const ag_axis_value *value)
 
 static bool share_layers(const ag_run *a, const ag_run *b)
 {
-    return a->layers == b->layers && a->model.n_layer == b->model.n_layer;
+    return a->layers == b->layers && a->sites == b->sites && a->model.n_layer == b->model.n_layer;
 }
 
 static size_t layers_index(writer *w, const ag_run *run)

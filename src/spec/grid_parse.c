@@ -8,6 +8,7 @@
 /* One entry of "layers": read when the first run needs it, whose model gives the names. */
 typedef struct layer_set {
     const ag_layer_precision *layers; /* NULL while nobody asked */
+    const ag_layer_precision *sites;
     int64_t n_layer;
 } layer_set;
 
@@ -72,7 +73,7 @@ static ag_status read_layers(ag_run *run, reader *r, ag_json_at at)
         snprintf(path, sizeof path, "grid.layers[%" PRId64 "]", index);
         ag_json_at layers = {json_array_get(all, (size_t)index), path};
         AG_TRY(ag_layers_from_json(run, layers, r->arena));
-        *set = (layer_set){run->layers, run->model.n_layer};
+        *set = (layer_set){run->layers, run->sites, run->model.n_layer};
     }
     if (set->n_layer != run->model.n_layer)
         return ag_fail(AG_ERR_INPUT,
@@ -80,6 +81,7 @@ static ag_status read_layers(ag_run *run, reader *r, ag_json_at at)
                        " blocks, this run has %" PRId64,
                        at.path, index, set->n_layer, run->model.n_layer);
     run->layers = set->layers;
+    run->sites = set->sites;
     return AG_OK;
 }
 

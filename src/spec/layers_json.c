@@ -1,14 +1,17 @@
 /* The precision of each layer as JSON: layer name, role, scheme. A role that is not quantised is
  * null; "input.wgrad" and its like stand only where the second use of a role differs from the
- * first. */
+ * first. Sites that are on stand between the layers, with the roles that they have. */
 #include <stdio.h>
 #include <string.h>
 
 #include "spec/layers.h"
 #include "spec/run_json.h"
+#include "spec/sites.h"
 #include "spec_internal.h"
 
 enum { MAX_HISTORY = 1000000, MAX_MARGIN = 256, MAX_BLOCK = 65536, SCHEME_SIZE = 256 };
+
+static const bool s_all_roles[AG_ROLES] = {true, true, true};
 
 /* --- writing */
 
@@ -75,18 +78,57 @@ static void add_role(layers_writer *w, const ag_layer_precision *precision, ag_r
     add_scheme(w, &uses[1]);
 }
 
+/* The members of a layer have their names' order: grad_output, input, weight. */
+static void add_roles(layers_writer *w, const ag_layer_precision *precision,
+                      const bool has_role[AG_ROLES])
+{
+    static const ag_role sorted[AG_ROLES] = {AG_ROLE_GRAD_OUTPUT, AG_ROLE_INPUT, AG_ROLE_WEIGHT};
+    const char *before = ":{";
+    for (size_t i = 0; i < AG_ROLES; i++) {
+        if (!has_role[sorted[i]])
+            continue;
+        ag_text_add(w->text, before);
+        add_role(w, precision, sorted[i]);
+        before = ",";
+    }
+    ag_text_add(w->text, "}");
+}
+
 static void add_layer(layers_writer *w, size_t index)
 {
-    const ag_layer_precision *precision = &w->run->layers[index];
     ag_layer layer = ag_layer_at(&w->run->model, w->run->facts.vocab_size, index);
     add_word(w->text, "", layer.name);
-    ag_text_add(w->text, ":{");
-    add_role(w, precision, AG_ROLE_GRAD_OUTPUT);
-    ag_text_add(w->text, ",");
-    add_role(w, precision, AG_ROLE_INPUT);
-    ag_text_add(w->text, ",");
-    add_role(w, precision, AG_ROLE_WEIGHT);
-    ag_text_add(w->text, "}");
+    add_roles(w, &w->run->layers[index], s_all_roles);
+}
+
+static void roles_of(bool has_role[AG_ROLES], const ag_site *site)
+{
+    memset(has_role, 0, AG_ROLES * sizeof *has_role);
+    for (size_t i = 0; i < site->n_tensors; i++)
+        has_role[site->tensors[i].role] = true;
+}
+
+static void add_site(layers_writer *w, size_t index)
+{
+    bool has_role[AG_ROLES];
+    ag_site site = ag_site_at(&w->run->model, index);
+    if (!ag_site_is_on(&w->run->sites[index]))
+        return;
+    roles_of(has_role, &site);
+    add_word(w->text, ",", site.name);
+    add_roles(w, &w->run->sites[index], has_role);
+}
+
+/* Layer `index` and the sites whose names stand between its own and the next layer's. */
+static void add_layer_and_sites(layers_writer *w, size_t index)
+{
+    static const size_t last_sites[AG_LINEARS_PER_BLOCK] = {3, 8, 11, AG_SITES_PER_BLOCK};
+    size_t linear = index % AG_LINEARS_PER_BLOCK;
+    size_t first = index / AG_LINEARS_PER_BLOCK * AG_SITES_PER_BLOCK;
+    add_layer(w, index);
+    for (size_t i = linear > 0 ? last_sites[linear - 1] : 0;
+         w->run->sites != NULL && i < last_sites[linear]; i++)
+        add_site(w, first + i);
 }
 
 /* The successor of `block` among the numbers below `count` ordered as texts: 0, 1, 10, 11, 2. */
@@ -105,12 +147,12 @@ void ag_layers_to_json(ag_text *text, const ag_run *run)
     layers_writer w = {.text = text, .run = run};
     size_t blocks = (size_t)run->model.n_layer;
     ag_text_add(text, "{");
-    add_layer(&w, ag_layer_count(&run->model) - 1);
+    add_layer_and_sites(&w, ag_layer_count(&run->model) - 1);
     size_t block = 0;
     for (size_t done = 0; done < blocks; done++) {
         for (size_t linear = 0; linear < AG_LINEARS_PER_BLOCK; linear++) {
             ag_text_add(text, ",");
-            add_layer(&w, block * AG_LINEARS_PER_BLOCK + linear);
+            add_layer_and_sites(&w, block * AG_LINEARS_PER_BLOCK + linear);
         }
         if (done + 1 < blocks)
             block = next_block(block, blocks);
@@ -181,16 +223,22 @@ static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *ke
     return ag_scheme_check(scheme);
 }
 
-static ag_status read_precision(ag_layer_precision *precision, ag_json_at at)
+static ag_status read_precision(ag_layer_precision *precision, ag_json_at at,
+                                const bool has_role[AG_ROLES])
 {
     const char *known[2 * AG_ROLES + 1] = {NULL};
+    size_t count = 0;
     for (size_t role = 0; role < AG_ROLES; role++) {
-        known[2 * role] = ag_role_words[role];
-        known[2 * role + 1] = ag_use_words[role][1];
+        if (!has_role[role])
+            continue;
+        known[count++] = ag_role_words[role];
+        known[count++] = ag_use_words[role][1];
     }
     AG_TRY(ag_json_known(at, known));
     for (size_t role = 0; role < AG_ROLES; role++) {
         ag_scheme *uses = precision->scheme[role];
+        if (!has_role[role])
+            continue;
         AG_TRY(read_scheme(&uses[0], at, ag_role_words[role]));
         uses[1] = uses[0];
         if (json_object_get(at.object, ag_use_words[role][1]) != NULL)
@@ -199,28 +247,76 @@ static ag_status read_precision(ag_layer_precision *precision, ag_json_at at)
     return AG_OK;
 }
 
-static ag_status read_layer(ag_layer_precision *precision, ag_json_at at, const char *name)
+static ag_status read_layer(ag_layer_precision *precision, ag_json_at at, const char *name,
+                            const bool has_role[AG_ROLES])
 {
     json_t *value = NULL;
     char path[AG_PATH_SIZE];
     AG_TRY(ag_json_member(&value, at, name));
     snprintf(path, sizeof path, "%s.%s", at.path, name);
-    return read_precision(precision, (ag_json_at){value, path});
+    return read_precision(precision, (ag_json_at){value, path}, has_role);
 }
 
-ag_status ag_layers_from_json(ag_run *run, ag_json_at at, ag_arena *arena)
+static ag_status read_layers(ag_run *run, ag_json_at at, ag_arena *arena)
 {
     size_t count = ag_layer_count(&run->model);
-    if (json_object_size(at.object) != count)
-        return ag_fail(AG_ERR_INPUT, "%s: expected the %zu layers of this model, found %zu",
-                       at.path, count, json_object_size(at.object));
     ag_layer_precision *layers = ag_arena_alloc(arena, count * sizeof *layers);
     if (layers == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     for (size_t i = 0; i < count; i++) {
         ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
-        AG_TRY(read_layer(&layers[i], at, layer.name));
+        AG_TRY(read_layer(&layers[i], at, layer.name, s_all_roles));
     }
     run->layers = layers;
+    return AG_OK;
+}
+
+static ag_status read_site(ag_layer_precision *precision, const ag_run *run, ag_json_at at,
+                           const ag_site *site)
+{
+    bool has_role[AG_ROLES];
+    roles_of(has_role, site);
+    AG_TRY(read_layer(precision, at, site->name, has_role));
+    if (!ag_site_is_on(precision) || !ag_site_has_effect(run, site->kind))
+        return ag_fail(AG_ERR_INPUT, "%s.%s: has no effect in this run: expected no such key",
+                       at.path, site->name);
+    return ag_site_check(site, precision);
+}
+
+/* `found` sites are among the members. */
+static ag_status read_sites(size_t *found, ag_run *run, ag_json_at at, ag_arena *arena)
+{
+    size_t count = ag_site_count(&run->model);
+    ag_layer_precision *sites = ag_arena_alloc(arena, count * sizeof *sites);
+    if (sites == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        ag_site site = ag_site_at(&run->model, i);
+        if (json_object_get(at.object, site.name) == NULL)
+            continue;
+        AG_TRY(read_site(&sites[i], run, at, &site));
+        ++*found;
+    }
+    run->sites = sites;
+    return AG_OK;
+}
+
+ag_status ag_layers_from_json(ag_run *run, ag_json_at at, ag_arena *arena)
+{
+    size_t layers = ag_layer_count(&run->model);
+    size_t members = json_object_size(at.object);
+    size_t sites = 0;
+    run->sites = NULL;
+    if (members < layers)
+        return ag_fail(AG_ERR_INPUT, "%s: expected the %zu layers of this model, found %zu",
+                       at.path, layers, members);
+    AG_TRY(read_layers(run, at, arena));
+    if (members > layers)
+        AG_TRY(read_sites(&sites, run, at, arena));
+    if (members != layers + sites)
+        return ag_fail(AG_ERR_INPUT,
+                       "%s: expected the %zu layers of this model and its sites, found %zu keys "
+                       "that are neither",
+                       at.path, layers, members - layers - sites);
     return AG_OK;
 }

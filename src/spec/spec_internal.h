@@ -100,8 +100,8 @@ ag_status ag_facts_from_json(ag_data_facts *facts, ag_json_at at);
 void ag_digest_to_json(ag_text *text, const char *digest);
 ag_status ag_digest_from_json(char digest[AG_DIGEST_LENGTH + 1], ag_json_at at, const char *key);
 
-/* The run's layers as an object, sorted by name; and back, into an array in the arena, once the
- * run's model and vocabulary are set. */
+/* The run's layers, and its sites that are on, as an object sorted by name; and back, into arrays
+ * in the arena, once all else of the run is set. */
 void ag_layers_to_json(ag_text *text, const ag_run *run);
 ag_status ag_layers_from_json(ag_run *run, ag_json_at at, ag_arena *arena);
 

@@ -1,8 +1,10 @@
-/* /formats and /routing: which format each role of each layer had, and what that format is. */
+/* /formats and /routing: which format each role of each layer, and each tensor of each site, had,
+ * and what that format is. */
 #include <stdio.h>
 #include <string.h>
 
 #include "spec/layers.h"
+#include "spec/sites.h"
 #include "store_internal.h"
 
 typedef struct format_row {
@@ -105,14 +107,14 @@ static void describe_granularity(char *text, size_t size, const ag_scheme *schem
         snprintf(text, size, "%s", ag_granularity_words[scheme->granularity]);
 }
 
-static void add_row(tables *t, const ag_run *run, const ag_layer *layer, const char *role,
+static void add_row(tables *t, const ag_run *run, const char *layer, const char *role,
                     const ag_scheme *scheme)
 {
     if (t->n_rows == t->most)
         return;
     routing_row *row = &t->rows[t->n_rows++];
     memcpy(row->id, run->id, sizeof row->id);
-    memcpy(row->layer, layer->name, sizeof row->layer);
+    snprintf(row->layer, sizeof row->layer, "%s", layer);
     snprintf(row->role, sizeof row->role, "%s", role);
     snprintf(row->format, sizeof row->format, "%s",
              run->compute == AG_COMPUTE_FP32 ? "fp32" : "bf16");
@@ -132,11 +134,29 @@ static void add_layer(tables *t, const ag_run *run, size_t index)
     for (size_t role = 0; role < AG_ROLES; role++) {
         const ag_scheme *uses = run->layers[index].scheme[role];
         if (ag_scheme_equal(&uses[0], &uses[1])) {
-            add_row(t, run, &layer, ag_role_words[role], &uses[0]);
+            add_row(t, run, layer.name, ag_role_words[role], &uses[0]);
             continue;
         }
         for (size_t use = 0; use < AG_USES; use++)
-            add_row(t, run, &layer, ag_use_words[role][use], &uses[use]);
+            add_row(t, run, layer.name, ag_use_words[role][use], &uses[use]);
+    }
+}
+
+/* The same of a site, whose tensors stand in place of roles, but for those that stay as they are.
+ */
+static void add_site(tables *t, const ag_run *run, size_t index)
+{
+    ag_site site = ag_site_at(&run->model, index);
+    if (!ag_site_is_on(&run->sites[index]))
+        return;
+    for (size_t i = 0; i < site.n_tensors; i++) {
+        const ag_site_tensor *tensor = &site.tensors[i];
+        const ag_scheme *uses = run->sites[index].scheme[tensor->role];
+        bool alike = ag_scheme_equal(&uses[0], &uses[1]);
+        for (size_t use = 0; use < (alike ? 1 : AG_USES); use++) {
+            if (uses[use].quantised)
+                add_row(t, run, site.name, alike ? tensor->name : tensor->uses[use], &uses[use]);
+        }
     }
 }
 
@@ -162,6 +182,8 @@ static void fill(tables *t, const ag_gathered *g)
         add_reference(t, run->compute == AG_COMPUTE_FP32 ? "fp32" : "bf16");
         for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++)
             add_layer(t, run, layer);
+        for (size_t site = 0; run->sites != NULL && site < ag_site_count(&run->model); site++)
+            add_site(t, run, site);
     }
 }
 
@@ -172,6 +194,8 @@ static size_t most_rows(const ag_gathered *g)
         const ag_run *run = run_of(g, i);
         if (run != NULL)
             most += ag_layer_count(&run->model) * AG_ROLES * AG_USES;
+        if (run != NULL && run->sites != NULL)
+            most += ag_site_count(&run->model) * AG_SITE_TENSORS * AG_USES;
     }
     return most;
 }

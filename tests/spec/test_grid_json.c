@@ -7,6 +7,7 @@
 #include "spec/layers.h"
 #include "spec/params.h"
 #include "spec/run_json.h"
+#include "spec/sites.h"
 
 enum { N_RUNS = 6, N_LABELS = 8, N_AXES = 4, N_LAYERS = 9 };
 
@@ -16,6 +17,7 @@ typedef struct fixture {
     ag_text text;
     ag_layer_precision plain[N_LAYERS];
     ag_layer_precision quantised[N_LAYERS];
+    ag_layer_precision sites[2 * AG_SITES_PER_BLOCK + AG_SITES_PER_LINEAR];
     ag_run runs[N_RUNS];
     ag_axis_value values[N_LABELS][N_AXES];
     ag_label labels[N_LABELS];
@@ -36,6 +38,9 @@ static void make_runs(fixture *f)
     assert_ok(ag_format_parse(&e4m3, "e4m3"));
     for (size_t i = 0; i < N_LAYERS; i++)
         f->quantised[i].scheme[AG_ROLE_WEIGHT][0] = ag_scheme_plain(&e4m3);
+    f->sites[ag_site_index(AG_SITE_RESIDUAL, 0)] =
+        ag_site_precision(AG_SITE_RESIDUAL, &(ag_layer_precision){.scheme[AG_ROLE_INPUT][0] =
+                                                                      ag_scheme_plain(&e4m3)});
     for (size_t i = 0; i < N_RUNS; i++) {
         ag_run *run = &f->runs[i];
         ag_run_defaults(run);
@@ -45,6 +50,8 @@ static void make_runs(fixture *f)
         run->facts = (ag_data_facts){.vocab_size = 65, .train_tokens = 1000, .val_tokens = 100};
         memset(run->facts.digest, 'a', AG_DIGEST_LENGTH);
         run->layers = i < 3 ? f->plain : f->quantised;
+        if (i == 3)
+            run->sites = f->sites;
         if (i == 4)
             run->model.n_layer = 1; /* with layers that lie where those of two blocks do */
         if (i == 5) {
@@ -139,6 +146,8 @@ static void test_a_grid_comes_back(void **state)
     for (size_t i = 0; i < N_RUNS; i++)
         assert_same_run(&grid.runs[i], &f->runs[i]);
     assert_ptr_equal(grid.runs[0].layers, grid.runs[1].layers);
+    assert_non_null(grid.runs[3].sites);
+    assert_null(grid.runs[5].sites);
     assert_int_equal(grid.n_axes, N_AXES);
     assert_int_equal(grid.n_labels, N_LABELS);
     for (size_t i = 0; i < N_LABELS; i++) {

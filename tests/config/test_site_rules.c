@@ -1,0 +1,135 @@
+/* Which rules route sites, and which leave them alone. */
+#include "config/config_support.h"
+#include "spec/layers.h"
+#include "spec/sites.h"
+
+#define TWO HEAD "model: {n_layer: 2}\nformats: [BF16, E5M2, E4M3]\n"
+
+/* The names of the sites that are on and the format of their first tensor, one after the other. */
+static void describe(char *text, size_t size, const ag_run *run)
+{
+    text[0] = '\0';
+    for (size_t i = 0; run->sites != NULL && i < ag_site_count(&run->model); i++) {
+        ag_site site = ag_site_at(&run->model, i);
+        const ag_scheme *scheme = &run->sites[i].scheme[site.tensors[0].role][0];
+        if (scheme->quantised)
+            snprintf(text + strlen(text), size - strlen(text), "%s %s\n", site.name,
+                     scheme->format.name);
+    }
+}
+
+/* One layer config under format E5M2. */
+static void check(const char *config, const char *wanted)
+{
+    char yaml[2048];
+    char got[4096];
+    snprintf(yaml, sizeof yaml, "%slayer_configs:\n  x: %s\n", TWO, config);
+    ag_experiment *experiment = load_good(yaml);
+    const ag_grid *grid = ag_experiment_grid(experiment);
+    describe(got, sizeof got, &grid->runs[find_label(grid, "format", "E5M2", NULL, NULL)->run]);
+    assert_string_equal(got, wanted);
+    ag_experiment_destroy(experiment);
+}
+
+static void test_sites_are_off_by_default(void **state)
+{
+    (void)state;
+    check("{format: $format}", "");
+    check("{mixed_precision: {attention: $format, mlp: $format, default: $format}}", "");
+    check("{layer_rules: [{pattern: lm_head, format: null}], default_format: $format}", "");
+    /* patterns that match layers, and would match sites too */
+    check("{layer_rules: [{pattern: '.', format: $format}]}", "");
+    check("{layer_rules: [{pattern: attn, format: $format}]}", "");
+    check("{layer_rules: [{pattern: 'h\\.1', format: $format}]}", "");
+    check("{layer_rules: [{pattern: '^lm_head', format: $format}]}", "");
+}
+
+static void test_patterns_that_match_no_layer_route_sites(void **state)
+{
+    (void)state;
+    check("{layer_rules: [{pattern: '\\.attn\\.(qk|pv)$', format: $format}]}",
+          "transformer.h.0.attn.pv e5m2ieee\ntransformer.h.0.attn.qk e5m2ieee\n"
+          "transformer.h.1.attn.pv e5m2ieee\ntransformer.h.1.attn.qk e5m2ieee\n");
+    check("{layer_rules: [{pattern: '^lm_head\\.opt', format: E4M3}], default_format: $format}",
+          "lm_head.opt.m e4m3fn\nlm_head.opt.v e4m3fn\n");
+    check("{layer_rules: [{pattern: '1\\.attn\\..*wgrad', format: $format}]}",
+          "transformer.h.1.attn.c_attn.wgrad e5m2ieee\n"
+          "transformer.h.1.attn.c_proj.wgrad e5m2ieee\n");
+}
+
+static void test_first_match_wins_among_them(void **state)
+{
+    (void)state;
+    check("{layer_rules: [{pattern: '0\\.residual$', format: null}, {pattern: attn, format: null}, "
+          "{pattern: residual, format: E4M3}]}",
+          "transformer.h.1.residual e4m3fn\n");
+    /* what names layers takes no sites from later rules */
+    check("{layer_rules: [{pattern: '\\.attn\\.', format: $format}, {pattern: 'qk$', format: "
+          "E4M3}]}",
+          "transformer.h.0.attn.qk e4m3fn\ntransformer.h.1.attn.qk e4m3fn\n");
+}
+
+static size_t runs_of(const char *tail)
+{
+    char yaml[2048];
+    snprintf(yaml, sizeof yaml, "%s%s", HEAD, tail);
+    ag_experiment *experiment = load_good(yaml);
+    size_t runs = ag_experiment_grid(experiment)->n_runs;
+    ag_experiment_destroy(experiment);
+    return runs;
+}
+
+static void test_null_sites_fold(void **state)
+{
+    (void)state;
+    /* BF16 with and without the rule is one run, E4M3 is two */
+    assert_int_equal(runs_of("formats: [BF16, E4M3]\n"
+                             "layer_configs:\n"
+                             "  plain: {layer_rules: [{pattern: mlp, format: $format}]}\n"
+                             "  sites: {layer_rules: [{pattern: mlp, format: $format}, "
+                             "{pattern: qk, format: $format}]}\n"),
+                     3);
+    /* q and k alone are routed by 'input': a format without it leaves them so */
+    assert_int_equal(
+        runs_of("formats: [BF16, {name: w, weight: E4M3}]\n"
+                "layer_configs: {x: {layer_rules: [{pattern: qk, format: $format}]}}\n"),
+        1);
+    /* nothing is rounded in float32 */
+    assert_int_equal(runs_of("formats: [FP32]\n"
+                             "layer_configs: {x: {layer_rules: [{pattern: qk, format: $format}]}, "
+                             "y: {format: $format}}\n"),
+                     1);
+    /* without a step there is no gradient and no moment */
+    assert_int_equal(runs_of("formats: [BF16, E4M3]\ntrain: {steps: 0}\n"
+                             "layer_configs: {x: {layer_rules: [{pattern: wgrad, format: $format}, "
+                             "{pattern: 'opt\\.', format: $format}]}}\n"),
+                     1);
+}
+
+static void test_idle_sites_differ_by_run(void **state)
+{
+    (void)state;
+    ag_experiment *experiment =
+        load_good(HEAD "formats: [E4M3]\naxes: {train.steps: [0, 5]}\n"
+                       "layer_configs: {x: {layer_rules: [{pattern: 'opt.m', format: $format}, "
+                       "{pattern: residual, format: $format}]}}\nmodel: {n_layer: 1}\n");
+    const ag_grid *grid = ag_experiment_grid(experiment);
+    char got[512];
+    describe(got, sizeof got, &grid->runs[find_label(grid, "train.steps", "0", NULL, NULL)->run]);
+    assert_string_equal(got, "transformer.h.0.residual e4m3fn\n");
+    describe(got, sizeof got, &grid->runs[find_label(grid, "train.steps", "5", NULL, NULL)->run]);
+    assert_non_null(strstr(got, "lm_head.opt.m e4m3fn\n"));
+    ag_experiment_destroy(experiment);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sites_are_off_by_default),
+        cmocka_unit_test(test_patterns_that_match_no_layer_route_sites),
+        cmocka_unit_test(test_first_match_wins_among_them),
+        cmocka_unit_test(test_null_sites_fold),
+        cmocka_unit_test(test_idle_sites_differ_by_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
