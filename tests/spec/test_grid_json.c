@@ -222,7 +222,7 @@ static void test_damaged_grids_are_refused(void **state)
         {"\"labels\":[[0",        "\"labels\":[[6",                "expected an index below 6"                           },
         {"\"labels\":[[0,0",      "\"labels\":[[0,2",              "expected an index below 2"                           },
         {"\"labels\":[[0,0",      "\"labels\":[[0",                "expected a run and 4 values each"                    },
-        {"\"layers\":1",          "\"layers\":9",                  "grid.runs[3].layers: expected a whole number, 0 to 2"},
+        {"\"layers\":1",          "\"layers\":9",                  "grid.runs[3].layers: expected a whole number, 0 to 3"},
         {"\"set\":{}",            "\"set\":{\"model.n_layer\":3}", "belongs to a model of 2 blocks"                      },
         {"\"set\":{}",            "\"set\":{\"model.x\":3}",       "grid.runs[1].set: unknown key 'model.x'"             },
         {"\"set\":{}",            "\"set\":[]",                    "grid.runs[1].set: expected an object"                },
