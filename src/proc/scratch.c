@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -19,21 +20,29 @@ ag_status ag_fd_keep(int *fd)
     return kept >= 0 ? AG_OK : ag_fail_errno("cannot keep a descriptor");
 }
 
-/* Room is asked for twice: the child may write its result through a second file. */
-static int open_unnamed(const char *folder, size_t bytes)
+/* A process that is killed leaves nothing behind; where the file system cannot do so (NFS), there
+ * is a moment in which it would. */
+static int open_unnamed(const char *folder)
 {
-    struct statvfs space;
     char path[4096];
-    if (statvfs(folder, &space) != 0 ||
-        (double)space.f_bavail * (double)space.f_frsize < 2. * (double)bytes)
-        return -1;
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        return fd;
     int length = snprintf(path, sizeof path, "%s/altgrad-XXXXXX", folder);
     if (length < 0 || (size_t)length >= sizeof path)
         return -1;
-    int fd = mkostemp(path, O_CLOEXEC);
+    fd = mkostemp(path, O_CLOEXEC);
     if (fd >= 0)
         unlink(path);
     return fd;
+}
+
+/* Room is asked for twice: the child may write its result through a second file. */
+static bool has_room(const char *folder, size_t bytes)
+{
+    struct statvfs space;
+    return statvfs(folder, &space) == 0 &&
+           (double)space.f_bavail * (double)space.f_frsize >= 2. * (double)bytes;
 }
 
 ag_status ag_scratch_open(int *fd, size_t bytes)
@@ -42,7 +51,7 @@ ag_status ag_scratch_open(int *fd, size_t bytes)
     const char *folders[] = {"/dev/shm", chosen != NULL && chosen[0] != '\0' ? chosen : "/tmp",
                              "/tmp"};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        *fd = open_unnamed(folders[i], bytes);
+        *fd = has_room(folders[i], bytes) ? open_unnamed(folders[i]) : -1;
         if (*fd >= 0)
             return ag_fd_keep(fd);
     }
