@@ -5,7 +5,7 @@
  *
  * Shapes: B sequences, T tokens, N = B * T, C channels, OC output channels, H heads, V symbols.
  * Arrays are row-major float32, do not overlap unless said, and hold `count` elements where no
- * shape is given. `+=` marks what is accumulated into. */
+ * shape is given. `+=` marks what is accumulated into. The optimizers' kernels are in updates.h. */
 #ifndef AG_KERNELS_KERNELS_H
 #define AG_KERNELS_KERNELS_H
 
@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/updates.h"
 #include "numerics/quantize.h"
 #include "numerics/scheme.h"
 
@@ -146,24 +147,10 @@ typedef void ag_dropout_fn(float *x, size_t count, float p, uint64_t key, uint32
 /* y += x */
 typedef void ag_add_fn(float *restrict y, const float *restrict x, size_t count);
 
-/* --- optimizer */
+/* --- the gradient's norm */
 
 /* Sum of squares in double, in 64 interleaved partial sums added in a fixed order. */
 typedef double ag_sum_squares_fn(const float *x, size_t count);
-
-typedef struct ag_adamw_step {
-    float lr;
-    float beta1, beta2;
-    float eps;
-    float decay;       /* lr * weight decay; 0 for tensors that are not decayed */
-    float correction1; /* 1 - beta1^t */
-    float correction2; /* 1 - beta2^t */
-    float grad_scale;  /* of clipping */
-} ag_adamw_step;
-/* g = grad * grad_scale; m, v += ...; w = w - decay * w - lr * mhat / (sqrt(vhat) + eps)
- * (Loshchilov and Hutter, arXiv 1711.05101, as torch.optim.AdamW orders it) */
-typedef void ag_adamw_fn(float *restrict w, float *restrict m, float *restrict v,
-                         const float *restrict grad, size_t count, const ag_adamw_step *step);
 
 typedef struct ag_kernels {
     const char *name; /* "ref", "fast" */
@@ -192,6 +179,9 @@ typedef struct ag_kernels {
     ag_add_fn *add;
     ag_sum_squares_fn *sum_squares;
     ag_adamw_fn *adamw;
+    ag_manifold_adamw_fn *manifold_adamw;
+    ag_sgd_fn *sgd;
+    ag_grid_fn *grid;
 } ag_kernels;
 
 extern const ag_kernels ag_kernels_ref;

@@ -52,6 +52,9 @@ const ag_kernels ag_kernels_ref = {
     .add = ag_add_ref,
     .sum_squares = ag_sum_squares_ref,
     .adamw = ag_adamw_ref,
+    .manifold_adamw = ag_manifold_adamw_ref,
+    .sgd = ag_sgd_ref,
+    .grid = ag_grid_ref,
 };
 
 const ag_kernels ag_kernels_fast = {
@@ -81,4 +84,7 @@ const ag_kernels ag_kernels_fast = {
     .add = ag_add_fast,
     .sum_squares = ag_sum_squares_fast,
     .adamw = ag_adamw_fast,
+    .manifold_adamw = ag_manifold_adamw_fast,
+    .sgd = ag_sgd_fast,
+    .grid = ag_grid_fast,
 };

@@ -43,5 +43,8 @@ ag_dropout_fn ag_dropout_ref, ag_dropout_fast;
 ag_add_fn ag_add_ref, ag_add_fast;
 ag_sum_squares_fn ag_sum_squares_ref, ag_sum_squares_fast;
 ag_adamw_fn ag_adamw_ref, ag_adamw_fast;
+ag_manifold_adamw_fn ag_manifold_adamw_ref, ag_manifold_adamw_fast;
+ag_sgd_fn ag_sgd_ref, ag_sgd_fast;
+ag_grid_fn ag_grid_ref, ag_grid_fast;
 
 #endif

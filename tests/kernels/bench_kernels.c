@@ -169,6 +169,28 @@ static void adamw(const bench *b)
     b->k->adamw(b->w, b->z, b->p, b->x, WEIGHTS, &step);
 }
 
+static void manifold_adamw(const bench *b)
+{
+    ag_adamw_step step = {.lr = 1e-6f, .eps = 1e-8f, .correction1 = 1, .correction2 = 1};
+    ag_spacing spacing = {.scale = 100, .lowest = -6, .highest = 8, .largest = 8};
+    b->k->manifold_adamw(b->w, b->z, b->p, b->x, WEIGHTS, &step, &spacing);
+}
+
+static void sgd(const bench *b)
+{
+    ag_sgd_step step = {.lr = 1e-6f, .momentum = 0.9f, .grad_scale = 1};
+    b->k->sgd(b->w, b->z, b->x, WEIGHTS, &step);
+}
+
+static void grid(const bench *b)
+{
+    ag_rounding_site where = {.key = 3, .site = 4, .use = 2, .step = 5};
+    ag_grid_step step = {.format = &b->format, .scale = 64, .momentum = 0.9f, .grad_scale = 1};
+    step.rungs_per_velocity = 0.1f;
+    step.rung_clip = 10;
+    b->k->grid(b->w, b->z, b->x, WEIGHTS, &step, &where);
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a;
@@ -251,6 +273,9 @@ int main(void)
         {"cross entropy",             cross_entropy,             N * V  },
         {"sum_squares",               sum_squares,               WEIGHTS},
         {"adamw",                     adamw,                     WEIGHTS},
+        {"manifold_adamw",            manifold_adamw,            WEIGHTS},
+        {"sgd",                       sgd,                       WEIGHTS},
+        {"grid",                      grid,                      WEIGHTS},
         {"attention forward",         attention_forward,         P      },
         {"attention backward",        attention_backward,        P      },
         {"attention dropout forward", attention_dropout_forward, P      },

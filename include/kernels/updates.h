@@ -1,0 +1,67 @@
+/* Kernels that update the weights of one tensor from its gradient, one for each optimizer. */
+#ifndef AG_KERNELS_UPDATES_H
+#define AG_KERNELS_UPDATES_H
+
+#include <stddef.h>
+
+#include "numerics/quantize.h"
+
+typedef struct ag_adamw_step {
+    float lr;
+    float beta1, beta2;
+    float eps;
+    float decay;       /* lr * weight decay; 0 for tensors that are not decayed */
+    float correction1; /* 1 - beta1^t */
+    float correction2; /* 1 - beta2^t */
+    float grad_scale;  /* of clipping */
+} ag_adamw_step;
+/* g = grad * grad_scale; m, v += ...; w = w - decay * w - lr * mhat / (sqrt(vhat) + eps)
+ * (Loshchilov and Hutter, arXiv 1711.05101, as torch.optim.AdamW orders it) */
+typedef void ag_adamw_fn(float *restrict w, float *restrict m, float *restrict v,
+                         const float *restrict grad, size_t count, const ag_adamw_step *step);
+
+/* Where the weights of a tensor lie on their grid. With e = floor(log2 |w * scale|) held between
+ * lowest and highest, the spacing there is 2^(e - M) / scale, M the format's mantissa bits. */
+typedef struct ag_spacing {
+    float scale;
+    int lowest; /* emin: subnormal numbers lie as close as the first normal ones; all do if E = 0 */
+    int highest; /* emax */
+    int largest; /* e of the tensor's largest weight */
+} ag_spacing;
+/* The same with g = grad * grad_scale * spacing(w) / spacing(largest w): that factor is a power of
+ * two in (0, 1]. */
+typedef void ag_manifold_adamw_fn(float *restrict w, float *restrict m, float *restrict v,
+                                  const float *restrict grad, size_t count,
+                                  const ag_adamw_step *step, const ag_spacing *spacing);
+
+typedef struct ag_sgd_step {
+    float lr;
+    float momentum;
+    float decay; /* lr * weight decay; 0 for tensors that are not decayed */
+    float grad_scale;
+} ag_sgd_step;
+/* v = momentum * v + grad * grad_scale; w = w - decay * w - lr * v: torch.optim.SGD (dampening 0,
+ * no Nesterov), but with decoupled decay (SGDW of arXiv 1711.05101) where torch adds wd * w to grad
+ */
+typedef void ag_sgd_fn(float *restrict w, float *restrict v, const float *restrict grad,
+                       size_t count, const ag_sgd_step *step);
+
+typedef struct ag_grid_step {
+    const ag_format *format;
+    float scale; /* a power of two: weights are the format's values divided by it */
+    float momentum;
+    float grad_scale;
+    float rungs_per_velocity; /* lr / what a rung is worth */
+    float decay;              /* lr * weight decay */
+    float rung_clip;          /* most rungs a step, below 2^16 */
+} ag_grid_step;
+/* A rung is one step from a value of the format to the next. With w on its nearest rung,
+ *
+ *   v = momentum * v + grad * grad_scale;   u = rungs_per_velocity * v + decay * w / spacing(w)
+ *   w = the value that lies u rungs below, |u| held to rung_clip and rounded stochastically
+ *
+ * and no further than the largest value. Element i takes word i of `where`. */
+typedef void ag_grid_fn(float *restrict w, float *restrict v, const float *restrict grad,
+                        size_t count, const ag_grid_step *step, const ag_rounding_site *where);
+
+#endif
