@@ -33,4 +33,9 @@ size_t ag_layer_count(const ag_model_spec *model);
 /* Layer `index` in the order of the forward pass. `vocab_size` gives lm_head its outputs. */
 ag_layer ag_layer_at(const ag_model_spec *model, int64_t vocab_size, size_t index);
 
+/* The scheme on whose grid an optimizer finds the weights of layer `index`: that of the weights in
+ * fprop. NULL where they are not quantised; also for an lm_head that is tied, whose weights are the
+ * token embedding's, which is never quantised. Borrowed from the run. */
+const ag_scheme *ag_layer_grid(const ag_run *run, size_t index);
+
 #endif

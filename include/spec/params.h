@@ -40,7 +40,7 @@ typedef struct ag_param {
     ag_param_use use;
     const char *unit; /* "" when it has none */
     const char *help;
-    const char *neutral; /* of a key added after schema 1: at this value the id leaves it out */
+    const char *neutral; /* of a key added after schema 1: the id leaves it out at this value */
 } ag_param;
 
 /* The table, sorted by section as in the experiment file. */

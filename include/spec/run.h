@@ -16,7 +16,12 @@ typedef enum ag_gelu { AG_GELU_EXACT, AG_GELU_TANH } ag_gelu;
 typedef enum ag_tokenizer { AG_TOKENIZER_CHAR, AG_TOKENIZER_BYTE } ag_tokenizer;
 typedef enum ag_synthetic { AG_SYNTHETIC_NONE, AG_SYNTHETIC_MARKOV } ag_synthetic;
 typedef enum ag_data_order { AG_ORDER_RANDOM, AG_ORDER_SEQUENTIAL } ag_data_order;
-typedef enum ag_optimizer_type { AG_OPTIMIZER_ADAMW } ag_optimizer_type;
+typedef enum ag_optimizer_type {
+    AG_OPTIMIZER_ADAMW,
+    AG_OPTIMIZER_SGD,
+    AG_OPTIMIZER_MANIFOLD_ADAMW, /* AdamW, gradients scaled by the spacing of the weights' grid */
+    AG_OPTIMIZER_GRID /* SGD in steps from one value of the weights' format to the next */
+} ag_optimizer_type;
 typedef enum ag_schedule {
     AG_SCHEDULE_COSINE,
     AG_SCHEDULE_LINEAR,
@@ -77,7 +82,10 @@ typedef struct ag_optimizer_spec {
     double betas[2];
     double eps;
     double weight_decay;
-    double grad_clip; /* global norm; 0 = none */
+    double grad_clip;  /* global norm; 0 = none */
+    double momentum;   /* sgd, grid */
+    int64_t rung_clip; /* grid: rungs a step */
+    int64_t headroom;  /* grid: powers of two from the largest initial weight to the grid's end */
 } ag_optimizer_spec;
 
 typedef struct ag_eval_spec {

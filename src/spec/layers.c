@@ -43,3 +43,11 @@ ag_layer ag_layer_at(const ag_model_spec *model, int64_t vocab_size, size_t inde
     snprintf(layer.name, sizeof layer.name, "transformer.h.%zu.%s", block, s_linears[linear].name);
     return layer;
 }
+
+const ag_scheme *ag_layer_grid(const ag_run *run, size_t index)
+{
+    bool is_head = index + 1 == ag_layer_count(&run->model);
+    bool is_embedding = is_head && run->model.tie_weights;
+    const ag_scheme *scheme = &run->layers[index].scheme[AG_ROLE_WEIGHT][0];
+    return scheme->quantised && !is_embedding ? scheme : NULL;
+}

@@ -134,6 +134,12 @@ ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, 
 
 /* --- what the identity holds */
 
+static bool is_adam(const ag_run *run)
+{
+    return run->optimizer.type == AG_OPTIMIZER_ADAMW ||
+           run->optimizer.type == AG_OPTIMIZER_MANIFOLD_ADAMW;
+}
+
 bool ag_param_has_effect(const ag_run *run, const ag_param *param)
 {
     switch (param->offset) {
@@ -145,6 +151,14 @@ bool ag_param_has_effect(const ag_run *run, const ag_param *param)
         return run->optimizer.schedule != AG_SCHEDULE_CONSTANT;
     case offsetof(ag_run, optimizer.decay_fraction):
         return run->optimizer.schedule == AG_SCHEDULE_WSD;
+    case offsetof(ag_run, optimizer.betas):
+    case offsetof(ag_run, optimizer.eps):
+        return is_adam(run);
+    case offsetof(ag_run, optimizer.momentum):
+        return !is_adam(run);
+    case offsetof(ag_run, optimizer.rung_clip):
+    case offsetof(ag_run, optimizer.headroom):
+        return run->optimizer.type == AG_OPTIMIZER_GRID;
     default:
         return true;
     }
@@ -162,6 +176,8 @@ bool ag_param_is_neutral(const ag_run *run, const ag_param *param)
 {
     if (param->neutral == NULL)
         return false;
+    if (!ag_param_has_effect(run, param))
+        return true;
     ag_run other = *run;
     ag_param_preset(&other, param, param->neutral);
     ag_text ours;

@@ -19,7 +19,6 @@ static const struct {
     const char *key;
     const char *const words[12];
 } s_later[] = {
-    {"optimizer.type",      {"sgd", "manifold_adamw", "grid"}                                  },
     {"observe.diagnostics",
      {"quant", "grad", "flips", "spacing", "alignment", "ulp", "rank", "kurtosis", "nonfinite"}},
 };

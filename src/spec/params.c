@@ -11,7 +11,7 @@ static const char *const s_gelus[] = {"exact", "tanh", NULL};
 static const char *const s_synthetics[] = {"none", "markov", NULL};
 static const char *const s_tokenizers[] = {"char", "byte", NULL};
 static const char *const s_orders[] = {"random", "sequential", NULL};
-static const char *const s_optimizers[] = {"adamw", NULL};
+static const char *const s_optimizers[] = {"adamw", "sgd", "manifold_adamw", "grid", NULL};
 static const char *const s_schedules[] = {"cosine", "linear", "constant", "wsd", NULL};
 static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
 static const char *const s_diagnostics[] = {NULL};
@@ -77,6 +77,9 @@ static const ag_param s_params[] = {
     {"optimizer.eps", REAL, AT(optimizer.eps), "1e-8", 1e-30, 1, NULL, ID, "", "added to the root of the second moment", NULL},
     {"optimizer.weight_decay", REAL, AT(optimizer.weight_decay), "0.1", 0, 100, NULL, ID, "", "decoupled, on matrices and embeddings only", NULL},
     {"optimizer.grad_clip", REAL, AT(optimizer.grad_clip), "1.0", 0, 1e30, NULL, ID, "", "largest global gradient norm; 0 = no clipping", NULL},
+    {"optimizer.momentum", REAL, AT(optimizer.momentum), "0.9", 0, 0.9999999, NULL, ID, "", "sgd, grid: part of the velocity that a step keeps", "0.9"},
+    {"optimizer.rung_clip", INT, AT(optimizer.rung_clip), "10", 1, 65535, NULL, ID, "rungs", "grid: most rungs that a weight moves in a step", "10"},
+    {"optimizer.headroom", INT, AT(optimizer.headroom), "2", 0, 64, NULL, ID, "binades", "grid: powers of two that the largest initial weight can grow by", "2"},
 
     {"eval.every", INT, AT(eval.every), "200", 0, STEPS, NULL, RUN, "steps", "between evaluations; 0 = only at the end", NULL},
     {"eval.windows", INT, AT(eval.windows), "64", 1, 1e6, NULL, ID, "", "fixed validation windows of a periodic evaluation", NULL},

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "spec/digest.h"
+#include "spec/layers.h"
 #include "spec_internal.h"
 
 static void add_key(ag_text *text, const char *key)
@@ -59,10 +60,29 @@ void ag_facts_to_json(ag_text *text, const ag_data_facts *facts)
                    facts->train_tokens, facts->val_tokens, facts->vocab_size);
 }
 
-/* The run with its own seed in place of the seeds that were not given. */
-static ag_run with_seeds(const ag_run *run)
+/* Without weights on a grid, what would follow it is what it derives from. */
+static int64_t plain_optimizer(const ag_run *run)
+{
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        if (ag_layer_grid(run, i) != NULL)
+            return run->optimizer.type;
+    }
+    switch ((ag_optimizer_type)run->optimizer.type) {
+    case AG_OPTIMIZER_MANIFOLD_ADAMW:
+        return AG_OPTIMIZER_ADAMW;
+    case AG_OPTIMIZER_GRID:
+        return AG_OPTIMIZER_SGD;
+    default:
+        return run->optimizer.type;
+    }
+}
+
+/* The run with its own seed in place of the seeds that were not given, and one name for each
+ * optimizer. */
+static ag_run resolve(const ag_run *run)
 {
     ag_run resolved = *run;
+    resolved.optimizer.type = plain_optimizer(run);
     if (resolved.model.init_seed < 0)
         resolved.model.init_seed = run->seed;
     if (resolved.train.data_seed < 0)
@@ -72,7 +92,7 @@ static ag_run with_seeds(const ag_run *run)
 
 void ag_run_canonical(ag_text *text, const ag_run *run)
 {
-    ag_run resolved = with_seeds(run);
+    ag_run resolved = resolve(run);
     ag_text_add(text, "{\"compute\":");
     ag_json_string(text, ag_compute_words[run->compute]);
     ag_text_add(text, ",\"data\":");

@@ -129,6 +129,8 @@ static void lay_out_linear(builder *b, ag_linear *linear, size_t index)
         for (int use = 0; use < AG_USES; use++)
             lay_out_operand(b, linear, role, use, &schemes[use]);
     }
+    linear->operands[AG_ROLE_WEIGHT][0].is_fixed =
+        b->run->optimizer.type == AG_OPTIMIZER_GRID && ag_layer_grid(b->run, index) != NULL;
     lay_out_copies(b, linear);
 }
 

@@ -33,6 +33,8 @@ static float scale_of(const ag_scheme *scheme, float amax, float otherwise)
 static float choose_scale(const ag_operand *operand, float amax, float step_amax)
 {
     const ag_scheme *scheme = operand->scheme;
+    if (operand->is_fixed)
+        return operand->scale->value;
     switch (scheme->amax) {
     case AG_AMAX_CURRENT:
         return scale_of(scheme, amax, 1.0f);
@@ -109,6 +111,6 @@ void ag_operand_end_step(ag_operand *operand)
         return;
     operand->history[scale->pushed % scheme->history] = seen;
     scale->pushed++;
-    if (scheme->amax == AG_AMAX_DELAYED)
+    if (scheme->amax == AG_AMAX_DELAYED && !operand->is_fixed)
         scale->value = scale_of(scheme, newest_amax(operand, scheme->history), scale->value);
 }

@@ -1,8 +1,26 @@
-/* Gradient clipping by global norm, and AdamW over the tensor table. */
+/* Gradient clipping by global norm, and the optimizers over the tensor table. Two of them follow
+ * the grid that a tensor's weights are quantised on; tensors without one, that is norms, biases,
+ * embeddings and layers whose weights stay in BF16, are updated by AdamW or SGD.
+ *
+ *   manifold_adamw  the gradient is multiplied by S / S_max before it enters the moments, where
+ *                   S(w) = 2^(floor(log2 |w s|) - M) / s, s the scale of this step's forward pass,
+ *                   is the distance from w to the next value of its format, and S_max that of the
+ *                   tensor's largest weight. Without S_max, of 1e-4 or less, eps would weigh more.
+ *                   Adam divides by the gradient's size, so a factor that stays the same cancels:
+ *                   it acts while a weight passes from one power of two to another, and on
+ *                   gradients so small that eps counts.
+ *   grid            w lies on the values of its format, divided by a scale that is chosen before
+ *                   the first step and never changes, so that the forward pass reads w as it is.
+ *                   SGD counted in rungs, steps from one value to the next: lr v / S_0 of them plus
+ *                   decay, S_0 the spacing at the largest initial weight. So a weight with the
+ *                   spacing S moves by lr v S / S_0 on average. */
 #include <math.h>
 
 #include "base/maths.h"
 #include "train_internal.h"
+
+/* `use` of the optimizer's random words at a weight's site. */
+enum { OPTIMIZER_USE = 2 };
 
 double ag_grad_norm(const float *grads, size_t count, const ag_kernels *k)
 {
@@ -16,24 +34,135 @@ double ag_clip_factor(double norm, double limit)
     return limit > 0.0 && factor < 1.0 ? factor : 1.0;
 }
 
+/* What one tensor's update reads and writes. */
+typedef struct part {
+    const ag_kernels *k;
+    const ag_optimizer_spec *spec;
+    const ag_update *update;
+    const ag_tensor_grid *grid;
+    size_t count;
+    float *w;
+    float *m;
+    float *v; /* Adam only */
+    const float *grad;
+    float decay; /* lr * weight decay, 0 for tensors that are not decayed */
+    uint32_t step;
+    double t; /* of Adam */
+} part;
+
+/* --- AdamW */
+
+static ag_adamw_step adamw_step(const part *p)
+{
+    return (ag_adamw_step){
+        .lr = (float)p->update->lr,
+        .beta1 = (float)p->spec->betas[0],
+        .beta2 = (float)p->spec->betas[1],
+        .eps = (float)p->spec->eps,
+        .decay = p->decay,
+        .correction1 = (float)(1.0 - ag_pow(p->spec->betas[0], p->t)),
+        .correction2 = (float)(1.0 - ag_pow(p->spec->betas[1], p->t)),
+        .grad_scale = (float)p->update->grad_scale,
+    };
+}
+
+static void adamw(const part *p)
+{
+    ag_adamw_step step = adamw_step(p);
+    p->k->adamw(p->w, p->m, p->v, p->grad, p->count, &step);
+}
+
+static void manifold_adamw(const part *p)
+{
+    const ag_format *format = &p->grid->scheme->format;
+    float scale = p->grid->scale->value;
+    ag_adamw_step step = adamw_step(p);
+    ag_spacing spacing = {
+        .scale = scale,
+        .lowest = format->emin,
+        .highest = ag_format_binade(format, format->max),
+        .largest = ag_format_binade(format, p->k->amax(p->w, p->count) * scale),
+    };
+    p->k->manifold_adamw(p->w, p->m, p->v, p->grad, p->count, &step, &spacing);
+}
+
+/* --- SGD */
+
+static void sgd(const part *p)
+{
+    ag_sgd_step step = {
+        .lr = (float)p->update->lr,
+        .momentum = (float)p->spec->momentum,
+        .decay = p->decay,
+        .grad_scale = (float)p->update->grad_scale,
+    };
+    p->k->sgd(p->w, p->m, p->grad, p->count, &step);
+}
+
+/* S_0: the scale leaves the largest initial weight in this binade. */
+static double initial_spacing(const part *p)
+{
+    const ag_format *format = &p->grid->scheme->format;
+    float largest = ldexpf(format->max, -(int)p->spec->headroom);
+    int exponent = ag_format_binade(format, largest) - format->mantissa;
+    return ldexp(1.0, exponent) / (double)p->grid->scale->value;
+}
+
+static void grid(const part *p)
+{
+    ag_grid_step step = {
+        .format = &p->grid->scheme->format,
+        .scale = p->grid->scale->value,
+        .momentum = (float)p->spec->momentum,
+        .grad_scale = (float)p->update->grad_scale,
+        .rungs_per_velocity = (float)(p->update->lr / initial_spacing(p)),
+        .decay = p->decay,
+        .rung_clip = (float)p->spec->rung_clip,
+    };
+    ag_rounding_site where = {p->update->rounding_key, p->grid->site, OPTIMIZER_USE, p->step};
+    p->k->grid(p->w, p->m, p->grad, p->count, &step, &where);
+}
+
+void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const ag_kernels *k)
+{
+    for (size_t i = 0; spec->type == AG_OPTIMIZER_GRID && i < state->tensors.count; i++) {
+        const ag_tensor *tensor = &state->tensors.rows[i];
+        const ag_tensor_grid *on = &state->grids[i];
+        if (on->scheme == NULL || on->scheme->amax == AG_AMAX_NONE)
+            continue;
+        float amax = k->amax(state->weights + tensor->offset, tensor->count);
+        on->scale->value =
+            ag_scale_from_amax(&on->scheme->format, amax, (int)spec->headroom, true, 1.0f);
+    }
+}
+
+/* --- all tensors */
+
+typedef void update_fn(const part *p);
+
+/* By ag_optimizer_type: for tensors without a grid, and for those with one. */
+static update_fn *const s_updates[][2] = {
+    [AG_OPTIMIZER_ADAMW] = {adamw, adamw         },
+    [AG_OPTIMIZER_SGD] = {sgd,   sgd           },
+    [AG_OPTIMIZER_MANIFOLD_ADAMW] = {adamw, manifold_adamw},
+    [AG_OPTIMIZER_GRID] = {sgd,   grid          },
+};
+
 void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
                        const ag_update *update, const ag_kernels *k)
 {
-    double t = (double)++state->updates;
-    ag_adamw_step step = {
-        .lr = (float)update->lr,
-        .beta1 = (float)spec->betas[0],
-        .beta2 = (float)spec->betas[1],
-        .eps = (float)spec->eps,
-        .correction1 = (float)(1.0 - ag_pow(spec->betas[0], t)),
-        .correction2 = (float)(1.0 - ag_pow(spec->betas[1], t)),
-        .grad_scale = (float)update->grad_scale,
-    };
+    part p = {.k = k, .spec = spec, .update = update};
+    p.t = (double)++state->updates;
+    p.step = (uint32_t)state->step;
     for (size_t i = 0; i < state->tensors.count; i++) {
         const ag_tensor *tensor = &state->tensors.rows[i];
-        size_t at = tensor->offset;
-        step.decay = tensor->decayed ? (float)(update->lr * spec->weight_decay) : 0.0f;
-        k->adamw(state->weights + at, state->m + at, state->v + at, update->grads + at,
-                 tensor->count, &step);
+        p.grid = &state->grids[i];
+        p.count = tensor->count;
+        p.w = state->weights + tensor->offset;
+        p.m = state->m + tensor->offset;
+        p.v = state->n_v > 0 ? state->v + tensor->offset : NULL;
+        p.grad = update->grads + tensor->offset;
+        p.decay = tensor->decayed ? (float)(update->lr * spec->weight_decay) : 0.0f;
+        s_updates[spec->type][p.grid->scheme != NULL](&p);
     }
 }

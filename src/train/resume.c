@@ -58,7 +58,7 @@ static size_t add_state(ag_section sections[STATE_SECTIONS], const ag_train_stat
     size_t bytes = state->tensors.total * sizeof(float);
     sections[0] = (ag_section){"weights", state->weights, bytes};
     sections[1] = (ag_section){"m", state->m, bytes};
-    sections[2] = (ag_section){"v", state->v, bytes};
+    sections[2] = (ag_section){"v", state->v, state->n_v * sizeof *state->v};
     sections[3] = (ag_section){"scales", state->scales, state->n_scales * sizeof *state->scales};
     sections[4] = (ag_section){"amaxes", state->amaxes, state->n_amaxes * sizeof *state->amaxes};
     return STATE_SECTIONS;

@@ -60,6 +60,7 @@ typedef struct ag_operand {
     const ag_scheme *scheme;
     bool bf16;      /* null means BF16; otherwise float32 as it is */
     bool is_weight; /* the same tensor in training and evaluation: observed in both */
+    bool is_fixed;  /* the scale was set before the first step and stays */
     uint32_t site;
     uint32_t use;
     ag_scale *scale;
@@ -124,14 +125,23 @@ void ag_linear_end_step(ag_linear *linear);
 
 /* --- train_state.c: what a checkpoint holds, and where it begins */
 
+/* The grid that the weights of a tensor are quantised on. */
+typedef struct ag_tensor_grid {
+    const ag_scheme *scheme; /* NULL: none, see ag_layer_grid */
+    ag_scale *scale;
+    uint32_t site;
+} ag_tensor_grid;
+
 typedef struct ag_train_state {
     int64_t step;    /* steps trained */
     int64_t updates; /* of them, those that changed the weights: Adam's t */
     ag_tensor_table tensors;
-    float *weights; /* [tensors.total] each */
-    float *m;
-    float *v;
-    size_t n_scales; /* layer by layer, role by role, use by use */
+    ag_tensor_grid *grids; /* [tensors.count] */
+    float *weights;        /* [tensors.total] */
+    float *m;              /* [tensors.total]: Adam's first moment, or SGD's velocity */
+    float *v;              /* [n_v]: Adam's second moment */
+    size_t n_v;            /* tensors.total, or 0 */
+    size_t n_scales;       /* layer by layer, role by role, use by use */
     ag_scale *scales;
     size_t n_amaxes; /* the histories of all scales, one after another */
     float *amaxes;
@@ -228,9 +238,13 @@ typedef struct ag_update {
     const float *grads;
     double lr;
     double grad_scale;
+    uint64_t rounding_key;
 } ag_update;
 
-/* One AdamW step; counts it in state->updates. */
+/* Before the first step, once there are weights: the scales of grids that do not change. */
+void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const ag_kernels *k);
+
+/* One step, of the number state->step; counts it in state->updates. */
 void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
                        const ag_update *update, const ag_kernels *k);
 

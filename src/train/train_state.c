@@ -18,17 +18,54 @@ static void count_scales(ag_train_state *state, const ag_run *run)
     }
 }
 
+/* The tensor of a layer's weights, by ag_linear_kind. */
+static const ag_tensor_id s_weights[] = {
+    [AG_LINEAR_C_ATTN] = AG_T_C_ATTN_W,   [AG_LINEAR_ATTN_C_PROJ] = AG_T_ATTN_PROJ_W,
+    [AG_LINEAR_C_FC] = AG_T_C_FC_W,       [AG_LINEAR_MLP_C_PROJ] = AG_T_MLP_PROJ_W,
+    [AG_LINEAR_LM_HEAD] = AG_T_LM_HEAD_W,
+};
+
+static void find_grids(ag_train_state *state, const ag_run *run)
+{
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        const ag_scheme *scheme = ag_layer_grid(run, i);
+        if (scheme == NULL)
+            continue;
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
+        size_t block = layer.kind == AG_LINEAR_LM_HEAD ? 0 : layer.block;
+        const ag_tensor *tensor = ag_tensor_find(&state->tensors, s_weights[layer.kind], block);
+        ag_tensor_grid *grid = &state->grids[tensor - state->tensors.rows];
+        grid->scheme = scheme;
+        grid->site = layer.site + AG_ROLE_WEIGHT;
+        if (state->scales != NULL)
+            grid->scale = &state->scales[(i * AG_ROLES + AG_ROLE_WEIGHT) * AG_USES];
+    }
+}
+
+static bool has_second_moment(const ag_run *run)
+{
+    return run->optimizer.type == AG_OPTIMIZER_ADAMW ||
+           run->optimizer.type == AG_OPTIMIZER_MANIFOLD_ADAMW;
+}
+
 ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout)
 {
     *state = (ag_train_state){0};
     AG_TRY(
         ag_tensor_table_make(&state->tensors, &run->model, run->facts.vocab_size, layout->arena));
+    size_t grid_bytes = state->tensors.count * sizeof *state->grids;
+    state->grids = ag_layout_table(layout, grid_bytes);
+    if (state->grids == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu tensors", state->tensors.count);
+    memset(state->grids, 0, grid_bytes);
     count_scales(state, run);
+    state->n_v = has_second_moment(run) ? state->tensors.total : 0;
     state->weights = ag_layout_floats(layout, state->tensors.total);
     state->m = ag_layout_floats(layout, state->tensors.total);
-    state->v = ag_layout_floats(layout, state->tensors.total);
+    state->v = ag_layout_floats(layout, state->n_v);
     state->scales = ag_layout_bytes(layout, state->n_scales * sizeof *state->scales);
     state->amaxes = ag_layout_floats(layout, state->n_amaxes);
+    find_grids(state, run);
     return AG_OK;
 }
 
@@ -36,7 +73,7 @@ void ag_state_reset(ag_train_state *state)
 {
     state->step = state->updates = 0;
     memset(state->m, 0, state->tensors.total * sizeof *state->m);
-    memset(state->v, 0, state->tensors.total * sizeof *state->v);
+    memset(state->v, 0, state->n_v * sizeof *state->v);
     memset(state->scales, 0, state->n_scales * sizeof *state->scales);
     memset(state->amaxes, 0, state->n_amaxes * sizeof *state->amaxes);
     for (size_t i = 0; i < state->n_scales; i++)

@@ -73,7 +73,8 @@ void ag_trainer_step(ag_trainer *trainer)
     double norm = ag_grad_norm(trainer->model.grads, state->tensors.total, trainer->k);
     double factor = ag_clip_factor(norm, run->optimizer.grad_clip);
     bool skipped = !isfinite(loss) || !isfinite(norm);
-    ag_update update = {trainer->model.grads, lr, factor};
+    uint64_t key = ag_stream_key((uint64_t)run->seed, AG_STREAM_ROUNDING);
+    ag_update update = {trainer->model.grads, lr, factor, key};
     if (!skipped)
         ag_optimizer_step(state, &run->optimizer, &update, trainer->k);
     ag_model_end_step(&trainer->model);

@@ -74,6 +74,7 @@ void ag_trainer_begin(ag_trainer *trainer, const float *init)
         memcpy(state->weights, init, bytes);
     else
         ag_weights_init(state->weights, &state->tensors, (uint64_t)seed);
+    ag_optimizer_begin(state, &run->optimizer, trainer->k);
     if (trainer->initial != NULL)
         memcpy(trainer->initial, state->weights, bytes);
 }

@@ -148,23 +148,32 @@ static const char *other_value(const ag_run *run, const ag_param *param, ag_aren
     return NULL;
 }
 
+static bool changes_id(const ag_run *run, const ag_param *param, const char *value, fixture *f)
+{
+    ag_run before = *run;
+    ag_run after = *run;
+    assert_ok(ag_param_set(&after, param, value, &f->arena));
+    assert_ok(ag_run_identify(&before));
+    assert_ok(ag_run_identify(&after));
+    return strcmp(before.id, after.id) != 0;
+}
+
 static void test_the_id_covers_the_identity_and_nothing_else(void **state)
 {
     fixture *f = *state;
     size_t count = 0;
     size_t covered = 0;
     const ag_param *params = ag_params(&count);
-    f->run.optimizer.schedule = AG_SCHEDULE_WSD; /* so that every parameter has an effect */
+    f->run.optimizer.schedule = AG_SCHEDULE_WSD; /* every parameter has an effect in one of two */
     f->run.model.init_seed = 3;
-    assert_ok(ag_run_identify(&f->run));
+    ag_run on_grid = f->run;
+    on_grid.optimizer.type = AG_OPTIMIZER_GRID;
     for (size_t i = 0; i < count; i++) {
         const char *value = other_value(&f->run, &params[i], &f->arena);
-        ag_run other = f->run;
         if (value == NULL)
             continue;
-        assert_ok(ag_param_set(&other, &params[i], value, &f->arena));
-        assert_ok(ag_run_identify(&other));
-        bool changed = strcmp(other.id, f->run.id) != 0;
+        bool changed =
+            changes_id(&f->run, &params[i], value, f) || changes_id(&on_grid, &params[i], value, f);
         if (changed != (params[i].use == AG_USE_IDENTITY))
             fail_msg("%s: the id is %s", params[i].key, changed ? "another" : "the same");
         covered += changed;
@@ -292,6 +301,64 @@ static void test_what_has_no_effect_is_no_part_of_the_id(void **state)
     assert_string_equal(same.id, given.id);
 }
 
+static void assert_same_id(const ag_run *a, const ag_run *b)
+{
+    ag_run one = *a;
+    ag_run other = *b;
+    assert_ok(ag_run_identify(&one));
+    assert_ok(ag_run_identify(&other));
+    assert_string_equal(one.id, other.id);
+}
+
+static void test_each_optimizer_has_its_own_parameters(void **state)
+{
+    fixture *f = *state;
+    ag_run same = f->run; /* adamw */
+    same.optimizer.momentum = 0.5;
+    same.optimizer.rung_clip = 3;
+    same.optimizer.headroom = 7;
+    assert_same_id(&f->run, &same);
+    same.optimizer.type = AG_OPTIMIZER_MANIFOLD_ADAMW;
+    assert_other_id(f, &same);
+
+    ag_run sgd = f->run;
+    sgd.optimizer.type = AG_OPTIMIZER_SGD;
+    same = sgd;
+    same.optimizer.betas[0] = 0.5;
+    same.optimizer.eps = 1.0;
+    same.optimizer.rung_clip = 3;
+    same.optimizer.headroom = 7;
+    assert_same_id(&sgd, &same);
+    same.optimizer.type = AG_OPTIMIZER_GRID;
+    assert_ok(ag_run_identify(&sgd));
+    assert_ok(ag_run_identify(&same));
+    assert_string_not_equal(same.id, sgd.id);
+}
+
+/* Where no layer's weights have a grid, what would follow it is plain AdamW or SGD. The embedding
+ * has none, also where it is lm_head's weight. */
+static void test_optimizers_without_a_grid_are_plain(void **state)
+{
+    fixture *f = *state;
+    ag_layer_precision layers[5] = {0};
+    set_role(&layers[AG_LINEAR_C_ATTN], AG_ROLE_INPUT, scheme_of("e4m3"));
+    set_role(&layers[4], AG_ROLE_WEIGHT, scheme_of("e4m3"));
+    ag_run plain = f->run;
+    plain.layers = layers;
+    ag_run follows = plain;
+    follows.optimizer.type = AG_OPTIMIZER_MANIFOLD_ADAMW;
+    assert_same_id(&plain, &follows);
+    plain.optimizer.type = AG_OPTIMIZER_SGD;
+    follows.optimizer.type = AG_OPTIMIZER_GRID;
+    follows.optimizer.headroom = 7;
+    assert_same_id(&plain, &follows);
+
+    plain.model.tie_weights = follows.model.tie_weights = false;
+    assert_ok(ag_run_identify(&plain));
+    assert_ok(ag_run_identify(&follows));
+    assert_string_not_equal(plain.id, follows.id);
+}
+
 /* --- the assignment */
 
 static void assert_round_trip(fixture *f, ag_run *run)
@@ -325,6 +392,12 @@ static void test_assignments_round_trip(void **state)
     run.limits.memory_limit = INT64_C(3) << 30;
     run.limits.time_limit_s = 0.5;
     run.optimizer.lr = 0.1 + 0.2;
+    assert_round_trip(f, &run);
+    run = f->run;
+    run.optimizer.type = AG_OPTIMIZER_GRID;
+    assert_round_trip(f, &run);
+    run.optimizer.momentum = 0.5;
+    run.optimizer.headroom = 0;
     assert_round_trip(f, &run);
 }
 
@@ -522,6 +595,8 @@ int main(void)
         TEST(test_the_id_covers_data_weights_seed_and_compute),
         TEST(test_the_id_covers_every_field_of_a_scheme),
         TEST(test_what_has_no_effect_is_no_part_of_the_id),
+        TEST(test_each_optimizer_has_its_own_parameters),
+        TEST(test_optimizers_without_a_grid_are_plain),
         TEST(test_assignments_round_trip),
         TEST(test_schemes_come_back),
         TEST(test_layout_does_not_matter),

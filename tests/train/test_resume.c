@@ -130,9 +130,29 @@ static void everything(tiny *t)
     t->run.model.dropout = 0.2;
 }
 
+static void sgd(tiny *t)
+{
+    t->run.optimizer.type = AG_OPTIMIZER_SGD;
+}
+
+static void manifold(tiny *t)
+{
+    delayed(t);
+    t->run.optimizer.type = AG_OPTIMIZER_MANIFOLD_ADAMW;
+}
+
+/* Random words of the optimizer, beside those of quantisation; a scale that no step sets again. */
+static void grid(tiny *t)
+{
+    everything(t);
+    t->run.optimizer.type = AG_OPTIMIZER_GRID;
+    t->run.optimizer.lr = 0.3;
+}
+
 typedef void scenario(tiny *t);
-static scenario *const s_scenarios[] = {plain,        delayed,  windowed,  stochastic, dropout,
-                                        accumulating, skipping, diverging, everything};
+static scenario *const s_scenarios[] = {plain,      delayed,      windowed, stochastic,
+                                        dropout,    accumulating, skipping, diverging,
+                                        everything, sgd,          manifold, grid};
 enum { SCENARIOS = sizeof s_scenarios / sizeof s_scenarios[0] };
 
 static void make(tiny *t, scenario *set_up)

@@ -1,0 +1,396 @@
+/* The optimizers over a model's tensors: which tensors follow a grid, on which scale, with which
+ * random words, and that a step is what its definition says. The updates of single tensors are
+ * tested with the kernels. */
+#include "tiny.h"
+
+#include "numerics/table_search.h"
+
+static tiny s_a; /* large */
+static value_table s_table;
+
+/* A run of E4M3 weights (and E3M2 in the MLPs), with an lm_head of its own. */
+static void make(tiny *t, ag_optimizer_type type)
+{
+    tiny_make(t);
+    t->run.optimizer.type = type;
+    t->run.optimizer.lr = 0.0625;
+    t->run.optimizer.warmup = 0;
+    t->run.optimizer.schedule = AG_SCHEDULE_CONSTANT;
+    t->run.optimizer.weight_decay = 0.25;
+    t->run.optimizer.momentum = 0.5;
+    t->run.model.tie_weights = false;
+    tiny_quantise(t, AG_ROLE_WEIGHT, tiny_scheme("e4m3"));
+    for (int use = 0; use < AG_USES; use++) {
+        t->layers[AG_LINEAR_C_FC].scheme[AG_ROLE_WEIGHT][use] = tiny_scheme("e3m2");
+        t->layers[AG_LINEAR_C_ATTN].scheme[AG_ROLE_WEIGHT][use] = (ag_scheme){0};
+    }
+}
+
+static size_t row_of(const tiny *t, ag_tensor_id id, size_t block)
+{
+    const ag_tensor_table *tensors = &t->trainer.state.tensors;
+    return (size_t)(ag_tensor_find(tensors, id, block) - tensors->rows);
+}
+
+static void test_which_tensors_have_a_grid(void **state)
+{
+    (void)state;
+    make(&s_a, AG_OPTIMIZER_GRID);
+    tiny_start(&s_a);
+    const ag_train_state *s = &s_a.trainer.state;
+    size_t count = 0;
+    for (size_t i = 0; i < s->tensors.count; i++)
+        count += s->grids[i].scheme != NULL;
+    assert_int_equal(count, 8); /* 2 blocks of 4 but for one c_attn, and lm_head */
+    assert_null(s->grids[row_of(&s_a, AG_T_C_ATTN_W, 0)].scheme);
+    assert_null(s->grids[row_of(&s_a, AG_T_WTE, 0)].scheme);
+    assert_null(s->grids[row_of(&s_a, AG_T_C_FC_B, 0)].scheme);
+
+    const ag_model *model = &s_a.trainer.model;
+    const struct {
+        ag_tensor_id id;
+        const ag_linear *linear;
+    } cases[] = {
+        {AG_T_C_ATTN_W,    &model->blocks[1].c_attn   },
+        {AG_T_ATTN_PROJ_W, &model->blocks[1].attn_proj},
+        {AG_T_C_FC_W,      &model->blocks[1].c_fc     },
+        {AG_T_MLP_PROJ_W,  &model->blocks[1].mlp_proj },
+        {AG_T_LM_HEAD_W,   &model->lm_head            },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t block = cases[i].id == AG_T_LM_HEAD_W ? 0 : 1;
+        const ag_tensor_grid *grid = &s->grids[row_of(&s_a, cases[i].id, block)];
+        const ag_operand *weight = &cases[i].linear->operands[AG_ROLE_WEIGHT][0];
+        assert_ptr_equal(grid->scheme, weight->scheme);
+        assert_ptr_equal(grid->scale, weight->scale);
+        assert_int_equal(grid->site, weight->site);
+    }
+    tiny_end(&s_a);
+
+    make(&s_a, AG_OPTIMIZER_GRID);
+    s_a.run.model.tie_weights = true;
+    tiny_start(&s_a);
+    assert_null(s_a.trainer.state.grids[row_of(&s_a, AG_T_WTE, 0)].scheme);
+    tiny_end(&s_a);
+}
+
+/* --- one step against its definition */
+
+typedef struct before {
+    float w[8192];
+    float m[8192];
+    float v[8192];
+} before;
+
+static before s_before;
+
+/* Two steps, and what the second one found. */
+static void two_steps(tiny *t)
+{
+    ag_train_state *s = &t->trainer.state;
+    tiny_start(t);
+    ag_trainer_step(&t->trainer);
+    assert_true(s->tensors.total <= 8192);
+    memcpy(s_before.w, s->weights, s->tensors.total * sizeof(float));
+    memcpy(s_before.m, s->m, s->tensors.total * sizeof(float));
+    memcpy(s_before.v, s->v, s->n_v * sizeof(float));
+    ag_trainer_step(&t->trainer);
+}
+
+static double grad_of(const tiny *t, size_t i)
+{
+    double norm =
+        ag_grad_norm(t->trainer.model.grads, t->trainer.state.tensors.total, &ag_kernels_ref);
+    return (double)t->trainer.model.grads[i] * fmin(1.0, 1.0 / (norm + 1e-6));
+}
+
+static void assert_close(const char *name, double actual, double expected, double size)
+{
+    if (!(fabs(actual - expected) <= size * 0x1p-21)) /* a handful of roundings of 2^-24 */
+        fail_msg("%s: %.9g, expected %.9g", name, actual, expected);
+}
+
+/* SGD's second step in double; decay on matrices alone. */
+static void check_sgd(const tiny *t, const ag_tensor *tensor)
+{
+    const ag_train_state *s = &t->trainer.state;
+    double decay = tensor->n_dims == 2 ? 0.0625 * 0.25 : 0.0;
+    for (size_t i = tensor->offset; i < tensor->offset + tensor->count; i++) {
+        double w = (double)s_before.w[i];
+        double velocity = 0.5 * (double)s_before.m[i] + grad_of(t, i);
+        double expected = w - decay * w - 0.0625 * velocity;
+        assert_close(tensor->name, (double)s->weights[i], expected, fabs(w) + fabs(velocity));
+    }
+}
+
+static void test_sgd(void **state)
+{
+    (void)state;
+    make(&s_a, AG_OPTIMIZER_SGD);
+    two_steps(&s_a);
+    const ag_train_state *s = &s_a.trainer.state;
+    for (size_t i = 0; i < s->tensors.count; i++)
+        check_sgd(&s_a, &s->tensors.rows[i]);
+    tiny_end(&s_a);
+}
+
+static void fill_table(const ag_format *format)
+{
+    value_table_fill(&s_table, format->mantissa, format->bias, format->max_code + 1);
+}
+
+/* The distance to the next value of the format above |y|, as far as there are values. */
+static double spacing(double y)
+{
+    size_t code = 0;
+    while (code + 1 < s_table.count && s_table.value[code + 1] <= fabs(y))
+        code++;
+    return s_table.value[code + 1] - s_table.value[code];
+}
+
+/* Current scaling of the weights as they were: the largest lies on the largest value. */
+static void check_manifold(const tiny *t, const ag_tensor *tensor, const ag_format *format)
+{
+    const ag_train_state *s = &t->trainer.state;
+    const float *w = s_before.w + tensor->offset;
+    float scale = format->max / ag_amax(w, tensor->count);
+    double lr = t->run.optimizer.lr;
+    size_t finer = 0;
+    fill_table(format);
+    double coarsest = spacing((double)format->max);
+    for (size_t i = 0; i < tensor->count; i++) {
+        size_t at = tensor->offset + i;
+        double factor = spacing((double)(w[i] * scale)) / coarsest;
+        double g = grad_of(t, at) * factor;
+        double m = 0.9 * (double)s_before.m[at] + 0.1 * g;
+        double v = 0.99 * (double)s_before.v[at] + 0.01 * g * g;
+        double mhat = m / (1 - 0.9 * 0.9);
+        double vhat = v / (1 - 0.99 * 0.99);
+        double step = lr * mhat / (sqrt(vhat) + 1e-8);
+        double expected = (double)w[i] * (1 - lr * 0.25) - step;
+        /* 1 - beta2 = 0.01 as a float is off by 2^-24 / 0.01 of itself */
+        double size = fabs((double)w[i]) + fabs(step) + 16 * lr;
+        assert_close(tensor->name, (double)s->weights[at], expected, size);
+        assert_close(tensor->name, (double)s->m[at], m, fabs((double)s_before.m[at]) + fabs(g));
+        finer += factor < 1.0;
+    }
+    assert_true(finer > tensor->count / 4);
+}
+
+static void test_manifold_adamw(void **state)
+{
+    (void)state;
+    make(&s_a, AG_OPTIMIZER_MANIFOLD_ADAMW);
+    s_a.run.optimizer.lr = 1e-3; /* the first step leaves the weights in several binades */
+    two_steps(&s_a);
+    const ag_train_state *s = &s_a.trainer.state;
+    size_t checked = 0;
+    for (size_t i = 0; i < s->tensors.count; i++) {
+        if (s->grids[i].scheme == NULL)
+            continue;
+        check_manifold(&s_a, &s->tensors.rows[i], &s->grids[i].scheme->format);
+        checked++;
+    }
+    assert_int_equal(checked, 8);
+    tiny_end(&s_a);
+}
+
+/* Tensors without a grid move as under the optimizer that theirs derives from, as long as the
+ * gradients are the same: in the first step. */
+static void assert_plain_elsewhere(ag_optimizer_type type, ag_optimizer_type plain)
+{
+    static tiny s_b;
+    make(&s_a, type);
+    make(&s_b, plain);
+    tiny_start(&s_a);
+    tiny_start(&s_b);
+    const ag_train_state *a = &s_a.trainer.state;
+    const ag_train_state *b = &s_b.trainer.state;
+    const ag_update update = {.grads = s_a.trainer.model.grads, .lr = 0.1, .grad_scale = 1.0};
+    tiny_fill(s_a.trainer.model.grads, a->tensors.total, 3, 1.0f);
+    ag_optimizer_step(&s_a.trainer.state, &s_a.run.optimizer, &update, &ag_kernels_fast);
+    ag_optimizer_step(&s_b.trainer.state, &s_b.run.optimizer, &update, &ag_kernels_fast);
+    for (size_t i = 0; i < a->tensors.count; i++) {
+        const ag_tensor *tensor = &a->tensors.rows[i];
+        int difference = memcmp(a->weights + tensor->offset, b->weights + tensor->offset,
+                                tensor->count * sizeof(float));
+        if (a->grids[i].scheme == NULL)
+            assert_int_equal(difference, 0);
+        else if (type == AG_OPTIMIZER_GRID)
+            assert_int_not_equal(difference, 0);
+    }
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+static void test_tensors_without_a_grid(void **state)
+{
+    (void)state;
+    assert_plain_elsewhere(AG_OPTIMIZER_MANIFOLD_ADAMW, AG_OPTIMIZER_ADAMW);
+    assert_plain_elsewhere(AG_OPTIMIZER_GRID, AG_OPTIMIZER_SGD);
+}
+
+/* --- grid */
+
+/* The second step by the definition, from the table of values. Float32 rounds u where double does
+ * not, which decides in 2^-20 of all cases at most: none of the few hundred here. */
+static void check_grid(const tiny *t, const ag_tensor *tensor, const ag_tensor_grid *grid)
+{
+    const ag_train_state *s = &t->trainer.state;
+    const ag_format *format = &grid->scheme->format;
+    double scale = (double)grid->scale->value;
+    ag_rounding_site where = {ag_stream_key(42, AG_STREAM_ROUNDING), grid->site, 2, 1};
+    fill_table(format);
+    double rung = spacing((double)format->max / 4.0) / scale; /* headroom 2 */
+    for (size_t i = 0; i < tensor->count; i++) {
+        size_t at = tensor->offset + i;
+        double w = (double)s_before.w[at] * scale;
+        double velocity = 0.5 * (double)s_before.m[at] + grad_of(t, at);
+        double u = 0.0625 * velocity / rung + 0.0625 * 0.25 * w / spacing(w);
+        double size = fmin(fabs(u), 10.0);
+        double random = (double)ag_rounding_random(&where, i) * 0x1p-32;
+        double rungs = floor(size) + (size - floor(size) + random >= 1.0 ? 1.0 : 0.0);
+        double code = (double)value_table_nearest(&s_table, fabs(w));
+        double moved = (w < 0.0 ? -code : code) - (u < 0.0 ? -rungs : rungs);
+        double value = s_table.value[(size_t)fmin(fabs(moved), (double)format->max_code)];
+        double expected = (moved < 0.0 ? -value : value) / scale;
+        if ((double)s->weights[at] != expected)
+            fail_msg("%s[%zu]: %g goes to %g, expected %g (u %g)", tensor->name, i, w / scale,
+                     (double)s->weights[at], expected, u);
+    }
+}
+
+static void test_grid(void **state)
+{
+    (void)state;
+    make(&s_a, AG_OPTIMIZER_GRID);
+    two_steps(&s_a);
+    const ag_train_state *s = &s_a.trainer.state;
+    for (size_t i = 0; i < s->tensors.count; i++) {
+        if (s->grids[i].scheme != NULL)
+            check_grid(&s_a, &s->tensors.rows[i], &s->grids[i]);
+    }
+    tiny_end(&s_a);
+}
+
+/* Each weight is a value of the format, and what the products read. */
+static void assert_on_grid(const ag_linear *linear, float scale)
+{
+    const ag_operand *weight = &linear->operands[AG_ROLE_WEIGHT][0];
+    assert_true(weight->scale->value == scale);
+    for (size_t i = 0; i < linear->layer.outputs * linear->layer.inputs; i++) {
+        uint32_t code = 0;
+        assert_ok(ag_format_encode(&code, &weight->scheme->format, linear->weight[i] * scale));
+        assert_true(weight->values[i] * weight->factor == linear->weight[i]);
+    }
+}
+
+/* Scales are powers of two with room for the growth that was asked for, whatever the scheme says
+ * of amaxes, and stay; the forward pass reads weights as they are. */
+static void test_weights_stay_on_their_grid(void **state)
+{
+    (void)state;
+    make(&s_a, AG_OPTIMIZER_GRID);
+    ag_scheme scheme = tiny_scheme("e4m3");
+    scheme.amax = AG_AMAX_DELAYED;
+    scheme.history = 2;
+    tiny_quantise(&s_a, AG_ROLE_WEIGHT, scheme);
+    s_a.run.optimizer.headroom = 3;
+    tiny_start(&s_a);
+    ag_linear *linear = &s_a.trainer.model.blocks[1].c_fc;
+    float scale = linear->operands[AG_ROLE_WEIGHT][0].scale->value;
+    int exponent = 0;
+    assert_true(frexpf(scale, &exponent) == 0.5f);
+    size_t count = linear->layer.outputs * linear->layer.inputs;
+    float largest = ag_amax(linear->weight, count) * scale * 8.0f;
+    assert_true(largest <= 448.0f && largest > 224.0f);
+
+    for (int step = 0; step < 5; step++) {
+        ag_trainer_step(&s_a.trainer);
+        ag_pass pass = ag_trainer_pass(&s_a.trainer, AG_MODE_TRAIN, 1, 0);
+        ag_linear_prepare(linear, &pass);
+        assert_on_grid(linear, scale);
+    }
+    tiny_end(&s_a);
+}
+
+/* A wide format that asks for no scale keeps scale 1. */
+static void test_a_grid_without_scale(void **state)
+{
+    (void)state;
+    make(&s_a, AG_OPTIMIZER_GRID);
+    tiny_quantise(&s_a, AG_ROLE_WEIGHT, tiny_scheme("fp16"));
+    tiny_start(&s_a);
+    ag_trainer_step(&s_a.trainer);
+    assert_true(s_a.trainer.model.lm_head.operands[AG_ROLE_WEIGHT][0].scale->value == 1.0f);
+    tiny_end(&s_a);
+}
+
+/* --- all of them */
+
+static void test_they_share_initial_weights_and_batches(void **state)
+{
+    (void)state;
+    static tiny s_b;
+    make(&s_a, AG_OPTIMIZER_ADAMW);
+    tiny_start(&s_a);
+    ag_trainer_step(&s_a.trainer);
+    for (int type = AG_OPTIMIZER_SGD; type <= AG_OPTIMIZER_GRID; type++) {
+        make(&s_b, (ag_optimizer_type)type);
+        tiny_start(&s_b);
+        ag_trainer_step(&s_b.trainer);
+        assert_string_equal(s_a.record.digest_initial, s_b.record.digest_initial);
+        assert_memory_equal(s_a.trainer.tokens.inputs, s_b.trainer.tokens.inputs,
+                            24 * sizeof(int32_t));
+        tiny_end(&s_b);
+    }
+    tiny_end(&s_a);
+}
+
+static void test_they_learn(void **state)
+{
+    (void)state;
+    static const double rates[] = {1e-2, 0.3, 1e-2, 0.3};
+    for (int type = 0; type <= AG_OPTIMIZER_GRID; type++) {
+        make(&s_a, (ag_optimizer_type)type);
+        s_a.run.train.steps = 200;
+        s_a.run.optimizer.lr = rates[type];
+        s_a.run.optimizer.weight_decay = 0.0;
+        s_a.run.optimizer.momentum = 0.9;
+        tiny_train(&s_a, &ag_kernels_fast);
+        double loss = s_a.record.val_loss[0];
+        if (!(loss < 0.8 * log(TINY_VOCAB)))
+            fail_msg("optimizer %d: validation loss %g", type, loss);
+        tiny_end(&s_a);
+    }
+}
+
+static void test_sgd_has_no_second_moment(void **state)
+{
+    (void)state;
+    make(&s_a, AG_OPTIMIZER_ADAMW);
+    size_t adamw = ag_train_bytes(&s_a.run, ag_val_windows(&s_a.corpus, &s_a.run));
+    tiny_start(&s_a);
+    size_t moment = s_a.trainer.state.tensors.total * sizeof(float);
+    tiny_end(&s_a);
+    make(&s_a, AG_OPTIMIZER_SGD);
+    size_t sgd = ag_train_bytes(&s_a.run, ag_val_windows(&s_a.corpus, &s_a.run));
+    assert_int_equal(adamw - sgd, moment);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_which_tensors_have_a_grid),
+        cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_manifold_adamw),
+        cmocka_unit_test(test_tensors_without_a_grid),
+        cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_weights_stay_on_their_grid),
+        cmocka_unit_test(test_a_grid_without_scale),
+        cmocka_unit_test(test_they_share_initial_weights_and_batches),
+        cmocka_unit_test(test_they_learn),
+        cmocka_unit_test(test_sgd_has_no_second_moment),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
