@@ -51,7 +51,7 @@ typedef struct ag_grid_step {
     float scale; /* a power of two: weights are the format's values divided by it */
     float momentum;
     float grad_scale;
-    float rungs_per_velocity; /* lr / what a rung is worth */
+    float rungs_per_velocity; /* lr / the spacing at the largest weight */
     float decay;              /* lr * weight decay */
     float rung_clip;          /* most rungs a step, below 2^16 */
 } ag_grid_step;

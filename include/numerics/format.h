@@ -55,11 +55,6 @@ ag_status ag_format_encode(uint32_t *code, const ag_format *format, float value)
 /* The `index`-th other name of a canonical one, or NULL when there are no more. Borrowed. */
 const char *ag_format_alias(const char *canonical, size_t index);
 
-/* The exponent e of the binade in which x lies: values there are 2^(e - M) apart. Below the
- * smallest normal number that is emin, as everywhere where E = 0; beyond the largest value it is
- * emax. */
-int ag_format_binade(const ag_format *format, float x);
-
 /* "ieee", "fn", "f" or "fnuz". */
 const char *ag_kind_name(ag_kind kind);
 

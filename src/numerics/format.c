@@ -140,15 +140,6 @@ float ag_format_decode(const ag_format *format, uint32_t code)
     return ag_bits_float(sign << 31 | bits);
 }
 
-int ag_format_binade(const ag_format *format, float x)
-{
-    int e = (int)(ag_float_bits(x) >> FLOAT_MANTISSA & 0xff) - FLOAT_BIAS;
-    int highest = format->exponent == 0 ? format->emin : format->emax;
-    if (e < format->emin)
-        return format->emin;
-    return e > highest ? highest : e;
-}
-
 /* The largest code whose value is not above the magnitude with float32 bits `magnitude`. */
 static uint32_t code_at_or_below(const ag_format *format, uint32_t magnitude)
 {

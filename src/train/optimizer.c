@@ -3,17 +3,16 @@
  * embeddings and layers whose weights stay in BF16, are updated by AdamW or SGD.
  *
  *   manifold_adamw  the gradient is multiplied by S / S_max before it enters the moments, where
- *                   S(w) = 2^(floor(log2 |w s|) - M) / s, s the scale of this step's forward pass,
- *                   is the distance from w to the next value of its format, and S_max that of the
- *                   tensor's largest weight. Without S_max, of 1e-4 or less, eps would weigh more.
- *                   Adam divides by the gradient's size, so a factor that stays the same cancels:
- *                   it acts while a weight passes from one power of two to another, and on
- *                   gradients so small that eps counts.
+ *                   S(w) = 2^(floor(log2 |w s|) - M) / s is the distance from w to the next value
+ *                   of its format, s the scale of this step's forward pass, and S_max the S of the
+ *                   tensor's largest weight. Without S_max, S being 1e-3 or less, eps would weigh
+ *                   more. Adam divides by the gradient's size, so a factor that stays the same
+ *                   cancels: it acts while a weight passes from one power of two to another, and
+ *                   on gradients so small that eps counts.
  *   grid            w lies on the values of its format, divided by a scale that is chosen before
  *                   the first step and never changes, so that the forward pass reads w as it is.
- *                   SGD counted in rungs, steps from one value to the next: lr v / S_0 of them plus
- *                   decay, S_0 the spacing at the largest initial weight. So a weight with the
- *                   spacing S moves by lr v S / S_0 on average. */
+ *                   SGD counted in rungs, steps from one value to the next: lr v / S_max of them,
+ *                   and decay. So the weight moves by lr v S / S_max on average. */
 #include <math.h>
 
 #include "base/maths.h"
@@ -72,6 +71,12 @@ static void adamw(const part *p)
     p->k->adamw(p->w, p->m, p->v, p->grad, p->count, &step);
 }
 
+/* The exponent e of the binade that y lies in, as ag_spacing counts it. */
+static int binade(const ag_format *format, float y)
+{
+    return ilogb(ag_grid_spacing(format, y)) + format->mantissa;
+}
+
 static void manifold_adamw(const part *p)
 {
     const ag_format *format = &p->grid->scheme->format;
@@ -79,9 +84,9 @@ static void manifold_adamw(const part *p)
     ag_adamw_step step = adamw_step(p);
     ag_spacing spacing = {
         .scale = scale,
-        .lowest = format->emin,
-        .highest = ag_format_binade(format, format->max),
-        .largest = ag_format_binade(format, p->k->amax(p->w, p->count) * scale),
+        .lowest = binade(format, 0.0f),
+        .highest = binade(format, format->max),
+        .largest = binade(format, p->k->amax(p->w, p->count) * scale),
     };
     p->k->manifold_adamw(p->w, p->m, p->v, p->grad, p->count, &step, &spacing);
 }
@@ -99,23 +104,17 @@ static void sgd(const part *p)
     p->k->sgd(p->w, p->m, p->grad, p->count, &step);
 }
 
-/* S_0: the scale leaves the largest initial weight in this binade. */
-static double initial_spacing(const part *p)
-{
-    const ag_format *format = &p->grid->scheme->format;
-    float largest = ldexpf(format->max, -(int)p->spec->headroom);
-    int exponent = ag_format_binade(format, largest) - format->mantissa;
-    return ldexp(1.0, exponent) / (double)p->grid->scale->value;
-}
-
 static void grid(const part *p)
 {
+    const ag_format *format = &p->grid->scheme->format;
+    float scale = p->grid->scale->value;
+    double coarsest = ag_grid_spacing(format, p->k->amax(p->w, p->count) * scale) / (double)scale;
     ag_grid_step step = {
-        .format = &p->grid->scheme->format,
-        .scale = p->grid->scale->value,
+        .format = format,
+        .scale = scale,
         .momentum = (float)p->spec->momentum,
         .grad_scale = (float)p->update->grad_scale,
-        .rungs_per_velocity = (float)(p->update->lr / initial_spacing(p)),
+        .rungs_per_velocity = (float)(p->update->lr / coarsest),
         .decay = p->decay,
         .rung_clip = (float)p->spec->rung_clip,
     };

@@ -87,12 +87,18 @@ static void test_sgd(void **state)
 
 /* --- manifold_adamw */
 
+/* log2 of the spacing at y, and M */
+static int binade(const ag_format *format, double y)
+{
+    return ilogb(spacing_above(code_below(y))) + format->mantissa;
+}
+
 static ag_spacing spacing_of(const ag_format *format, float scale, float amax)
 {
     return (ag_spacing){.scale = scale,
-                        .lowest = ag_format_binade(format, 0),
-                        .highest = ag_format_binade(format, INFINITY),
-                        .largest = ag_format_binade(format, amax * scale)};
+                        .lowest = binade(format, 0),
+                        .highest = binade(format, INFINITY),
+                        .largest = binade(format, (double)(amax * scale))};
 }
 
 /* With beta1 = 0.5 and beta2 = 0 the first moments are half the gradient the optimizer saw, which

@@ -241,7 +241,8 @@ static void check_grid(const tiny *t, const ag_tensor *tensor, const ag_tensor_g
     double scale = (double)grid->scale->value;
     ag_rounding_site where = {ag_stream_key(42, AG_STREAM_ROUNDING), grid->site, 2, 1};
     fill_table(format);
-    double rung = spacing((double)format->max / 4.0) / scale; /* headroom 2 */
+    float largest = ag_amax(s_before.w + tensor->offset, tensor->count);
+    double rung = spacing((double)largest * scale) / scale;
     for (size_t i = 0; i < tensor->count; i++) {
         size_t at = tensor->offset + i;
         double w = (double)s_before.w[at] * scale;
