@@ -35,8 +35,8 @@ ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, 
  * canonical JSON, so that runs which mean the same have the same text. */
 bool ag_param_has_effect(const ag_run *run, const ag_param *param);
 
-/* Whether the id leaves the parameter out: added after schema 1, and at its neutral value or without
- * effect. */
+/* Whether the id leaves the parameter out: added after schema 1, and at its neutral value or
+ * without effect. */
 bool ag_param_is_neutral(const ag_run *run, const ag_param *param);
 
 /* --- sections */
