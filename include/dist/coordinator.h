@@ -36,7 +36,11 @@ void ag_coordinator_destroy(ag_coordinator *coordinator);
 ag_status ag_coordinator_add(ag_coordinator *coordinator, int64_t job, int32_t attempt,
                              double cost);
 
-/* Queues the attempt after one that failed, for another rank while there is one not set aside. */
+/* Ranks of one `host` (any number) break together. Until told otherwise all are of host 0. */
+void ag_coordinator_place(ag_coordinator *coordinator, int rank, int host);
+
+/* Queues the attempt after one that failed: for a rank of another host where there is one that is
+ * not set aside, however busy; else for another rank; else for the same. */
 ag_status ag_coordinator_retry(ag_coordinator *coordinator, const ag_job_result *failed,
                                double cost);
 

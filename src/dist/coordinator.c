@@ -11,6 +11,7 @@ typedef struct seat {
     bool joined;
     bool left;
     bool aside;        /* gets no more jobs */
+    int host;          /* a number that ranks of one host share */
     int held;          /* jobs that it has and has not reported */
     uint64_t turn;     /* of its result in the order of arrival; 0 when none waits */
     ag_message result; /* that waits to be fetched, or is */
@@ -67,16 +68,25 @@ void ag_coordinator_destroy(ag_coordinator *coordinator)
 
 ag_status ag_coordinator_add(ag_coordinator *coordinator, int64_t job, int32_t attempt, double cost)
 {
-    const ag_queued item = {.job = job, .attempt = attempt, .cost = cost, .avoid = -1};
+    const ag_queued item = {
+        .job = job, .attempt = attempt, .cost = cost, .avoid_rank = -1, .avoid_host = -1};
     return ag_job_queue_push(&coordinator->queue, &item);
 }
 
 ag_status ag_coordinator_retry(ag_coordinator *coordinator, const ag_job_result *failed,
                                double cost)
 {
-    const ag_queued item = {
-        .job = failed->job, .attempt = failed->attempt + 1, .cost = cost, .avoid = failed->rank};
+    const ag_queued item = {.job = failed->job,
+                            .attempt = failed->attempt + 1,
+                            .cost = cost,
+                            .avoid_rank = failed->rank,
+                            .avoid_host = coordinator->seats[failed->rank].host};
     return ag_job_queue_push(&coordinator->queue, &item);
+}
+
+void ag_coordinator_place(ag_coordinator *coordinator, int rank, int host)
+{
+    coordinator->seats[rank].host = host;
 }
 
 static ag_status send_to(ag_coordinator *coordinator, int rank, ag_message message)
@@ -94,10 +104,28 @@ static int count_usable(const ag_coordinator *coordinator)
     return count;
 }
 
+static bool is_elsewhere(const ag_coordinator *coordinator, int host)
+{
+    for (int rank = 0; rank < coordinator->ranks; rank++) {
+        const seat *its = &coordinator->seats[rank];
+        if (its->joined && !its->aside && its->host != host)
+            return true;
+    }
+    return false;
+}
+
+/* The next job for a rank. One that failed waits for somebody else while there is somebody. */
+static bool pop_for(ag_queued *next, ag_coordinator *coordinator, int rank)
+{
+    int host = coordinator->seats[rank].host;
+    return ag_job_queue_pop(next, &coordinator->queue, count_usable(coordinator) > 1 ? rank : -1,
+                            is_elsewhere(coordinator, host) ? host : -1);
+}
+
 static ag_status assign(ag_coordinator *coordinator, int rank)
 {
     ag_queued next;
-    if (!ag_job_queue_pop(&next, &coordinator->queue, count_usable(coordinator) > 1 ? rank : -1))
+    if (!pop_for(&next, coordinator, rank))
         return AG_OK;
     ag_text bytes;
     ag_text_init(&bytes);

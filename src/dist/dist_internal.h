@@ -30,7 +30,8 @@ typedef struct ag_queued {
     int64_t job;
     int32_t attempt;
     double cost;
-    int avoid; /* rank that failed at it; -1 */
+    int avoid_rank; /* that failed at it, like its host; -1 */
+    int avoid_host;
     uint64_t order;
 } ag_queued;
 
@@ -46,8 +47,8 @@ typedef struct ag_job_queue {
 /* `order` of the item is set here. */
 ag_status ag_job_queue_push(ag_job_queue *queue, const ag_queued *item);
 
-/* The next for a rank, less what avoids it; -1: whatever is next. */
-bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue, int rank);
+/* The next for a rank of a host, less what avoids them; -1: avoided by none. */
+bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue, int rank, int host);
 size_t ag_job_queue_length(const ag_job_queue *queue);
 void ag_job_queue_deinit(ag_job_queue *queue);
 

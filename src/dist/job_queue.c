@@ -47,14 +47,19 @@ static int compare(const void *left, const void *right)
     return a->order < b->order ? -1 : 1;
 }
 
-bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue, int rank)
+static bool avoids(const ag_queued *item, int rank, int host)
+{
+    return item->avoid_rank >= 0 && (item->avoid_rank == rank || item->avoid_host == host);
+}
+
+bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue, int rank, int host)
 {
     ag_queued *items = queue->items;
     if (!queue->sorted && queue->count > queue->first)
         qsort(items + queue->first, queue->count - queue->first, sizeof *items, compare);
     queue->sorted = true;
     size_t at = queue->first;
-    while (at < queue->count && items[at].avoid >= 0 && items[at].avoid == rank)
+    while (at < queue->count && avoids(&items[at], rank, host))
         at++;
     if (at == queue->count)
         return false;

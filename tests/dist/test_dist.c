@@ -118,6 +118,7 @@ typedef struct scene {
     int finished;
     int drain_after; /* finished jobs; 0 = never */
     int fail_after;  /* finished jobs; 0 = never */
+    bool two_hosts;  /* even and odd ranks */
     bool drained;
     bool aside;
     bool aside_twice;
@@ -163,11 +164,21 @@ static bool intact(const ag_job_result *result, const fake_job *job)
     return same;
 }
 
+/* A rank of the other host, unless its only one was set aside; never the same while there are two.
+ */
+static bool is_wrong_rank(const scene *its, int rank, int failed_on)
+{
+    bool same_host = its->two_hosts && rank % 2 == failed_on % 2;
+    bool alone = its->aside && ag_post_ranks(s_post) == 3;
+    return ag_post_ranks(s_post) > 1 && (rank == failed_on || (same_host && !alone));
+}
+
 static ag_status client_done(void *context, const ag_job_result *result)
 {
     scene *its = context;
     const fake_job *job = &its->jobs[result->job];
-    if (its->failed_on[result->job] == 1 + result->rank && ag_post_ranks(s_post) > 1)
+    int failed_on = its->failed_on[result->job] - 1;
+    if (failed_on >= 0 && is_wrong_rank(its, result->rank, failed_on))
         return ag_fail(AG_ERR_BUG, "rank %d tried job %d again", result->rank, (int)result->job);
     its->rank[result->job] = result->rank;
     if (result->end == AG_JOB_FAILED) {
@@ -237,6 +248,8 @@ static ag_status play(scene *its)
         assert_ok(ag_coordinator_create(&its->coordinator, s_post, &client, supervisor));
         for (int job = 0; job < its->n_jobs; job++)
             assert_ok(ag_coordinator_add(its->coordinator, job, 0, its->costs[job]));
+        for (int rank = 0; its->two_hosts && rank < ag_post_ranks(s_post); rank++)
+            ag_coordinator_place(its->coordinator, rank, 3 + rank % 2);
         assert_ok(ag_coordinator_gather(its->coordinator));
         assert_int_equal(its->joined, ag_post_ranks(s_post));
         outcome = ag_coordinator_run(its->coordinator);
@@ -323,6 +336,24 @@ static void test_failures_are_told_and_tried_again(void **state)
     }
 }
 
+static void test_failures_are_tried_again_on_another_host(void **state)
+{
+    (void)state;
+    scene its = s_empty;
+    its.n_jobs = 60;
+    its.two_hosts = true;
+    for (int job = 0; job < its.n_jobs; job++)
+        its.jobs[job] = (fake_job){1, 10, "fr"[job % 2], 1 + job % 4};
+    ag_status outcome = play(&its);
+    if (!checks())
+        return;
+    assert_int_equal(outcome, AG_OK);
+    for (int job = 0; job < its.n_jobs; job++) {
+        assert_int_equal(its.done[job], 1);
+        assert_int_equal(its.failed[job], job % 4);
+    }
+}
+
 /* Rank 1 fails whatever it is given: after three failures it is left alone. */
 static void test_a_sick_rank_is_set_aside(void **state)
 {
@@ -346,6 +377,27 @@ static void test_a_sick_rank_is_set_aside(void **state)
         assert_int_equal(its.done[job], 1);
         assert_int_not_equal(its.rank[job], 1);
     }
+}
+
+/* Rank 1, alone on its host with three ranks: what fails there is done on the other host, and what
+ * fails on the other host by another rank of it. */
+static void test_a_sick_host_is_done_without(void **state)
+{
+    (void)state;
+    scene its = s_empty;
+    if (ag_post_ranks(s_post) < 3)
+        return;
+    its.n_jobs = 60;
+    its.two_hosts = true;
+    s_sick = 0;
+    for (int job = 0; job < its.n_jobs; job++)
+        its.jobs[job] = (fake_job){3, 10, job % 10 == 9 ? 'f' : 's', 2};
+    ag_status outcome = play(&its);
+    if (!checks())
+        return;
+    assert_int_equal(outcome, AG_OK);
+    for (int job = 0; job < its.n_jobs; job++)
+        assert_int_equal(its.done[job], 1);
 }
 
 static void test_each_failure_has_its_own_reason(void **state)
@@ -507,6 +559,8 @@ int main(void)
         cmocka_unit_test(test_every_job_once_longest_first),
         cmocka_unit_test(test_results_of_all_sizes_arrive_intact),
         cmocka_unit_test(test_failures_are_told_and_tried_again),
+        cmocka_unit_test(test_failures_are_tried_again_on_another_host),
+        cmocka_unit_test(test_a_sick_host_is_done_without),
         cmocka_unit_test(test_a_sick_rank_is_set_aside),
         cmocka_unit_test(test_each_failure_has_its_own_reason),
         cmocka_unit_test(test_no_jobs),
