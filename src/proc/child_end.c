@@ -1,4 +1,5 @@
 /* What is told of a child that ended: its signal or exit code, and the end of its log. */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,10 +38,21 @@ static const char *signal_name(int signal)
     return "a signal";
 }
 
+/* Whose limit it was is not told by the kernel; the tightest is the likely one. */
+static void out_of_memory_text(char *text, size_t size)
+{
+    ag_memory_limit limit;
+    ag_memory_limit_read(&limit, "");
+    snprintf(text, size,
+             "was killed by the kernel for want of memory (SIGKILL; %" PRIu64
+             " MiB are there for all, says %s)",
+             limit.bytes >> 20, limit.source);
+}
+
 void ag_child_end_text(char *text, size_t size, const ag_child_end *end)
 {
     if (end->out_of_memory)
-        snprintf(text, size, "was killed by SIGKILL: the kernel of this host had no memory left");
+        out_of_memory_text(text, size);
     else if (end->state == AG_CHILD_KILLED)
         snprintf(text, size, "was killed by %s (%s)", signal_name(end->signal),
                  strsignal(end->signal));
