@@ -13,9 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/rounding.h"
 #include "kernels/updates.h"
-#include "numerics/quantize.h"
-#include "numerics/scheme.h"
 
 /* --- matrix products, float32 accumulation */
 
@@ -28,36 +27,6 @@ typedef void ag_gemm_nn_fn(float *restrict c, const float *a, const float *b, si
 /* c [M, N] = a [K, M]^T . b [K, N]        wgrad: dW = dY^T X */
 typedef void ag_gemm_tn_fn(float *restrict c, const float *a, const float *b, size_t M, size_t N,
                            size_t K);
-
-/* --- rounding and scales */
-
-/* The largest |x|, as ag_amax. */
-typedef float ag_amax_fn(const float *x, size_t count);
-
-/* out = BF16(x), nearest-even; returns the amax of out (NaN ignored). out may be x. */
-typedef float ag_round_bf16_fn(float *out, const float *x, size_t count);
-
-/* out = Q(x * scale) * 2^-emax: grid values shifted below 2 in magnitude, so that products cannot
- * overflow float32 (no shift where E = 8). Nearest-even. out may be x. */
-typedef void ag_quantize_fn(float *out, const float *x, size_t count, const ag_format *format,
-                            float scale, ag_overflow overflow);
-
-/* The shift of ag_quantize_fn, 2^-emax or 1: a product's inv_a is that of the scale divided by it.
- */
-float ag_operand_shift(const ag_format *format);
-
-/* The same with stochastic rounding; x[0] has the global index `first`. */
-typedef void ag_quantize_stochastic_fn(float *out, const float *x, size_t count,
-                                       const ag_format *format, float scale, ag_overflow overflow,
-                                       const ag_rounding_site *where, uint64_t first);
-
-/* y [N, OC] = fl(fl(y * inv_a) * inv_b) + bias [OC] (NULL: none), then BF16 where `bf16`. */
-typedef void ag_epilogue_fn(float *y, const float *bias, size_t N, size_t OC, float inv_a,
-                            float inv_b, bool bf16);
-
-/* grad += fl(fl(product * inv_a) * inv_b) */
-typedef void ag_accumulate_fn(float *restrict grad, const float *restrict product, size_t count,
-                              float inv_a, float inv_b);
 
 /* --- for diagnostics */
 
@@ -162,6 +131,10 @@ typedef struct ag_kernels {
     ag_round_bf16_fn *round_bf16;
     ag_quantize_fn *quantize;
     ag_quantize_stochastic_fn *quantize_stochastic;
+    ag_hadamard_fn *hadamard;
+    ag_groups_amax_fn *groups_amax;
+    ag_scales_set_fn *scales_set;
+    ag_quantize_groups_fn *quantize_groups;
     ag_epilogue_fn *epilogue;
     ag_accumulate_fn *accumulate;
     ag_embedding_forward_fn *embedding_forward;
@@ -186,6 +159,15 @@ typedef struct ag_kernels {
 
 extern const ag_kernels ag_kernels_ref;
 extern const ag_kernels ag_kernels_fast;
+
+/* Groups and scales of a matrix under a scheme, by its current amaxes. `scales` brings the arrays.
+ */
+ag_groups ag_matrix_scale(const ag_kernels *k, ag_scales *scales, const float *x,
+                          const ag_matrix *matrix, const ag_scheme *scheme);
+
+/* ag_quantize_matrix of numerics/groups.h with these kernels: the values of x under a scheme. */
+void ag_matrix_quantize(const ag_kernels *k, float *out, const float *x, const ag_matrix *matrix,
+                        const ag_scheme *scheme, ag_scales *scales, const ag_rounding_site *where);
 
 /* What the products of ag_kernels_fast run on: "OpenBLAS 0.3.21 SkylakeX", or "no BLAS" in a build
  * without it. Their bits differ from one to the other. Borrowed. */

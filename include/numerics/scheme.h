@@ -7,15 +7,26 @@
 
 #include "numerics/format.h"
 
+/* Which elements share a scale. A product sums over one axis of its operand; a row is what it sums
+ * over, one for each index of the other axis, however the tensor is stored. So in Y = X W^T a row
+ * is a token of X and an output channel of W, in dW = dY^T X a channel of dY and of X over all
+ * tokens.
+ */
 typedef enum ag_granularity {
-    AG_GRANULARITY_TENSOR, /* one scale a tensor */
-    AG_GRANULARITY_ROW,    /* one a row */
-    AG_GRANULARITY_COL,    /* one a column */
-    AG_GRANULARITY_BLOCK,  /* float32 scales of block_rows x block_cols */
-    AG_GRANULARITY_MX,     /* E8M0 scales of 32 along the contraction */
-    AG_GRANULARITY_NV,     /* NVFP4: E4M3 scales of 16 and one float32 scale */
+    AG_GRANULARITY_TENSOR, /* all: one scale a tensor */
+    AG_GRANULARITY_ROW,    /* those of a row */
+    AG_GRANULARITY_COL,    /* those at one place of every row */
+    AG_GRANULARITY_BLOCK,  /* block_rows x block_cols, block_cols along the rows */
+    AG_GRANULARITY_MX,     /* 1 x 32, with E8M0 scales */
+    AG_GRANULARITY_NV,     /* NVFP4: 1 x 16 or 16 x 16, with E4M3 scales and one float32 scale */
     AG_GRANULARITIES
 } ag_granularity;
+
+/* How an E8M0 scale follows from the largest magnitude: that exponent which takes it into the
+ * octave of the format's largest value, or the next one where it would lie above that value. */
+typedef enum ag_e8m0 { AG_E8M0_FLOOR, AG_E8M0_RCEIL, AG_E8M0_RULES } ag_e8m0;
+
+enum { AG_MX_BLOCK = 32, AG_NV_BLOCK = 16, AG_HADAMARD = 16 };
 
 typedef enum ag_amax_mode {
     AG_AMAX_NONE,     /* the scale is 1 */
@@ -33,12 +44,15 @@ typedef struct ag_scheme {
     bool quantised; /* false: null, the operand stays BF16 and all below is zero */
     ag_format format;
     ag_granularity granularity;
-    int block_rows;
+    int block_rows; /* of block, mx and nv; 0 otherwise */
     int block_cols;
     ag_amax_mode amax;
-    int history; /* amaxes kept; 0 unless windowed or delayed */
-    int margin;  /* the scale is divided by 2^margin */
-    bool pow2;   /* the scale is rounded down to a power of two */
+    int history;  /* amaxes kept; 0 unless windowed or delayed */
+    int margin;   /* the scale is divided by 2^margin */
+    bool pow2;    /* the scale is rounded down to a power of two */
+    ag_e8m0 e8m0; /* of mx; 0 otherwise */
+    bool
+        hadamard; /* runs of 16 tokens are transformed before: both operands of wgrad, or neither */
     ag_rounding rounding;
     ag_overflow overflow;
     ag_ste ste;
@@ -47,6 +61,7 @@ typedef struct ag_scheme {
 /* The words of the experiment file and the JSON, indexed by the enums above. */
 extern const char *const ag_granularity_words[AG_GRANULARITIES];
 extern const char *const ag_amax_words[AG_AMAX_MODES];
+extern const char *const ag_e8m0_words[AG_E8M0_RULES]; /* "floor", "rceil" */
 extern const char *const ag_rounding_words[AG_ROUNDINGS];
 extern const char *const ag_overflow_words[AG_OVERFLOWS];
 extern const char *const ag_ste_words[AG_STES];
@@ -62,8 +77,7 @@ extern const char *const ag_role_words[AG_ROLES]; /* "weight", "input", "grad_ou
 /* "weight.fprop", "weight.dgrad", "input.fprop", "input.wgrad", ... */
 extern const char *const ag_use_words[AG_ROLES][AG_USES];
 
-/* How one layer's three products are quantised. Where both uses of a role are equal, the tensor is
- * quantised once (with use 0) and the copy serves both products. */
+/* How one layer's three products are quantised. */
 typedef struct ag_layer_precision {
     ag_scheme scheme[AG_ROLES][AG_USES];
 } ag_layer_precision;
@@ -72,6 +86,16 @@ typedef struct ag_layer_precision {
  * scale where E = 8 or the format is fp16. Normalise it when all is set: then BF16 becomes null. */
 ag_scheme ag_scheme_plain(const ag_format *format);
 
+/* Sets granularity and block by name, letter case ignored: tensor, row, col, <R>x<C> or b<R>x<C>,
+ * mx, nv, nv16x16; and what goes with it unless said otherwise: a power-of-two scale for blocks,
+ * for mx rceil (floor where E = 0). AG_ERR_INPUT when there is no such granularity. */
+ag_status ag_scheme_set_granularity(ag_scheme *scheme, const char *word);
+
+/* Resolves FORMAT[/granularity[/scale[/rounding[/hadamard]]]], letter case ignored, checked and
+ * normalised. scale: amax, windowed, delayed, each with or without +pow2, none, e8m0floor,
+ * e8m0rceil. AG_ERR_INPUT. */
+ag_status ag_scheme_parse(ag_scheme *scheme, const char *name);
+
 /* Makes equal what means the same: zeroes the fields that the scheme's other fields leave without
  * effect. Every scheme in a run is normalised, so runs that mean the same get the same id. */
 void ag_scheme_normalise(ag_scheme *scheme);
@@ -79,9 +103,19 @@ void ag_scheme_normalise(ag_scheme *scheme);
 /* Field by field. */
 bool ag_scheme_equal(const ag_scheme *a, const ag_scheme *b);
 
-/* AG_ERR_INPUT, with what is meant to be used instead, for a scheme that this version cannot run
- * or that contradicts itself. */
+/* Whether amaxes of earlier steps matter. */
+bool ag_scheme_keeps_history(const ag_scheme *scheme);
+
+/* Whether one quantised copy of a tensor serves both its products, which sum over different axes:
+ * the schemes are equal and their groups the same along either axis. It is made with use 0. */
+bool ag_scheme_serves_both(const ag_scheme uses[AG_USES]);
+
+/* AG_ERR_INPUT, with what is meant to be used instead, for a scheme that contradicts itself. */
 ag_status ag_scheme_check(const ag_scheme *scheme);
+
+/* The same for all schemes of a layer, and for the operands of a product that contradict each
+ * other. */
+ag_status ag_layer_precision_check(const ag_layer_precision *precision);
 
 /* One line for people: "e4m3fn, per tensor, delayed amax (16), stochastic". Cut to `size`. */
 void ag_scheme_describe(char *text, size_t size, const ag_scheme *scheme);

@@ -56,16 +56,23 @@ static void edit_all(ag_layer_precision *precision, edit_scheme edit, const void
         edit_role(precision, role, edit, value);
 }
 
+/* The operands of the product that sums over the tokens. */
+static void edit_wgrad(ag_layer_precision *precision, edit_scheme edit, const void *value)
+{
+    edit(&precision->scheme[AG_ROLE_INPUT][1], value);
+    edit(&precision->scheme[AG_ROLE_GRAD_OUTPUT][1], value);
+}
+
+/* A granularity that is known. */
 static void edit_granularity(ag_scheme *scheme, const void *value)
 {
-    scheme->granularity = (ag_granularity) * (const int *)value;
+    ag_scheme_set_granularity(scheme, value);
 }
 
 static void edit_amax(ag_scheme *scheme, const void *value)
 {
     scheme->amax = (ag_amax_mode) * (const int *)value;
-    bool keeps_history = scheme->amax == AG_AMAX_WINDOWED || scheme->amax == AG_AMAX_DELAYED;
-    if (keeps_history && scheme->history == 0)
+    if (ag_scheme_keeps_history(scheme) && scheme->history == 0)
         scheme->history = DEFAULT_HISTORY;
 }
 
@@ -84,6 +91,16 @@ static void edit_pow2(ag_scheme *scheme, const void *value)
     scheme->pow2 = *(const bool *)value;
 }
 
+static void edit_e8m0(ag_scheme *scheme, const void *value)
+{
+    scheme->e8m0 = (ag_e8m0) * (const int *)value;
+}
+
+static void edit_hadamard(ag_scheme *scheme, const void *value)
+{
+    scheme->hadamard = *(const bool *)value;
+}
+
 static void edit_rounding(ag_scheme *scheme, const void *value)
 {
     scheme->rounding = (ag_rounding) * (const int *)value;
@@ -99,15 +116,22 @@ static void edit_ste(ag_scheme *scheme, const void *value)
     scheme->ste = (ag_ste) * (const int *)value;
 }
 
-/* Whether any scheme keeps amaxes. */
-static bool keeps_history(const ag_layer_precision *precision)
+static bool keeps_history(const ag_scheme *scheme)
 {
-    for (int role = 0; role < AG_ROLES; role++) {
-        for (int use = 0; use < AG_USES; use++) {
-            ag_amax_mode amax = precision->scheme[role][use].amax;
-            if (amax == AG_AMAX_WINDOWED || amax == AG_AMAX_DELAYED)
-                return true;
-        }
+    return ag_scheme_keeps_history(scheme);
+}
+
+static bool has_e8m0(const ag_scheme *scheme)
+{
+    return scheme->granularity == AG_GRANULARITY_MX;
+}
+
+static bool any_scheme(const ag_layer_precision *precision, bool (*is)(const ag_scheme *scheme))
+{
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        const ag_scheme *scheme = &precision->scheme[i / AG_USES][i % AG_USES];
+        if (scheme->quantised && is(scheme))
+            return true;
     }
     return false;
 }
@@ -132,41 +156,72 @@ static void apply_history(ag_layer_precision *precision, ag_findings *findings, 
     int value = 0;
     if (!small_int(&value, findings, node, "scaling.history", (const int[2]){1, 65536}))
         return;
-    if (!keeps_history(precision))
+    if (!any_scheme(precision, keeps_history))
         ag_config_error(findings, node->place,
                         "scaling.history has no effect here: it needs 'amax: delayed' or 'amax: "
                         "windowed'");
     edit_all(precision, edit_history, &value);
 }
 
+static void apply_granularity(ag_layer_precision *precision, ag_findings *findings,
+                              const ag_node *node)
+{
+    const char *word = NULL;
+    ag_scheme unused = {0};
+    if (!ag_node_text(&word, findings, node, "scaling.granularity"))
+        return;
+    if (ag_scheme_set_granularity(&unused, word) != AG_OK)
+        ag_config_failed(findings, node->place);
+    else
+        edit_all(precision, edit_granularity, word);
+}
+
+static void apply_e8m0(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
+{
+    int word = 0;
+    if (!ag_node_word(&word, findings, node, "scaling.e8m0", ag_e8m0_words, AG_E8M0_RULES))
+        return;
+    if (!any_scheme(precision, has_e8m0))
+        ag_config_error(findings, node->place,
+                        "scaling.e8m0 has no effect here: it needs 'granularity: mx'");
+    edit_all(precision, edit_e8m0, &word);
+}
+
+/* Returns false when the amax mode is wrong, so that nothing is to be said of its history. */
+static bool apply_amax(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
+{
+    int word = 0;
+    if (!ag_node_word(&word, findings, node, "scaling.amax", ag_amax_words, AG_AMAX_MODES))
+        return false;
+    edit_all(precision, edit_amax, &word);
+    return true;
+}
+
+/* The granularity first: it brings defaults of its own, which the other keys may change. */
 static void apply_scaling(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
-    static const char *const keys[] = {"granularity", "amax", "history", "margin", "pow2"};
+    static const char *const keys[] = {"granularity", "amax", "history", "margin", "pow2", "e8m0"};
     if (!ag_node_is(findings, node, AG_NODE_MAP, "scaling"))
         return;
-    ag_node_check_keys(findings, node, keys, 5, "scaling");
-    int word = 0;
+    ag_node_check_keys(findings, node, keys, sizeof keys / sizeof keys[0], "scaling");
+    int margin = 0;
     bool yes = false;
-    const ag_node *part;
-    if ((part = ag_node_get(node, "granularity")) != NULL &&
-        ag_node_word(&word, findings, part, "scaling.granularity", ag_granularity_words,
-                     AG_GRANULARITIES))
-        edit_all(precision, edit_granularity, &word);
     bool amax_known = true;
-    if ((part = ag_node_get(node, "amax")) != NULL) {
-        amax_known =
-            ag_node_word(&word, findings, part, "scaling.amax", ag_amax_words, AG_AMAX_MODES);
-        if (amax_known)
-            edit_all(precision, edit_amax, &word);
-    }
+    const ag_node *part;
+    if ((part = ag_node_get(node, "granularity")) != NULL)
+        apply_granularity(precision, findings, part);
+    if ((part = ag_node_get(node, "amax")) != NULL)
+        amax_known = apply_amax(precision, findings, part);
     if ((part = ag_node_get(node, "history")) != NULL && amax_known)
         apply_history(precision, findings, part);
     if ((part = ag_node_get(node, "margin")) != NULL &&
-        small_int(&word, findings, part, "scaling.margin", (const int[2]){0, 30}))
-        edit_all(precision, edit_margin, &word);
+        small_int(&margin, findings, part, "scaling.margin", (const int[2]){0, 30}))
+        edit_all(precision, edit_margin, &margin);
     if ((part = ag_node_get(node, "pow2")) != NULL &&
         ag_node_bool(&yes, findings, part, "scaling.pow2"))
         edit_all(precision, edit_pow2, &yes);
+    if ((part = ag_node_get(node, "e8m0")) != NULL)
+        apply_e8m0(precision, findings, part);
 }
 
 static void apply_rounding(ag_layer_precision *precision, ag_findings *findings,
@@ -222,21 +277,19 @@ static bool apply_formats(ag_layer_precision *precision, ag_findings *findings, 
 
 static bool finish(ag_layer_precision *precision, ag_findings *findings, ag_place place)
 {
-    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
-        ag_scheme *scheme = &precision->scheme[i / AG_USES][i % AG_USES];
-        if (ag_scheme_check(scheme) != AG_OK) {
-            ag_config_failed(findings, place);
-            return false;
-        }
-        ag_scheme_normalise(scheme);
+    if (ag_layer_precision_check(precision) != AG_OK) {
+        ag_config_failed(findings, place);
+        return false;
     }
+    for (int i = 0; i < AG_ROLES * AG_USES; i++)
+        ag_scheme_normalise(&precision->scheme[i / AG_USES][i % AG_USES]);
     return true;
 }
 
 static void check_keys(ag_findings *findings, const ag_node *node)
 {
-    const char *keys[16] = {"name", "all", "scaling", "rounding", "overflow", "ste"};
-    size_t count = 6;
+    const char *keys[16] = {"name", "all", "scaling", "rounding", "hadamard", "overflow", "ste"};
+    size_t count = 7;
     for (int role = 0; role < AG_ROLES; role++) {
         keys[count++] = ag_role_words[role];
         for (int use = 0; use < AG_USES; use++)
@@ -254,10 +307,14 @@ bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, con
         return false;
     const ag_node *part;
     int word = 0;
+    bool yes = false;
     if ((part = ag_node_get(node, "scaling")) != NULL)
         apply_scaling(precision, findings, part);
     if ((part = ag_node_get(node, "rounding")) != NULL)
         apply_rounding(precision, findings, part);
+    if ((part = ag_node_get(node, "hadamard")) != NULL &&
+        ag_node_bool(&yes, findings, part, "hadamard"))
+        edit_wgrad(precision, edit_hadamard, &yes);
     if ((part = ag_node_get(node, "overflow")) != NULL &&
         ag_node_word(&word, findings, part, "overflow", ag_overflow_words, AG_OVERFLOWS))
         edit_all(precision, edit_overflow, &word);

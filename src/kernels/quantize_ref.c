@@ -21,3 +21,18 @@ void ag_quantize_stochastic_ref(float *out, const float *x, size_t count, const 
         out[i] = ag_round_stochastic(format, x[i] * scale, random, overflow) * shift;
     }
 }
+
+void ag_quantize_groups_ref(float *out, const float *x, const ag_groups *groups,
+                            const ag_scales *scales, const ag_scheme *scheme,
+                            const ag_rounding_site *where, uint64_t first)
+{
+    for (size_t i = 0; i < groups->rows * groups->cols; i++) {
+        size_t group = ag_groups_at(groups, i / groups->cols, i % groups->cols);
+        float y = x[i] * scales->scale[group];
+        float q = scheme->rounding == AG_ROUND_NEAREST
+                      ? ag_round_nearest(&scheme->format, y, scheme->overflow)
+                      : ag_round_stochastic(&scheme->format, y,
+                                            ag_rounding_random(where, first + i), scheme->overflow);
+        out[i] = q * scales->after[group];
+    }
+}

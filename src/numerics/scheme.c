@@ -1,4 +1,4 @@
-/* Schemes: the words of the experiment file, equality, and what this version can run. */
+/* Schemes: the words of the experiment file, equality, and what contradicts itself. */
 #include "numerics/scheme.h"
 
 #include <stdio.h>
@@ -7,6 +7,7 @@
 const char *const ag_granularity_words[AG_GRANULARITIES] = {"tensor", "row", "col",
                                                             "block",  "mx",  "nv"};
 const char *const ag_amax_words[AG_AMAX_MODES] = {"none", "current", "windowed", "delayed"};
+const char *const ag_e8m0_words[AG_E8M0_RULES] = {"floor", "rceil"};
 const char *const ag_rounding_words[AG_ROUNDINGS] = {"nearest", "stochastic"};
 const char *const ag_overflow_words[AG_OVERFLOWS] = {"saturate", "special"};
 const char *const ag_ste_words[AG_STES] = {"identity", "clip"};
@@ -17,7 +18,7 @@ const char *const ag_use_words[AG_ROLES][AG_USES] = {
     {"grad_output.dgrad", "grad_output.wgrad"},
 };
 
-enum { MAX_HISTORY = 65536, MAX_MARGIN = 64 };
+enum { MAX_HISTORY = 65536, MAX_MARGIN = 64, MAX_BLOCK = 65536 };
 
 ag_scheme ag_scheme_plain(const ag_format *format)
 {
@@ -33,16 +34,30 @@ ag_scheme ag_scheme_plain(const ag_format *format)
     };
 }
 
-static bool keeps_history(const ag_scheme *scheme)
+bool ag_scheme_keeps_history(const ag_scheme *scheme)
 {
     return scheme->amax == AG_AMAX_WINDOWED || scheme->amax == AG_AMAX_DELAYED;
 }
+
+/* --- what means the same */
 
 /* BF16 without a scale is what an operand that is not quantised has. */
 static bool is_bf16(const ag_scheme *scheme)
 {
     return strcmp(scheme->format.name, "bf16") == 0 && scheme->amax == AG_AMAX_NONE &&
-           scheme->rounding == AG_ROUND_NEAREST;
+           scheme->rounding == AG_ROUND_NEAREST && !scheme->hadamard;
+}
+
+static bool has_blocks(const ag_scheme *scheme)
+{
+    return scheme->granularity == AG_GRANULARITY_BLOCK ||
+           scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
+}
+
+/* Scales that are no float32 have rules of their own. */
+static bool has_block_format(const ag_scheme *scheme)
+{
+    return scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
 }
 
 void ag_scheme_normalise(ag_scheme *scheme)
@@ -53,17 +68,21 @@ void ag_scheme_normalise(ag_scheme *scheme)
     }
     if (scheme->amax == AG_AMAX_WINDOWED && scheme->history == 1)
         scheme->amax = AG_AMAX_CURRENT;
-    if (!keeps_history(scheme))
+    if (!ag_scheme_keeps_history(scheme))
         scheme->history = 0;
     if (scheme->amax == AG_AMAX_NONE) {
         scheme->granularity = AG_GRANULARITY_TENSOR;
         scheme->margin = 0;
         scheme->pow2 = false;
     }
-    if (scheme->granularity != AG_GRANULARITY_BLOCK) {
+    if (!has_blocks(scheme)) {
         scheme->block_rows = 0;
         scheme->block_cols = 0;
     }
+    if (has_block_format(scheme))
+        scheme->pow2 = false;
+    if (scheme->granularity != AG_GRANULARITY_MX)
+        scheme->e8m0 = AG_E8M0_FLOOR;
     if (scheme->format.kind == AG_KIND_F) /* has no code for an overflow */
         scheme->overflow = AG_OVERFLOW_SATURATE;
 }
@@ -74,25 +93,86 @@ bool ag_scheme_equal(const ag_scheme *a, const ag_scheme *b)
     return a->quantised == b->quantised && strcmp(a->format.name, b->format.name) == 0 &&
            a->granularity == b->granularity && a->block_rows == b->block_rows &&
            a->block_cols == b->block_cols && a->amax == b->amax && a->history == b->history &&
-           a->margin == b->margin && a->pow2 == b->pow2 && a->rounding == b->rounding &&
-           a->overflow == b->overflow && a->ste == b->ste;
+           a->margin == b->margin && a->pow2 == b->pow2 && a->e8m0 == b->e8m0 &&
+           a->hadamard == b->hadamard && a->rounding == b->rounding && a->overflow == b->overflow &&
+           a->ste == b->ste;
 }
 
-static ag_status check_scale(const ag_scheme *scheme)
+bool ag_scheme_serves_both(const ag_scheme uses[AG_USES])
 {
+    const ag_scheme *scheme = &uses[0];
+    bool symmetric = !scheme->quantised || scheme->granularity == AG_GRANULARITY_TENSOR ||
+                     (has_blocks(scheme) && scheme->block_rows == scheme->block_cols);
+    return symmetric && !scheme->hadamard && ag_scheme_equal(&uses[0], &uses[1]);
+}
+
+/* --- what contradicts itself */
+
+static ag_status check_block(const ag_scheme *scheme)
+{
+    int rows = scheme->block_rows;
+    int cols = scheme->block_cols;
+    if (scheme->granularity == AG_GRANULARITY_BLOCK &&
+        (rows < 1 || cols < 1 || rows > MAX_BLOCK || cols > MAX_BLOCK))
+        return ag_fail(AG_ERR_INPUT, "blocks are %dx%d: expected 1x1 to %dx%d (usual: 1x128)", rows,
+                       cols, MAX_BLOCK, MAX_BLOCK);
+    if (scheme->granularity == AG_GRANULARITY_MX && (rows != 1 || cols != AG_MX_BLOCK))
+        return ag_fail(AG_ERR_INPUT,
+                       "MX blocks are 1x%d, not %dx%d; blocks of any other size have "
+                       "float32 scales: granularity '%dx%d'",
+                       AG_MX_BLOCK, rows, cols, rows, cols);
+    if (scheme->granularity == AG_GRANULARITY_NV &&
+        (cols != AG_NV_BLOCK || (rows != 1 && rows != AG_NV_BLOCK)))
+        return ag_fail(AG_ERR_INPUT, "NVFP4 blocks are 1x16 or 16x16, not %dx%d", rows, cols);
+    return AG_OK;
+}
+
+static ag_status check_block_format(const ag_scheme *scheme)
+{
+    const char *word = ag_granularity_words[scheme->granularity];
+    if (!has_block_format(scheme))
+        return AG_OK;
+    if (scheme->amax != AG_AMAX_CURRENT)
+        return ag_fail(AG_ERR_INPUT,
+                       "granularity '%s' finds its scales from each block's current amax; '%s' is "
+                       "for granularity 'tensor'",
+                       word, ag_amax_words[scheme->amax]);
+    if (scheme->margin != 0)
+        return ag_fail(AG_ERR_INPUT, "granularity '%s' takes no margin; use blocks such as 1x%d",
+                       word, scheme->block_cols);
+    if (scheme->granularity == AG_GRANULARITY_NV && strcmp(scheme->format.name, "e2m1f") != 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "granularity 'nv' is NVFP4's, whose elements are e2m1f; use 'mx' or blocks "
+                       "such as 1x16 for %s",
+                       scheme->format.name);
+    return AG_OK;
+}
+
+static ag_status check_history(const ag_scheme *scheme)
+{
+    if (!ag_scheme_keeps_history(scheme))
+        return AG_OK;
     if (scheme->granularity != AG_GRANULARITY_TENSOR)
         return ag_fail(AG_ERR_INPUT,
-                       "granularity '%s' is not available in this version; use 'tensor'",
-                       ag_granularity_words[scheme->granularity]);
-    if (scheme->amax != AG_AMAX_NONE && scheme->format.exponent == 8)
-        return ag_fail(AG_ERR_INPUT, "%s has float32's range and takes no scale; use amax 'none'",
-                       scheme->format.name);
-    if (keeps_history(scheme) && (scheme->history < 1 || scheme->history > MAX_HISTORY))
+                       "%s amax keeps one history a tensor; use granularity 'tensor', or amax "
+                       "'current' for granularity '%s'",
+                       ag_amax_words[scheme->amax], ag_granularity_words[scheme->granularity]);
+    if (scheme->history < 1 || scheme->history > MAX_HISTORY)
         return ag_fail(AG_ERR_INPUT, "history is %d: %s amax keeps 1 to %d values (usual: 16)",
                        scheme->history, ag_amax_words[scheme->amax], MAX_HISTORY);
-    if (scheme->margin < -MAX_MARGIN || scheme->margin > MAX_MARGIN)
-        return ag_fail(AG_ERR_INPUT, "margin is %d: expected -%d to %d", scheme->margin, MAX_MARGIN,
-                       MAX_MARGIN);
+    return AG_OK;
+}
+
+static ag_status check_amax(const ag_scheme *scheme)
+{
+    bool scaled = scheme->amax != AG_AMAX_NONE;
+    if (scheme->format.exponent == 8 && (scaled || scheme->granularity != AG_GRANULARITY_TENSOR))
+        return ag_fail(AG_ERR_INPUT, "%s has float32's range and takes no scale; use amax 'none'",
+                       scheme->format.name);
+    if (!scaled && scheme->granularity != AG_GRANULARITY_TENSOR)
+        return ag_fail(AG_ERR_INPUT,
+                       "granularity '%s' has no effect without a scale; add 'amax: current'",
+                       ag_granularity_words[scheme->granularity]);
     return AG_OK;
 }
 
@@ -103,27 +183,89 @@ ag_status ag_scheme_check(const ag_scheme *scheme)
     if (scheme->format.bits == 32)
         return ag_fail(AG_ERR_INPUT, "fp32 is a precision of the whole run, not of one operand; "
                                      "list the format FP32 by itself");
-    return check_scale(scheme);
+    AG_TRY(check_amax(scheme));
+    AG_TRY(check_block(scheme));
+    AG_TRY(check_block_format(scheme));
+    AG_TRY(check_history(scheme));
+    if (scheme->margin < -MAX_MARGIN || scheme->margin > MAX_MARGIN)
+        return ag_fail(AG_ERR_INPUT, "margin is %d: expected -%d to %d", scheme->margin, MAX_MARGIN,
+                       MAX_MARGIN);
+    return AG_OK;
+}
+
+/* The transform is orthogonal along the tokens: it cancels where both operands of wgrad have it,
+ * and only there. */
+static ag_status check_hadamard(const ag_layer_precision *precision)
+{
+    bool input = precision->scheme[AG_ROLE_INPUT][1].hadamard;
+    bool grad = precision->scheme[AG_ROLE_GRAD_OUTPUT][1].hadamard;
+    for (int role = 0; role < AG_ROLES; role++) {
+        bool sums_tokens = role != AG_ROLE_WEIGHT;
+        if (precision->scheme[role][0].hadamard ||
+            (precision->scheme[role][1].hadamard && !sums_tokens))
+            return ag_fail(AG_ERR_INPUT,
+                           "the Hadamard transform is for input.wgrad and grad_output.wgrad, not "
+                           "for %s",
+                           precision->scheme[role][0].hadamard ? ag_use_words[role][0]
+                                                               : ag_use_words[role][1]);
+    }
+    if (input != grad)
+        return ag_fail(AG_ERR_INPUT,
+                       "%s has a Hadamard transform and %s has none, so that their product would "
+                       "be another; turn it off with 'hadamard: false', or quantise both",
+                       ag_use_words[input ? AG_ROLE_INPUT : AG_ROLE_GRAD_OUTPUT][1],
+                       ag_use_words[input ? AG_ROLE_GRAD_OUTPUT : AG_ROLE_INPUT][1]);
+    return AG_OK;
+}
+
+ag_status ag_layer_precision_check(const ag_layer_precision *precision)
+{
+    for (int i = 0; i < AG_ROLES * AG_USES; i++)
+        AG_TRY(ag_scheme_check(&precision->scheme[i / AG_USES][i % AG_USES]));
+    return check_hadamard(precision);
+}
+
+/* --- for people */
+
+static void describe_groups(char *text, size_t size, const ag_scheme *scheme)
+{
+    switch (scheme->granularity) {
+    case AG_GRANULARITY_BLOCK:
+        snprintf(text, size, "blocks of %dx%d", scheme->block_rows, scheme->block_cols);
+        break;
+    case AG_GRANULARITY_MX:
+        snprintf(text, size, "MX blocks of %d", scheme->block_cols);
+        break;
+    case AG_GRANULARITY_NV:
+        snprintf(text, size, "NVFP4 blocks of %dx%d", scheme->block_rows, scheme->block_cols);
+        break;
+    default:
+        snprintf(text, size, "per %s",
+                 scheme->granularity == AG_GRANULARITY_COL
+                     ? "column"
+                     : ag_granularity_words[scheme->granularity]);
+    }
 }
 
 static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
 {
-    if (scheme->amax == AG_AMAX_NONE) {
-        snprintf(text, size, "no scale");
-        return;
-    }
-    char block[32] = "";
+    char groups[40];
     char history[32] = "";
     char margin[32] = "";
-    if (scheme->granularity == AG_GRANULARITY_BLOCK)
-        snprintf(block, sizeof block, " %dx%d", scheme->block_rows, scheme->block_cols);
-    if (keeps_history(scheme))
+    describe_groups(groups, sizeof groups, scheme);
+    if (ag_scheme_keeps_history(scheme))
         snprintf(history, sizeof history, " (%d)", scheme->history);
     if (scheme->margin != 0)
         snprintf(margin, sizeof margin, ", margin %d", scheme->margin);
-    snprintf(text, size, "per %s%s, %s amax%s%s%s", ag_granularity_words[scheme->granularity],
-             block, ag_amax_words[scheme->amax], history, margin,
-             scheme->pow2 ? ", power-of-two scale" : "");
+    if (scheme->amax == AG_AMAX_NONE)
+        snprintf(text, size, "no scale");
+    else if (scheme->granularity == AG_GRANULARITY_NV)
+        snprintf(text, size, "%s", groups);
+    else if (scheme->granularity == AG_GRANULARITY_MX)
+        snprintf(text, size, "%s, E8M0 scale (%s)", groups, ag_e8m0_words[scheme->e8m0]);
+    else
+        snprintf(text, size, "%s, %s amax%s%s%s", groups, ag_amax_words[scheme->amax], history,
+                 margin, scheme->pow2 ? ", power-of-two scale" : "");
 }
 
 void ag_scheme_describe(char *text, size_t size, const ag_scheme *scheme)
@@ -134,8 +276,9 @@ void ag_scheme_describe(char *text, size_t size, const ag_scheme *scheme)
     }
     char scale[128];
     describe_scale(scale, sizeof scale, scheme);
-    snprintf(text, size, "%s, %s%s%s%s", scheme->format.name, scale,
+    snprintf(text, size, "%s, %s%s%s%s%s", scheme->format.name, scale,
              scheme->rounding == AG_ROUND_STOCHASTIC ? ", stochastic" : "",
+             scheme->hadamard ? ", Hadamard transform" : "",
              scheme->overflow == AG_OVERFLOW_SPECIAL ? ", overflow to Inf or NaN" : "",
              scheme->ste == AG_STE_CLIP ? ", clipped gradient" : "");
 }

@@ -1,6 +1,7 @@
 /* The precision of each layer as JSON: layer name, role, scheme. A role that is not quantised is
  * null; "input.wgrad" and its like stand only where the second use of a role differs from the
- * first. Sites that are on stand between the layers, with the roles that they have. */
+ * first, "e8m0" only with granularity mx, "hadamard" only where it is true. Sites that are on stand
+ * between the layers, with the roles that they have. */
 #include <stdio.h>
 #include <string.h>
 
@@ -37,8 +38,12 @@ static void add_members(ag_text *text, const ag_scheme *scheme)
     add_word(text, "{\"amax\":", ag_amax_words[scheme->amax]);
     ag_text_printf(text, ",\"block_cols\":%d,\"block_rows\":%d", scheme->block_cols,
                    scheme->block_rows);
+    if (scheme->granularity == AG_GRANULARITY_MX)
+        add_word(text, ",\"e8m0\":", ag_e8m0_words[scheme->e8m0]);
     add_word(text, ",\"format\":", scheme->format.name);
     add_word(text, ",\"granularity\":", ag_granularity_words[scheme->granularity]);
+    if (scheme->hadamard)
+        ag_text_add(text, ",\"hadamard\":true");
     ag_text_printf(text, ",\"history\":%d,\"margin\":%d", scheme->history, scheme->margin);
     add_word(text, ",\"overflow\":", ag_overflow_words[scheme->overflow]);
     ag_text_add(text, scheme->pow2 ? ",\"pow2\":true" : ",\"pow2\":false");
@@ -200,11 +205,23 @@ static ag_status read_numbers(ag_scheme *scheme, ag_json_at at)
     return AG_OK;
 }
 
+/* Members that stand only where they have an effect. */
+static ag_status read_optional(ag_scheme *scheme, ag_json_at at)
+{
+    int e8m0 = 0;
+    if (scheme->granularity == AG_GRANULARITY_MX)
+        AG_TRY(ag_json_word(&e8m0, at, "e8m0", ag_e8m0_words, AG_E8M0_RULES));
+    scheme->e8m0 = (ag_e8m0)e8m0;
+    if (json_object_get(at.object, "hadamard") != NULL)
+        AG_TRY(ag_json_bool(&scheme->hadamard, at, "hadamard"));
+    return AG_OK;
+}
+
 static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *key)
 {
-    static const char *const known[] = {"amax",        "block_cols", "block_rows", "format",
-                                        "granularity", "history",    "margin",     "overflow",
-                                        "pow2",        "rounding",   "ste",        NULL};
+    static const char *const known[] = {
+        "amax",    "block_cols", "block_rows", "e8m0", "format",   "granularity", "hadamard",
+        "history", "margin",     "overflow",   "pow2", "rounding", "ste",         NULL};
     json_t *value = NULL;
     *scheme = (ag_scheme){0};
     AG_TRY(ag_json_member(&value, layer, key));
@@ -219,8 +236,9 @@ static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *ke
     AG_TRY(ag_format_parse(&scheme->format, format));
     AG_TRY(read_words(scheme, at));
     AG_TRY(read_numbers(scheme, at));
+    AG_TRY(read_optional(scheme, at));
     scheme->quantised = true;
-    return ag_scheme_check(scheme);
+    return AG_OK;
 }
 
 static ag_status read_precision(ag_layer_precision *precision, ag_json_at at,
@@ -244,7 +262,7 @@ static ag_status read_precision(ag_layer_precision *precision, ag_json_at at,
         if (json_object_get(at.object, ag_use_words[role][1]) != NULL)
             AG_TRY(read_scheme(&uses[1], at, ag_use_words[role][1]));
     }
-    return AG_OK;
+    return ag_layer_precision_check(precision);
 }
 
 static ag_status read_layer(ag_layer_precision *precision, ag_json_at at, const char *name,

@@ -40,7 +40,7 @@ typedef struct routing_row {
     char format[24];
     char granularity[24];
     char scale[40];
-    char rounding[12];
+    char rounding[24];
 } routing_row;
 
 #define ROUTING(member) offsetof(routing_row, member), sizeof((routing_row *)0)->member
@@ -86,11 +86,15 @@ static void add_format(tables *t, const ag_format *format)
     snprintf(row->kind, sizeof row->kind, "%s", ag_kind_name(format->kind));
 }
 
-/* "current", "delayed 16", "current 2^-1 pow2": how the scale is found. */
+/* "current", "delayed 16", "current 2^-1 pow2", "e8m0 rceil": how the scale is found. */
 static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
 {
     char history[16] = "";
     char margin[16] = "";
+    if (scheme->granularity == AG_GRANULARITY_MX) {
+        snprintf(text, size, "e8m0 %s", ag_e8m0_words[scheme->e8m0]);
+        return;
+    }
     if (scheme->history > 0)
         snprintf(history, sizeof history, " %d", scheme->history);
     if (scheme->margin != 0)
@@ -101,8 +105,9 @@ static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
 
 static void describe_granularity(char *text, size_t size, const ag_scheme *scheme)
 {
-    if (scheme->granularity == AG_GRANULARITY_BLOCK)
-        snprintf(text, size, "block %dx%d", scheme->block_rows, scheme->block_cols);
+    if (scheme->block_rows > 0)
+        snprintf(text, size, "%s %dx%d", ag_granularity_words[scheme->granularity],
+                 scheme->block_rows, scheme->block_cols);
     else
         snprintf(text, size, "%s", ag_granularity_words[scheme->granularity]);
 }
@@ -123,7 +128,8 @@ static void add_row(tables *t, const ag_run *run, const char *layer, const char 
     snprintf(row->format, sizeof row->format, "%s", scheme->format.name);
     describe_granularity(row->granularity, sizeof row->granularity, scheme);
     describe_scale(row->scale, sizeof row->scale, scheme);
-    snprintf(row->rounding, sizeof row->rounding, "%s", ag_rounding_words[scheme->rounding]);
+    snprintf(row->rounding, sizeof row->rounding, "%s%s", ag_rounding_words[scheme->rounding],
+             scheme->hadamard ? ", hadamard" : "");
     add_format(t, &scheme->format);
 }
 

@@ -3,9 +3,11 @@
  *   fprop  Y  = Q(X) Q(W)^T + b       dgrad  dX = Q(dY) Q(W)       wgrad  dW = Q(dY)^T Q(X)
  *
  * Activations and gradients are quantised from their BF16 value, weights from the float32 master.
- * Operands reach the product as grid values below 2 in magnitude; scales and shifts come back in
- * its epilogue. Y and dX are rounded to BF16, dW is not. The gradient of Q is 1 (straight-through)
- * or, with ste: clip, 0 where |x * S| lies beyond the format's range. */
+ * The first use of each tensor sums over its columns, the second over its rows: where groups of
+ * elements have scales, these are two copies. Operands reach the product as grid values below 2 in
+ * magnitude, or scaled block by block; other scales come back in its epilogue. Y and dX are rounded
+ * to BF16, dW is not. The gradient of Q is 1 (straight-through) or, with ste: clip, 0 where |x * S|
+ * lies beyond the format's range. */
 #include "train_internal.h"
 
 enum { FPROP = 0, DGRAD_OF_WEIGHT = 1, WGRAD_OF_INPUT = 1, DGRAD_OF_GRAD = 0, WGRAD_OF_GRAD = 1 };
@@ -36,7 +38,9 @@ static ag_held wanted(const ag_linear *linear, const ag_pass *pass)
 
 static bool needs_amax(const ag_operand *operand)
 {
-    return operand->scheme->quantised && operand->scheme->amax != AG_AMAX_NONE;
+    const ag_scheme *scheme = operand->scheme;
+    return scheme->quantised && scheme->granularity == AG_GRANULARITY_TENSOR &&
+           scheme->amax != AG_AMAX_NONE;
 }
 
 void ag_linear_prepare(ag_linear *linear, const ag_pass *pass)
@@ -45,9 +49,10 @@ void ag_linear_prepare(ag_linear *linear, const ag_pass *pass)
     if (linear->held == held)
         return;
     ag_operand *weight = linear->operands[AG_ROLE_WEIGHT];
-    ag_source source = {.x = linear->weight, .count = linear->layer.outputs * linear->layer.inputs};
+    ag_source source = {
+        .x = linear->weight, .rows = linear->layer.outputs, .cols = linear->layer.inputs};
     if (held != AG_HELD_HP && (needs_amax(&weight[0]) || needs_amax(&weight[1])))
-        source.amax = linear->k->amax(source.x, source.count);
+        source.amax = linear->k->amax(source.x, source.rows * source.cols);
     for (int use = 0; use < linear->copies[AG_ROLE_WEIGHT]; use++)
         ag_operand_make(&weight[use], linear->weight_copies[use], &source, pass);
     linear->held = held;
@@ -55,10 +60,10 @@ void ag_linear_prepare(ag_linear *linear, const ag_pass *pass)
 
 static ag_source bf16_source(const ag_linear *linear, float *x, size_t width, const ag_pass *pass)
 {
-    ag_source source = {.x = x, .count = pass->B * linear->T * width};
+    ag_source source = {.x = x, .rows = pass->B * linear->T, .cols = width};
     source.first = pass->sample * linear->T * width;
     if (linear->bf16)
-        source.amax = linear->k->round_bf16(x, x, source.count);
+        source.amax = linear->k->round_bf16(x, x, source.rows * width);
     return source;
 }
 
@@ -122,7 +127,7 @@ static void wgrad(ag_linear *linear, const ag_pass *pass)
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, WGRAD_OF_INPUT);
     linear->k->gemm_tn(linear->product, dy->values, x->values, OC, C, N);
     zero_clipped(linear->product, operand_of(linear, AG_ROLE_WEIGHT, FPROP), OC * C);
-    linear->k->accumulate(linear->dweight, linear->product, OC * C, dy->factor, x->factor);
+    linear->k->accumulate(linear->dweight, linear->product, OC, C, dy->factor, x->factor);
 }
 
 void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *pass)

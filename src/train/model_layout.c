@@ -69,12 +69,15 @@ static void find_parameters(builder *b, ag_linear *linear)
     linear->dbias = parameter(b, grads, s_parameters[kind][1], block);
 }
 
-/* Elements of the tensor that the operands of a role are made from. */
-static size_t operand_count(const builder *b, const ag_layer *layer, int role)
+/* The tensor that the operands of a role are made from, as its use sees it: each first use sums
+ * over the columns, each second one over the rows. */
+static ag_matrix operand_matrix(const builder *b, const ag_layer *layer, int role, int use)
 {
-    if (role == AG_ROLE_WEIGHT)
-        return layer->outputs * layer->inputs;
-    return b->N * (role == AG_ROLE_INPUT ? layer->inputs : layer->outputs);
+    return (ag_matrix){
+        .rows = role == AG_ROLE_WEIGHT ? layer->outputs : b->N,
+        .cols = role == AG_ROLE_GRAD_OUTPUT ? layer->outputs : layer->inputs,
+        .sum = use == 0 ? AG_SUM_COLS : AG_SUM_ROWS,
+    };
 }
 
 static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
@@ -82,14 +85,17 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
 {
     ag_train_state *state = b->model->state;
     ag_operand *operand = &linear->operands[role][use];
+    ag_matrix matrix = operand_matrix(b, &linear->layer, role, use);
     *operand = (ag_operand){
         .k = b->model->k,
         .scheme = scheme,
         .bf16 = linear->bf16,
         .is_weight = role == AG_ROLE_WEIGHT,
+        .sum = matrix.sum,
         .site = linear->layer.site + (uint32_t)role,
         .use = (uint32_t)use,
         .history = ag_layout_part(state->amaxes, b->next_amax),
+        .scales = &b->model->scales,
     };
     if (state->scales != NULL)
         operand->scale = &state->scales[b->next_scale];
@@ -97,7 +103,10 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
     b->next_amax += (size_t)scheme->history;
     bool differentiated = role != AG_ROLE_GRAD_OUTPUT && use == 0;
     if (differentiated && scheme->quantised && scheme->ste == AG_STE_CLIP)
-        operand->clipped = ag_layout_bytes(b->layout, operand_count(b, &linear->layer, role));
+        operand->clipped = ag_layout_bytes(b->layout, matrix.rows * matrix.cols);
+    if (scheme->quantised && scheme->granularity == AG_GRANULARITY_ROW)
+        operand->factors =
+            ag_layout_floats(b->layout, matrix.sum == AG_SUM_COLS ? matrix.rows : matrix.cols);
 }
 
 static void lay_out_copies(builder *b, ag_linear *linear)
@@ -125,7 +134,7 @@ static void lay_out_linear(builder *b, ag_linear *linear, size_t index)
     find_parameters(b, linear);
     for (int role = 0; role < AG_ROLES; role++) {
         const ag_scheme *schemes = precision->scheme[role];
-        linear->copies[role] = ag_scheme_equal(&schemes[0], &schemes[1]) ? 1 : AG_USES;
+        linear->copies[role] = ag_scheme_serves_both(schemes) ? 1 : AG_USES;
         for (int use = 0; use < AG_USES; use++)
             lay_out_operand(b, linear, role, use, &schemes[use]);
     }
@@ -164,6 +173,21 @@ static void lay_out_head(builder *b)
     model->losses = ag_layout_floats(b->layout, b->N);
 }
 
+/* The most groups with a scale that an operand of the layer has. */
+static size_t most_groups(const builder *b, size_t index)
+{
+    ag_layer layer = ag_layer_at(&b->run->model, b->run->facts.vocab_size, index);
+    size_t most = 0;
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        const ag_scheme *scheme = &b->run->layers[index].scheme[i / AG_USES][i % AG_USES];
+        ag_matrix matrix = operand_matrix(b, &layer, i / AG_USES, i % AG_USES);
+        ag_groups groups = ag_groups_of(scheme, &matrix);
+        if (scheme->quantised && scheme->granularity != AG_GRANULARITY_TENSOR)
+            most = max_size(most, ag_groups_count(&groups));
+    }
+    return most;
+}
+
 /* What backward and the linear layers use and forget. */
 static void lay_out_scratch(builder *b)
 {
@@ -171,10 +195,13 @@ static void lay_out_scratch(builder *b)
     ag_attention_shape shape = {.B = model->B, .T = model->T, .C = model->C, .H = model->H};
     size_t widest = max_size(4 * model->C, model->V);
     bool second_grad = false;
+    size_t groups = 0;
     for (size_t i = 0; i < ag_layer_count(&b->run->model); i++) {
-        const ag_scheme *grad = b->run->layers[i].scheme[AG_ROLE_GRAD_OUTPUT];
-        second_grad |= !ag_scheme_equal(&grad[0], &grad[1]);
+        second_grad |= !ag_scheme_serves_both(b->run->layers[i].scheme[AG_ROLE_GRAD_OUTPUT]);
+        groups = max_size(groups, most_groups(b, i));
     }
+    model->scales.scale = ag_layout_floats(b->layout, groups);
+    model->scales.after = ag_layout_floats(b->layout, groups);
     b->product = ag_layout_floats(b->layout, widest * model->C);
     b->grad_copy = second_grad ? ag_layout_floats(b->layout, b->N * widest) : NULL;
     model->attention_scratch = ag_layout_floats(b->layout, ag_attention_scratch(&shape));

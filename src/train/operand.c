@@ -1,4 +1,14 @@
-/* One operand of a matrix product: its scale, then its values on the format's grid.
+/* One operand of a matrix product: its scales, then its values.
+ *
+ *   scale      the product reads             its epilogue multiplies by
+ *   tensor     grid values, 2^-emax shift    2^emax / S
+ *   row        grid values, 2^-emax shift    2^emax / S of each row of the operand
+ *   others     q / S (q * 2^e for MX)        1
+ *   nv         q * D, D the block's scale    1 / Sg
+ *
+ * Grid values and those of power-of-two scales and NVFP4 are exact in float32; q / S with any other
+ * S is rounded once. Scales of groups come from the tensor at hand. One scale a tensor may have a
+ * history:
  *
  *   S for this tensor  ->  observe its amax  ->  ...  ->  end of step: push, roll, next S
  *
@@ -62,29 +72,92 @@ static float observe(ag_operand *operand, float amax, const ag_pass *pass)
     return scale;
 }
 
-static void mark_clipped(const ag_operand *operand, const ag_source *source, float scale)
+static void mark_clipped(const ag_operand *operand, const ag_source *source,
+                         const ag_groups *groups, const float *scale)
 {
-    for (size_t i = 0; i < source->count; i++)
-        operand->clipped[i] = fabsf(source->x[i] * scale) > operand->scheme->format.max;
+    for (size_t i = 0; i < source->rows * source->cols; i++) {
+        size_t group = ag_groups_at(groups, i / source->cols, i % source->cols);
+        operand->clipped[i] = fabsf(source->x[i] * scale[group]) > operand->scheme->format.max;
+    }
+}
+
+static ag_matrix matrix_of(const ag_operand *operand, const ag_source *source)
+{
+    return (ag_matrix){source->rows, source->cols, operand->sum, source->first};
+}
+
+static ag_rounding_site site_of(const ag_operand *operand, const ag_pass *pass)
+{
+    uint32_t use = operand->use + (pass->mode == AG_MODE_TRAIN ? 0 : EVALUATION_USE);
+    return (ag_rounding_site){pass->rounding_key, operand->site, use, pass->step};
+}
+
+/* One scale for the tensor. */
+static void quantise_tensor(ag_operand *operand, float *out, const ag_source *source,
+                            const ag_pass *pass)
+{
+    const ag_scheme *scheme = operand->scheme;
+    const ag_format *format = &scheme->format;
+    size_t count = source->rows * source->cols;
+    float scale = observe(operand, source->amax, pass);
+    if (operand->clipped != NULL) {
+        ag_matrix matrix = matrix_of(operand, source);
+        ag_groups whole = ag_groups_of(scheme, &matrix);
+        mark_clipped(operand, source, &whole, &scale);
+    }
+    if (scheme->rounding == AG_ROUND_STOCHASTIC) {
+        ag_rounding_site where = site_of(operand, pass);
+        operand->k->quantize_stochastic(out, source->x, count, format, scale, scheme->overflow,
+                                        &where, source->first);
+    } else {
+        operand->k->quantize(out, source->x, count, format, scale, scheme->overflow);
+    }
+    operand->values = out;
+    operand->factor = (ag_factor){.all = 1.0f / scale / ag_operand_shift(format)};
+}
+
+/* Leaves grid values, shifted, to the product and their scales to its epilogue. */
+static void take_out_scales(ag_operand *operand, ag_scales *scales, size_t count)
+{
+    float shift = ag_operand_shift(&operand->scheme->format);
+    for (size_t i = 0; i < count; i++) {
+        operand->factors[i] = scales->after[i] / shift;
+        scales->after[i] = shift;
+    }
+    operand->factor.each = operand->factors;
+}
+
+static void quantise_groups(ag_operand *operand, float *out, const ag_source *source,
+                            const ag_pass *pass)
+{
+    const ag_scheme *scheme = operand->scheme;
+    const ag_kernels *k = operand->k;
+    ag_matrix matrix = matrix_of(operand, source);
+    ag_groups groups = ag_matrix_scale(k, operand->scales, source->x, &matrix, scheme);
+    ag_rounding_site where = site_of(operand, pass);
+    operand->factor = (ag_factor){.all = operand->scales->factor};
+    if (scheme->granularity == AG_GRANULARITY_ROW)
+        take_out_scales(operand, operand->scales, ag_groups_count(&groups));
+    if (operand->clipped != NULL)
+        mark_clipped(operand, source, &groups, operand->scales->scale);
+    k->quantize_groups(out, source->x, &groups, operand->scales, scheme, &where, source->first);
+    operand->values = out;
 }
 
 static void quantise(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
 {
-    const ag_scheme *scheme = operand->scheme;
-    const ag_format *format = &scheme->format;
-    float scale = observe(operand, source->amax, pass);
-    if (operand->clipped != NULL)
-        mark_clipped(operand, source, scale);
-    if (scheme->rounding == AG_ROUND_STOCHASTIC) {
-        uint32_t use = operand->use + (pass->mode == AG_MODE_TRAIN ? 0 : EVALUATION_USE);
-        ag_rounding_site where = {pass->rounding_key, operand->site, use, pass->step};
-        operand->k->quantize_stochastic(out, source->x, source->count, format, scale,
-                                        scheme->overflow, &where, source->first);
-    } else {
-        operand->k->quantize(out, source->x, source->count, format, scale, scheme->overflow);
+    bool is_tensor = operand->scheme->granularity == AG_GRANULARITY_TENSOR;
+    ag_source transformed = *source;
+    if (operand->scheme->hadamard) {
+        operand->k->hadamard(out, source->x, source->rows, source->cols);
+        transformed.x = out;
+        if (is_tensor)
+            transformed.amax = operand->k->amax(out, source->rows * source->cols);
     }
-    operand->values = out;
-    operand->factor = 1.0f / scale / ag_operand_shift(format);
+    if (is_tensor)
+        quantise_tensor(operand, out, &transformed, pass);
+    else
+        quantise_groups(operand, out, &transformed, pass);
 }
 
 void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
@@ -96,9 +169,9 @@ void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, c
     }
     bool as_it_is = !operand->bf16 || out == source->x;
     if (!as_it_is)
-        operand->k->round_bf16(out, source->x, source->count);
+        operand->k->round_bf16(out, source->x, source->rows * source->cols);
     operand->values = as_it_is ? source->x : out;
-    operand->factor = 1.0f;
+    operand->factor = (ag_factor){.all = 1.0f};
 }
 
 void ag_operand_end_step(ag_operand *operand)

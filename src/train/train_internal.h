@@ -61,24 +61,28 @@ typedef struct ag_operand {
     bool bf16;      /* null means BF16; otherwise float32 as it is */
     bool is_weight; /* the same tensor in training and evaluation: observed in both */
     bool is_fixed;  /* the scale was set before the first step and stays */
+    ag_sum sum;     /* the axis of the tensor that the product sums over */
     uint32_t site;
     uint32_t use;
     ag_scale *scale;
-    float *history;   /* [scheme->history]: a ring, the newest at (pushed - 1) % history */
-    float seen;       /* the largest amax of this step so far */
-    uint8_t *clipped; /* ste: clip: 1 where |x * S| > max; NULL otherwise */
+    float *history;    /* [scheme->history]: a ring, the newest at (pushed - 1) % history */
+    float seen;        /* the largest amax of this step so far */
+    uint8_t *clipped;  /* ste: clip: 1 where |x * S| > max; NULL otherwise */
+    ag_scales *scales; /* of groups: shared by all operands, so good until the next is made */
+    float *factors;    /* of granularity row: one a row of the product's, or a column */
 
     /* what the last ag_operand_make left */
-    const float *values; /* Q(x * S) * 2^-shift, what the product reads */
-    float factor;        /* 2^shift / S, what the product's epilogue multiplies by */
+    const float *values; /* what the product reads: Q(x * S), shifted or scaled (operand.c) */
+    ag_factor factor;    /* what the product's epilogue multiplies by */
 } ag_operand;
 
 /* A tensor to be made an operand of. */
 typedef struct ag_source {
-    const float *x;
-    size_t count;
+    const float *x; /* [rows, cols] */
+    size_t rows;
+    size_t cols;
     uint64_t first; /* global index of x[0], for stochastic rounding */
-    float amax;     /* of x */
+    float amax;     /* of x; needed by schemes with one scale a tensor */
 } ag_source;
 
 /* Quantises source->x into `out` (which may be source->x), or rounds it to BF16 where the role is
@@ -102,7 +106,7 @@ typedef struct ag_linear {
     float *dweight;
     float *dbias;
     ag_operand operands[AG_ROLES][AG_USES];
-    int copies[AG_ROLES]; /* 1: both uses are quantised alike, operands[role][0] serves both */
+    int copies[AG_ROLES]; /* 1: operands[role][0] serves both uses */
     ag_held held;         /* what the weight operands were made for */
     float *input;         /* [N, C]: the producer writes x here, forward turns it into Q(x) */
     float *weight_copies[AG_USES]; /* [OC, C]; NULL where the master weights serve */
@@ -194,8 +198,9 @@ typedef struct ag_model {
     float *x_end;     /* [N, C] */
     ag_norm ln_f;
     ag_linear lm_head;
-    float *logits; /* [N, V] */
-    float *losses; /* [N] */
+    ag_scales scales; /* of the operand made last; large enough for any */
+    float *logits;    /* [N, V] */
+    float *losses;    /* [N] */
     float *attention_scratch;
     float *dx;      /* [N, C]: of the residual stream */
     float *dbranch; /* [N, C]: of what a branch adds to it, or takes from it */

@@ -27,6 +27,7 @@ typedef struct bench {
     float *x, *y, *z, *w, *p, *scratch;
     int32_t *tokens;
     ag_format format;
+    ag_scheme scheme;
     size_t M, NN, K; /* of the product */
 } bench;
 
@@ -68,14 +69,34 @@ static void quantize_stochastic(const bench *b)
     b->k->quantize_stochastic(b->y, b->x, BIG, &b->format, 100, AG_OVERFLOW_SATURATE, &where, 0);
 }
 
+/* The input of a product as its recipe's scheme has it: forward, and for wgrad over the tokens. */
+static void operand(const bench *b, ag_sum sum)
+{
+    const ag_rounding_site where = {.key = 1};
+    const ag_matrix matrix = {.rows = N, .cols = WIDE, .sum = sum};
+    ag_scales scales = {.scale = b->z, .after = b->z + BIG};
+    ag_matrix_quantize(b->k, b->y, b->x, &matrix, &b->scheme, &scales, &where);
+}
+
+static void operand_along(const bench *b)
+{
+    operand(b, AG_SUM_COLS);
+}
+
+static void operand_across(const bench *b)
+{
+    operand(b, AG_SUM_ROWS);
+}
+
 static void epilogue(const bench *b)
 {
-    b->k->epilogue(b->y, NULL, N, WIDE, 0.999f, 1.001f, true);
+    b->k->epilogue(b->y, NULL, N, WIDE, (ag_factor){.all = 0.999f}, (ag_factor){.all = 1.001f},
+                   true);
 }
 
 static void accumulate(const bench *b)
 {
-    b->k->accumulate(b->y, b->x, BIG, 0.999f, 1.001f);
+    b->k->accumulate(b->y, b->x, N, WIDE, (ag_factor){.all = 0.999f}, (ag_factor){.all = 1.001f});
 }
 
 static void embedding_forward(const bench *b)
@@ -280,6 +301,10 @@ int main(void)
         {"attention backward",        attention_backward,        P      },
         {"attention dropout forward", attention_dropout_forward, P      },
     };
+    static const char *const schemes[] = {
+        "e4m3fn/row", "e4m3fn/1x128", "e4m3fn/128x128",           "e4m3fn/mx",
+        "e0m7b0f/mx", "e2m1f/nv",     "e2m1f/nv/amax/stochastic", "e2m1f/nv/amax/nearest/hadamard",
+    };
     ag_kernels_init();
     bench b = {.x = noise(ROOM), .y = noise(ROOM), .z = noise(ROOM), .w = noise(ROOM)};
     b.p = calloc(ROOM, sizeof *b.p);
@@ -293,6 +318,12 @@ int main(void)
     show_product("gemm_nn", gemm_nn, &b, N, C, WIDE);
     show_product("gemm_tn", gemm_tn, &b, WIDE, C, N);
     show_product("gemm_nt", gemm_nt, &b, N, V, C);
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (ag_scheme_parse(&b.scheme, schemes[i]) != AG_OK)
+            return 1;
+        show(schemes[i], operand_along, &b, BIG, "ns/element");
+        show("  over the rows", operand_across, &b, BIG, "ns/element");
+    }
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         show(rows[i].name, rows[i].call, &b, rows[i].count, "ns/element");
     return 0;

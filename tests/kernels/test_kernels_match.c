@@ -40,13 +40,10 @@ static void check_round_bf16(const float *x, size_t count)
     free(b);
 }
 
-static void check_accumulate_and_add(const float *x, size_t count)
+static void check_add(const float *x, size_t count)
 {
     float *a = normal(7, count, 1);
     float *b = copy(a, count);
-    ref->accumulate(a, x, count, 1.7f, 0.3f);
-    fast->accumulate(b, x, count, 1.7f, 0.3f);
-    assert_same_bits("accumulate", b, a, count);
     ref->add(a, x, count);
     fast->add(b, x, count);
     assert_same_bits("add", b, a, count);
@@ -126,7 +123,7 @@ static void test_elementwise(void **state)
     (void)state;
     on_all_counts(check_amax);
     on_all_counts(check_round_bf16);
-    on_all_counts(check_accumulate_and_add);
+    on_all_counts(check_add);
     on_all_counts(check_gelu);
     on_all_counts(check_sum_squares);
     on_all_counts(check_adamw);
@@ -145,22 +142,61 @@ static const size_t shapes[][2] = {
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
+/* Against the formula, for one factor and for one each. */
 static void check_epilogue(size_t N, size_t OC)
 {
     float *y = normal(1, N * OC, 2);
     float *bias = normal(2, OC, 1);
-    for (int variant = 0; variant < 4; variant++) {
+    float *each = normal(3, N + OC, 1);
+    for (int variant = 0; variant < 16; variant++) {
         float *a = copy(y, N * OC);
         float *b = copy(y, N * OC);
         const float *added = (variant & 1) != 0 ? bias : NULL;
-        ref->epilogue(a, added, N, OC, 0.013f, 3.7f, variant >= 2);
-        fast->epilogue(b, added, N, OC, 0.013f, 3.7f, variant >= 2);
+        const bool bf16 = (variant & 2) != 0;
+        const ag_factor rows = {0.013f, (variant & 4) != 0 ? each : NULL};
+        const ag_factor cols = {3.7f, (variant & 8) != 0 ? each + N : NULL};
+        ref->epilogue(a, added, N, OC, rows, cols, bf16);
+        fast->epilogue(b, added, N, OC, rows, cols, bf16);
         assert_same_bits("epilogue", b, a, N * OC);
+        for (size_t i = 0; i < N * OC; i++) {
+            float row = rows.each != NULL ? each[i / OC] : 0.013f;
+            float col = cols.each != NULL ? each[N + i % OC] : 3.7f;
+            float expected = y[i] * row * col;
+            expected = added != NULL ? expected + bias[i % OC] : expected;
+            assert_true(a[i] == (bf16 ? ag_round_bf16(expected) : expected));
+        }
         free(a);
         free(b);
     }
     free(y);
     free(bias);
+    free(each);
+}
+
+static void check_accumulate(size_t N, size_t OC)
+{
+    float *grad = normal(1, N * OC, 2);
+    float *product = normal(2, N * OC, 1);
+    float *each = normal(3, N + OC, 1);
+    for (int variant = 0; variant < 4; variant++) {
+        float *a = copy(grad, N * OC);
+        float *b = copy(grad, N * OC);
+        const ag_factor rows = {0.013f, (variant & 1) != 0 ? each : NULL};
+        const ag_factor cols = {3.7f, (variant & 2) != 0 ? each + N : NULL};
+        ref->accumulate(a, product, N, OC, rows, cols);
+        fast->accumulate(b, product, N, OC, rows, cols);
+        assert_same_bits("accumulate", b, a, N * OC);
+        for (size_t i = 0; i < N * OC; i++) {
+            float row = rows.each != NULL ? each[i / OC] : 0.013f;
+            float col = cols.each != NULL ? each[N + i % OC] : 3.7f;
+            assert_true(a[i] == grad[i] + product[i] * row * col);
+        }
+        free(a);
+        free(b);
+    }
+    free(grad);
+    free(product);
+    free(each);
 }
 
 static void check_layernorm(size_t N, size_t C)
@@ -254,6 +290,7 @@ static void test_rowwise(void **state)
     (void)state;
     for (size_t i = 0; i < SHAPES; i++) {
         check_epilogue(shapes[i][0], shapes[i][1]);
+        check_accumulate(shapes[i][0], shapes[i][1]);
         check_layernorm(shapes[i][0], shapes[i][1]);
         check_cross_entropy(shapes[i][0], shapes[i][1]);
         check_embedding(shapes[i][0], shapes[i][1]);

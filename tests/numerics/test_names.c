@@ -138,42 +138,170 @@ static void assert_scheme(const ag_scheme *scheme, const char *expected)
     assert_string_equal(text, expected);
 }
 
-static void test_recipes_resolve(void **state)
+static void test_schemes_by_name(void **state)
 {
     (void)state;
     static const struct {
         const char *name;
-        const char *scheme[AG_ROLES]; /* weight, input, grad_output */
+        const char *scheme;
     } cases[] = {
-        {"none",                                {"bf16", "bf16", "bf16"}                                    },
-        {"BF16",                                {"bf16", "bf16", "bf16"}                                    },
-        {"E3M4",
-         {"e3m4f, per tensor, current amax", "e3m4f, per tensor, current amax",
-          "e3m4f, per tensor, current amax"}                                                                },
-        {"fp16",                                {"fp16, no scale", "fp16, no scale", "fp16, no scale"}      },
-        {"hybrid",
-         {"e4m3fn, per tensor, current amax", "e4m3fn, per tensor, current amax",
-          "e5m2ieee, per tensor, current amax"}                                                             },
-        {"Delayed",
-         {"e4m3fn, per tensor, delayed amax (16)", "e4m3fn, per tensor, delayed amax (16)",
-          "e5m2ieee, per tensor, delayed amax (16)"}                                                        },
+        {"none",                                "bf16"                                                     },
+        {"BF16",                                "bf16"                                                     },
+        {"E3M4",                                "e3m4f, per tensor, current amax"                          },
+        {"fp16",                                "fp16, no scale"                                           },
         {"int8/tensor/delayed+pow2/stochastic",
-         {"int8, per tensor, delayed amax (16), power-of-two scale, stochastic",
-          "int8, per tensor, delayed amax (16), power-of-two scale, stochastic",
-          "int8, per tensor, delayed amax (16), power-of-two scale, stochastic"}                            },
-        {"bf16/tensor/none/stochastic",
-         {"bf16, no scale, stochastic", "bf16, no scale, stochastic",
-          "bf16, no scale, stochastic"}                                                                     },
-        {"e4m3/tensor/none",                    {"e4m3fn, no scale", "e4m3fn, no scale", "e4m3fn, no scale"}},
+         "int8, per tensor, delayed amax (16), power-of-two scale, stochastic"                             },
+        {"bf16/tensor/none/stochastic",         "bf16, no scale, stochastic"                               },
+        {"e4m3/tensor/none",                    "e4m3fn, no scale"                                         },
+        {"e4m3/Row",                            "e4m3fn, per row, current amax"                            },
+        {"e4m3/col/amax+pow2",                  "e4m3fn, per column, current amax, power-of-two scale"     },
+        {"e4m3/1x128",                          "e4m3fn, blocks of 1x128, current amax, power-of-two scale"},
+        {"e4m3/b128x128/amax",                  "e4m3fn, blocks of 128x128, current amax"                  },
+        {"e4m3/mx",                             "e4m3fn, MX blocks of 32, E8M0 scale (rceil)"              },
+        {"int8/MX",                             "int8, MX blocks of 32, E8M0 scale (floor)"                },
+        {"e2m1/mx/E8M0floor/Stochastic",        "e2m1f, MX blocks of 32, E8M0 scale (floor), stochastic"   },
+        {"e2m1/nv",                             "e2m1f, NVFP4 blocks of 1x16"                              },
+        {"e2m1/nv16x16",                        "e2m1f, NVFP4 blocks of 16x16"                             },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ag_layer_precision precision;
         assert_ok(ag_recipe_parse(&precision, cases[i].name));
-        for (int role = 0; role < AG_ROLES; role++) {
-            for (int use = 0; use < AG_USES; use++)
-                assert_scheme(&precision.scheme[role][use], cases[i].scheme[role]);
-        }
+        for (int j = 0; j < AG_ROLES * AG_USES; j++)
+            assert_scheme(&precision.scheme[j / AG_USES][j % AG_USES], cases[i].scheme);
     }
+}
+
+/* The table of recipes, product by product. */
+#define TENSOR "per tensor, current amax"
+#define DELAYED "per tensor, delayed amax (16)"
+#define ROW "e4m3fn, per row, current amax, power-of-two scale"
+#define BLOCK ", current amax, power-of-two scale"
+#define MX "MX blocks of 32, E8M0 scale (rceil)"
+#define NV "e2m1f, NVFP4 blocks of 1x16"
+static const struct {
+    const char *name;
+    const char *fprop[2];    /* X, W */
+    const char *dgrad[2];    /* dY, W */
+    const char *wgrad[2];    /* dY, X */
+    bool one_copy[AG_ROLES]; /* of weight, input, grad_output for both products */
+} s_recipes[] = {
+    {"hybrid",
+     {"e4m3fn, " TENSOR, "e4m3fn, " TENSOR},
+     {"e5m2ieee, " TENSOR, "e4m3fn, " TENSOR},
+     {"e5m2ieee, " TENSOR, "e4m3fn, " TENSOR},
+     {true, true, true}                                                                                                 },
+    {"Delayed",
+     {"e4m3fn, " DELAYED, "e4m3fn, " DELAYED},
+     {"e5m2ieee, " DELAYED, "e4m3fn, " DELAYED},
+     {"e5m2ieee, " DELAYED, "e4m3fn, " DELAYED},
+     {true, true, true}                                                                                                 },
+    {"row",        {ROW, ROW},                                             {ROW, ROW}, {ROW, ROW}, {false, false, false}},
+    {"row_gw_hp",
+     {ROW, ROW},
+     {ROW, "e4m3fn, " TENSOR ", power-of-two scale"},
+     {"bf16", "bf16"},
+     {false, false, false}                                                                                              },
+    {"block128",
+     {"e4m3fn, blocks of 1x128" BLOCK, "e4m3fn, blocks of 128x128" BLOCK},
+     {"e4m3fn, blocks of 1x128" BLOCK, "e4m3fn, blocks of 128x128" BLOCK},
+     {"e4m3fn, blocks of 1x128" BLOCK, "e4m3fn, blocks of 1x128" BLOCK},
+     {true, false, false}                                                                                               },
+    {"mxfp8",
+     {"e4m3fn, " MX, "e4m3fn, " MX},
+     {"e4m3fn, " MX, "e4m3fn, " MX},
+     {"e4m3fn, " MX, "e4m3fn, " MX},
+     {false, false, false}                                                                                              },
+    {"mxfp8_e5m2",
+     {"e5m2ieee, " MX, "e5m2ieee, " MX},
+     {"e5m2ieee, " MX, "e5m2ieee, " MX},
+     {"e5m2ieee, " MX, "e5m2ieee, " MX},
+     {false, false, false}                                                                                              },
+    {"mxfp6_e3m2",
+     {"e3m2f, " MX, "e3m2f, " MX},
+     {"e3m2f, " MX, "e3m2f, " MX},
+     {"e3m2f, " MX, "e3m2f, " MX},
+     {false, false, false}                                                                                              },
+    {"mxfp6_e2m3",
+     {"e2m3f, " MX, "e2m3f, " MX},
+     {"e2m3f, " MX, "e2m3f, " MX},
+     {"e2m3f, " MX, "e2m3f, " MX},
+     {false, false, false}                                                                                              },
+    {"mxfp4",
+     {"e2m1f, " MX, "e2m1f, " MX},
+     {"e2m1f, " MX ", stochastic", "e2m1f, " MX},
+     {"e2m1f, " MX ", stochastic", "e2m1f, " MX},
+     {false, false, false}                                                                                              },
+    {"mxint8",
+     {"e0m7b0f, MX blocks of 32, E8M0 scale (floor)",
+      "e0m7b0f, MX blocks of 32, E8M0 scale (floor)"},
+     {"e0m7b0f, MX blocks of 32, E8M0 scale (floor)",
+      "e0m7b0f, MX blocks of 32, E8M0 scale (floor)"},
+     {"e0m7b0f, MX blocks of 32, E8M0 scale (floor)",
+      "e0m7b0f, MX blocks of 32, E8M0 scale (floor)"},
+     {false, false, false}                                                                                              },
+    {"mxint4",
+     {"e0m3b0f, MX blocks of 32, E8M0 scale (floor)",
+      "e0m3b0f, MX blocks of 32, E8M0 scale (floor)"},
+     {"e0m3b0f, MX blocks of 32, E8M0 scale (floor)",
+      "e0m3b0f, MX blocks of 32, E8M0 scale (floor)"},
+     {"e0m3b0f, MX blocks of 32, E8M0 scale (floor)",
+      "e0m3b0f, MX blocks of 32, E8M0 scale (floor)"},
+     {false, false, false}                                                                                              },
+    {"nvfp4",
+     {NV, "e2m1f, NVFP4 blocks of 16x16"},
+     {NV ", stochastic", "e2m1f, NVFP4 blocks of 16x16"},
+     {NV ", stochastic, Hadamard transform", NV ", Hadamard transform"},
+     {true, false, false}                                                                                               },
+    {"int8_row",
+     {"int8, per row, current amax", "int8, per row, current amax"},
+     {"int8, per row, current amax", "int8, per row, current amax"},
+     {"int8, per row, current amax", "int8, per row, current amax"},
+     {false, false, false}                                                                                              },
+};
+
+static void test_recipes_route_each_operand(void **state)
+{
+    (void)state;
+    size_t count;
+    ag_recipe_list(&count);
+    assert_int_equal(count, sizeof s_recipes / sizeof s_recipes[0]);
+    for (size_t i = 0; i < count; i++) {
+        ag_layer_precision p;
+        assert_ok(ag_recipe_parse(&p, s_recipes[i].name));
+        assert_ok(ag_layer_precision_check(&p));
+        assert_scheme(&p.scheme[AG_ROLE_INPUT][0], s_recipes[i].fprop[0]);
+        assert_scheme(&p.scheme[AG_ROLE_WEIGHT][0], s_recipes[i].fprop[1]);
+        assert_scheme(&p.scheme[AG_ROLE_GRAD_OUTPUT][0], s_recipes[i].dgrad[0]);
+        assert_scheme(&p.scheme[AG_ROLE_WEIGHT][1], s_recipes[i].dgrad[1]);
+        assert_scheme(&p.scheme[AG_ROLE_GRAD_OUTPUT][1], s_recipes[i].wgrad[0]);
+        assert_scheme(&p.scheme[AG_ROLE_INPUT][1], s_recipes[i].wgrad[1]);
+        for (int role = 0; role < AG_ROLES; role++)
+            assert_int_equal(ag_scheme_serves_both(p.scheme[role]), s_recipes[i].one_copy[role]);
+    }
+}
+
+static void test_recipes_have_aliases(void **state)
+{
+    (void)state;
+    assert_ptr_equal(ag_recipe_find("MXFP8_E4M3"), ag_recipe_find("mxfp8"));
+    assert_ptr_equal(ag_recipe_find("mxfp4_e2m1"), ag_recipe_find("mxfp4"));
+    assert_null(ag_recipe_find("e4m3"));
+}
+
+/* A product whose operands are transformed on one side only would be another product. */
+static void test_hadamard_is_for_both_operands(void **state)
+{
+    (void)state;
+    ag_layer_precision p;
+    assert_ok(ag_recipe_parse(&p, "nvfp4"));
+    p.scheme[AG_ROLE_INPUT][1] = (ag_scheme){0};
+    assert_fails(AG_ERR_INPUT,
+                 "grad_output.wgrad has a Hadamard transform and input.wgrad has none",
+                 ag_layer_precision_check(&p));
+    p.scheme[AG_ROLE_GRAD_OUTPUT][1].hadamard = false;
+    assert_ok(ag_layer_precision_check(&p));
+    p.scheme[AG_ROLE_INPUT][0].hadamard = true;
+    assert_fails(AG_ERR_INPUT, "not for input.fprop", ag_layer_precision_check(&p));
 }
 
 static void test_bad_recipes_are_explained(void **state)
@@ -183,24 +311,31 @@ static void test_bad_recipes_are_explained(void **state)
         const char *name;
         const char *message;
     } cases[] = {
-        {"mxfp8",                      "the recipe 'mxfp8' is not available"},
-        {"INT8_row",                   "use 'hybrid', 'delayed'"            },
-        {"nvfp4",                      "the recipe 'nvfp4' is not available"},
-        {"hybird",                     "did you mean 'hybrid'"              },
-        {"e4m3/row",                   "granularity 'row' is not available" },
-        {"e4m3/b128x128",              "granularity 'b128x128' is not"      },
-        {"e4m3/block",                 "there is no granularity 'block'"    },
-        {"e4m3/",                      "there is no granularity ''"         },
-        {"e4m3/tensor/e8m0floor",      "is for blocks"                      },
-        {"e4m3/tensor/amx",            "there is no scale 'amx'"            },
-        {"e4m3/tensor/amax+pow3",      "there is no scale 'amax+pow3'"      },
-        {"e4m3/tensor/none+pow2",      "no power of two"                    },
-        {"e4m3/tensor/amax/up",        "there is no rounding 'up'"          },
-        {"e4m3/tensor/amax/nearest/x", "not of the form"                    },
-        {"e9m3/tensor",                "9 exponent bits"                    },
-        {"fp32",                       "precision of the whole run"         },
-        {"bf16/tensor/amax",           "takes no scale"                     },
-        {"e4m9fnn",                    "there is no format 'e4m9fnn'"       },
+        {"mxfp5",                               "did you mean 'mxfp8'"                 },
+        {"int8row",                             "did you mean 'int8_row'"              },
+        {"hybird",                              "did you mean 'hybrid'"                },
+        {"e4m3/rows",                           "there is no granularity 'rows'"       },
+        {"e4m3/b0x128",                         "blocks are 0x128"                     },
+        {"e4m3/block",                          "there is no granularity 'block'"      },
+        {"e4m3/",                               "there is no granularity ''"           },
+        {"e4m3/tensor/e8m0floor",               "is for granularity 'mx'"              },
+        {"e4m3/mx/e8m0ceil",                    "there is no scale 'e8m0ceil'"         },
+        {"e4m3/mx/delayed",                     "'delayed' is for granularity 'tensor'"},
+        {"e4m3/nv",                             "elements are e2m1f"                   },
+        {"e4m3/row/delayed",                    "one history a tensor"                 },
+        {"fp16/row",                            "add 'amax: current'"                  },
+        {"bf16/mx",                             "takes no scale"                       },
+        {"e4m3/tensor/amx",                     "there is no scale 'amx'"              },
+        {"e4m3/tensor/amax+pow3",               "there is no scale 'amax+pow3'"        },
+        {"e4m3/tensor/none+pow2",               "no power of two"                      },
+        {"e4m3/tensor/amax/up",                 "there is no rounding 'up'"            },
+        {"e4m3/tensor/amax/nearest/x",          "expected hadamard"                    },
+        {"e4m3/tensor/amax/nearest/hadamard",   "not for weight.fprop"                 },
+        {"e4m3/tensor/amax/nearest/hadamard/x", "not of the form"                      },
+        {"e9m3/tensor",                         "9 exponent bits"                      },
+        {"fp32",                                "precision of the whole run"           },
+        {"bf16/tensor/amax",                    "takes no scale"                       },
+        {"e4m9fnn",                             "there is no format 'e4m9fnn'"         },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ag_layer_precision precision;
@@ -242,7 +377,14 @@ static void test_schemes_are_checked(void **state)
     ag_scheme scheme = ag_scheme_plain(&format);
     assert_ok(ag_scheme_check(&scheme));
     scheme.granularity = AG_GRANULARITY_MX;
-    assert_fails(AG_ERR_INPUT, "granularity 'mx'", ag_scheme_check(&scheme));
+    assert_fails(AG_ERR_INPUT, "MX blocks are 1x32", ag_scheme_check(&scheme));
+    assert_ok(ag_scheme_set_granularity(&scheme, "mx"));
+    assert_ok(ag_scheme_check(&scheme));
+    scheme.margin = 1;
+    assert_fails(AG_ERR_INPUT, "takes no margin", ag_scheme_check(&scheme));
+    assert_ok(ag_scheme_parse(&scheme, "e2m1/nv"));
+    scheme.block_rows = 2;
+    assert_fails(AG_ERR_INPUT, "1x16 or 16x16", ag_scheme_check(&scheme));
     scheme = ag_scheme_plain(&format);
     scheme.amax = AG_AMAX_DELAYED;
     assert_fails(AG_ERR_INPUT, "history is 0", ag_scheme_check(&scheme));
@@ -257,7 +399,10 @@ int main(void)
         cmocka_unit_test(test_names_resolve),
         cmocka_unit_test(test_resolved_names_resolve_to_themselves),
         cmocka_unit_test(test_bad_names_are_explained),
-        cmocka_unit_test(test_recipes_resolve),
+        cmocka_unit_test(test_schemes_by_name),
+        cmocka_unit_test(test_recipes_route_each_operand),
+        cmocka_unit_test(test_recipes_have_aliases),
+        cmocka_unit_test(test_hadamard_is_for_both_operands),
         cmocka_unit_test(test_bad_recipes_are_explained),
         cmocka_unit_test(test_normalising_folds_what_means_the_same),
         cmocka_unit_test(test_schemes_are_checked),

@@ -4,6 +4,7 @@
  *   Y = Q(X) Q(W)^T + b    dX = Q(dY) Q(W)    dW = Q(dY)^T Q(X)    db = sum of dY
  *
  * The layer is transformer.h.1.mlp.c_fc of the tiny model: C = 8, OC = 32, N = 24 tokens. */
+#include "numerics/recipe.h"
 #include "tiny.h"
 
 enum { B = 3, T = 8, N = B * T, C = 8, OC = 32, STEPS = 4, WIDEST = N * OC };
@@ -12,13 +13,13 @@ enum { SITE = 1 * 64 + 2 * 8 }; /* block 1, linear 2 */
 static const uint64_t s_key = 0x1234567890abcdef;
 
 typedef struct side {
-    size_t count;
-    size_t width; /* elements a token; 0 for the weight */
+    size_t rows, cols;
     float raw[WIDEST];
-    float x[WIDEST];          /* what is quantised: raw, or its BF16 value */
-    float q[AG_USES][WIDEST]; /* Q(x), scales taken out again */
-    float scale[AG_USES];     /* S */
-    float amaxes[STEPS];      /* of the steps before this one */
+    float x[WIDEST];              /* what is quantised: raw, or its BF16 value */
+    float q[AG_USES][WIDEST];     /* Q(x), scales taken out again */
+    float scale[AG_USES][WIDEST]; /* S of each group */
+    ag_groups groups[AG_USES];
+    float amaxes[STEPS]; /* of the steps before this one */
 } side;
 
 typedef struct layer_test {
@@ -50,25 +51,48 @@ static float expected_scale(const ag_scheme *scheme, const float *amaxes, int st
     return ag_scale_from_amax(&scheme->format, used, scheme->margin, scheme->pow2, 1.0f);
 }
 
+/* Whether the same words are the same groups, whichever axis a product sums over. */
+static bool is_symmetric(const ag_scheme *scheme)
+{
+    return !scheme->quantised || scheme->granularity == AG_GRANULARITY_TENSOR ||
+           (scheme->block_rows > 0 && scheme->block_rows == scheme->block_cols);
+}
+
+static void expect_operand(layer_test *test, ag_role role, int use, uint64_t sample)
+{
+    static float after[WIDEST];
+    side *s = &test->sides[role];
+    const ag_scheme *schemes = test->t.layers[6].scheme[role];
+    const ag_scheme *scheme = &schemes[use];
+    size_t count = s->rows * s->cols;
+    bool shared = ag_scheme_equal(&schemes[0], &schemes[1]) && is_symmetric(scheme);
+    ag_rounding_site where = {s_key, SITE + (uint32_t)role, shared ? 0 : (uint32_t)use,
+                              (uint32_t)test->step};
+    ag_matrix matrix = {s->rows, s->cols, use == 0 ? AG_SUM_COLS : AG_SUM_ROWS,
+                        role == AG_ROLE_WEIGHT ? 0 : sample * T * s->cols};
+    ag_scales scales = {.scale = s->scale[use], .after = after};
+    s->groups[use] = ag_groups_of(scheme, &matrix);
+    for (size_t i = 0; !scheme->quantised && i < count; i++)
+        s->q[use][i] = ag_round_bf16(s->x[i]);
+    if (!scheme->quantised)
+        return;
+    if (scheme->granularity != AG_GRANULARITY_TENSOR) {
+        ag_quantize_matrix(s->q[use], s->x, &matrix, scheme, &scales, &where);
+        return;
+    }
+    s->scale[use][0] = expected_scale(scheme, s->amaxes, test->step);
+    ag_fake_quantize(s->q[use], s->x, count, scheme, s->scale[use][0], &where, matrix.first);
+}
+
 static void expect_operands(layer_test *test, ag_role role, uint64_t sample)
 {
     side *s = &test->sides[role];
-    const ag_scheme *schemes = test->t.layers[6].scheme[role];
-    for (size_t i = 0; i < s->count; i++)
+    size_t count = s->rows * s->cols;
+    for (size_t i = 0; i < count; i++)
         s->x[i] = role == AG_ROLE_WEIGHT ? s->raw[i] : ag_round_bf16(s->raw[i]);
-    s->amaxes[test->step] = ag_amax(s->x, s->count);
-    for (int use = 0; use < AG_USES; use++) {
-        const ag_scheme *scheme = &schemes[use];
-        int copy = ag_scheme_equal(&schemes[0], &schemes[1]) ? 0 : use;
-        ag_rounding_site where = {s_key, SITE + (uint32_t)role, (uint32_t)copy,
-                                  (uint32_t)test->step};
-        s->scale[use] = expected_scale(scheme, s->amaxes, test->step);
-        if (scheme->quantised)
-            ag_fake_quantize(s->q[use], s->x, s->count, scheme, s->scale[use], &where,
-                             sample * T * s->width);
-        for (size_t i = 0; !scheme->quantised && i < s->count; i++)
-            s->q[use][i] = ag_round_bf16(s->x[i]);
-    }
+    s->amaxes[test->step] = ag_amax(s->x, count);
+    for (int use = 0; use < AG_USES; use++)
+        expect_operand(test, role, use, sample);
 }
 
 /* Sum of a[i * sa] * b[i * sb] and of the magnitudes. */
@@ -108,8 +132,9 @@ static bool is_clipped(const layer_test *test, ag_role role, size_t i)
 {
     const ag_scheme *scheme = &test->t.layers[6].scheme[role][0];
     const side *s = &test->sides[role];
+    size_t group = ag_groups_at(&s->groups[0], i / s->cols, i % s->cols);
     return scheme->quantised && scheme->ste == AG_STE_CLIP &&
-           fabsf(s->x[i] * s->scale[0]) > scheme->format.max;
+           fabsf(s->x[i] * s->scale[0][group]) > scheme->format.max;
 }
 
 static void check_forward(const layer_test *test)
@@ -182,11 +207,10 @@ static void check_layer(layer_test *test)
     tiny_start(&test->t);
     test->linear = &test->t.trainer.model.blocks[1].c_fc;
     tiny_fill(tiny_weight(&test->t, AG_T_C_FC_B, 1), OC, 3, 0.1f);
-    test->sides[AG_ROLE_WEIGHT].count = OC * C;
-    test->sides[AG_ROLE_INPUT].count = N * C;
-    test->sides[AG_ROLE_INPUT].width = C;
-    test->sides[AG_ROLE_GRAD_OUTPUT].count = N * OC;
-    test->sides[AG_ROLE_GRAD_OUTPUT].width = OC;
+    for (int role = 0; role < AG_ROLES; role++) {
+        test->sides[role].rows = role == AG_ROLE_WEIGHT ? OC : N;
+        test->sides[role].cols = role == AG_ROLE_GRAD_OUTPUT ? OC : C;
+    }
     for (test->step = 0; test->step < STEPS; test->step++) {
         ag_pass pass = {.B = B, .sample = 5, .step = (uint32_t)test->step, .rounding_key = s_key};
         draw(test);
@@ -280,6 +304,47 @@ static void test_stochastic_rounding(void **state)
     check_layer(test);
 }
 
+/* Blocks of 8 channels and of 24 tokens are short ones; of 32 channels, one MX block or two of 16.
+ */
+static void test_groups(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"e4m3/row",
+                                        "e4m3/row/amax+pow2/stochastic",
+                                        "e7m0/row",
+                                        "int8/row",
+                                        "e4m3/col",
+                                        "e4m3/1x16",
+                                        "e4m3/1x5/amax",
+                                        "e4m3/16x16",
+                                        "e4m3/16x16/amax/stochastic",
+                                        "e5m2/mx",
+                                        "e2m1/mx/e8m0floor",
+                                        "e0m7b0/mx",
+                                        "e2m1/nv",
+                                        "e2m1/nv16x16/amax/stochastic"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        layer_test *test = make_test();
+        ag_scheme scheme;
+        assert_ok(ag_scheme_parse(&scheme, names[i]));
+        tiny_quantise_all(&test->t, scheme);
+        check_layer(test);
+    }
+}
+
+static void test_recipes(void **state)
+{
+    (void)state;
+    size_t count;
+    const ag_recipe *recipes = ag_recipe_list(&count);
+    for (size_t i = 0; i < count; i++) {
+        layer_test *test = make_test();
+        for (int layer = 0; layer < TINY_LAYERS; layer++)
+            assert_ok(ag_recipe_parse(&test->t.layers[layer], recipes[i].name));
+        check_layer(test);
+    }
+}
+
 static void test_clipped_gradients(void **state)
 {
     (void)state;
@@ -292,6 +357,13 @@ static void test_clipped_gradients(void **state)
     scheme.history = 1;
     tiny_quantise(&test->t, AG_ROLE_WEIGHT, scheme);
     check_layer(test);
+
+    test = make_test(); /* the floor of E8M0 clips what is above max but in its octave */
+    assert_ok(ag_scheme_parse(&scheme, "e2m1/mx/e8m0floor"));
+    scheme.ste = AG_STE_CLIP;
+    tiny_quantise(&test->t, AG_ROLE_INPUT, scheme);
+    tiny_quantise(&test->t, AG_ROLE_WEIGHT, scheme);
+    check_layer(test);
 }
 
 int main(void)
@@ -302,6 +374,8 @@ int main(void)
         cmocka_unit_test(test_hybrid_delayed_and_windowed),
         cmocka_unit_test(test_weight_only_and_per_product_overrides),
         cmocka_unit_test(test_stochastic_rounding),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_recipes),
         cmocka_unit_test(test_clipped_gradients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

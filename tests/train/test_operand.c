@@ -31,9 +31,9 @@ static float scale_for(fixture *f, float amax)
 {
     float x[3] = {0.25f * amax, -amax, NAN};
     float out[3];
-    ag_source source = {.x = x, .count = 3, .amax = amax};
+    ag_source source = {.x = x, .rows = 1, .cols = 3, .amax = amax};
     ag_operand_make(&f->operand, out, &source, &f->pass);
-    return 256.0f / f->operand.factor;
+    return 256.0f / f->operand.factor.all;
 }
 
 /* Every S here is 448 / a power of two, so all factors are exact up to 1 / S. */
@@ -192,14 +192,14 @@ static void test_random_words(void **state)
     f.pass.step = 9;
     f.pass.rounding_key = 5;
     tiny_fill(x, 256, 1, 100.0f);
-    ag_source source = {.x = x, .count = 256, .first = 1003};
+    ag_source source = {.x = x, .rows = 1, .cols = 256, .first = 1003};
     for (int i = 0; i < 2; i++) {
         ag_rounding_site where = {5, 74, uses[i], 9};
         f.pass.mode = modes[i];
         ag_operand_make(&f.operand, out, &source, &f.pass);
         ag_fake_quantize(expected, x, 256, &f.scheme, 1.0f, &where, 1003);
         for (int j = 0; j < 256; j++)
-            assert_true(out[j] * f.operand.factor == expected[j]);
+            assert_true(out[j] * f.operand.factor.all == expected[j]);
     }
 }
 
@@ -211,10 +211,10 @@ static void test_hp_rounds_to_bf16(void **state)
     f.pass.mode = AG_MODE_EVALUATE_HP;
     float x[2] = {1.00390625f, -3.01f}; /* 1 + 2^-8 is a tie: to even, 1 */
     float out[2];
-    ag_source source = {.x = x, .count = 2, .amax = 3.01f};
+    ag_source source = {.x = x, .rows = 1, .cols = 2, .amax = 3.01f};
     ag_operand_make(&f.operand, out, &source, &f.pass);
     assert_true(out[0] == 1.0f && out[1] == -3.015625f);
-    assert_true(f.operand.factor == 1.0f && f.operand.values == out);
+    assert_true(f.operand.factor.all == 1.0f && f.operand.values == out);
 }
 
 int main(void)

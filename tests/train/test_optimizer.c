@@ -282,7 +282,7 @@ static void assert_on_grid(const ag_linear *linear, float scale)
     for (size_t i = 0; i < linear->layer.outputs * linear->layer.inputs; i++) {
         uint32_t code = 0;
         assert_ok(ag_format_encode(&code, &weight->scheme->format, linear->weight[i] * scale));
-        assert_true(weight->values[i] * weight->factor == linear->weight[i]);
+        assert_true(weight->values[i] * weight->factor.all == linear->weight[i]);
     }
 }
 

@@ -1,0 +1,66 @@
+/* Kernels around a matrix product: its operands rounded and quantised, its result scaled. */
+#ifndef AG_KERNELS_ROUNDING_H
+#define AG_KERNELS_ROUNDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "numerics/groups.h"
+#include "numerics/quantize.h"
+#include "numerics/scheme.h"
+
+/* The largest |x|, as ag_amax. */
+typedef float ag_amax_fn(const float *x, size_t count);
+
+/* out = BF16(x), nearest-even; returns the amax of out (NaN ignored). out may be x. */
+typedef float ag_round_bf16_fn(float *out, const float *x, size_t count);
+
+/* --- one scale */
+
+/* out = Q(x * scale) * 2^-emax: grid values shifted below 2 in magnitude, so that products cannot
+ * overflow float32 (no shift where E = 8). Nearest-even. out may be x. */
+typedef void ag_quantize_fn(float *out, const float *x, size_t count, const ag_format *format,
+                            float scale, ag_overflow overflow);
+
+/* The shift of ag_quantize_fn, 2^-emax or 1: a product's factor is that of the scale divided by it.
+ */
+float ag_operand_shift(const ag_format *format);
+
+/* The same with stochastic rounding; x[0] has the global index `first`. */
+typedef void ag_quantize_stochastic_fn(float *out, const float *x, size_t count,
+                                       const ag_format *format, float scale, ag_overflow overflow,
+                                       const ag_rounding_site *where, uint64_t first);
+
+/* --- scales of groups (numerics/groups.h) */
+
+/* As ag_hadamard, ag_groups_amax and ag_scales_set. */
+typedef void ag_hadamard_fn(float *out, const float *x, size_t rows, size_t cols);
+typedef void ag_groups_amax_fn(float *amax, const float *x, const ag_groups *groups, bool keep_nan);
+typedef void ag_scales_set_fn(ag_scales *scales, const ag_scheme *scheme, size_t count);
+
+/* out = Q(x * scale) * after, each element with those of its group, rounded as the scheme says.
+ * `first` is the global index of x[0] and `where` may be NULL unless rounding is stochastic. out
+ * may be x. */
+typedef void ag_quantize_groups_fn(float *out, const float *x, const ag_groups *groups,
+                                   const ag_scales *scales, const ag_scheme *scheme,
+                                   const ag_rounding_site *where, uint64_t first);
+
+/* --- results */
+
+/* What an operand brings back to its product's rows (the first operand) or columns (the second):
+ * one factor for all, or one each. */
+typedef struct ag_factor {
+    float all;
+    const float *each; /* NULL: `all` */
+} ag_factor;
+
+/* y [N, OC] = fl(fl(y * a) * b) + bias [OC] (NULL: none), then BF16 where `bf16`. */
+typedef void ag_epilogue_fn(float *y, const float *bias, size_t N, size_t OC, ag_factor a,
+                            ag_factor b, bool bf16);
+
+/* grad [OC, C] += fl(fl(product * a) * b) */
+typedef void ag_accumulate_fn(float *restrict grad, const float *restrict product, size_t OC,
+                              size_t C, ag_factor a, ag_factor b);
+
+#endif

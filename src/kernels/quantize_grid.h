@@ -1,0 +1,125 @@
+/* Rounding to a format's grid without a branch: both the normal and the subnormal result are
+ * computed and one is selected. What depends on the format alone is worked out before. Loops over
+ * these functions are vectorised. */
+#ifndef AG_KERNELS_QUANTIZE_GRID_H
+#define AG_KERNELS_QUANTIZE_GRID_H
+
+#include <math.h>
+
+#include "base/bits.h"
+#include "kernels_internal.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+static const uint32_t SIGN = 0x80000000u;
+static const uint32_t INFINITE = 0x7f800000u;
+static const uint32_t NOT_A_NUMBER = 0x7fc00000u;
+
+/* The grid of a format, in float32 terms. */
+typedef struct grid {
+    uint32_t cut;            /* mantissa bits that a normal number loses, 23 - M */
+    uint32_t smallest_code;  /* subtracted from the bits, leaves the code: (127 - bias) << 23 */
+    uint32_t normal_from;    /* bits of the smallest normal number; all are subnormal if E = 0 */
+    uint32_t subnormal_end;  /* bits from which on E = 0 overflows whatever the mantissa */
+    uint32_t max;            /* bits of the largest finite value */
+    uint32_t overflow;       /* bits of what lies beyond */
+    int32_t subnormal_shift; /* value = mantissa * 2^-t steps, t = this - exponent field */
+    float step;              /* the smallest subnormal number */
+    float rounder;           /* 2^23 steps: |x| + rounder - rounder is a whole number of steps */
+    float shift;             /* of an operand below 2 in magnitude */
+} grid;
+
+static inline grid grid_of(const ag_format *format, ag_overflow overflow)
+{
+    uint32_t beyond = format->has_inf ? INFINITE : NOT_A_NUMBER;
+    if (overflow == AG_OVERFLOW_SATURATE || format->kind == AG_KIND_F)
+        beyond = format->max_bits;
+    return (grid){
+        .cut = (uint32_t)(23 - format->mantissa),
+        .smallest_code = (uint32_t)(127 - format->bias) << 23,
+        .normal_from = format->exponent > 0 ? (uint32_t)(128 - format->bias) << 23 : UINT32_MAX,
+        .subnormal_end = (uint32_t)(129 - format->bias) << 23,
+        .max = format->max_bits,
+        .overflow = beyond,
+        .subnormal_shift = 151 - format->bias - format->mantissa,
+        .step = ldexpf(1, 1 - format->bias - format->mantissa),
+        .rounder = ldexpf(1, 24 - format->bias - format->mantissa),
+        .shift = ag_operand_shift(format),
+    };
+}
+
+/* Whether the float32 constants above exist for the format. */
+static inline bool grid_exists(const ag_format *format)
+{
+    return format->mantissa <= 15 && 24 - format->bias - format->mantissa <= 127;
+}
+
+/* `rounded`: the bits of |y| on the grid, perhaps past its end. */
+INLINE float finish(uint32_t rounded, uint32_t bits, const grid *g)
+{
+    uint32_t magnitude = bits & ~SIGN;
+    uint32_t value = rounded > g->max ? g->overflow : rounded;
+    value = magnitude > INFINITE ? NOT_A_NUMBER : value;
+    value |= value > INFINITE ? 0 : bits & SIGN;
+    return ag_bits_float(value);
+}
+
+INLINE uint32_t nearest_subnormal(uint32_t magnitude, const grid *g)
+{
+    float whole = ag_bits_float(magnitude) + g->rounder;
+    return ag_float_bits(whole - g->rounder);
+}
+
+INLINE uint32_t nearest_normal(uint32_t magnitude, const grid *g)
+{
+    uint32_t odd = (magnitude - g->smallest_code) >> g->cut & 1;
+    uint32_t half = (1u << (g->cut - 1)) - 1;
+    return (magnitude + half + odd) & ~((1u << g->cut) - 1);
+}
+
+INLINE float nearest(float y, const grid *g)
+{
+    uint32_t bits = ag_float_bits(y);
+    uint32_t magnitude = bits & ~SIGN;
+    uint32_t normal = nearest_normal(magnitude, g);
+    uint32_t subnormal = nearest_subnormal(magnitude, g);
+    return finish(magnitude >= g->normal_from ? normal : subnormal, bits, g);
+}
+
+/* The same where E = 0: all values are subnormal. */
+INLINE float nearest_integer(float y, const grid *g)
+{
+    uint32_t bits = ag_float_bits(y);
+    return finish(nearest_subnormal(bits & ~SIGN, g), bits, g);
+}
+
+INLINE bool has_integers(const grid *g)
+{
+    return g->normal_from == UINT32_MAX;
+}
+
+/* The mantissa in steps as a fixed-point number with 32 bits behind the point: the random word
+ * carries into the whole steps. */
+INLINE uint32_t stochastic_subnormal(uint32_t magnitude, uint32_t random, const grid *g)
+{
+    uint32_t field = magnitude >> 23;
+    uint32_t mantissa = magnitude & 0x7fffffu;
+    mantissa |= field > 0 ? 0x800000u : 0;
+    int32_t t = g->subnormal_shift - (int32_t)(field > 0 ? field : 1);
+    t = t < 1 ? 1 : t; /* a normal number, whose result here is not used */
+    t = t > 63 ? 63 : t;
+    uint64_t steps = (uint64_t)mantissa << 32 >> t;
+    float value = (float)(int32_t)((steps + random) >> 32) * g->step;
+    return magnitude >= g->subnormal_end ? INFINITE : ag_float_bits(value);
+}
+
+INLINE float stochastic(float y, uint32_t random, const grid *g)
+{
+    uint32_t bits = ag_float_bits(y);
+    uint32_t magnitude = bits & ~SIGN;
+    uint32_t subnormal = stochastic_subnormal(magnitude, random, g);
+    uint32_t normal = (magnitude + (random >> (32 - g->cut))) & ~((1u << g->cut) - 1);
+    return finish(magnitude >= g->normal_from ? normal : subnormal, bits, g);
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* Schemes by name: FORMAT/granularity/scale/rounding/hadamard, from the second part on optional. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "numerics/scheme.h"
+
+enum { DEFAULT_HISTORY = 16, NAME_CAPACITY = 96, MAX_PARTS = 5 };
+
+/* The index of `word` in `words`, or `count`. */
+static int word_index(const char *word, const char *const *words, int count)
+{
+    int i = 0;
+    while (i < count && strcasecmp(word, words[i]) != 0)
+        i++;
+    return i;
+}
+
+static void set_blocks(ag_scheme *scheme, ag_granularity granularity, int rows, int cols)
+{
+    scheme->granularity = granularity;
+    scheme->block_rows = rows;
+    scheme->block_cols = cols;
+    scheme->pow2 = granularity == AG_GRANULARITY_BLOCK;
+    if (granularity == AG_GRANULARITY_MX)
+        scheme->e8m0 = scheme->format.exponent == 0 ? AG_E8M0_FLOOR : AG_E8M0_RCEIL;
+}
+
+ag_status ag_scheme_set_granularity(ag_scheme *scheme, const char *word)
+{
+    int rows = 0;
+    int cols = 0;
+    char rest;
+    const char *size = *word == 'b' || *word == 'B' ? word + 1 : word;
+    int known = word_index(word, ag_granularity_words, AG_GRANULARITIES);
+    if (sscanf(size, "%5dx%5d%c", &rows, &cols, &rest) == 2)
+        set_blocks(scheme, AG_GRANULARITY_BLOCK, rows, cols);
+    else if (strcasecmp(word, "nv16x16") == 0)
+        set_blocks(scheme, AG_GRANULARITY_NV, AG_NV_BLOCK, AG_NV_BLOCK);
+    else if (known == AG_GRANULARITY_NV)
+        set_blocks(scheme, AG_GRANULARITY_NV, 1, AG_NV_BLOCK);
+    else if (known == AG_GRANULARITY_MX)
+        set_blocks(scheme, AG_GRANULARITY_MX, 1, AG_MX_BLOCK);
+    else if (known != AG_GRANULARITY_BLOCK && known != AG_GRANULARITIES)
+        set_blocks(scheme, (ag_granularity)known, 0, 0);
+    else
+        return ag_fail(AG_ERR_INPUT,
+                       "there is no granularity '%s'; expected tensor, row, col, <R>x<C> such as "
+                       "1x128, mx, nv or nv16x16",
+                       word);
+    return AG_OK;
+}
+
+/* --- the parts of a name */
+
+static ag_status parse_e8m0(ag_scheme *scheme, const char *rule)
+{
+    int known = word_index(rule, ag_e8m0_words, AG_E8M0_RULES);
+    if (known == AG_E8M0_RULES)
+        return ag_fail(AG_ERR_INPUT, "there is no scale 'e8m0%s'; expected e8m0floor or e8m0rceil",
+                       rule);
+    if (scheme->granularity != AG_GRANULARITY_MX)
+        return ag_fail(AG_ERR_INPUT, "scale 'e8m0%s' is for granularity 'mx'", rule);
+    scheme->e8m0 = (ag_e8m0)known;
+    return AG_OK;
+}
+
+static ag_status parse_scale(ag_scheme *scheme, char *word)
+{
+    if (strncasecmp(word, "e8m0", 4) == 0)
+        return parse_e8m0(scheme, word + 4);
+    char *suffix = strchr(word, '+');
+    if (suffix != NULL)
+        *suffix++ = '\0';
+    int amax = strcasecmp(word, "amax") == 0 ? AG_AMAX_CURRENT
+                                             : word_index(word, ag_amax_words, AG_AMAX_MODES);
+    if (amax == AG_AMAX_MODES || (suffix != NULL && strcasecmp(suffix, "pow2") != 0))
+        return ag_fail(AG_ERR_INPUT,
+                       "there is no scale '%s%s%s'; expected amax, windowed, delayed (each with or "
+                       "without +pow2), none, e8m0floor or e8m0rceil",
+                       word, suffix != NULL ? "+" : "", suffix != NULL ? suffix : "");
+    if (amax == AG_AMAX_NONE && suffix != NULL)
+        return ag_fail(AG_ERR_INPUT, "scale 'none' has no power of two to be rounded to");
+    scheme->amax = (ag_amax_mode)amax;
+    scheme->history = ag_scheme_keeps_history(scheme) ? DEFAULT_HISTORY : 0;
+    scheme->pow2 = suffix != NULL;
+    return AG_OK;
+}
+
+static ag_status parse_rounding(ag_scheme *scheme, const char *word)
+{
+    int rounding = word_index(word, ag_rounding_words, AG_ROUNDINGS);
+    if (rounding == AG_ROUNDINGS)
+        return ag_fail(AG_ERR_INPUT, "there is no rounding '%s'; expected nearest or stochastic",
+                       word);
+    scheme->rounding = (ag_rounding)rounding;
+    return AG_OK;
+}
+
+static ag_status parse_hadamard(ag_scheme *scheme, const char *word)
+{
+    if (strcasecmp(word, "hadamard") != 0)
+        return ag_fail(AG_ERR_INPUT, "'%s' is unknown after the rounding; expected hadamard", word);
+    scheme->hadamard = true;
+    return AG_OK;
+}
+
+static ag_status parse_parts(ag_scheme *scheme, char *const part[MAX_PARTS], int count)
+{
+    ag_format format;
+    AG_TRY(ag_format_parse(&format, part[0]));
+    *scheme = ag_scheme_plain(&format);
+    if (count > 1)
+        AG_TRY(ag_scheme_set_granularity(scheme, part[1]));
+    if (count > 2)
+        AG_TRY(parse_scale(scheme, part[2]));
+    if (count > 3)
+        AG_TRY(parse_rounding(scheme, part[3]));
+    if (count > 4)
+        AG_TRY(parse_hadamard(scheme, part[4]));
+    return ag_scheme_check(scheme);
+}
+
+/* The number of parts of "a/b/c" in `text`, which is cut at its slashes. */
+static int split_parts(char *part[MAX_PARTS], char *text)
+{
+    int count = 0;
+    for (char *at = text; at != NULL; count++) {
+        if (count < MAX_PARTS)
+            part[count] = at;
+        at = strchr(at, '/');
+        if (at != NULL)
+            *at++ = '\0';
+    }
+    return count;
+}
+
+ag_status ag_scheme_parse(ag_scheme *scheme, const char *name)
+{
+    char text[NAME_CAPACITY];
+    char *part[MAX_PARTS] = {text};
+    snprintf(text, sizeof text, "%s", name);
+    int count = split_parts(part, text);
+    if (count > MAX_PARTS || strlen(name) >= sizeof text)
+        return ag_fail(AG_ERR_INPUT, "'%.80s' is not of the form FORMAT/granularity/scale/rounding",
+                       name);
+    AG_TRY(parse_parts(scheme, part, count));
+    ag_scheme_normalise(scheme);
+    return AG_OK;
+}

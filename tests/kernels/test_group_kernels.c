@@ -1,0 +1,171 @@
+/* The kernels of groups against numerics' plain quantiser, bit for bit: every granularity, products
+ * that sum over either axis, whole and short groups, values of all bit patterns. */
+#include "kernels_support.h"
+
+#include "numerics/groups.h"
+
+static const size_t shapes[][2] = {
+    {1,   1  },
+    {1,   300},
+    {5,   7  },
+    {33,  37 },
+    {48,  256},
+    {17,  513},
+    {131, 40 },
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+static const ag_rounding_site where = {.key = 0x0123456789abcdef, .site = 5, .use = 1, .step = 7};
+
+typedef struct result {
+    float *out;
+    ag_scales scales;
+} result;
+
+static result new_result(size_t count)
+{
+    return (result){
+        floats(count), {.scale = floats(count), .after = floats(count)}
+    };
+}
+
+static void free_result(result *r)
+{
+    free(r->out);
+    free(r->scales.scale);
+    free(r->scales.after);
+}
+
+static void check_matrix(const char *what, const float *x, const ag_matrix *matrix,
+                         const ag_scheme *scheme)
+{
+    static const ag_kernels *const tables[] = {&ag_kernels_ref, &ag_kernels_fast};
+    size_t count = matrix->rows * matrix->cols;
+    ag_groups groups = ag_groups_of(scheme, matrix);
+    result plain = new_result(count);
+    ag_quantize_matrix(plain.out, x, matrix, scheme, &plain.scales, &where);
+    for (int i = 0; i < 2; i++) {
+        result r = new_result(count);
+        memcpy(r.out, x, count * sizeof *x); /* in place */
+        ag_matrix_quantize(tables[i], r.out, r.out, matrix, scheme, &r.scales, &where);
+        assert_same_bits(what, r.scales.scale, plain.scales.scale, ag_groups_count(&groups));
+        assert_same_bits(what, r.scales.after, plain.scales.after, ag_groups_count(&groups));
+        assert_int_equal(bits_of(r.scales.factor), bits_of(plain.scales.factor));
+        assert_same_bits(what, r.out, plain.out, count);
+        free_result(&r);
+    }
+    free_result(&plain);
+}
+
+/* Values of all sizes in a matrix, with groups of zeros and of NaN; `wild`: all bit patterns. */
+static float *make_values(uint64_t seed, size_t rows, size_t cols, bool wild)
+{
+    float *x = wild ? any_bits(seed, rows * cols) : normal(seed, rows * cols, 1);
+    for (size_t i = 0; !wild && i < rows * cols; i++) {
+        x[i] = ldexpf(x[i], (int)(i / cols * 7 % 13) - (int)(i % cols / 16 * 5 % 40));
+        if (i % cols / 16 == 1)
+            x[i] = i % 2 == 0 ? 0.0f : -0.0f;
+        if (i % 1009 == 1000)
+            x[i] = NAN;
+    }
+    return x;
+}
+
+static void check_scheme(const char *name)
+{
+    ag_scheme scheme;
+    assert_ok(ag_scheme_parse(&scheme, name));
+    for (size_t i = 0; i < SHAPES; i++) {
+        for (int variant = 0; variant < 4; variant++) {
+            ag_matrix matrix = {shapes[i][0], shapes[i][1],
+                                variant % 2 == 0 ? AG_SUM_COLS : AG_SUM_ROWS, 1000003};
+            float *x = make_values(i + 1, matrix.rows, matrix.cols, variant >= 2);
+            check_matrix(name, x, &matrix, &scheme);
+            free(x);
+        }
+    }
+}
+
+static void test_float_scales(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"e4m3fn/tensor",
+                                        "e4m3fn/row",
+                                        "e5m2/row/amax+pow2",
+                                        "int8/row",
+                                        "e3m4/col",
+                                        "e4m3fn/1x128",
+                                        "e4m3fn/128x128",
+                                        "e4m3fn/3x5/amax",
+                                        "e7m0/1x16/amax/stochastic",
+                                        "e0m7/row/amax/stochastic",
+                                        "e4m3fn/16x16/amax/stochastic",
+                                        "fp16/tensor/none"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        check_scheme(names[i]);
+}
+
+static void test_mx(void **state)
+{
+    (void)state;
+    static const char *const formats[] = {"e4m3fn", "e5m2",   "e3m2",   "e2m3",
+                                          "e2m1",   "e0m7b0", "e0m3b0", "e6m1"};
+    static const char *const rest[] = {"", "/e8m0floor", "/e8m0rceil/stochastic",
+                                       "/e8m0rceil/stochastic/hadamard"};
+    char name[64];
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        for (size_t j = 0; j < sizeof rest / sizeof rest[0]; j++) {
+            snprintf(name, sizeof name, "%s/mx%s", formats[i], rest[j]);
+            check_scheme(name);
+        }
+    }
+}
+
+static void test_nvfp4(void **state)
+{
+    (void)state;
+    check_scheme("e2m1/nv");
+    check_scheme("e2m1/nv/amax/stochastic");
+    check_scheme("e2m1/nv/amax/nearest/hadamard");
+    check_scheme("e2m1/nv16x16");
+}
+
+/* Scales of one amax each, over all exponents. */
+static void test_scales_of_every_amax(void **state)
+{
+    (void)state;
+    enum { COUNT = 1 << 14 };
+    static const char *const names[] = {"e4m3fn/row", "e4m3fn/row/amax+pow2", "e7m0/row",
+                                        "e4m3fn/mx",  "e2m1/mx/e8m0floor",    "e0m7b0/mx/e8m0rceil",
+                                        "e2m1/nv"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ag_scheme scheme;
+        assert_ok(ag_scheme_parse(&scheme, names[i]));
+        result a = new_result(COUNT);
+        result b = new_result(COUNT);
+        for (int margin = 0; margin < (scheme.granularity == AG_GRANULARITY_ROW ? 5 : 1);
+             margin += 2) {
+            scheme.margin = margin;
+            for (uint32_t j = 0; j < COUNT; j++) /* nv: of tensors that are not all too large */
+                a.scales.scale[j] = float_of((j << 17) % (i == 6 ? 0x60000000u : 0x7f800001u));
+            memcpy(b.scales.scale, a.scales.scale, COUNT * sizeof(float));
+            ag_scales_set(&a.scales, &scheme, COUNT);
+            fast->scales_set(&b.scales, &scheme, COUNT);
+            assert_same_bits(names[i], b.scales.scale, a.scales.scale, COUNT);
+            assert_same_bits(names[i], b.scales.after, a.scales.after, COUNT);
+        }
+        free_result(&a);
+        free_result(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_float_scales),
+        cmocka_unit_test(test_mx),
+        cmocka_unit_test(test_nvfp4),
+        cmocka_unit_test(test_scales_of_every_amax),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
