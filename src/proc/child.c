@@ -18,7 +18,7 @@
 #include "proc_internal.h"
 
 /* By the number that the child sees. */
-enum { INPUT, NOTHING, LOG, RESULT = AG_CHILD_RESULT_FD, PROGRESS = AG_CHILD_PROGRESS_FD, FDS };
+enum { INPUT, OUTPUT, LOG, RESULT = AG_CHILD_RESULT_FD, PROGRESS = AG_CHILD_PROGRESS_FD, FDS };
 
 struct ag_child {
     pid_t pid; /* 0 once it was waited for */
@@ -51,17 +51,17 @@ static ag_status open_log(int *fd, const char *path)
     return *fd >= 0 ? ag_fd_keep(fd) : ag_scratch_open(fd, 0);
 }
 
-static ag_status open_nothing(int *fd)
+static ag_status open_output(int *fd, bool speaks)
 {
-    *fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    return *fd >= 0 ? ag_fd_keep(fd) : ag_fail_errno("/dev/null");
+    *fd = speaks ? dup(STDOUT_FILENO) : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    return *fd >= 0 ? ag_fd_keep(fd) : ag_fail_errno("the output of a child process");
 }
 
 static ag_status open_files(ag_child *child, const ag_child_spec *spec)
 {
     AG_TRY(ag_scratch_open(&child->fds[INPUT], spec->input_size));
     AG_TRY(write_input(child->fds[INPUT], spec->input, spec->input_size));
-    AG_TRY(open_nothing(&child->fds[NOTHING]));
+    AG_TRY(open_output(&child->fds[OUTPUT], spec->speaks));
     AG_TRY(open_log(&child->fds[LOG], spec->log_path));
     AG_TRY(ag_scratch_open(&child->fds[RESULT], spec->result_bytes));
     return ag_progress_create(&child->progress, &child->fds[PROGRESS]);
@@ -145,7 +145,7 @@ ag_status ag_child_start(ag_child **out, const ag_child_spec *spec)
     }
     offer_to_oom_killer(child->pid);
     close_fd(&child->fds[INPUT]);
-    close_fd(&child->fds[NOTHING]);
+    close_fd(&child->fds[OUTPUT]);
     close_fd(&child->fds[PROGRESS]);
     *out = child;
     return AG_OK;
