@@ -41,6 +41,10 @@ void ag_checkpoint_close(ag_checkpoint *checkpoint);
  * not match its crc32; sections may then be filled in part. */
 ag_status ag_checkpoint_read(ag_checkpoint *checkpoint, const ag_section *sections, size_t count);
 
+/* Whether every byte of the checkpoint is as it was written, and of that run. AG_ERR_FILE, with the
+ * path and the reason, where it is not. */
+ag_status ag_checkpoint_verify(const char *path, const char *run_id);
+
 /* Removes the checkpoint of a run whose results are safe, and what a kill may have left of one.
  * Best effort: what stays does no harm. */
 void ag_checkpoint_remove(const char *path);

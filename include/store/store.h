@@ -7,6 +7,7 @@
  *           /logs/<id>.log the log of the newest attempt
  *           /checkpoints/<id> where an unfinished run goes on; its trainer writes it
  *           /events.jsonl  what happened, for people; never needed to recover results
+ *           /damaged/      what was found so and set aside
  *
  * Two states: spooled (the weights are in the run files) and packed (OUT.h5 holds everything). */
 #ifndef AG_STORE_STORE_H
@@ -37,11 +38,39 @@ typedef struct ag_failure {
     int attempts;
 } ag_failure;
 
-/* Opens or creates the results at `path` for this grid, takes ownership, and writes the runs of a
- * packed file back as run files where the grid has runs that it lacks. AG_ERR_SYSTEM when somebody
- * else owns it (says who), AG_ERR_FILE when `path` is not ours. `take_over` ignores the owner. */
+/* Work that needs libhdf5, which crashes on some damaged files and on a full disk, and may take
+ * long. */
+typedef enum ag_store_task {
+    AG_STORE_PREPARE, /* sets aside what is damaged, removes what a kill left; a packed file that is
+                       * not what grid.json asks for is written back as run files */
+    AG_STORE_UNPACK,  /* the same, and a packed file is written back whatever it holds */
+    AG_STORE_PUBLISH, /* OUT.h5 from the run files, weights left out */
+    AG_STORE_PACK     /* OUT.h5 with everything; run files removed */
+} ag_store_task;
+
+/* Does a task on the results at `path` for the owner with this token (NULL: this process if it is
+ * the owner, else it becomes that for the time being). AG_ERR_SYSTEM where somebody else is. */
+typedef ag_status ag_store_worker(ag_store_task task, const char *path, const char *token);
+
+/* In forked children of this process, which must not use MPI: rank 0 has another worker, which
+ * starts `altgrad pack`. */
+ag_store_worker ag_store_work;
+
+typedef struct ag_store_options {
+    bool take_over; /* whoever owns it */
+    ag_store_worker *worker;
+} ag_store_options;
+
+/* Opens or creates the results at `path` for this grid, takes ownership, and has them prepared.
+ * AG_ERR_SYSTEM when somebody else owns them (says who), AG_ERR_FILE when `path` is not ours or a
+ * damaged packed file. The second with ag_store_work as its worker. */
+ag_status ag_store_open_with(ag_store **out, const char *path, const ag_grid *grid,
+                             const ag_job_facts *facts, const ag_store_options *options);
 ag_status ag_store_open(ag_store **out, const char *path, const ag_grid *grid,
                         const ag_job_facts *facts, bool take_over);
+
+/* Says who the owner is; borrowed. */
+const char *ag_store_token(const ag_store *store);
 
 /* Gives ownership back. NULL is fine. */
 void ag_store_close(ag_store *store);
@@ -53,15 +82,13 @@ ag_status ag_store_beat(ag_store *store);
 /* Whether the run is complete. */
 bool ag_store_has(const ag_store *store, const char *id);
 
-/* Keeps a completed run: temporary, fsync, rename, fsync of the directory. `bytes` are a run file;
- * plain file calls only, so a full disk is an error and nothing worse. */
+/* Keeps a completed run, in the place of an earlier one: temporary, fsync, rename, fsync of the
+ * directory. `bytes` are a run file; plain file calls only, so a full disk is an error and nothing
+ * worse. */
 ag_status ag_store_put(ag_store *store, const char *id, const void *bytes, size_t size);
 
 /* Notes a run that failed; replaces an earlier note, and ag_store_put removes it. */
 ag_status ag_store_fail(ag_store *store, const ag_failure *failure);
-
-/* Forgets a completed run (run --again). */
-ag_status ag_store_forget(ag_store *store, const char *id);
 
 /* Appends one line to events.jsonl: {"time": ..., "event": `event`, <`members`>}; `members` is JSON
  * without braces, or "". */
@@ -74,9 +101,8 @@ const char *ag_store_checkpoint_path(ag_store *store, const char *id);
 /* Removes the checkpoint of a run that is complete, where one was left; ag_store_put does too. */
 void ag_store_forget_checkpoint(ag_store *store, const char *id);
 
-/* The work of publishing and packing needs libhdf5 and may take long: rank 0 runs it in a child
- * process (`altgrad pack OUT`, with --spooled while runs come in). These two do the work here. */
-ag_status ag_store_publish(const char *path); /* OUT.h5 from the run files, weights left out */
-ag_status ag_store_pack(const char *path);    /* OUT.h5 with everything; spooled files removed */
+/* Those tasks by ag_store_work. */
+ag_status ag_store_publish(const char *path);
+ag_status ag_store_pack(const char *path);
 
 #endif

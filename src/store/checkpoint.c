@@ -196,6 +196,14 @@ void ag_checkpoint_close(ag_checkpoint *checkpoint)
     free(checkpoint);
 }
 
+static ag_status bad_crc(const ag_checkpoint *checkpoint, const char *section)
+{
+    return ag_fail(AG_ERR_FILE,
+                   "%s: section %s does not match its crc32: the file was damaged after it was "
+                   "written",
+                   checkpoint->path, section);
+}
+
 static ag_status read_section(const ag_checkpoint *checkpoint, const ag_section *section)
 {
     const header *h = &checkpoint->header;
@@ -210,12 +218,9 @@ static ag_status read_section(const ag_checkpoint *checkpoint, const ag_section 
                        checkpoint->path, section->name, (unsigned long long)h->rows[i].bytes,
                        section->bytes);
     AG_TRY(read_at(checkpoint, section, offset));
-    if (ag_crc32(section->data, section->bytes) != h->rows[i].crc32)
-        return ag_fail(AG_ERR_FILE,
-                       "%s: section %s does not match its crc32: the file was damaged after it was "
-                       "written",
-                       checkpoint->path, section->name);
-    return AG_OK;
+    return ag_crc32(section->data, section->bytes) == h->rows[i].crc32
+               ? AG_OK
+               : bad_crc(checkpoint, section->name);
 }
 
 ag_status ag_checkpoint_read(ag_checkpoint *checkpoint, const ag_section *sections, size_t count)
@@ -223,6 +228,49 @@ ag_status ag_checkpoint_read(ag_checkpoint *checkpoint, const ag_section *sectio
     for (size_t i = 0; i < count; i++)
         AG_TRY(read_section(checkpoint, &sections[i]));
     return AG_OK;
+}
+
+/* --- without the run */
+
+static ag_status verify_section(const ag_checkpoint *checkpoint, const section_row *row,
+                                uint64_t offset)
+{
+    ag_section section = {row->name, malloc((size_t)row->bytes + 1), (size_t)row->bytes};
+    if (section.data == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %s", checkpoint->path);
+    ag_status status = read_at(checkpoint, &section, offset);
+    if (status == AG_OK && ag_crc32(section.data, section.bytes) != row->crc32)
+        status = bad_crc(checkpoint, row->name);
+    free(section.data);
+    return status;
+}
+
+static ag_status verify(const ag_checkpoint *checkpoint, const char *run_id)
+{
+    const header *h = &checkpoint->header;
+    ag_section whole = {"header", (void *)h, sizeof *h};
+    uint64_t offset = sizeof *h;
+    AG_TRY(read_at(checkpoint, &whole, 0));
+    AG_TRY(check_layout(checkpoint));
+    AG_TRY(check_size(checkpoint));
+    if (strcmp(h->run_id, run_id) != 0)
+        return ag_fail(AG_ERR_FILE, "%s: of run %s, not of %s", checkpoint->path, h->run_id,
+                       run_id);
+    for (size_t i = 0; i < h->n_sections; i++) {
+        AG_TRY(verify_section(checkpoint, &h->rows[i], offset));
+        offset += h->rows[i].bytes;
+    }
+    return AG_OK;
+}
+
+ag_status ag_checkpoint_verify(const char *path, const char *run_id)
+{
+    ag_checkpoint checkpoint = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), .path = path};
+    if (checkpoint.fd < 0)
+        return ag_fail_errno("cannot read %s", path);
+    ag_status status = verify(&checkpoint, run_id);
+    close(checkpoint.fd);
+    return status;
 }
 
 void ag_checkpoint_remove(const char *path)

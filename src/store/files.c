@@ -97,16 +97,38 @@ static ag_status write_all(int fd, const char *path, const ag_piece *pieces, siz
     return AG_OK;
 }
 
-ag_status ag_write_pieces(const char *path, const ag_piece *pieces, size_t count)
+static ag_status write_temporary(const char *temporary, const char *path, const ag_piece *pieces,
+                                 size_t count)
 {
-    char temporary[AG_PATH_SIZE];
-    AG_TRY(ag_temporary_path(temporary, path));
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return ag_fail_errno("cannot create %s", temporary);
     ag_status status = write_all(fd, path, pieces, count);
     if (close(fd) != 0 && status == AG_OK)
         status = ag_fail_errno("cannot write %s", path);
+    return status;
+}
+
+ag_status ag_write_pieces(const char *path, const ag_piece *pieces, size_t count)
+{
+    char temporary[AG_PATH_SIZE];
+    AG_TRY(ag_temporary_path(temporary, path));
+    ag_status status = write_temporary(temporary, path, pieces, count);
+    if (status == AG_OK)
+        status = ag_rename_synced(temporary, path);
+    if (status != AG_OK)
+        unlink(temporary);
+    return status;
+}
+
+ag_status ag_write_mine(const char *path, const ag_piece *piece, const ag_owner *owner,
+                        const ag_places *places)
+{
+    char temporary[AG_PATH_SIZE];
+    AG_TRY(ag_temporary_path(temporary, path));
+    ag_status status = write_temporary(temporary, path, piece, 1);
+    if (status == AG_OK)
+        status = ag_owner_check(owner, places);
     if (status == AG_OK)
         status = ag_rename_synced(temporary, path);
     if (status != AG_OK)

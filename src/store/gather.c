@@ -16,25 +16,30 @@ static size_t *first_labels(const ag_grid *grid, ag_arena *arena)
     return labels;
 }
 
-ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena)
+void ag_entry_read_from(ag_entry *entry, const char *id, ag_h5 *h5, ag_arena *arena)
 {
-    char path[AG_PATH_SIZE];
     char name[32];
-    ag_h5 h5;
     ag_array steps = {.type = AG_CELL_I64};
-    AG_TRY(ag_run_path(path, places->runs, id));
-    ag_h5_open(&h5, path, AG_RUN_FORMAT, NULL);
     snprintf(name, sizeof name, "runs/%s", id);
-    hid_t run = ag_h5_group(&h5, h5.id, name);
-    ag_h5_get(&h5, run, ag_summary_columns, ag_n_summary_columns, &entry->summary);
-    hid_t timing = ag_h5_group(&h5, run, "timing");
-    ag_h5_get(&h5, timing, ag_timing_columns, ag_n_timing_columns, &entry->timing);
-    ag_h5_read(&h5, run, "val/eval_step", &steps, arena);
+    hid_t run = ag_h5_group(h5, h5->id, name);
+    ag_h5_get(h5, run, ag_summary_columns, ag_n_summary_columns, &entry->summary);
+    hid_t timing = ag_h5_group(h5, run, "timing");
+    ag_h5_get(h5, timing, ag_timing_columns, ag_n_timing_columns, &entry->timing);
+    ag_h5_read(h5, run, "val/eval_step", &steps, arena);
     entry->evals = (int64_t)steps.dims[0];
     entry->eval_step = steps.data;
     entry->has_file = true;
     ag_h5_release(timing);
     ag_h5_release(run);
+}
+
+ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena)
+{
+    char path[AG_PATH_SIZE];
+    ag_h5 h5;
+    AG_TRY(ag_run_path(path, places->runs, id));
+    ag_h5_open(&h5, path, AG_RUN_FORMAT, NULL);
+    ag_entry_read_from(entry, id, &h5, arena);
     return ag_h5_close(&h5);
 }
 

@@ -53,6 +53,8 @@ hid_t ag_h5_properties(hid_t class)
 void ag_h5_create(ag_h5 *h5, const char *path)
 {
     start(h5, path);
+    ag_guard_writes(path);
+    h5->writes = true;
     hid_t creation = ag_h5_properties(H5P_FILE_CREATE);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
@@ -99,14 +101,17 @@ void ag_h5_open(ag_h5 *h5, const char *path, const char *format, const char *oth
                              strerror(errno));
         return;
     }
+    ag_guard_reads(path);
     h5->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (h5->id < 0) {
         const char *cause = H5Fis_hdf5(path) > 0 ? "a damaged HDF5 file" : "not an HDF5 file";
         h5->status = ag_fail(AG_ERR_FILE, "%s: %s; it is left as it is", path, cause);
         return;
     }
-    check_format(h5, format, other);
-    check_version(h5);
+    if (format != NULL) {
+        check_format(h5, format, other);
+        check_version(h5);
+    }
 }
 
 void ag_h5_open_bytes(ag_h5 *h5, const char *name, const void *bytes, size_t size)
@@ -125,6 +130,8 @@ ag_status ag_h5_close(ag_h5 *h5)
 {
     if (h5->id >= 0 && H5Fclose(h5->id) < 0)
         ag_h5_fail(h5, "close", "it");
+    if (h5->writes)
+        ag_guard_writes("");
     h5->id = H5I_INVALID_HID;
     return h5->status;
 }

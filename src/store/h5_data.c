@@ -56,6 +56,55 @@ static hid_t row_type(const ag_table *table, bool in_file)
     return type;
 }
 
+/* --- checksums: of texts, and of tables as they lie in the file. Arrays have theirs in /tensors.
+ */
+
+static const char s_crc[] = "crc32";
+
+/* Of all bytes of a table, whatever its columns are. */
+static bool table_crc(uint32_t *crc, hid_t set)
+{
+    hid_t type = H5Dget_type(set);
+    hid_t space = H5Dget_space(set);
+    size_t size = (size_t)H5Sget_simple_extent_npoints(space) * H5Tget_size(type);
+    void *bytes = malloc(size + 1);
+    bool read = bytes != NULL && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) >= 0;
+    *crc = read ? ag_crc32(bytes, size) : 0;
+    free(bytes);
+    ag_h5_release(space);
+    ag_h5_release(type);
+    return read;
+}
+
+static void put_crc(ag_h5 *h5, hid_t parent, const char *name, const char *text)
+{
+    static const ag_column column = {s_crc, AG_CELL_U32, 0, 0};
+    uint32_t crc = text != NULL ? ag_crc32(text, strlen(text)) : 0;
+    if (h5->status != AG_OK)
+        return;
+    hid_t set = H5Dopen2(parent, name, H5P_DEFAULT);
+    if (set < 0 || (text == NULL && !table_crc(&crc, set)))
+        ag_h5_fail(h5, "read back", name);
+    ag_h5_put(h5, set, &column, 1, &crc);
+    ag_h5_release(set);
+}
+
+static void check_crc(ag_h5 *h5, hid_t set, const char *name, const char *text)
+{
+    static const ag_column column = {s_crc, AG_CELL_U32, 0, 0};
+    uint32_t stored = 0;
+    uint32_t crc = text != NULL ? ag_crc32(text, strlen(text)) : 0;
+    if (h5->status != AG_OK || H5Aexists(set, s_crc) <= 0) /* written by somebody else */
+        return;
+    ag_h5_get(h5, set, &column, 1, &stored);
+    if (text == NULL && !table_crc(&crc, set))
+        ag_h5_fail(h5, "read", name);
+    if (h5->status == AG_OK && crc != stored)
+        h5->status = ag_fail(AG_ERR_FILE,
+                             "%s: %s does not match its crc32: it was damaged after it was written",
+                             h5->path, name);
+}
+
 /* What ag_h5_write and its like have in common. */
 typedef struct content {
     hid_t file_type;
@@ -95,6 +144,7 @@ void ag_h5_write_table(ag_h5 *h5, hid_t parent, const char *name, const ag_table
     const hsize_t rows[] = {table->n_rows};
     content from = {row_type(table, true), row_type(table, false), 1, rows, table->rows};
     write_content(h5, parent, name, &from);
+    put_crc(h5, parent, name, NULL);
     ag_h5_release(from.file_type);
     ag_h5_release(from.memory_type);
 }
@@ -114,6 +164,7 @@ void ag_h5_write_text(ag_h5 *h5, hid_t parent, const char *name, const char *tex
     hid_t type = string_type(H5T_VARIABLE, H5T_STR_NULLTERM);
     content from = {type, type, 0, NULL, &text};
     write_content(h5, parent, name, &from);
+    put_crc(h5, parent, name, text);
     ag_h5_release(type);
 }
 
@@ -176,6 +227,7 @@ void ag_h5_read_table(ag_h5 *h5, hid_t parent, const char *name, ag_table *table
     hid_t set = open_dataset(h5, parent, name);
     hid_t type = row_type(table, false);
     table->n_rows = length_of(h5, set, name);
+    check_crc(h5, set, name, NULL);
     table->rows = read_elements(h5, set, name, type, table->n_rows, arena);
     ag_h5_release(type);
     ag_h5_release(set);
@@ -190,6 +242,7 @@ const char *ag_h5_read_text(ag_h5 *h5, hid_t parent, const char *name, ag_arena 
     hid_t type = string_type(H5T_VARIABLE, H5T_STR_NULLTERM);
     if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, (void *)&text) < 0 || text == NULL)
         ag_h5_fail(h5, "read", name);
+    check_crc(h5, set, name, text);
     const char *copy = text != NULL ? ag_arena_strdup(arena, text) : "";
     if (copy == NULL)
         h5->status = ag_fail(AG_ERR_SYSTEM, "%s: out of memory for %s", h5->path, name);

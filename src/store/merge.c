@@ -11,8 +11,18 @@ ag_status ag_results_run_bytes(ag_text *bytes, const char *path, const char *id)
     if (state == AG_STATE_PACKED)
         return ag_unpack_bytes(bytes, id, &places);
     AG_TRY(ag_run_path(file, places.runs, id));
+    AG_TRY(ag_seal_check(file));
     AG_TRY(ag_results_verify(file));
     return ag_read_whole(bytes, file);
+}
+
+bool ag_results_are_damaged(const char *path)
+{
+    ag_places places;
+    bool damaged = ag_places_of(&places, path) == AG_OK && !ag_is_folder(places.runs) &&
+                   ag_seal_check(path) == AG_ERR_FILE;
+    ag_error_clear();
+    return damaged;
 }
 
 static ag_status packed_facts(ag_job_facts *facts, const ag_places *places, ag_arena *arena)
@@ -53,6 +63,14 @@ ag_status ag_results_facts(ag_job_facts *facts, const char *path, ag_arena *aren
     ag_places places;
     ag_state state;
     ag_facts read;
+    *facts = (ag_job_facts){.build = "not known"};
+    if (ag_results_are_damaged(path)) {
+        AG_TRY(ag_places_of(&places, path));
+        if (ag_facts_read(&read, places.facts, arena) == AG_OK)
+            *facts = read.job;
+        ag_error_clear();
+        return AG_OK;
+    }
     AG_TRY(ag_state_find(&state, &places, path));
     if (state == AG_STATE_PACKED)
         return packed_facts(facts, &places, arena);

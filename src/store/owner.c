@@ -14,8 +14,9 @@
 
 enum { STALE_S = 300 }; /* without a heartbeat, an owner on another host is taken for dead */
 
-/* Field 22 of /proc/PID/stat, in clock ticks since boot; "" when there is no such process. The
- * name in field 2 may hold spaces and parentheses. */
+/* Field 22 of /proc/PID/stat, in clock ticks since boot; "" when there is no such process, or one
+ * that has ended and only waits for its parent to notice (field 3). The name in field 2 may hold
+ * spaces and parentheses. */
 static void start_of(long pid, char *started, size_t size)
 {
     char path[64];
@@ -26,6 +27,8 @@ static void start_of(long pid, char *started, size_t size)
     if (file == NULL)
         return;
     const char *at = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
+    if (at != NULL && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0))
+        at = NULL;
     for (int field = 2; at != NULL && field < 22; field++)
         at = strchr(at + 1, ' ');
     if (at != NULL)
@@ -94,9 +97,30 @@ static double silence_s(const char *owner, const char *just_written)
     return difftime(now.st_mtime, old.st_mtime);
 }
 
+static long restarts_of(const char *job)
+{
+    static const char mark[] = ", restart ";
+    const char *at = strstr(job, mark);
+    return at != NULL ? strtol(at + strlen(mark), NULL, 10) : 0;
+}
+
+/* Whether `other` is an earlier life of the batch job that `self` is. A batch system restarts a job
+ * when nothing of it is left, so that its owner is dead, on whatever host it was. A job's text is
+ * "NAME ID, ...", and ", restart N" at its end from the first restart on. */
+static bool is_earlier_life(const ag_owner *other, const ag_owner *self)
+{
+    size_t length = strcspn(self->job, ",");
+    if (length <= 1 || length != strcspn(other->job, ",") ||
+        strncmp(self->job, other->job, length) != 0)
+        return false;
+    return restarts_of(self->job) > restarts_of(other->job);
+}
+
 static bool is_dead(const ag_owner *other, const ag_owner *self, double silence)
 {
     char started[sizeof other->started];
+    if (is_earlier_life(other, self))
+        return true;
     if (!is_on(other, self->host))
         return silence > STALE_S;
     start_of(other->pid, started, sizeof started);
@@ -119,6 +143,12 @@ static void set_aside(const ag_owner *dead, const ag_places *places, const char 
 
 static ag_status refuse(const ag_places *places, const ag_owner *other, double silence)
 {
+    if (other->host[0] == '\0')
+        return ag_fail(AG_ERR_SYSTEM,
+                       "%s: who writes it cannot be told: %s is damaged, and was written %.0f s "
+                       "ago. It counts as left after %d s; or take over with --take-over if no "
+                       "altgrad writes there",
+                       places->results, places->owner, silence, STALE_S);
     return ag_fail(AG_ERR_SYSTEM,
                    "%s is being written by another altgrad: host %s, pid %ld, job %s, last sign of "
                    "life %.0f s ago. Wait for it, end it, or take over with --take-over if it is "
@@ -138,7 +168,7 @@ static ag_status compete(const ag_owner *self, const ag_places *places, const ch
             return ag_fail_errno("cannot take ownership by %s", places->owner);
         double silence = silence_s(places->owner, own);
         if (!read_owner(&other, places->owner))
-            snprintf(other.host, sizeof other.host, "(unreadable)");
+            other = (ag_owner){0};
         if (!take_over && !is_dead(&other, self, silence))
             return refuse(places, &other, silence);
         set_aside(&other, places, own);
@@ -197,11 +227,17 @@ void ag_owner_look(ag_watch_owner *seen, const ag_places *places)
         seen->life = seen->silence_s > STALE_S ? AG_LIFE_SILENT : AG_LIFE_ELSEWHERE;
 }
 
-bool ag_owner_is_near(const ag_places *places)
+ag_status ag_owner_adopt(bool *adopted, ag_owner *owner, const ag_places *places, const char *token)
 {
-    ag_owner owner;
-    char host[sizeof owner.host] = "";
-    if (!read_owner(&owner, places->owner) || gethostname(host, sizeof host - 1) != 0)
-        return false;
-    return is_on(&owner, host) && (owner.pid == (long)getpid() || owner.pid == (long)getppid());
+    char host[sizeof owner->host] = "";
+    bool found = read_owner(owner, places->owner);
+    *adopted = false;
+    if (token != NULL) {
+        snprintf(owner->token, sizeof owner->token, "%s", token);
+        AG_TRY(ag_owner_check(owner, places));
+        *adopted = true;
+    } else if (found && gethostname(host, sizeof host - 1) == 0) {
+        *adopted = is_on(owner, host) && owner->pid == (long)getpid();
+    }
+    return AG_OK;
 }

@@ -21,6 +21,7 @@ static const place_row s_places[] = {
     {offsetof(ag_places, runs),        "runs"                },
     {offsetof(ag_places, runs_new),    "runs.new"            },
     {offsetof(ag_places, runs_old),    "runs.old"            },
+    {offsetof(ag_places, damaged),     "damaged"             },
     {offsetof(ag_places, unfinished),  "results" AG_TEMPORARY},
 };
 

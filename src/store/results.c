@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/merge.h"
 #include "store_internal.h"
 
 /* Rows that were found, before they are brought into the grid's order. */
@@ -154,7 +155,9 @@ static ag_status read_spooled(reader *r)
     ag_text_deinit(&text);
     AG_TRY(status);
     AG_TRY(ag_list_ids(&r->files, r->places.runs, ".h5", arena));
-    AG_TRY(ag_is_file(r->places.results) ? read_index(r) : make_room(r, 0));
+    bool indexed = ag_is_file(r->places.results) && ag_seal_check(r->places.results) == AG_OK;
+    ag_error_clear(); /* a damaged index is only a copy, which the next publishing replaces */
+    AG_TRY(indexed ? read_index(r) : make_room(r, 0));
     AG_TRY(add_newer_files(r));
     return add_failures(r);
 }
@@ -205,6 +208,78 @@ static ag_status arrange(reader *r)
     r->results->n_rows = count;
     return AG_OK;
 }
+
+/* --- out of a damaged packed file */
+
+static bool is_named(const ag_check *check, const char *id)
+{
+    for (size_t i = 0; i < check->n_findings; i++) {
+        if (strcmp(check->findings[i].run, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The index may lie, but what a good run says of itself has been verified. */
+static ag_status read_good_runs(reader *r, const ag_check *check)
+{
+    ag_h5 h5;
+    ag_status status = AG_OK;
+    ag_h5_open(&h5, r->places.results, AG_RESULTS_FORMAT, NULL);
+    for (size_t i = 0; i < r->files.count && h5.status == AG_OK && status == AG_OK; i++) {
+        ag_entry entry = {0};
+        if (is_named(check, r->files.id[i]))
+            continue;
+        ag_entry_read_from(&entry, r->files.id[i], &h5, &r->results->arena);
+        if (h5.status == AG_OK)
+            status = add_found(r, &entry.summary, &entry.timing);
+    }
+    ag_status closed = ag_h5_close(&h5);
+    return status != AG_OK ? status : closed;
+}
+
+/* The grid of the file, or the one that lies beside it. */
+static ag_status read_any_grid(reader *r)
+{
+    ag_ids unused;
+    ag_text text;
+    const char *grid = "";
+    ag_arena *arena = &r->results->arena;
+    if (ag_packed_ids(&unused, &grid, &r->places, arena) == AG_OK)
+        return ag_grid_from_json(&r->results->grid, grid, strlen(grid), arena);
+    ag_error_clear();
+    ag_text_init(&text);
+    ag_status status = ag_read_whole(&text, r->places.grid);
+    if (status == AG_OK)
+        status = ag_grid_from_json(&r->results->grid, text.data, text.length, arena);
+    ag_text_deinit(&text);
+    return status;
+}
+
+static ag_status salvage(reader *r, const char *path, const ag_check *check)
+{
+    AG_TRY(ag_places_of(&r->places, path));
+    r->state = AG_STATE_PACKED;
+    r->results->packed = true;
+    AG_TRY(read_any_grid(r));
+    AG_TRY(ag_packed_ids(&r->files, NULL, &r->places, &r->results->arena));
+    AG_TRY(make_room(r, 0));
+    AG_TRY(read_good_runs(r, check));
+    return arrange(r);
+}
+
+ag_status ag_results_salvage(ag_results *results, const char *path, const ag_check *check)
+{
+    *results = (ag_results){0};
+    ag_arena_init_growing(&results->arena);
+    reader r = {.results = results};
+    ag_status status = salvage(&r, path, check);
+    if (status != AG_OK)
+        ag_results_close(results);
+    return status;
+}
+
+/* --- the results at a path */
 
 static ag_status read_all(reader *r, const char *path)
 {

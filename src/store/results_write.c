@@ -1,5 +1,5 @@
-/* Writes the results file anew beside the old one and renames it: OUT.h5 is whole at every moment.
- * Published (while runs come in) it leaves the weights in the run files; packed it holds all. */
+/* Writes the results file anew beside the old one, which publish.c then replaces by it. Published
+ * (while runs come in) it leaves the weights in the run files; packed it holds all. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,82 +212,19 @@ static ag_status look_for_room(const ag_gathered *gathered, bool with_weights)
     return ag_check_room(gathered->places.folder, gathered->places.results, needed);
 }
 
-static ag_status replace(const ag_gathered *gathered, bool with_weights)
+static ag_status write_checked(const ag_gathered *gathered, bool with_weights)
 {
-    const ag_places *places = &gathered->places;
     AG_TRY(look_for_room(gathered, with_weights));
-    ag_status status = write_results(gathered, with_weights);
-    if (status == AG_OK && with_weights)
-        status = ag_results_verify(places->unfinished);
-    if (status == AG_OK)
-        status = ag_sync_file(places->unfinished);
-    if (status == AG_OK)
-        status = ag_rename_synced(places->unfinished, places->results);
-    if (status != AG_OK)
-        unlink(places->unfinished);
-    return status;
+    AG_TRY(write_results(gathered, with_weights));
+    return with_weights ? ag_results_verify(gathered->places.unfinished) : AG_OK;
 }
 
-/* Runs `work` for the owner: this process, its parent, or nobody else for the time being. */
-static ag_status as_owner(const ag_places *places, ag_status (*work)(const ag_places *places))
-{
-    ag_owner owner;
-    bool is_near = ag_owner_is_near(places);
-    if (!is_near)
-        AG_TRY(ag_owner_take(&owner, places, "pack", false));
-    ag_status status = work(places);
-    if (!is_near)
-        ag_owner_leave(&owner, places);
-    return status;
-}
-
-static ag_status rewrite(const ag_places *places, bool with_weights)
+ag_status ag_results_write(const ag_places *places, bool with_weights)
 {
     ag_gathered gathered;
     ag_status status = ag_gather(&gathered, places);
     if (status == AG_OK)
-        status = replace(&gathered, with_weights);
+        status = write_checked(&gathered, with_weights);
     ag_gathered_deinit(&gathered);
     return status;
-}
-
-static ag_status publish(const ag_places *places)
-{
-    return rewrite(places, false);
-}
-
-/* The rename of the folder is what makes the packed file the truth. */
-static ag_status pack(const ag_places *places)
-{
-    AG_TRY(rewrite(places, true));
-    ag_remove_folder(places->runs_old);
-    AG_TRY(ag_rename_synced(places->runs, places->runs_old));
-    ag_remove_folder(places->runs_old);
-    return AG_OK;
-}
-
-static ag_status find_state(ag_places *places, ag_state *state, const char *path)
-{
-    AG_TRY(ag_places_of(places, path));
-    AG_TRY(ag_state_of(state, places));
-    if (*state == AG_STATE_NONE)
-        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file, nor %s", path,
-                       places->runs);
-    return AG_OK;
-}
-
-ag_status ag_store_publish(const char *path)
-{
-    ag_places places;
-    ag_state state = AG_STATE_NONE;
-    AG_TRY(find_state(&places, &state, path));
-    return state == AG_STATE_PACKED ? AG_OK : as_owner(&places, publish);
-}
-
-ag_status ag_store_pack(const char *path)
-{
-    ag_places places;
-    ag_state state = AG_STATE_NONE;
-    AG_TRY(find_state(&places, &state, path));
-    return state == AG_STATE_PACKED ? AG_OK : as_owner(&places, pack);
 }

@@ -205,6 +205,7 @@ static void write_run(writer *w)
     write_weights(w, "weights", keep == AG_WEIGHTS_NONE ? NULL : w->record->weights);
     write_weights(w, "weights_initial", w->record->weights_initial);
     ag_h5_write_table(&w->h5, w->run, "tensors", &w->tensors);
+    ag_put_texts_crc(&w->h5, w->run);
     ag_h5_release(w->run);
     ag_h5_release(runs);
 }
@@ -221,19 +222,10 @@ static ag_status make_tensor_rows(writer *w)
     return AG_OK;
 }
 
-static ag_status write_at(const char *path, const ag_record *record)
+static void write_file(writer *w)
 {
-    writer w = {.record = record, .run = H5I_INVALID_HID};
-    ag_arena_init_growing(&w.arena);
-    ag_status status = make_tensor_rows(&w);
-    if (status == AG_OK) {
-        ag_h5_create(&w.h5, path);
-        ag_h5_put_format(&w.h5, AG_RUN_FORMAT);
-        write_run(&w);
-        status = ag_h5_close(&w.h5);
-    }
-    ag_arena_deinit(&w.arena);
-    return status;
+    ag_h5_put_format(&w->h5, AG_RUN_FORMAT);
+    write_run(w);
 }
 
 /* --- can it be written? */
@@ -281,32 +273,6 @@ static size_t expected_bytes(const ag_record *record)
     return copies * tensors + series + (size_t)1024 * 1024;
 }
 
-static bool has_room(const char *folder, size_t bytes)
-{
-    struct statvfs fs;
-    return statvfs(folder, &fs) == 0 && access(folder, W_OK | X_OK) == 0 &&
-           (double)fs.f_bavail * (double)fs.f_frsize > (double)bytes;
-}
-
-ag_status ag_make_scratch(char *path, size_t size, size_t bytes)
-{
-    const char *elsewhere = getenv("TMPDIR");
-    if (elsewhere == NULL || elsewhere[0] == '\0')
-        elsewhere = "/tmp";
-    const char *folder = has_room("/dev/shm", bytes) ? "/dev/shm" : elsewhere;
-    if (!has_room(folder, bytes))
-        return ag_fail(AG_ERR_SYSTEM,
-                       "no room for a run file of %zu MiB in /dev/shm nor in %s; make room, or let "
-                       "TMPDIR name a larger folder",
-                       bytes >> 20, elsewhere);
-    snprintf(path, size, "%s/altgrad-XXXXXX", folder);
-    int fd = mkstemp(path);
-    if (fd < 0)
-        return ag_fail_errno("cannot make a temporary file %s", path);
-    close(fd);
-    return AG_OK;
-}
-
 static ag_status copy_all(int to, int from)
 {
     struct stat facts;
@@ -325,18 +291,23 @@ static ag_status copy_all(int to, int from)
 
 ag_status ag_run_file_write_fd(int fd, const ag_record *record)
 {
-    char path[4096];
+    writer w = {.record = record, .run = H5I_INVALID_HID};
     int from = -1;
-    AG_TRY(ag_make_scratch(path, sizeof path, expected_bytes(record)));
-    ag_status status = write_at(path, record);
-    if (status != AG_OK)
-        goto cleanup;
-    from = open(path, O_RDONLY | O_CLOEXEC);
-    status = from < 0 ? ag_fail_errno("cannot read %s back", path) : copy_all(fd, from);
-cleanup:
+    ag_arena_init_growing(&w.arena);
+    ag_status status = make_tensor_rows(&w);
+    if (status == AG_OK)
+        status = ag_scratch_create(&w.h5, &from, expected_bytes(record));
+    if (status == AG_OK) {
+        write_file(&w);
+        status = ag_h5_close(&w.h5);
+    }
+    if (status == AG_OK)
+        status = ag_seal_fd(from, "the run file in memory");
+    if (status == AG_OK)
+        status = copy_all(fd, from);
     if (from >= 0)
         close(from);
-    unlink(path);
+    ag_arena_deinit(&w.arena);
     return status;
 }
 

@@ -19,20 +19,19 @@ static ag_status read_state(char *state, size_t size, const ag_places *places)
 ag_status ag_state_of(ag_state *state, const ag_places *places)
 {
     char stored[16] = "";
-    bool has_runs = ag_is_folder(places->runs);
-    bool has_results = access(places->results, F_OK) == 0;
+    *state = AG_STATE_SPOOLED;
+    if (ag_is_folder(places->runs))
+        return AG_OK;
     *state = AG_STATE_NONE;
-    if (has_results)
-        AG_TRY(read_state(stored, sizeof stored, places));
-    if (has_runs)
-        *state = AG_STATE_SPOOLED;
-    else if (has_results && strcmp(stored, "packed") == 0)
-        *state = AG_STATE_PACKED;
-    else if (has_results)
+    if (access(places->results, F_OK) != 0)
+        return AG_OK;
+    AG_TRY(read_state(stored, sizeof stored, places));
+    if (strcmp(stored, "packed") != 0)
         return ag_fail(AG_ERR_FILE,
                        "%s: the weights of its runs lie in %s, which is missing. Put the folder "
                        "back, or move the file away to begin anew",
                        places->results, places->runs);
+    *state = AG_STATE_PACKED;
     return AG_OK;
 }
 
@@ -73,7 +72,8 @@ ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *pl
     ag_h5 h5;
     *ids = (ag_ids){0};
     ag_h5_open(&h5, places->results, AG_RESULTS_FORMAT, NULL);
-    *grid_text = ag_h5_read_text(&h5, h5.id, "experiment/grid", arena);
+    if (grid_text != NULL)
+        *grid_text = ag_h5_read_text(&h5, h5.id, "experiment/grid", arena);
     list_runs(ids, &h5, arena);
     return ag_h5_close(&h5);
 }
@@ -104,16 +104,24 @@ static void copy_run_out(ag_h5 *to, const ag_h5 *from, const char *id)
     ag_h5_release(run);
 }
 
+static void verify_source(ag_h5 *from, const char *id)
+{
+    hid_t runs = ag_h5_group(from, from->id, "runs");
+    ag_verify_run(from, runs, id);
+    ag_h5_release(runs);
+}
+
 static ag_status unpack_run(ag_h5 *from, const char *id, const char *folder)
 {
     char path[AG_PATH_SIZE];
     ag_h5 to;
     AG_TRY(ag_run_path(path, folder, id));
+    verify_source(from, id);
+    AG_TRY(from->status);
     ag_h5_create(&to, path);
     copy_run_out(&to, from, id);
     AG_TRY(ag_h5_close(&to));
-    AG_TRY(ag_results_verify(path));
-    return ag_sync_file(path);
+    return ag_seal_file(path);
 }
 
 /* Bytes of a run's datasets, and a margin for all else. */
@@ -136,29 +144,26 @@ static size_t bytes_of_run(ag_h5 *h5, const char *id)
     return bytes;
 }
 
-static ag_status copy_through(ag_text *bytes, const char *path, const ag_h5 *from, const char *id)
-{
-    ag_h5 to;
-    ag_h5_create(&to, path);
-    copy_run_out(&to, from, id);
-    AG_TRY(ag_h5_close(&to));
-    AG_TRY(ag_results_verify(path));
-    return ag_read_whole(bytes, path);
-}
-
 ag_status ag_unpack_bytes(ag_text *bytes, const char *id, const ag_places *places)
 {
-    char path[AG_PATH_SIZE];
     ag_h5 from;
+    ag_h5 to = {.id = H5I_INVALID_HID};
+    int fd = -1;
     ag_h5_open(&from, places->results, AG_RESULTS_FORMAT, NULL);
+    verify_source(&from, id);
     size_t size = bytes_of_run(&from, id);
     ag_status status = from.status;
-    if (status == AG_OK && (status = ag_make_scratch(path, sizeof path, size)) == AG_OK) {
-        status = copy_through(bytes, path, &from, id);
-        unlink(path);
+    if (status == AG_OK && (status = ag_scratch_create(&to, &fd, size)) == AG_OK) {
+        copy_run_out(&to, &from, id);
+        status = ag_h5_close(&to);
     }
     ag_status closed = ag_h5_close(&from);
-    return status != AG_OK ? status : closed;
+    if (status == AG_OK && (status = closed) == AG_OK &&
+        (status = ag_seal_fd(fd, "the run file in memory")) == AG_OK)
+        status = ag_scratch_read(bytes, fd);
+    if (fd >= 0)
+        close(fd);
+    return status;
 }
 
 static ag_status unpack_all(const ag_places *places, const ag_ids *ids)
@@ -182,8 +187,6 @@ static ag_status check_room(const ag_places *places, size_t n_runs)
                          (double)facts.st_size + RUN_BYTES * (double)n_runs);
 }
 
-/* The folder gets its final name when all runs are in it: until then the packed file is the truth.
- */
 ag_status ag_unpack(const ag_places *places)
 {
     ag_arena arena;
@@ -200,8 +203,6 @@ ag_status ag_unpack(const ag_places *places)
         status = unpack_all(places, &ids);
     if (status == AG_OK)
         status = ag_sync_folder(places->runs_new);
-    if (status == AG_OK)
-        status = ag_rename_synced(places->runs_new, places->runs);
     ag_arena_deinit(&arena);
     return status;
 }

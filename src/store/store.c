@@ -2,16 +2,13 @@
  * here, so that a full disk is an error and nothing worse. */
 #include "store/store.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "spec/run_json.h"
 #include "store/watch.h"
 #include "store_internal.h"
 
@@ -20,40 +17,12 @@ struct ag_store {
     ag_owner owner;
     ag_state state;
     bool is_owner;
-    ag_ids packed; /* the runs of a packed file; they are in the arena */
+    bool made_folder;
+    ag_store_worker *worker;
+    ag_ids packed; /* the runs of the grid, where the file is packed; they are in the arena */
     char path[AG_PATH_SIZE];
     ag_arena arena;
 };
-
-/* UTC, "2026-01-31T12:00:00Z". */
-static void write_time(char text[32])
-{
-    struct tm parts;
-    time_t now = time(NULL);
-    gmtime_r(&now, &parts);
-    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
-}
-
-static bool has_all(const ag_ids *ids, const ag_grid *grid)
-{
-    for (size_t i = 0; i < grid->n_runs; i++) {
-        if (!ag_ids_have(ids, grid->runs[i].id))
-            return false;
-    }
-    return true;
-}
-
-/* A packed file that already is what the grid asks for stays packed; any other is written back. */
-static ag_status open_packed(ag_store *store, const ag_grid *grid, const ag_text *grid_text)
-{
-    const char *stored = "";
-    AG_TRY(ag_packed_ids(&store->packed, &stored, &store->places, &store->arena));
-    if (strcmp(stored, grid_text->data) == 0 && has_all(&store->packed, grid))
-        return AG_OK;
-    AG_TRY(ag_unpack(&store->places));
-    store->state = AG_STATE_SPOOLED;
-    return AG_OK;
-}
 
 static ag_status write_facts(const ag_store *store, const ag_job_facts *job)
 {
@@ -61,7 +30,7 @@ static ag_status write_facts(const ag_store *store, const ag_job_facts *job)
     ag_facts old;
     ag_arena arena;
     ag_arena_init_growing(&arena);
-    write_time(now);
+    ag_write_time(now);
     ag_facts facts = {.created = now, .job = *job};
     if (ag_is_file(store->places.facts) &&
         ag_facts_read(&old, store->places.facts, &arena) == AG_OK)
@@ -82,54 +51,103 @@ static ag_status make_folders(const ag_store *store)
     return ag_make_folders(store->places.runs);
 }
 
-static ag_status open_owned(ag_store *store, const ag_grid *grid, const ag_job_facts *facts)
+static ag_status write_grid(const ag_store *store, const ag_grid *grid)
 {
     ag_text text;
     ag_text_init(&text);
     ag_grid_to_json(&text, grid);
-    ag_status status = text.failed ? ag_fail(AG_ERR_SYSTEM, "out of memory for the grid") : AG_OK;
-    if (status == AG_OK && store->state == AG_STATE_PACKED)
-        status = open_packed(store, grid, &text);
-    if (status == AG_OK)
-        status = make_folders(store);
-    if (status == AG_OK)
-        status = ag_write_whole(store->places.grid, text.data, text.length);
-    if (status == AG_OK)
-        status = write_facts(store, facts);
-    unlink(store->places.stop);
-    if (status == AG_OK && store->state != AG_STATE_PACKED)
-        store->state = AG_STATE_SPOOLED;
+    ag_status status = text.failed ? ag_fail(AG_ERR_SYSTEM, "out of memory for the grid")
+                                   : ag_write_whole(store->places.grid, text.data, text.length);
     ag_text_deinit(&text);
     return status;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* A file that stays packed holds every run of the grid. */
+static ag_status note_packed(ag_store *store, const ag_grid *grid)
+{
+    ag_ids *packed = &store->packed;
+    packed->id = ag_arena_alloc(&store->arena, (grid->n_runs + 1) * sizeof *packed->id);
+    if (packed->id == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", grid->n_runs);
+    packed->count = grid->n_runs;
+    for (size_t i = 0; i < grid->n_runs; i++)
+        memcpy(packed->id[i], grid->runs[i].id, sizeof packed->id[i]);
+    if (packed->count > 0)
+        qsort(packed->id, packed->count, sizeof *packed->id, by_id);
+    return AG_OK;
+}
+
+/* The grid is written first: what there is at the path is prepared for it. */
+static ag_status open_owned(ag_store *store, const ag_grid *grid, const ag_job_facts *facts)
+{
+    const ag_places *places = &store->places;
+    AG_TRY(write_grid(store, grid));
+    AG_TRY(write_facts(store, facts));
+    AG_TRY(store->worker(AG_STORE_PREPARE, places->results, store->owner.token));
+    unlink(places->stop);
+    bool packed = !ag_is_folder(places->runs) && ag_is_file(places->results);
+    store->state = packed ? AG_STATE_PACKED : AG_STATE_SPOOLED;
+    AG_TRY(make_folders(store));
+    return packed ? note_packed(store, grid) : AG_OK;
+}
+
+/* Nothing is left beside a file that was refused. */
+static void remove_folder(const ag_places *places)
+{
+    unlink(places->grid);
+    unlink(places->facts);
+    rmdir(places->folder);
 }
 
 static ag_status open_store(ag_store *store, const ag_grid *grid, const ag_job_facts *facts,
                             bool take_over)
 {
     const char *job = facts->job != NULL ? facts->job : "";
-    AG_TRY(ag_state_of(&store->state, &store->places));
+    store->made_folder = !ag_is_folder(store->places.folder);
     AG_TRY(ag_make_folders(store->places.folder));
     AG_TRY(ag_owner_take(&store->owner, &store->places, job, take_over));
     store->is_owner = true;
-    AG_TRY(ag_state_of(&store->state, &store->places)); /* the last owner may have packed it */
     return open_owned(store, grid, facts);
+}
+
+ag_status ag_store_open_with(ag_store **out, const char *path, const ag_grid *grid,
+                             const ag_job_facts *facts, const ag_store_options *options)
+{
+    ag_store *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the results");
+    store->worker = options->worker;
+    ag_arena_init_growing(&store->arena);
+    ag_status status = ag_places_of(&store->places, path);
+    if (status == AG_OK)
+        status = open_store(store, grid, facts, options->take_over);
+    if (status == AG_OK) {
+        *out = store;
+        return AG_OK;
+    }
+    bool made = store->made_folder;
+    ag_places places = store->places;
+    ag_store_close(store);
+    if (made)
+        remove_folder(&places);
+    return status;
 }
 
 ag_status ag_store_open(ag_store **out, const char *path, const ag_grid *grid,
                         const ag_job_facts *facts, bool take_over)
 {
-    ag_store *store = calloc(1, sizeof *store);
-    if (store == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory for the results");
-    ag_arena_init_growing(&store->arena);
-    ag_status status = ag_places_of(&store->places, path);
-    if (status == AG_OK)
-        status = open_store(store, grid, facts, take_over);
-    if (status == AG_OK)
-        *out = store;
-    else
-        ag_store_close(store);
-    return status;
+    const ag_store_options options = {.take_over = take_over, .worker = ag_store_work};
+    return ag_store_open_with(out, path, grid, facts, &options);
+}
+
+const char *ag_store_token(const ag_store *store)
+{
+    return store->owner.token;
 }
 
 void ag_store_close(ag_store *store)
@@ -161,21 +179,23 @@ bool ag_store_has(const ag_store *store, const char *id)
     return ag_run_path(path, store->places.runs, id) == AG_OK && ag_is_file(path);
 }
 
-static ag_status check_spooled(const ag_store *store)
+/* Where a run of a packed file is trained again, the others become run files first. */
+static ag_status make_spooled(ag_store *store)
 {
-    if (store->state != AG_STATE_SPOOLED)
-        return ag_fail(AG_ERR_BUG, "%s is packed and complete: no run can be added",
-                       store->places.results);
+    if (store->state == AG_STATE_SPOOLED)
+        return AG_OK;
+    AG_TRY(store->worker(AG_STORE_UNPACK, store->places.results, store->owner.token));
+    store->state = AG_STATE_SPOOLED;
     return AG_OK;
 }
 
 ag_status ag_store_put(ag_store *store, const char *id, const void *bytes, size_t size)
 {
     char path[AG_PATH_SIZE];
-    AG_TRY(check_spooled(store));
     AG_TRY(ag_owner_check(&store->owner, &store->places));
+    AG_TRY(make_spooled(store));
     AG_TRY(ag_run_path(path, store->places.runs, id));
-    AG_TRY(ag_write_whole(path, bytes, size));
+    AG_TRY(ag_write_mine(path, &(ag_piece){bytes, size}, &store->owner, &store->places));
     ag_failure_remove(id, store->places.failed);
     ag_store_forget_checkpoint(store, id);
     return AG_OK;
@@ -187,40 +207,9 @@ ag_status ag_store_fail(ag_store *store, const ag_failure *failure)
     return ag_failure_write(failure, store->places.failed);
 }
 
-ag_status ag_store_forget(ag_store *store, const char *id)
-{
-    char path[AG_PATH_SIZE];
-    if (store->state == AG_STATE_PACKED) {
-        AG_TRY(ag_unpack(&store->places));
-        store->state = AG_STATE_SPOOLED;
-    }
-    AG_TRY(ag_run_path(path, store->places.runs, id));
-    if (unlink(path) != 0 && errno != ENOENT)
-        return ag_fail_errno("cannot remove %s", path);
-    return ag_sync_folder(store->places.runs);
-}
-
-/* One write of a whole line in append mode, so that a kill leaves at most the last line cut. */
 ag_status ag_store_event(ag_store *store, const char *event, const char *members)
 {
-    char now[32];
-    ag_text line;
-    ag_status status = AG_OK;
-    int fd = open(store->places.events, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return ag_fail_errno("cannot open %s", store->places.events);
-    ag_text_init(&line);
-    write_time(now);
-    ag_text_printf(&line, "{\"time\": \"%s\", \"event\": ", now);
-    ag_json_string(&line, event);
-    ag_text_printf(&line, "%s%s}\n", members[0] != '\0' ? ", " : "", members);
-    if (line.failed)
-        status = ag_fail(AG_ERR_SYSTEM, "out of memory for an event");
-    else if (write(fd, line.data, line.length) != (ssize_t)line.length)
-        status = ag_fail_errno("cannot append to %s", store->places.events);
-    ag_text_deinit(&line);
-    close(fd);
-    return status;
+    return ag_event_append(&store->places, event, members);
 }
 
 ag_status ag_store_plan(ag_store *store, const ag_grid *grid, const char *const *names,

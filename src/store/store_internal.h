@@ -20,6 +20,7 @@ enum { AG_FORMAT_VERSION = 1 };
 typedef struct ag_h5 {
     hid_t id;
     const char *path; /* borrowed */
+    bool writes;
     ag_status status;
 } ag_h5;
 
@@ -62,7 +63,8 @@ typedef struct ag_array {
 void ag_h5_create(ag_h5 *h5, const char *path);
 
 /* Opens a file for reading. Fails with AG_ERR_INPUT when there is none, with AG_ERR_FILE when it is
- * no HDF5 file or its root's attribute "format" is neither `format` nor `other` (may be NULL). */
+ * no HDF5 file or its root's attribute "format" is neither `format` nor `other` (may be NULL).
+ * Where `format` is NULL any HDF5 file will do. */
 void ag_h5_open(ag_h5 *h5, const char *path, const char *format, const char *other);
 ag_status ag_h5_close(ag_h5 *h5);
 
@@ -103,10 +105,32 @@ void ag_h5_put_text(ag_h5 *h5, hid_t object, const char *name, const char *text)
 /* The attributes that say whose file this is. */
 void ag_h5_put_format(ag_h5 *h5, const char *format);
 
-/* --- fields.c: what is stored of a run, as rows. */
+/* --- guard.c: what libhdf5 has in hand, should it crash; "" once a file is written */
+void ag_guard_reads(const char *path);
+void ag_guard_writes(const char *path);
 
-/* An empty file in memory (or TMPDIR) with room for `bytes`: a full disk crashes libhdf5. */
-ag_status ag_make_scratch(char *path, size_t size, size_t bytes);
+/* --- h5_scratch.c: HDF5 in memory */
+
+/* A new file in /dev/shm, or TMPDIR where that has no room for `bytes`: a full disk crashes
+ * libhdf5. It has no name any more, so that nothing is left whoever is killed; *fd reads it once
+ * `h5` is closed. */
+ag_status ag_scratch_create(ag_h5 *h5, int *fd, size_t bytes);
+
+/* Appends what the file holds. */
+ag_status ag_scratch_read(ag_text *bytes, int fd);
+
+/* --- seal.c: the last line of a run file or results file, behind what HDF5 reads, holds the size
+ * and the crc32 of all before it: no bit can change unnoticed. */
+ag_status ag_seal_fd(int fd, const char *path);
+ag_status ag_seal_file(const char *path);
+
+/* AG_ERR_FILE, with the path and what is wrong, where the file is not as it was sealed. */
+ag_status ag_seal_check(const char *path);
+
+/* Whether the file ends in a seal, right or not. */
+bool ag_seal_is_there(const char *path);
+
+/* --- fields.c: what is stored of a run, as rows. */
 
 /* The attributes of /runs/<id>, which are also columns of /index. */
 typedef struct ag_run_summary {
@@ -222,6 +246,7 @@ typedef struct ag_places {
     char runs[AG_PATH_SIZE];       /* there = spooled: its files are the truth */
     char runs_new[AG_PATH_SIZE];   /* of a packed file that is being extended */
     char runs_old[AG_PATH_SIZE];   /* of a file that was packed */
+    char damaged[AG_PATH_SIZE];    /* what was found so, to be looked at by somebody */
     char unfinished[AG_PATH_SIZE]; /* the results file that is being written */
 } ag_places;
 
@@ -245,9 +270,15 @@ void ag_owner_leave(const ag_owner *owner, const ag_places *places);
 /* Whether the folder is still ours; AG_ERR_SYSTEM says who took it. */
 ag_status ag_owner_check(const ag_owner *owner, const ag_places *places);
 
-/* Whether this process or its parent owns the folder: a child that publishes works for its parent.
+/* Works for the owner with that token, or where `token` is NULL for this process if it is the
+ * owner; *adopted is false where it is not. AG_ERR_SYSTEM where the token is no longer the owner's.
  */
-bool ag_owner_is_near(const ag_places *places);
+ag_status ag_owner_adopt(bool *adopted, ag_owner *owner, const ag_places *places,
+                         const char *token);
+
+/* Writes a file whole, and gives it its name if the folder is still ours then. */
+ag_status ag_write_mine(const char *path, const ag_piece *piece, const ag_owner *owner,
+                        const ag_places *places);
 
 /* How the owner looks from outside. */
 void ag_owner_look(ag_watch_owner *seen, const ag_places *places);
@@ -302,7 +333,9 @@ typedef struct ag_gathered {
     ag_arena arena;
 } ag_gathered;
 
-/* Summary, timing and evaluation steps of a run file; the label is not set. */
+/* Summary, timing and evaluation steps of a run of an open file, or of a run file; the label is not
+ * set. */
+void ag_entry_read_from(ag_entry *entry, const char *id, ag_h5 *h5, ag_arena *arena);
 ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena);
 
 ag_status ag_gather(ag_gathered *gathered, const ag_places *places);
@@ -322,16 +355,44 @@ ag_status ag_state_of(ag_state *state, const ag_places *places);
 /* Both for a path where something must be. */
 ag_status ag_state_find(ag_state *state, ag_places *places, const char *path);
 
-/* The ids in a results file that have results, and the text of its grid. Sorted, in the arena. */
+/* The ids in a results file that have results, and the text of its grid (unless NULL). Sorted, in
+ * the arena. */
 ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *places,
                         ag_arena *arena);
 
-/* Writes the runs of a packed file back as run files; or appends the bytes of one. */
+/* Writes the runs of a packed file as run files into runs_new; or appends the bytes of one run. */
 ag_status ag_unpack(const ag_places *places);
 ag_status ag_unpack_bytes(ag_text *bytes, const char *id, const ag_places *places);
 
-/* --- verify.c: compares every dataset of every run with its checksum. */
+/* --- verify.c: compares every dataset of a run with its checksum, and its configuration with its
+ * id; the second does so for each run of a file. */
+void ag_verify_run(ag_h5 *h5, hid_t runs, const char *id);
 ag_status ag_results_verify(const char *path);
+
+/* The crc32 of the run's texts, which no checksum of HDF5 covers, as an attribute. */
+void ag_put_texts_crc(ag_h5 *h5, hid_t run);
+
+/* --- results_write.c: a results file at places->unfinished, checked if it holds the weights */
+ag_status ag_results_write(const ag_places *places, bool with_weights);
+
+/* --- damage.c: what must not stay where it is */
+
+/* Moves a file to places->damaged under a name of its own, and says so on standard error. */
+ag_status ag_set_aside(const ag_places *places, const char *path, const char *reason);
+
+/* Looks at every run file, sets aside the damaged ones, and counts them. */
+ag_status ag_set_runs_aside(size_t *count, const ag_places *places);
+
+/* Removes what a killed altgrad left unfinished. For the owner. */
+void ag_remove_leftovers(const ag_places *places);
+
+/* --- events.c */
+
+/* Appends to events.jsonl; see ag_store_event. */
+ag_status ag_event_append(const ag_places *places, const char *event, const char *members);
+
+/* UTC, "2026-01-31T12:00:00Z". */
+void ag_write_time(char text[32]);
 
 /* --- what a results file holds beside /runs */
 void ag_write_tables(ag_h5 *h5, const ag_gathered *gathered);      /* results_tables.c */

@@ -82,11 +82,24 @@ static void *run_bytes(fixture *f, size_t index, size_t *size)
     return read_bytes(f, path, size);
 }
 
+static const char *run_file(fixture *f, size_t index)
+{
+    return ag_arena_printf(&f->arena, "%s.d/runs/%s.h5", f->path, f->runs[index].id);
+}
+
 static void put(fixture *f, size_t index)
 {
     size_t size;
     void *bytes = run_bytes(f, index, &size);
     assert_ok(ag_store_put(f->store, f->runs[index].id, bytes, size));
+}
+
+static ag_status read_weights(fixture *f, const char *path, size_t index)
+{
+    ag_record record;
+    made_up_record(&record, &f->runs[index], &f->arena);
+    float *weights = ag_arena_floats(&f->arena, record.tensors.total);
+    return ag_weights_read(weights, &record.tensors, path, f->runs[index].id);
 }
 
 /* The weights of the run come back from the results file, whatever its state. */
@@ -158,7 +171,7 @@ static void a_run_that_came_after_the_last_publish_counts(void **state)
     assert_row(&results, f, 0, AG_RUN_DONE);
     assert_row(&results, f, 1, AG_RUN_DONE);
     ag_results_close(&results);
-    assert_ok(ag_store_forget(f->store, f->runs[0].id));
+    assert_int_equal(unlink(run_file(f, 0)), 0);
     assert_ok(ag_results_open(&results, f->path));
     assert_row(&results, f, 0, AG_RUN_PENDING);
     ag_results_close(&results);
@@ -337,7 +350,16 @@ static void a_foreign_file_is_refused_and_untouched(void **state)
     assert_text(f->path, "not ours");
 }
 
-static void a_damaged_run_file_is_named_and_not_published(void **state)
+/* A damaged run file is kept elsewhere, and the run is pending. */
+static void assert_set_aside(fixture *f, size_t index)
+{
+    assert_int_equal(
+        access(ag_arena_printf(&f->arena, "%s.d/damaged/%s.h5", f->path, f->runs[index].id), F_OK),
+        0);
+    assert_false(ag_store_has(f->store, f->runs[index].id));
+}
+
+static void a_damaged_run_file_is_set_aside_and_pending(void **state)
 {
     fixture *f = *state;
     char file[160];
@@ -347,8 +369,13 @@ static void a_damaged_run_file_is_named_and_not_published(void **state)
     put(f, 1);
     snprintf(file, sizeof file, "%s.d/runs/%s.h5", f->path, f->runs[1].id);
     assert_int_equal(truncate(file, 5000), 0);
-    assert_fails(AG_ERR_FILE, f->runs[1].id, ag_store_pack(f->path));
+    assert_fails(AG_ERR_FILE, "1 of its runs were damaged and are pending again",
+                 ag_store_pack(f->path));
+    assert_set_aside(f, 1);
     assert_weights(f, 0);
+    put(f, 1);
+    assert_ok(ag_store_pack(f->path));
+    assert_weights(f, 1);
 }
 
 /* One flipped bit of a weight leaves good HDF5: only the checksum tells. */
@@ -370,8 +397,9 @@ static void a_flipped_bit_is_not_packed(void **state)
     assert_int_equal(pwrite(fd, place, 1, place - bytes), 1);
     close(fd);
     assert_fails(AG_ERR_FILE, "weights/transformer.wte.weight does not match its crc32",
-                 ag_store_pack(f->path));
-    assert_int_equal(access(file, F_OK), 0);
+                 read_weights(f, file, 0));
+    assert_fails(AG_ERR_FILE, "is not packed", ag_store_pack(f->path));
+    assert_set_aside(f, 0);
 }
 
 static void a_file_without_its_run_files_is_refused(void **state)
@@ -420,7 +448,7 @@ int main(void)
         CASE(the_owner_of_a_dead_process_is_replaced),
         CASE(a_failed_write_leaves_what_was_there),
         CASE(a_foreign_file_is_refused_and_untouched),
-        CASE(a_damaged_run_file_is_named_and_not_published),
+        CASE(a_damaged_run_file_is_set_aside_and_pending),
         CASE(a_flipped_bit_is_not_packed),
         CASE(a_file_without_its_run_files_is_refused),
         CASE(completed_ids_need_no_experiment),

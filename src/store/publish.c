@@ -1,0 +1,277 @@
+/* The work on results that needs libhdf5. It is done in children that libhdf5 may crash; this
+ * process only looks at plain files, and renames when it still may. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/guard.h"
+#include "store_internal.h"
+
+typedef struct work {
+    ag_places places;
+    ag_owner owner;
+    bool with_weights; /* of the file to be written */
+    bool unpack;       /* a packed file, whatever it holds */
+} work;
+
+/* --- what lies there */
+
+/* Whether this is, or was, a file of HDF5 or of altgrad: only such a one is moved. */
+static bool may_be_ours(const char *path)
+{
+    static const char signature[] = "\x89HDF\r\n\x1a\n";
+    char start[sizeof signature] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    ssize_t got = read(fd, start, sizeof signature - 1);
+    close(fd);
+    return got == 0 || memcmp(start, signature, sizeof signature - 1) == 0 ||
+           ag_seal_is_there(path);
+}
+
+static ag_status open_ours(void *context)
+{
+    const work *w = context;
+    ag_h5 h5;
+    ag_h5_open(&h5, w->places.results, AG_RESULTS_FORMAT, NULL);
+    return ag_h5_close(&h5);
+}
+
+static ag_status open_any(void *context)
+{
+    const work *w = context;
+    ag_h5 h5;
+    ag_h5_open(&h5, w->places.results, NULL, NULL);
+    return ag_h5_close(&h5);
+}
+
+/* Between its run files OUT.h5 is only a copy: a damaged one is set aside and written anew. One of
+ * another program is left alone, and said. */
+static ag_status check_published(work *w)
+{
+    const char *path = w->places.results;
+    char reason[2048];
+    if (access(path, F_OK) != 0)
+        return AG_OK;
+    ag_status status = ag_seal_check(path);
+    if (status != AG_OK && status != AG_ERR_FILE)
+        return status;
+    bool sealed = status == AG_OK;
+    snprintf(reason, sizeof reason, "%s", ag_error_message());
+    ag_error_clear();
+    bool is_hdf5 = ag_guard(open_any, w) == AG_OK;
+    ag_error_clear();
+    status = ag_guard(open_ours, w);
+    if (status == AG_OK && sealed)
+        return AG_OK;
+    if (status != AG_OK && (is_hdf5 || sealed || !may_be_ours(path)))
+        return status;
+    ag_error_clear();
+    return ag_set_aside(&w->places, path, reason);
+}
+
+/* --- writing OUT.h5 anew */
+
+static ag_status write_results(void *context)
+{
+    const work *w = context;
+    return ag_results_write(&w->places, w->with_weights);
+}
+
+static ag_status write_and_rename(work *w)
+{
+    const ag_places *places = &w->places;
+    AG_TRY(check_published(w));
+    ag_status status = ag_guard(write_results, w);
+    if (status == AG_OK)
+        status = ag_seal_file(places->unfinished);
+    if (status == AG_OK)
+        status = ag_owner_check(&w->owner, places);
+    if (status == AG_OK)
+        status = ag_rename_synced(places->unfinished, places->results);
+    if (status != AG_OK)
+        unlink(places->unfinished);
+    return status;
+}
+
+/* Run files are not read whole each time, so a damaged one is looked for when publishing failed. */
+static ag_status publish(work *w)
+{
+    char message[2048];
+    size_t damaged = 0;
+    w->with_weights = false;
+    ag_status status = write_and_rename(w);
+    if (status == AG_OK)
+        return AG_OK;
+    snprintf(message, sizeof message, "%s", ag_error_message());
+    ag_error_clear();
+    AG_TRY(ag_set_runs_aside(&damaged, &w->places));
+    return damaged > 0 ? write_and_rename(w) : ag_fail(status, "%s", message);
+}
+
+/* The rename of the folder is what makes the packed file the truth. */
+static ag_status pack(work *w)
+{
+    const ag_places *places = &w->places;
+    size_t damaged = 0;
+    AG_TRY(ag_set_runs_aside(&damaged, places));
+    if (damaged > 0) {
+        AG_TRY(publish(w));
+        return ag_fail(AG_ERR_FILE,
+                       "%s is not packed: %zu of its runs were damaged and are pending again. "
+                       "'altgrad run' on the experiment trains them; a second 'altgrad pack' packs "
+                       "the others",
+                       places->results, damaged);
+    }
+    w->with_weights = true;
+    AG_TRY(write_and_rename(w));
+    ag_remove_folder(places->runs_old);
+    AG_TRY(ag_owner_check(&w->owner, places));
+    AG_TRY(ag_rename_synced(places->runs, places->runs_old));
+    ag_remove_folder(places->runs_old);
+    return AG_OK;
+}
+
+/* --- the start */
+
+static ag_status check_spooled(work *w)
+{
+    size_t damaged;
+    AG_TRY(check_published(w));
+    return ag_set_runs_aside(&damaged, &w->places);
+}
+
+/* Whether a packed file already is what grid.json asks for. */
+static ag_status is_what_is_asked(bool *same, const ag_places *places, ag_arena *arena)
+{
+    ag_ids packed;
+    ag_grid grid;
+    ag_text asked;
+    const char *stored = "";
+    ag_text_init(&asked);
+    ag_status status = ag_packed_ids(&packed, &stored, places, arena);
+    if (status == AG_OK)
+        status = ag_read_whole(&asked, places->grid);
+    if (status == AG_OK)
+        status = ag_grid_from_json(&grid, asked.data, asked.length, arena);
+    *same = status == AG_OK && strcmp(asked.data, stored) == 0;
+    for (size_t i = 0; *same && i < grid.n_runs; i++)
+        *same = ag_ids_have(&packed, grid.runs[i].id);
+    ag_text_deinit(&asked);
+    return status;
+}
+
+static ag_status unpack_if_asked(void *context)
+{
+    const work *w = context;
+    bool same = false;
+    ag_arena arena;
+    ag_state state;
+    AG_TRY(ag_state_of(&state, &w->places));
+    ag_arena_init_growing(&arena);
+    ag_status status = is_what_is_asked(&same, &w->places, &arena);
+    ag_arena_deinit(&arena);
+    if (status == AG_OK && (!same || w->unpack))
+        status = ag_unpack(&w->places);
+    return status;
+}
+
+static ag_status with_hint(const ag_places *places, ag_status status)
+{
+    char message[1536];
+    if (status != AG_ERR_FILE || !may_be_ours(places->results))
+        return status;
+    snprintf(message, sizeof message, "%s", ag_error_message());
+    ag_error_clear();
+    return ag_fail(
+        status,
+        "%s\n  'altgrad check %s' tells which of its runs are good, 'altgrad merge NEW.h5 "
+        "%s' takes them",
+        message, places->results, places->results);
+}
+
+/* The folder gets its final name when all runs are in it: until then the packed file is the truth.
+ */
+static ag_status check_packed(work *w)
+{
+    const ag_places *places = &w->places;
+    if (access(places->results, F_OK) != 0)
+        return AG_OK;
+    ag_status status = ag_guard(unpack_if_asked, w);
+    if (status == AG_OK && ag_is_folder(places->runs_new)) {
+        AG_TRY(ag_owner_check(&w->owner, places));
+        return ag_rename_synced(places->runs_new, places->runs);
+    }
+    ag_remove_folder(places->runs_new);
+    return with_hint(places, status);
+}
+
+static ag_status prepare(work *w)
+{
+    ag_remove_leftovers(&w->places);
+    return ag_is_folder(w->places.runs) ? check_spooled(w) : check_packed(w);
+}
+
+/* --- for whom */
+
+static ag_status find_state(void *context)
+{
+    const work *w = context;
+    ag_state state;
+    return ag_state_of(&state, &w->places);
+}
+
+static ag_status do_task(work *w, ag_store_task task)
+{
+    int length = snprintf(w->places.unfinished, AG_PATH_SIZE, "%s/results.%.8s" AG_TEMPORARY,
+                          w->places.folder, w->owner.token);
+    if (length >= AG_PATH_SIZE)
+        return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", w->places.folder);
+    w->unpack = task == AG_STORE_UNPACK;
+    if (task == AG_STORE_PACK)
+        return pack(w);
+    return task == AG_STORE_PUBLISH ? publish(w) : prepare(w);
+}
+
+static ag_status start_work(work *w, ag_store_task task, const char *path, const char *token)
+{
+    bool adopted;
+    const ag_places *places = &w->places;
+    AG_TRY(ag_places_of(&w->places, path));
+    if ((task == AG_STORE_PUBLISH || task == AG_STORE_PACK) && !ag_is_folder(places->runs)) {
+        if (access(places->results, F_OK) == 0) /* packed already, or not fit for it */
+            return ag_guard(find_state, w);
+        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file, nor %s", path,
+                       places->runs);
+    }
+    AG_TRY(ag_owner_adopt(&adopted, &w->owner, places, token));
+    if (!adopted)
+        AG_TRY(ag_owner_take(&w->owner, places, "pack", false));
+    ag_status status = do_task(w, task);
+    if (!adopted)
+        ag_owner_leave(&w->owner, places);
+    return status;
+}
+
+ag_status ag_store_work(ag_store_task task, const char *path, const char *token)
+{
+    work *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    ag_status status = start_work(w, task, path, token);
+    free(w);
+    return status;
+}
+
+ag_status ag_store_publish(const char *path)
+{
+    return ag_store_work(AG_STORE_PUBLISH, path, NULL);
+}
+
+ag_status ag_store_pack(const char *path)
+{
+    return ag_store_work(AG_STORE_PACK, path, NULL);
+}

@@ -1,0 +1,128 @@
+/* The checksums inside of a run file cover its arrays, those of HDF5 its headers; texts and gaps
+ * have none. The seal covers every byte. HDF5 does not look behind its own end of the file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "store_internal.h"
+
+enum { SEAL_BYTES = 64, PART_BYTES = 1 << 18 };
+
+static const char s_title[] = "altgrad-seal 1 ";
+
+/* "altgrad-seal 1 bytes=... crc32=..." of SEAL_BYTES, a newline among them. */
+static void print_seal(char seal[SEAL_BYTES + 1], uint64_t size, uint32_t crc)
+{
+    char text[SEAL_BYTES];
+    snprintf(text, sizeof text, "%sbytes=%020" PRIu64 " crc32=%08" PRIx32, s_title, size, crc);
+    snprintf(seal, SEAL_BYTES + 1, "%-*s\n", SEAL_BYTES - 1, text);
+}
+
+static ag_status crc_of(uint32_t *crc, int fd, uint64_t size, const char *path)
+{
+    unsigned char *part = malloc(PART_BYTES);
+    uLong sum = crc32(0, NULL, 0);
+    uint64_t done = 0;
+    ssize_t got = 1;
+    if (part == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    while (done < size && got > 0) {
+        uint64_t left = size - done;
+        got = pread(fd, part, left < PART_BYTES ? (size_t)left : PART_BYTES, (off_t)done);
+        if (got < 0 && errno == EINTR) {
+            got = 1;
+            continue;
+        }
+        sum = crc32(sum, part, got > 0 ? (uInt)got : 0);
+        done += got > 0 ? (uint64_t)got : 0;
+    }
+    free(part);
+    *crc = (uint32_t)sum;
+    return done == size ? AG_OK : ag_fail_errno("cannot read %s", path);
+}
+
+ag_status ag_seal_fd(int fd, const char *path)
+{
+    char seal[SEAL_BYTES + 1];
+    struct stat facts;
+    uint32_t crc = 0;
+    if (fstat(fd, &facts) != 0)
+        return ag_fail_errno("cannot read %s", path);
+    AG_TRY(crc_of(&crc, fd, (uint64_t)facts.st_size, path));
+    print_seal(seal, (uint64_t)facts.st_size, crc);
+    if (pwrite(fd, seal, SEAL_BYTES, facts.st_size) != SEAL_BYTES)
+        return ag_fail_errno("cannot write %s", path);
+    return AG_OK;
+}
+
+ag_status ag_seal_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return ag_fail_errno("cannot open %s", path);
+    ag_status status = ag_seal_fd(fd, path);
+    if (status == AG_OK && fsync(fd) != 0)
+        status = ag_fail_errno("cannot write %s", path);
+    close(fd);
+    return status;
+}
+
+/* The last bytes of a file; false where it has fewer, or they are no seal. */
+static bool read_seal(char seal[SEAL_BYTES], uint64_t *size, int fd)
+{
+    struct stat facts;
+    if (fstat(fd, &facts) != 0 || facts.st_size < SEAL_BYTES ||
+        pread(fd, seal, SEAL_BYTES, facts.st_size - SEAL_BYTES) != SEAL_BYTES)
+        return false;
+    *size = (uint64_t)facts.st_size - SEAL_BYTES;
+    return strncmp(seal, s_title, strlen(s_title)) == 0;
+}
+
+static ag_status check(int fd, const char *path)
+{
+    char seal[SEAL_BYTES];
+    char expected[SEAL_BYTES + 1];
+    uint64_t size;
+    uint32_t crc = 0;
+    if (!read_seal(seal, &size, fd))
+        return ag_fail(AG_ERR_FILE,
+                       "%s: damaged or changed: it lacks the checksum that it ends in when it is "
+                       "written",
+                       path);
+    AG_TRY(crc_of(&crc, fd, size, path));
+    print_seal(expected, size, crc);
+    if (memcmp(seal, expected, SEAL_BYTES) != 0)
+        return ag_fail(AG_ERR_FILE,
+                       "%s: damaged or changed: it does not match the checksum of when it was "
+                       "written",
+                       path);
+    return AG_OK;
+}
+
+ag_status ag_seal_check(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return ag_fail_errno("cannot read %s", path);
+    ag_status status = check(fd, path);
+    close(fd);
+    return status;
+}
+
+bool ag_seal_is_there(const char *path)
+{
+    char seal[SEAL_BYTES];
+    uint64_t size;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    bool found = read_seal(seal, &size, fd);
+    close(fd);
+    return found;
+}
