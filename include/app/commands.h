@@ -16,6 +16,8 @@ enum {
     AG_EXIT_INTERRUPTED = 130
 };
 
+int ag_cmd_check(int argc, char **argv);
+int ag_cmd_digest(int argc, char **argv);
 int ag_cmd_formats(int argc, char **argv);
 int ag_cmd_merge(int argc, char **argv);
 int ag_cmd_pack(int argc, char **argv);
@@ -27,6 +29,9 @@ int ag_cmd_run(int argc, char **argv);
 int ag_cmd_status(int argc, char **argv);
 int ag_cmd_stop(int argc, char **argv);
 int ag_cmd_summary(int argc, char **argv);
+
+/* The variable by which `run` tells a child of the same program whom to die with: its own pid. */
+#define AG_PARENT_VARIABLE "ALTGRAD_PARENT"
 
 /* Where the results of a grid lie: what -o said, else output.file, else the experiment's name and
  * ".h5". NULL when memory runs out. */

@@ -21,7 +21,8 @@ static void print_help(void)
         "which may exist and hold a part already. The parts stay as they are. OUT then holds what\n"
         "a run of the whole experiment would have left. Parts of different experiments are\n"
         "refused; a run that two parts hold with different weights is reported as broken\n"
-        "determinism (exit code 1), and nothing is written.\n\n"
+        "determinism (exit code 1), and nothing is written. Damaged runs are left out, and named:\n"
+        "of one damaged packed file, this takes what is good.\n\n"
         "Exit codes: 0 joined, 1 broken determinism, 2 bad input, 3 environment.\n\n"
         "example: altgrad merge results/q.h5 results/q-shard*.h5\n",
         stdout);
@@ -35,6 +36,7 @@ typedef struct merger {
     size_t n_open;       /* of them */
     const ag_grid *grid; /* of the first part */
     size_t copied;
+    size_t left; /* damaged */
     size_t broken;
 } merger;
 
@@ -108,10 +110,36 @@ static void compare_with_earlier(merger *m, size_t part, const ag_result_row *ro
     }
 }
 
+/* Of a damaged file the good runs, and the others by name. */
+static ag_status salvage(merger *m, ag_results *part, const char *path)
+{
+    ag_check check;
+    ag_status status = ag_check_results(&check, path);
+    for (size_t i = 0; status == AG_OK && i < check.n_findings; i++) {
+        bool is_run = check.findings[i].run[0] != '\0';
+        m->left += is_run;
+        if (is_run)
+            ag_log(AG_LOG_WARNING, "run %s is left out: %s", check.findings[i].run,
+                   check.findings[i].text);
+    }
+    if (status == AG_OK)
+        status = ag_results_salvage(part, path, &check);
+    ag_check_deinit(&check);
+    return status;
+}
+
+static ag_status open_part(merger *m, size_t part)
+{
+    const char *path = m->paths[part];
+    if (ag_results_are_damaged(path))
+        return salvage(m, &m->parts[part], path);
+    return ag_results_open(&m->parts[part], path);
+}
+
 static ag_status check_all(merger *m)
 {
     for (; m->n_open < m->n_parts; m->n_open++)
-        AG_TRY(ag_results_open(&m->parts[m->n_open], m->paths[m->n_open]));
+        AG_TRY(open_part(m, m->n_open));
     m->grid = &m->parts[0].grid;
     for (size_t part = 1; part < m->n_parts; part++) {
         AG_TRY(check_part(m, part));
@@ -125,25 +153,38 @@ static ag_status check_all(merger *m)
 
 /* --- joining */
 
-static ag_status copy_run(merger *m, ag_store *store, size_t part, const ag_result_row *row)
+static ag_status put_run(merger *m, ag_store *store, size_t part, const ag_result_row *row,
+                         const ag_text *bytes)
 {
-    ag_text bytes;
     ag_text event;
-    ag_text_init(&bytes);
     ag_text_init(&event);
-    ag_status status = ag_results_run_bytes(&bytes, m->paths[part], row->id);
-    if (status == AG_OK && bytes.failed)
-        status = ag_fail(AG_ERR_SYSTEM, "out of memory for run %s", row->id);
-    if (status == AG_OK)
-        status = ag_store_put(store, row->id, bytes.data, bytes.length);
+    ag_status status = bytes->failed ? ag_fail(AG_ERR_SYSTEM, "out of memory for run %s", row->id)
+                                     : ag_store_put(store, row->id, bytes->data, bytes->length);
     ag_text_printf(&event, "\"run\": \"%s\", \"part\": ", row->id);
     ag_json_string(&event, m->paths[part]);
     if (status == AG_OK)
         status =
             ag_store_event(store, row->status == AG_RUN_DIVERGED ? "diverged" : "done", event.data);
     ag_text_deinit(&event);
-    ag_text_deinit(&bytes);
     m->copied += status == AG_OK;
+    return status;
+}
+
+/* One that is damaged stays where it is. */
+static ag_status copy_run(merger *m, ag_store *store, size_t part, const ag_result_row *row)
+{
+    ag_text bytes;
+    ag_text_init(&bytes);
+    ag_status status = ag_results_run_bytes(&bytes, m->paths[part], row->id);
+    if (status == AG_OK) {
+        status = put_run(m, store, part, row, &bytes);
+    } else if (status == AG_ERR_FILE) {
+        ag_log(AG_LOG_WARNING, "run %s is left out: %s", row->id, ag_error_message());
+        ag_error_clear();
+        m->left++;
+        status = AG_OK;
+    }
+    ag_text_deinit(&bytes);
     return status;
 }
 
@@ -169,13 +210,13 @@ static ag_status copy_all(merger *m, ag_store *store)
 }
 
 /* Failed runs do not count, as at the end of a run. */
-static size_t count_pending(const merger *m)
+static size_t count_pending(const merger *m, const ag_store *store)
 {
     size_t pending = 0;
     for (size_t r = 0; r < m->grid->n_runs; r++) {
-        bool ended = false;
+        bool ended = ag_store_has(store, m->grid->runs[r].id);
         for (size_t part = 0; part < m->n_parts; part++)
-            ended = ended || m->parts[part].rows[r].status != AG_RUN_PENDING;
+            ended = ended || m->parts[part].rows[r].status == AG_RUN_FAILED;
         pending += !ended;
     }
     return pending;
@@ -192,6 +233,15 @@ static ag_status note_plan(const merger *m, ag_store *store)
     return status;
 }
 
+static void print_end(const merger *m, size_t pending)
+{
+    printf("%s: %zu runs joined from %zu files; %zu of %zu are pending", m->out, m->copied,
+           m->n_parts, pending, m->grid->n_runs);
+    if (m->left > 0)
+        printf("; %zu were damaged and are left out", m->left);
+    putchar('\n');
+}
+
 static ag_status join(merger *m)
 {
     ag_arena arena;
@@ -204,11 +254,10 @@ static ag_status join(merger *m)
         (status = ag_store_open(&store, m->out, m->grid, &facts, false)) != AG_OK ||
         (status = note_plan(m, store)) != AG_OK || (status = copy_all(m, store)) != AG_OK)
         goto cleanup;
-    size_t pending = count_pending(m);
+    size_t pending = count_pending(m, store);
     status = pending > 0 ? ag_store_publish(m->out) : ag_store_pack(m->out);
     if (status == AG_OK)
-        printf("%s: %zu runs joined from %zu files; %zu of %zu are pending\n", m->out, m->copied,
-               m->n_parts, pending, m->grid->n_runs);
+        print_end(m, pending);
 cleanup:
     ag_store_close(store);
     ag_arena_deinit(&arena);

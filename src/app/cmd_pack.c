@@ -17,14 +17,20 @@ static void print_help(void)
           stdout);
 }
 
+/* The options that only `altgrad run` gives, for the results that it owns: --prepare, --unpack and
+ * --token. */
 int ag_cmd_pack(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"spooled", no_argument, NULL, 's'},
-        {"help",    no_argument, NULL, 'h'},
-        {NULL,      0,           NULL, 0  }
+        {"prepare", no_argument,       NULL, AG_STORE_PREPARE},
+        {"unpack",  no_argument,       NULL, AG_STORE_UNPACK },
+        {"spooled", no_argument,       NULL, AG_STORE_PUBLISH},
+        {"token",   required_argument, NULL, 't'             },
+        {"help",    no_argument,       NULL, 'h'             },
+        {NULL,      0,                 NULL, 0               }
     };
-    bool spooled = false;
+    ag_store_task task = AG_STORE_PACK;
+    const char *token = NULL;
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (option == 'h') {
@@ -33,9 +39,12 @@ int ag_cmd_pack(int argc, char **argv)
         }
         if (option == '?')
             return ag_app_usage("pack", "'%s' is no option", argv[optind - 1]);
-        spooled = true;
+        if (option == 't')
+            token = optarg;
+        else
+            task = (ag_store_task)option;
     }
     if (optind + 1 != argc)
         return ag_app_usage("pack", "which results file? One, such as results/quickstart.h5");
-    return ag_app_exit(spooled ? ag_store_publish(argv[optind]) : ag_store_pack(argv[optind]));
+    return ag_app_exit(ag_store_work(task, argv[optind], token));
 }

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "dist/post.h"
 #include "run_internal.h"
-#include "summary.h"
 
 static const char s_help[] =
     "usage: altgrad run FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--again SEL]...\n"
@@ -149,7 +148,7 @@ static ag_status coordinate(int *code, const ag_run_options *options, ag_post *p
     status = do_session(&session, ag_post_ranks(post));
     *code = exit_code(&session, status);
     ag_error_clear();
-    if (status == AG_OK && (status = ag_summary_show(session.out, NULL, false)) != AG_OK)
+    if (status == AG_OK && (status = ag_run_show_summary(session.out)) != AG_OK)
         *code = ag_app_exit(status);
     ag_error_clear();
     status = ag_coordinator_stop(session.coordinator);

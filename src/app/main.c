@@ -1,30 +1,39 @@
 /* altgrad: a table of subcommands. */
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/commands.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "proc/child.h"
+#include "store/guard.h"
 
 typedef struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *help;
+    bool is_guarded;  /* done in a child, since it opens HDF5 files and those may be damaged */
+    const char *help; /* NULL: not for people */
 } command;
 
 static const command s_commands[] = {
-    {"plan",      ag_cmd_plan,      "the grid of an experiment file: runs, models, cost"        },
-    {"run",       ag_cmd_run,       "train what is missing; mpirun -n N for N at a time"        },
-    {"status",    ag_cmd_status,    "where an experiment stands, beside it or afterwards"       },
-    {"stop",      ag_cmd_stop,      "ask a running experiment to stop; run goes on from there"  },
-    {"summary",   ag_cmd_summary,   "format by layer config: means, differences to the baseline"},
-    {"reproduce", ag_cmd_reproduce, "train completed runs again and compare them bit for bit"   },
-    {"pack",      ag_cmd_pack,      "one self-contained results file out of the run files"      },
-    {"merge",     ag_cmd_merge,     "join the shards of an experiment into one results file"    },
-    {"params",    ag_cmd_params,    "every key of the experiment file, with default and range"  },
-    {"formats",   ag_cmd_formats,   "number formats: range, precision, the value of every code" },
-    {"quantize",  ag_cmd_quantize,  "a filter: float32 in, rounded to a format, float32 out"    },
-    {"help",      NULL,             "this list"                                                 },
+    {"plan",      ag_cmd_plan,      true,  "the grid of an experiment file: runs, models, cost"        },
+    {"run",       ag_cmd_run,       false, "train what is missing; mpirun -n N for N at a time"        },
+    {"status",    ag_cmd_status,    true,  "where an experiment stands, beside it or afterwards"       },
+    {"stop",      ag_cmd_stop,      false, "ask a running experiment to stop; run goes on from there"  },
+    {"summary",   ag_cmd_summary,   true,  "format by layer config: means, differences to the baseline"},
+    {"reproduce", ag_cmd_reproduce, true,
+     "train completed runs again and compare them bit for bit"                                         },
+    {"check",     ag_cmd_check,     true,  "is anything of an experiment's results damaged or missing?"},
+    {"pack",      ag_cmd_pack,      false, "one self-contained results file out of the run files"      },
+    {"merge",     ag_cmd_merge,     true,  "join the shards of an experiment into one results file"    },
+    {"params",    ag_cmd_params,    false, "every key of the experiment file, with default and range"  },
+    {"formats",   ag_cmd_formats,   false, "number formats: range, precision, the value of every code" },
+    {"quantize",  ag_cmd_quantize,  false, "a filter: float32 in, rounded to a format, float32 out"    },
+    {"digest",    ag_cmd_digest,    true,  NULL                                                        },
+    {"help",      NULL,             false, "this list"                                                 },
 };
 
 enum { N_COMMANDS = sizeof s_commands / sizeof s_commands[0] };
@@ -34,8 +43,10 @@ static void print_help(FILE *out)
     fputs("altgrad: what training loses, layer by layer, in a low-precision number format\n\n"
           "usage: altgrad COMMAND ... ('altgrad COMMAND --help' tells more)\n\n",
           out);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-10s %s\n", s_commands[i].name, s_commands[i].help);
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (s_commands[i].help != NULL)
+            fprintf(out, "  %-10s %s\n", s_commands[i].name, s_commands[i].help);
+    }
     fputs("\nexample: mpirun -n 2 altgrad run jobs/quickstart.yaml\n", out);
 }
 
@@ -51,9 +62,51 @@ static int unknown_command(const char *name)
     return AG_EXIT_INPUT;
 }
 
+typedef struct call {
+    const command *command;
+    int argc;
+    char **argv;
+    int *code; /* shared with the child */
+} call;
+
+static ag_status do_call(void *context)
+{
+    const call *c = context;
+    *c->code = ag_app_close_output(c->command->run(c->argc, c->argv));
+    return AG_OK;
+}
+
+static int run_guarded(call *c)
+{
+    c->code = ag_guard_share(sizeof *c->code);
+    if (c->code == NULL)
+        return ag_app_exit(ag_fail_errno("cannot share memory with a child process"));
+    ag_status status = ag_guard(do_call, c);
+    int code = status == AG_OK ? *c->code : ag_app_exit(status);
+    ag_guard_unshare(c->code, sizeof *c->code);
+    return code;
+}
+
+static int run_command(const command *chosen, int argc, char **argv)
+{
+    if (chosen->is_guarded)
+        return run_guarded(&(call){chosen, argc, argv, NULL});
+    return ag_app_close_output(chosen->run(argc, argv));
+}
+
+/* A child of `altgrad run` ends with it, so that no two ever write the same results. */
+static bool follow_parent(void)
+{
+    const char *parent = getenv(AG_PARENT_VARIABLE);
+    return parent == NULL || ag_child_follow_parent((pid_t)strtol(parent, NULL, 10));
+}
+
 int main(int argc, char **argv)
 {
     ag_app_hold_streams();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
+    if (!follow_parent())
+        return AG_EXIT_SYSTEM;
     if (argc < 2) {
         print_help(stderr);
         return AG_EXIT_INPUT;
@@ -69,7 +122,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (s_commands[i].run != NULL && strcmp(s_commands[i].name, name) == 0)
-            return ag_app_close_output(s_commands[i].run(argc - 1, argv + 1));
+            return run_command(&s_commands[i], argc - 1, argv + 1);
     }
     return unknown_command(name);
 }

@@ -68,8 +68,6 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
 {
     const char *id = session->grid->runs[result->job].id;
     bool diverged = result->phase == AG_TRAINER_DIVERGED;
-    if (session->again[result->job] && ag_store_has(session->store, id))
-        AG_TRY(ag_store_forget(session->store, id));
     AG_TRY(ag_store_put(session->store, id, result->bytes, result->size));
     AG_TRY(note(session, diverged ? "diverged" : "done", result->job, result));
     unlink(ag_store_log_path(session->store, id)); /* only failures need theirs */

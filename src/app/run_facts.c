@@ -60,7 +60,11 @@ static const char *batch_job(ag_arena *arena)
 {
     const char *id = getenv("SLURM_JOB_ID");
     const char *nodes = getenv("SLURM_JOB_NUM_NODES");
-    return id == NULL ? "" : ag_arena_printf(arena, "SLURM %s, %s nodes", id, nodes ? nodes : "?");
+    const char *restarts = getenv("SLURM_RESTART_COUNT"); /* from the first requeue on */
+    if (id == NULL)
+        return "";
+    return ag_arena_printf(arena, "SLURM %s, %s nodes%s%s", id, nodes ? nodes : "?",
+                           restarts != NULL ? ", restart " : "", restarts != NULL ? restarts : "");
 }
 
 ag_status ag_run_facts(ag_job_facts *facts, const ag_run_session *session, int ranks,

@@ -7,7 +7,8 @@
  *   run_trainer.c  what a supervisor does with a job: one altgrad-train
  *   run_display.c  progress on a terminal or in a log
  *   run_live.c     what `altgrad status` shows, and the answer to `altgrad stop`
- *   run_publish.c  `altgrad pack` in a child process
+ *   run_publish.c  when `altgrad pack` is to be run
+ *   run_self.c     other commands of altgrad, in child processes
  *   run_shard.c    the part of the grid that --shard means
  *   run_signals.c  signals counted
  *   run_time.c     --max-time
@@ -63,6 +64,7 @@ typedef struct ag_run_counts {
     size_t done; /* by this command, like the next two */
     size_t diverged;
     size_t failed;
+    size_t lost;      /* complete before, found damaged since: to be done again */
     double cost;      /* of all that was to be trained */
     double cost_done; /* of all that was */
 } ag_run_counts;
@@ -102,10 +104,31 @@ ag_status ag_trainer_create(ag_trainer **out, int rank);
 void ag_trainer_destroy(ag_trainer *trainer); /* kills what runs; NULL is fine */
 ag_worker ag_trainer_worker(ag_trainer *trainer);
 
+/* --- this program as a child process */
+
+/* Starts `altgrad ARGUMENTS`; `arguments` ends in NULL. */
+ag_status ag_run_self_start(ag_child **child, const char *const *arguments, bool speaks);
+
+/* True once it has ended: *status says how, with its own message, and its warnings are appended, a
+ * line each. */
+bool ag_run_self_ended(ag_status *status, ag_child *child, ag_text *warnings);
+
+enum { AG_TASK_ARGUMENTS = 8 };
+
+/* `altgrad pack` that does a task for the owner with this token. */
+void ag_run_task_arguments(const char *arguments[AG_TASK_ARGUMENTS], ag_store_task task,
+                           const char *out, const char *token);
+
+/* These three wait for it. The first is an ag_store_worker, the third an ag_init_digest. */
+ag_status ag_run_store_work(ag_store_task task, const char *path, const char *token);
+ag_status ag_run_show_summary(const char *out);
+ag_status ag_run_init_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, void *context);
+
 /* --- publishing */
 
 typedef struct ag_publisher {
-    ag_child *child; /* NULL while none runs */
+    const char *token; /* the owner's; borrowed */
+    ag_child *child;   /* NULL while none runs */
     double started_s;
     double due_s; /* when the next may start */
     bool wanted;  /* there is something new to publish */
@@ -116,7 +139,8 @@ typedef struct ag_publisher {
 void ag_publisher_tick(ag_publisher *publisher, const char *out, ag_display *display);
 
 /* Waits for the one that runs; then packs, or publishes where runs are `pending`. */
-ag_status ag_publisher_finish(ag_publisher *publisher, const char *out, bool pending);
+ag_status ag_publisher_finish(ag_publisher *publisher, const char *out, bool pending,
+                              ag_display *display);
 void ag_publisher_deinit(ag_publisher *publisher);
 
 /* --- those who watch */

@@ -27,30 +27,25 @@ ag_status ag_program_path(char path[AG_PROGRAM_PATH], const char *name)
 
 static ag_status start(ag_publisher *publisher, const char *out, bool spooled)
 {
-    char program[AG_PROGRAM_PATH];
-    AG_TRY(ag_program_path(program, "altgrad"));
-    const char *argv[] = {program, "pack", out, spooled ? "--spooled" : NULL, NULL};
-    ag_child_spec spec = {.argv = argv};
+    const char *arguments[AG_TASK_ARGUMENTS];
+    ag_run_task_arguments(arguments, spooled ? AG_STORE_PUBLISH : AG_STORE_PACK, out,
+                          publisher->token);
     publisher->wanted = false;
     publisher->started_s = ag_clock_s();
-    return ag_child_start(&publisher->child, &spec);
+    return ag_run_self_start(&publisher->child, arguments, false);
 }
 
 /* True once it has ended; *status says how. */
-static bool has_ended(ag_status *status, ag_publisher *publisher, const char *out)
+static bool has_ended(ag_status *status, ag_publisher *publisher, ag_display *display)
 {
-    char log[1024];
-    char how[128];
-    ag_child_end end = ag_child_poll(publisher->child);
-    if (end.state == AG_CHILD_RUNNING)
+    ag_text warnings;
+    ag_text_init(&warnings);
+    bool ended = ag_run_self_ended(status, publisher->child, &warnings);
+    if (warnings.length > 0)
+        ag_display_event(display, AG_LOG_WARNING, "%s", warnings.data);
+    ag_text_deinit(&warnings);
+    if (!ended)
         return false;
-    *status = AG_OK;
-    if (end.state != AG_CHILD_EXITED || end.code != 0) {
-        ag_child_end_text(how, sizeof how, &end);
-        ag_child_log_tail(log, sizeof log, publisher->child);
-        *status = ag_fail(AG_ERR_SYSTEM, "writing %s: 'altgrad pack' %s%s%s", out, how,
-                          log[0] != '\0' ? "\n" : "", log);
-    }
     double now = ag_clock_s();
     publisher->due_s = now + fmax(s_shortest_s, (now - publisher->started_s) / s_share);
     ag_child_destroy(publisher->child);
@@ -62,7 +57,7 @@ void ag_publisher_tick(ag_publisher *publisher, const char *out, ag_display *dis
 {
     ag_status status = AG_OK;
     if (publisher->child != NULL)
-        has_ended(&status, publisher, out);
+        has_ended(&status, publisher, display);
     else if (publisher->wanted && ag_clock_s() >= publisher->due_s)
         status = start(publisher, out, true);
     if (status == AG_OK)
@@ -73,20 +68,21 @@ void ag_publisher_tick(ag_publisher *publisher, const char *out, ag_display *dis
     ag_error_clear();
 }
 
-static ag_status wait_for_end(ag_publisher *publisher, const char *out)
+static ag_status wait_for_end(ag_publisher *publisher, ag_display *display)
 {
     ag_status status = AG_OK;
-    while (publisher->child != NULL && !has_ended(&status, publisher, out))
+    while (publisher->child != NULL && !has_ended(&status, publisher, display))
         ag_clock_nap(5e-3);
     return status;
 }
 
-ag_status ag_publisher_finish(ag_publisher *publisher, const char *out, bool pending)
+ag_status ag_publisher_finish(ag_publisher *publisher, const char *out, bool pending,
+                              ag_display *display)
 {
-    if (wait_for_end(publisher, out) != AG_OK)
+    if (wait_for_end(publisher, display) != AG_OK)
         ag_error_clear(); /* the one that follows does it all again */
     AG_TRY(start(publisher, out, pending));
-    return wait_for_end(publisher, out);
+    return wait_for_end(publisher, display);
 }
 
 void ag_publisher_deinit(ag_publisher *publisher)

@@ -5,7 +5,6 @@
 #include "app/commands.h"
 #include "base/clock.h"
 #include "config/select.h"
-#include "init_digest.h"
 #include "plan.h"
 #include "run_internal.h"
 #include "store/watch.h"
@@ -18,7 +17,7 @@ static ag_status load(ag_run_session *session)
     ag_text_init(&diagnostics);
     const ag_run_options *options = session->options;
     const ag_experiment_options how = {
-        .sets = options->sets, .n_sets = options->n_sets, .init_digest = ag_init_digest_read};
+        .sets = options->sets, .n_sets = options->n_sets, .init_digest = ag_run_init_digest};
     ag_status status =
         ag_experiment_load_with(&session->experiment, options->file, &how, &diagnostics);
     fputs(diagnostics.data, stderr);
@@ -120,8 +119,9 @@ static ag_status open_store(ag_run_session *session, int ranks)
     if (session->out == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     AG_TRY(ag_run_facts(&facts, session, ranks, &session->arena));
-    AG_TRY(ag_store_open(&session->store, session->out, session->grid, &facts,
-                         session->options->take_over));
+    const ag_store_options how = {session->options->take_over, ag_run_store_work};
+    AG_TRY(ag_store_open_with(&session->store, session->out, session->grid, &facts, &how));
+    session->publisher.token = ag_store_token(session->store);
     session->beat_s = ag_clock_s();
     AG_TRY(ag_run_live_create(&session->live, ranks));
     return ag_store_plan(session->store, session->grid, session->names, session->mine);
@@ -168,7 +168,8 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
 
 size_t ag_run_left(const ag_run_counts *counts)
 {
-    return counts->selected - counts->kept - counts->done - counts->diverged - counts->failed;
+    return counts->selected - counts->kept - counts->done - counts->diverged - counts->failed +
+           counts->lost;
 }
 
 /* Whether a run of the whole experiment, selected or not, is still to be done. Those that failed
@@ -182,11 +183,33 @@ static bool is_pending(const ag_run_session *session)
     return false;
 }
 
+static size_t count_complete(const ag_run_session *session)
+{
+    size_t complete = 0;
+    for (size_t run = 0; run < session->grid->n_runs; run++)
+        complete +=
+            session->selected[run] && ag_store_has(session->store, session->grid->runs[run].id);
+    return complete;
+}
+
+/* Run files that prove damaged when they are packed are work left, not the end of it. */
 ag_status ag_run_session_finish(ag_run_session *session)
 {
     bool pending = is_pending(session);
-    ag_display_finish(session->display, &session->counts);
-    return ag_publisher_finish(&session->publisher, session->out, pending);
+    ag_run_counts *counts = &session->counts;
+    size_t counted = counts->kept + counts->done + counts->diverged;
+    ag_display_finish(session->display, counts);
+    ag_status status =
+        ag_publisher_finish(&session->publisher, session->out, pending, session->display);
+    if (status == AG_OK && !pending) /* packed: the run files are gone */
+        return AG_OK;
+    size_t complete = count_complete(session);
+    counts->lost = counted > complete ? counted - complete : 0;
+    if (status == AG_OK || counts->lost == 0)
+        return status;
+    ag_display_event(session->display, AG_LOG_WARNING, "%s", ag_error_message());
+    ag_error_clear();
+    return AG_OK;
 }
 
 void ag_run_session_deinit(ag_run_session *session)

@@ -1,0 +1,121 @@
+/* altgrad check: is anything of an experiment's results damaged? */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+
+#include "app/commands.h"
+#include "store/check.h"
+
+static void print_help(void)
+{
+    fputs("usage: altgrad check OUT [--json]\n\n"
+          "Reads every byte of the results and of what lies beside them: the checksums of files,\n"
+          "of every array and text of every run; whether the runs of the grid are there;\n"
+          "checkpoints, events, notes; what a killed altgrad left. It changes nothing. One line a\n"
+          "finding, then one that sums up.\n\n"
+          "  --json   the same as JSON\n\n"
+          "'altgrad run' on the experiment sets damaged run files aside and trains those runs\n"
+          "again. Of a packed file that is damaged, 'altgrad merge NEW.h5 OUT' takes the good "
+          "runs.\n\n"
+          "Exit codes: 0 nothing is damaged (runs may be pending), 1 something is, 2 bad command\n"
+          "line or no such file, 3 the file cannot be used at all.\n\n"
+          "example: altgrad check results/quickstart.h5\n",
+          stdout);
+}
+
+static const char *kind_name(ag_finding_kind kind)
+{
+    return kind == AG_FINDING_DAMAGED ? "damaged" : "note";
+}
+
+static size_t count_damage(const ag_check *check)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < check->n_findings; i++)
+        count += check->findings[i].kind == AG_FINDING_DAMAGED;
+    return count;
+}
+
+static void print_count(size_t count, const char *what)
+{
+    if (count > 0)
+        printf(", %zu %s", count, what);
+}
+
+static void print_text(const ag_check *check, const char *path)
+{
+    size_t damage = count_damage(check);
+    for (size_t i = 0; i < check->n_findings; i++) {
+        const ag_finding *finding = &check->findings[i];
+        printf("%s: %s%s%s%s\n", kind_name(finding->kind), finding->run[0] != '\0' ? "run " : "",
+               finding->run, finding->run[0] != '\0' ? ": " : "", finding->text);
+    }
+    printf("%s (%s): %zu of %zu runs are complete and good", path,
+           check->packed ? "packed" : "spooled", check->complete, check->n_runs);
+    print_count(check->damaged, "damaged");
+    print_count(check->failed, "failed");
+    print_count(check->pending, "pending");
+    print_count(check->orphans, "that the experiment no longer names");
+    if (damage > 0)
+        printf("; %zu thing%s damaged\n", damage, damage == 1 ? " is" : "s are");
+    else
+        puts("; nothing is damaged");
+}
+
+static int print_json(const ag_check *check, const char *path)
+{
+    json_t *findings = json_array();
+    for (size_t i = 0; i < check->n_findings; i++) {
+        const ag_finding *f = &check->findings[i];
+        json_array_append_new(findings, json_pack("{s:s, s:s, s:s}", "kind", kind_name(f->kind),
+                                                  "run", f->run, "text", f->text));
+    }
+    json_t *object = json_pack(
+        "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "file", path, "packed", (int)check->packed,
+        "runs", (json_int_t)check->n_runs, "complete", (json_int_t)check->complete, "damaged",
+        (json_int_t)check->damaged, "failed", (json_int_t)check->failed, "pending",
+        (json_int_t)check->pending, "orphans", (json_int_t)check->orphans, "findings", findings);
+    bool written = object != NULL && json_dumpf(object, stdout, JSON_INDENT(1)) == 0;
+    json_decref(object);
+    putchar('\n');
+    return written ? AG_EXIT_OK : ag_app_exit(ag_fail(AG_ERR_SYSTEM, "cannot write the JSON"));
+}
+
+static int check_file(const char *path, bool as_json)
+{
+    ag_check check;
+    int code = ag_app_exit(ag_check_results(&check, path));
+    if (code == AG_EXIT_OK) {
+        if (as_json)
+            code = print_json(&check, path);
+        else
+            print_text(&check, path);
+        if (code == AG_EXIT_OK && count_damage(&check) > 0)
+            code = AG_EXIT_FAILED;
+    }
+    ag_check_deinit(&check);
+    return code;
+}
+
+int ag_cmd_check(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL,   0,           NULL, 0  }
+    };
+    bool as_json = false;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option == 'h') {
+            print_help();
+            return AG_EXIT_OK;
+        }
+        if (option == '?')
+            return ag_app_usage("check", "'%s' is no option", argv[optind - 1]);
+        as_json = true;
+    }
+    if (optind + 1 != argc)
+        return ag_app_usage("check", "which results file? One, such as results/quickstart.h5");
+    return check_file(argv[optind], as_json);
+}
