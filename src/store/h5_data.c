@@ -114,6 +114,17 @@ typedef struct content {
     const void *data;
 } content;
 
+/* Where types differ between memory and file, libhdf5 converts through two zeroed buffers of 1 MiB
+ * unless told otherwise: for each small table longer than all the rest takes. */
+static hid_t make_transfer(const content *from)
+{
+    enum { BUFFER_BYTES = 64 * 1024 };
+    size_t row = H5Tget_size(from->memory_type);
+    hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
+    H5Pset_buffer(transfer, row > BUFFER_BYTES ? row : BUFFER_BYTES, NULL, NULL);
+    return transfer;
+}
+
 static void write_content(ag_h5 *h5, hid_t parent, const char *name, const content *from)
 {
     if (h5->status != AG_OK)
@@ -123,8 +134,10 @@ static void write_content(ag_h5 *h5, hid_t parent, const char *name, const conte
         from->n_dims > 0 ? H5Screate_simple(from->n_dims, from->dims, NULL) : H5Screate(H5S_SCALAR);
     hid_t set =
         H5Dcreate2(parent, name, from->file_type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
-    if (set < 0 || H5Dwrite(set, from->memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, from->data) < 0)
+    hid_t transfer = make_transfer(from);
+    if (set < 0 || H5Dwrite(set, from->memory_type, H5S_ALL, H5S_ALL, transfer, from->data) < 0)
         ag_h5_fail(h5, "write", name);
+    ag_h5_release(transfer);
     ag_h5_release(set);
     ag_h5_release(space);
     ag_h5_release(creation);
