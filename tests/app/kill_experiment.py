@@ -172,7 +172,8 @@ class Job:
         if program == b"altgrad-train":
             return "trainer"
         if program == b"altgrad" and words[1] == b"pack":
-            return "packer" if b"--spooled" in words else "final packer"
+            passing = {b"--spooled", b"--prepare", b"--unpack"} & set(words)
+            return "packer" if passing else "final packer"
         # a child that has not yet called exec looks like its parent
         if program == b"altgrad" and state_and_parent(pid)[1] == self.launcher.pid:
             rank = b"OMPI_COMM_WORLD_RANK=0" in read_proc(pid, "environ").split(b"\0")
