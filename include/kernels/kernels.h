@@ -101,6 +101,14 @@ typedef void ag_attention_backward_fn(float *restrict dqkv, float *restrict scra
 /* Floats of scratch that either attention kernel needs. */
 size_t ag_attention_scratch(const ag_attention_shape *shape);
 
+/* The softmax alone, for attention whose products are taken one by one. scores [M, T, T]: the first
+ * t + 1 elements of row t become softmax(scale * row), the others 0. */
+typedef void ag_causal_softmax_fn(float *scores, size_t M, size_t T, float scale);
+/* dp [M, T, T], the gradient of probs [M, T, T], becomes that of the scores; 0 above the diagonal
+ */
+typedef void ag_causal_softmax_backward_fn(float *restrict dp, const float *restrict probs,
+                                           size_t M, size_t T, float scale);
+
 /* losses [N] = -log softmax(logits [N, V])[target]; logits become (softmax - onehot) * scale */
 typedef void ag_cross_entropy_fn(float *restrict logits, float *restrict losses,
                                  const int32_t *targets, size_t N, size_t V, float scale);
@@ -146,6 +154,8 @@ typedef struct ag_kernels {
     ag_gelu_backward_fn *gelu_backward;
     ag_attention_forward_fn *attention_forward;
     ag_attention_backward_fn *attention_backward;
+    ag_causal_softmax_fn *causal_softmax;
+    ag_causal_softmax_backward_fn *causal_softmax_backward;
     ag_cross_entropy_fn *cross_entropy;
     ag_cross_entropy_loss_fn *cross_entropy_loss;
     ag_dropout_fn *dropout;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "numerics/groups.h"
 #include "spec/layers.h"
 #include "spec/run.h"
 

@@ -79,10 +79,7 @@ INLINE void head_forward(float *out, float *probs, float *scratch, const float *
         float *p = probs + t * T;
         row_product(p, (rows){qkv + t * head->wide, 1}, (rows){k_transposed, T}, head->D,
                     row_width(t, T));
-        for (size_t s = 0; s <= t; s++)
-            p[s] *= head->scale;
-        row_softmax(p, t + 1);
-        memset(p + t + 1, 0, (T - t - 1) * sizeof *p);
+        row_causal_softmax(p, t, T, head->scale);
         const float *weights = p;
         if (shape->dropout > 0) {
             memcpy(dropped, p, (t + 1) * sizeof *p);
@@ -159,4 +156,15 @@ AG_CLONES void ag_attention_backward_fast(float *restrict dqkv, float *restrict 
                               qkv + head.qkv, &head);
         }
     }
+}
+
+AG_CLONES void ag_causal_softmax_fast(float *scores, size_t M, size_t T, float scale)
+{
+    causal_softmax(scores, M, T, scale);
+}
+
+AG_CLONES void ag_causal_softmax_backward_fast(float *restrict dp, const float *restrict probs,
+                                               size_t M, size_t T, float scale)
+{
+    causal_softmax_backward(dp, probs, M, T, scale);
 }

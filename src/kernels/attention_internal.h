@@ -1,7 +1,9 @@
-/* What both attention kernels share. All sums run over their index in ascending order, but the
+/* What the attention kernels share. All sums run over their index in ascending order, but the
  * sums over a row of probabilities, which have the lanes of float_maths.h. */
 #ifndef AG_KERNELS_ATTENTION_INTERNAL_H
 #define AG_KERNELS_ATTENTION_INTERNAL_H
+
+#include <string.h>
 
 #include "float_maths.h"
 #include "kernels_internal.h"
@@ -42,6 +44,15 @@ static inline void row_softmax(float *row, size_t count)
         row[i] *= share;
 }
 
+/* row [T] of scores: its first t + 1 become probabilities of scores times `scale`, the others 0 */
+static inline void row_causal_softmax(float *row, size_t t, size_t T, float scale)
+{
+    for (size_t s = 0; s <= t; s++)
+        row[s] *= scale;
+    row_softmax(row, t + 1);
+    memset(row + t + 1, 0, (T - t - 1) * sizeof *row);
+}
+
 /* dp [count], the gradient of probabilities p, becomes that of the scores times `scale` */
 static inline void row_softmax_backward(float *dp, const float *p, size_t count, float scale)
 {
@@ -55,6 +66,22 @@ static inline void row_softmax_backward(float *dp, const float *p, size_t count,
     float mean = lanes_sum(part);
     for (size_t i = 0; i < count; i++)
         dp[i] = p[i] * (dp[i] - mean) * scale;
+}
+
+static inline void causal_softmax(float *scores, size_t M, size_t T, float scale)
+{
+    for (size_t i = 0; i < M * T; i++)
+        row_causal_softmax(scores + i * T, i % T, T, scale);
+}
+
+static inline void causal_softmax_backward(float *dp, const float *probs, size_t M, size_t T,
+                                           float scale)
+{
+    for (size_t i = 0; i < M * T; i++) {
+        size_t t = i % T;
+        row_softmax_backward(dp + i * T, probs + i * T, t + 1, scale);
+        memset(dp + i * T + t + 1, 0, (T - t - 1) * sizeof *dp);
+    }
 }
 
 #endif

@@ -29,11 +29,9 @@ static void head_forward(float *out, float *probs, float *dropped, const float *
             float score = 0;
             for (size_t d = 0; d < D; d++)
                 score += qkv[t * head->wide + d] * k[s * head->wide + d];
-            p[s] = score * head->scale;
+            p[s] = score;
         }
-        row_softmax(p, t + 1);
-        for (size_t s = t + 1; s < T; s++)
-            p[s] = 0;
+        row_causal_softmax(p, t, T, head->scale);
         memcpy(dropped, p, (t + 1) * sizeof *p);
         drop_row(dropped, head, t, shape);
         for (size_t d = 0; d < D; d++) {
@@ -117,4 +115,15 @@ void ag_attention_backward_ref(float *restrict dqkv, float *restrict scratch,
                               &head);
         }
     }
+}
+
+void ag_causal_softmax_ref(float *scores, size_t M, size_t T, float scale)
+{
+    causal_softmax(scores, M, T, scale);
+}
+
+void ag_causal_softmax_backward_ref(float *restrict dp, const float *restrict probs, size_t M,
+                                    size_t T, float scale)
+{
+    causal_softmax_backward(dp, probs, M, T, scale);
 }

@@ -4,31 +4,32 @@
 #include <string.h>
 
 /* Linear numbers of rounding sites that belong to no linear layer (roles 0 to 5 of attention are q,
- * k, v, p, do, ds); role 3 of a linear layer is its dW. Moments are further uses of its weight. */
-enum { SITES_PER_BLOCK = 64, ATTENTION = 4 * 8, OTHERS = 7 * 8, ROLE_WGRAD = 3, USE_M = 2, USE_V };
+ * k, v, p, do, ds); role 3 of a linear layer is its dW. Moments are further uses of its weight,
+ * after use 2, which is the optimizer's own. */
+enum { SITES_PER_BLOCK = 64, ATTENTION = 4 * 8, OTHERS = 7 * 8, ROLE_WGRAD = 3, USE_M = 3, USE_V };
 
 static const ag_site_tensor s_qk[] = {
-    {"q",  AG_ROLE_INPUT,       0, 0, {"q.scores", "q.dk"}},
-    {"k",  AG_ROLE_INPUT,       1, 0, {"k.scores", "k.dq"}},
-    {"ds", AG_ROLE_GRAD_OUTPUT, 5, 0, {"ds.dq", "ds.dk"}  },
+    {"q",  AG_ROLE_INPUT,       0, 0, AG_SUM_COLS, {"q.scores", "q.dk"}},
+    {"k",  AG_ROLE_INPUT,       1, 0, AG_SUM_COLS, {"k.scores", "k.dq"}},
+    {"ds", AG_ROLE_GRAD_OUTPUT, 5, 0, AG_SUM_COLS, {"ds.dq", "ds.dk"}  },
 };
 static const ag_site_tensor s_pv[] = {
-    {"p",  AG_ROLE_INPUT,       3, 0, {"p.out", "p.dv"} },
-    {"v",  AG_ROLE_INPUT,       2, 0, {"v.out", "v.dp"} },
-    {"do", AG_ROLE_GRAD_OUTPUT, 4, 0, {"do.dp", "do.dv"}},
+    {"p",  AG_ROLE_INPUT,       3, 0, AG_SUM_COLS, {"p.out", "p.dv"} },
+    {"v",  AG_ROLE_INPUT,       2, 0, AG_SUM_ROWS, {"v.out", "v.dp"} },
+    {"do", AG_ROLE_GRAD_OUTPUT, 4, 0, AG_SUM_COLS, {"do.dp", "do.dv"}},
 };
 static const ag_site_tensor s_residual[] = {
-    {"attn", AG_ROLE_INPUT, 0, 0, {NULL, NULL}},
-    {"mlp",  AG_ROLE_INPUT, 1, 0, {NULL, NULL}},
+    {"attn", AG_ROLE_INPUT, 0, 0, AG_SUM_COLS, {NULL, NULL}},
+    {"mlp",  AG_ROLE_INPUT, 1, 0, AG_SUM_COLS, {NULL, NULL}},
 };
 static const ag_site_tensor s_wgrad[] = {
-    {"dw", AG_ROLE_GRAD_OUTPUT, ROLE_WGRAD, 0, {NULL, NULL}},
+    {"dw", AG_ROLE_GRAD_OUTPUT, ROLE_WGRAD, 0, AG_SUM_COLS, {NULL, NULL}},
 };
 static const ag_site_tensor s_opt_m[] = {
-    {"m", AG_ROLE_WEIGHT, 0, USE_M, {NULL, NULL}},
+    {"m", AG_ROLE_WEIGHT, 0, USE_M, AG_SUM_COLS, {NULL, NULL}},
 };
 static const ag_site_tensor s_opt_v[] = {
-    {"sqrt_v", AG_ROLE_WEIGHT, 0, USE_V, {NULL, NULL}},
+    {"sqrt_v", AG_ROLE_WEIGHT, 0, USE_V, AG_SUM_COLS, {NULL, NULL}},
 };
 
 /* By ag_site_kind. */
@@ -144,15 +145,15 @@ bool ag_site_has_effect(const ag_run *run, ag_site_kind kind)
     return !is_of_a_layer(kind) || run->train.steps > 0;
 }
 
+/* A Hadamard transform cancels in a product of two operands that have it: those of wgrad. */
 ag_status ag_site_check(const ag_site *site, const ag_layer_precision *precision)
 {
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {
-        const ag_scheme *scheme = &precision->scheme[i / AG_USES][i % AG_USES];
-        if (scheme->granularity != AG_GRANULARITY_TENSOR)
+        if (precision->scheme[i / AG_USES][i % AG_USES].hadamard)
             return ag_fail(AG_ERR_INPUT,
-                           "%s cannot be scaled per %s: sites beyond the layers take formats with "
-                           "one scale a tensor",
-                           site->name, ag_granularity_words[scheme->granularity]);
+                           "%s takes no Hadamard transform, which is for both operands of a "
+                           "layer's wgrad; use a format or recipe without",
+                           site->name);
     }
     return AG_OK;
 }

@@ -1,4 +1,4 @@
-/* The quantised linear layer and the only place that rounds:
+/* The quantised linear layer, and where all is rounded but for the sites that a run has on:
  *
  *   fprop  Y  = Q(X) Q(W)^T + b       dgrad  dX = Q(dY) Q(W)       wgrad  dW = Q(dY)^T Q(X)
  *
@@ -99,13 +99,6 @@ void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
     linear->k->epilogue(y, linear->bias, N, OC, x->factor, w->factor, linear->bf16);
 }
 
-/* The gradient of Q under ste: clip. */
-static void zero_clipped(float *grad, const ag_operand *operand, size_t count)
-{
-    for (size_t i = 0; operand->clipped != NULL && i < count; i++)
-        grad[i] = operand->clipped[i] ? 0.0f : grad[i];
-}
-
 static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
 {
     size_t N = pass->B * linear->T;
@@ -115,7 +108,18 @@ static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, DGRAD_OF_WEIGHT);
     linear->k->gemm_nn(dx, dy->values, w->values, N, C, OC);
     linear->k->epilogue(dx, NULL, N, C, dy->factor, w->factor, linear->bf16);
-    zero_clipped(dx, operand_of(linear, AG_ROLE_INPUT, FPROP), N * C);
+    ag_operand_clip_gradient(dx, operand_of(linear, AG_ROLE_INPUT, FPROP), N * C);
+}
+
+/* dW where it is stored low: Q of this micro-batch's product. Micro-batches follow one another in
+ * the global tensor. */
+static void store_product(ag_linear *linear, ag_factor of_dy, ag_factor of_x, const ag_pass *pass)
+{
+    size_t C = linear->layer.inputs;
+    size_t OC = linear->layer.outputs;
+    ag_stack stack = {1, OC, C, pass->sample / pass->B * OC * C};
+    linear->k->epilogue(linear->product, NULL, OC, C, of_dy, of_x, false);
+    ag_site_store(linear->dw, linear->product, &stack, pass);
 }
 
 static void wgrad(ag_linear *linear, const ag_pass *pass)
@@ -126,8 +130,14 @@ static void wgrad(ag_linear *linear, const ag_pass *pass)
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, WGRAD_OF_GRAD);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, WGRAD_OF_INPUT);
     linear->k->gemm_tn(linear->product, dy->values, x->values, OC, C, N);
-    zero_clipped(linear->product, operand_of(linear, AG_ROLE_WEIGHT, FPROP), OC * C);
-    linear->k->accumulate(linear->dweight, linear->product, OC, C, dy->factor, x->factor);
+    ag_operand_clip_gradient(linear->product, operand_of(linear, AG_ROLE_WEIGHT, FPROP), OC * C);
+    ag_factor of_dy = dy->factor;
+    ag_factor of_x = x->factor;
+    if (linear->dw != NULL) {
+        store_product(linear, of_dy, of_x, pass);
+        of_dy = of_x = (ag_factor){.all = 1.0f};
+    }
+    linear->k->accumulate(linear->dweight, linear->product, OC, C, of_dy, of_x);
 }
 
 void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *pass)

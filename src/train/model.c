@@ -3,7 +3,8 @@
  * functions stand in the mirrored order of the forward ones. The residual stream, norms, softmax,
  * GELU and loss are float32; all rounding happens inside the linear layers, whose results and
  * operands are BF16: so q, k, v, the attention's output and dq, dk, dv, the logits and their
- * gradient are BF16 values. */
+ * gradient are BF16 values. Sites that a run has on round what lies between. */
+#include <math.h>
 #include <string.h>
 
 #include "train_internal.h"
@@ -48,6 +49,42 @@ static ag_attention_shape attention_shape(const ag_model *model, size_t block, c
     };
 }
 
+/* The places where the residual stream may be stored low, of a block. */
+enum { AFTER_ATTENTION = 0, AFTER_MLP = 1 };
+
+static ag_site_operands *residual_of(const ag_block *block, size_t place)
+{
+    return block->residual == NULL ? NULL : &block->residual[place];
+}
+
+static ag_stack residual_stack(const ag_model *model, const ag_pass *pass)
+{
+    return (ag_stack){1, tokens_of(model, pass), model->C, pass->sample * model->T * model->C};
+}
+
+static void store_residual(const ag_model *model, float *x, ag_site_operands *stored,
+                           const ag_pass *pass)
+{
+    ag_stack stack = residual_stack(model, pass);
+    if (stored != NULL)
+        ag_site_store(stored, x, &stack, pass);
+}
+
+/* The gradient passes straight through, but for ste: clip. */
+static void store_residual_backward(ag_model *model, const ag_site_operands *stored,
+                                    const ag_pass *pass)
+{
+    ag_stack stack = residual_stack(model, pass);
+    if (stored != NULL)
+        ag_site_clip_gradient(model->dx, stored, &stack);
+}
+
+/* Whether some operand of the block's attention is quantised in this pass. */
+static bool quantises_attention(const ag_block *block, const ag_pass *pass)
+{
+    return block->attention.q != NULL && pass->mode != AG_MODE_EVALUATE_HP;
+}
+
 /* --- forward */
 
 static void prepare_weights(ag_model *model, const ag_pass *pass)
@@ -86,14 +123,24 @@ static void project_onto(ag_model *model, float *out, ag_linear *projection, con
     model->k->add(out, x, tokens_of(model, pass) * model->C);
 }
 
-static void attention_forward(ag_model *model, ag_block *block, const ag_pass *pass)
+static void attend(ag_model *model, ag_block *block, const ag_pass *pass)
 {
     ag_attention_shape shape = attention_shape(model, block->index, pass);
+    float *out = block->attn_proj.input;
+    if (quantises_attention(block, pass))
+        ag_attend(out, &block->attention, block->probs, block->qkv, &shape, pass);
+    else
+        model->k->attention_forward(out, block->probs, model->attention_scratch, block->qkv,
+                                    &shape);
+}
+
+static void attention_forward(ag_model *model, ag_block *block, const ag_pass *pass)
+{
     norm_forward(model, block->c_attn.input, &block->ln_1, block->x, pass);
     ag_linear_forward(block->qkv, &block->c_attn, pass);
-    model->k->attention_forward(block->attn_proj.input, block->probs, model->attention_scratch,
-                                block->qkv, &shape);
+    attend(model, block, pass);
     project_onto(model, block->x_mid, &block->attn_proj, block->x, pass);
+    store_residual(model, block->x_mid, residual_of(block, AFTER_ATTENTION), pass);
 }
 
 static void mlp_forward(ag_model *model, ag_block *block, const ag_pass *pass)
@@ -103,6 +150,7 @@ static void mlp_forward(ag_model *model, ag_block *block, const ag_pass *pass)
     model->k->gelu_forward(block->mlp_proj.input, block->hidden,
                            tokens_of(model, pass) * block->c_fc.layer.outputs, model->tanh_gelu);
     project_onto(model, block->x_end, &block->mlp_proj, block->x_mid, pass);
+    store_residual(model, block->x_end, residual_of(block, AFTER_MLP), pass);
 }
 
 void ag_model_forward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass)
@@ -144,6 +192,7 @@ static void norm_backward(ag_model *model, const ag_norm *norm, const float *x, 
 
 static void mlp_backward(ag_model *model, ag_block *block, const ag_pass *pass)
 {
+    store_residual_backward(model, residual_of(block, AFTER_MLP), pass);
     project_backward(model->dhidden, model, &block->mlp_proj, pass);
     model->k->gelu_backward(model->dhidden, model->dhidden, block->hidden,
                             tokens_of(model, pass) * block->c_fc.layer.outputs, model->tanh_gelu);
@@ -151,12 +200,22 @@ static void mlp_backward(ag_model *model, ag_block *block, const ag_pass *pass)
     norm_backward(model, &block->ln_2, block->x_mid, pass);
 }
 
-static void attention_backward(ag_model *model, ag_block *block, const ag_pass *pass)
+static void attend_backward(ag_model *model, ag_block *block, const ag_pass *pass)
 {
     ag_attention_shape shape = attention_shape(model, block->index, pass);
+    if (quantises_attention(block, pass))
+        ag_attend_backward(model->dqkv, &block->attention, model->dhidden, block->probs, &shape,
+                           pass);
+    else
+        model->k->attention_backward(model->dqkv, model->attention_scratch, model->dhidden,
+                                     block->qkv, block->probs, &shape);
+}
+
+static void attention_backward(ag_model *model, ag_block *block, const ag_pass *pass)
+{
+    store_residual_backward(model, residual_of(block, AFTER_ATTENTION), pass);
     project_backward(model->dhidden, model, &block->attn_proj, pass);
-    model->k->attention_backward(model->dqkv, model->attention_scratch, model->dhidden, block->qkv,
-                                 block->probs, &shape);
+    attend_backward(model, block, pass);
     ag_linear_backward(model->dbranch, &block->c_attn, model->dqkv, pass);
     norm_backward(model, &block->ln_1, block->x, pass);
 }
@@ -182,6 +241,43 @@ void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *
     embed_backward(model, tokens->inputs, pass);
 }
 
+/* --- after a step */
+
+/* Its root is what is stored of the second moment: half the exponents suffice. */
+static void store_second_moment(ag_site_operands *stored, float *v, const ag_stack *stack,
+                                const ag_pass *pass)
+{
+    size_t count = stack->rows * stack->cols;
+    for (size_t i = 0; i < count; i++)
+        v[i] = sqrtf(v[i]);
+    ag_site_store(stored, v, stack, pass);
+    for (size_t i = 0; i < count; i++)
+        v[i] *= v[i];
+}
+
+static void store_moments(const ag_model *model, const ag_linear *linear, const ag_pass *pass)
+{
+    const ag_train_state *state = model->state;
+    ag_stack stack = {1, linear->layer.outputs, linear->layer.inputs, 0};
+    size_t offset = (size_t)(linear->weight - state->weights);
+    if (linear->m != NULL)
+        ag_site_store(linear->m, state->m + offset, &stack, pass);
+    if (linear->v != NULL)
+        store_second_moment(linear->v, state->v + offset, &stack, pass);
+}
+
+void ag_model_store_moments(ag_model *model, const ag_pass *pass)
+{
+    for (size_t i = 0; i < model->L; i++) {
+        ag_block *block = &model->blocks[i];
+        store_moments(model, &block->c_attn, pass);
+        store_moments(model, &block->attn_proj, pass);
+        store_moments(model, &block->c_fc, pass);
+        store_moments(model, &block->mlp_proj, pass);
+    }
+    store_moments(model, &model->lm_head, pass);
+}
+
 void ag_model_end_step(ag_model *model)
 {
     for (size_t i = 0; i < model->L; i++) {
@@ -192,4 +288,6 @@ void ag_model_end_step(ag_model *model)
         ag_linear_end_step(&block->mlp_proj);
     }
     ag_linear_end_step(&model->lm_head);
+    for (size_t i = 0; i < model->n_sites; i++)
+        ag_site_end_step(&model->sites[i]);
 }

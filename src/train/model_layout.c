@@ -234,5 +234,5 @@ ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *s
     for (size_t i = 0; i < model->L; i++)
         lay_out_block(&b, &model->blocks[i], i);
     lay_out_head(&b);
-    return AG_OK;
+    return ag_sites_lay_out(model, run, (ag_scale_cursor){b.next_scale, b.next_amax}, layout);
 }

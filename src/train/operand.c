@@ -174,6 +174,12 @@ void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, c
     operand->factor = (ag_factor){.all = 1.0f};
 }
 
+void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t count)
+{
+    for (size_t i = 0; operand->clipped != NULL && i < count; i++)
+        grad[i] = operand->clipped[i] ? 0.0f : grad[i];
+}
+
 void ag_operand_end_step(ag_operand *operand)
 {
     const ag_scheme *scheme = operand->scheme;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "spec/layers.h"
+#include "spec/sites.h"
 #include "spec/tensors.h"
 #include "train/train.h"
 
@@ -92,6 +93,46 @@ void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, c
 /* Ends an optimizer step: pushes the step's amax and sets the scale of the next. */
 void ag_operand_end_step(ag_operand *operand);
 
+/* The gradient of Q under ste: clip, of what the last ag_operand_make was given. */
+void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t count);
+
+/* --- site.c: one tensor of a site */
+
+/* A tensor as a stack of matrices, which are operands each of a product of its own: the heads of
+ * attention; or one. */
+typedef struct ag_stack {
+    size_t matrices, rows, cols;
+    uint64_t first; /* global index of its first element, for stochastic rounding */
+} ag_stack;
+
+/* What it is turned into: an operand for each of its two products, or one for both. */
+typedef struct ag_site_operands {
+    ag_operand operands[AG_USES];
+    int copies;                  /* 1: operands[0] serves both uses */
+    ag_factor *factors[AG_USES]; /* of each matrix */
+    const float *values[AG_USES];
+} ag_site_operands;
+
+/* A use of the tensor as the products read it. */
+typedef struct ag_stack_operand {
+    const float *values;
+    const ag_factor *factors;
+} ag_stack_operand;
+
+/* Quantises x, which becomes the first operand; the second goes to `copy`, which may be NULL where
+ * copies say 1. */
+void ag_site_make(ag_site_operands *tensor, float *x, float *copy, const ag_stack *stack,
+                  const ag_pass *pass);
+ag_stack_operand ag_site_operand(const ag_site_operands *tensor, int use);
+
+/* x becomes what a low-precision store of it would give back. */
+void ag_site_store(ag_site_operands *tensor, float *x, const ag_stack *stack, const ag_pass *pass);
+
+/* The gradient of Q under ste: clip. */
+void ag_site_clip_gradient(float *grad, const ag_site_operands *tensor, const ag_stack *stack);
+
+void ag_site_end_step(ag_site_operands *tensor);
+
 /* --- linear.c: the quantised linear layer */
 
 typedef enum ag_held { AG_HELD_NOTHING, AG_HELD_TRAIN, AG_HELD_EVALUATE, AG_HELD_HP } ag_held;
@@ -113,6 +154,11 @@ typedef struct ag_linear {
     float *input_copy;             /* [N, C] for wgrad, where copies say 2 */
     float *grad_copy;              /* [N, OC] for wgrad, where copies say 2; shared by all layers */
     float *product;                /* [OC, C], shared by all layers */
+
+    /* sites of the layer, NULL where off */
+    ag_site_operands *dw;
+    ag_site_operands *m;
+    ag_site_operands *v;
 } ag_linear;
 
 /* Makes the weight operands that the pass needs, unless they are there already. */
@@ -145,7 +191,7 @@ typedef struct ag_train_state {
     float *m;              /* [tensors.total]: Adam's first moment, or SGD's velocity */
     float *v;              /* [n_v]: Adam's second moment */
     size_t n_v;            /* tensors.total, or 0 */
-    size_t n_scales;       /* layer by layer, role by role, use by use */
+    size_t n_scales; /* layer by layer, role by role, use by use; then site by site, if any is on */
     ag_scale *scales;
     size_t n_amaxes; /* the histories of all scales, one after another */
     float *amaxes;
@@ -170,6 +216,31 @@ typedef struct ag_norm {
     float *rstd;
 } ag_norm;
 
+/* --- attention.c: attention whose products have quantised operands */
+
+/* What all blocks share. */
+typedef struct ag_attention_space {
+    float *heads[3];     /* [B, H, T, D] each: of a product's result, of dout and its second copy */
+    float *dscores;      /* [B, H, T, T] */
+    float *dscores_copy; /* of it, or NULL */
+} ag_attention_space;
+
+/* Of one block. */
+typedef struct ag_attention {
+    const ag_kernels *kernels;
+    ag_site_operands *q, *k, *ds, *p, *v, *dout; /* NULL: both sites are off */
+    float *heads[3][AG_USES]; /* q, k, v [B, H, T, D], the second only where it is a copy */
+    float *dropped[AG_USES];  /* [B, H, T, T]: p as it meets v */
+    const ag_attention_space *space;
+} ag_attention;
+
+/* As ag_attention_forward_fn and ag_attention_backward_fn, with quantised operands. `probs` are
+ * kept as they are before dropout and Q. */
+void ag_attend(float *out, ag_attention *attention, float *probs, const float *qkv,
+               const ag_attention_shape *shape, const ag_pass *pass);
+void ag_attend_backward(float *dqkv, ag_attention *attention, const float *dout, const float *probs,
+                        const ag_attention_shape *shape, const ag_pass *pass);
+
 typedef struct ag_block {
     size_t index;
     float *x; /* [N, C] residual stream: at the block's start, */
@@ -184,6 +255,8 @@ typedef struct ag_block {
     float *hidden; /* [N, 4C] before GELU */
     ag_linear mlp_proj;
     float *x_end; /* and at its end: the next block's x, or the model's x_end */
+    ag_attention attention;
+    ag_site_operands *residual; /* [2]: of x_mid, of x_end; NULL where off */
 } ag_block;
 
 typedef struct ag_model {
@@ -202,10 +275,14 @@ typedef struct ag_model {
     float *logits;    /* [N, V] */
     float *losses;    /* [N] */
     float *attention_scratch;
-    float *dx;      /* [N, C]: of the residual stream */
-    float *dbranch; /* [N, C]: of what a branch adds to it, or takes from it */
-    float *dhidden; /* [N, 4C] */
-    float *dqkv;    /* [N, 3C] */
+    float *dx;               /* [N, C]: of the residual stream */
+    float *dbranch;          /* [N, C]: of what a branch adds to it, or takes from it */
+    float *dhidden;          /* [N, 4C] */
+    float *dqkv;             /* [N, 3C] */
+    size_t n_sites;          /* their tensors; 0 where no site is on */
+    ag_site_operands *sites; /* [n_sites]: site by site */
+    ag_scales site_scales;   /* of the site's operand made last */
+    ag_attention_space attention_space;
 } ag_model;
 
 typedef struct ag_tokens {
@@ -223,6 +300,9 @@ void ag_model_losses(ag_model *model, const ag_tokens *tokens, const ag_pass *pa
  * pass of the same sequences and overwrites what that left. */
 void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass);
 
+/* After an update of the weights: the moments become what their stores keep of them. */
+void ag_model_store_moments(ag_model *model, const ag_pass *pass);
+
 /* After an optimizer step: new scales, and the weight operands are out of date. */
 void ag_model_end_step(ag_model *model);
 
@@ -230,6 +310,19 @@ void ag_model_end_step(ag_model *model);
 
 ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *state,
                            ag_layout *layout);
+
+/* --- site_layout.c: the sites' part of it. `scales` and `amaxes` are those of the layers. */
+
+typedef struct ag_scale_cursor {
+    size_t scales;
+    size_t amaxes;
+} ag_scale_cursor;
+
+ag_status ag_sites_lay_out(ag_model *model, const ag_run *run, ag_scale_cursor next,
+                           ag_layout *layout);
+
+/* Scales and amaxes that they take. */
+ag_scale_cursor ag_sites_scales(const ag_run *run);
 
 /* --- optimizer.c, schedule.c */
 

@@ -16,6 +16,9 @@ static void count_scales(ag_train_state *state, const ag_run *run)
         size_t role = i / AG_USES % AG_ROLES;
         state->n_amaxes += (size_t)layer->scheme[role][i % AG_USES].history;
     }
+    ag_scale_cursor sites = ag_sites_scales(run);
+    state->n_scales += sites.scales;
+    state->n_amaxes += sites.amaxes;
 }
 
 /* The tensor of a layer's weights, by ag_linear_kind. */

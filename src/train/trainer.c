@@ -60,6 +60,13 @@ static void judge(ag_record *record, const ag_stop_spec *stop, int64_t step)
                 (long long)step, loss, stop->loss_ratio, record->loss[0]);
 }
 
+static void update_weights(ag_trainer *trainer, const ag_update *update)
+{
+    ag_pass pass = ag_trainer_pass(trainer, AG_MODE_TRAIN, 1, 0);
+    ag_optimizer_step(&trainer->state, &trainer->run->optimizer, update, trainer->k);
+    ag_model_store_moments(&trainer->model, &pass);
+}
+
 void ag_trainer_step(ag_trainer *trainer)
 {
     const ag_run *run = trainer->run;
@@ -76,7 +83,7 @@ void ag_trainer_step(ag_trainer *trainer)
     uint64_t key = ag_stream_key((uint64_t)run->seed, AG_STREAM_ROUNDING);
     ag_update update = {trainer->model.grads, lr, factor, key};
     if (!skipped)
-        ag_optimizer_step(state, &run->optimizer, &update, trainer->k);
+        update_weights(trainer, &update);
     ag_model_end_step(&trainer->model);
     state->step++;
 

@@ -60,7 +60,7 @@ static bool is_quantised(const ag_run *run)
                 return true;
         }
     }
-    return false;
+    return run->sites != NULL;
 }
 
 void ag_trainer_begin(ag_trainer *trainer, const float *init)
@@ -90,11 +90,6 @@ ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *aren
         return ag_fail(AG_ERR_INPUT,
                        "run %s: in float32 nothing is quantised, but a layer has a "
                        "format; use BF16 compute",
-                       run->id);
-    if (run->sites != NULL)
-        return ag_fail(AG_ERR_INPUT,
-                       "run %s: this version quantises the operands of linear layers alone; leave "
-                       "out the rules for attention, residual, wgrad and opt",
                        run->id);
     AG_TRY(lay_out(trainer, ag_val_windows(trainer->corpus, run), &layout));
     trainer->n_windows = ag_eval_windows(trainer->windows, trainer->corpus, run);

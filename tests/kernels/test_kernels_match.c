@@ -328,6 +328,30 @@ static void check_attention(const ag_attention_shape *shape, bool special)
     free(dout);
 }
 
+static void check_causal_softmax(size_t M, size_t T)
+{
+    size_t count = M * T * T;
+    float *scores[2];
+    float *dp[2];
+    for (int i = 0; i < 2; i++) {
+        const ag_kernels *k = i == 0 ? ref : fast;
+        scores[i] = normal(1, count, 3);
+        dp[i] = normal(2, count, 1);
+        k->causal_softmax(scores[i], M, T, 0.25f);
+        k->causal_softmax_backward(dp[i], scores[i], M, T, 0.25f);
+    }
+    assert_same_bits("causal softmax", scores[1], scores[0], count);
+    assert_same_bits("causal softmax gradient", dp[1], dp[0], count);
+    for (size_t i = 0; i < count; i++) {
+        if (i % T > i / T % T)
+            assert_true(scores[0][i] == 0 && dp[0][i] == 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        free(scores[i]);
+        free(dp[i]);
+    }
+}
+
 static void test_attention(void **state)
 {
     (void)state;
@@ -342,6 +366,7 @@ static void test_attention(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         const size_t *size = sizes[i];
         ag_attention_shape shape = {.B = size[0], .T = size[1], .C = size[2], .H = size[3]};
+        check_causal_softmax(size[0] * size[3], size[1]);
         check_attention(&shape, false);
         check_attention(&shape, true);
         shape.dropout = 0.2f;

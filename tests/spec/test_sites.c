@@ -20,7 +20,7 @@ enum { MAX_BLOCKS = 112, MAX_SITES = MAX_BLOCKS * AG_SITES_PER_BLOCK + AG_SITES_
 /* --- the table */
 
 /* Rounding numbers by numerics: block * 64 + linear * 8 + role, attention's operands are linear 4
- * (roles q k v p do ds), others linear 7, dW is role 3 and moments are uses 2 and 3 of role 0. */
+ * (roles q k v p do ds), others linear 7, dW is role 3 and moments are uses 3 and 4 of role 0. */
 static void test_sites_of_two_blocks(void **state)
 {
     (void)state;
@@ -30,38 +30,38 @@ static void test_sites_of_two_blocks(void **state)
         uint32_t sites[AG_SITE_TENSORS];
         uint32_t use;
     } rows[] = {
-        {"transformer.h.0.attn.c_attn.opt.m", "m",        {0},           2},
-        {"transformer.h.0.attn.c_attn.opt.v", "sqrt_v",   {0},           3},
+        {"transformer.h.0.attn.c_attn.opt.m", "m",        {0},           3},
+        {"transformer.h.0.attn.c_attn.opt.v", "sqrt_v",   {0},           4},
         {"transformer.h.0.attn.c_attn.wgrad", "dw",       {3},           0},
-        {"transformer.h.0.attn.c_proj.opt.m", "m",        {8},           2},
-        {"transformer.h.0.attn.c_proj.opt.v", "sqrt_v",   {8},           3},
+        {"transformer.h.0.attn.c_proj.opt.m", "m",        {8},           3},
+        {"transformer.h.0.attn.c_proj.opt.v", "sqrt_v",   {8},           4},
         {"transformer.h.0.attn.c_proj.wgrad", "dw",       {11},          0},
         {"transformer.h.0.attn.pv",           "p v do",   {35, 34, 36},  0},
         {"transformer.h.0.attn.qk",           "q k ds",   {32, 33, 37},  0},
-        {"transformer.h.0.mlp.c_fc.opt.m",    "m",        {16},          2},
-        {"transformer.h.0.mlp.c_fc.opt.v",    "sqrt_v",   {16},          3},
+        {"transformer.h.0.mlp.c_fc.opt.m",    "m",        {16},          3},
+        {"transformer.h.0.mlp.c_fc.opt.v",    "sqrt_v",   {16},          4},
         {"transformer.h.0.mlp.c_fc.wgrad",    "dw",       {19},          0},
-        {"transformer.h.0.mlp.c_proj.opt.m",  "m",        {24},          2},
-        {"transformer.h.0.mlp.c_proj.opt.v",  "sqrt_v",   {24},          3},
+        {"transformer.h.0.mlp.c_proj.opt.m",  "m",        {24},          3},
+        {"transformer.h.0.mlp.c_proj.opt.v",  "sqrt_v",   {24},          4},
         {"transformer.h.0.mlp.c_proj.wgrad",  "dw",       {27},          0},
         {"transformer.h.0.residual",          "attn mlp", {56, 57},      0},
-        {"transformer.h.1.attn.c_attn.opt.m", "m",        {64},          2},
-        {"transformer.h.1.attn.c_attn.opt.v", "sqrt_v",   {64},          3},
+        {"transformer.h.1.attn.c_attn.opt.m", "m",        {64},          3},
+        {"transformer.h.1.attn.c_attn.opt.v", "sqrt_v",   {64},          4},
         {"transformer.h.1.attn.c_attn.wgrad", "dw",       {67},          0},
-        {"transformer.h.1.attn.c_proj.opt.m", "m",        {72},          2},
-        {"transformer.h.1.attn.c_proj.opt.v", "sqrt_v",   {72},          3},
+        {"transformer.h.1.attn.c_proj.opt.m", "m",        {72},          3},
+        {"transformer.h.1.attn.c_proj.opt.v", "sqrt_v",   {72},          4},
         {"transformer.h.1.attn.c_proj.wgrad", "dw",       {75},          0},
         {"transformer.h.1.attn.pv",           "p v do",   {99, 98, 100}, 0},
         {"transformer.h.1.attn.qk",           "q k ds",   {96, 97, 101}, 0},
-        {"transformer.h.1.mlp.c_fc.opt.m",    "m",        {80},          2},
-        {"transformer.h.1.mlp.c_fc.opt.v",    "sqrt_v",   {80},          3},
+        {"transformer.h.1.mlp.c_fc.opt.m",    "m",        {80},          3},
+        {"transformer.h.1.mlp.c_fc.opt.v",    "sqrt_v",   {80},          4},
         {"transformer.h.1.mlp.c_fc.wgrad",    "dw",       {83},          0},
-        {"transformer.h.1.mlp.c_proj.opt.m",  "m",        {88},          2},
-        {"transformer.h.1.mlp.c_proj.opt.v",  "sqrt_v",   {88},          3},
+        {"transformer.h.1.mlp.c_proj.opt.m",  "m",        {88},          3},
+        {"transformer.h.1.mlp.c_proj.opt.v",  "sqrt_v",   {88},          4},
         {"transformer.h.1.mlp.c_proj.wgrad",  "dw",       {91},          0},
         {"transformer.h.1.residual",          "attn mlp", {120, 121},    0},
-        {"lm_head.opt.m",                     "m",        {128},         2},
-        {"lm_head.opt.v",                     "sqrt_v",   {128},         3},
+        {"lm_head.opt.m",                     "m",        {128},         3},
+        {"lm_head.opt.v",                     "sqrt_v",   {128},         4},
         {"lm_head.wgrad",                     "dw",       {131},         0},
     };
     ag_model_spec model = {.n_layer = 2, .n_embd = 8};

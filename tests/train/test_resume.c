@@ -149,10 +149,24 @@ static void grid(tiny *t)
     t->run.optimizer.lr = 0.3;
 }
 
+/* Every tensor beyond the layers, some with a history, all stochastic. */
+static void sites(tiny *t)
+{
+    ag_scheme scheme = scaled("e5m2", AG_AMAX_DELAYED);
+    scheme.rounding = AG_ROUND_STOCHASTIC;
+    for (int kind = 0; kind < AG_SITE_KINDS; kind++)
+        tiny_quantise_sites(t, (ag_site_kind)kind, scheme);
+    scheme.amax = AG_AMAX_CURRENT;
+    scheme.history = 0;
+    tiny_quantise_sites(t, AG_SITE_WGRAD, scheme);
+    t->run.train.grad_accum = 2;
+    t->run.model.dropout = 0.2;
+}
+
 typedef void scenario(tiny *t);
-static scenario *const s_scenarios[] = {plain,      delayed,      windowed, stochastic,
-                                        dropout,    accumulating, skipping, diverging,
-                                        everything, sgd,          manifold, grid};
+static scenario *const s_scenarios[] = {plain,        delayed,  windowed,  stochastic, dropout,
+                                        accumulating, skipping, diverging, everything, sgd,
+                                        manifold,     grid,     sites};
 enum { SCENARIOS = sizeof s_scenarios / sizeof s_scenarios[0] };
 
 static void make(tiny *t, scenario *set_up)

@@ -12,11 +12,12 @@
 #include "spec/params.h"
 #include "train_internal.h"
 
-enum { TINY_LAYERS = 9, TINY_TRAIN = 400, TINY_VAL = 90, TINY_VOCAB = 7 };
+enum { TINY_LAYERS = 9, TINY_SITES = 33, TINY_TRAIN = 400, TINY_VAL = 90, TINY_VOCAB = 7 };
 
 typedef struct tiny {
     ag_run run;
     ag_layer_precision layers[TINY_LAYERS];
+    ag_layer_precision sites[TINY_SITES];
     uint16_t train[TINY_TRAIN];
     uint16_t val[TINY_VAL];
     ag_corpus corpus;
@@ -95,6 +96,20 @@ static inline void tiny_quantise_all(tiny *t, ag_scheme scheme)
 {
     for (int role = 0; role < AG_ROLES; role++)
         tiny_quantise(t, (ag_role)role, scheme);
+}
+
+/* One scheme for both uses of every role of every site of a kind. */
+static inline void tiny_quantise_sites(tiny *t, ag_site_kind kind, ag_scheme scheme)
+{
+    ag_layer_precision format = {0};
+    ag_scheme_normalise(&scheme);
+    for (int i = 0; i < AG_ROLES * AG_USES; i++)
+        format.scheme[i / AG_USES][i % AG_USES] = scheme;
+    for (size_t i = 0; i < TINY_SITES; i++) {
+        if (ag_site_at(&t->run.model, i).kind == kind)
+            t->sites[i] = ag_site_precision(kind, &format);
+    }
+    t->run.sites = t->sites;
 }
 
 /* Memory and a trainer before its first step. */

@@ -1,0 +1,80 @@
+/* One tensor of a site. Its operands are made as those of a linear layer are: the second use from
+ * the tensor as it was, then the first in its place. */
+#include <string.h>
+
+#include "train_internal.h"
+
+static bool needs_amax(const ag_site_operands *tensor)
+{
+    for (int use = 0; use < tensor->copies; use++) {
+        const ag_scheme *scheme = tensor->operands[use].scheme;
+        if (scheme->quantised && scheme->granularity == AG_GRANULARITY_TENSOR &&
+            scheme->amax != AG_AMAX_NONE)
+            return true;
+    }
+    return false;
+}
+
+static size_t elements(const ag_stack *stack)
+{
+    return stack->matrices * stack->rows * stack->cols;
+}
+
+/* One scale a tensor is that of the whole stack; groups end with their matrix. */
+static void make_use(ag_site_operands *tensor, int use, float *out, const float *x, float amax,
+                     const ag_stack *stack, const ag_pass *pass)
+{
+    const ag_operand whole = tensor->operands[use];
+    ag_operand *operand = &tensor->operands[use];
+    size_t count = stack->rows * stack->cols;
+    size_t n_factors = operand->sum == AG_SUM_COLS ? stack->rows : stack->cols;
+    for (size_t i = 0; i < stack->matrices; i++) {
+        const float *from = x + i * count;
+        float *to = out + i * count;
+        ag_source source = {from, stack->rows, stack->cols, stack->first + i * count, amax};
+        operand->clipped = whole.clipped != NULL ? whole.clipped + i * count : NULL;
+        operand->factors = whole.factors != NULL ? whole.factors + i * n_factors : NULL;
+        ag_operand_make(operand, to, &source, pass);
+        tensor->factors[use][i] = operand->factor;
+        if (operand->values == from && to != from) /* null; but x will not stay */
+            memcpy(to, from, count * sizeof *to);
+    }
+    operand->clipped = whole.clipped;
+    operand->factors = whole.factors;
+    tensor->values[use] = out;
+}
+
+void ag_site_make(ag_site_operands *tensor, float *x, float *copy, const ag_stack *stack,
+                  const ag_pass *pass)
+{
+    float amax = needs_amax(tensor) ? tensor->operands[0].k->amax(x, elements(stack)) : 0.0f;
+    if (tensor->copies > 1)
+        make_use(tensor, 1, copy, x, amax, stack, pass);
+    make_use(tensor, 0, x, x, amax, stack, pass);
+}
+
+ag_stack_operand ag_site_operand(const ag_site_operands *tensor, int use)
+{
+    int made = use < tensor->copies ? use : 0;
+    return (ag_stack_operand){tensor->values[made], tensor->factors[made]};
+}
+
+void ag_site_store(ag_site_operands *tensor, float *x, const ag_stack *stack, const ag_pass *pass)
+{
+    size_t count = stack->rows * stack->cols;
+    ag_site_make(tensor, x, NULL, stack, pass);
+    for (size_t i = 0; i < stack->matrices; i++)
+        tensor->operands[0].k->epilogue(x + i * count, NULL, stack->rows, stack->cols,
+                                        tensor->factors[0][i], (ag_factor){.all = 1.0f}, false);
+}
+
+void ag_site_clip_gradient(float *grad, const ag_site_operands *tensor, const ag_stack *stack)
+{
+    ag_operand_clip_gradient(grad, &tensor->operands[0], elements(stack));
+}
+
+void ag_site_end_step(ag_site_operands *tensor)
+{
+    for (int use = 0; use < tensor->copies; use++)
+        ag_operand_end_step(&tensor->operands[use]);
+}

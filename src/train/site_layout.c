@@ -1,0 +1,207 @@
+/* Memory of the sites that a run has on: their tensors in one table, site by site, and what points
+ * into it from the blocks and layers. */
+#include "train_internal.h"
+
+/* Where tensors stand in their site's row (spec/sites.c). */
+enum { Q = 0, K = 1, DS = 2, P = 0, V = 1, DO = 2 };
+
+typedef struct builder {
+    ag_model *model;
+    const ag_run *run;
+    ag_layout *layout;
+    ag_scale_cursor next;
+    size_t groups; /* with a scale, that a matrix of the sites so far has at most */
+} builder;
+
+ag_scale_cursor ag_sites_scales(const ag_run *run)
+{
+    ag_scale_cursor sum = {0, 0};
+    for (size_t i = 0; run->sites != NULL && i < ag_site_count(&run->model); i++) {
+        ag_site site = ag_site_at(&run->model, i);
+        for (size_t t = 0; t < site.n_tensors * AG_USES; t++) {
+            ag_role role = site.tensors[t / AG_USES].role;
+            sum.scales++;
+            sum.amaxes += (size_t)run->sites[i].scheme[role][t % AG_USES].history;
+        }
+    }
+    return sum;
+}
+
+/* --- one tensor */
+
+/* The largest stack that the tensor can be. */
+static ag_stack most_of(const builder *b, const ag_site *site, const ag_site_tensor *tensor)
+{
+    const ag_model *model = b->model;
+    size_t heads = model->B * model->H;
+    bool is_attention = site->kind == AG_SITE_QK || site->kind == AG_SITE_PV;
+    bool is_square = tensor == &site->tensors[site->kind == AG_SITE_PV ? P : DS];
+    if (is_attention)
+        return (ag_stack){heads, model->T, is_square ? model->T : model->C / model->H, 0};
+    if (site->kind == AG_SITE_RESIDUAL)
+        return (ag_stack){1, model->B * model->T, model->C, 0};
+    ag_layer layer = ag_layer_at(&b->run->model, b->run->facts.vocab_size, site->layer);
+    return (ag_stack){1, layer.outputs, layer.inputs, 0};
+}
+
+/* The axis that a use sums over. */
+static ag_sum sum_of(const ag_site_tensor *tensor, int use)
+{
+    return (tensor->sum == AG_SUM_COLS) == (use == 0) ? AG_SUM_COLS : AG_SUM_ROWS;
+}
+
+static void lay_out_groups(builder *b, ag_operand *operand, const ag_stack *most)
+{
+    const ag_scheme *scheme = operand->scheme;
+    ag_matrix matrix = {.rows = most->rows, .cols = most->cols, .sum = operand->sum};
+    if (!scheme->quantised || scheme->granularity == AG_GRANULARITY_TENSOR)
+        return;
+    ag_groups groups = ag_groups_of(scheme, &matrix);
+    size_t count = ag_groups_count(&groups);
+    b->groups = count > b->groups ? count : b->groups;
+    if (scheme->granularity == AG_GRANULARITY_ROW)
+        operand->factors = ag_layout_floats(b->layout, most->matrices * count);
+}
+
+static void lay_out_use(builder *b, ag_site_operands *operands, const ag_site *site,
+                        const ag_site_tensor *tensor, int use, const ag_scheme *scheme)
+{
+    ag_train_state *state = b->model->state;
+    ag_stack most = most_of(b, site, tensor);
+    ag_operand *operand = &operands->operands[use];
+    *operand = (ag_operand){
+        .k = b->model->k,
+        .scheme = scheme,
+        .sum = sum_of(tensor, use),
+        .site = site->site + tensor->site,
+        .use = tensor->use + (uint32_t)use,
+        .history = ag_layout_part(state->amaxes, b->next.amaxes),
+        .scales = &b->model->site_scales,
+    };
+    if (state->scales != NULL)
+        operand->scale = &state->scales[b->next.scales];
+    b->next.scales++;
+    b->next.amaxes += (size_t)scheme->history;
+    bool differentiated = tensor->role == AG_ROLE_INPUT && use == 0;
+    if (differentiated && scheme->quantised && scheme->ste == AG_STE_CLIP)
+        operand->clipped = ag_layout_bytes(b->layout, most.matrices * most.rows * most.cols);
+    lay_out_groups(b, operand, &most);
+    operands->factors[use] =
+        ag_layout_bytes(b->layout, most.matrices * sizeof *operands->factors[use]);
+}
+
+static void lay_out_tensor(builder *b, ag_site_operands *operands, size_t index,
+                           const ag_site *site, const ag_site_tensor *tensor)
+{
+    const ag_scheme *schemes = b->run->sites[index].scheme[tensor->role];
+    bool has_products = tensor->uses[1] != NULL;
+    operands->copies = has_products && !ag_scheme_serves_both(schemes) ? AG_USES : 1;
+    for (int use = 0; use < AG_USES; use++)
+        lay_out_use(b, operands, site, tensor, use, &schemes[use]);
+}
+
+/* --- what points to it */
+
+static bool is_on(const builder *b, ag_site_kind kind, size_t layer)
+{
+    return ag_site_is_on(&b->run->sites[ag_site_index(kind, layer)]);
+}
+
+/* The first tensor of a site, or NULL where it is off. */
+static ag_site_operands *tensors_of(const builder *b, ag_site_kind kind, size_t layer)
+{
+    size_t index = ag_site_index(kind, layer);
+    return is_on(b, kind, layer) ? &b->model->sites[index * AG_SITE_TENSORS] : NULL;
+}
+
+static void lay_out_linear(const builder *b, ag_linear *linear, size_t layer)
+{
+    linear->dw = tensors_of(b, AG_SITE_WGRAD, layer);
+    linear->m = tensors_of(b, AG_SITE_OPT_M, layer);
+    linear->v = tensors_of(b, AG_SITE_OPT_V, layer);
+}
+
+/* A tensor's place, and one for its second use where that is made apart. */
+static void lay_out_copies(builder *b, float *out[AG_USES], const ag_site_operands *tensor,
+                           size_t count)
+{
+    for (int use = 0; use < tensor->copies; use++)
+        out[use] = ag_layout_floats(b->layout, count);
+}
+
+/* The operands of both sites, of which one may be null throughout. */
+static void lay_out_attention(builder *b, ag_attention *attention, size_t layer)
+{
+    ag_model *model = b->model;
+    size_t wide = model->B * model->T * model->C;
+    size_t square = model->B * model->H * model->T * model->T;
+    if (!is_on(b, AG_SITE_QK, layer) && !is_on(b, AG_SITE_PV, layer))
+        return;
+    ag_site_operands *qk = &model->sites[ag_site_index(AG_SITE_QK, layer) * AG_SITE_TENSORS];
+    ag_site_operands *pv = &model->sites[ag_site_index(AG_SITE_PV, layer) * AG_SITE_TENSORS];
+    *attention = (ag_attention){
+        .kernels = model->k,
+        .q = &qk[Q],
+        .k = &qk[K],
+        .ds = &qk[DS],
+        .p = &pv[P],
+        .v = &pv[V],
+        .dout = &pv[DO],
+        .space = &model->attention_space,
+    };
+    lay_out_copies(b, attention->heads[0], attention->q, wide);
+    lay_out_copies(b, attention->heads[1], attention->k, wide);
+    lay_out_copies(b, attention->heads[2], attention->v, wide);
+    lay_out_copies(b, attention->dropped, attention->p, square);
+}
+
+/* What the blocks share, once some block's attention is quantised. */
+static void lay_out_space(builder *b)
+{
+    ag_model *model = b->model;
+    ag_attention_space *space = &model->attention_space;
+    bool any = false;
+    for (size_t i = 0; i < model->L; i++)
+        any |= model->blocks[i].attention.q != NULL;
+    for (size_t i = 0; any && i < 3; i++)
+        space->heads[i] = ag_layout_floats(b->layout, model->B * model->T * model->C);
+    size_t square = any ? model->B * model->H * model->T * model->T : 0;
+    space->dscores = ag_layout_floats(b->layout, square);
+    space->dscores_copy = ag_layout_floats(b->layout, square);
+}
+
+static void lay_out_block(builder *b, ag_block *block)
+{
+    size_t first = block->index * AG_LINEARS_PER_BLOCK;
+    lay_out_linear(b, &block->c_attn, first + AG_LINEAR_C_ATTN);
+    lay_out_linear(b, &block->attn_proj, first + AG_LINEAR_ATTN_C_PROJ);
+    lay_out_linear(b, &block->c_fc, first + AG_LINEAR_C_FC);
+    lay_out_linear(b, &block->mlp_proj, first + AG_LINEAR_MLP_C_PROJ);
+    lay_out_attention(b, &block->attention, first);
+    block->residual = tensors_of(b, AG_SITE_RESIDUAL, first);
+}
+
+ag_status ag_sites_lay_out(ag_model *model, const ag_run *run, ag_scale_cursor next,
+                           ag_layout *layout)
+{
+    builder b = {.model = model, .run = run, .layout = layout, .next = next};
+    if (run->sites == NULL)
+        return AG_OK;
+    size_t count = ag_site_count(&run->model);
+    model->n_sites = count * AG_SITE_TENSORS;
+    model->sites = ag_layout_table(layout, model->n_sites * sizeof *model->sites);
+    if (model->sites == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu sites", count);
+    for (size_t i = 0; i < count; i++) {
+        ag_site site = ag_site_at(&run->model, i);
+        for (size_t t = 0; t < site.n_tensors; t++)
+            lay_out_tensor(&b, &model->sites[i * AG_SITE_TENSORS + t], i, &site, &site.tensors[t]);
+    }
+    model->site_scales.scale = ag_layout_floats(layout, b.groups);
+    model->site_scales.after = ag_layout_floats(layout, b.groups);
+    for (size_t i = 0; i < model->L; i++)
+        lay_out_block(&b, &model->blocks[i]);
+    lay_out_linear(&b, &model->lm_head, model->L * AG_LINEARS_PER_BLOCK);
+    lay_out_space(&b);
+    return AG_OK;
+}
