@@ -2,12 +2,16 @@
  * unless a rule names it. A site is routed like a layer, and each of its tensors takes the scheme
  * of one role of its format:
  *
- *   transformer.h.0.attn.qk              q, k  input        ds  grad_output     S = Q K^T
- *   transformer.h.0.attn.pv              p, v  input        do  grad_output     O = P V
- *   transformer.h.0.residual             attn, mlp  input     the stream after each of the two adds
- *   transformer.h.0.attn.c_attn.wgrad    dw    grad_output    the product dW of each micro-batch
- *   transformer.h.0.attn.c_attn.opt.m    m     weight         Adam's moments of the layer's weight,
- *   transformer.h.0.attn.c_attn.opt.v    sqrt_v  weight       stored low between two steps
+ *   site                                 tensor  role
+ *   transformer.h.0.attn.qk              q, k    input         S = Q K^T,
+ *                                        ds      grad_output   and its gradient
+ *   transformer.h.0.attn.pv              p, v    input         O = P V,
+ *                                        do      grad_output   and its gradient
+ *   transformer.h.0.residual             attn    input         the stream, attention added
+ *                                        mlp     input         the stream, the MLP added too
+ *   transformer.h.0.attn.c_attn.wgrad    dw      grad_output   the product dW of each micro-batch
+ *   transformer.h.0.attn.c_attn.opt.m    m       weight        Adam's first moment, SGD's velocity
+ *   transformer.h.0.attn.c_attn.opt.v    sqrt_v  weight        the root of Adam's second moment
  *
  * P is quantised as it meets V, after dropout; all are quantised from float32 as they are (q, k, v
  * and do are BF16 values already). */

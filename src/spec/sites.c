@@ -140,9 +140,25 @@ bool ag_site_is_on(const ag_layer_precision *precision)
     return false;
 }
 
+/* Whether a step reads what the one before left of the moment. */
+static bool is_kept(const ag_optimizer_spec *optimizer, ag_site_kind moment)
+{
+    switch ((ag_optimizer_type)optimizer->type) {
+    case AG_OPTIMIZER_ADAMW:
+    case AG_OPTIMIZER_MANIFOLD_ADAMW:
+        return optimizer->betas[moment == AG_SITE_OPT_V] > 0.0;
+    case AG_OPTIMIZER_SGD:
+    case AG_OPTIMIZER_GRID:
+        return moment == AG_SITE_OPT_M && optimizer->momentum > 0.0;
+    }
+    return false;
+}
+
 bool ag_site_has_effect(const ag_run *run, ag_site_kind kind)
 {
-    return !is_of_a_layer(kind) || run->train.steps > 0;
+    if (!is_of_a_layer(kind))
+        return true;
+    return run->train.steps > 0 && (kind == AG_SITE_WGRAD || is_kept(&run->optimizer, kind));
 }
 
 /* A Hadamard transform cancels in a product of two operands that have it: those of wgrad. */

@@ -106,6 +106,36 @@ static void test_null_sites_fold(void **state)
                      1);
 }
 
+/* A moment that the optimizer does not keep is no part of the run. */
+static void test_moments_are_those_of_the_optimizer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *optimizer;
+        const char *last;
+    } cases[] = {
+        {"{type: adamw}",                  "lm_head.opt.m e4m3fn\nlm_head.opt.v e4m3fn\n"},
+        {"{type: adamw, betas: [0, 0.9]}", "lm_head.opt.v e4m3fn\n"                      },
+        {"{type: manifold_adamw}",         "lm_head.opt.m e4m3fn\nlm_head.opt.v e4m3fn\n"},
+        {"{type: sgd}",                    "lm_head.opt.m e4m3fn\n"                      },
+        {"{type: sgd, momentum: 0}",       ""                                            },
+        {"{type: grid}",                   "lm_head.opt.m e4m3fn\n"                      },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char yaml[1024];
+        char got[512];
+        snprintf(yaml, sizeof yaml,
+                 "%sformats: [E4M3]\nmodel: {n_layer: 1}\noptimizer: %s\n"
+                 "layer_configs: {x: {layer_rules: [{pattern: 'head\\.opt', format: $format}], "
+                 "default_format: $format}}\n",
+                 HEAD, cases[i].optimizer);
+        ag_experiment *experiment = load_good(yaml);
+        describe(got, sizeof got, &ag_experiment_grid(experiment)->runs[0]);
+        assert_string_equal(got, cases[i].last);
+        ag_experiment_destroy(experiment);
+    }
+}
+
 static void test_idle_sites_differ_by_run(void **state)
 {
     (void)state;
@@ -129,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_patterns_that_match_no_layer_route_sites),
         cmocka_unit_test(test_first_match_wins_among_them),
         cmocka_unit_test(test_null_sites_fold),
+        cmocka_unit_test(test_moments_are_those_of_the_optimizer),
         cmocka_unit_test(test_idle_sites_differ_by_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,23 +54,19 @@ static void quantise_wide(float out[2][WIDE], const float *x, const ag_scheme us
 
 /* --- the formulas */
 
-/* [B, H, T, D] from column `first` of rows of `width`. */
-static void take_heads(float *out, const float *x, size_t width, size_t first)
-{
-    for (size_t i = 0; i < WIDE; i++) {
-        size_t b = i / (H * T * D);
-        size_t h = i / (T * D) % H;
-        size_t t = i / D % T;
-        out[i] = x[(b * T + t) * width + first + h * D + i % D];
-    }
-}
-
-/* Element i of [B, H, T, D] in a row of `width`. */
+/* Where element i of [B, H, T, D] stands in [B, T, width], the heads from column `first` on. */
 static size_t place(size_t i, size_t width, size_t first)
 {
-    size_t b = i / (H * T * D);
-    size_t h = i / (T * D) % H;
-    return (b * T + i / D % T) * width + first + h * D + i % D;
+    const size_t tokens = T;
+    size_t head = i / D / tokens;
+    size_t t = i / D % tokens;
+    return (head / H * tokens + t) * width + first + head % H * D + i % D;
+}
+
+static void take_heads(float *out, const float *x, size_t width, size_t first)
+{
+    for (size_t i = 0; i < WIDE; i++)
+        out[i] = x[place(i, width, first)];
 }
 
 /* Products, scales and the softmax have a few roundings each, sums of at most T one a term;
@@ -114,7 +110,7 @@ static void check_product(const char *what, const float *got, size_t width, size
                           view b)
 {
     for (size_t i = 0; i < WIDE; i++) {
-        size_t head = i / (T * D);
+        size_t head = i / T / D;
         double sum = 0;
         double magnitude = 0;
         for (size_t k = 0; k < T; k++) {
@@ -197,13 +193,14 @@ static void check_products(const arrays *a, const operands *o, const float *ds_s
                            const float *ds_size_t)
 {
     enum { TT = T * T, TD = T * D };
+    const size_t wide = 3 * (size_t)C;
     check_product("out", a->out, C, 0, (view){o->p[0], NULL, TT, T, 1},
                   (view){o->v[0], NULL, TD, D, 1});
-    check_product("dq", a->dqkv, 3 * C, 0, (view){o->ds[0], ds_size, TT, T, 1},
+    check_product("dq", a->dqkv, wide, 0, (view){o->ds[0], ds_size, TT, T, 1},
                   (view){o->k[1], NULL, TD, D, 1});
-    check_product("dk", a->dqkv, 3 * C, C, (view){o->ds[1], ds_size_t, TT, 1, T},
+    check_product("dk", a->dqkv, wide, C, (view){o->ds[1], ds_size_t, TT, 1, T},
                   (view){o->q[1], NULL, TD, D, 1});
-    check_product("dv", a->dqkv, 3 * C, 2 * C, (view){o->p[1], NULL, TT, 1, T},
+    check_product("dv", a->dqkv, wide, wide - C, (view){o->p[1], NULL, TT, 1, T},
                   (view){o->dout[1], NULL, TD, D, 1});
 }
 

@@ -194,7 +194,7 @@ static void test_vanished_moments_do_not_divide(void **state)
 
 /* --- the residual stream */
 
-enum { N = 3 * 8, WIDTH = 8, STREAM = N * WIDTH };
+enum { N = 3 * 8, WIDTH = 8, STREAM = N * WIDTH, LAST = 7 * WIDTH };
 
 static void test_the_stream_is_stored_after_each_add(void **state)
 {
@@ -247,7 +247,7 @@ static void test_the_gradient_of_the_stream(void **state)
         ag_model *model = &s_b.trainer.model;
         float *wpe = tiny_weight(&s_b, AG_T_WPE, 0);
         for (size_t c = 0; clip && c < WIDTH; c++)
-            wpe[7 * WIDTH + c] = 100.0f; /* far beyond 6 at the last token, which no other sees */
+            wpe[LAST + c] = 100.0f; /* far beyond 6 at the last token, which no other sees */
         pass = ag_trainer_pass(&s_b.trainer, AG_MODE_TRAIN, 3, 0);
         ag_batch_train(s_b.trainer.tokens.inputs, s_b.trainer.tokens.targets, &s_b.corpus, &s_b.run,
                        0, 0);
@@ -267,7 +267,7 @@ static void test_the_gradient_of_the_stream(void **state)
         tiny_end(&s_b);
     }
     for (size_t c = 0; c < WIDTH; c++)
-        assert_true(dwpe[1][7 * WIDTH + c] == 0.0f && dwpe[0][7 * WIDTH + c] != 0.0f);
+        assert_true(dwpe[1][LAST + c] == 0.0f && dwpe[0][LAST + c] != 0.0f);
 }
 
 int main(void)
