@@ -41,10 +41,11 @@ typedef enum ag_site_kind {
 
 /* A tensor of a site. */
 typedef struct ag_site_tensor {
-    const char *name;          /* "q" */
-    ag_role role;              /* whose scheme it takes */
-    uint32_t site;             /* of its stochastic rounding: the site's plus this, */
-    uint32_t use;              /* and its first use there */
+    const char *name; /* "q" */
+    ag_role role;     /* whose scheme it takes */
+    uint32_t site;    /* of its stochastic rounding: the site's plus this, */
+    uint32_t use;     /* and its first use there */
+    ag_sum sum; /* the axis that its first product sums over; the second takes the other one */
     const char *uses[AG_USES]; /* "q.scores", "q.dk": its products; NULL where it is one tensor */
 } ag_site_tensor;
 

@@ -109,16 +109,15 @@ static void test_a_site_takes_its_roles_of_a_format(void **state)
     assert_false(ag_site_is_on(&(ag_layer_precision){0}));
 }
 
-static void test_only_tensor_scales_are_taken(void **state)
+static void test_hadamard_transforms_are_refused(void **state)
 {
     (void)state;
     ag_model_spec model = {.n_layer = 1, .n_embd = 8};
     ag_site site = ag_site_at(&model, ag_site_index(AG_SITE_QK, 0));
     ag_layer_precision precision = {0};
     assert_ok(ag_site_check(&site, &precision));
-    precision.scheme[AG_ROLE_INPUT][1] =
-        (ag_scheme){.quantised = true, .granularity = AG_GRANULARITY_ROW};
-    assert_fails(AG_ERR_INPUT, "transformer.h.0.attn.qk cannot be scaled per row",
+    precision.scheme[AG_ROLE_INPUT][1] = (ag_scheme){.quantised = true, .hadamard = true};
+    assert_fails(AG_ERR_INPUT, "transformer.h.0.attn.qk takes no Hadamard transform",
                  ag_site_check(&site, &precision));
 }
 
@@ -325,7 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sites_of_two_blocks),
         cmocka_unit_test(test_a_site_takes_its_roles_of_a_format),
-        cmocka_unit_test(test_only_tensor_scales_are_taken),
+        cmocka_unit_test(test_hadamard_transforms_are_refused),
         cmocka_unit_test_setup_teardown(test_canonical_text_is_the_golden_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_null_sites_leave_the_text_as_it_was, set_up,
                                         tear_down),

@@ -7,20 +7,30 @@ static tiny s_b;
 
 /* --- helpers */
 
-/* The values of x under a scheme with one current scale. */
-static void quantise(float *x, size_t count, const ag_scheme *scheme, const ag_rounding_site *where,
-                     uint64_t first)
+/* The values of x [count / cols, cols] under a scheme. */
+static void quantise(float *x, size_t count, size_t cols, const ag_scheme *scheme,
+                     const ag_rounding_site *where, uint64_t first)
 {
-    float scale = ag_scale_from_amax(&scheme->format, ag_amax(x, count), 0, false, 1.0f);
-    ag_fake_quantize(x, x, count, scheme, scale, where, first);
+    float scale[512];
+    float after[512];
+    ag_scales scales = {.scale = scale, .after = after};
+    ag_matrix matrix = {.rows = count / cols, .cols = cols, .sum = AG_SUM_COLS, .first = first};
+    assert_true(count <= 512);
+    ag_quantize_matrix(x, x, &matrix, scheme, &scales, where);
 }
 
 static ag_scheme stochastic(const char *name)
 {
-    ag_scheme scheme = tiny_scheme(name);
-    scheme.rounding = AG_ROUND_STOCHASTIC;
+    ag_scheme scheme;
+    char text[64];
+    snprintf(text, sizeof text, "%s/amax/stochastic", name);
+    assert_ok(ag_scheme_parse(&scheme, text));
     return scheme;
 }
+
+/* Scales of the tensor, of rows, of blocks whose last one is short. */
+static const char *const s_names[] = {"e3m2/tensor", "e4m3/row", "e2m3/b3x5"};
+enum { NAMES = sizeof s_names / sizeof s_names[0] };
 
 static ag_rounding_site rounding_site(uint32_t site, uint32_t use, uint32_t step)
 {
@@ -94,11 +104,9 @@ static void forget_gradients(tiny *t)
     memset(t->trainer.model.grads, 0, t->trainer.state.tensors.total * sizeof(float));
 }
 
-static void test_each_product_dw_is_stored(void **state)
+static void check_stored_dw(ag_scheme scheme)
 {
-    (void)state;
     float expected[DW] = {0};
-    ag_scheme scheme = stochastic("e3m2");
     ag_rounding_site where = rounding_site(64 + 2 * 8 + 3, 0, 0);
     tiny_make(&s_a);
     s_a.run.train.grad_accum = 2;
@@ -108,7 +116,7 @@ static void test_each_product_dw_is_stored(void **state)
         forget_gradients(&s_a);
         differentiate(&s_a, micro);
         memcpy(product, tiny_grad(&s_a, AG_T_C_FC_W, 1), sizeof product);
-        quantise(product, DW, &scheme, &where, (uint64_t)micro * DW);
+        quantise(product, DW, IN, &scheme, &where, (uint64_t)micro * DW);
         for (size_t i = 0; i < DW; i++)
             expected[i] += product[i];
     }
@@ -128,12 +136,17 @@ static void test_each_product_dw_is_stored(void **state)
     tiny_end(&s_b);
 }
 
-/* --- moments */
-
-static void test_moments_are_stored_after_the_update(void **state)
+static void test_each_product_dw_is_stored(void **state)
 {
     (void)state;
-    ag_scheme scheme = stochastic("e4m3");
+    for (size_t i = 0; i < NAMES; i++)
+        check_stored_dw(stochastic(s_names[i]));
+}
+
+/* --- moments */
+
+static void check_stored_moments(ag_scheme scheme)
+{
     ag_rounding_site m_site = rounding_site(64 + 2 * 8, 3, 0);
     ag_rounding_site v_site = rounding_site(64 + 2 * 8, 4, 0);
     tiny_make(&s_a);
@@ -150,10 +163,10 @@ static void test_moments_are_stored_after_the_update(void **state)
     size_t offset = ag_tensor_find(&s_a.trainer.state.tensors, AG_T_C_FC_W, 1)->offset;
     float *m = s_a.trainer.state.m + offset;
     float *v = s_a.trainer.state.v + offset;
-    quantise(m, DW, &scheme, &m_site, 0);
+    quantise(m, DW, IN, &scheme, &m_site, 0);
     for (size_t i = 0; i < DW; i++)
         v[i] = sqrtf(v[i]);
-    quantise(v, DW, &scheme, &v_site, 0);
+    quantise(v, DW, IN, &scheme, &v_site, 0);
     for (size_t i = 0; i < DW; i++)
         v[i] = v[i] * v[i];
     assert_same_floats("m", s_b.trainer.state.m + offset, m, DW);
@@ -168,6 +181,13 @@ static void test_moments_are_stored_after_the_update(void **state)
                             total * sizeof(float));
     tiny_end(&s_a);
     tiny_end(&s_b);
+}
+
+static void test_moments_are_stored_after_the_update(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NAMES; i++)
+        check_stored_moments(stochastic(s_names[i]));
 }
 
 /* A second moment that underflows to 0 is one that Adam has not met yet: eps keeps the update
@@ -196,11 +216,9 @@ static void test_vanished_moments_do_not_divide(void **state)
 
 enum { N = 3 * 8, WIDTH = 8, STREAM = N * WIDTH, LAST = 7 * WIDTH };
 
-static void test_the_stream_is_stored_after_each_add(void **state)
+static void check_stored_stream(ag_scheme scheme)
 {
-    (void)state;
     float expected[STREAM];
-    ag_scheme scheme = stochastic("e3m3");
     ag_rounding_site first = rounding_site(7 * 8, 0, 0);
     ag_rounding_site second = rounding_site(7 * 8 + 1, 0, 0);
     tiny_make(&s_a);
@@ -213,21 +231,28 @@ static void test_the_stream_is_stored_after_each_add(void **state)
     ag_model *model = &s_b.trainer.model;
     const ag_block *block = &model->blocks[0];
     memcpy(expected, s_a.trainer.model.blocks[0].x_mid, sizeof expected);
-    quantise(expected, STREAM, &scheme, &first, STREAM);
+    quantise(expected, STREAM, WIDTH, &scheme, &first, STREAM);
     assert_same_floats("x_mid", block->x_mid, expected, STREAM);
     /* the second: what the MLP makes of that, plus it; dropout is off */
     ag_pass pass = ag_trainer_pass(&s_b.trainer, AG_MODE_TRAIN, 3, 3);
     ag_model_forward(model, &s_b.trainer.tokens, &pass);
-    model->k->epilogue(expected, NULL, N, WIDTH, 1.0f, 1.0f, false);
+    const ag_factor one = {.all = 1.0f};
     float branch[STREAM];
     const ag_linear *projection = &block->mlp_proj;
     model->k->gemm_nt(branch, projection->input, projection->weight_copies[0], N, WIDTH, 32);
-    model->k->epilogue(branch, projection->bias, N, WIDTH, 1.0f, 1.0f, true);
+    model->k->epilogue(branch, projection->bias, N, WIDTH, one, one, true);
     model->k->add(branch, expected, STREAM);
-    quantise(branch, STREAM, &scheme, &second, STREAM);
+    quantise(branch, STREAM, WIDTH, &scheme, &second, STREAM);
     assert_same_floats("x_end", block->x_end, branch, STREAM);
     tiny_end(&s_a);
     tiny_end(&s_b);
+}
+
+static void test_the_stream_is_stored_after_each_add(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NAMES; i++)
+        check_stored_stream(stochastic(s_names[i]));
 }
 
 /* Straight through: the gradient at the embedding is that of the same activations without Q. With
