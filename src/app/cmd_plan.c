@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "base/arena.h"
+#include "base/log.h"
 #include "config/select.h"
 #include "init_digest.h"
 #include "plan.h"
@@ -21,7 +22,8 @@ static const char s_help[] =
     "  --only SEL       axis=value[,value] or the beginning of a run id; all must hold\n"
     "  --ranks N        time for N runs in parallel (1)\n"
     "  --layers         the format of each layer and role, per layer config\n"
-    "  --json           the runs as altgrad-train takes them, and their labels\n"
+    "  --json           the runs as altgrad-train takes them, their labels, and which are kept,\n"
+    "                   recorded less than now asked, failed, new or orphaned\n"
     "\n"
     "Left out, formats is [BF16], layer_configs is {uniform: {format: $format}} and seeds is [0];\n"
     "a layer that no rule matches stays in BF16 unless default_format says another. Order of the\n"
@@ -49,10 +51,13 @@ static bool parse_ranks(int *ranks, const char *text)
 static int parse_option(ag_plan_options *options, int argc, char **argv, int *at)
 {
     const char *option = argv[*at];
-    if (strcmp(option, "--layers") == 0 || strcmp(option, "--json") == 0) {
-        options->layers |= option[2] == 'l';
-        options->json |= option[2] == 'j';
-        return -1;
+    bool *const flags[] = {&options->layers, &options->json, &options->less};
+    static const char *const words[] = {"--layers", "--json", "--less"};
+    for (size_t i = 0; i < 3; i++) {
+        if (strcmp(option, words[i]) == 0) {
+            *flags[i] = true;
+            return -1;
+        }
     }
     static const char *const known[] = {"-o", "--set", "--only", "--ranks"};
     size_t which = 0;
@@ -135,29 +140,50 @@ static void add_grid(ag_text *text, const ag_experiment *experiment, const ag_pl
         ag_text_printf(text, "  %zu of them selected by --only\n", n_selected);
 }
 
+static ag_status add_report(ag_text *text, const ag_experiment *experiment,
+                            const ag_plan_options *options, const bool *selected, const char *out,
+                            ag_holdings *holdings)
+{
+    const ag_grid *grid = ag_experiment_grid(experiment);
+    size_t n_selected = 0;
+    for (size_t r = 0; r < grid->n_runs; r++)
+        n_selected += selected[r];
+    if (options->less) {
+        ag_text warning;
+        ag_text_init(&warning);
+        ag_holdings_warn(&warning, holdings, grid, selected);
+        if (warning.length > 0)
+            ag_log(AG_LOG_WARNING, "%s", warning.data);
+        ag_text_deinit(&warning);
+        return AG_OK;
+    }
+    if (options->json) {
+        ag_plan_json(text, grid, selected, out, holdings);
+        return AG_OK;
+    }
+    add_grid(text, experiment, options, n_selected, &holdings->arena);
+    ag_holdings_text(text, out, holdings, grid, selected);
+    AG_TRY(ag_plan_models(text, grid, selected, options->ranks));
+    return options->layers ? ag_plan_layers(text, grid, selected) : AG_OK;
+}
+
 static ag_status report(ag_text *text, const ag_experiment *experiment,
                         const ag_plan_options *options, const bool *selected)
 {
     const ag_grid *grid = ag_experiment_grid(experiment);
-    if (options->json) {
-        ag_plan_json(text, grid, selected);
-        return AG_OK;
-    }
-    size_t n_selected = 0;
-    for (size_t r = 0; r < grid->n_runs; r++)
-        n_selected += selected[r];
+    ag_holdings holdings;
     ag_arena arena;
     ag_arena_init_growing(&arena);
-    add_grid(text, experiment, options, n_selected, &arena);
     const char *out = ag_app_results_path(options->out, grid, &arena);
-    ag_status status = out != NULL ? ag_plan_results(text, out, grid, selected)
-                                   : ag_fail(AG_ERR_SYSTEM, "out of memory");
-    if (status == AG_OK)
-        status = ag_plan_models(text, grid, selected, options->ranks);
-    if (status == AG_OK && options->layers)
-        status = ag_plan_layers(text, grid, selected);
+    ag_status status = AG_ERR_SYSTEM;
+    if (out != NULL) {
+        status = ag_holdings_read(&holdings, out, grid);
+        if (status == AG_OK)
+            status = add_report(text, experiment, options, selected, out, &holdings);
+        ag_holdings_close(&holdings);
+    }
     ag_arena_deinit(&arena);
-    return status;
+    return out != NULL ? status : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
 static ag_status plan(const ag_plan_options *options)
@@ -169,7 +195,8 @@ static ag_status plan(const ag_plan_options *options)
     const ag_experiment_options how = {
         .sets = options->sets, .n_sets = options->n_sets, .init_digest = ag_init_digest_read};
     ag_status status = ag_experiment_load_with(&experiment, options->file, &how, &text);
-    fputs(text.data, stderr);
+    if (!options->less)
+        fputs(text.data, stderr);
     ag_text_deinit(&text);
     if (status != AG_OK)
         goto cleanup;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/arena.h"
 #include "base/text.h"
 #include "config/experiment.h"
 
@@ -18,6 +19,7 @@ typedef struct ag_plan_options {
     int ranks;
     bool layers;
     bool json;
+    bool less; /* nothing but a warning where kept runs recorded less: for `altgrad run` */
 } ag_plan_options;
 
 /* What one training costs, estimated from its shapes. */
@@ -34,9 +36,42 @@ enum { AG_PLAN_GFLOPS = 25 };
 
 ag_plan_cost ag_plan_run_cost(const ag_run *run);
 
-/* Appends what the results at `out` hold of the selected runs: kept, to train, orphaned. */
-ag_status ag_plan_results(ag_text *text, const char *out, const ag_grid *grid,
-                          const bool *selected);
+/* --- what the results hold of a grid */
+
+typedef enum ag_held_state {
+    AG_HELD_NOT,
+    AG_HELD_FAILED, /* pending again */
+    AG_HELD_LESS,   /* kept, but it recorded less than is asked for now */
+    AG_HELD_ALL,    /* kept */
+    AG_HELD_STATES
+} ag_held_state;
+
+typedef struct ag_held {
+    ag_held_state state;
+    const char *lacks; /* the key of a setting; AG_HELD_LESS only */
+} ag_held;
+
+typedef struct ag_holdings {
+    bool exists;                       /* whether there are results at all */
+    ag_held *runs;                     /* [n_runs] of the grid */
+    size_t n_orphans;                  /* complete, but no run of the grid */
+    char (*orphans)[AG_ID_LENGTH + 1]; /* [n_orphans] */
+    ag_arena arena;
+} ag_holdings;
+
+/* Close it also after a failure. */
+ag_status ag_holdings_read(ag_holdings *holdings, const char *out, const ag_grid *grid);
+void ag_holdings_close(ag_holdings *holdings);
+
+/* Appends what of the selected runs is kept, to be trained, and orphaned. */
+void ag_holdings_text(ag_text *text, const char *out, const ag_holdings *holdings,
+                      const ag_grid *grid, const bool *selected);
+void ag_holdings_json(ag_text *text, const char *out, const ag_holdings *holdings,
+                      const ag_grid *grid, const bool *selected);
+
+/* Appends a line, without its end, where kept runs recorded less than is asked for now. */
+void ag_holdings_warn(ag_text *text, const ag_holdings *holdings, const ag_grid *grid,
+                      const bool *selected);
 
 /* Appends one row for each distinct model of the selected runs, then disk and time. */
 ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selected, int ranks);
@@ -44,7 +79,8 @@ ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selecte
 /* Appends the format of each layer and role, one table for each (format, layer config). */
 ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selected);
 
-/* Appends {"experiment", "runs", "labels"}. */
-void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected);
+/* Appends {"experiment", "runs", "labels", "results"}. */
+void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected, const char *out,
+                  const ag_holdings *holdings);
 
 #endif

@@ -1,4 +1,4 @@
-/* `altgrad plan --json`: what altgrad-train takes, and the labels beside it. */
+/* `altgrad plan --json`: what altgrad-train takes, the labels, and what the results hold. */
 #include <inttypes.h>
 
 #include "plan.h"
@@ -29,7 +29,8 @@ static void add_label(ag_text *text, const ag_grid *grid, const ag_label *label)
     ag_text_add(text, "}");
 }
 
-void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected)
+void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected, const char *out,
+                  const ag_holdings *holdings)
 {
     const char *comma = "\n";
     ag_text_add(text, "{\"experiment\":");
@@ -51,5 +52,7 @@ void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected)
         add_label(text, grid, &grid->labels[i]);
         comma = ",\n";
     }
-    ag_text_add(text, "\n]}\n");
+    ag_text_add(text, "\n],\"results\":");
+    ag_holdings_json(text, out, holdings, grid, selected);
+    ag_text_add(text, "}\n");
 }

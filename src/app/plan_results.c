@@ -8,17 +8,11 @@
 #include "spec/run_json.h"
 #include "store/results.h"
 
-typedef struct holdings {
-    size_t kept;
-    size_t less;       /* of them, those that recorded less than is asked for now */
-    const char *lacks; /* a setting of the last of these */
-    size_t failed;     /* pending again */
-    size_t orphaned;
-} holdings;
+/* --- each run */
 
 typedef struct planned {
     const ag_run *run;
-    bool selected;
+    ag_held *held;
 } planned;
 
 static int by_id(const void *a, const void *b)
@@ -26,66 +20,154 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const planned *)a)->run->id, ((const planned *)b)->run->id);
 }
 
-/* Row `row` of the results, against the plan (sorted by id). */
-static void count_row(holdings *count, const ag_results *results, size_t row, const planned *plan,
-                      size_t n_plan)
+static planned *sort_runs(const ag_grid *grid, ag_holdings *holdings)
 {
-    const ag_result_row *held = &results->rows[row];
-    bool complete = held->status == AG_RUN_DONE || held->status == AG_RUN_DIVERGED;
-    ag_run wanted;
-    memcpy(wanted.id, held->id, sizeof wanted.id);
-    const planned key = {.run = &wanted};
-    const planned *found = bsearch(&key, plan, n_plan, sizeof *plan, by_id);
-    if (found == NULL) {
-        count->orphaned += complete;
-        return;
+    planned *plan = ag_arena_alloc(&holdings->arena, grid->n_runs * sizeof *plan);
+    for (size_t i = 0; plan != NULL && i < grid->n_runs; i++)
+        plan[i] = (planned){&grid->runs[i], &holdings->runs[i]};
+    if (plan != NULL)
+        qsort(plan, grid->n_runs, sizeof *plan, by_id);
+    return plan;
+}
+
+static ag_held look_at(const ag_result_row *row, const ag_run *asked)
+{
+    if (row->status == AG_RUN_FAILED)
+        return (ag_held){AG_HELD_FAILED, NULL};
+    const char *lacks = ag_run_lacks(row->recorded, asked);
+    return (ag_held){lacks != NULL ? AG_HELD_LESS : AG_HELD_ALL, lacks};
+}
+
+/* Rows of the results against the plan, which is sorted by id. */
+static ag_status compare(ag_holdings *holdings, const ag_results *results, const planned *plan,
+                         size_t n_plan)
+{
+    holdings->orphans =
+        ag_arena_alloc(&holdings->arena, (results->n_rows + 1) * sizeof *holdings->orphans);
+    if (holdings->orphans == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; i < results->n_rows; i++) {
+        const ag_result_row *row = &results->rows[i];
+        ag_run wanted;
+        memcpy(wanted.id, row->id, sizeof wanted.id);
+        const planned key = {.run = &wanted};
+        if (row->status == AG_RUN_PENDING)
+            continue;
+        const planned *found = bsearch(&key, plan, n_plan, sizeof *plan, by_id);
+        if (found != NULL)
+            *found->held = look_at(row, found->run);
+        else if (row->status != AG_RUN_FAILED)
+            memcpy(holdings->orphans[holdings->n_orphans++], row->id, sizeof row->id);
     }
-    if (!found->selected)
-        return;
-    count->failed += held->status == AG_RUN_FAILED;
-    count->kept += complete;
-    const char *lacks = complete ? ag_run_lacks(held->recorded, found->run) : NULL;
-    count->less += lacks != NULL;
-    count->lacks = lacks != NULL ? lacks : count->lacks;
+    return AG_OK;
 }
 
-static void add_holdings(ag_text *text, const char *out, const holdings *count, size_t n_selected)
+ag_status ag_holdings_read(ag_holdings *holdings, const char *out, const ag_grid *grid)
 {
-    ag_text_printf(text, "  in %s: %zu kept", out, count->kept);
-    if (count->less > 0)
-        ag_text_printf(text,
-                       " (%zu recorded less than %s asks for now: 'run --again SEL' retrains)",
-                       count->less, count->lacks);
-    ag_text_printf(text, ", %zu to train", n_selected - count->kept);
-    if (count->failed > 0)
-        ag_text_printf(text, " (%zu failed before)", count->failed);
-    if (count->orphaned > 0)
-        ag_text_printf(text, ", %zu orphaned (complete, but not in this grid; they stay)",
-                       count->orphaned);
-    ag_text_add(text, "\n");
-}
-
-ag_status ag_plan_results(ag_text *text, const char *out, const ag_grid *grid, const bool *selected)
-{
-    if (access(out, F_OK) != 0) {
-        ag_text_printf(text, "  in %s: nothing yet\n", out);
+    *holdings = (ag_holdings){.exists = access(out, F_OK) == 0};
+    ag_arena_init_growing(&holdings->arena);
+    holdings->runs = ag_arena_alloc(&holdings->arena, grid->n_runs * sizeof *holdings->runs);
+    const planned *plan = holdings->runs != NULL ? sort_runs(grid, holdings) : NULL;
+    if (plan == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    if (!holdings->exists)
         return AG_OK;
-    }
     ag_results results;
     AG_TRY(ag_results_open(&results, out));
-    holdings count = {0};
-    size_t n_selected = 0;
-    planned *plan = ag_arena_alloc(&results.arena, (grid->n_runs + 1) * sizeof *plan);
-    if (plan != NULL) {
-        for (size_t i = 0; i < grid->n_runs; i++) {
-            plan[i] = (planned){&grid->runs[i], selected[i]};
-            n_selected += selected[i];
-        }
-        qsort(plan, grid->n_runs, sizeof *plan, by_id);
-        for (size_t row = 0; row < results.n_rows; row++)
-            count_row(&count, &results, row, plan, grid->n_runs);
-        add_holdings(text, out, &count, n_selected);
-    }
+    ag_status status = compare(holdings, &results, plan, grid->n_runs);
     ag_results_close(&results);
-    return plan != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
+    return status;
+}
+
+void ag_holdings_close(ag_holdings *holdings)
+{
+    ag_arena_deinit(&holdings->arena);
+}
+
+/* --- as text */
+
+typedef struct counts {
+    size_t selected;
+    size_t of[AG_HELD_STATES];
+    size_t example; /* a run that recorded less */
+} counts;
+
+static counts count_runs(const ag_holdings *holdings, const ag_grid *grid, const bool *selected)
+{
+    counts count = {0};
+    for (size_t i = 0; i < grid->n_runs; i++) {
+        if (!selected[i])
+            continue;
+        count.selected++;
+        count.of[holdings->runs[i].state]++;
+        if (holdings->runs[i].state == AG_HELD_LESS)
+            count.example = i;
+    }
+    return count;
+}
+
+void ag_holdings_warn(ag_text *text, const ag_holdings *holdings, const ag_grid *grid,
+                      const bool *selected)
+{
+    counts count = count_runs(holdings, grid, selected);
+    size_t less = count.of[AG_HELD_LESS];
+    if (less > 0)
+        ag_text_printf(text,
+                       "%zu of the kept runs recorded less than %s now asks for; 'run --again SEL' "
+                       "trains anew, such as --again %s",
+                       less, holdings->runs[count.example].lacks, grid->runs[count.example].id);
+}
+
+void ag_holdings_text(ag_text *text, const char *out, const ag_holdings *holdings,
+                      const ag_grid *grid, const bool *selected)
+{
+    counts count = count_runs(holdings, grid, selected);
+    size_t kept = count.of[AG_HELD_ALL] + count.of[AG_HELD_LESS];
+    if (!holdings->exists) {
+        ag_text_printf(text, "  in %s: nothing yet\n", out);
+        return;
+    }
+    ag_text_printf(text, "  in %s: %zu kept, %zu to train", out, kept, count.selected - kept);
+    if (count.of[AG_HELD_FAILED] > 0)
+        ag_text_printf(text, " (%zu failed before)", count.of[AG_HELD_FAILED]);
+    if (holdings->n_orphans > 0)
+        ag_text_printf(text, ", %zu orphaned (complete, but not in this grid; they stay)",
+                       holdings->n_orphans);
+    ag_text_add(text, "\n");
+    if (count.of[AG_HELD_LESS] > 0)
+        ag_text_add(text, "  ");
+    ag_holdings_warn(text, holdings, grid, selected);
+    if (count.of[AG_HELD_LESS] > 0)
+        ag_text_add(text, "\n");
+}
+
+/* --- as JSON */
+
+static void add_ids(ag_text *text, const char *name, const ag_holdings *holdings,
+                    const ag_grid *grid, const bool *selected, ag_held_state state)
+{
+    const char *comma = "";
+    ag_text_printf(text, ",\"%s\":[", name);
+    for (size_t i = 0; i < grid->n_runs; i++) {
+        if (!selected[i] || holdings->runs[i].state != state)
+            continue;
+        ag_text_printf(text, "%s\"%s\"", comma, grid->runs[i].id);
+        comma = ",";
+    }
+    ag_text_add(text, "]");
+}
+
+void ag_holdings_json(ag_text *text, const char *out, const ag_holdings *holdings,
+                      const ag_grid *grid, const bool *selected)
+{
+    ag_text_add(text, "{\"file\":");
+    ag_json_string(text, out);
+    add_ids(text, "kept", holdings, grid, selected, AG_HELD_ALL);
+    add_ids(text, "recorded_less", holdings, grid, selected, AG_HELD_LESS);
+    add_ids(text, "failed", holdings, grid, selected, AG_HELD_FAILED);
+    add_ids(text, "new", holdings, grid, selected, AG_HELD_NOT);
+    ag_text_add(text, ",\"orphaned\":[");
+    for (size_t i = 0; i < holdings->n_orphans; i++)
+        ag_text_printf(text, "%s\"%s\"", i > 0 ? "," : "", holdings->orphans[i]);
+    ag_text_add(text, "]}");
 }

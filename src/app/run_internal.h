@@ -224,6 +224,10 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks);
 ag_status ag_run_session_finish(ag_run_session *session);
 void ag_run_session_deinit(ag_run_session *session);
 
+/* Warns where kept runs recorded less than is asked for now: what decides that is no part of a
+ * run's identity. Waits for a child that looks. */
+void ag_run_warn_of_less(const ag_run_options *options, const char *out);
+
 /* Runs that were selected and have no result and no failure. */
 size_t ag_run_left(const ag_run_counts *counts);
 

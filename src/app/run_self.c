@@ -144,6 +144,24 @@ ag_status ag_run_show_summary(const char *out)
     return run_self(arguments, true, NULL);
 }
 
+void ag_run_warn_of_less(const ag_run_options *options, const char *out)
+{
+    const char *arguments[MOST_ARGUMENTS + 1] = {"plan", options->file, "-o", out, "--less"};
+    size_t count = 5;
+    if (2 * (options->n_sets + options->n_only) + count > MOST_ARGUMENTS)
+        return;
+    for (size_t i = 0; i < options->n_sets; i++) {
+        arguments[count++] = "--set";
+        arguments[count++] = options->sets[i];
+    }
+    for (size_t i = 0; i < options->n_only; i++) {
+        arguments[count++] = "--only";
+        arguments[count++] = options->only[i];
+    }
+    if (run_self(arguments, false, NULL) != AG_OK)
+        ag_error_clear();
+}
+
 /* Those that the tensors of a model depend on. */
 static bool is_of_model(const ag_param *param)
 {

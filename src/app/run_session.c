@@ -161,6 +161,8 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
                      "%s: %zu run%s, %zu complete; %d at a time; results in %s",
                      session->grid->name, counts->selected, counts->selected == 1 ? "" : "s",
                      counts->kept, ranks, session->out);
+    if (counts->kept > 0 && session->options->n_again == 0)
+        ag_run_warn_of_less(session->options, session->out);
     return AG_OK;
 }
 

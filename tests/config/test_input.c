@@ -1,9 +1,8 @@
-/* Files that are no experiments, and mutated ones: always a message, never a crash or a hang.
- * ALTGRAD_MUTATIONS in the environment sets how many mutations are tried. */
+/* Files that are no experiments: always a message, never a crash or a hang. tests/fuzz mutates
+ * those that are. */
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/philox.h"
 #include "config/config_support.h"
 
 static void expect_refused(const void *bytes, size_t size, const char *part)
@@ -91,97 +90,12 @@ static void test_aliases_work(void **state)
     ag_experiment_destroy(experiment);
 }
 
-/* --- mutations */
-
-enum { LARGEST = 8192, DEFAULT_MUTATIONS = 300 };
-
-static const char *const s_pieces[] = {
-    "{",     "}",       "[",     "]",    ":",   ",",      "\n",      "  ",     "- ",    "null",
-    "~",     "$format", "1e999", "-1",   "0",   "''",     "\"",      "'",      "*a",    "&a ",
-    "99999", "E4M3",    "!!x ",  "\t",   "#",   "|\n",    "%",       "\\",     "(a+)+", "---\n",
-    "seed",  "format",  "\xc3",  "\x01", "nan", "0x1p-3", "1000000", "layers", "? ",    "<<: *a",
-};
-
-typedef struct mutant {
-    char bytes[LARGEST];
-    size_t size;
-} mutant;
-
-static void replace(mutant *m, size_t at, size_t removed, const char *piece, size_t length)
-{
-    if (at > m->size)
-        at = m->size;
-    if (removed > m->size - at)
-        removed = m->size - at;
-    if (m->size - removed + length > LARGEST)
-        return;
-    memmove(m->bytes + at + length, m->bytes + at + removed, m->size - at - removed);
-    memcpy(m->bytes + at, piece, length);
-    m->size += length - removed;
-}
-
-/* Inserts, deletes, overwrites or copies a stretch. */
-static void mutate(mutant *m, uint32_t number, uint32_t edit)
-{
-    ag_philox_block random = ag_philox(0x6675, number, edit, 0, 0);
-    size_t at = random.word[0] % (m->size + 1);
-    const char *piece = s_pieces[random.word[1] % (sizeof s_pieces / sizeof s_pieces[0])];
-    size_t span = random.word[2] % 24;
-    switch (random.word[3] % 4) {
-    case 0:
-        replace(m, at, 0, piece, strlen(piece));
-        break;
-    case 1:
-        replace(m, at, span, "", 0);
-        break;
-    case 2:
-        replace(m, at, span, piece, strlen(piece));
-        break;
-    default: {
-        char copy[24];
-        size_t from = random.word[1] % (m->size + 1);
-        size_t length = span < m->size - from ? span : m->size - from;
-        memcpy(copy, m->bytes + from, length);
-        replace(m, at, 0, copy, length);
-        break;
-    }
-    }
-}
-
-static void test_mutated_files_never_crash(void **state)
-{
-    (void)state;
-    static mutant original;
-    FILE *file = fopen("config/whole.yaml", "rb");
-    assert_non_null(file);
-    original.size = fread(original.bytes, 1, LARGEST, file);
-    fclose(file);
-    const char *wanted = getenv("ALTGRAD_MUTATIONS");
-    long count = wanted != NULL ? atol(wanted) : DEFAULT_MUTATIONS;
-    size_t refused = 0;
-    for (long number = 0; number < count; number++) {
-        mutant m = original;
-        for (uint32_t edit = 0; edit <= (uint32_t)number % 6; edit++)
-            mutate(&m, (uint32_t)number, edit);
-        ag_text messages;
-        ag_experiment *experiment = NULL;
-        ag_status status = load_bytes(&experiment, m.bytes, m.size, &messages);
-        refused += status == AG_ERR_INPUT;
-        if (status != AG_OK)
-            assert_true(status == AG_ERR_INPUT && ag_error_message()[0] != '\0');
-        ag_experiment_destroy(experiment);
-        ag_text_deinit(&messages);
-    }
-    assert_true(count < DEFAULT_MUTATIONS || refused > (size_t)count / 4);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files_that_are_none),
         cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_aliases_work),
-        cmocka_unit_test(test_mutated_files_never_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,150 @@
+/* Experiment files: a checked grid or a message. A grid that comes out survives its way through
+ * JSON, and each run its way through an assignment. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config/experiment.h"
+#include "fuzz.h"
+#include "spec/params.h"
+#include "spec/run_json.h"
+
+static const char s_file[] = "jobs/case.yaml";
+
+/* More than the files given have: other kinds of data, initial weights, anchors. */
+static const char *const s_more[] = {
+    "altgrad: 1\ndata: {bin: ../data}\nmodel: {n_embd: 16, n_head: 2, init: {file: x.h5, run: "
+    "abc}}\nformats: [BF16, E4M3, mxfp8]\nseeds: {from: 3, count: 2}\n",
+    "altgrad: 1\ndata: {text: ../data/shakespeare.txt, tokenizer: byte}\nformats:\n  - {name: a, "
+    "all: E4M3, rounding: {grad_output: stochastic}, scaling: {granularity: tensor, amax: "
+    "windowed, history: 8, margin: 1, pow2: true}, overflow: saturate, ste: clip}\n"
+    "layer_configs:\n  a: {layer_rules: &rules [{pattern: attn, format: null}], default_format: "
+    "$format}\n  b: {layer_rules: *rules, default_format: E5M2}\n",
+    "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}\naxes:\n  optimizer.lr: [1e-3, "
+    "2e-3]\n  size:\n    s: {model.n_layer: 1}\n    l: {model.n_layer: 2}\nexclude:\n  - {size: l, "
+    "optimizer.lr: 1e-3}\ninclude:\n  - {format: BF16, optimizer.lr: 5e-3}\ncompare: {baseline: "
+    "{format: BF16}}\nrun: {time_limit: 2h, memory_limit: 2G, stall_limit: none}\n",
+};
+
+static void write_data(void)
+{
+    char text[4096];
+    uint16_t tokens[2048];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = "to be, or not\n"[(i * i + i / 11) % 14];
+    for (size_t i = 0; i < 2048; i++)
+        tokens[i] = (uint16_t)(i * i % 61);
+    mkdir("jobs", 0777);
+    mkdir("data", 0777);
+    mkdir("jobs/data", 0777);
+    fuzz_write("data/shakespeare.txt", text, sizeof text);
+    fuzz_write("jobs/data/small.txt", text, sizeof text);
+    fuzz_write("data/train.bin", (const char *)tokens, sizeof tokens);
+    fuzz_write("data/val.bin", (const char *)tokens, sizeof tokens);
+}
+
+static void prepare(fuzz_corpus *corpus)
+{
+    write_data();
+    for (size_t i = 0; i < sizeof s_more / sizeof s_more[0]; i++)
+        fuzz_add(corpus, "one of fuzz_experiments.c", s_more[i], strlen(s_more[i]));
+}
+
+static ag_status any_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, void *context)
+{
+    (void)run;
+    (void)context;
+    memset(hex, 'a', AG_DIGEST_LENGTH);
+    hex[AG_DIGEST_LENGTH] = '\0';
+    return AG_OK;
+}
+
+/* --- what holds for every grid that comes out */
+
+static const char *check_run(const ag_run *run)
+{
+    ag_text text;
+    ag_text again;
+    ag_arena arena;
+    ag_run read;
+    const char *complaint = NULL;
+    ag_text_init(&text);
+    ag_text_init(&again);
+    ag_arena_init_growing(&arena);
+    ag_run_assignment(&text, run);
+    if (ag_run_from_assignment(&read, text.data, text.length, &arena) != AG_OK)
+        complaint = ag_error_message();
+    else if (ag_run_assignment(&again, &read), strcmp(text.data, again.data) != 0)
+        complaint = "an assignment is another when it was read";
+    ag_arena_deinit(&arena);
+    ag_text_deinit(&again);
+    ag_text_deinit(&text);
+    return complaint;
+}
+
+static const char *check_grid(const ag_grid *grid)
+{
+    enum { CHECKED_RUNS = 3 };
+    ag_text text;
+    ag_text again;
+    ag_arena arena;
+    ag_grid read;
+    const char *complaint = NULL;
+    ag_text_init(&text);
+    ag_text_init(&again);
+    ag_arena_init_growing(&arena);
+    ag_grid_to_json(&text, grid);
+    if (ag_grid_from_json(&read, text.data, text.length, &arena) != AG_OK)
+        complaint = ag_error_message();
+    else if (ag_grid_to_json(&again, &read), strcmp(text.data, again.data) != 0)
+        complaint = "a grid is another when it was read";
+    for (size_t i = 0; complaint == NULL && i < grid->n_runs && i < CHECKED_RUNS; i++)
+        complaint = check_run(&grid->runs[i]);
+    ag_arena_deinit(&arena);
+    ag_text_deinit(&again);
+    ag_text_deinit(&text);
+    return complaint;
+}
+
+/* --- one case */
+
+/* In every fourth case a setting from the command line, whose value stands in the file too. */
+static size_t make_set(char *set, size_t size, const fuzz_input *input)
+{
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    if (fuzz_below(input, 0, 4) != 0)
+        return 0;
+    size_t at = fuzz_below(input, 2, (uint32_t)input->size + 1);
+    snprintf(set, size, "%s=%.*s", params[fuzz_below(input, 1, (uint32_t)count)].key,
+             (int)fuzz_below(input, 3, 12), input->bytes + at);
+    return 1;
+}
+
+static const char *run(fuzz_input *input)
+{
+    ag_text messages;
+    ag_experiment *experiment = NULL;
+    char set[256];
+    const char *sets[] = {set};
+    const ag_experiment_options how = {
+        .sets = sets, .n_sets = make_set(set, sizeof set, input), .init_digest = any_digest};
+    fuzz_write(s_file, input->bytes, input->size);
+    ag_text_init(&messages);
+    ag_status status = ag_experiment_load_with(&experiment, s_file, &how, &messages);
+    const char *complaint = NULL;
+    input->accepted = status == AG_OK;
+    if (status == AG_OK)
+        complaint = check_grid(ag_experiment_grid(experiment));
+    else if (status != AG_ERR_INPUT)
+        complaint = ag_error_message()[0] != '\0' ? ag_error_message() : "a wrong status";
+    else if (ag_error_message()[0] == '\0')
+        complaint = "there is no message";
+    else if (experiment != NULL)
+        complaint = "an experiment that was refused was made";
+    ag_experiment_destroy(experiment);
+    ag_text_deinit(&messages);
+    return complaint;
+}
+
+const fuzz_target fuzz_experiments = {"experiments", prepare, run};
