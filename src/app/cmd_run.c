@@ -190,6 +190,8 @@ static int run_on_all_ranks(char **argv, ag_run_options *options)
     if (status != AG_OK)
         return ag_app_exit(status);
     bool first = ag_post_rank(post) == 0;
+    if (!first)
+        ag_run_signals_ignore();
     if (parse_options(options, argv) != AG_OK)
         code = first ? ag_app_usage("run", "%s", ag_error_message()) : AG_EXIT_INPUT;
     else if ((status = take_part(&code, options, post)) != AG_OK)

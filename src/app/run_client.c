@@ -192,13 +192,21 @@ static ag_status client_done(void *context, const ag_job_result *result)
 
 /* --- time */
 
-static ag_status obey(ag_run_session *session, bool asked)
+ag_status ag_run_tend(ag_run_session *session)
 {
-    ag_run_signals seen = ag_run_signals_seen();
-    if (seen.interrupts > 1) {
+    if (ag_run_signals_seen().interrupts > 1) {
         session->interrupted = true;
         return ag_fail(AG_ERR_SYSTEM, "interrupted twice");
     }
+    if (ag_clock_s() - session->beat_s < s_beat_every_s)
+        return AG_OK;
+    session->beat_s = ag_clock_s();
+    return ag_store_beat(session->store);
+}
+
+static ag_status obey(ag_run_session *session, bool asked)
+{
+    ag_run_signals seen = ag_run_signals_seen();
     bool late = session->options->drain_at_s > 0 && ag_clock_s() >= session->options->drain_at_s;
     if ((seen.stops == 0 && !asked && !late) || session->stopping)
         return AG_OK;
@@ -206,20 +214,18 @@ static ag_status obey(ag_run_session *session, bool asked)
     ag_display_event(session->display, AG_LOG_WARNING,
                      "stopping%s: what runs writes its checkpoint; the same command continues",
                      late ? " for --max-time" : "");
-    AG_TRY(ag_store_event(session->store, "drained", ""));
-    return ag_coordinator_drain(session->coordinator);
+    AG_TRY(ag_coordinator_drain(session->coordinator));
+    return ag_store_event(session->store, "drained", "");
 }
 
 static ag_status client_tick(void *context)
 {
     ag_run_session *session = context;
+    AG_TRY(ag_run_tend(session));
     AG_TRY(obey(session, ag_run_live_tick(session->live, session)));
     ag_publisher_tick(&session->publisher, session->out, session->display);
     ag_display_tick(session->display, &session->counts);
-    if (ag_clock_s() - session->beat_s < s_beat_every_s)
-        return AG_OK;
-    session->beat_s = ag_clock_s();
-    return ag_store_beat(session->store);
+    return AG_OK;
 }
 
 ag_client ag_run_client(ag_run_session *session)

@@ -30,11 +30,16 @@
 /* --- signals */
 
 typedef struct ag_run_signals {
-    int stops;      /* SIGINT, SIGTERM, SIGUSR1, SIGHUP: finish what can be finished */
+    int stops;      /* SIGINT, SIGTERM, SIGUSR1 or 2, SIGHUP: finish what can be finished */
     int interrupts; /* SIGINT alone */
 } ag_run_signals;
 
+/* For rank 0, and for every rank until it is known which that is. */
 void ag_run_signals_listen(void);
+
+/* For the other ranks: launchers send signals to all, and rank 0 tells what is to be done. */
+void ag_run_signals_ignore(void);
+
 ag_run_signals ag_run_signals_seen(void);
 
 /* --- time */
@@ -124,6 +129,8 @@ ag_status ag_run_store_work(ag_store_task task, const char *path, const char *to
 ag_status ag_run_show_summary(const char *out);
 ag_status ag_run_init_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, void *context);
 
+typedef struct ag_run_session ag_run_session;
+
 /* --- publishing */
 
 typedef struct ag_publisher {
@@ -138,15 +145,14 @@ typedef struct ag_publisher {
 /* Starts `altgrad pack` when it is due, and looks after the one that runs. Its failure is told. */
 void ag_publisher_tick(ag_publisher *publisher, const char *out, ag_display *display);
 
-/* Waits for the one that runs; then packs, or publishes where runs are `pending`. */
-ag_status ag_publisher_finish(ag_publisher *publisher, const char *out, bool pending,
-                              ag_display *display);
+/* Waits for the one that runs; then packs, or publishes where runs are `pending`. Tends `session`
+ * all the while: packing may take long. */
+ag_status ag_publisher_finish(ag_publisher *publisher, ag_run_session *session, bool pending);
 void ag_publisher_deinit(ag_publisher *publisher);
 
 /* --- those who watch */
 
 typedef struct ag_run_live ag_run_live;
-typedef struct ag_run_session ag_run_session;
 
 ag_status ag_run_live_create(ag_run_live **out, int ranks);
 void ag_run_live_destroy(ag_run_live *live); /* NULL is fine */
@@ -237,6 +243,10 @@ const char **ag_run_names(const ag_grid *grid, ag_arena *arena);
 /* Facts of the job, for the results. Texts are in the arena. */
 ag_status ag_run_facts(ag_job_facts *facts, const ag_run_session *session, int ranks,
                        ag_arena *arena);
+
+/* The heartbeat that is due, and the end where somebody pressed Ctrl-C twice: again and again while
+ * the results are ours. */
+ag_status ag_run_tend(ag_run_session *session);
 
 /* What the coordinator is to call. `session` is the context. */
 ag_client ag_run_client(ag_run_session *session);

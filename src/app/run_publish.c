@@ -68,21 +68,25 @@ void ag_publisher_tick(ag_publisher *publisher, const char *out, ag_display *dis
     ag_error_clear();
 }
 
-static ag_status wait_for_end(ag_publisher *publisher, ag_display *display)
+/* Of the one that runs; *status says how it ended. */
+static ag_status wait_for_end(ag_status *status, ag_publisher *publisher, ag_run_session *session)
 {
-    ag_status status = AG_OK;
-    while (publisher->child != NULL && !has_ended(&status, publisher, display))
+    *status = AG_OK;
+    while (publisher->child != NULL && !has_ended(status, publisher, session->display)) {
+        AG_TRY(ag_run_tend(session));
         ag_clock_nap(5e-3);
-    return status;
+    }
+    return AG_OK;
 }
 
-ag_status ag_publisher_finish(ag_publisher *publisher, const char *out, bool pending,
-                              ag_display *display)
+ag_status ag_publisher_finish(ag_publisher *publisher, ag_run_session *session, bool pending)
 {
-    if (wait_for_end(publisher, display) != AG_OK)
-        ag_error_clear(); /* the one that follows does it all again */
-    AG_TRY(start(publisher, out, pending));
-    return wait_for_end(publisher, display);
+    ag_status status;
+    AG_TRY(wait_for_end(&status, publisher, session));
+    ag_error_clear(); /* the one that follows does it all again */
+    AG_TRY(start(publisher, session->out, pending));
+    AG_TRY(wait_for_end(&status, publisher, session));
+    return status;
 }
 
 void ag_publisher_deinit(ag_publisher *publisher)

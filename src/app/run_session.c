@@ -201,8 +201,7 @@ ag_status ag_run_session_finish(ag_run_session *session)
     ag_run_counts *counts = &session->counts;
     size_t counted = counts->kept + counts->done + counts->diverged;
     ag_display_finish(session->display, counts);
-    ag_status status =
-        ag_publisher_finish(&session->publisher, session->out, pending, session->display);
+    ag_status status = ag_publisher_finish(&session->publisher, session, pending);
     if (status == AG_OK && !pending) /* packed: the run files are gone */
         return AG_OK;
     size_t complete = count_complete(session);

@@ -343,9 +343,9 @@ ag_status ag_coordinator_run(ag_coordinator *coordinator)
     while (!is_finished(coordinator)) {
         bool moved = false;
         AG_TRY(attend(&moved, coordinator, false));
+        AG_TRY(coordinator->client->tick(coordinator->client->context));
         AG_TRY(fetch_next(coordinator));
         AG_TRY(hand_out(coordinator));
-        AG_TRY(coordinator->client->tick(coordinator->client->context));
         ag_backoff_wait(&backoff, moved);
     }
     return AG_OK;

@@ -26,6 +26,7 @@ stubborn)
     trap '' TERM
     kill -INT \$PPID
     until grep -q stopping log; do sleep 0.05; done
+    sleep 0.3 # two within a tenth of a second are one
     kill -INT \$PPID
     exec sleep 1000 ;;
 interrupt) kill -USR1 \$PPID; exec sleep 1000 ;;

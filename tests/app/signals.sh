@@ -1,0 +1,133 @@
+#!/bin/sh
+# signals.sh ALTGRAD TRAIN: signals before the first run starts and while the results are packed. A
+# script in the place of the altgrad that packs holds it while a file "hold.WHAT" is there.
+set -u
+altgrad=$1
+train=$2
+work=$(mktemp -d)
+trap 'rm -f "$work"/hold.*; rm -rf "$work"' EXIT
+cd "$work" || exit 1
+mkdir bin
+cp "$altgrad" bin/real
+cat > bin/altgrad <<END
+#!/bin/sh
+case " \$* " in
+*" --prepare "*) what=prepare ;;
+*" --spooled "*) what=publish ;;
+*" --unpack "*) what=unpack ;;
+" pack "*) what=pack ;;
+*) what=other ;;
+esac
+: > seen.\$what
+while [ -e hold.\$what ]; do sleep 0.02; done
+exec bin/real "\$@"
+END
+cat > bin/altgrad-train <<END
+#!/bin/sh
+: > seen.train
+exec "$train" "\$@"
+END
+chmod +x bin/altgrad bin/altgrad-train
+cat > few.yaml <<END
+altgrad: 1
+name: few
+model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
+data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
+train: {steps: 3, batch_size: 2}
+eval: {windows: 2}
+seeds: 2
+END
+
+failures=0
+complain() {
+    echo "FAILED: $*"
+    sed 's/^/    /' log
+    failures=$((failures + 1))
+}
+# begin WHAT [OPTION...]: until WHAT is held
+begin() {
+    what=$1
+    shift
+    rm -f seen.*
+    : > "hold.$what"
+    bin/real run few.yaml -o out.h5 --progress plain "$@" > log 2>&1 &
+    pid=$!
+    for _ in $(seq 1000); do
+        [ -e "seen.$what" ] && return
+        sleep 0.02
+    done
+    complain "$what never began"
+}
+# ends CODE: of the run in the background
+ends() {
+    wait "$pid"
+    got=$?
+    [ "$got" = "$1" ] || complain "exit code $got, expected $1"
+    rm -f hold.*
+}
+# await_death SECONDS: without letting go of what is held
+await_death() {
+    for _ in $(seq $(($1 * 50))); do
+        kill -0 "$pid" 2> /dev/null || return
+        sleep 0.02
+    done
+    complain "pid $pid still runs $1 s later"
+    rm -f hold.*
+}
+
+# before the queue opens: no run starts
+for signal in USR1 USR2 TERM INT HUP; do
+    begin prepare
+    kill "-$signal" "$pid"
+    rm hold.prepare
+    ends 75
+    grep -q "stopping" log || complain "$signal was not obeyed"
+    [ -e seen.train ] && complain "$signal: a run was started all the same"
+done
+
+# and twice: at once
+begin prepare
+kill -INT "$pid"
+sleep 0.3 # two within a tenth of a second are one
+kill -INT "$pid"
+await_death 10
+ends 130
+
+# all is trained, the results are being packed: a signal lets them be, and they are complete
+begin pack
+kill -TERM "$pid"
+kill -USR1 "$pid"
+kill -INT "$pid"
+rm hold.pack
+ends 0
+bin/real status out.h5 > log 2>&1 || complain "it is not complete"
+
+# twice: at once, nothing is lost, and the same command goes on; also in a step that is waited for
+begin unpack --again seed=0
+sleep 1.5
+kill -INT "$pid"
+sleep 0.3
+kill -INT "$pid"
+await_death 10
+ends 130
+begin pack --again seed=0
+kill -INT "$pid"
+sleep 0.3
+kill -INT "$pid"
+await_death 10
+ends 130
+[ "$(find out.h5.d/runs -name '*.h5' | wc -l)" = 2 ] || complain "a run was lost"
+rm -f seen.train
+bin/real run few.yaml -o out.h5 --progress plain > log 2>&1 || complain "it does not go on"
+[ -e seen.train ] && complain "a run was trained twice"
+
+# nohup
+rm -rf out.h5 out.h5.d
+trap '' HUP
+begin pack
+trap - HUP
+kill -HUP "$pid"
+rm hold.pack
+ends 0
+grep -q "stopping" log && complain "SIGHUP was to be ignored"
+[ $failures = 0 ]
