@@ -39,6 +39,7 @@ static const char s_help[] =
 
 enum { MAX_JOBS = 1024 };
 static const double s_nap_s = 0.01;
+static const double s_redraw_s = 0.2;
 
 /* One altgrad-train at a time. */
 typedef struct slot {
@@ -54,6 +55,8 @@ typedef struct reproducer {
     long sample; /* 0: all */
     long n_slots;
     bool as_json;
+    bool draws; /* standard error is a terminal */
+    double drawn_s;
     size_t n_repeats;
     ag_repeat *repeats; /* [n_repeats] */
     slot *slots;        /* [n_slots] */
@@ -203,6 +206,8 @@ static void fail(reproducer *r, ag_repeat *repeat, const char *reason, int code)
 static void tell(const reproducer *r, const ag_repeat *repeat)
 {
     ag_text text;
+    if (r->draws)
+        fputs("\r\033[K", stderr);
     if (r->as_json)
         return;
     ag_text_init(&text);
@@ -254,15 +259,29 @@ static void end(reproducer *r, slot *s)
     s->worker.release(s->worker.context, held);
 }
 
+/* One line that is drawn over: a run may take hours. */
+static void draw(reproducer *r, const ag_repeat *repeat, const ag_job_progress *progress)
+{
+    double now = ag_clock_s();
+    if (!r->draws || now - r->drawn_s < s_redraw_s)
+        return;
+    r->drawn_s = now;
+    fprintf(stderr, "\r%s step %lld of %lld, run %zu of %zu\033[K", repeat->id,
+            (long long)progress->step, (long long)progress->steps,
+            (size_t)(repeat - r->repeats) + 1, r->n_repeats);
+}
+
 /* Takes what is next where a trainer is idle; how many are not. */
 static size_t step(reproducer *r, size_t *next)
 {
     size_t busy = 0;
     for (long i = 0; i < r->n_slots; i++) {
         slot *s = &r->slots[i];
-        ag_job_progress progress;
+        ag_job_progress progress = {0};
         if (s->repeat != NULL && !s->worker.poll(s->worker.context, &progress))
             end(r, s);
+        else if (s->repeat != NULL)
+            draw(r, s->repeat, &progress);
         while (s->repeat == NULL && *next < r->n_repeats)
             begin(r, s, &r->repeats[(*next)++]);
         busy += s->repeat != NULL;
@@ -375,7 +394,7 @@ static int parse_options(reproducer *r, int argc, char **argv)
 
 int ag_cmd_reproduce(int argc, char **argv)
 {
-    reproducer r = {.n_slots = 1};
+    reproducer r = {.n_slots = 1, .draws = isatty(STDERR_FILENO) == 1};
     r.sets = calloc((size_t)argc, sizeof *r.sets);
     if (r.sets == NULL)
         return ag_app_exit(no_memory());

@@ -22,7 +22,7 @@ static const char s_help[] =
     "  -o OUT           results file; else what output.file says\n"
     "  --set KEY=VALUE  a parameter ('altgrad params' lists them), instead of the file's\n"
     "  --only SEL       axis=value[,value] or the beginning of a run id; all must hold\n"
-    "  --again SEL      train these again although they are complete\n"
+    "  --again SEL      train these again although they are complete: to record more of them\n"
     "  --max-time D     be through after 90s, 30m, 2h, 1-12:00:00 ...: stops shortly before, like\n"
     "                   SIGUSR1 does\n"
     "  --shard K/N      part K of N, K from 1, the same work in each: for job arrays. Its results\n"

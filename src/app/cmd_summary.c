@@ -14,6 +14,7 @@ static void print_help(void)
           "  --metric M   val_loss, val_loss_hp (the same weights without quantisers) or loss (of\n"
           "               the last training step); unless given, what the experiment compares\n"
           "  --json       the same as JSON\n\n"
+          "Exit codes: 0 shown, 2 bad input or no such file, 3 environment.\n\n"
           "example: altgrad summary results/quickstart.h5 --metric val_loss_hp\n",
           stdout);
 }

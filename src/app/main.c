@@ -52,9 +52,12 @@ static void print_help(FILE *out)
 static int unknown_command(const char *name)
 {
     const char *names[N_COMMANDS];
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        names[i] = s_commands[i].name;
-    const char *nearest = ag_nearest_word(name, names, N_COMMANDS);
+    size_t count = 0;
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (s_commands[i].help != NULL)
+            names[count++] = s_commands[i].name;
+    }
+    const char *nearest = ag_nearest_word(name, names, count);
     ag_log(AG_LOG_ERROR, "there is no command '%s'%s%s%s ('altgrad --help' lists them)", name,
            nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
            nearest != NULL ? "'?" : "");
