@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "spec/run.h"
 #include "spec/tensors.h"
+#include "store/samples.h"
 
 typedef enum ag_outcome { AG_OUTCOME_DONE, AG_OUTCOME_DIVERGED } ag_outcome;
 
@@ -47,6 +48,8 @@ typedef struct ag_record {
     double *final_windows; /* loss of each window, [windows] */
     double *final_windows_hp;
 
+    ag_samples samples; /* the trainer's, as the weights are; empty where none is asked for */
+
     ag_tensor_table tensors;
     const float *weights;              /* [tensors.total], by tensors.rows[].offset */
     const float *weights_initial;      /* NULL unless output.weights asks for it */
@@ -74,8 +77,9 @@ typedef struct ag_section {
 
 enum { AG_RECORD_SECTIONS = 16 };
 
-/* The record's first `steps` steps and `evals` evaluations, as sections; returns their number. The
- * last evaluation's windows are not among them: they are only there at the end. */
+/* The record's first `steps` steps with their samples, and `evals` evaluations, as sections;
+ * returns their number. The last evaluation's windows are not among them: they are only there at
+ * the end. */
 size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_record *record,
                           int64_t steps, int64_t evals);
 

@@ -33,13 +33,25 @@ static const array_row s_arrays[] = {
 };
 
 enum { N_ARRAYS = sizeof s_arrays / sizeof s_arrays[0] };
-_Static_assert((int)N_ARRAYS <= (int)AG_RECORD_SECTIONS, "every array may become a section");
+_Static_assert(N_ARRAYS + 2 <= (int)AG_RECORD_SECTIONS, "every array may become a section");
 
 static size_t bytes_of(const array_row *row, const ag_run *run, int64_t max_evals, int64_t windows)
 {
     const int64_t lengths[] = {
         [STEPS] = run->train.steps, [EVALS] = max_evals, [WINDOWS] = windows};
     return (size_t)lengths[row->length] * row->size;
+}
+
+static size_t add_samples(ag_section *sections, const ag_record *record, int64_t steps)
+{
+    const ag_samples *samples = &record->samples;
+    size_t rows = (size_t)ag_samples_before(record->run, steps);
+    if (samples->width == 0)
+        return 0;
+    sections[0] = (ag_section){"sampled_step", samples->step, rows * sizeof *samples->step};
+    sections[1] =
+        (ag_section){"samples", samples->values, rows * samples->width * sizeof *samples->values};
+    return 2;
 }
 
 size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_record *record,
@@ -56,7 +68,7 @@ size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_reco
             (ag_section){.name = row->name, .bytes = (size_t)lengths[row->length] * row->size};
         memcpy(&section->data, (const char *)record + row->offset, sizeof section->data);
     }
-    return count;
+    return count + add_samples(sections + count, record, steps);
 }
 
 ag_status ag_record_make(ag_record *record, const ag_run *run, int64_t max_evals, int64_t windows,

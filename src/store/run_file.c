@@ -19,15 +19,6 @@
 #include "spec/run_json.h"
 #include "store_internal.h"
 
-/* A file in the making, with the rows of its table of datasets. */
-typedef struct writer {
-    ag_h5 h5;
-    hid_t run; /* the group /runs/<id> */
-    const ag_record *record;
-    ag_arena arena;
-    ag_table tensors;
-} writer;
-
 static size_t cell_size(ag_cell cell)
 {
     static const size_t sizes[AG_CELLS] = {[AG_CELL_I8] = 1,
@@ -63,7 +54,7 @@ uint32_t ag_crc32(const void *bytes, size_t count)
 }
 
 /* Writes a dataset and notes it in the table of checksums. */
-static void add_dataset(writer *w, const char *path, const ag_array *array)
+static void add_dataset(ag_run_writer *w, const char *path, const ag_array *array)
 {
     ag_h5_write(&w->h5, w->run, path, array);
     ag_tensor_row *row = (ag_tensor_row *)w->tensors.rows + w->tensors.n_rows++;
@@ -79,17 +70,19 @@ static void add_dataset(writer *w, const char *path, const ag_array *array)
     snprintf(row->dtype, sizeof row->dtype, "%s", numpy_name(array->type));
 }
 
-static void annotate(writer *w, const char *path, const ag_series *series)
+void ag_run_add(ag_run_writer *w, const char *path, const ag_array *array, const char *units,
+                const char *long_name)
 {
+    add_dataset(w, path, array);
     if (w->h5.status != AG_OK)
         return;
     hid_t set = H5Dopen2(w->run, path, H5P_DEFAULT);
-    ag_h5_put_text(&w->h5, set, "units", series->units);
-    ag_h5_put_text(&w->h5, set, "long_name", series->long_name);
+    ag_h5_put_text(&w->h5, set, "units", units);
+    ag_h5_put_text(&w->h5, set, "long_name", long_name);
     ag_h5_release(set);
 }
 
-static void write_series(writer *w)
+static void write_series(ag_run_writer *w)
 {
     for (size_t i = 0; i < ag_n_record_series; i++) {
         const ag_series *series = &ag_record_series[i];
@@ -99,16 +92,13 @@ static void write_series(writer *w)
         memcpy(&count, record + series->count, sizeof count);
         memcpy(&array.data, record + series->data, sizeof array.data);
         array.dims[0] = (hsize_t)count;
-        add_dataset(w, series->path, &array);
-        annotate(w, series->path, series);
+        ag_run_add(w, series->path, &array, series->units, series->long_name);
     }
 }
 
 /* metrics/step is what the other series are over; the record need not hold it. */
-static void write_steps(writer *w)
+static void write_steps(ag_run_writer *w)
 {
-    static const ag_series series = {
-        "metrics/step", AG_CELL_I64, 0, 0, "1", "steps trained before this one"};
     size_t count = (size_t)w->record->steps;
     int64_t *steps = ag_arena_alloc(&w->arena, count * sizeof *steps);
     if (steps == NULL) {
@@ -117,11 +107,11 @@ static void write_steps(writer *w)
     }
     for (size_t i = 0; i < count; i++)
         steps[i] = (int64_t)i;
-    add_dataset(w, series.path, &(ag_array){AG_CELL_I64, 1, {count}, steps});
-    annotate(w, series.path, &series);
+    ag_run_add(w, "metrics/step", &(ag_array){AG_CELL_I64, 1, {count}, steps}, "1",
+               "steps trained before this one");
 }
 
-static void write_weights(writer *w, const char *group, const float *weights)
+static void write_weights(ag_run_writer *w, const char *group, const float *weights)
 {
     if (weights == NULL)
         return;
@@ -142,7 +132,7 @@ static void write_weights(writer *w, const char *group, const float *weights)
 }
 
 /* The parameters that make the run's identity, each as an attribute of its own type. */
-static void put_parameters(writer *w)
+static void put_parameters(ag_run_writer *w)
 {
     size_t count;
     const ag_param *params = ag_params(&count);
@@ -161,7 +151,7 @@ static void put_parameters(writer *w)
 }
 
 /* A run as text: what its id covers, or the rest. */
-static void write_config(writer *w, hid_t group, const char *name,
+static void write_config(ag_run_writer *w, hid_t group, const char *name,
                          void (*add)(ag_text *text, const ag_run *run))
 {
     ag_text text;
@@ -171,7 +161,7 @@ static void write_config(writer *w, hid_t group, const char *name,
     ag_text_deinit(&text);
 }
 
-static void write_facts(writer *w)
+static void write_facts(ag_run_writer *w)
 {
     ag_run_summary summary;
     ag_summary_of(&summary, w->record);
@@ -192,7 +182,7 @@ void ag_h5_put_format(ag_h5 *h5, const char *format)
     ag_h5_put(h5, h5->id, &version, 1, &number);
 }
 
-static void write_run(writer *w)
+static void write_run(ag_run_writer *w)
 {
     hid_t runs = ag_h5_make_group(&w->h5, w->h5.id, "runs");
     w->run = ag_h5_make_group(&w->h5, runs, w->record->run->id);
@@ -201,6 +191,7 @@ static void write_run(writer *w)
     write_facts(w);
     write_steps(w);
     write_series(w);
+    ag_samples_write(w);
     int64_t keep = w->record->run->output.weights;
     write_weights(w, "weights", keep == AG_WEIGHTS_NONE ? NULL : w->record->weights);
     write_weights(w, "weights_initial", w->record->weights_initial);
@@ -210,9 +201,10 @@ static void write_run(writer *w)
     ag_h5_release(runs);
 }
 
-static ag_status make_tensor_rows(writer *w)
+static ag_status make_tensor_rows(ag_run_writer *w)
 {
-    size_t most = 2 * w->record->tensors.count + ag_n_record_series + 1;
+    size_t most = 2 * w->record->tensors.count + ag_n_record_series + 1 +
+                  ag_samples_datasets(&w->record->samples);
     w->tensors = (ag_table){.n_columns = ag_n_tensor_columns,
                             .columns = ag_tensor_columns,
                             .row_size = sizeof(ag_tensor_row),
@@ -222,7 +214,7 @@ static ag_status make_tensor_rows(writer *w)
     return AG_OK;
 }
 
-static void write_file(writer *w)
+static void write_file(ag_run_writer *w)
 {
     ag_h5_put_format(&w->h5, AG_RUN_FORMAT);
     write_run(w);
@@ -266,11 +258,14 @@ ag_status ag_run_file_check_fd(int fd)
 static size_t expected_bytes(const ag_record *record)
 {
     enum { STEP_BYTES = 48, EVAL_BYTES = 32, WINDOW_BYTES = 16, TENSOR_BYTES = 1024 };
+    const ag_samples *samples = &record->samples;
     size_t copies = record->weights_initial != NULL ? 2 : 1;
     size_t series = (size_t)record->steps * STEP_BYTES + (size_t)record->evals * EVAL_BYTES +
                     (size_t)record->windows * WINDOW_BYTES;
     size_t tensors = record->tensors.total * sizeof(float) + record->tensors.count * TENSOR_BYTES;
-    return copies * tensors + series + (size_t)1024 * 1024;
+    size_t sampled =
+        ag_samples_datasets(samples) * (TENSOR_BYTES + (size_t)samples->count * sizeof(double));
+    return copies * tensors + series + sampled + (size_t)1024 * 1024;
 }
 
 static ag_status copy_all(int to, int from)
@@ -291,7 +286,7 @@ static ag_status copy_all(int to, int from)
 
 ag_status ag_run_file_write_fd(int fd, const ag_record *record)
 {
-    writer w = {.record = record, .run = H5I_INVALID_HID};
+    ag_run_writer w = {.record = record, .run = H5I_INVALID_HID};
     int from = -1;
     ag_arena_init_growing(&w.arena);
     ag_status status = make_tensor_rows(&w);

@@ -189,6 +189,24 @@ void ag_summary_of(ag_run_summary *summary, const ag_record *record);
 /* zlib's crc32, of any length. */
 uint32_t ag_crc32(const void *bytes, size_t count);
 
+/* --- run_file.c, samples.c: a run file in the making */
+
+typedef struct ag_run_writer {
+    ag_h5 h5;
+    hid_t run; /* the group /runs/<id> */
+    const ag_record *record;
+    ag_arena arena;
+    ag_table tensors; /* a row a dataset */
+} ag_run_writer;
+
+/* Writes a dataset with its attributes, and notes it in the table of checksums. */
+void ag_run_add(ag_run_writer *writer, const char *path, const ag_array *array, const char *units,
+                const char *long_name);
+
+/* The sampled series, and how many datasets they are at most. */
+void ag_samples_write(ag_run_writer *writer);
+size_t ag_samples_datasets(const ag_samples *samples);
+
 /* --- files.c: whole under their name, or not there */
 
 #define AG_TEMPORARY ".part"

@@ -35,7 +35,7 @@ COLUMNS = (
 METRICS = ["clipped", "grad_norm", "loss", "lr", "skipped", "step"]
 LAYOUT = """
 curves experiment formats index labels routing runs timing
-config final_windows final_windows_hp metrics tensors timing val weights
+config diagnostics final_windows final_windows_hp metrics quant tensors timing val weights
 eval_step val_loss val_loss_hp
 """.strip().split("\n")
 
@@ -91,6 +91,21 @@ def check_tensors(file, name, weights):
         assert run[path].chunks is None and run[path].compression is None
 
 
+def check_samples(run):
+    """Series that are sampled on some steps: they lie beside the steps, in every group."""
+    weight = run["quant/lm_head/weight"]
+    assert sorted(weight) == ["n", "sqnr", "step"]
+    assert list(weight["step"]) == [0, 4] == list(run["diagnostics/grad/lm_head/step"])
+    assert list(weight["n"]) == [10, 14] and weight["n"].dtype == np.int64
+    assert list(weight["sqnr"]) == [30.5, 26.5] and weight["sqnr"].attrs["units"] == "dB"
+    assert list(run["diagnostics/grad/lm_head/cosine"]) == [1.0, 0.2]
+    assert weight["n"].attrs["long_name"] == "elements"
+    frame = pd.DataFrame({name: series[...] for name, series in weight.items()})
+    assert frame.set_index("step").sqnr[4] == 26.5
+    stored = {row["name"].decode() for row in run["tensors"]}
+    assert {"quant/step", "quant/lm_head/weight/n", "diagnostics/grad/lm_head/cosine"} <= stored
+
+
 def check_runs(path, packed):
     with h5py.File(path) as file:
         assert file.attrs["format"] == "altgrad-results"
@@ -109,6 +124,7 @@ def check_runs(path, packed):
             canonical = run["config"][()]
             assert hashlib.sha256(canonical).hexdigest()[:12] == name
             assert ("file" in run.attrs) == (not packed)
+            check_samples(run)
             check_tensors(file, name, packed)
             if packed:
                 # the table's first rows are the metrics, then the weights in the digest's order

@@ -27,6 +27,33 @@ static float *made_up_weights(const ag_tensor_table *tensors, float start, ag_ar
     return weights;
 }
 
+/* Samples of steps 0 and 4: n = 10 + step, sqnr = 30.5 - step, cosine = 1 / (1 + step). */
+static void made_up_samples(ag_samples *samples, ag_arena *arena)
+{
+    static const ag_metric counters[] = {
+        {"n",    "1",  "elements",                           true },
+        {"sqnr", "dB", "signal to quantisation noise ratio", false}
+    };
+    static const ag_metric grad[] = {
+        {"cosine", "1", "of the gradient and its shadow", false}
+    };
+    samples->groups = ag_arena_alloc(arena, 2 * sizeof *samples->groups);
+    samples->groups[0] = (ag_sampled){"quant/lm_head/weight", counters, 2, 0};
+    samples->groups[1] = (ag_sampled){"diagnostics/grad/lm_head", grad, 1, 2};
+    samples->n_groups = 2;
+    samples->count = 2;
+    samples->width = 3;
+    samples->step = ag_arena_alloc(arena, 2 * sizeof *samples->step);
+    samples->values = ag_arena_alloc(arena, 6 * sizeof *samples->values);
+    for (int i = 0; i < 2; i++) {
+        double *row = samples->values + i * 3;
+        samples->step[i] = i * 4;
+        row[0] = 10 + i * 4;
+        row[1] = 30.5 - i * 4;
+        row[2] = 1.0 / (1 + i * 4);
+    }
+}
+
 void made_up_record(ag_record *record, const ag_run *run, ag_arena *arena)
 {
     double seed = (double)run->seed;
@@ -52,6 +79,7 @@ void made_up_record(ag_record *record, const ag_run *run, ag_arena *arena)
     record->weights = made_up_weights(&record->tensors, (float)seed, arena);
     assert_ok(ag_weights_digest(record->digest, &record->tensors, record->weights));
     assert_ok(ag_weights_digest(record->digest_initial, &record->tensors, record->weights));
+    made_up_samples(&record->samples, arena);
     record->entropy_rate = 1.25;
     record->timing =
         (ag_timing){.train_s = 12.5, .eval_s = 0.5, .total_s = 13, .tokens_per_s = 700};

@@ -181,6 +181,30 @@ static void a_fixed_arena_of_the_stated_size_suffices(void **state)
     ag_arena_deinit(&arena);
 }
 
+static void sampled_steps_are_counted_as_they_are_chosen(void **state)
+{
+    (void)state;
+    ag_run run = {.observe = {.diagnostics = 1}};
+    for (run.train.steps = 0; run.train.steps < 12; run.train.steps++) {
+        for (run.observe.quant_every = 0; run.observe.quant_every < 14; run.observe.quant_every++) {
+            int64_t count = 0;
+            for (int64_t step = 0; step < run.train.steps; step++) {
+                assert_int_equal(ag_samples_before(&run, step), count);
+                count += ag_is_sampled(&run, step);
+            }
+            assert_int_equal(ag_samples_before(&run, run.train.steps), count);
+        }
+    }
+    run = (ag_run){
+        .train.steps = 10, .observe = {.quant_every = 4, .diagnostics = 1}
+    };
+    assert_true(ag_is_sampled(&run, 0) && ag_is_sampled(&run, 4) && ag_is_sampled(&run, 8));
+    assert_true(ag_is_sampled(&run, 9) && !ag_is_sampled(&run, 1));
+    run.observe.diagnostics = 0;
+    assert_false(ag_is_sampled(&run, 0));
+    assert_int_equal(ag_samples_before(&run, 10), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_flipped_bit_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_model_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_run_file_is_refused, set_up, tear_down),
+        cmocka_unit_test(sampled_steps_are_counted_as_they_are_chosen),
         cmocka_unit_test_setup_teardown(a_fixed_arena_of_the_stated_size_suffices, set_up,
                                         tear_down),
     };
