@@ -99,9 +99,20 @@ typedef struct ag_stop_spec {
     double loss_ratio;    /* diverged above this times the loss of step 0; 0 = never */
 } ag_stop_spec;
 
+/* What is sampled, by the words of observe.diagnostics. */
+typedef enum ag_diagnostic {
+    AG_OBSERVE_QUANT,
+    AG_OBSERVE_FLIPS,
+    AG_OBSERVE_GRAD,
+    AG_OBSERVE_GRID,
+    AG_OBSERVE_RANK,
+    AG_OBSERVE_KURTOSIS,
+    AG_OBSERVE_NONFINITE
+} ag_diagnostic;
+
 typedef struct ag_observe_spec {
-    int64_t quant_every;
-    int64_t diagnostics; /* a set of bits */
+    int64_t quant_every; /* steps */
+    int64_t diagnostics; /* bit 1 << ag_diagnostic: it is sampled */
 } ag_observe_spec;
 
 /* What a supervisor enforces; no part of the run's identity. */

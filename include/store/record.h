@@ -25,10 +25,13 @@ typedef struct ag_timing {
     char build[64];
 } ag_timing;
 
+enum { AG_NONFINITE_SIZE = 128 };
+
 typedef struct ag_record {
     const ag_run *run; /* borrowed */
     ag_outcome outcome;
-    char reason[256]; /* why it diverged, "" otherwise */
+    char reason[256];                  /* why it diverged, "" otherwise */
+    char nonfinite[AG_NONFINITE_SIZE]; /* where NaN or Inf was first seen, "" = nowhere */
 
     /* one element a training step, [steps] */
     int64_t steps;     /* steps that were trained, <= run->train.steps */

@@ -14,15 +14,6 @@
 
 enum { SHOWN = 60, EXPECTS_SIZE = 200, MAX_WORDS = 32 };
 
-/* Words of later versions: known, so that the message can say so. */
-static const struct {
-    const char *key;
-    const char *const words[12];
-} s_later[] = {
-    {"observe.diagnostics",
-     {"quant", "grad", "flips", "spacing", "alignment", "ulp", "rank", "kurtosis", "nonfinite"}},
-};
-
 static void *at(ag_run *run, const ag_param *param)
 {
     return (char *)run + param->offset;
@@ -223,19 +214,6 @@ static size_t count_words(const char *const *words)
     return count;
 }
 
-static bool is_later(const ag_param *param, const char *word)
-{
-    for (size_t i = 0; i < sizeof s_later / sizeof s_later[0]; i++) {
-        if (strcmp(s_later[i].key, param->key) != 0)
-            continue;
-        for (const char *const *later = s_later[i].words; *later != NULL; later++) {
-            if (strcmp(*later, word) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
 static ag_status read_word(int64_t *index, const ag_param *param, const char *text)
 {
     size_t count = count_words(param->words);
@@ -245,8 +223,6 @@ static ag_status read_word(int64_t *index, const ag_param *param, const char *te
             return AG_OK;
         }
     }
-    if (is_later(param, text))
-        return ag_fail(AG_ERR_INPUT, "%s: '%s' is not available in this version", param->key, text);
     const char *nearest = ag_nearest_word(text, param->words, count);
     if (nearest == NULL)
         return refuse(param, text);

@@ -14,7 +14,8 @@ static const char *const s_orders[] = {"random", "sequential", NULL};
 static const char *const s_optimizers[] = {"adamw", "sgd", "manifold_adamw", "grid", NULL};
 static const char *const s_schedules[] = {"cosine", "linear", "constant", "wsd", NULL};
 static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
-static const char *const s_diagnostics[] = {NULL};
+static const char *const s_diagnostics[] = {"quant", "flips",    "grad",      "grid",
+                                            "rank",  "kurtosis", "nonfinite", NULL};
 static const char *const s_keep_weights[] = {"none", "final", "initial+final", NULL};
 static const char *const s_metrics[] = {"val_loss", "val_loss_hp", "loss", NULL};
 
@@ -88,8 +89,8 @@ static const ag_param s_params[] = {
     {"stop.on_nonfinite", WORD, AT(stop.on_nonfinite), "stop", 0, 0, s_on_nonfinite, ID, "", "when a loss or gradient norm is not finite", NULL},
     {"stop.loss_ratio", REAL, AT(stop.loss_ratio), "2.0", 0, 1e30, NULL, ID, "", "diverged above this times the first loss; 0 = never", NULL},
 
-    {"observe.quant_every", INT, AT(observe.quant_every), "100", 0, STEPS, NULL, RUN, "steps", "between samples of the diagnostics", NULL},
-    {"observe.diagnostics", WORDS, AT(observe.diagnostics), "[]", 0, 0, s_diagnostics, RUN, "", "what is sampled", NULL},
+    {"observe.quant_every", INT, AT(observe.quant_every), "100", 0, STEPS, NULL, RUN, "steps", "between samples; the first and the last step are always sampled", NULL},
+    {"observe.diagnostics", WORDS, AT(observe.diagnostics), "[]", 0, 0, s_diagnostics, RUN, "", "what is sampled: see the README", NULL},
 
     {"run.retries", INT, AT(limits.retries), "1", 0, 100, NULL, RUN, "", "new attempts after a failure", NULL},
     {"run.time_limit", TIME, AT(limits.time_limit_s), "none", 0, 1e9, NULL, RUN, "s", "a run that takes longer has failed", NULL},

@@ -33,7 +33,7 @@ static const array_row s_arrays[] = {
 };
 
 enum { N_ARRAYS = sizeof s_arrays / sizeof s_arrays[0] };
-_Static_assert(N_ARRAYS + 2 <= (int)AG_RECORD_SECTIONS, "every array may become a section");
+_Static_assert(N_ARRAYS + 3 <= (int)AG_RECORD_SECTIONS, "every array may become a section");
 
 static size_t bytes_of(const array_row *row, const ag_run *run, int64_t max_evals, int64_t windows)
 {
@@ -68,6 +68,8 @@ size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_reco
             (ag_section){.name = row->name, .bytes = (size_t)lengths[row->length] * row->size};
         memcpy(&section->data, (const char *)record + row->offset, sizeof section->data);
     }
+    sections[count++] =
+        (ag_section){"nonfinite", (char *)record->nonfinite, sizeof record->nonfinite};
     return count + add_samples(sections + count, record, steps);
 }
 

@@ -131,14 +131,20 @@ static void write_weights(ag_run_writer *w, const char *group, const float *weig
     }
 }
 
-/* The parameters that make the run's identity, each as an attribute of its own type. */
+/* The parameters that make the run's identity, and what it was asked to sample, each as an
+ * attribute of its own type. */
+static bool is_shown(const ag_param *param)
+{
+    return param->use == AG_USE_IDENTITY || strncmp(param->key, "observe.", 8) == 0;
+}
+
 static void put_parameters(ag_run_writer *w)
 {
     size_t count;
     const ag_param *params = ag_params(&count);
     for (size_t i = 0; i < count; i++) {
         const ag_param *param = &params[i];
-        if (param->use != AG_USE_IDENTITY)
+        if (!is_shown(param))
             continue;
         const ag_column number = {
             param->key, param->type == AG_PARAM_INT ? AG_CELL_I64 : AG_CELL_F64, param->offset, 0};
@@ -166,6 +172,7 @@ static void write_facts(ag_run_writer *w)
     ag_run_summary summary;
     ag_summary_of(&summary, w->record);
     ag_h5_put(&w->h5, w->run, ag_summary_columns, ag_n_summary_columns, &summary);
+    ag_h5_put_text(&w->h5, w->run, "nonfinite", w->record->nonfinite);
     put_parameters(w);
     write_config(w, w->run, "config", ag_run_canonical);
     hid_t timing = ag_h5_make_group(&w->h5, w->run, "timing");

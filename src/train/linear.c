@@ -8,13 +8,19 @@
  * magnitude, or scaled block by block; other scales come back in its epilogue. Y and dX are rounded
  * to BF16, dW is not. The gradient of Q is 1 (straight-through) or, with ste: clip, 0 where |x * S|
  * lies beyond the format's range. */
-#include "train_internal.h"
+#include "observer.h"
 
 enum { FPROP = 0, DGRAD_OF_WEIGHT = 1, WGRAD_OF_INPUT = 1, DGRAD_OF_GRAD = 0, WGRAD_OF_GRAD = 1 };
 
 static const ag_operand *operand_of(const ag_linear *linear, ag_role role, int use)
 {
     return &linear->operands[role][use < linear->copies[role] ? use : 0];
+}
+
+/* Whether operands and results are BF16 values. */
+static bool rounds(const ag_linear *linear, const ag_pass *pass)
+{
+    return linear->bf16 && pass->mode != AG_MODE_SHADOW;
 }
 
 /* --- operands */
@@ -31,6 +37,8 @@ static ag_held wanted(const ag_linear *linear, const ag_pass *pass)
 {
     if (pass->mode == AG_MODE_EVALUATE_HP)
         return AG_HELD_HP;
+    if (pass->mode == AG_MODE_SHADOW)
+        return AG_HELD_SHADOW;
     if (pass->mode == AG_MODE_EVALUATE && weights_are_stochastic(linear))
         return AG_HELD_EVALUATE;
     return AG_HELD_TRAIN;
@@ -43,26 +51,38 @@ static bool needs_amax(const ag_operand *operand)
            scheme->amax != AG_AMAX_NONE;
 }
 
-void ag_linear_prepare(ag_linear *linear, const ag_pass *pass)
+ag_source ag_linear_weight(const ag_linear *linear)
 {
-    ag_held held = wanted(linear, pass);
-    if (linear->held == held)
-        return;
-    ag_operand *weight = linear->operands[AG_ROLE_WEIGHT];
-    ag_source source = {
+    return (ag_source){
         .x = linear->weight, .rows = linear->layer.outputs, .cols = linear->layer.inputs};
-    if (held != AG_HELD_HP && (needs_amax(&weight[0]) || needs_amax(&weight[1])))
+}
+
+static void make_weights(ag_linear *linear, ag_held held, const ag_pass *pass)
+{
+    ag_operand *weight = linear->operands[AG_ROLE_WEIGHT];
+    ag_source source = ag_linear_weight(linear);
+    if (held != AG_HELD_HP && held != AG_HELD_SHADOW &&
+        (needs_amax(&weight[0]) || needs_amax(&weight[1])))
         source.amax = linear->k->amax(source.x, source.rows * source.cols);
     for (int use = 0; use < linear->copies[AG_ROLE_WEIGHT]; use++)
         ag_operand_make(&weight[use], linear->weight_copies[use], &source, pass);
     linear->held = held;
 }
 
+void ag_linear_prepare(ag_linear *linear, const ag_pass *pass)
+{
+    ag_held held = wanted(linear, pass);
+    if (linear->held != held)
+        make_weights(linear, held, pass);
+    if (pass->observer != NULL)
+        ag_observe_weights(pass->observer, linear, pass);
+}
+
 static ag_source bf16_source(const ag_linear *linear, float *x, size_t width, const ag_pass *pass)
 {
     ag_source source = {.x = x, .rows = pass->B * linear->T, .cols = width};
     source.first = pass->sample * linear->T * width;
-    if (linear->bf16)
+    if (rounds(linear, pass))
         source.amax = linear->k->round_bf16(x, x, source.rows * width);
     return source;
 }
@@ -71,7 +91,7 @@ static void quantise_input(ag_linear *linear, const ag_pass *pass)
 {
     ag_operand *input = linear->operands[AG_ROLE_INPUT];
     ag_source source = bf16_source(linear, linear->input, linear->layer.inputs, pass);
-    if (pass->mode == AG_MODE_TRAIN && linear->copies[AG_ROLE_INPUT] > 1)
+    if (ag_pass_trains(pass) && linear->copies[AG_ROLE_INPUT] > 1)
         ag_operand_make(&input[WGRAD_OF_INPUT], linear->input_copy, &source, pass);
     ag_operand_make(&input[FPROP], linear->input, &source, pass);
 }
@@ -96,7 +116,9 @@ void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, FPROP);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, FPROP);
     linear->k->gemm_nt(y, x->values, w->values, N, OC, C);
-    linear->k->epilogue(y, linear->bias, N, OC, x->factor, w->factor, linear->bf16);
+    linear->k->epilogue(y, linear->bias, N, OC, x->factor, w->factor, rounds(linear, pass));
+    if (pass->observer != NULL)
+        ag_observe_result(pass->observer, x, y, N * OC);
 }
 
 static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
@@ -107,8 +129,11 @@ static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, DGRAD_OF_GRAD);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, DGRAD_OF_WEIGHT);
     linear->k->gemm_nn(dx, dy->values, w->values, N, C, OC);
-    linear->k->epilogue(dx, NULL, N, C, dy->factor, w->factor, linear->bf16);
-    ag_operand_clip_gradient(dx, operand_of(linear, AG_ROLE_INPUT, FPROP), N * C);
+    linear->k->epilogue(dx, NULL, N, C, dy->factor, w->factor, rounds(linear, pass));
+    if (pass->observer != NULL)
+        ag_observe_result(pass->observer, dy, dx, N * C);
+    if (pass->mode == AG_MODE_TRAIN)
+        ag_operand_clip_gradient(dx, operand_of(linear, AG_ROLE_INPUT, FPROP), N * C);
 }
 
 /* dW where it is stored low: Q of this micro-batch's product. Micro-batches follow one another in
@@ -130,7 +155,9 @@ static void wgrad(ag_linear *linear, const ag_pass *pass)
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, WGRAD_OF_GRAD);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, WGRAD_OF_INPUT);
     linear->k->gemm_tn(linear->product, dy->values, x->values, OC, C, N);
-    ag_operand_clip_gradient(linear->product, operand_of(linear, AG_ROLE_WEIGHT, FPROP), OC * C);
+    if (pass->mode == AG_MODE_TRAIN)
+        ag_operand_clip_gradient(linear->product, operand_of(linear, AG_ROLE_WEIGHT, FPROP),
+                                 OC * C);
     ag_factor of_dy = dy->factor;
     ag_factor of_x = x->factor;
     if (linear->dw != NULL) {

@@ -82,7 +82,8 @@ static void store_residual_backward(ag_model *model, const ag_site_operands *sto
 /* Whether some operand of the block's attention is quantised in this pass. */
 static bool quantises_attention(const ag_block *block, const ag_pass *pass)
 {
-    return block->attention.q != NULL && pass->mode != AG_MODE_EVALUATE_HP;
+    return block->attention.q != NULL && pass->mode != AG_MODE_EVALUATE_HP &&
+           pass->mode != AG_MODE_SHADOW;
 }
 
 /* --- forward */

@@ -91,6 +91,8 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
         .scheme = scheme,
         .bf16 = linear->bf16,
         .is_weight = role == AG_ROLE_WEIGHT,
+        .layer = linear->layer.name,
+        .role = ag_role_words[role],
         .sum = matrix.sum,
         .site = linear->layer.site + (uint32_t)role,
         .use = (uint32_t)use,
@@ -195,11 +197,12 @@ static void lay_out_scratch(builder *b)
     ag_attention_shape shape = {.B = model->B, .T = model->T, .C = model->C, .H = model->H};
     size_t widest = max_size(4 * model->C, model->V);
     bool second_grad = false;
-    size_t groups = 0;
+    size_t groups = 1;
     for (size_t i = 0; i < ag_layer_count(&b->run->model); i++) {
         second_grad |= !ag_scheme_serves_both(b->run->layers[i].scheme[AG_ROLE_GRAD_OUTPUT]);
         groups = max_size(groups, most_groups(b, i));
     }
+    model->n_groups = groups;
     model->scales.scale = ag_layout_floats(b->layout, groups);
     model->scales.after = ag_layout_floats(b->layout, groups);
     b->product = ag_layout_floats(b->layout, widest * model->C);

@@ -16,7 +16,7 @@
  * nothing, so it leaves no trace in the training. */
 #include <math.h>
 
-#include "train_internal.h"
+#include "observer.h"
 
 static const ag_scheme s_null = {.quantised = false};
 
@@ -160,18 +160,30 @@ static void quantise(ag_operand *operand, float *out, const ag_source *source, c
         quantise_groups(operand, out, &transformed, pass);
 }
 
-void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
+static void make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
 {
-    const ag_scheme *scheme = pass->mode == AG_MODE_EVALUATE_HP ? &s_null : operand->scheme;
+    bool shadow = pass->mode == AG_MODE_SHADOW;
+    const ag_scheme *scheme =
+        shadow || pass->mode == AG_MODE_EVALUATE_HP ? &s_null : operand->scheme;
     if (scheme->quantised) {
         quantise(operand, out, source, pass);
         return;
     }
-    bool as_it_is = !operand->bf16 || out == source->x;
+    bool as_it_is = !operand->bf16 || shadow || out == source->x;
     if (!as_it_is)
         operand->k->round_bf16(out, source->x, source->rows * source->cols);
     operand->values = as_it_is ? source->x : out;
     operand->factor = (ag_factor){.all = 1.0f};
+}
+
+void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
+{
+    bool observed = pass->observer != NULL && !operand->is_weight; /* those: ag_linear_prepare */
+    if (observed)
+        ag_observe_source(pass->observer, operand, out, source);
+    make(operand, out, source, pass);
+    if (observed)
+        ag_observe_values(pass->observer, operand, source, pass);
 }
 
 void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t count)

@@ -3,7 +3,6 @@
  * no place in it, since each is a function of its step; nor do the initial weights, which are made
  * again from the seed or the given file and compared by their digest. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,19 +30,6 @@ _Static_assert(sizeof(ag_scale) == 16 && offsetof(ag_scale, value) == 8, "as it 
 _Static_assert(sizeof((standing *)0)->reason == sizeof((ag_record *)0)->reason, "none is cut");
 
 enum { STATE_SECTIONS = 5 };
-
-__attribute__((format(printf, 3, 4))) static void say(const ag_trainer *trainer, ag_log_level level,
-                                                      const char *format, ...)
-{
-    char line[2560];
-    va_list arguments;
-    if (trainer->hooks->say == NULL)
-        return;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    trainer->hooks->say(trainer->hooks->context, level, line);
-}
 
 static ag_checkpoint_key key_of(const ag_trainer *trainer)
 {
@@ -84,14 +70,18 @@ static ag_status write_checkpoint(const ag_trainer *trainer)
                     .evals = record->evals,
                     .outcome = record->outcome};
     seconds spent = {record->timing.train_s, record->timing.eval_s};
+    ag_observe_spec asked = trainer->run->observe;
     snprintf(now.reason, sizeof now.reason, "%s", record->reason);
-    ag_section sections[2 + STATE_SECTIONS + AG_RECORD_SECTIONS] = {
+    ag_section sections[3 + STATE_SECTIONS + AG_OBSERVER_SECTIONS + AG_RECORD_SECTIONS] = {
         {"standing", &now,   sizeof now  },
         {"seconds",  &spent, sizeof spent},
     };
     size_t count = 2;
     count += add_state(sections + count, state);
+    count += ag_observer_sections(sections + count, trainer);
     count += ag_record_sections(sections + count, record, now.step, now.evals);
+    if (asked.diagnostics != 0)
+        sections[count++] = (ag_section){"observed", &asked, sizeof asked};
     return ag_checkpoint_write(trainer->hooks->checkpoint, &key, sections, count);
 }
 
@@ -103,8 +93,9 @@ void ag_trainer_save(ag_trainer *trainer)
     if (write_checkpoint(trainer) == AG_OK)
         trainer->saved_step = trainer->state.step;
     else
-        say(trainer, AG_LOG_WARNING, "%s: %s %lld", ag_error_message(),
-            "without this checkpoint, the newest is of step", (long long)trainer->saved_step);
+        ag_trainer_say(trainer, AG_LOG_WARNING, "%s: %s %lld", ag_error_message(),
+                       "without this checkpoint, the newest is of step",
+                       (long long)trainer->saved_step);
     ag_error_clear();
     trainer->saved_s = ag_clock_s();
 }
@@ -138,11 +129,28 @@ static ag_status check_arrays(const ag_trainer *trainer, const standing *was)
             return ag_fail(AG_ERR_FILE, "%s: was evaluated at other steps than eval.every asks for",
                            path);
     }
+    if (memchr(trainer->record->nonfinite, '\0', AG_NONFINITE_SIZE) == NULL)
+        return ag_fail(AG_ERR_FILE, "%s: a text in it has no end", path);
     for (size_t i = 0; i < state->n_scales; i++) {
         if (state->scales[i].pushed < 0 || state->scales[i].pushed > was->step)
             return ag_fail(AG_ERR_FILE, "%s: a scale has seen %lld steps of %lld", path,
                            (long long)state->scales[i].pushed, (long long)was->step);
     }
+    return AG_OK;
+}
+
+/* Samples that were not taken cannot be had without their steps. */
+static ag_status check_observed(const ag_trainer *trainer, ag_checkpoint *checkpoint)
+{
+    const ag_observe_spec *asked = &trainer->run->observe;
+    ag_observe_spec held;
+    const ag_section section = {"observed", &held, sizeof held};
+    if (asked->diagnostics == 0)
+        return AG_OK;
+    AG_TRY(ag_checkpoint_read(checkpoint, &section, 1));
+    if (held.quant_every != asked->quant_every || held.diagnostics != asked->diagnostics)
+        return ag_fail(AG_ERR_FILE, "%s: the experiment's observe asked for other samples then",
+                       trainer->hooks->checkpoint);
     return AG_OK;
 }
 
@@ -153,10 +161,12 @@ static ag_status read_checkpoint(ag_trainer *trainer, ag_checkpoint *checkpoint,
         {"standing", was,   sizeof *was  },
         {"seconds",  spent, sizeof *spent},
     };
-    ag_section arrays[STATE_SECTIONS + AG_RECORD_SECTIONS];
+    ag_section arrays[STATE_SECTIONS + AG_OBSERVER_SECTIONS + AG_RECORD_SECTIONS];
     AG_TRY(ag_checkpoint_read(checkpoint, first, 2));
     AG_TRY(check_standing(trainer, was));
+    AG_TRY(check_observed(trainer, checkpoint));
     size_t count = add_state(arrays, &trainer->state);
+    count += ag_observer_sections(arrays + count, trainer);
     count += ag_record_sections(arrays + count, trainer->record, was->step, was->evals);
     AG_TRY(ag_checkpoint_read(checkpoint, arrays, count));
     return check_arrays(trainer, was);
@@ -168,6 +178,7 @@ static void take_up(ag_trainer *trainer, const standing *was, const seconds *spe
     trainer->state.step = record->steps = was->step;
     trainer->state.updates = was->updates;
     record->evals = was->evals;
+    record->samples.count = ag_samples_before(trainer->run, was->step);
     record->outcome = (ag_outcome)was->outcome;
     memcpy(record->reason, was->reason, sizeof record->reason);
     record->timing.train_s = spent->train;
@@ -196,8 +207,9 @@ static ag_status load(ag_trainer *trainer)
 static void begin_again(ag_trainer *trainer, const float *init)
 {
     const char *ending = ag_checkpoint_set_aside(trainer->hooks->checkpoint);
-    say(trainer, AG_LOG_WARNING, "%s: the run starts from step 0%s%s", ag_error_message(),
-        ending != NULL ? "; the file is kept with the ending " : "", ending != NULL ? ending : "");
+    ag_trainer_say(trainer, AG_LOG_WARNING, "%s: the run starts from step 0%s%s",
+                   ag_error_message(), ending != NULL ? "; the file is kept with the ending " : "",
+                   ending != NULL ? ending : "");
     ag_error_clear();
     ag_trainer_begin(trainer, init);
 }
@@ -212,6 +224,6 @@ ag_status ag_trainer_resume(ag_trainer *trainer, const float *init)
         begin_again(trainer, init);
     if (trainer->saved_step == 0)
         return AG_OK;
-    say(trainer, AG_LOG_INFO, "resumed at step %lld", (long long)trainer->saved_step);
+    ag_trainer_say(trainer, AG_LOG_INFO, "resumed at step %lld", (long long)trainer->saved_step);
     return ag_trainer_report(trainer);
 }

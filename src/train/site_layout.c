@@ -1,5 +1,7 @@
 /* Memory of the sites that a run has on: their tensors in one table, site by site, and what points
  * into it from the blocks and layers. */
+#include <string.h>
+
 #include "train_internal.h"
 
 /* Where tensors stand in their site's row (spec/sites.c). */
@@ -73,6 +75,8 @@ static void lay_out_use(builder *b, ag_site_operands *operands, const ag_site *s
         .k = b->model->k,
         .scheme = scheme,
         .sum = sum_of(tensor, use),
+        .layer = operands->site,
+        .role = operands->copies > 1 ? tensor->uses[use] : tensor->name,
         .site = site->site + tensor->site,
         .use = tensor->use + (uint32_t)use,
         .history = ag_layout_part(state->amaxes, b->next.amaxes),
@@ -95,6 +99,7 @@ static void lay_out_tensor(builder *b, ag_site_operands *operands, size_t index,
 {
     const ag_scheme *schemes = b->run->sites[index].scheme[tensor->role];
     bool has_products = tensor->uses[1] != NULL;
+    memcpy(operands->site, site->name, sizeof operands->site);
     operands->copies = has_products && !ag_scheme_serves_both(schemes) ? AG_USES : 1;
     for (int use = 0; use < AG_USES; use++)
         lay_out_use(b, operands, site, tensor, use, &schemes[use]);
@@ -197,6 +202,7 @@ ag_status ag_sites_lay_out(ag_model *model, const ag_run *run, ag_scale_cursor n
         for (size_t t = 0; t < site.n_tensors; t++)
             lay_out_tensor(&b, &model->sites[i * AG_SITE_TENSORS + t], i, &site, &site.tensors[t]);
     }
+    model->n_groups = b.groups > model->n_groups ? b.groups : model->n_groups;
     model->site_scales.scale = ag_layout_floats(layout, b.groups);
     model->site_scales.after = ag_layout_floats(layout, b.groups);
     for (size_t i = 0; i < model->L; i++)

@@ -31,8 +31,11 @@ float *ag_layout_part(float *base, size_t count);
 
 /* --- a pass: one trip of some sequences through the model, and what it is for */
 
+typedef struct ag_observer ag_observer;
+
 typedef enum ag_mode {
     AG_MODE_TRAIN,
+    AG_MODE_SHADOW,      /* a training step in which nothing is rounded; leaves no trace */
     AG_MODE_EVALUATE,    /* the run's own quantisers; observes no amax */
     AG_MODE_EVALUATE_HP, /* every role null */
 } ag_mode;
@@ -44,11 +47,20 @@ typedef struct ag_pass {
     uint32_t step;
     uint64_t rounding_key;
     uint64_t dropout_key;
-    float dropout;    /* 0 in evaluation */
-    float loss_scale; /* of the gradient: 1 / tokens of the whole step */
+    float dropout;         /* 0 in evaluation */
+    float loss_scale;      /* of the gradient: 1 / tokens of the whole step */
+    ag_observer *observer; /* NULL: nobody looks */
 } ag_pass;
 
+/* Whether the pass has a backward half. */
+static inline bool ag_pass_trains(const ag_pass *pass)
+{
+    return pass->mode == AG_MODE_TRAIN || pass->mode == AG_MODE_SHADOW;
+}
+
 /* --- operand.c: one tensor made ready for a matrix product */
+
+typedef struct ag_watch ag_watch;
 
 /* What of an operand's scale outlives a step. */
 typedef struct ag_scale {
@@ -59,10 +71,12 @@ typedef struct ag_scale {
 typedef struct ag_operand {
     const ag_kernels *k;
     const ag_scheme *scheme;
-    bool bf16;      /* null means BF16; otherwise float32 as it is */
-    bool is_weight; /* the same tensor in training and evaluation: observed in both */
-    bool is_fixed;  /* the scale was set before the first step and stays */
-    ag_sum sum;     /* the axis of the tensor that the product sums over */
+    bool bf16;         /* null means BF16; otherwise float32 as it is */
+    bool is_weight;    /* the same tensor in training and evaluation: observed in both */
+    bool is_fixed;     /* the scale was set before the first step and stays */
+    const char *layer; /* whose operand it is, for people, */
+    const char *role;  /* and which */
+    ag_sum sum;        /* the axis of the tensor that the product sums over */
     uint32_t site;
     uint32_t use;
     ag_scale *scale;
@@ -70,6 +84,7 @@ typedef struct ag_operand {
     float seen;        /* the largest amax of this step so far */
     uint8_t *clipped;  /* ste: clip: 1 where |x * S| > max; NULL otherwise */
     ag_scales *scales; /* of groups: shared by all operands, so good until the next is made */
+    ag_watch *watch;   /* what an observer gathers of it, or NULL */
     float *factors;    /* of granularity row: one a row of the product's, or a column */
 
     /* what the last ag_operand_make left */
@@ -107,6 +122,7 @@ typedef struct ag_stack {
 
 /* What it is turned into: an operand for each of its two products, or one for both. */
 typedef struct ag_site_operands {
+    char site[AG_LAYER_NAME_SIZE]; /* for people */
     ag_operand operands[AG_USES];
     int copies;                  /* 1: operands[0] serves both uses */
     ag_factor *factors[AG_USES]; /* of each matrix */
@@ -135,7 +151,13 @@ void ag_site_end_step(ag_site_operands *tensor);
 
 /* --- linear.c: the quantised linear layer */
 
-typedef enum ag_held { AG_HELD_NOTHING, AG_HELD_TRAIN, AG_HELD_EVALUATE, AG_HELD_HP } ag_held;
+typedef enum ag_held {
+    AG_HELD_NOTHING,
+    AG_HELD_TRAIN,
+    AG_HELD_SHADOW,
+    AG_HELD_EVALUATE,
+    AG_HELD_HP
+} ag_held;
 
 typedef struct ag_linear {
     ag_layer layer;
@@ -160,6 +182,9 @@ typedef struct ag_linear {
     ag_site_operands *m;
     ag_site_operands *v;
 } ag_linear;
+
+/* The master weights [OC, C], without their amax. */
+ag_source ag_linear_weight(const ag_linear *linear);
 
 /* Makes the weight operands that the pass needs, unless they are there already. */
 void ag_linear_prepare(ag_linear *linear, const ag_pass *pass);
@@ -271,7 +296,8 @@ typedef struct ag_model {
     float *x_end;     /* [N, C] */
     ag_norm ln_f;
     ag_linear lm_head;
-    ag_scales scales; /* of the operand made last; large enough for any */
+    ag_scales scales; /* of the operand made last; large enough for any: */
+    size_t n_groups;  /* that many */
     float *logits;    /* [N, V] */
     float *losses;    /* [N] */
     float *attention_scratch;
@@ -349,7 +375,7 @@ void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
 /* The learning rate of a step, counted from 0. */
 double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);
 
-/* --- trainer_init.c, trainer.c, evaluate.c, resume.c */
+/* --- trainer_init.c, trainer.c, evaluate.c, resume.c, observe.c */
 
 typedef struct ag_trainer {
     const ag_run *run;
@@ -360,8 +386,9 @@ typedef struct ag_trainer {
     ag_train_state state;
     ag_model model;
     ag_tokens tokens;
-    bool quantised;        /* some role of some layer is not null */
-    int64_t n_windows;     /* of the periodic evaluation */
+    bool quantised;    /* some role of some layer is not null */
+    int64_t n_windows; /* of the periodic evaluation */
+    ag_observer *observer;
     int64_t *windows;      /* [n_windows] */
     int64_t *batch;        /* [eval.batch]: windows evaluated together */
     float *initial;        /* weights before the first step, when the record keeps them */
@@ -380,6 +407,9 @@ void ag_trainer_begin(ag_trainer *trainer, const float *init);
 /* One optimizer step, with its row of the record. */
 void ag_trainer_step(ag_trainer *trainer);
 
+/* Fills model.grads from every micro-batch of the step; returns the mean loss of its tokens. */
+double ag_trainer_gradients(ag_trainer *trainer, ag_mode mode);
+
 /* A pass of `B` sequences in the given mode at the trainer's step. */
 ag_pass ag_trainer_pass(const ag_trainer *trainer, ag_mode mode, size_t B, uint64_t sample);
 
@@ -387,9 +417,33 @@ ag_pass ag_trainer_pass(const ag_trainer *trainer, ag_mode mode, size_t B, uint6
  * they want it to stop. */
 ag_status ag_trainer_report(ag_trainer *trainer);
 
+/* Tells the hooks a line. */
+void ag_trainer_say(const ag_trainer *trainer, ag_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Appends an evaluation to the record: on the fixed windows, and on the whole validation part. */
 ag_status ag_evaluate_periodic(ag_trainer *trainer);
 ag_status ag_evaluate_final(ag_trainer *trainer);
+
+/* The observer and what it needs, with the groups of the record's samples. */
+ag_status ag_observer_lay_out(ag_trainer *trainer, ag_layout *layout);
+
+/* Around a step, in this order; they return at once where it is not sampled. The second is called
+ * with the gradient, the third after ag_model_end_step and before the next step. */
+void ag_observe_begin(ag_trainer *trainer);
+void ag_observe_gradient(ag_trainer *trainer);
+void ag_observe_update(ag_trainer *trainer);
+
+/* The observer while it wants to look, or NULL. */
+ag_observer *ag_observer_at_work(const ag_trainer *trainer);
+
+/* A step is not finite: does it again to see where that began, if it is the first such step. */
+void ag_observe_failure(ag_trainer *trainer);
+
+/* What a checkpoint holds of the observer beside the record's samples; returns the number of
+ * sections. */
+enum { AG_OBSERVER_SECTIONS = 1 };
+size_t ag_observer_sections(ag_section sections[AG_OBSERVER_SECTIONS], const ag_trainer *trainer);
 
 /* Evaluations that are due before the step of that number begins, without the one due there. */
 int64_t ag_evaluations_before(const ag_run *run, int64_t step);

@@ -19,8 +19,7 @@ static double sum_of(const float *losses, size_t count)
     return sum;
 }
 
-/* Fills model.grads from every micro-batch of the step; returns the mean loss of its tokens. */
-static double accumulate_gradients(ag_trainer *trainer)
+double ag_trainer_gradients(ag_trainer *trainer, ag_mode mode)
 {
     const ag_train_spec *train = &trainer->run->train;
     ag_model *model = &trainer->model;
@@ -28,7 +27,7 @@ static double accumulate_gradients(ag_trainer *trainer)
     double loss = 0.0;
     memset(model->grads, 0, trainer->state.tensors.total * sizeof(float));
     for (int64_t micro = 0; micro < train->grad_accum; micro++) {
-        ag_pass pass = ag_trainer_pass(trainer, AG_MODE_TRAIN, B, (uint64_t)micro * B);
+        ag_pass pass = ag_trainer_pass(trainer, mode, B, (uint64_t)micro * B);
         ag_batch_train(trainer->tokens.inputs, trainer->tokens.targets, trainer->corpus,
                        trainer->run, trainer->state.step, micro);
         ag_model_forward(model, &trainer->tokens, &pass);
@@ -53,8 +52,9 @@ static void judge(ag_record *record, const ag_stop_spec *stop, int64_t step)
 {
     double loss = record->loss[step];
     if (record->skipped[step] && stop->on_nonfinite == AG_NONFINITE_STOP)
-        diverge(record, "the %s of step %lld is not finite",
-                isfinite(loss) ? "gradient norm" : "loss", (long long)step);
+        diverge(record, "the %s of step %lld is not finite%s%s",
+                isfinite(loss) ? "gradient norm" : "loss", (long long)step,
+                record->nonfinite[0] != '\0' ? "; the first is " : "", record->nonfinite);
     else if (stop->loss_ratio > 0.0 && loss > stop->loss_ratio * record->loss[0])
         diverge(record, "the loss of step %lld, %.4g, is above %g times that of step 0, %.4g",
                 (long long)step, loss, stop->loss_ratio, record->loss[0]);
@@ -76,16 +76,21 @@ void ag_trainer_step(ag_trainer *trainer)
     double start_s = ag_clock_s();
 
     double lr = ag_schedule_lr(&run->optimizer, run->train.steps, step);
-    double loss = accumulate_gradients(trainer);
+    ag_observe_begin(trainer);
+    double loss = ag_trainer_gradients(trainer, AG_MODE_TRAIN);
     double norm = ag_grad_norm(trainer->model.grads, state->tensors.total, trainer->k);
     double factor = ag_clip_factor(norm, run->optimizer.grad_clip);
     bool skipped = !isfinite(loss) || !isfinite(norm);
     uint64_t key = ag_stream_key((uint64_t)run->seed, AG_STREAM_ROUNDING);
     ag_update update = {trainer->model.grads, lr, factor, key};
+    if (skipped)
+        ag_observe_failure(trainer);
+    ag_observe_gradient(trainer);
     if (!skipped)
         update_weights(trainer, &update);
     ag_model_end_step(&trainer->model);
     state->step++;
+    ag_observe_update(trainer);
 
     record->loss[step] = loss;
     record->grad_norm[step] = norm;
@@ -103,6 +108,7 @@ ag_pass ag_trainer_pass(const ag_trainer *trainer, ag_mode mode, size_t B, uint6
 {
     const ag_run *run = trainer->run;
     uint64_t seed = (uint64_t)run->seed;
+    bool trains = mode == AG_MODE_TRAIN || mode == AG_MODE_SHADOW;
     size_t step_tokens = (size_t)run->train.grad_accum * B * trainer->model.T;
     return (ag_pass){
         .mode = mode,
@@ -111,9 +117,22 @@ ag_pass ag_trainer_pass(const ag_trainer *trainer, ag_mode mode, size_t B, uint6
         .step = (uint32_t)trainer->state.step,
         .rounding_key = ag_stream_key(seed, AG_STREAM_ROUNDING),
         .dropout_key = ag_stream_key(seed, AG_STREAM_DROPOUT),
-        .dropout = mode == AG_MODE_TRAIN ? (float)run->model.dropout : 0.0f,
+        .dropout = trains ? (float)run->model.dropout : 0.0f,
         .loss_scale = (float)(1.0 / (double)step_tokens),
+        .observer = mode == AG_MODE_TRAIN ? ag_observer_at_work(trainer) : NULL,
     };
+}
+
+void ag_trainer_say(const ag_trainer *trainer, ag_log_level level, const char *format, ...)
+{
+    char line[2560];
+    va_list arguments;
+    if (trainer->hooks == NULL || trainer->hooks->say == NULL)
+        return;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    trainer->hooks->say(trainer->hooks->context, level, line);
 }
 
 ag_status ag_trainer_report(ag_trainer *trainer)

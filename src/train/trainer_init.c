@@ -34,6 +34,7 @@ static ag_status lay_out(ag_trainer *trainer, int64_t val_windows, ag_layout *la
         layout->bytes += ag_record_bytes(run, max_evals(run), val_windows);
     else
         AG_TRY(ag_record_make(trainer->record, run, max_evals(run), val_windows, layout->arena));
+    AG_TRY(ag_observer_lay_out(trainer, layout));
     if (layout->failed)
         return ag_fail(AG_ERR_BUG, "the run's memory was measured too small");
     return AG_OK;
@@ -44,7 +45,8 @@ size_t ag_train_bytes(const ag_run *run, int64_t val_windows)
     ag_arena tables;
     ag_arena_init_growing(&tables);
     ag_layout layout = {.arena = &tables, .measuring = true};
-    ag_trainer trainer = {.run = run};
+    ag_record record = {.run = run};
+    ag_trainer trainer = {.run = run, .record = &record};
     size_t bytes = SIZE_MAX; /* what no arena can be made of */
     if (lay_out(&trainer, val_windows, &layout) == AG_OK)
         bytes = tables.used + layout.bytes;
@@ -70,6 +72,8 @@ void ag_trainer_begin(ag_trainer *trainer, const float *init)
     int64_t seed = run->model.init_seed < 0 ? run->seed : run->model.init_seed;
     size_t bytes = state->tensors.total * sizeof(float);
     ag_state_reset(state);
+    trainer->record->samples.count = 0;
+    trainer->record->nonfinite[0] = '\0';
     if (init != NULL)
         memcpy(state->weights, init, bytes);
     else

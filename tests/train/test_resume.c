@@ -163,10 +163,30 @@ static void sites(tiny *t)
     t->run.model.dropout = 0.2;
 }
 
+/* With every diagnostic: their rows, and what they remember between them. */
+static void observed(tiny *t)
+{
+    everything(t);
+    t->run.observe = (ag_observe_spec){.quant_every = 2, .diagnostics = ALL_DIAGNOSTICS};
+}
+
+static void observed_sites(tiny *t)
+{
+    sites(t);
+    t->run.observe = (ag_observe_spec){.quant_every = 3, .diagnostics = ALL_DIAGNOSTICS};
+}
+
+static void observed_skipping(tiny *t)
+{
+    skipping(t);
+    t->run.observe = (ag_observe_spec){.quant_every = 4, .diagnostics = ALL_DIAGNOSTICS};
+}
+
 typedef void scenario(tiny *t);
-static scenario *const s_scenarios[] = {plain,        delayed,  windowed,  stochastic, dropout,
-                                        accumulating, skipping, diverging, everything, sgd,
-                                        manifold,     grid,     sites};
+static scenario *const s_scenarios[] = {
+    plain,          delayed,          windowed, stochastic, dropout, accumulating, skipping,
+    diverging,      everything,       sgd,      manifold,   grid,    sites,        observed,
+    observed_sites, observed_skipping};
 enum { SCENARIOS = sizeof s_scenarios / sizeof s_scenarios[0] };
 
 static void make(tiny *t, scenario *set_up)
@@ -200,6 +220,11 @@ static void assert_same_record(const ag_record *a, const ag_record *b)
     assert_same(a->eval_step, b->eval_step, a->evals, sizeof(int64_t));
     assert_same(a->val_loss, b->val_loss, a->evals, sizeof(double));
     assert_same(a->val_loss_hp, b->val_loss_hp, a->evals, sizeof(double));
+    assert_int_equal(a->samples.count, b->samples.count);
+    assert_same(a->samples.step, b->samples.step, a->samples.count, sizeof(int64_t));
+    assert_same(a->samples.values, b->samples.values, a->samples.count,
+                a->samples.width * sizeof(double));
+    assert_string_equal(a->nonfinite, b->nonfinite);
     assert_int_equal(a->windows, b->windows);
     assert_same(a->final_windows, b->final_windows, a->windows, sizeof(double));
     assert_same(a->final_windows_hp, b->final_windows_hp, a->windows, sizeof(double));
@@ -282,6 +307,13 @@ static void test_scenarios_are_what_they_say(void **state)
     for (int64_t i = 1; i < s_a.record.steps; i++)
         updates_after_skips += s_a.record.skipped[i - 1] && !s_a.record.skipped[i];
     assert_true(updates_after_skips >= 2);
+    tiny_end(&s_a);
+    undisturbed(observed);
+    assert_int_equal(s_a.record.samples.count, 4); /* steps 0, 2, 4 and 6 of 7 */
+    tiny_end(&s_a);
+    undisturbed(observed_skipping);
+    assert_int_equal(s_a.record.samples.count, 3); /* steps 0, 4 and 6 */
+    assert_non_null(strstr(s_a.record.nonfinite, "quantised weight of"));
     tiny_end(&s_a);
     undisturbed(diverging);
     assert_int_equal(s_a.record.outcome, AG_OUTCOME_DIVERGED);

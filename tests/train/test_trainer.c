@@ -341,7 +341,9 @@ static void test_nonfinite_stops(void **state)
     (void)state;
     start_broken(&s_a, AG_NONFINITE_STOP);
     assert_int_equal(s_a.record.outcome, AG_OUTCOME_DIVERGED);
-    assert_string_equal(s_a.record.reason, "the loss of step 0 is not finite");
+    assert_string_equal(s_a.record.reason,
+                        "the loss of step 0 is not finite; the first is NaN in the weight of "
+                        "transformer.h.1.mlp.c_fc, step 0");
     assert_int_equal(s_a.record.steps, 1);
     assert_true(s_a.record.skipped[0]);
     assert_int_equal(s_a.record.evals, 1);

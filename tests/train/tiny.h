@@ -12,6 +12,8 @@
 #include "spec/params.h"
 #include "train_internal.h"
 
+enum { ALL_DIAGNOSTICS = (1 << (AG_OBSERVE_NONFINITE + 1)) - 1 };
+
 enum { TINY_LAYERS = 9, TINY_SITES = 33, TINY_TRAIN = 400, TINY_VAL = 90, TINY_VOCAB = 7 };
 
 typedef struct tiny {

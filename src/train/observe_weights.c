@@ -1,0 +1,154 @@
+/* Weights on their format's grid: whether an update moves them to another of its values, how fine
+ * the grid is where they lie, and how near to its values. */
+#include <math.h>
+
+#include "observer.h"
+
+/* --- flips */
+
+static const ag_metric s_flips[] = {
+    {"flips",       "1", "weights whose value on the grid the update changed",       true },
+    {"updates",     "1", "weights that the update changed",                          true },
+    {"stalls",      "1", "weights that it changed, but not their value on the grid", true },
+    {"flip_ratio",  "1", "flips over weights",                                       false},
+    {"stall_ratio", "1", "stalls over updates",                                      false},
+    {"mean_update", "1", "mean |update| of a weight",                                false},
+};
+
+/* Where a layer's weights stand in observer->codes. */
+static float *codes_of(const ag_observer *observer, size_t layer)
+{
+    float *codes = observer->codes;
+    for (size_t i = 0; i < layer; i++)
+        codes += observer->linears[i]->layer.outputs * observer->linears[i]->layer.inputs;
+    return codes;
+}
+
+/* The grid value behind element i of a weight's values; those of groups are multiplied by what
+ * undoes the scale, the others by one number for all. */
+static float code_at(const ag_observer *observer, const ag_operand *operand,
+                     const ag_groups *groups, size_t i)
+{
+    const ag_scheme *scheme = operand->scheme;
+    float value = operand->values[i];
+    if (!scheme->quantised || scheme->granularity <= AG_GRANULARITY_ROW)
+        return value;
+    size_t group = ag_groups_at(groups, i / groups->cols, i % groups->cols);
+    float after = observer->scales.after[group];
+    return after == 0.0f ? 0.0f
+                         : ag_round_nearest(&scheme->format, value / after, AG_OVERFLOW_SATURATE);
+}
+
+void ag_observe_codes(const ag_observer *observer, size_t layer)
+{
+    const ag_linear *linear = observer->linears[layer];
+    const ag_operand *operand = &linear->operands[AG_ROLE_WEIGHT][0];
+    ag_source source = ag_linear_weight(linear);
+    ag_groups groups = ag_observe_scales(observer, operand, &source);
+    float *codes = codes_of(observer, layer);
+    for (size_t i = 0; i < source.rows * source.cols; i++)
+        codes[i] = code_at(observer, operand, &groups, i);
+}
+
+/* NaN is NaN. */
+static bool differ(float a, float b)
+{
+    return a != b && !(isnan(a) && isnan(b));
+}
+
+static void fill_flips(double *row, const ag_trainer *trainer, size_t layer)
+{
+    const ag_observer *observer = trainer->observer;
+    const ag_linear *linear = observer->linears[layer];
+    const ag_operand *operand = &linear->operands[AG_ROLE_WEIGHT][0];
+    const float *code = codes_of(observer, layer);
+    const float *before = observer->before + (linear->weight - trainer->state.weights);
+    ag_source source = ag_linear_weight(linear);
+    ag_groups groups = ag_observe_scales(observer, operand, &source);
+    size_t count = source.rows * source.cols;
+    double flips = 0.0, updates = 0.0, stalls = 0.0, moved = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        bool flipped = differ(code_at(observer, operand, &groups, i), code[i]);
+        bool updated = differ(linear->weight[i], before[i]);
+        flips += flipped;
+        updates += updated;
+        stalls += updated && !flipped;
+        moved += fabs((double)linear->weight[i] - (double)before[i]);
+    }
+    row[0] = flips;
+    row[1] = updates;
+    row[2] = stalls;
+    row[3] = flips / (double)count;
+    row[4] = stalls / updates;
+    row[5] = moved / (double)count;
+}
+
+const ag_sampler ag_sampler_flips = {AG_AFTER_UPDATE, "diagnostics/flips", s_flips,
+                                     sizeof s_flips / sizeof s_flips[0], fill_flips};
+
+/* --- grid */
+
+/* A weight nearer than this to a value of the grid, in half steps, is aligned with it. Weights that
+ * know nothing of the grid are so with this probability, and their mean distance is 0.5. */
+static const double s_aligned = 0.1;
+
+static const ag_metric s_grid[] = {
+    {"log2_ulp_min",  "1",   "log2 of the smallest grid spacing (ULP) at a weight",      false},
+    {"log2_ulp_mean", "1",   "mean over weights of log2 of the grid spacing",            false},
+    {"log2_ulp_max",  "1",   "log2 of the largest grid spacing at a weight",             false},
+    {"distance",      "1",   "mean distance to the nearest grid value, in half ULPs",    false},
+    {"aligned",       "1",   "part of the weights within 0.1 half ULPs of a grid value", false},
+    {"moved_mean",    "ULP", "mean |change| since the sample before",                    false},
+    {"moved_max",     "ULP", "largest |change| since the sample before",                 false},
+};
+
+typedef struct spacing {
+    double min, max, sum; /* of log2 */
+    double distance, aligned;
+    double moved, farthest;
+} spacing;
+
+static void add_weight(spacing *s, const ag_format *format, float weight, float last, float scale)
+{
+    float y = weight * scale;
+    double step = ag_grid_spacing(format, y);
+    double log2_ulp = (double)ilogb(step) - ag_log2((double)scale);
+    double off = fabs((double)y - (double)ag_round_nearest(format, y, AG_OVERFLOW_SATURATE));
+    double moved = fabs((double)weight - (double)last) * (double)scale / step;
+    s->min = fmin(s->min, log2_ulp);
+    s->max = fmax(s->max, log2_ulp);
+    s->sum += log2_ulp;
+    s->distance += 2.0 * off / step;
+    s->aligned += 2.0 * off / step <= s_aligned;
+    s->moved += moved;
+    s->farthest = fmax(s->farthest, moved);
+}
+
+static void fill_grid(double *row, const ag_trainer *trainer, size_t layer)
+{
+    const ag_observer *observer = trainer->observer;
+    const ag_linear *linear = observer->linears[layer];
+    const ag_operand *operand = &linear->operands[AG_ROLE_WEIGHT][0];
+    const float *last = observer->last + (linear->weight - trainer->state.weights);
+    const ag_format *format =
+        operand->scheme->quantised ? &operand->scheme->format : &observer->null;
+    ag_source source = ag_linear_weight(linear);
+    ag_groups groups = ag_observe_scales(observer, operand, &source);
+    size_t count = source.rows * source.cols;
+    spacing s = {.min = INFINITY, .max = -INFINITY};
+    for (size_t i = 0; i < count; i++) {
+        size_t group = ag_groups_at(&groups, i / source.cols, i % source.cols);
+        add_weight(&s, format, linear->weight[i], last[i], observer->scales.scale[group]);
+    }
+    bool first = trainer->record->samples.count == 0;
+    row[0] = s.min;
+    row[1] = s.sum / (double)count;
+    row[2] = s.max;
+    row[3] = s.distance / (double)count;
+    row[4] = s.aligned / (double)count;
+    row[5] = first ? NAN : s.moved / (double)count;
+    row[6] = first ? NAN : s.farthest;
+}
+
+const ag_sampler ag_sampler_grid = {AG_BEFORE_UPDATE, "diagnostics/grid", s_grid,
+                                    sizeof s_grid / sizeof s_grid[0], fill_grid};

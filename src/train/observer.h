@@ -1,0 +1,109 @@
+/* The observer: on sampled steps it looks at what training does, and changes nothing of it.
+ *
+ *   begin -> forward and backward: operands and products tell -> the gradient is there
+ *         -> update -> the update is done: a row of the record's samples is complete
+ *
+ * A sampler is a table of metrics and a function that fills them in for one subject,
+ * which is an operand or a linear layer. Off, it is one comparison an operand. */
+#ifndef AG_TRAIN_OBSERVER_H
+#define AG_TRAIN_OBSERVER_H
+
+#include "numerics/counters.h"
+#include "train_internal.h"
+
+/* Central moments: n, mean, and sums of the second to fourth powers of x - mean. */
+typedef struct ag_moments {
+    double n, mean, m2, m3, m4;
+} ag_moments;
+
+/* What is gathered of one operand during a step. */
+struct ag_watch {
+    bool counted;  /* for quant, or for the dead part of a gradient */
+    bool measured; /* for kurtosis */
+    ag_counters counters;
+    ag_moments moments;
+};
+
+typedef enum ag_when { AG_BEFORE_UPDATE, AG_AFTER_UPDATE } ag_when;
+
+typedef struct ag_sampler {
+    ag_when when;
+    const char *folder; /* of its groups, below /runs/<id> */
+    const ag_metric *metrics;
+    size_t n_metrics;
+    void (*fill)(double *row, const ag_trainer *trainer, size_t subject);
+} ag_sampler;
+
+/* Subject of the first is an operand's watch, of the others a layer. */
+extern const ag_sampler ag_sampler_quant;    /* observe_operands.c */
+extern const ag_sampler ag_sampler_kurtosis; /* observe_operands.c */
+extern const ag_sampler ag_sampler_grad;     /* observe_gradient.c */
+extern const ag_sampler ag_sampler_flips;    /* observe_weights.c */
+extern const ag_sampler ag_sampler_grid;     /* observe_weights.c */
+extern const ag_sampler ag_sampler_rank;     /* observe_rank.c */
+
+/* What fills a group of the samples. */
+typedef struct ag_subject {
+    const ag_sampler *sampler;
+    size_t index;
+} ag_subject;
+
+enum { AG_OPERANDS_PER_LAYER = AG_ROLES * AG_USES };
+
+/* The arrays are NULL where no diagnostic asks for them. */
+struct ag_observer {
+    bool sampling; /* the step at hand is sampled */
+    bool probing;  /* NaN and Inf are looked for */
+    int64_t step;
+    char *found; /* [AG_NONFINITE_SIZE]: the record's; "" while there was none */
+    size_t n_layers;
+    ag_linear **linears; /* [n_layers] */
+    size_t n_watches;
+    ag_watch *watches;    /* [n_watches]: layers by role and use, then sites */
+    ag_subject *subjects; /* those of the record's sampled groups */
+    float *copy;          /* an operand's tensor, where its values take its place */
+    const float *x;       /* that tensor, while the values are made */
+    float *gradient;      /* [tensors.total]: of the run; the model then holds the shadow's */
+    float *codes;         /* the layers' weights on their grid before the update, one by one */
+    float *before;        /* [tensors.total]: weights before the update */
+    float *last;          /* [tensors.total]: weights at the last sample */
+    ag_scales scales;     /* of the groups of one operand */
+    double *singular;     /* values and scratch of the largest weight matrix */
+    ag_format null;       /* on whose grid a weight with no format is */
+};
+
+/* Whether observe.diagnostics names it. */
+bool ag_observes(const ag_run *run, ag_diagnostic diagnostic);
+
+/* --- observe_operands.c: called in a pass with an observer */
+
+/* Before an operand is made of source->x into `out`, and after. */
+void ag_observe_source(ag_observer *observer, const ag_operand *operand, const float *out,
+                       const ag_source *source);
+void ag_observe_values(const ag_observer *observer, const ag_operand *operand,
+                       const ag_source *source, const ag_pass *pass);
+
+/* The groups of an operand and their scales, in observer->scales, as its values have them; S = 1
+ * for one that is not quantised. source->x has been transformed, where the scheme says so. */
+ag_groups ag_observe_scales(const ag_observer *observer, const ag_operand *operand,
+                            const ag_source *source);
+
+/* When the weight operands are there. */
+void ag_observe_weights(ag_observer *observer, const ag_linear *linear, const ag_pass *pass);
+
+/* When a product with the operand is there. */
+void ag_observe_result(const ag_observer *observer, const ag_operand *operand, const float *y,
+                       size_t count);
+
+/* --- observe_weights.c */
+
+/* Keeps the layer's weights as values on their grid, as the step has used them. */
+void ag_observe_codes(const ag_observer *observer, size_t layer);
+
+/* --- observe_gradient.c */
+
+/* Leaves the gradient of the step without any rounding in model.grads, and that of the run in
+ * observer->gradient. */
+void ag_observe_shadow(ag_trainer *trainer);
+
+#endif
