@@ -104,7 +104,7 @@ static void keep(ag_observer *observer, const ag_operand *operand, const float *
     observer->x = observer->copy;
     if (operand->scheme->hadamard)
         operand->k->hadamard(observer->copy, source->x, source->rows, source->cols);
-    else if (out == source->x)
+    else if (out != NULL && out == source->x)
         memcpy(observer->copy, source->x, source->rows * source->cols * sizeof *source->x);
     else
         observer->x = source->x;
