@@ -20,16 +20,15 @@ typedef struct ag_adamw_step {
 typedef void ag_adamw_fn(float *restrict w, float *restrict m, float *restrict v,
                          const float *restrict grad, size_t count, const ag_adamw_step *step);
 
-/* Where the weights of a tensor lie on their grid. With e = floor(log2 |w * scale|) held between
- * lowest and highest, the spacing there is 2^(e - M) / scale, M the format's mantissa bits. */
+/* Where weights lie on a grid. With e = floor(log2 |w * scale|) held between lowest and highest,
+ * the distance from w to the next value is 2^e * unit, in the unit that the caller likes. */
 typedef struct ag_spacing {
     float scale;
     int lowest; /* emin: subnormal numbers lie as close as the first normal ones; all do if E = 0 */
     int highest; /* emax */
-    int largest; /* e of the tensor's largest weight */
+    float unit;
 } ag_spacing;
-/* The same with g = grad * grad_scale * spacing(w) / spacing(largest w): that factor is a power of
- * two in (0, 1]. */
+/* The same with g = grad * grad_scale * spacing(w). */
 typedef void ag_manifold_adamw_fn(float *restrict w, float *restrict m, float *restrict v,
                                   const float *restrict grad, size_t count,
                                   const ag_adamw_step *step, const ag_spacing *spacing);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "spec/layers.h"
 #include "spec_internal.h"
 
 static const char *const s_gelus[] = {"exact", "tanh", NULL};
@@ -68,14 +69,14 @@ static const ag_param s_params[] = {
     {"train.data_order", WORD, AT(train.data_order), "random", 0, 0, s_orders, ID, "", "how sequences are taken from the training part", NULL},
     {"train.data_seed", INT, AT(train.data_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the random order; -1 = the run's seed", NULL},
 
-    {"optimizer.type", WORD, AT(optimizer.type), "adamw", 0, 0, s_optimizers, ID, "", "update rule", NULL},
-    {"optimizer.lr", REAL, AT(optimizer.lr), "1e-3", 0, 100, NULL, ID, "", "peak learning rate", NULL},
+    {"optimizer.type", WORD, AT(optimizer.type), "adamw", 0, 0, s_optimizers, ID, "", "update rule; two follow the grid of the weights' format: manifold_adamw scales gradients by its spacing, grid moves weights along it", NULL},
+    {"optimizer.lr", REAL, AT(optimizer.lr), "1e-3", 0, 100, NULL, ID, "", "peak learning rate; sgd and grid want some 100 times that of adamw", NULL},
     {"optimizer.min_lr_ratio", REAL, AT(optimizer.min_lr_ratio), "0.1", 0, 1, NULL, ID, "", "last learning rate, as a part of lr; not of constant", NULL},
     {"optimizer.warmup", INT, AT(optimizer.warmup), "100", 0, STEPS, NULL, ID, "steps", "linear warm-up", NULL},
     {"optimizer.schedule", WORD, AT(optimizer.schedule), "cosine", 0, 0, s_schedules, ID, "", "learning rate after warm-up; wsd = constant, then linear decay", NULL},
     {"optimizer.decay_fraction", REAL, AT(optimizer.decay_fraction), "0.2", 0, 1, NULL, ID, "", "wsd: last part of the steps, in which lr falls", NULL},
-    {"optimizer.betas", PAIR, AT(optimizer.betas), "[0.9, 0.99]", 0, 0.9999999, NULL, ID, "", "decay rates of the first and second moment", NULL},
-    {"optimizer.eps", REAL, AT(optimizer.eps), "1e-8", 1e-30, 1, NULL, ID, "", "added to the root of the second moment", NULL},
+    {"optimizer.betas", PAIR, AT(optimizer.betas), "[0.9, 0.99]", 0, 0.9999999, NULL, ID, "", "adamw, manifold_adamw: decay rates of the first and second moment", NULL},
+    {"optimizer.eps", REAL, AT(optimizer.eps), "1e-8", 1e-30, 1, NULL, ID, "", "adamw, manifold_adamw: added to the root of the second moment", NULL},
     {"optimizer.weight_decay", REAL, AT(optimizer.weight_decay), "0.1", 0, 100, NULL, ID, "", "decoupled, on matrices and embeddings only", NULL},
     {"optimizer.grad_clip", REAL, AT(optimizer.grad_clip), "1.0", 0, 1e30, NULL, ID, "", "largest global gradient norm; 0 = no clipping", NULL},
     {"optimizer.momentum", REAL, AT(optimizer.momentum), "0.9", 0, 0.9999999, NULL, ID, "", "sgd, grid: part of the velocity that a step keeps", "0.9"},
@@ -174,10 +175,29 @@ static ag_status check_data(const ag_data_spec *data)
     return AG_OK;
 }
 
+/* A grid that weights move along has one scale, which is set once. */
+static ag_status check_grid(const ag_run *run)
+{
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        const ag_scheme *scheme = ag_layer_grid(run, i);
+        if (scheme == NULL || scheme->granularity == AG_GRANULARITY_TENSOR)
+            continue;
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
+        return ag_fail(AG_ERR_INPUT,
+                       "optimizer.type: grid needs weights with one scale a tensor, but those of "
+                       "%s have granularity '%s'; exclude the combination, or take another "
+                       "optimizer",
+                       layer.name, ag_granularity_words[scheme->granularity]);
+    }
+    return AG_OK;
+}
+
 ag_status ag_run_check(const ag_run *run)
 {
     AG_TRY(check_model(&run->model));
     AG_TRY(check_data(&run->data));
+    if (run->optimizer.type == AG_OPTIMIZER_GRID)
+        AG_TRY(check_grid(run));
     if (run->stop.loss_ratio > 0 && run->stop.loss_ratio <= 1)
         return ag_fail(AG_ERR_INPUT,
                        "stop.loss_ratio: at %g a run would count as diverged although its loss "

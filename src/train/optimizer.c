@@ -86,7 +86,7 @@ static void manifold_adamw(const part *p)
         .scale = scale,
         .lowest = binade(format, 0.0f),
         .highest = binade(format, format->max),
-        .largest = binade(format, p->k->amax(p->w, p->count) * scale),
+        .unit = ldexpf(1.0f, -binade(format, p->k->amax(p->w, p->count) * scale)),
     };
     p->k->manifold_adamw(p->w, p->m, p->v, p->grad, p->count, &step, &spacing);
 }

@@ -193,7 +193,7 @@ static void adamw(const bench *b)
 static void manifold_adamw(const bench *b)
 {
     ag_adamw_step step = {.lr = 1e-6f, .eps = 1e-8f, .correction1 = 1, .correction2 = 1};
-    ag_spacing spacing = {.scale = 100, .lowest = -6, .highest = 8, .largest = 8};
+    ag_spacing spacing = {.scale = 100, .lowest = -6, .highest = 8, .unit = 0x1p-8f};
     b->k->manifold_adamw(b->w, b->z, b->p, b->x, WEIGHTS, &step, &spacing);
 }
 

@@ -248,6 +248,32 @@ static void test_checks_of_several_parameters(void **state)
     assert_ok(ag_run_check(&run));
 }
 
+/* Weights that move along a grid need one scale; those of BF16 layers, and other operands, do not.
+ */
+static void test_a_grid_has_one_scale(void **state)
+{
+    ag_arena *arena = *state;
+    ag_layer_precision layers[5] = {0};
+    ag_scheme rows = {.quantised = true, .granularity = AG_GRANULARITY_ROW};
+    ag_run run;
+    ag_run_defaults(&run);
+    run.model.n_layer = 1;
+    run.facts.vocab_size = 65;
+    run.layers = layers;
+    assert_ok(ag_param_set(&run, ag_param_find("data.text"), "a.txt", arena));
+    assert_ok(ag_param_set(&run, ag_param_find("optimizer.type"), "grid", arena));
+    layers[2].scheme[AG_ROLE_INPUT][0] = rows;
+    layers[4].scheme[AG_ROLE_WEIGHT][0] = rows; /* the embedding's */
+    assert_ok(ag_run_check(&run));
+    layers[2].scheme[AG_ROLE_WEIGHT][0] = rows;
+    assert_fails(AG_ERR_INPUT,
+                 "optimizer.type: grid needs weights with one scale a tensor, but those of "
+                 "transformer.h.0.mlp.c_fc have granularity 'row'",
+                 ag_run_check(&run));
+    assert_ok(ag_param_set(&run, ag_param_find("optimizer.type"), "manifold_adamw", arena));
+    assert_ok(ag_run_check(&run));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_every_range_has_its_ends),
         cmocka_unit_test(test_checks_of_several_parameters),
+        cmocka_unit_test(test_a_grid_has_one_scale),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
