@@ -4,15 +4,14 @@
  *
  *   manifold_adamw  the gradient is multiplied by S / S_max before it enters the moments, where
  *                   S(w) = 2^(floor(log2 |w s|) - M) / s is the distance from w to the next value
- *                   of its format, s the scale of this step's forward pass, and S_max the S of the
- *                   tensor's largest weight. Without S_max, S being 1e-3 or less, eps would weigh
- *                   more. Adam divides by the gradient's size, so a factor that stays the same
- *                   cancels: it acts while a weight passes from one power of two to another, and
- *                   on gradients so small that eps counts.
- *   grid            w lies on the values of its format, divided by a scale that is chosen before
- *                   the first step and never changes, so that the forward pass reads w as it is.
- *                   SGD counted in rungs, steps from one value to the next: lr v / S_max of them,
- *                   and decay. So the weight moves by lr v S / S_max on average. */
+ *                   of its format, s the scale of this step's forward pass, that of its group where
+ *                   groups have scales, and S_max the largest S of the tensor. Without S_max, S
+ * being 1e-3 or less, eps would weigh more. Adam divides by the gradient's size, so a factor that
+ * stays the same cancels: it acts while a weight passes from one power of two to another, and on
+ * gradients so small that eps counts. grid            w lies on the values of its format, divided
+ * by a scale that is chosen before the first step and never changes, so that the forward pass reads
+ * w as it is. SGD counted in rungs, steps from one value to the next: lr v / S_max of them, and
+ * decay. So the weight moves by lr v S / S_max on average. */
 #include <math.h>
 
 #include "base/maths.h"
@@ -38,7 +37,9 @@ typedef struct part {
     const ag_kernels *k;
     const ag_optimizer_spec *spec;
     const ag_update *update;
+    const ag_tensor *tensor;
     const ag_tensor_grid *grid;
+    ag_grid_groups *own; /* scratch */
     size_t count;
     float *w;
     float *m;
@@ -77,18 +78,81 @@ static int binade(const ag_format *format, float y)
     return ilogb(ag_grid_spacing(format, y)) + format->mantissa;
 }
 
-static void manifold_adamw(const part *p)
+static ag_spacing spacing_of(const ag_format *format, float scale, double unit)
 {
-    const ag_format *format = &p->grid->scheme->format;
-    float scale = p->grid->scale->value;
-    ag_adamw_step step = adamw_step(p);
-    ag_spacing spacing = {
+    return (ag_spacing){
         .scale = scale,
         .lowest = binade(format, 0.0f),
         .highest = binade(format, format->max),
-        .unit = ldexpf(1.0f, -binade(format, p->k->amax(p->w, p->count) * scale)),
+        .unit = (float)unit,
     };
+}
+
+static void manifold_tensor(const part *p)
+{
+    const ag_format *format = &p->grid->scheme->format;
+    float scale = p->grid->scale->value;
+    double unit = ldexp(1.0, -binade(format, p->k->amax(p->w, p->count) * scale));
+    ag_adamw_step step = adamw_step(p);
+    ag_spacing spacing = spacing_of(format, scale, unit);
     p->k->manifold_adamw(p->w, p->m, p->v, p->grad, p->count, &step, &spacing);
+}
+
+/* What a step of 1 between the format's values is in the weights of a group; 0 where every weight
+ * becomes 0, whatever it is. */
+static double group_step(const ag_grid_groups *own, size_t group)
+{
+    bool is_zero = own->amaxes[group] == 0.0f;
+    return is_zero ? 0.0 : (double)own->scales.after[group] * (double)own->scales.factor;
+}
+
+static double coarsest_of(const part *p, size_t n_groups)
+{
+    double coarsest = 0.0;
+    for (size_t i = 0; i < n_groups; i++) {
+        float largest = p->own->amaxes[i] * p->own->scales.scale[i];
+        double spacing = ag_grid_spacing(&p->grid->scheme->format, largest);
+        coarsest = fmax(coarsest, spacing * group_step(p->own, i));
+    }
+    return coarsest;
+}
+
+/* One row's elements of one group. Where all become 0, the factor is 1, so that they can leave. */
+static void manifold_run(const part *p, const ag_adamw_step *step, size_t at, size_t count,
+                         size_t group, double coarsest)
+{
+    const ag_format *format = &p->grid->scheme->format;
+    double grain = ldexp(group_step(p->own, group), -format->mantissa);
+    ag_spacing spacing = {.unit = 1.0f};
+    if (grain != 0.0)
+        spacing = spacing_of(format, p->own->scales.scale[group], grain / coarsest);
+    p->k->manifold_adamw(p->w + at, p->m + at, p->v + at, p->grad + at, count, step, &spacing);
+}
+
+static void manifold_groups(const part *p)
+{
+    const ag_scheme *scheme = p->grid->scheme;
+    ag_matrix matrix = {.rows = p->tensor->dims[0], .cols = p->tensor->dims[1]};
+    ag_groups groups = ag_matrix_scale(p->k, &p->own->scales, p->w, &matrix, scheme);
+    ag_adamw_step step = adamw_step(p);
+    p->k->groups_amax(p->own->amaxes, p->w, &groups, false);
+    double coarsest = coarsest_of(p, ag_groups_count(&groups));
+    for (size_t row = 0; row < groups.rows; row++) {
+        for (size_t col = 0; col < groups.cols; col += groups.width) {
+            size_t left = groups.cols - col;
+            size_t count = left < groups.width ? left : groups.width;
+            size_t group = ag_groups_at(&groups, row, col);
+            manifold_run(p, &step, row * groups.cols + col, count, group, coarsest);
+        }
+    }
+}
+
+static void manifold_adamw(const part *p)
+{
+    if (p->grid->scheme->granularity == AG_GRANULARITY_TENSOR)
+        manifold_tensor(p);
+    else
+        manifold_groups(p);
 }
 
 /* --- SGD */
@@ -150,11 +214,12 @@ static update_fn *const s_updates[][2] = {
 void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
                        const ag_update *update, const ag_kernels *k)
 {
-    part p = {.k = k, .spec = spec, .update = update};
+    part p = {.k = k, .spec = spec, .update = update, .own = &state->groups};
     p.t = (double)++state->updates;
     p.step = (uint32_t)state->step;
     for (size_t i = 0; i < state->tensors.count; i++) {
         const ag_tensor *tensor = &state->tensors.rows[i];
+        p.tensor = tensor;
         p.grid = &state->grids[i];
         p.count = tensor->count;
         p.w = state->weights + tensor->offset;

@@ -207,6 +207,12 @@ typedef struct ag_tensor_grid {
     uint32_t site;
 } ag_tensor_grid;
 
+/* Where the groups of a tensor's weights lie, while an optimizer asks. */
+typedef struct ag_grid_groups {
+    ag_scales scales;
+    float *amaxes;
+} ag_grid_groups;
+
 typedef struct ag_train_state {
     int64_t step;    /* steps trained */
     int64_t updates; /* of them, those that changed the weights: Adam's t */
@@ -216,6 +222,7 @@ typedef struct ag_train_state {
     float *m;              /* [tensors.total]: Adam's first moment, or SGD's velocity */
     float *v;              /* [n_v]: Adam's second moment */
     size_t n_v;            /* tensors.total, or 0 */
+    ag_grid_groups groups; /* scratch of the optimizer, large enough for any tensor */
     size_t n_scales; /* layer by layer, role by role, use by use; then site by site, if any is on */
     ag_scale *scales;
     size_t n_amaxes; /* the histories of all scales, one after another */

@@ -45,6 +45,25 @@ static void find_grids(ag_train_state *state, const ag_run *run)
     }
 }
 
+/* The most groups with a scale that a tensor's weights have, where the optimizer looks at them. */
+static size_t most_groups(const ag_train_state *state, const ag_run *run)
+{
+    size_t most = 0;
+    if (run->optimizer.type != AG_OPTIMIZER_MANIFOLD_ADAMW)
+        return 0;
+    for (size_t i = 0; i < state->tensors.count; i++) {
+        const ag_scheme *scheme = state->grids[i].scheme;
+        const size_t *dims = state->tensors.rows[i].dims;
+        if (scheme == NULL || scheme->granularity == AG_GRANULARITY_TENSOR)
+            continue;
+        ag_matrix matrix = {.rows = dims[0], .cols = dims[1]};
+        ag_groups groups = ag_groups_of(scheme, &matrix);
+        size_t count = ag_groups_count(&groups);
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
 static bool has_second_moment(const ag_run *run)
 {
     return run->optimizer.type == AG_OPTIMIZER_ADAMW ||
@@ -69,6 +88,10 @@ ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *
     state->scales = ag_layout_bytes(layout, state->n_scales * sizeof *state->scales);
     state->amaxes = ag_layout_floats(layout, state->n_amaxes);
     find_grids(state, run);
+    size_t groups = most_groups(state, run);
+    state->groups.scales.scale = ag_layout_floats(layout, groups);
+    state->groups.scales.after = ag_layout_floats(layout, groups);
+    state->groups.amaxes = ag_layout_floats(layout, groups);
     return AG_OK;
 }
 

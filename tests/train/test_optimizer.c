@@ -3,6 +3,7 @@
  * tested with the kernels. */
 #include "tiny.h"
 
+#include "numerics/recipe.h"
 #include "numerics/table_search.h"
 
 static tiny s_a; /* large */
@@ -195,6 +196,92 @@ static void test_manifold_adamw(void **state)
     tiny_end(&s_a);
 }
 
+/* --- scales of groups */
+
+/* S of a row, numerics' float32 scale. */
+static double row_scale(float amax)
+{
+    return (double)(448.0f / amax);
+}
+
+/* The largest power of two that keeps amax at 448 or below: E8M0 rounded up, for E4M3. */
+static double mx_scale(float amax)
+{
+    double scale = 1.0;
+    while (scale * (double)amax > 448.0)
+        scale /= 2.0;
+    while (scale * 2.0 * (double)amax <= 448.0)
+        scale *= 2.0;
+    return scale;
+}
+
+typedef double scale_fn(float amax);
+
+/* Distances from the weights of a group to the next values of E4M3; 0 where all are 0. Returns the
+ * largest. */
+static double distances(double *S, const float *w, size_t count, scale_fn *scale_of)
+{
+    float amax = ag_amax(w, count);
+    double scale = amax > 0.0f ? scale_of(amax) : INFINITY;
+    double coarsest = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        S[i] = amax > 0.0f ? spacing((double)(w[i] * (float)scale)) / scale : 0.0;
+        coarsest = fmax(coarsest, S[i]);
+    }
+    return coarsest;
+}
+
+/* The first step leaves 0.1 times what Adam saw of the gradient in m. */
+static void check_groups(const char *recipe, size_t width, scale_fn *scale_of)
+{
+    static double S[4096];
+    ag_layer_precision precision;
+    ag_format format;
+    assert_ok(ag_recipe_parse(&precision, recipe));
+    assert_ok(ag_format_parse(&format, "e4m3"));
+    make(&s_a, AG_OPTIMIZER_MANIFOLD_ADAMW);
+    s_a.run.model.n_embd = 20; /* a last block of 32 that is short */
+    tiny_quantise(&s_a, AG_ROLE_WEIGHT, precision.scheme[AG_ROLE_WEIGHT][0]);
+    tiny_start(&s_a);
+    ag_train_state *s = &s_a.trainer.state;
+    float *grads = s_a.trainer.model.grads;
+    const ag_update update = {.grads = grads, .lr = 0.1, .grad_scale = 1.0};
+    const ag_tensor *tensor = ag_tensor_find(&s->tensors, AG_T_MLP_PROJ_W, 1);
+    float *w = s->weights + tensor->offset;
+    tiny_fill(grads, s->tensors.total, 3, 1.0f);
+    for (size_t i = 0; i < tensor->count; i++)
+        w[i] *= i < tensor->dims[1] ? 0.0f : ldexpf(1.0f, (int)(i * 7 % 12)); /* many binades */
+    fill_table(&format);
+    double coarsest = 0.0;
+    for (size_t row = 0; row < tensor->dims[0]; row++) {
+        for (size_t col = 0; col < tensor->dims[1]; col += width) {
+            size_t left = tensor->dims[1] - col;
+            size_t at = row * tensor->dims[1] + col;
+            size_t count = width < left ? width : left;
+            coarsest = fmax(coarsest, distances(S + at, w + at, count, scale_of));
+        }
+    }
+    ag_optimizer_step(s, &s_a.run.optimizer, &update, &ag_kernels_fast);
+    size_t finer = 0;
+    for (size_t i = 0; i < tensor->count; i++) {
+        double factor = S[i] == 0.0 ? 1.0 : S[i] / coarsest;
+        double expected = 0.1 * (double)grads[tensor->offset + i] * factor;
+        assert_close(recipe, (double)s->m[tensor->offset + i], expected, fabs(expected));
+        finer += factor < 1.0;
+    }
+    assert_true(finer > tensor->count / 2);
+    tiny_end(&s_a);
+}
+
+static void test_manifold_follows_the_scales_of_groups(void **state)
+{
+    (void)state;
+    check_groups("e4m3/row", 80, row_scale);
+    check_groups("mxfp8", 32, mx_scale);
+}
+
+/* --- elsewhere */
+
 /* Tensors without a grid move as under the optimizer that theirs derives from, as long as the
  * gradients are the same: in the first step. */
 static void assert_plain_elsewhere(ag_optimizer_type type, ag_optimizer_type plain)
@@ -385,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_which_tensors_have_a_grid),
         cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_manifold_adamw),
+        cmocka_unit_test(test_manifold_follows_the_scales_of_groups),
         cmocka_unit_test(test_tensors_without_a_grid),
         cmocka_unit_test(test_grid),
         cmocka_unit_test(test_weights_stay_on_their_grid),
