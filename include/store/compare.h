@@ -10,7 +10,7 @@
 
 /* One dataset or attribute of a run that differs. */
 typedef struct ag_difference {
-    char name[96];   /* below /runs/<id> */
+    char name[192];  /* below /runs/<id> */
     char place[64];  /* of its first value that differs: "step 17", "element [3, 5]"; "" = all */
     char stored[80]; /* that value then */
     char fresh[80];  /* and now */

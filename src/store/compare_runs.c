@@ -193,7 +193,7 @@ static bool find_step(char *place, size_t size, side *s, const char *name, size_
     const char *slash = strrchr(name, '/');
     bool found = false;
     for (size_t k = 0; slash != NULL && k < 2 && !found; k++) {
-        char path[128];
+        char path[256];
         values steps;
         snprintf(path, sizeof path, "%.*s/%s", (int)(slash - name), name, beside[k]);
         if (!ag_h5_has(&s->h5, s->run, path))

@@ -159,6 +159,20 @@ def failed():
     check(sorted(results["kept"]) == sorted(ids.values()), f"all are complete: {results}")
 
 
+def again_in_vain():
+    """A run that is trained again and fails keeps its old result."""
+    ids, _ = planned()
+    before = digests()
+    with open("fail", "w", encoding="utf-8") as file:
+        file.write(f'"id":"{ids["E5M2", 0]}"')
+    call("run", "edited.yaml", "--progress", "none", "--again", ids["E5M2", 0], code=1)
+    os.remove("fail")
+    _, results = planned()
+    check(sorted(results["kept"]) == sorted(ids.values()), f"all are kept: {results}")
+    check(before == digests(), "the old result is not there any more")
+    says("4 runs, 4 complete", "run", "edited.yaml", "--progress", "plain")
+
+
 def recorded_less():
     """Weights, or evaluations, that a kept run did not record: told, and never lost by a run."""
     edit("[BF16, E5M2]", 2, weights="initial+final")
@@ -198,6 +212,7 @@ def main():
         _, orphans = other_formats_and_seeds(first())
         back_again(orphans)
         failed()
+        again_in_vain()
         recorded_less()
         os.chdir("/")
     return 1 if failures else 0
