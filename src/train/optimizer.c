@@ -178,7 +178,7 @@ static void grid(const part *p)
         .scale = scale,
         .momentum = (float)p->spec->momentum,
         .grad_scale = (float)p->update->grad_scale,
-        .rungs_per_velocity = (float)(p->update->lr / coarsest),
+        .rungs_per_velocity = (float)fmin(p->update->lr / coarsest, 0x1p127),
         .decay = p->decay,
         .rung_clip = (float)p->spec->rung_clip,
     };

@@ -77,13 +77,9 @@ static void test_which_tensors_have_a_grid(void **state)
 
 /* --- one step against its definition */
 
-typedef struct before {
-    float w[8192];
-    float m[8192];
-    float v[8192];
-} before;
-
-static before s_before;
+static struct {
+    float w[8192], m[8192], v[8192];
+} s_before;
 
 /* Two steps, and what the second one found. */
 static void two_steps(tiny *t)
@@ -196,8 +192,6 @@ static void test_manifold_adamw(void **state)
     tiny_end(&s_a);
 }
 
-/* --- scales of groups */
-
 /* S of a row, numerics' float32 scale. */
 static double row_scale(float amax)
 {
@@ -279,8 +273,6 @@ static void test_manifold_follows_the_scales_of_groups(void **state)
     check_groups("e4m3/row", 80, row_scale);
     check_groups("mxfp8", 32, mx_scale);
 }
-
-/* --- elsewhere */
 
 /* Tensors without a grid move as under the optimizer that theirs derives from, as long as the
  * gradients are the same: in the first step. */
@@ -453,6 +445,31 @@ static void test_they_learn(void **state)
     }
 }
 
+/* Three names of one evenly spaced grid: the same training to the last bit, also where the
+ * optimizer follows the grid. On such a grid manifold_adamw is AdamW. */
+static void test_integers_by_any_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"int8", "e0m7f", "e1m6f"};
+    static const ag_optimizer_type types[] = {AG_OPTIMIZER_ADAMW, AG_OPTIMIZER_MANIFOLD_ADAMW,
+                                              AG_OPTIMIZER_GRID};
+    char digests[3][3][AG_DIGEST_LENGTH + 1];
+    for (size_t i = 0; i < 9; i++) {
+        make(&s_a, types[i / 3]);
+        s_a.run.optimizer.lr = 0.01;
+        tiny_quantise(&s_a, AG_ROLE_WEIGHT, tiny_scheme(names[i % 3]));
+        tiny_train(&s_a, &ag_kernels_fast);
+        memcpy(digests[i / 3][i % 3], s_a.record.digest, sizeof digests[0][0]);
+        tiny_end(&s_a);
+    }
+    for (size_t type = 0; type < 3; type++) {
+        assert_string_equal(digests[type][1], digests[type][0]);
+        assert_string_equal(digests[type][2], digests[type][0]);
+    }
+    assert_string_equal(digests[1][0], digests[0][0]);
+    assert_string_not_equal(digests[2][0], digests[0][0]);
+}
+
 static void test_sgd_has_no_second_moment(void **state)
 {
     (void)state;
@@ -479,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_a_grid_without_scale),
         cmocka_unit_test(test_they_share_initial_weights_and_batches),
         cmocka_unit_test(test_they_learn),
+        cmocka_unit_test(test_integers_by_any_name),
         cmocka_unit_test(test_sgd_has_no_second_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
