@@ -44,8 +44,8 @@ typedef struct ag_child_end {
     size_t peak_size;   /* bytes of memory that it held at most */
 } ag_child_end;
 
-/* Starts the child. AG_ERR_SYSTEM when the program cannot be started or there is no room for its
- * files. `spec` is needed during the call only. */
+/* Starts the child, whose end will cut a nap of ours short. AG_ERR_SYSTEM when the program cannot
+ * be started or there is no room for its files. `spec` is needed during the call only. */
 ag_status ag_child_start(ag_child **out, const ag_child_spec *spec);
 
 /* Kills the child if it still runs, and releases its result. NULL is fine. */

@@ -105,6 +105,18 @@ static ag_status spawn(ag_child *child, const ag_child_spec *spec)
     return error == 0 ? AG_OK : ag_fail_errno("cannot start %s", spec->argv[0]);
 }
 
+static void wake(int signal)
+{
+    (void)signal;
+}
+
+/* A nap of ours ends when a child does: the next run need not wait for the nap's own end. */
+static void wake_when_children_end(void)
+{
+    const struct sigaction action = {.sa_handler = wake, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
+    sigaction(SIGCHLD, &action, NULL);
+}
+
 /* When memory runs out the kernel is to take the child, not the rank that tells of it. */
 static void offer_to_oom_killer(pid_t pid)
 {
@@ -135,6 +147,7 @@ ag_status ag_child_start(ag_child **out, const ag_child_spec *spec)
         .oom_kills = ag_memory_oom_kills(""),
         .fds = {-1, -1, -1, -1, -1}
     };
+    wake_when_children_end();
     ag_status status = open_files(child, spec);
     if (status == AG_OK)
         status = spawn(child, spec);

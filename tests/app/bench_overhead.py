@@ -117,8 +117,8 @@ class Bench:
                          "--set", f"eval.every={steps}")
         )  # fmt: skip
         with h5py.File("ideal.h5") as results:
-            training = results["index"]["total_s"].sum()
-            done = len(results["index"])
+            spent = [run["timing"].attrs["total_s"] for run in results["runs"].values()]
+        training, done = sum(spent), len(spent)
         print(
             f"ideal, np {ranks}: {done} runs of {training / done:.2f} s in {wall:.1f} s, "
             f"{100 * training / ranks / wall:.1f} % of ideal ({load()})"

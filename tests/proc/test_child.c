@@ -105,6 +105,10 @@ static int be_child(int argc, char **argv)
         return leave_pattern();
     if (strcmp(deed, "inheritance") == 0)
         return tell_inheritance();
+    if (strcmp(deed, "nap") == 0) {
+        ag_clock_nap(1.0);
+        return 0;
+    }
     if (strcmp(deed, "stubborn") == 0)
         signal(SIGTERM, SIG_IGN);
     if (strcmp(deed, "follow") == 0 && (argc < 4 || !ag_child_follow_parent(atoi(argv[3]))))
@@ -168,6 +172,18 @@ static void test_deaths_are_told_apart(void **state)
         assert_string_equal(text, cases[i].text);
         ag_child_destroy(child);
     }
+}
+
+static void test_a_nap_ends_with_the_child(void **state)
+{
+    (void)state;
+    const double long_s = 60.0;
+    ag_child *child = start("nap", NULL, NULL);
+    double began = ag_clock_s();
+    ag_clock_nap(long_s);
+    assert_true(ag_clock_s() - began < long_s / 2);
+    assert_int_equal(finish(child).code, 0);
+    ag_child_destroy(child);
 }
 
 static void test_input_comes_back_as_result(void **state)
@@ -390,6 +406,7 @@ int main(int argc, char **argv)
         return be_child(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deaths_are_told_apart),
+        cmocka_unit_test(test_a_nap_ends_with_the_child),
         cmocka_unit_test(test_input_comes_back_as_result),
         cmocka_unit_test(test_a_big_result_is_intact),
         cmocka_unit_test(test_no_result_is_empty),
