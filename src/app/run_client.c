@@ -1,4 +1,5 @@
 /* What rank 0 does with each thing that the coordinator tells. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -135,19 +136,34 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
     return AG_OK;
 }
 
+/* Before all else: the next attempt tells whether the run is to blame or the rank. */
 static ag_status retry(ag_run_session *session, const ag_job_result *result)
 {
     AG_TRY(note(session, "retried", result->job, result));
     ag_display_event(session->display, AG_LOG_WARNING, "run %s (%s): attempt %d %.*s; trying again",
                      session->grid->runs[result->job].id, session->names[result->job],
                      (int)result->attempt + 1, (int)strcspn(result->reason, "\n"), result->reason);
-    return ag_coordinator_retry(session->coordinator, result, session->costs[result->job]);
+    return ag_coordinator_retry(session->coordinator, result, INFINITY);
+}
+
+/* A run that fails on two ranks is to blame itself: the first rank's failure does not count. */
+static bool is_forgiven(ag_run_session *session, const ag_job_result *result)
+{
+    int *suspect = &session->suspects[result->job];
+    bool forgiven = *suspect != 0 && *suspect != 1 + result->rank;
+    if (forgiven && session->rank_failures[*suspect - 1] > 0)
+        session->rank_failures[*suspect - 1]--;
+    *suspect = 1 + result->rank;
+    return forgiven;
 }
 
 /* A host without memory or data fails whatever it is given: others can do it. */
-static ag_status distrust(ag_run_session *session, int rank)
+static ag_status distrust(ag_run_session *session, const ag_job_result *result)
 {
+    int rank = result->rank;
     bool aside = false;
+    if (is_forgiven(session, result))
+        return AG_OK;
     if (++session->rank_failures[rank] < MOST_OF_ONE_RANK || session->stopping)
         return AG_OK;
     AG_TRY(ag_coordinator_set_aside(&aside, session->coordinator, rank));
@@ -187,7 +203,7 @@ static ag_status client_done(void *context, const ag_job_result *result)
     AG_TRY(last ? fail(session, result) : retry(session, result));
     if (++session->failures_in_a_row == MOST_FAILURES_IN_A_ROW && !session->stopping)
         return give_up(session);
-    return distrust(session, result->rank);
+    return distrust(session, result);
 }
 
 /* --- time */

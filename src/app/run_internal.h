@@ -218,6 +218,7 @@ struct ag_run_session {
     double beat_s;
     size_t failures_in_a_row;
     int *rank_failures; /* [ranks], in a row */
+    int *suspects;      /* [n_runs]: 1 + the rank on which it failed last; 0: none */
     bool stopping;      /* drained: nothing more starts */
     bool gave_up;       /* after failures in a row */
     bool interrupted;   /* a second time */

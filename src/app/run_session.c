@@ -95,9 +95,11 @@ static ag_status describe_runs(ag_run_session *session, int ranks)
     session->failed = ag_arena_alloc(arena, grid->n_runs * sizeof *session->failed);
     session->names = ag_run_names(grid, arena);
     session->costs = ag_arena_alloc(arena, grid->n_runs * sizeof *session->costs);
+    session->suspects = ag_arena_alloc(arena, grid->n_runs * sizeof *session->suspects);
     session->rank_failures = ag_arena_alloc(arena, (size_t)ranks * sizeof *session->rank_failures);
     if (session->selected == NULL || session->again == NULL || session->failed == NULL ||
-        session->names == NULL || session->costs == NULL || session->rank_failures == NULL)
+        session->names == NULL || session->costs == NULL || session->suspects == NULL ||
+        session->rank_failures == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     for (size_t run = 0; run < grid->n_runs; run++)
         session->costs[run] = ag_plan_run_cost(&grid->runs[run]).flops;

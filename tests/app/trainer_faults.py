@@ -120,6 +120,18 @@ def test_faults(bench, ranks):
     check(left == {b"done"}, f"np {ranks}: again: {left}")
 
 
+def test_blame(bench):
+    """Runs that fail on whatever rank: no rank is set aside for them."""
+    for run in bench.ids[:4]:
+        bench.deed(run, "exit")
+    code, text = bench.run("blame.h5", 2, "--set", "run.retries=1")
+    check(code == 1, f"blame: exit code {code}\n{text}")
+    check("20/24 runs done, 4 failed" in text, f"blame: {text}")
+    check("it gets no more runs" not in text, f"blame: {text}")
+    for run in bench.ids[:4]:
+        os.unlink(f"deeds/{run}")
+
+
 def make_group(megabytes):
     """The folder of a control group with a limit, or None."""
     for top, limit in (
@@ -164,6 +176,7 @@ def main():
         bench = Bench(*programs, sys.argv[4])
         test_faults(bench, 0)
         test_faults(bench, 2)
+        test_blame(bench)
         test_out_of_memory(bench)
         os.chdir("/")
     return 1 if failures else 0
