@@ -18,6 +18,7 @@ ag_status ag_recipe_parse(ag_layer_precision *precision, const char *name);
 
 typedef struct ag_recipe {
     const char *name;
+    const char *alias;                     /* or NULL */
     const char *reference;                 /* the implementation that is followed */
     const char *scheme[AG_ROLES][AG_USES]; /* as ag_scheme_parse reads it; NULL: BF16 */
 } ag_recipe;

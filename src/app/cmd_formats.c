@@ -1,4 +1,5 @@
-/* altgrad formats: the table of formats, one format in detail, the value of every code. */
+/* altgrad formats: the tables of formats and recipes, one of them in detail, the value of every
+ * code. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -6,23 +7,33 @@
 
 #include "app/commands.h"
 #include "base/text.h"
+#include "formats_recipes.h"
 #include "numerics/format.h"
+#include "numerics/recipe.h"
 #include "spec/run_json.h"
 
 static void print_help(void)
 {
-    fputs("usage: altgrad formats [NAME] [--codes] [--json]\n\n"
-          "Without NAME the table of common formats; with NAME one format in detail. Besides the\n"
-          "listed names: e<E>m<M>[b<bias>][ieee|fn|f|fnuz] with up to 8 exponent bits and 16 bits\n"
-          "in all, and int<N>.\n\n"
+    fputs("usage: altgrad formats [NAME] [--recipes] [--codes] [--json]\n\n"
+          "Without NAME the tables of common formats and of recipes; with NAME one of them in\n"
+          "detail. Besides the listed names: e<E>m<M>[b<bias>][ieee|fn|f|fnuz] with up to 8\n"
+          "exponent bits and 16 bits in all, int<N>, and FORMAT/granularity/scale/rounding:\n\n"
+          "  granularity   tensor, row, col, <R>x<C> (blocks, as 1x128), mx, nv, nv16x16\n"
+          "  scale         amax, windowed, delayed, each with or without +pow2; none;\n"
+          "                for mx e8m0rceil or e8m0floor\n"
+          "  rounding      nearest, stochastic\n\n"
+          "The kind of a format:\n"
           "  ieee   the top exponent is Inf and NaN\n"
           "  fn     no Inf, one NaN: all ones\n"
           "  f      every code is a finite value\n"
           "  fnuz   no Inf, no -0, whose code is NaN; the default bias is one more\n\n"
+          "  --recipes the recipes alone\n"
           "  --codes   the value of every code of NAME (a code is sign, exponent, mantissa;\n"
           "            for int<N> sign and magnitude)\n"
-          "  --json    the same as JSON; values are exact\n\n"
-          "example: altgrad formats E4M3 --codes\n",
+          "  --json    the formats, or with --recipes the recipes, as JSON; values are exact\n\n"
+          "examples: altgrad formats E4M3 --codes\n"
+          "          altgrad formats mxfp8\n"
+          "          altgrad formats e3m4/1x128\n",
           stdout);
 }
 
@@ -168,17 +179,56 @@ static ag_status add_json_table(ag_text *out)
 }
 
 typedef struct request {
-    const char *name; /* NULL: the table */
+    const char *name; /* NULL: the tables */
+    bool recipes;
     bool codes;
     bool json;
 } request;
 
-static ag_status add_answer(ag_text *out, const request *asked)
+static ag_status add_list(ag_text *out, const request *asked)
 {
-    if (asked->name == NULL)
-        return asked->json ? add_json_table(out) : add_table(out);
+    if (asked->recipes && asked->json)
+        return ag_formats_add_json_recipes(out, NULL);
+    if (asked->json)
+        return add_json_table(out);
+    if (!asked->recipes) {
+        AG_TRY(add_table(out));
+        ag_text_add(out, "\n");
+    }
+    ag_formats_add_recipes(out);
+    return AG_OK;
+}
+
+static bool names_recipe(const char *name)
+{
+    return ag_recipe_find(name) != NULL || strchr(name, '/') != NULL;
+}
+
+static ag_status add_recipe(ag_text *out, const request *asked)
+{
+    if (asked->codes)
+        return ag_fail(AG_ERR_INPUT, "'%s' is a recipe: --codes lists the values of a format",
+                       asked->name);
+    return asked->json ? ag_formats_add_json_recipes(out, asked->name)
+                       : ag_formats_add_recipe(out, asked->name);
+}
+
+/* A name that is wrong may be near to a recipe's. */
+static ag_status parse_format(ag_format *format, const char *name)
+{
+    ag_layer_precision unused;
+    ag_status status = ag_format_parse(format, name);
+    if (status == AG_OK)
+        return status;
+    ag_error_clear();
+    status = ag_recipe_parse(&unused, name);
+    return status == AG_OK ? ag_format_parse(format, name) : status;
+}
+
+static ag_status add_format(ag_text *out, const request *asked)
+{
     ag_format format;
-    AG_TRY(ag_format_parse(&format, asked->name));
+    AG_TRY(parse_format(&format, asked->name));
     if (asked->codes && format.bits > 16)
         return ag_fail(AG_ERR_INPUT, "%s has 2^%d codes: --codes lists formats of up to 16 bits",
                        format.name, format.bits);
@@ -191,14 +241,22 @@ static ag_status add_answer(ag_text *out, const request *asked)
     return AG_OK;
 }
 
+static ag_status add_answer(ag_text *out, const request *asked)
+{
+    if (asked->name == NULL)
+        return add_list(out, asked);
+    return names_recipe(asked->name) ? add_recipe(out, asked) : add_format(out, asked);
+}
+
 /* Returns -1 when the command shall go on, else its exit code. */
 static int read_options(request *asked, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"codes", no_argument, NULL, 'c'},
-        {"json",  no_argument, NULL, 'j'},
-        {"help",  no_argument, NULL, 'h'},
-        {NULL,    0,           NULL, 0  },
+        {"recipes", no_argument, NULL, 'r'},
+        {"codes",   no_argument, NULL, 'c'},
+        {"json",    no_argument, NULL, 'j'},
+        {"help",    no_argument, NULL, 'h'},
+        {NULL,      0,           NULL, 0  },
     };
     int option;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
@@ -208,6 +266,7 @@ static int read_options(request *asked, int argc, char **argv)
         }
         if (option == '?' || option == ':')
             return ag_app_usage("formats", "there is no option '%s'", argv[optind - 1]);
+        asked->recipes |= option == 'r';
         asked->codes |= option == 'c';
         asked->json |= option == 'j';
     }

@@ -1,4 +1,5 @@
-/* altgrad quantize: a filter from float32 to float32 through the plain quantiser. */
+/* altgrad quantize: a filter from float32 to float32 through the plain quantiser: values one by one
+ * with a given scale, or a whole matrix with the scales that a scheme finds. */
 #include <endian.h>
 #include <errno.h>
 #include <getopt.h>
@@ -11,6 +12,7 @@
 
 #include "app/commands.h"
 #include "base/philox.h"
+#include "numerics/groups.h"
 #include "numerics/quantize.h"
 
 enum { BLOCK = 16384 /* values */ };
@@ -20,22 +22,35 @@ typedef struct filter {
     bool toward_zero;
     float scale;
     ag_rounding_site site;
+    size_t cols;          /* of the matrix; 0: not said, one row */
+    ag_sum sum;           /* the axis that its product sums over */
+    const char *by_value; /* an option given that is for single values, or NULL */
+    bool by_matrix;       /* an option given that is for a matrix */
 } filter;
 
 static void print_help(void)
 {
-    fputs("usage: altgrad quantize FORMAT [options] < IN > OUT\n\n"
-          "Rounds float32 values (little-endian, on standard input) to a number format and writes\n"
-          "them as float32 to standard output: value = Q(x * S) / S. NaN stays NaN.\n\n"
-          "  --round MODE      nearest (ties to even, the default), stochastic or zero\n"
-          "  --scale S         the scale S; default 1\n"
-          "  --seed N          of stochastic rounding; default 0\n"
-          "  --overflow MODE   saturate: the largest value (the default);\n"
-          "                    special: Inf, or NaN where the format has no Inf\n\n"
-          "example: printf '\\315\\314\\314\\075' | altgrad quantize E4M3 | od -A n -t f4\n"
-          "         (0.1 becomes 0.1015625)\n\n"
-          "'altgrad formats' lists the formats.\n",
-          stdout);
+    fputs(
+        "usage: altgrad quantize FORMAT [options] < IN > OUT\n"
+        "       altgrad quantize FORMAT/granularity[/scale[/rounding]] [options] < IN > OUT\n\n"
+        "Rounds float32 values (little-endian, on standard input) to a number format and writes\n"
+        "them as float32 to standard output: value = Q(x * S) / S. NaN stays NaN.\n\n"
+        "FORMAT alone, value by value:\n"
+        "  --round MODE      nearest (ties to even, the default), stochastic or zero\n"
+        "  --scale S         the scale S; default 1\n"
+        "  --overflow MODE   saturate: the largest value (the default);\n"
+        "                    special: Inf, or NaN where the format has no Inf\n\n"
+        "With a granularity, a matrix whose scales are found in it, as in an experiment:\n"
+        "  --cols N          its columns; without it all values are one row\n"
+        "  --sum AXIS        what its product sums over: cols, so that rows and blocks lie along\n"
+        "                    the rows (the default), or rows\n\n"
+        "Either:\n"
+        "  --seed N          of stochastic rounding; default 0\n\n"
+        "example: printf '\\315\\314\\314\\075' | altgrad quantize E4M3 | od -A n -t f4\n"
+        "         (0.1 becomes 0.1015625)\n\n"
+        "         altgrad quantize e4m3/mx --cols 512 < activations.f32 > quantised.f32\n\n"
+        "'altgrad formats' lists the formats; 'altgrad formats --help' explains granularities.\n",
+        stdout);
 }
 
 static void quantize_toward_zero(float *x, size_t count, const filter *f)
@@ -57,6 +72,15 @@ static void swap_if_big_endian(float *x, size_t count)
     }
 }
 
+static ag_status fail_bytes(uint64_t bytes)
+{
+    return ag_fail(AG_ERR_INPUT,
+                   "the input has %llu bytes, which is no multiple of 4: expected float32 values",
+                   (unsigned long long)bytes);
+}
+
+/* --- value by value */
+
 static ag_status filter_stream(const filter *f)
 {
     static float block[BLOCK];
@@ -73,15 +97,87 @@ static ag_status filter_stream(const filter *f)
         if (fwrite(block, sizeof(float), count, stdout) != count)
             return ag_fail_errno("cannot write to standard output");
         first += count;
-        uint64_t total = first * sizeof(float) + bytes % sizeof(float);
         if (bytes % sizeof(float) != 0)
-            return ag_fail(AG_ERR_INPUT,
-                           "the input has %llu bytes, which is no multiple of 4: expected "
-                           "float32 values",
-                           (unsigned long long)total);
+            return fail_bytes(first * sizeof(float) + bytes % sizeof(float));
     }
     return ferror(stdin) ? ag_fail_errno("cannot read standard input") : AG_OK;
 }
+
+/* --- a matrix */
+
+/* All of standard input, the caller's to free. */
+static ag_status read_all(float **values, size_t *count)
+{
+    size_t bytes = 0;
+    size_t got = 0;
+    size_t capacity = sizeof(float) * BLOCK;
+    char *all = malloc(capacity);
+    while (all != NULL && (got = fread(all + bytes, 1, capacity - bytes, stdin)) > 0) {
+        bytes += got;
+        if (bytes < capacity)
+            continue;
+        capacity *= 2;
+        char *grown = realloc(all, capacity);
+        if (grown == NULL)
+            free(all);
+        all = grown;
+    }
+    if (all == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the matrix");
+    *values = (float *)(void *)all; /* malloc aligns for any type */
+    *count = bytes / sizeof(float);
+    if (ferror(stdin))
+        return ag_fail_errno("cannot read standard input");
+    if (bytes % sizeof(float) != 0)
+        return fail_bytes(bytes);
+    return AG_OK;
+}
+
+static ag_status check_matrix(const filter *f, const ag_matrix *matrix, size_t count)
+{
+    if (matrix->rows * matrix->cols != count)
+        return ag_fail(AG_ERR_INPUT, "%zu values are no whole number of rows of %zu", count,
+                       matrix->cols);
+    if (f->scheme.hadamard && f->sum != AG_SUM_ROWS)
+        return ag_fail(AG_ERR_INPUT, "the Hadamard transform goes along columns; add '--sum rows'");
+    return AG_OK;
+}
+
+static ag_status quantize_matrix(float *x, size_t count, const filter *f)
+{
+    ag_matrix matrix = {.cols = f->cols > 0 ? f->cols : count, .sum = f->sum};
+    matrix.rows = count > 0 ? count / matrix.cols : 0;
+    AG_TRY(check_matrix(f, &matrix, count));
+    ag_groups groups = ag_groups_of(&f->scheme, &matrix);
+    size_t n = ag_groups_count(&groups);
+    float *room = malloc((2 * n + 1) * sizeof *room);
+    if (room == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu scales", n);
+    ag_scales scales = {.scale = room, .after = room + n};
+    ag_quantize_matrix(x, x, &matrix, &f->scheme, &scales, &f->site);
+    free(room);
+    return AG_OK;
+}
+
+static ag_status filter_matrix(const filter *f)
+{
+    float *x = NULL;
+    size_t count = 0;
+    ag_status status = read_all(&x, &count);
+    if (status != AG_OK)
+        goto cleanup;
+    swap_if_big_endian(x, count);
+    if ((status = quantize_matrix(x, count, f)) != AG_OK)
+        goto cleanup;
+    swap_if_big_endian(x, count);
+    if (fwrite(x, sizeof(float), count, stdout) != count)
+        status = ag_fail_errno("cannot write to standard output");
+cleanup:
+    free(x);
+    return status;
+}
+
+/* --- options */
 
 static ag_status set_round(filter *f, const char *word)
 {
@@ -125,9 +221,35 @@ static ag_status set_seed(filter *f, const char *text)
     return AG_OK;
 }
 
+static ag_status set_cols(filter *f, const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long long cols = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || cols == 0)
+        return ag_fail(AG_ERR_INPUT, "--cols: '%s' is no number of columns", text);
+    f->cols = (size_t)cols;
+    return AG_OK;
+}
+
+static ag_status set_sum(filter *f, const char *word)
+{
+    if (strcmp(word, "cols") != 0 && strcmp(word, "rows") != 0)
+        return ag_fail(AG_ERR_INPUT, "--sum: '%s' is not cols or rows", word);
+    f->sum = strcmp(word, "rows") == 0 ? AG_SUM_ROWS : AG_SUM_COLS;
+    return AG_OK;
+}
+
 static ag_status set_option(filter *f, int option, const char *value)
 {
+    if (option == 'r' || option == 'o' || option == 's')
+        f->by_value = option == 'r' ? "--round" : option == 'o' ? "--overflow" : "--scale";
+    f->by_matrix |= option == 'c' || option == 'a';
     switch (option) {
+    case 'c':
+        return set_cols(f, value);
+    case 'a':
+        return set_sum(f, value);
     case 'r':
         return set_round(f, value);
     case 'o':
@@ -146,6 +268,8 @@ static int read_options(filter *f, int argc, char **argv)
         {"round",    required_argument, NULL, 'r'},
         {"scale",    required_argument, NULL, 's'},
         {"seed",     required_argument, NULL, 'n'},
+        {"cols",     required_argument, NULL, 'c'},
+        {"sum",      required_argument, NULL, 'a'},
         {"overflow", required_argument, NULL, 'o'},
         {"help",     no_argument,       NULL, 'h'},
         {NULL,       0,                 NULL, 0  },
@@ -168,17 +292,30 @@ static int read_options(filter *f, int argc, char **argv)
     return -1;
 }
 
+static ag_status read_format(filter *f, const char *name)
+{
+    bool is_scheme = strchr(name, '/') != NULL;
+    if (is_scheme && f->by_value != NULL)
+        return ag_fail(AG_ERR_INPUT, "%s is for a format alone: '%s' says how to scale and round",
+                       f->by_value, name);
+    if (!is_scheme && f->by_matrix)
+        return ag_fail(AG_ERR_INPUT,
+                       "--cols and --sum are for a format with a granularity, such as %s/mx", name);
+    return is_scheme ? ag_scheme_parse(&f->scheme, name) : ag_format_parse(&f->scheme.format, name);
+}
+
 int ag_cmd_quantize(int argc, char **argv)
 {
     filter f = {.scale = 1.0f, .site.key = ag_stream_key(0, AG_STREAM_ROUNDING)};
     int code = read_options(&f, argc, argv);
     if (code >= 0)
         return code;
-    ag_status status = ag_format_parse(&f.scheme.format, argv[optind]);
+    const char *name = argv[optind];
+    ag_status status = read_format(&f, name);
     if (status == AG_OK && isatty(STDOUT_FILENO))
         status = ag_fail(AG_ERR_INPUT, "binary values are not written to a terminal: send them to "
                                        "a file or a pipe");
     if (status == AG_OK)
-        status = filter_stream(&f);
+        status = strchr(name, '/') != NULL ? filter_matrix(&f) : filter_stream(&f);
     return ag_app_exit(status);
 }

@@ -12,61 +12,50 @@
 /* clang-format off */
 #define ALL(scheme) {{scheme, scheme}, {scheme, scheme}, {scheme, scheme}}
 static const ag_recipe s_recipes[] = {
-    {"hybrid", "torchao TENSORWISE, Transformer Engine Float8CurrentScaling",
+    {"hybrid", NULL, "torchao TENSORWISE, Transformer Engine Float8CurrentScaling",
      {{"e4m3fn", "e4m3fn"},
       {"e4m3fn", "e4m3fn"},
       {"e5m2ieee", "e5m2ieee"}}},
-    {"delayed", "Transformer Engine DelayedScaling, with a shorter history",
+    {"delayed", NULL, "Transformer Engine DelayedScaling, with a shorter history",
      {{"e4m3fn/tensor/delayed", "e4m3fn/tensor/delayed"},
       {"e4m3fn/tensor/delayed", "e4m3fn/tensor/delayed"},
       {"e5m2ieee/tensor/delayed", "e5m2ieee/tensor/delayed"}}},
-    {"row", "torchao ROWWISE",
+    {"row", NULL, "torchao ROWWISE",
      ALL("e4m3fn/row/amax+pow2")},
-    {"row_gw_hp", "torchao ROWWISE_WITH_GW_HP",
+    {"row_gw_hp", NULL, "torchao ROWWISE_WITH_GW_HP",
      {{"e4m3fn/row/amax+pow2", "e4m3fn/tensor/amax+pow2"},
       {"e4m3fn/row/amax+pow2", NULL},
       {"e4m3fn/row/amax+pow2", NULL}}},
-    {"block128", "DeepSeek-V3, Transformer Engine Float8BlockScaling",
+    {"block128", NULL, "DeepSeek-V3, Transformer Engine Float8BlockScaling",
      {{"e4m3fn/128x128", "e4m3fn/128x128"},
       {"e4m3fn/1x128", "e4m3fn/1x128"},
       {"e4m3fn/1x128", "e4m3fn/1x128"}}},
-    {"mxfp8", "OCP MX 1.0, Transformer Engine MXFP8BlockScaling, torchao",
+    {"mxfp8", "mxfp8_e4m3", "OCP MX 1.0, Transformer Engine MXFP8BlockScaling, torchao",
      ALL("e4m3fn/mx/e8m0rceil")},
-    {"mxfp8_e5m2", "OCP MX 1.0",
+    {"mxfp8_e5m2", NULL, "OCP MX 1.0",
      ALL("e5m2ieee/mx/e8m0rceil")},
-    {"mxfp6_e3m2", "OCP MX 1.0, microxcaling",
+    {"mxfp6_e3m2", NULL, "OCP MX 1.0, microxcaling",
      ALL("e3m2f/mx/e8m0rceil")},
-    {"mxfp6_e2m3", "OCP MX 1.0, microxcaling",
+    {"mxfp6_e2m3", NULL, "OCP MX 1.0, microxcaling",
      ALL("e2m3f/mx/e8m0rceil")},
-    {"mxfp4", "OCP MX 1.0, microxcaling",
+    {"mxfp4", "mxfp4_e2m1", "OCP MX 1.0, microxcaling",
      {{"e2m1f/mx/e8m0rceil", "e2m1f/mx/e8m0rceil"},
       {"e2m1f/mx/e8m0rceil", "e2m1f/mx/e8m0rceil"},
       {"e2m1f/mx/e8m0rceil/stochastic", "e2m1f/mx/e8m0rceil/stochastic"}}},
-    {"mxint8", "OCP MX 1.0, microxcaling",
+    {"mxint8", NULL, "OCP MX 1.0, microxcaling",
      ALL("e0m7b0f/mx/e8m0floor")},
-    {"mxint4", "microxcaling",
+    {"mxint4", NULL, "microxcaling",
      ALL("e0m3b0f/mx/e8m0floor")},
-    {"nvfp4", "Transformer Engine NVFP4BlockScaling",
+    {"nvfp4", NULL, "Transformer Engine NVFP4BlockScaling",
      {{"e2m1f/nv16x16", "e2m1f/nv16x16"},
       {"e2m1f/nv", "e2m1f/nv/amax/nearest/hadamard"},
       {"e2m1f/nv/amax/stochastic", "e2m1f/nv/amax/stochastic/hadamard"}}},
-    {"int8_row", "torchao int8 mixed precision",
+    {"int8_row", NULL, "torchao int8 mixed precision",
      ALL("int8/row")},
 };
 /* clang-format on */
 
-static const struct {
-    const char *name;
-    const char *meaning;
-} s_aliases[] = {
-    {"mxfp8_e4m3", "mxfp8"},
-    {"mxfp4_e2m1", "mxfp4"},
-};
-
-enum {
-    N_RECIPES = sizeof s_recipes / sizeof s_recipes[0],
-    N_ALIASES = sizeof s_aliases / sizeof s_aliases[0],
-};
+enum { N_RECIPES = sizeof s_recipes / sizeof s_recipes[0] };
 
 const ag_recipe *ag_recipe_list(size_t *count)
 {
@@ -76,13 +65,11 @@ const ag_recipe *ag_recipe_list(size_t *count)
 
 const ag_recipe *ag_recipe_find(const char *name)
 {
-    for (size_t i = 0; i < N_ALIASES; i++) {
-        if (strcasecmp(name, s_aliases[i].name) == 0)
-            name = s_aliases[i].meaning;
-    }
     for (size_t i = 0; i < N_RECIPES; i++) {
-        if (strcasecmp(name, s_recipes[i].name) == 0)
-            return &s_recipes[i];
+        const ag_recipe *recipe = &s_recipes[i];
+        if (strcasecmp(name, recipe->name) == 0 ||
+            (recipe->alias != NULL && strcasecmp(name, recipe->alias) == 0))
+            return recipe;
     }
     return NULL;
 }
