@@ -56,13 +56,6 @@ static void edit_all(ag_layer_precision *precision, edit_scheme edit, const void
         edit_role(precision, role, edit, value);
 }
 
-/* The operands of the product that sums over the tokens. */
-static void edit_wgrad(ag_layer_precision *precision, edit_scheme edit, const void *value)
-{
-    edit(&precision->scheme[AG_ROLE_INPUT][1], value);
-    edit(&precision->scheme[AG_ROLE_GRAD_OUTPUT][1], value);
-}
-
 /* A granularity that is known. */
 static void edit_granularity(ag_scheme *scheme, const void *value)
 {
@@ -94,11 +87,6 @@ static void edit_pow2(ag_scheme *scheme, const void *value)
 static void edit_e8m0(ag_scheme *scheme, const void *value)
 {
     scheme->e8m0 = (ag_e8m0) * (const int *)value;
-}
-
-static void edit_hadamard(ag_scheme *scheme, const void *value)
-{
-    scheme->hadamard = *(const bool *)value;
 }
 
 static void edit_rounding(ag_scheme *scheme, const void *value)
@@ -242,6 +230,22 @@ static void apply_rounding(ag_layer_precision *precision, ag_findings *findings,
     }
 }
 
+/* For the operands of the product that sums over the tokens. */
+static void apply_hadamard(ag_layer_precision *precision, ag_findings *findings,
+                           const ag_node *node)
+{
+    bool yes = false;
+    if (!ag_node_bool(&yes, findings, node, "hadamard"))
+        return;
+    ag_scheme *input = &precision->scheme[AG_ROLE_INPUT][1];
+    ag_scheme *grad = &precision->scheme[AG_ROLE_GRAD_OUTPUT][1];
+    if (!input->quantised && !grad->quantised)
+        ag_config_error(findings, node->place,
+                        "hadamard has no effect here: input.wgrad and grad_output.wgrad are BF16");
+    input->hadamard = yes;
+    grad->hadamard = yes;
+}
+
 /* --- a mapping */
 
 /* all, then roles, then single products: the more specific key wins. */
@@ -307,14 +311,12 @@ bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, con
         return false;
     const ag_node *part;
     int word = 0;
-    bool yes = false;
     if ((part = ag_node_get(node, "scaling")) != NULL)
         apply_scaling(precision, findings, part);
     if ((part = ag_node_get(node, "rounding")) != NULL)
         apply_rounding(precision, findings, part);
-    if ((part = ag_node_get(node, "hadamard")) != NULL &&
-        ag_node_bool(&yes, findings, part, "hadamard"))
-        edit_wgrad(precision, edit_hadamard, &yes);
+    if ((part = ag_node_get(node, "hadamard")) != NULL)
+        apply_hadamard(precision, findings, part);
     if ((part = ag_node_get(node, "overflow")) != NULL &&
         ag_node_word(&word, findings, part, "overflow", ag_overflow_words, AG_OVERFLOWS))
         edit_all(precision, edit_overflow, &word);

@@ -193,21 +193,26 @@ ag_status ag_scheme_check(const ag_scheme *scheme)
     return AG_OK;
 }
 
+static bool is_transformed(const ag_scheme *scheme)
+{
+    return scheme->quantised && scheme->hadamard;
+}
+
 /* The transform is orthogonal along the tokens: it cancels where both operands of wgrad have it,
  * and only there. */
 static ag_status check_hadamard(const ag_layer_precision *precision)
 {
-    bool input = precision->scheme[AG_ROLE_INPUT][1].hadamard;
-    bool grad = precision->scheme[AG_ROLE_GRAD_OUTPUT][1].hadamard;
-    for (int role = 0; role < AG_ROLES; role++) {
-        bool sums_tokens = role != AG_ROLE_WEIGHT;
-        if (precision->scheme[role][0].hadamard ||
-            (precision->scheme[role][1].hadamard && !sums_tokens))
+    bool input = is_transformed(&precision->scheme[AG_ROLE_INPUT][1]);
+    bool grad = is_transformed(&precision->scheme[AG_ROLE_GRAD_OUTPUT][1]);
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        int role = i / AG_USES;
+        int use = i % AG_USES;
+        bool sums_tokens = use == 1 && role != AG_ROLE_WEIGHT;
+        if (!sums_tokens && is_transformed(&precision->scheme[role][use]))
             return ag_fail(AG_ERR_INPUT,
                            "the Hadamard transform is for input.wgrad and grad_output.wgrad, not "
                            "for %s",
-                           precision->scheme[role][0].hadamard ? ag_use_words[role][0]
-                                                               : ag_use_words[role][1]);
+                           ag_use_words[role][use]);
     }
     if (input != grad)
         return ag_fail(AG_ERR_INPUT,

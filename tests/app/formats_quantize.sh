@@ -40,7 +40,17 @@ expect 0 "^7f  nan" "$altgrad" formats e4m3 --codes
 expect 0 "^7e  0x1.cp+8  *448$" "$altgrad" formats e4m3 --codes
 expect 0 '"max": 0.9921875, "min_normal": 0, ' "$altgrad" formats e0m7 --json
 expect 0 '{"code": 124, "hex": "inf", "value": null}' "$altgrad" formats e5m2 --json --codes
-expect 0 "example:" "$altgrad" formats --help
+expect 0 "examples:" "$altgrad" formats --help
+expect 0 "^mxfp8  *OCP MX" "$altgrad" formats
+expect 0 "^  grad_output.wgrad  *e2m1f/nv/amax/stochastic/hadamard$" "$altgrad" formats --recipes
+expect 0 "^wgrad .* tokens .* grad_output .*stochastic, Hadamard" "$altgrad" formats nvfp4
+expect 0 "One copy of weight serves both" "$altgrad" formats block128
+expect 0 "e3m4f, blocks of 1x128" "$altgrad" formats e3m4/1x128
+expect 0 '"input.wgrad": null' "$altgrad" formats row_gw_hp --json
+[ "$("$altgrad" formats --recipes --json | grep -c '"name"')" -eq 14 ] || fail "not 14 recipes"
+expect 2 "did you mean 'mxfp8'" "$altgrad" formats mxfp9
+expect 2 "no granularity 'rows'" "$altgrad" formats e4m3/rows
+expect 2 "is a recipe" "$altgrad" formats mxfp8 --codes
 expect 2 "did you mean 'e4m3fn'" "$altgrad" formats e4m3fm
 expect 2 "no option '--code5'" "$altgrad" formats --code5
 expect 2 "needs a NAME" "$altgrad" formats --codes
@@ -65,6 +75,21 @@ cmp -s "$work/a" "$work/b" || fail "one seed gave two results"
 cmp -s "$work/a" "$work/c" && fail "two seeds gave one result"
 [ "$(od -A n -v -t x4 -w4 "$work/a" | sort -u | tr -d ' \n')" = 3dc000003dd00000 ] ||
     fail "stochastic rounding left the two neighbours"
+
+# a matrix of two rows, 3 and 0.1, 3.4 and 1. MXFP4 by row: 3 has the scale 2^-1, in which 0.1 is
+# below half a step; by column 0.1 has that of 1, 2^-2, and is half a unit
+matrix='\000\000\100\100\315\314\314\075\232\231\131\100\000\000\200\077'
+quantize "$matrix" 0000404000000000000040400000803f e2m1/mx --cols 2
+quantize "$matrix" 000040400000003e000040400000803f e2m1/mx --cols 2 --sum rows
+quantize '' '' e2m1/nv
+# in one block, 100 becomes 3 * 32 and 5.5 nothing
+quantize '\000\000\310\102\000\000\260\100' 0000c04200000000 e2m1/mx
+expect 2 "no whole number of rows" sh -c "printf '$matrix' | '$altgrad' quantize e2m1/mx --cols 3"
+expect 2 "are for a format with a granularity" "$altgrad" quantize e2m1 --cols 2
+expect 2 "round is for a format alone" "$altgrad" quantize e2m1/mx --round zero
+expect 2 "is not cols or rows" "$altgrad" quantize e2m1/mx --sum all
+expect 2 "is no number of columns" "$altgrad" quantize e2m1/mx --cols 0
+expect 2 "add '--sum rows'" "$altgrad" quantize e2m1/mx/e8m0floor/nearest/hadamard
 
 # a stream longer than any buffer comes out whole, whatever pieces it arrives in
 head -c 1000000 /dev/urandom >"$work/noise"

@@ -171,6 +171,53 @@ static void test_format_mappings(void **state)
     ag_experiment_destroy(experiment);
 }
 
+static void expect_scheme(const ag_grid *grid, const char *format, ag_role role, int use,
+                          const char *expected)
+{
+    char text[160];
+    const ag_run *run = &grid->runs[find_label(grid, "format", format, NULL, NULL)->run];
+    ag_scheme_describe(text, sizeof text, scheme_of(run, role, use));
+    assert_string_equal(text, expected);
+}
+
+static void test_scales_of_groups(void **state)
+{
+    (void)state;
+    ag_experiment *experiment = load_good(
+        HEAD "formats:\n"
+             "  - mxfp8\n"
+             "  - e3m4/1x128\n"
+             "  - {name: blocks, all: E4M3, scaling: {granularity: 1x128}}\n"
+             "  - {name: any-scale, all: E4M3, scaling: {granularity: b16x16, pow2: false}}\n"
+             "  - {name: mx, all: E5M2, scaling: {granularity: mx, e8m0: floor}}\n"
+             "  - {name: nv, weight: E2M1/nv16x16, all: E2M1/nv, rounding: {input: stochastic}}\n"
+             "  - {name: grads, all: mxfp8, grad_output: mxfp8_e5m2, input.wgrad: null}\n"
+             "  - {name: plain-nv, all: nvfp4, hadamard: false, rounding: nearest}\n"
+             "  - {name: turned, all: mxfp4, hadamard: true}\n");
+    const ag_grid *grid = ag_experiment_grid(experiment);
+    const ag_role weight = AG_ROLE_WEIGHT;
+    const ag_role input = AG_ROLE_INPUT;
+    const ag_role grad = AG_ROLE_GRAD_OUTPUT;
+    expect_scheme(grid, "mxfp8", input, 1, "e4m3fn, MX blocks of 32, E8M0 scale (rceil)");
+    expect_scheme(grid, "e3m4/1x128", weight, 0,
+                  "e3m4f, blocks of 1x128, current amax, power-of-two scale");
+    expect_scheme(grid, "blocks", grad, 1,
+                  "e4m3fn, blocks of 1x128, current amax, power-of-two scale");
+    expect_scheme(grid, "any-scale", grad, 0, "e4m3fn, blocks of 16x16, current amax");
+    expect_scheme(grid, "mx", weight, 1, "e5m2ieee, MX blocks of 32, E8M0 scale (floor)");
+    expect_scheme(grid, "nv", weight, 1, "e2m1f, NVFP4 blocks of 16x16");
+    expect_scheme(grid, "nv", input, 0, "e2m1f, NVFP4 blocks of 1x16, stochastic");
+    expect_scheme(grid, "grads", weight, 0, "e4m3fn, MX blocks of 32, E8M0 scale (rceil)");
+    expect_scheme(grid, "grads", grad, 1, "e5m2ieee, MX blocks of 32, E8M0 scale (rceil)");
+    expect_scheme(grid, "grads", input, 1, "bf16");
+    expect_scheme(grid, "plain-nv", grad, 1, "e2m1f, NVFP4 blocks of 1x16");
+    expect_scheme(grid, "turned", input, 1,
+                  "e2m1f, MX blocks of 32, E8M0 scale (rceil), Hadamard transform");
+    expect_scheme(grid, "turned", grad, 0,
+                  "e2m1f, MX blocks of 32, E8M0 scale (rceil), stochastic");
+    ag_experiment_destroy(experiment);
+}
+
 static void test_fp32_is_the_whole_run(void **state)
 {
     (void)state;
@@ -210,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_exactly_one_form),
         cmocka_unit_test(test_tied_weights_keep_their_routing),
         cmocka_unit_test(test_format_mappings),
+        cmocka_unit_test(test_scales_of_groups),
         cmocka_unit_test(test_fp32_is_the_whole_run),
         cmocka_unit_test(test_patterns_that_explode_are_refused),
     };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/philox.h"
+#include "numerics/recipe.h"
 #include "spec/layers.h"
 #include "spec/params.h"
 #include "spec/run_json.h"
@@ -217,7 +218,7 @@ static void test_the_id_covers_data_weights_seed_and_compute(void **state)
 static void test_the_id_covers_every_field_of_a_scheme(void **state)
 {
     fixture *f = *state;
-    for (int field = 0; field < 9; field++) {
+    for (int field = 0; field < 13; field++) {
         ag_layer_precision layers[MAX_LAYERS];
         memcpy(layers, f->layers, sizeof layers);
         ag_scheme *scheme = &layers[0].scheme[AG_ROLE_WEIGHT][0];
@@ -246,6 +247,16 @@ static void test_the_id_covers_every_field_of_a_scheme(void **state)
         case 7:
             scheme->ste = AG_STE_CLIP;
             break;
+        case 8:
+            scheme->hadamard = true;
+            break;
+        case 9:
+            scheme->granularity = AG_GRANULARITY_ROW;
+            break;
+        case 10:
+        case 11:
+            assert_ok(ag_scheme_parse(scheme, field == 10 ? "e4m3/1x128" : "e4m3/2x128"));
+            break;
         default:
             *scheme = (ag_scheme){0};
             break;
@@ -255,6 +266,22 @@ static void test_the_id_covers_every_field_of_a_scheme(void **state)
         run.layers = layers;
         assert_other_id(f, &run);
     }
+}
+
+static void test_the_id_covers_the_rule_of_e8m0(void **state)
+{
+    fixture *f = *state;
+    static const char *const names[] = {"e4m3/mx/e8m0rceil", "e4m3/mx/e8m0floor"};
+    ag_run runs[2];
+    for (int i = 0; i < 2; i++) {
+        ag_layer_precision layers[MAX_LAYERS];
+        memcpy(layers, f->layers, sizeof layers);
+        assert_ok(ag_scheme_parse(&layers[0].scheme[AG_ROLE_INPUT][0], names[i]));
+        runs[i] = f->run;
+        runs[i].layers = layers;
+        assert_ok(ag_run_identify(&runs[i]));
+    }
+    assert_string_not_equal(runs[0].id, runs[1].id);
 }
 
 /* Two runs that mean the same are one run. */
@@ -417,6 +444,35 @@ static void test_schemes_come_back(void **state)
     assert_string_equal(back.data.text, "input.txt");
     assert_int_equal(back.model.init_seed, 42);
     assert_true(back.limits.stall_limit_s == 600);
+}
+
+/* Every recipe's schemes come back; what they have beyond one scale a tensor stands in the text
+ * only where it is. */
+static void test_recipes_come_back(void **state)
+{
+    fixture *f = *state;
+    size_t count;
+    const ag_recipe *recipes = ag_recipe_list(&count);
+    ag_layer_precision layers[MAX_LAYERS];
+    ag_run run = f->run;
+    run.layers = layers;
+    for (size_t i = 0; i < count; i++) {
+        ag_run back;
+        for (size_t layer = 0; layer < ag_layer_count(&run.model); layer++)
+            assert_ok(ag_recipe_parse(&layers[layer], recipes[i].name));
+        assert_ok(ag_run_identify(&run));
+        f->text.length = 0;
+        ag_run_assignment(&f->text, &run);
+        assert_ok(ag_run_from_assignment(&back, f->text.data, f->text.length, &f->arena));
+        for (int j = 0; j < AG_ROLES * AG_USES; j++)
+            assert_true(ag_scheme_equal(&back.layers[0].scheme[j / AG_USES][j % AG_USES],
+                                        &layers[0].scheme[j / AG_USES][j % AG_USES]));
+        bool is_mx = strncmp(recipes[i].name, "mx", 2) == 0;
+        bool is_nv = strcmp(recipes[i].name, "nvfp4") == 0;
+        assert_int_equal(strstr(f->text.data, "\"e8m0\":") != NULL, is_mx);
+        assert_int_equal(strstr(f->text.data, "\"hadamard\":true") != NULL, is_nv);
+        assert_null(strstr(f->text.data, "\"hadamard\":false"));
+    }
 }
 
 /* A JSON tool in between may reorder keys, indent, and print 17 digits. */
@@ -594,11 +650,13 @@ int main(void)
         TEST(test_the_id_covers_the_identity_and_nothing_else),
         TEST(test_the_id_covers_data_weights_seed_and_compute),
         TEST(test_the_id_covers_every_field_of_a_scheme),
+        TEST(test_the_id_covers_the_rule_of_e8m0),
         TEST(test_what_has_no_effect_is_no_part_of_the_id),
         TEST(test_each_optimizer_has_its_own_parameters),
         TEST(test_optimizers_without_a_grid_are_plain),
         TEST(test_assignments_round_trip),
         TEST(test_schemes_come_back),
+        TEST(test_recipes_come_back),
         TEST(test_layout_does_not_matter),
         TEST(test_changed_assignments_are_refused),
         TEST(test_what_is_no_object_is_refused),

@@ -1,5 +1,6 @@
 /* Runs that are interrupted and go on: they end with the bits of an undisturbed run, whatever
  * happened to their checkpoint. */
+#include "numerics/recipe.h"
 #include "tiny.h"
 
 #include <signal.h>
@@ -86,6 +87,20 @@ static void stochastic(tiny *t)
     ag_scheme scheme = scaled("e3m2", AG_AMAX_CURRENT);
     scheme.rounding = AG_ROUND_STOCHASTIC;
     tiny_quantise_all(t, scheme);
+}
+
+/* Stochastic rounding, the Hadamard transform and scales of groups together. */
+static void nvfp4(tiny *t)
+{
+    for (int i = 0; i < TINY_LAYERS; i++)
+        assert_ok(ag_recipe_parse(&t->layers[i], "nvfp4"));
+}
+
+static void mxfp4(tiny *t)
+{
+    for (int i = 0; i < TINY_LAYERS; i++)
+        assert_ok(ag_recipe_parse(&t->layers[i], "mxfp4"));
+    t->run.train.grad_accum = 2;
 }
 
 static void dropout(tiny *t)
@@ -184,9 +199,9 @@ static void observed_skipping(tiny *t)
 
 typedef void scenario(tiny *t);
 static scenario *const s_scenarios[] = {
-    plain,          delayed,          windowed, stochastic, dropout, accumulating, skipping,
-    diverging,      everything,       sgd,      manifold,   grid,    sites,        observed,
-    observed_sites, observed_skipping};
+    plain,    delayed,      windowed, stochastic, nvfp4,          mxfp4,
+    dropout,  accumulating, skipping, diverging,  everything,     sgd,
+    manifold, grid,         sites,    observed,   observed_sites, observed_skipping};
 enum { SCENARIOS = sizeof s_scenarios / sizeof s_scenarios[0] };
 
 static void make(tiny *t, scenario *set_up)

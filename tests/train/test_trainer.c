@@ -1,4 +1,5 @@
 /* Whole runs: what is the same and what may differ between them, how they end, what they take. */
+#include "numerics/recipe.h"
 #include "tiny.h"
 
 static tiny s_a; /* large */
@@ -48,6 +49,92 @@ static void test_null_is_bf16_bit_for_bit(void **state)
     assert_true(fabs(s_a.record.loss[0] - s_b.record.loss[0]) < 1e-3);
     tiny_end(&s_a);
     tiny_end(&s_b);
+}
+
+/* A recipe without anything left to quantise is the reference too. */
+static void test_a_recipe_of_nulls_is_bf16(void **state)
+{
+    (void)state;
+    tiny_make(&s_a);
+    tiny_make(&s_b);
+    for (int i = 0; i < TINY_LAYERS; i++) {
+        ag_layer_precision *layer = &s_b.layers[i];
+        assert_ok(ag_recipe_parse(layer, "nvfp4"));
+        for (int j = 0; j < AG_ROLES * AG_USES; j++)
+            layer->scheme[j / AG_USES][j % AG_USES].quantised = false;
+        for (int j = 0; j < AG_ROLES * AG_USES; j++)
+            ag_scheme_normalise(&layer->scheme[j / AG_USES][j % AG_USES]);
+    }
+    tiny_train(&s_a, &ag_kernels_fast);
+    tiny_train(&s_b, &ag_kernels_fast);
+    assert_same_record(&s_a.record, &s_b.record);
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+/* E0M7, E1M6 and INT8 have the same values but for a power of two: under scales that follow from an
+ * amax they are one quantiser, in a whole run. */
+static void test_formats_that_are_one(void **state)
+{
+    (void)state;
+    static const char *const scalings[] = {"/tensor",
+                                           "/tensor/delayed",
+                                           "/row",
+                                           "/1x4/amax",
+                                           "/8x8/amax+pow2",
+                                           "/mx/e8m0floor",
+                                           "/tensor/amax/stochastic",
+                                           "/mx/e8m0rceil/stochastic"};
+    static const char *const same[][3] = {
+        {"e0m7", "e1m6", "int8"},
+        {"e0m3", "e1m2", "int4"},
+    };
+    char name[64];
+    for (size_t i = 0; i < sizeof scalings / sizeof scalings[0]; i++) {
+        for (size_t j = 0; j < 2; j++) {
+            for (size_t k = 0; k < 3; k++) {
+                tiny *t = k == 0 ? &s_a : &s_b;
+                ag_scheme scheme;
+                snprintf(name, sizeof name, "%s%s", same[j][k], scalings[i]);
+                assert_ok(ag_scheme_parse(&scheme, name));
+                tiny_make(t);
+                tiny_quantise_all(t, scheme);
+                tiny_train(t, &ag_kernels_fast);
+                if (k > 0) {
+                    assert_same_record(&s_a.record, &s_b.record);
+                    tiny_end(&s_b);
+                }
+            }
+            tiny_end(&s_a);
+        }
+    }
+}
+
+/* Every recipe trains, twice alike, from the initial weights of the BF16 run. */
+static void test_recipes(void **state)
+{
+    (void)state;
+    size_t count;
+    const ag_recipe *recipes = ag_recipe_list(&count);
+    for (size_t i = 0; i < count; i++) {
+        tiny *const twice[] = {&s_a, &s_b};
+        for (int j = 0; j < 2; j++) {
+            tiny_make(twice[j]);
+            twice[j]->run.train.grad_accum = 2;
+            for (int layer = 0; layer < TINY_LAYERS; layer++)
+                assert_ok(ag_recipe_parse(&twice[j]->layers[layer], recipes[i].name));
+            tiny_train(twice[j], &ag_kernels_fast);
+            assert_int_equal(twice[j]->record.outcome, AG_OUTCOME_DONE);
+        }
+        assert_same_record(&s_a.record, &s_b.record);
+        assert_true(s_a.record.val_loss[0] != s_a.record.val_loss_hp[0]);
+        tiny_end(&s_b);
+        tiny_make(&s_b);
+        tiny_train(&s_b, &ag_kernels_fast);
+        assert_string_equal(s_a.record.digest_initial, s_b.record.digest_initial);
+        tiny_end(&s_a);
+        tiny_end(&s_b);
+    }
 }
 
 static void use_everything(tiny *t)
@@ -432,6 +519,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_null_is_bf16_bit_for_bit),
+        cmocka_unit_test(test_a_recipe_of_nulls_is_bf16),
+        cmocka_unit_test(test_formats_that_are_one),
+        cmocka_unit_test(test_recipes),
         cmocka_unit_test(test_twice_the_same),
         cmocka_unit_test(test_evaluation_leaves_no_trace),
         cmocka_unit_test(test_formats_share_initial_weights_and_batches),
