@@ -304,6 +304,65 @@ static void test_counters_of_operands(void **state)
     }
 }
 
+/* --- counters of a step */
+
+static double sampled(const tiny *t, const char *path, const char *metric)
+{
+    const ag_samples *samples = &t->record.samples;
+    const double *row = samples->values + (size_t)(samples->count - 1) * samples->width;
+    for (size_t i = 0; i < samples->n_groups; i++) {
+        const ag_sampled *group = &samples->groups[i];
+        for (size_t j = 0; strcmp(group->path, path) == 0 && j < group->n_metrics; j++) {
+            if (strcmp(group->metrics[j].name, metric) == 0)
+                return row[group->column + j];
+        }
+    }
+    fail_msg("there is no %s/%s", path, metric);
+    return NAN;
+}
+
+/* Weights once a step, whoever made them and however often they serve; the others in every
+ * micro-batch, and nothing of an evaluation. */
+static void test_counters_of_a_step(void **state)
+{
+    (void)state;
+    static float before[32 * 8];
+    static float quantised[32 * 8];
+    tiny_make(&s_a);
+    delayed(&s_a);
+    tiny_quantise(&s_a, AG_ROLE_WEIGHT, tiny_scheme("e4m3"));
+    tiny_quantise_sites(&s_a, AG_SITE_OPT_M, tiny_scheme("e5m2"));
+    tiny_quantise_sites(&s_a, AG_SITE_QK, tiny_scheme("e5m2"));
+    s_a.run.train.grad_accum = 3;
+    s_a.run.observe = (ag_observe_spec){.quant_every = 1, .diagnostics = ALL_DIAGNOSTICS};
+    tiny_start(&s_a);
+    ag_trainer_step(&s_a.trainer);
+    assert_ok(ag_evaluate_periodic(&s_a.trainer));
+    const float *w = tiny_weight(&s_a, AG_T_C_FC_W, 1);
+    memcpy(before, w, sizeof before);
+    ag_trainer_step(&s_a.trainer);
+
+    ag_scheme scheme = tiny_scheme("e4m3");
+    float scale = 448.0f / ag_amax(before, 256);
+    ag_fake_quantize(quantised, before, 256, &scheme, scale, NULL, 0);
+    double signal = 0.0, noise = 0.0;
+    for (size_t i = 0; i < 256; i++) {
+        double error = (double)before[i] - (double)quantised[i];
+        signal += (double)before[i] * (double)before[i];
+        noise += error * error;
+    }
+    const double tokens = 3.0 * 3 * 8; /* micro-batches of 3 sequences of 8 */
+    assert_near("n", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/weight", "n"), 256);
+    assert_near("sqnr", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/weight", "sqnr"),
+                10.0 * log10(signal / noise));
+    assert_near("n", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/input", "n"), tokens * 8);
+    assert_near("n", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/grad_output", "n"), tokens * 32);
+    assert_near("n", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc.opt.m/m", "n"), 256);
+    assert_near("n", sampled(&s_a, "quant/transformer.h.0.attn.qk/q", "n"), tokens * 8);
+    assert_near("n", sampled(&s_a, "quant/transformer.h.0.attn.qk/ds", "n"), tokens * 8 * 2);
+    tiny_end(&s_a);
+}
+
 /* --- kurtosis, in parts and at once */
 
 static double kurtosis_slowly(const float *x, size_t count)
@@ -345,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_no_bit_changes),
         cmocka_unit_test(test_steps_allocate_nothing),
         cmocka_unit_test(test_counters_of_operands),
+        cmocka_unit_test(test_counters_of_a_step),
         cmocka_unit_test(test_kurtosis),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
