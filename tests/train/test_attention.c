@@ -31,7 +31,7 @@ static void quantise(float out[2][SQUARE], const float *x, size_t cols, const ag
                      uint32_t role, const ag_pass *pass, uint64_t first)
 {
     const size_t matrix = T * cols;
-    const size_t count = B * H * matrix;
+    const size_t count = matrix * B * H;
     for (uint32_t use = 0; use < 2; use++) {
         const ag_scheme *scheme = &uses[use];
         bool sums_cols = (use == 0) != (role == SITE_V);
@@ -219,22 +219,23 @@ static void check(const schemes *qk, const schemes *pv, float dropout)
 {
     static arrays a;
     static operands o;
+    const size_t columns = 3 * (size_t)C;
     static float wide[WIDE], square[SQUARE], size[SQUARE], mask[SQUARE];
     ag_pass pass = {.mode = AG_MODE_TRAIN, .B = B, .sample = 6, .step = 5, .rounding_key = 99};
     ag_attention_shape shape = {B, T, C, H, dropout, 7, SITE + SITE_P, 5, pass.sample};
     start(&s_a, qk, pv);
     ag_attention *attention = &s_a.trainer.model.blocks[1].attention;
-    fill(a.qkv, B * T * 3 * C, 1, 3.0f);
-    fill(a.dout, B * T * C, 2, 0.01f);
+    fill(a.qkv, sizeof a.qkv / sizeof *a.qkv, 1, 3.0f);
+    fill(a.dout, sizeof a.dout / sizeof *a.dout, 2, 0.01f);
     make_mask(mask, &shape);
     ag_attend(a.out, attention, a.probs, a.qkv, &shape, &pass);
     ag_attend_backward(a.dqkv, attention, a.dout, a.probs, &shape, &pass);
 
-    take_heads(wide, a.qkv, 3 * C, 0);
+    take_heads(wide, a.qkv, columns, 0);
     quantise_wide(o.q, wide, qk->input, SITE_Q, &pass);
-    take_heads(wide, a.qkv, 3 * C, C);
+    take_heads(wide, a.qkv, columns, C);
     quantise_wide(o.k, wide, qk->input, SITE_K, &pass);
-    take_heads(wide, a.qkv, 3 * C, 2 * C);
+    take_heads(wide, a.qkv, columns, columns - C);
     quantise_wide(o.v, wide, pv->input, SITE_V, &pass);
     take_heads(wide, a.dout, C, 0);
     quantise_wide(o.dout, wide, pv->grad, SITE_DO, &pass);
@@ -371,15 +372,16 @@ static void test_clipped_elements_have_no_gradient(void **state)
         s.input[use].ste = AG_STE_CLIP;
     }
     start(&s_a, &s, &none);
-    fill(a.qkv, B * T * 3 * C, 1, 20.0f);
-    fill(a.dout, B * T * C, 2, 1.0f);
+    fill(a.qkv, sizeof a.qkv / sizeof *a.qkv, 1, 20.0f);
+    fill(a.dout, sizeof a.dout / sizeof *a.dout, 2, 1.0f);
     ag_attention *attention = &s_a.trainer.model.blocks[1].attention;
     ag_attend(a.out, attention, a.probs, a.qkv, &shape, &pass);
     ag_attend_backward(a.dqkv, attention, a.dout, a.probs, &shape, &pass);
+    const size_t width = C;
     size_t clipped = 0;
     size_t kept = 0;
-    for (size_t i = 0; i < (size_t)B * T * 3 * C; i++) {
-        bool beyond = i % (3 * C) < 2 * C && fabsf(a.qkv[i]) > 6.0f;
+    for (size_t i = 0; i < sizeof a.qkv / sizeof *a.qkv; i++) {
+        bool beyond = i % (3 * width) < 2 * width && fabsf(a.qkv[i]) > 6.0f;
         clipped += beyond;
         kept += !beyond && a.dqkv[i] != 0.0f;
         if (beyond)
