@@ -33,7 +33,7 @@ typedef enum ag_site_kind {
     AG_SITE_OPT_M, /* of a linear layer */
     AG_SITE_OPT_V,
     AG_SITE_WGRAD,
-    AG_SITE_PV, /* of a block */
+    AG_SITE_PV, /* of a block, from here on: in the forward pass */
     AG_SITE_QK,
     AG_SITE_RESIDUAL,
     AG_SITE_KINDS

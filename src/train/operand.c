@@ -15,6 +15,7 @@
  * One amax is pushed per optimizer step, the largest over its micro-batches. Evaluation observes
  * nothing, so it leaves no trace in the training. */
 #include <math.h>
+#include <string.h>
 
 #include "observer.h"
 
@@ -169,6 +170,8 @@ static void make(ag_operand *operand, float *out, const ag_source *source, const
         quantise(operand, out, source, pass);
         return;
     }
+    if (operand->clipped != NULL)
+        memset(operand->clipped, 0, source->rows * source->cols);
     bool as_it_is = !operand->bf16 || shadow || out == source->x;
     if (!as_it_is)
         operand->k->round_bf16(out, source->x, source->rows * source->cols);

@@ -54,6 +54,7 @@ size_t ag_train_bytes(const ag_run *run, int64_t val_windows)
     return bytes;
 }
 
+/* Whether forward passes quantise; dW and moments are no part of them. */
 static bool is_quantised(const ag_run *run)
 {
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
@@ -62,7 +63,11 @@ static bool is_quantised(const ag_run *run)
                 return true;
         }
     }
-    return run->sites != NULL;
+    for (size_t i = 0; run->sites != NULL && i < ag_site_count(&run->model); i++) {
+        if (ag_site_at(&run->model, i).kind >= AG_SITE_PV && ag_site_is_on(&run->sites[i]))
+            return true;
+    }
+    return false;
 }
 
 void ag_trainer_begin(ag_trainer *trainer, const float *init)
@@ -90,7 +95,7 @@ ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *aren
     trainer->quantised = is_quantised(run);
     trainer->now.val_loss = NAN;
     trainer->now.loss = NAN;
-    if (run->compute == AG_COMPUTE_FP32 && trainer->quantised)
+    if (run->compute == AG_COMPUTE_FP32 && (trainer->quantised || run->sites != NULL))
         return ag_fail(AG_ERR_INPUT,
                        "run %s: in float32 nothing is quantised, but a layer has a "
                        "format; use BF16 compute",

@@ -217,6 +217,27 @@ static void test_hp_rounds_to_bf16(void **state)
     assert_true(f.operand.factor.all == 1.0f && f.operand.values == out);
 }
 
+/* With ste: clip, a pass in which nothing is quantised forgets what an earlier one clipped. */
+static void test_clipping_is_that_of_the_last_pass(void **state)
+{
+    (void)state;
+    fixture f;
+    uint8_t clipped[2];
+    float x[2] = {449.0f, -3.0f};
+    ag_source source = {.x = x, .rows = 1, .cols = 2};
+    make(&f, AG_AMAX_NONE, 0);
+    f.scheme.ste = AG_STE_CLIP;
+    f.operand.clipped = clipped;
+    for (int shadow = 0; shadow < 2; shadow++) {
+        float out[2];
+        float grad[2] = {5.0f, 7.0f};
+        f.pass.mode = shadow ? AG_MODE_SHADOW : AG_MODE_TRAIN;
+        ag_operand_make(&f.operand, out, &source, &f.pass);
+        ag_operand_clip_gradient(grad, &f.operand, 2);
+        assert_true(grad[0] == (shadow ? 5.0f : 0.0f) && grad[1] == 7.0f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_evaluation_leaves_no_trace),
         cmocka_unit_test(test_random_words),
         cmocka_unit_test(test_hp_rounds_to_bf16),
+        cmocka_unit_test(test_clipping_is_that_of_the_last_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
