@@ -138,7 +138,9 @@ bool ag_axis_select(size_t *indices, size_t *count, ag_experiment *experiment, s
     bool good = n_values > 0;
     if (!good)
         ag_config_error(&experiment->findings, node->place, "%s: the list is empty", points->name);
-    for (size_t i = 0; i < n_values && !ag_config_full(&experiment->findings); i++) {
+    for (size_t i = 0; i < n_values; i++) {
+        if (ag_config_full(&experiment->findings)) /* what there is was not all read */
+            return false;
         size_t index = one_point(experiment, points, single ? node : node->items[i], grow);
         if (index == SIZE_MAX)
             good = false;

@@ -78,6 +78,22 @@ static void test_bombs(void **state)
     expect_refused("a: &a [*a]\n", 11, "no earlier '&a'");
 }
 
+/* Reading stops after 20 mistakes: what comes later looks for things that were never read. */
+static void test_after_the_last_mistake(void **state)
+{
+    (void)state;
+    for (size_t mistakes = 17; mistakes < 22; mistakes++) {
+        char text[2048] = "altgrad: 1\n";
+        for (size_t i = 0; i < mistakes; i++)
+            sprintf(text + strlen(text), "mistake%zu: 1\n", i);
+        strcat(text, "formats: [BF16, E4M3]\nlayer_configs: {a: {format: $format}}\n"
+                     "axes: {size: {s: {model.n_layer: 1}}}\nexclude: [{format: E4M3, size: s}]\n"
+                     "include: [{format: E4M3, layers: a, size: s, seed: 7}]\n"
+                     "compare: {baseline: {format: BF16, layers: a, size: s, seed: 0}}\n");
+        expect_refused(text, strlen(text), " errors");
+    }
+}
+
 static void test_aliases_work(void **state)
 {
     (void)state;
@@ -95,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files_that_are_none),
         cmocka_unit_test(test_bombs),
+        cmocka_unit_test(test_after_the_last_mistake),
         cmocka_unit_test(test_aliases_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
