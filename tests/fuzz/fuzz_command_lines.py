@@ -182,6 +182,8 @@ def complaint(line, end):
         return f"killed by signal {-end.returncode}"
     if "Sanitizer" in end.stderr or "runtime error:" in end.stderr:
         return "a sanitizer complains"
+    if "ended early" in end.stderr or "crashed (" in end.stderr:
+        return "a guarded child crashed"
     if end.returncode not in {0, 2, 3} | CODES.get(command, set()):
         return f"exit code {end.returncode}"
     if end.returncode in (2, 3) and not end.stderr.strip():
