@@ -54,6 +54,10 @@ ag_status ag_coordinator_drain(ag_coordinator *coordinator);
 /* Waits until every supervisor has reported. */
 ag_status ag_coordinator_gather(ag_coordinator *coordinator);
 
+/* Has every supervisor do job AG_JOB_SURVEY and waits for their results: `assign` and `done` are
+ * called once for each. After ag_coordinator_gather, while no job is queued. */
+ag_status ag_coordinator_survey(ag_coordinator *coordinator);
+
 /* Works until no job is queued (unless draining) and none is out. */
 ag_status ag_coordinator_run(ag_coordinator *coordinator);
 

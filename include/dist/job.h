@@ -12,6 +12,9 @@ typedef enum ag_job_end {
     AG_JOB_CANCELLED, /* it was stopped, or given back before it began: still to be done */
 } ag_job_end;
 
+/* The index of what ag_coordinator_survey asks; jobs are numbered from 0. */
+enum { AG_JOB_SURVEY = -1 };
+
 /* One attempt at a job. */
 typedef struct ag_job {
     int64_t index; /* the caller's name for it */
@@ -36,7 +39,7 @@ typedef struct ag_job_result {
     int32_t attempt;
     int rank;
     ag_job_end end;
-    uint32_t phase; /* the worker\'s last word, like value */
+    uint32_t phase; /* the worker's last word, like value */
     double value;
     double seconds;     /* that it took */
     const char *reason; /* "" when done */

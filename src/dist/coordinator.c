@@ -122,16 +122,13 @@ static bool pop_for(ag_queued *next, ag_coordinator *coordinator, int rank)
                             is_elsewhere(coordinator, host) ? host : -1);
 }
 
-static ag_status assign(ag_coordinator *coordinator, int rank)
+static ag_status assign(ag_coordinator *coordinator, int rank, int64_t job, int32_t attempt)
 {
-    ag_queued next;
-    if (!pop_for(&next, coordinator, rank))
-        return AG_OK;
     ag_text bytes;
     ag_text_init(&bytes);
     const ag_client *client = coordinator->client;
-    ag_message message = ag_message_make(AG_MSG_ASSIGN, next.job, next.attempt);
-    ag_status status = client->assign(client->context, &bytes, next.job, next.attempt);
+    ag_message message = ag_message_make(AG_MSG_ASSIGN, job, attempt);
+    ag_status status = client->assign(client->context, &bytes, job, attempt);
     if (status == AG_OK && bytes.failed)
         status = ag_fail(AG_ERR_SYSTEM, "out of memory");
     if (status == AG_OK)
@@ -141,6 +138,14 @@ static ag_status assign(ag_coordinator *coordinator, int rank)
     coordinator->seats[rank].held++;
     coordinator->out++;
     return status;
+}
+
+static ag_status assign_next(ag_coordinator *coordinator, int rank)
+{
+    ag_queued next;
+    if (!pop_for(&next, coordinator, rank))
+        return AG_OK;
+    return assign(coordinator, rank, next.job, next.attempt);
 }
 
 /* Everybody gets one to work on; then one ahead, so that nobody waits for us between two jobs. Not
@@ -153,7 +158,7 @@ static ag_status hand_out(ag_coordinator *coordinator)
             const seat *its = &coordinator->seats[rank];
             if (ag_job_queue_length(&coordinator->queue) > spare && its->joined && !its->aside &&
                 its->held == held)
-                AG_TRY(assign(coordinator, rank));
+                AG_TRY(assign_next(coordinator, rank));
         }
     }
     return AG_OK;
@@ -241,7 +246,10 @@ static ag_status on_ready(ag_coordinator *coordinator, const ag_letter *letter)
     const ag_message *message = &letter->message;
     if (message->magic != AG_PROTOCOL_MAGIC || message->version != AG_PROTOCOL_VERSION ||
         message->size != sizeof *message)
-        return ag_fail(AG_ERR_SYSTEM, "rank %d runs another build of altgrad", letter->from);
+        return ag_fail(AG_ERR_SYSTEM,
+                       "rank %d runs another build of altgrad than rank 0: start the same one on "
+                       "every host",
+                       letter->from);
     coordinator->seats[letter->from].joined = true;
     return coordinator->client->joined(coordinator->client->context, letter->from, letter->body);
 }
@@ -349,6 +357,13 @@ ag_status ag_coordinator_run(ag_coordinator *coordinator)
         ag_backoff_wait(&backoff, moved);
     }
     return AG_OK;
+}
+
+ag_status ag_coordinator_survey(ag_coordinator *coordinator)
+{
+    for (int rank = 0; rank < coordinator->ranks; rank++)
+        AG_TRY(assign(coordinator, rank, AG_JOB_SURVEY, 0));
+    return ag_coordinator_run(coordinator);
 }
 
 static bool all_joined(const ag_coordinator *coordinator)

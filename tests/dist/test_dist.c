@@ -10,7 +10,7 @@
 #include "dist/post.h"
 #include "dist/supervisor.h"
 
-enum { MOST_JOBS = 200, HUGE_RESULT = 100 * 1000 * 1000 };
+enum { MOST_JOBS = 200, HUGE_RESULT = 100 * 1000 * 1000, MOST_RANKS = 16, SURVEY_SIZE = 1000 };
 
 static ag_post *s_post;
 static int s_sick; /* failures of rank 1, known to rank 0 */
@@ -109,7 +109,9 @@ typedef struct scene {
     fake_job jobs[MOST_JOBS];
     double costs[MOST_JOBS];
     int joined;
-    int done[MOST_JOBS]; /* how often */
+    int surveys;              /* how many come before the jobs */
+    int surveyed[MOST_RANKS]; /* how often each rank answered */
+    int done[MOST_JOBS];      /* how often */
     int failed[MOST_JOBS];
     int cancelled[MOST_JOBS];
     int failed_on[MOST_JOBS];   /* 1 + the rank of the last failure */
@@ -139,6 +141,10 @@ static ag_status client_joined(void *context, int rank, const char *greeting)
 static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32_t attempt)
 {
     scene *its = context;
+    if (job == AG_JOB_SURVEY) {
+        ag_text_printf(bytes, "1 %d d 1", SURVEY_SIZE);
+        return AG_OK;
+    }
     const fake_job *fake = &its->jobs[job];
     ag_text_printf(bytes, "%d %zu %c %d", fake->ticks, fake->size, fake->end, fake->attempts);
     if (attempt == 0) {
@@ -151,7 +157,7 @@ static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32
 static void client_progress(void *context, const ag_job_progress *progress)
 {
     scene *its = context;
-    if (progress->value == (double)progress->job)
+    if (progress->job >= 0 && progress->value == (double)progress->job)
         its->started[progress->job]++;
 }
 
@@ -173,9 +179,20 @@ static bool is_wrong_rank(const scene *its, int rank, int failed_on)
     return ag_post_ranks(s_post) > 1 && (rank == failed_on || (same_host && !alone));
 }
 
+static ag_status take_answer(scene *its, const ag_job_result *result)
+{
+    const fake_job asked = {.size = SURVEY_SIZE};
+    its->surveyed[result->rank]++;
+    return result->end == AG_JOB_DONE && intact(result, &asked)
+               ? AG_OK
+               : ag_fail(AG_ERR_BUG, "the answer of rank %d changed", result->rank);
+}
+
 static ag_status client_done(void *context, const ag_job_result *result)
 {
     scene *its = context;
+    if (result->job == AG_JOB_SURVEY)
+        return take_answer(its, result);
     const fake_job *job = &its->jobs[result->job];
     int failed_on = its->failed_on[result->job] - 1;
     if (failed_on >= 0 && is_wrong_rank(its, result->rank, failed_on))
@@ -246,12 +263,14 @@ static ag_status play(scene *its)
                                   client_done, client_tick};
         its->last_cost = 1e300;
         assert_ok(ag_coordinator_create(&its->coordinator, s_post, &client, supervisor));
-        for (int job = 0; job < its->n_jobs; job++)
-            assert_ok(ag_coordinator_add(its->coordinator, job, 0, its->costs[job]));
         for (int rank = 0; its->two_hosts && rank < ag_post_ranks(s_post); rank++)
             ag_coordinator_place(its->coordinator, rank, 3 + rank % 2);
         assert_ok(ag_coordinator_gather(its->coordinator));
         assert_int_equal(its->joined, ag_post_ranks(s_post));
+        for (int i = 0; i < its->surveys; i++)
+            assert_ok(ag_coordinator_survey(its->coordinator));
+        for (int job = 0; job < its->n_jobs; job++)
+            assert_ok(ag_coordinator_add(its->coordinator, job, 0, its->costs[job]));
         outcome = ag_coordinator_run(its->coordinator);
         char message[256];
         snprintf(message, sizeof message, "%s", ag_error_message());
@@ -416,6 +435,23 @@ static void test_each_failure_has_its_own_reason(void **state)
         assert_string_equal(its.reason, "job 1 does not start");
 }
 
+static void test_a_survey_asks_every_rank_once(void **state)
+{
+    (void)state;
+    scene its = s_empty;
+    its.surveys = 2;
+    its.n_jobs = 5;
+    for (int job = 0; job < its.n_jobs; job++)
+        its.jobs[job] = (fake_job){1, 10, 'd', 1};
+    ag_status outcome = play(&its);
+    if (!checks())
+        return;
+    assert_int_equal(outcome, AG_OK);
+    for (int rank = 0; rank < ag_post_ranks(s_post); rank++)
+        assert_int_equal(its.surveyed[rank], its.surveys);
+    assert_int_equal(its.finished, its.n_jobs);
+}
+
 static void test_no_jobs(void **state)
 {
     (void)state;
@@ -550,7 +586,8 @@ static void test_another_build_is_refused(void **state)
     if (!checks())
         return;
     assert_int_equal(listen_to_liar(&its, &ready), AG_ERR_SYSTEM);
-    assert_string_equal(ag_error_message(), "rank 0 runs another build of altgrad");
+    assert_string_equal(ag_error_message(), "rank 0 runs another build of altgrad than rank 0: "
+                                            "start the same one on every host");
 }
 
 int main(void)
@@ -563,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_a_sick_host_is_done_without),
         cmocka_unit_test(test_a_sick_rank_is_set_aside),
         cmocka_unit_test(test_each_failure_has_its_own_reason),
+        cmocka_unit_test(test_a_survey_asks_every_rank_once),
         cmocka_unit_test(test_no_jobs),
         cmocka_unit_test(test_a_long_job_holds_nobody_up),
         cmocka_unit_test(test_drain_ends_what_runs_and_starts_nothing),
