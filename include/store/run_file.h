@@ -19,6 +19,9 @@ ag_status ag_run_file_write_fd(int fd, const ag_record *record);
 ag_status ag_run_file_check(const char *path);
 ag_status ag_run_file_check_fd(int fd);
 
+/* Version of the HDF5 library that writes it, "1.10.8", cut to `size`. */
+void ag_run_file_library(char *text, size_t size);
+
 /* The weights of run `id` (or the only run where `id` is "") of a results file or run file, into
  * weights [tensors->total]. AG_ERR_INPUT when a tensor is missing or has another shape; AG_ERR_FILE
  * when its crc32 does not match. */

@@ -19,6 +19,7 @@
 #include "spec/run_json.h"
 #include "store/run_file.h"
 #include "train/train.h"
+#include "train_preflight.h"
 
 static const char s_help[] =
     "altgrad-train: trains one run\n"
@@ -39,6 +40,8 @@ static const char s_help[] =
     "      --checkpoint-every SECONDS\n"
     "                      how often (0: only when stopped; default: the assignment's\n"
     "                      run.checkpoint_every)\n"
+    "      --preflight     train nothing: see whether this host could, and report it into the\n"
+    "                      descriptor of --result-fd\n"
     "  -q, --quiet         no progress on standard error\n"
     "  -h, --help          this text\n"
     "\n"
@@ -55,6 +58,7 @@ typedef struct options {
     long parent;               /* 0: none to follow */
     const char *checkpoint;    /* NULL: none */
     double checkpoint_every_s; /* negative: as the assignment says */
+    bool preflight;
     bool quiet;
     bool help;
 } options;
@@ -117,7 +121,8 @@ enum {
     OPTION_RANK,
     OPTION_PARENT,
     OPTION_CHECKPOINT,
-    OPTION_CHECKPOINT_EVERY
+    OPTION_CHECKPOINT_EVERY,
+    OPTION_PREFLIGHT
 };
 
 static const struct option s_options[] = {
@@ -128,6 +133,7 @@ static const struct option s_options[] = {
     {"parent",           required_argument, NULL, OPTION_PARENT          },
     {"checkpoint",       required_argument, NULL, OPTION_CHECKPOINT      },
     {"checkpoint-every", required_argument, NULL, OPTION_CHECKPOINT_EVERY},
+    {"preflight",        no_argument,       NULL, OPTION_PREFLIGHT       },
     {"quiet",            no_argument,       NULL, 'q'                    },
     {"help",             no_argument,       NULL, 'h'                    },
     {NULL,               0,                 NULL, 0                      },
@@ -163,6 +169,9 @@ static ag_status take_option(options *out, int option, const char *text)
         return AG_OK;
     case OPTION_CHECKPOINT_EVERY:
         return parse_seconds(&out->checkpoint_every_s, "checkpoint-every", text);
+    case OPTION_PREFLIGHT:
+        out->preflight = true;
+        return AG_OK;
     default:
         return ag_fail(AG_ERR_INPUT, "unknown option or missing value (altgrad-train --help)");
     }
@@ -180,6 +189,8 @@ static ag_status parse_options(options *out, int argc, char **argv)
                        "unexpected argument '%s': the assignment comes on standard input "
                        "(altgrad-train --help)",
                        argv[optind]);
+    if (out->preflight && out->result_fd < 0)
+        return ag_fail(AG_ERR_INPUT, "--preflight needs --result-fd");
     return AG_OK;
 }
 
@@ -445,6 +456,8 @@ static ag_status do_job(train_job *job)
     AG_TRY(check_output(job));
     AG_TRY(open_corpus(job));
     AG_TRY(read_init(job));
+    if (job->options.preflight)
+        return ag_train_preflight(job->options.result_fd);
     AG_TRY(train(job));
     return write_result(job);
 }

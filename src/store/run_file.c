@@ -227,6 +227,13 @@ static void write_file(ag_run_writer *w)
     write_run(w);
 }
 
+void ag_run_file_library(char *text, size_t size)
+{
+    unsigned version[3] = {0};
+    H5get_libversion(&version[0], &version[1], &version[2]);
+    snprintf(text, size, "%u.%u.%u", version[0], version[1], version[2]);
+}
+
 /* --- can it be written? */
 
 ag_status ag_run_file_check(const char *path)

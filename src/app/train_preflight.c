@@ -1,0 +1,93 @@
+#include "train_preflight.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "data/batch.h"
+#include "kernels/blas_cores.h"
+#include "spec/params.h"
+#include "spec/run_json.h"
+#include "store/run_file.h"
+#include "train/train.h"
+
+enum { TINY_LAYERS = 5 };
+
+static void describe(ag_run *run, const ag_layer_precision *layers)
+{
+    ag_run_defaults(run);
+    run->model.n_layer = 1;
+    run->model.n_head = 1;
+    run->model.n_embd = 64;
+    run->model.block_size = 16;
+    run->data = (ag_data_spec){.text = "",
+                               .bin = "",
+                               .synthetic = AG_SYNTHETIC_MARKOV,
+                               .val_fraction = 0.5,
+                               .vocab = 4,
+                               .order = 1,
+                               .tokens = 100};
+    run->train.steps = 1;
+    run->train.batch_size = 1;
+    run->eval = (ag_eval_spec){.every = 0, .windows = 1, .batch = 1};
+    run->layers = layers;
+}
+
+static ag_status train_on(const ag_run *run, const ag_corpus *corpus, int fd)
+{
+    ag_arena memory;
+    ag_record record = {0};
+    AG_TRY(ag_arena_init(&memory, ag_train_bytes(run, ag_val_windows(corpus, run))));
+    ag_status status = ag_train(&record, run, corpus, NULL, &ag_kernels_fast, NULL, &memory);
+    if (status == AG_OK)
+        status = ag_run_file_write_fd(fd, &record);
+    ag_arena_deinit(&memory);
+    return status;
+}
+
+static ag_status train_tiny(int fd)
+{
+    static const ag_layer_precision layers[TINY_LAYERS];
+    ag_run run;
+    ag_corpus corpus;
+    describe(&run, layers);
+    AG_TRY(ag_corpus_open(&corpus, &run.data, run.model.block_size));
+    run.facts = corpus.facts;
+    ag_status status = ag_run_identify(&run);
+    if (status == AG_OK)
+        status = train_on(&run, &corpus, fd);
+    ag_corpus_close(&corpus);
+    return status;
+}
+
+/* None where the kernel says it in other words: on another architecture. */
+static ag_blas_cores runnable_cores(void)
+{
+    static const char key[] = "flags\t\t: ";
+    char *line = NULL;
+    size_t size = 0;
+    ag_blas_cores cores = 0;
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    while (file != NULL && cores == 0 && getline(&line, &size, file) > 0) {
+        if (strncmp(line, key, strlen(key)) == 0)
+            cores = ag_blas_cores_runnable(line + strlen(key));
+    }
+    free(line);
+    if (file != NULL)
+        (void)fclose(file);
+    return cores;
+}
+
+ag_status ag_train_preflight(int fd)
+{
+    char text[256];
+    char hdf5[32];
+    AG_TRY(train_tiny(fd));
+    ag_run_file_library(hdf5, sizeof hdf5);
+    int length = snprintf(text, sizeof text, "build %s\nblas %s\nhdf5 %s\ncores %x\n",
+                          ALTGRAD_VERSION, ag_kernels_blas(), hdf5, runnable_cores());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
+        return ag_fail_errno("cannot report to the supervisor");
+    return AG_OK;
+}
