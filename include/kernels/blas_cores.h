@@ -12,7 +12,8 @@ typedef uint32_t ag_blas_cores;
 /* Which of them a CPU can run; `flags` is its line of that name in /proc/cpuinfo. */
 ag_blas_cores ag_blas_cores_runnable(const char *flags);
 
-/* The row of a name by any letter case, -1 where it is not in the table; and the name of a row. */
+/* The row of a name by any letter case, -1 where it is not in the table; and the name of a row,
+ * NULL behind the last. */
 int ag_blas_core_find(const char *name);
 const char *ag_blas_core_name(int row);
 

@@ -186,7 +186,9 @@ static ag_status prepare(reproducer *r, ag_repeat *repeat)
     AG_TRY(use_its_core(&run, &repeat->stored, &r->arena));
     ag_text text;
     ag_text_init(&text);
-    ag_text_add(&text, "\n\n"); /* neither log nor checkpoint */
+    bool any_core = strcmp(run.limits.blas_core, "common") == 0;
+    ag_text_printf(&text, "\n\n%s\n",
+                   any_core ? "" : run.limits.blas_core); /* no log, no checkpoint */
     ag_run_assignment(&text, &run);
     repeat->assignment = text.failed ? NULL : ag_arena_strdup(&r->arena, text.data);
     ag_text_deinit(&text);

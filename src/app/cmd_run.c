@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/commands.h"
 #include "base/clock.h"
@@ -141,7 +140,6 @@ static ag_status coordinate(int *code, const ag_run_options *options, ag_post *p
 {
     ag_run_session session = {.options = options};
     const ag_client client = ag_run_client(&session);
-    ag_text_init(&session.hosts);
     ag_status status = ag_coordinator_create(&session.coordinator, post, &client, local);
     if (status != AG_OK)
         return status;
@@ -161,14 +159,14 @@ static ag_status coordinate(int *code, const ag_run_options *options, ag_post *p
 
 static ag_status take_part(int *code, const ag_run_options *options, ag_post *post)
 {
-    char host[256] = "unknown";
+    char greeting[512];
     ag_trainer *trainer = NULL;
     ag_supervisor *supervisor = NULL;
     ag_status status = ag_trainer_create(&trainer, ag_post_rank(post));
     ag_worker worker = ag_trainer_worker(trainer);
-    gethostname(host, sizeof host - 1);
+    ag_preflight_greet(greeting, sizeof greeting);
     if (status != AG_OK ||
-        (status = ag_supervisor_create(&supervisor, post, &worker, host)) != AG_OK)
+        (status = ag_supervisor_create(&supervisor, post, &worker, greeting)) != AG_OK)
         goto cleanup;
     if (ag_post_rank(post) == 0)
         status = coordinate(code, options, post, supervisor);

@@ -16,19 +16,21 @@ static const double s_beat_every_s = 30.0;
 
 static ag_status client_joined(void *context, int rank, const char *greeting)
 {
-    ag_run_session *session = context;
-    (void)rank;
-    ag_text_printf(&session->hosts, "%s%s", session->hosts.length > 0 ? "," : "", greeting);
-    return AG_OK;
+    return ag_preflight_greeted(context, rank, greeting);
 }
 
 static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32_t attempt)
 {
     const ag_run_session *session = context;
-    const ag_run *run = &session->grid->runs[job];
     (void)attempt;
+    if (job == AG_JOB_SURVEY) {
+        ag_preflight_ask(bytes, session);
+        return AG_OK;
+    }
+    const ag_run *run = &session->grid->runs[job];
     ag_text_printf(bytes, "%s\n", ag_store_log_path(session->store, run->id));
     ag_text_printf(bytes, "%s\n", ag_store_checkpoint_path(session->store, run->id));
+    ag_text_printf(bytes, "%s\n", ag_run_core(session, run));
     ag_run_assignment(bytes, run);
     return AG_OK;
 }
@@ -55,6 +57,8 @@ static ag_status note(const ag_run_session *session, const char *event, int64_t 
 static void client_progress(void *context, const ag_job_progress *progress)
 {
     const ag_run_session *session = context;
+    if (progress->job == AG_JOB_SURVEY)
+        return;
     const ag_run *run = &session->grid->runs[progress->job];
     double tokens =
         (double)(run->train.batch_size * run->train.grad_accum) * (double)run->model.block_size;
@@ -119,6 +123,7 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
     char path[AG_PROGRAM_PATH];
     char program[AG_PROGRAM_PATH];
     const ag_run *run = &session->grid->runs[result->job];
+    const char *core = ag_run_core(session, run);
     const ag_failure failure = {
         .id = run->id, .reason = result->reason, .attempts = (int)result->attempt + 1};
     AG_TRY(ag_store_fail(session->store, &failure));
@@ -130,9 +135,11 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
     session->counts.cost_done += session->costs[result->job];
     session->publisher.wanted = true;
     ag_display_event(session->display, AG_LOG_ERROR,
-                     "run %s (%s) failed on rank %d: %s\n  log:    %s\n  repeat: %s < %s", run->id,
-                     session->names[result->job], result->rank, result->reason,
-                     ag_store_log_path(session->store, run->id), program, path);
+                     "run %s (%s) failed on rank %d: %s\n  log:    %s\n  repeat: %s%s%s%s < %s",
+                     run->id, session->names[result->job], result->rank, result->reason,
+                     ag_store_log_path(session->store, run->id),
+                     core[0] != '\0' ? "OPENBLAS_CORETYPE=" : "", core, core[0] != '\0' ? " " : "",
+                     program, path);
     return AG_OK;
 }
 
@@ -193,6 +200,8 @@ static ag_status put_back(ag_run_session *session, const ag_job_result *result)
 static ag_status client_done(void *context, const ag_job_result *result)
 {
     ag_run_session *session = context;
+    if (result->job == AG_JOB_SURVEY)
+        return ag_preflight_answer(session, result);
     ag_display_ended(session->display, result->rank);
     ag_run_live_ended(session->live, result->rank);
     if (result->end == AG_JOB_DONE)
@@ -214,7 +223,7 @@ ag_status ag_run_tend(ag_run_session *session)
         session->interrupted = true;
         return ag_fail(AG_ERR_SYSTEM, "interrupted twice");
     }
-    if (ag_clock_s() - session->beat_s < s_beat_every_s)
+    if (session->store == NULL || ag_clock_s() - session->beat_s < s_beat_every_s)
         return AG_OK;
     session->beat_s = ag_clock_s();
     return ag_store_beat(session->store);
@@ -231,13 +240,15 @@ static ag_status obey(ag_run_session *session, bool asked)
                      "stopping%s: what runs writes its checkpoint; the same command continues",
                      late ? " for --max-time" : "");
     AG_TRY(ag_coordinator_drain(session->coordinator));
-    return ag_store_event(session->store, "drained", "");
+    return session->store != NULL ? ag_store_event(session->store, "drained", "") : AG_OK;
 }
 
 static ag_status client_tick(void *context)
 {
     ag_run_session *session = context;
     AG_TRY(ag_run_tend(session));
+    if (session->store == NULL) /* the ranks are still being asked */
+        return obey(session, false);
     AG_TRY(obey(session, ag_run_live_tick(session->live, session)));
     ag_publisher_tick(&session->publisher, session->out, session->display);
     ag_display_tick(session->display, &session->counts);

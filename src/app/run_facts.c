@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "data/corpus.h"
-#include "dist/post.h"
 #include "run_internal.h"
 #include "spec/run_json.h"
 
@@ -67,14 +66,24 @@ static const char *batch_job(ag_arena *arena)
                            restarts != NULL ? ", restart " : "", restarts != NULL ? restarts : "");
 }
 
+/* One a rank, comma-separated. */
+static const char *list_hosts(const ag_preflight *preflight, ag_arena *arena)
+{
+    ag_text text;
+    ag_text_init(&text);
+    for (int rank = 0; rank < preflight->ranks; rank++)
+        ag_text_printf(&text, "%s%s", rank > 0 ? "," : "", preflight->reports[rank].host);
+    const char *hosts = ag_arena_strdup(arena, text.data);
+    ag_text_deinit(&text);
+    return hosts;
+}
+
 ag_status ag_run_facts(ag_job_facts *facts, const ag_run_session *session, int ranks,
                        ag_arena *arena)
 {
-    char library[128];
-    ag_post_library(library, sizeof library);
     *facts = (ag_job_facts){.build = "altgrad " ALTGRAD_VERSION,
-                            .libraries = ag_arena_strdup(arena, library),
-                            .hosts = session->hosts.data,
+                            .libraries = session->preflight.libraries,
+                            .hosts = list_hosts(&session->preflight, arena),
                             .job = batch_job(arena),
                             .ranks = ranks};
     return vocabulary(&facts->vocabulary, session->grid, arena);

@@ -1,6 +1,9 @@
 /* The parts of `altgrad run`.
  *
  *   cmd_run.c      command line; what rank 0 does, what the others do
+ *   run_preflight.c  whether every rank can train, asked before any does
+ *   run_core.c     OpenBLAS's kernel set, the same for all
+ *   run_memory.c   whether the trainers of a host have room beside each other
  *   run_session.c  opens experiment and results, queues what is missing, packs at the end
  *   run_facts.c    the job's facts that the results keep
  *   run_client.c   what rank 0 does with each thing that the coordinator tells
@@ -25,6 +28,7 @@
 #include "config/experiment.h"
 #include "dist/coordinator.h"
 #include "proc/child.h"
+#include "run_preflight.h"
 #include "store/store.h"
 
 /* --- signals */
@@ -41,6 +45,9 @@ void ag_run_signals_listen(void);
 void ag_run_signals_ignore(void);
 
 ag_run_signals ag_run_signals_seen(void);
+
+/* Until the next look nobody is there to obey: a second Ctrl-C ends the process. */
+void ag_run_signals_look_away(void);
 
 /* --- time */
 
@@ -103,8 +110,10 @@ typedef enum ag_trainer_phase {
 
 typedef struct ag_trainer ag_trainer;
 
-/* An assignment is a line with the path of the log file, one with that of the checkpoint, and what
- * altgrad-train takes on stdin. */
+/* An assignment is a line with the path of the log file, one with that of the checkpoint, one with
+ * OpenBLAS's kernel set ("" each: none), and what altgrad-train takes on stdin. AG_JOB_SURVEY is
+ * altgrad-train --preflight: its result is that report, the phase of a failure the trainer's exit
+ * code, or 128 and its signal. */
 ag_status ag_trainer_create(ag_trainer **out, int rank);
 void ag_trainer_destroy(ag_trainer *trainer); /* kills what runs; NULL is fine */
 ag_worker ag_trainer_worker(ag_trainer *trainer);
@@ -213,7 +222,7 @@ struct ag_run_session {
     ag_run_live *live;
     ag_publisher publisher;
     ag_run_counts counts;
-    ag_text hosts; /* comma-separated, as ranks report */
+    ag_preflight preflight;
     ag_arena arena;
     double beat_s;
     size_t failures_in_a_row;

@@ -97,9 +97,12 @@ static ag_status describe_runs(ag_run_session *session, int ranks)
     session->costs = ag_arena_alloc(arena, grid->n_runs * sizeof *session->costs);
     session->suspects = ag_arena_alloc(arena, grid->n_runs * sizeof *session->suspects);
     session->rank_failures = ag_arena_alloc(arena, (size_t)ranks * sizeof *session->rank_failures);
+    session->preflight.reports =
+        ag_arena_alloc(arena, (size_t)ranks * sizeof *session->preflight.reports);
+    session->preflight.ranks = ranks;
     if (session->selected == NULL || session->again == NULL || session->failed == NULL ||
         session->names == NULL || session->costs == NULL || session->suspects == NULL ||
-        session->rank_failures == NULL)
+        session->rank_failures == NULL || session->preflight.reports == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     for (size_t run = 0; run < grid->n_runs; run++)
         session->costs[run] = ag_plan_run_cost(&grid->runs[run]).flops;
@@ -112,14 +115,17 @@ static ag_status describe_runs(ag_run_session *session, int ranks)
 
 /* --- the results */
 
-static ag_status open_store(ag_run_session *session, int ranks)
+static ag_status find_out(ag_run_session *session)
 {
-    ag_job_facts facts;
     session->out = ag_app_results_path(session->options->out, session->grid, &session->arena);
     if (session->out != NULL && session->mine != NULL && session->options->out == NULL)
         session->out = ag_shard_path(session->out, &session->options->shard, &session->arena);
-    if (session->out == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    return session->out != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
+}
+
+static ag_status open_store(ag_run_session *session, int ranks)
+{
+    ag_job_facts facts;
     AG_TRY(ag_run_facts(&facts, session, ranks, &session->arena));
     const ag_store_options how = {session->options->take_over, ag_run_store_work};
     AG_TRY(ag_store_open_with(&session->store, session->out, session->grid, &facts, &how));
@@ -153,11 +159,13 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
     ag_arena_init_growing(&session->arena);
     AG_TRY(load(session));
     AG_TRY(describe_runs(session, ranks));
-    AG_TRY(ag_coordinator_gather(session->coordinator));
-    AG_TRY(open_store(session, ranks));
-    AG_TRY(queue_missing(session));
+    AG_TRY(find_out(session));
     AG_TRY(
         ag_display_create(&session->display, session->options->show, session->grid->name, ranks));
+    AG_TRY(ag_coordinator_gather(session->coordinator));
+    AG_TRY(ag_preflight_run(session));
+    AG_TRY(open_store(session, ranks));
+    AG_TRY(queue_missing(session));
     const ag_run_counts *counts = &session->counts;
     ag_display_event(session->display, AG_LOG_INFO,
                      "%s: %zu run%s, %zu complete; %d at a time; results in %s",
@@ -222,6 +230,5 @@ void ag_run_session_deinit(ag_run_session *session)
     ag_run_live_destroy(session->live);
     ag_store_close(session->store);
     ag_experiment_destroy(session->experiment);
-    ag_text_deinit(&session->hosts);
     ag_arena_deinit(&session->arena);
 }

@@ -78,3 +78,8 @@ ag_run_signals ag_run_signals_seen(void)
     s_looked = clock_tenths();
     return (ag_run_signals){.stops = s_stops, .interrupts = s_interrupts};
 }
+
+void ag_run_signals_look_away(void)
+{
+    s_looked = 0;
+}

@@ -16,6 +16,7 @@ enum { REASON_SIZE = 2048, TAIL_SIZE = 1024 };
 static const double s_grace_s = 60.0; /* a trainer that is to end has for a step and a checkpoint */
 static const double s_weigh_every_s = 0.05;
 static const double s_longest_s = 1.0; /* counted between two looks: we may have been suspended */
+static const double s_survey_limit_s = 600.0; /* to read the data, perhaps over a slow network */
 
 struct ag_trainer {
     char program[AG_PROGRAM_PATH];
@@ -23,6 +24,7 @@ struct ag_trainer {
     char parent[16];
     ag_child *child;
     ag_limits_spec limits; /* its text is not used after the start */
+    bool is_survey;
     bool cancelled;
     char verdict[128]; /* why we killed it; "" */
     double looked_s;
@@ -33,10 +35,11 @@ struct ag_trainer {
     uint64_t beats;
 };
 
-/* What rank 0 sends: two lines and the rest. */
+/* What rank 0 sends: three lines and the rest. */
 typedef struct assignment {
-    const char *log; /* path, like the next */
+    const char *log; /* path, like the next; "" like the next two: none */
     const char *checkpoint;
+    const char *core; /* of OpenBLAS */
     const char *json; /* for altgrad-train */
     size_t size;
 } assignment;
@@ -54,11 +57,6 @@ ag_status ag_trainer_create(ag_trainer **out, int rank)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     snprintf(trainer->rank, sizeof trainer->rank, "%d", rank);
     snprintf(trainer->parent, sizeof trainer->parent, "%d", (int)getpid());
-    ag_status status = ag_program_path(trainer->program, "altgrad-train");
-    if (status != AG_OK) {
-        free(trainer);
-        return status;
-    }
     *out = trainer;
     return AG_OK;
 }
@@ -84,6 +82,17 @@ static ag_status take_line(const char **line, const char **at, const char *end, 
     return *line != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for an assignment");
 }
 
+static ag_status read_assignment(assignment *given, const ag_job *job, ag_arena *arena)
+{
+    const char *end = job->bytes + job->size;
+    given->json = job->bytes;
+    AG_TRY(take_line(&given->log, &given->json, end, arena));
+    AG_TRY(take_line(&given->checkpoint, &given->json, end, arena));
+    AG_TRY(take_line(&given->core, &given->json, end, arena));
+    given->size = (size_t)(end - given->json);
+    return AG_OK;
+}
+
 /* Rank 0 has made the checkpoint's folder. A host that does not see it shares no disk with rank 0:
  * a checkpoint there would be lost to whoever goes on with the run, so none is made. */
 static bool sees_folder_of(const char *checkpoint)
@@ -98,28 +107,31 @@ static bool sees_folder_of(const char *checkpoint)
 
 static ag_status start_child(ag_trainer *trainer, const assignment *given, const ag_run *run)
 {
-    char core[64];
+    char core[128];
     char result_fd[8];
     char progress_fd[8];
-    bool common = strcmp(run->limits.blas_core, "common") == 0;
-    snprintf(core, sizeof core, "OPENBLAS_CORETYPE=%s", run->limits.blas_core);
+    AG_TRY(ag_program_path(trainer->program, "altgrad-train"));
+    snprintf(core, sizeof core, "OPENBLAS_CORETYPE=%s", given->core);
     snprintf(result_fd, sizeof result_fd, "%d", AG_CHILD_RESULT_FD);
     snprintf(progress_fd, sizeof progress_fd, "%d", AG_CHILD_PROGRESS_FD);
     const char *argv[] = {trainer->program, "--result-fd", result_fd,     "--progress-fd",
                           progress_fd,      "--rank",      trainer->rank, "--parent",
                           trainer->parent,  NULL,          NULL,          NULL};
-    if (sees_folder_of(given->checkpoint)) {
+    if (trainer->is_survey) {
+        argv[9] = "--preflight";
+    } else if (sees_folder_of(given->checkpoint)) {
         argv[9] = "--checkpoint";
         argv[10] = given->checkpoint;
     }
     /* the last: a UCX that comes with an MPI library would catch the trainer's crashes */
     const char *environment[] = {"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
-                                 "UCX_HANDLE_ERRORS=none", common ? NULL : core, NULL};
+                                 "UCX_HANDLE_ERRORS=none", given->core[0] != '\0' ? core : NULL,
+                                 NULL};
     ag_child_spec spec = {.argv = argv,
                           .environment = environment,
                           .input = given->json,
                           .input_size = given->size,
-                          .log_path = given->log,
+                          .log_path = given->log[0] != '\0' ? given->log : NULL,
                           .result_bytes = (size_t)ag_plan_run_cost(run).disk,
                           .grace_s = s_grace_s};
     return ag_child_start(&trainer->child, &spec);
@@ -130,19 +142,17 @@ static ag_status trainer_start(void *context, const ag_job *job)
     ag_trainer *trainer = context;
     ag_run run;
     ag_arena arena;
-    assignment given = {.log = "", .checkpoint = "", .json = job->bytes};
-    const char *end = job->bytes + job->size;
+    assignment given = {.log = "", .checkpoint = "", .core = ""};
     ag_arena_init_growing(&arena);
-    ag_status status = take_line(&given.log, &given.json, end, &arena);
-    if (status == AG_OK)
-        status = take_line(&given.checkpoint, &given.json, end, &arena);
-    given.size = (size_t)(end - given.json);
+    trainer->is_survey = job->index == AG_JOB_SURVEY;
+    ag_status status = read_assignment(&given, job, &arena);
     if (status == AG_OK)
         status = ag_run_from_assignment(&run, given.json, given.size, &arena);
     if (status == AG_OK)
         status = start_child(trainer, &given, &run);
     if (status == AG_OK)
-        trainer->limits = run.limits;
+        trainer->limits =
+            trainer->is_survey ? (ag_limits_spec){.time_limit_s = s_survey_limit_s} : run.limits;
     ag_arena_deinit(&arena);
     trainer->cancelled = false;
     trainer->verdict[0] = '\0';
@@ -237,6 +247,12 @@ static void explain(char reason[REASON_SIZE], const ag_trainer *trainer, const a
     if (end->state == AG_CHILD_EXITED && end->code == 0)
         snprintf(how, sizeof how, "ended without a result");
     ag_child_log_tail(tail, sizeof tail, trainer->child);
+    if (trainer->is_survey) {
+        snprintf(reason, REASON_SIZE, "altgrad-train %s%s%s",
+                 trainer->verdict[0] != '\0' ? trainer->verdict : how, tail[0] != '\0' ? "\n" : "",
+                 tail);
+        return;
+    }
     snprintf(reason, REASON_SIZE, "%s at step %lld of %lld, holding %zu MiB%s%s",
              trainer->verdict[0] != '\0' ? trainer->verdict : how,
              (long long)atomic_load(&page->step), (long long)atomic_load(&page->steps),
@@ -261,6 +277,8 @@ static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_t
     result->bytes = NULL;
     result->size = 0;
     explain(ended->reason, trainer, &end);
+    if (trainer->is_survey)
+        result->phase = (uint32_t)(end.state == AG_CHILD_KILLED ? 128 + end.signal : end.code);
 }
 
 static void *trainer_collect(void *context, ag_job_result *result)

@@ -7,6 +7,7 @@
 
 #include "data/batch.h"
 #include "kernels/blas_cores.h"
+#include "proc/memory.h"
 #include "spec/params.h"
 #include "spec/run_json.h"
 #include "store/run_file.h"
@@ -81,12 +82,16 @@ static ag_blas_cores runnable_cores(void)
 
 ag_status ag_train_preflight(int fd)
 {
-    char text[256];
+    char text[1024];
     char hdf5[32];
+    ag_memory_limit memory;
     AG_TRY(train_tiny(fd));
     ag_run_file_library(hdf5, sizeof hdf5);
-    int length = snprintf(text, sizeof text, "build %s\nblas %s\nhdf5 %s\ncores %x\n",
-                          ALTGRAD_VERSION, ag_kernels_blas(), hdf5, runnable_cores());
+    ag_memory_limit_read(&memory, "");
+    int length =
+        snprintf(text, sizeof text, "build %s\nblas %s\nhdf5 %s\ncores %x\nmemory %llu %llu %s\n",
+                 ALTGRAD_VERSION, ag_kernels_blas(), hdf5, runnable_cores(),
+                 (unsigned long long)memory.bytes, (unsigned long long)memory.held, memory.source);
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
         return ag_fail_errno("cannot report to the supervisor");
     return AG_OK;

@@ -81,7 +81,7 @@ int ag_blas_core_find(const char *name)
 
 const char *ag_blas_core_name(int row)
 {
-    return s_cores[row].name;
+    return row < N_CORES ? s_cores[row].name : NULL;
 }
 
 int ag_blas_core_newest(ag_blas_cores cores, int limit)

@@ -1,7 +1,8 @@
 /* Stands in the place of altgrad-train. For the run whose id a file in the folder "deeds" bears, it
  * gets to step 5 of 10 and does what the file says; for any other it is the real one, whose path is
- * in ALTGRAD_REAL_TRAINER. */
+ * in ALTGRAD_REAL_TRAINER, and so it is before all of them, for the preflight. */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,16 +109,18 @@ int main(int argc, char **argv)
     char start[64] = "";
     char deed[32] = "";
     char id[16] = "";
-    (void)argc;
+    const char *real = getenv("ALTGRAD_REAL_TRAINER");
+    bool is_preflight = false;
+    for (int i = 1; i < argc; i++)
+        is_preflight = is_preflight || strcmp(argv[i], "--preflight") == 0;
     if (pread(STDIN_FILENO, start, sizeof start - 1, 0) <= 0 ||
         sscanf(start, "{\"id\":\"%12[0-9a-f]", id) != 1)
         return 1;
     snprintf(path, sizeof path, "deeds/%s", id);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0 && read(fd, deed, sizeof deed - 1) > 0) {
+    if (!is_preflight && fd >= 0 && read(fd, deed, sizeof deed - 1) > 0) {
         act(deed);
         return 1;
     }
-    const char *real = getenv("ALTGRAD_REAL_TRAINER");
     return real != NULL ? execv(real, argv) : 1;
 }

@@ -11,6 +11,7 @@ mkdir bin
 cp "$altgrad" bin/altgrad
 cat > bin/altgrad-train <<END
 #!/bin/sh
+case " \$* " in *" --preflight "*) exec "$train" "\$@" ;; esac
 cat > in.\$\$
 deed=\$(sed -n 1p deed)
 sed -i 1d deed

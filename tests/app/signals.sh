@@ -24,6 +24,7 @@ exec bin/real "\$@"
 END
 cat > bin/altgrad-train <<END
 #!/bin/sh
+case " \$* " in *" --preflight "*) exec "$train" "\$@" ;; esac
 : > seen.train
 exec "$train" "\$@"
 END

@@ -1,0 +1,305 @@
+/* Before the queue opens every rank shows that it can train: it starts a real trainer, which finds
+ * the data, takes a step of a tiny run and writes its run file. A host that cannot is better found
+ * now, and ranks that compute by different libraries give results that nobody can compare. */
+#include "run_preflight.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "dist/post.h"
+#include "plan.h"
+#include "run_internal.h"
+#include "spec/run_json.h"
+#include "store/merge.h"
+#include "store/results.h"
+
+/* --- greetings */
+
+void ag_preflight_greet(char *text, size_t size)
+{
+    char host[256] = "unknown";
+    gethostname(host, sizeof host - 1);
+    snprintf(text, size, "%s %s", host, ALTGRAD_VERSION);
+}
+
+ag_status ag_preflight_greeted(ag_run_session *session, int rank, const char *greeting)
+{
+    ag_rank_report *report = &session->preflight.reports[rank];
+    size_t host = strcspn(greeting, " ");
+    report->host = ag_arena_strndup(&session->arena, greeting, host);
+    report->build = ag_arena_strdup(&session->arena, greeting + host + (greeting[host] != '\0'));
+    return report->host != NULL && report->build != NULL ? AG_OK
+                                                         : ag_fail(AG_ERR_SYSTEM, "out of memory");
+}
+
+const char *ag_preflight_rank(const ag_run_session *session, int rank)
+{
+    static _Thread_local char text[2][300]; /* a message may name two */
+    static _Thread_local int turn;
+    char *name = text[turn ^= 1];
+    snprintf(name, sizeof text[0], "rank %d on %s", rank, session->preflight.reports[rank].host);
+    return name;
+}
+
+static ag_status check_builds(const ag_run_session *session)
+{
+    const ag_preflight *preflight = &session->preflight;
+    for (int rank = 1; rank < preflight->ranks; rank++) {
+        if (strcmp(preflight->reports[rank].build, ALTGRAD_VERSION) != 0)
+            return ag_fail(AG_ERR_SYSTEM,
+                           "%s runs altgrad %s, %s %s: start the same build on every host, such as "
+                           "one on a file system that all of them see",
+                           ag_preflight_rank(session, rank), preflight->reports[rank].build,
+                           ag_preflight_rank(session, 0), ALTGRAD_VERSION);
+    }
+    return AG_OK;
+}
+
+/* Tells the coordinator which ranks share a host. */
+static void place_ranks(const ag_run_session *session)
+{
+    const ag_preflight *preflight = &session->preflight;
+    for (int rank = 0; rank < preflight->ranks; rank++) {
+        int first = 0;
+        while (strcmp(preflight->reports[first].host, preflight->reports[rank].host) != 0)
+            first++;
+        ag_coordinator_place(session->coordinator, rank, first);
+    }
+}
+
+/* --- the question and the answers */
+
+void ag_preflight_ask(ag_text *bytes, const ag_run_session *session)
+{
+    ag_text_printf(bytes, "\n\n%s\n", session->preflight.with_core);
+    ag_run_assignment(bytes, session->preflight.asked);
+}
+
+static bool read_report(ag_rank_report *report, const char *text, bool is_given)
+{
+    unsigned long long limit = 0;
+    unsigned long long held = 0;
+    char *blas = is_given ? report->given : report->blas;
+    int count =
+        sscanf(text, "build %63s\nblas %63[^\n]\nhdf5 %31s\ncores %x\nmemory %llu %llu %511[^\n]",
+               report->trainer_build, blas, report->hdf5, &report->cores, &limit, &held,
+               report->memory.source);
+    report->memory.bytes = limit;
+    report->memory.held = held;
+    return count >= 6; /* the source may be empty */
+}
+
+ag_status ag_preflight_answer(ag_run_session *session, const ag_job_result *result)
+{
+    ag_rank_report *report = &session->preflight.reports[result->rank];
+    ag_arena *arena = &session->arena;
+    report->failure = NULL;
+    report->code = (int)result->phase;
+    if (result->end == AG_JOB_FAILED) {
+        report->failure = ag_arena_strdup(arena, result->reason);
+    } else if (result->end == AG_JOB_DONE) {
+        const char *text = ag_arena_strndup(arena, result->bytes, result->size);
+        if (text != NULL && !read_report(report, text, session->preflight.with_core[0] != '\0'))
+            report->failure = "its altgrad-train reports something else: another build?";
+    }
+    return AG_OK;
+}
+
+/* What usually stands behind a trainer that ended so. */
+static const char *advice(const ag_rank_report *report)
+{
+    if (report->code == AG_EXIT_INPUT)
+        return "every rank needs the experiment's data, under the same path: put them where all "
+               "hosts see them";
+    if (report->code == 127)
+        return "the libraries that altgrad was built with must be found on every host: load the "
+               "same modules there";
+    if (report->code == 128 + SIGILL)
+        return "that CPU cannot run what it was given: a build with -march=native for another, or "
+               "OPENBLAS_CORETYPE of another";
+    return "nothing was trained; the same command goes on once that host is well, or without it";
+}
+
+static ag_status check_answers(const ag_run_session *session)
+{
+    const ag_preflight *preflight = &session->preflight;
+    int first = -1;
+    int failed = 0;
+    char others[64] = "";
+    for (int rank = preflight->ranks; rank-- > 0;) {
+        if (preflight->reports[rank].failure != NULL) {
+            first = rank;
+            failed++;
+        }
+    }
+    if (failed == 0)
+        return AG_OK;
+    if (failed > 1)
+        snprintf(others, sizeof others, ", nor can %d other%s", failed - 1, failed > 2 ? "s" : "");
+    const ag_rank_report *report = &preflight->reports[first];
+    return ag_fail(AG_ERR_SYSTEM, "%s cannot train%s: %s\n%s", ag_preflight_rank(session, first),
+                   others, report->failure, advice(report));
+}
+
+ag_status ag_preflight_survey(ag_run_session *session, const ag_run *run, const char *core)
+{
+    session->preflight.asked = run;
+    session->preflight.with_core = core;
+    AG_TRY(ag_coordinator_survey(session->coordinator));
+    ag_run_signals_look_away();
+    ag_error_clear(); /* rank 0's own failure is among the answers */
+    return session->stopping ? AG_OK : check_answers(session);
+}
+
+/* --- what is to be trained */
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* As far as can be seen before the results are ours. */
+static ag_status find_pending(size_t *count, ag_run_session *session)
+{
+    const ag_grid *grid = session->grid;
+    const char(*complete)[AG_ID_LENGTH + 1] = NULL;
+    size_t n_complete = 0;
+    bool *pending = ag_arena_alloc(&session->arena, grid->n_runs * sizeof *pending);
+    if (pending == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    AG_TRY(ag_results_completed(&complete, &n_complete, session->out, &session->arena));
+    *count = 0;
+    for (size_t i = 0; i < grid->n_runs; i++) {
+        bool is_complete = n_complete > 0 && bsearch(grid->runs[i].id, complete, n_complete,
+                                                     sizeof *complete, by_id) != NULL;
+        pending[i] = session->selected[i] && (session->again[i] || !is_complete);
+        *count += pending[i];
+    }
+    session->preflight.pending = pending;
+    return AG_OK;
+}
+
+static bool reads_the_same(const ag_run *a, const ag_run *b)
+{
+    return strcmp(a->data.text, b->data.text) == 0 && strcmp(a->data.bin, b->data.bin) == 0 &&
+           strcmp(a->model.init_file, b->model.init_file) == 0;
+}
+
+/* One run for each set of files that runs read: of those the one that leaves most. */
+static size_t choose_examples(size_t *examples, const ag_run_session *session)
+{
+    size_t count = 0;
+    const ag_run *runs = session->grid->runs;
+    for (size_t i = 0; i < session->grid->n_runs; i++) {
+        size_t at = 0;
+        if (!session->preflight.pending[i])
+            continue;
+        while (at < count && !reads_the_same(&runs[examples[at]], &runs[i]))
+            at++;
+        if (at == count)
+            examples[count++] = i;
+        else if (ag_plan_run_cost(&runs[i]).disk > ag_plan_run_cost(&runs[examples[at]]).disk)
+            examples[at] = i;
+    }
+    return count;
+}
+
+/* --- what the ranks must have in common */
+
+static size_t library_length(const char *blas)
+{
+    return (size_t)(ag_run_core_of(blas) - blas);
+}
+
+static ag_status check_libraries(const ag_run_session *session)
+{
+    const ag_preflight *preflight = &session->preflight;
+    const char *first = preflight->reports[0].blas;
+    for (int rank = 0; rank < preflight->ranks; rank++) {
+        const ag_rank_report *report = &preflight->reports[rank];
+        size_t length = library_length(report->blas);
+        if (strcmp(report->trainer_build, ALTGRAD_VERSION) != 0)
+            return ag_fail(AG_ERR_SYSTEM,
+                           "%s has an altgrad-train of build %s beside its altgrad %s: install "
+                           "both from one build",
+                           ag_preflight_rank(session, rank), report->trainer_build,
+                           ALTGRAD_VERSION);
+        if (length != library_length(first) || strncmp(report->blas, first, length) != 0)
+            return ag_fail(AG_ERR_SYSTEM,
+                           "%s computes with %s, %s with %s, and their bits differ: load the same "
+                           "library on every host",
+                           ag_preflight_rank(session, rank), report->blas,
+                           ag_preflight_rank(session, 0), first);
+    }
+    return AG_OK;
+}
+
+/* "OpenBLAS 0.3.21 Haswell" out of the libraries that the results name; "". */
+static const char *stored_blas(const char *libraries, ag_arena *arena)
+{
+    const char *at = libraries != NULL ? strstr(libraries, "OpenBLAS ") : NULL;
+    const char *text = at != NULL ? ag_arena_strndup(arena, at, strcspn(at, ",")) : "";
+    return text != NULL ? text : "";
+}
+
+static ag_status describe_libraries(ag_run_session *session)
+{
+    char mpi[128];
+    ag_preflight *preflight = &session->preflight;
+    const ag_rank_report *first = &preflight->reports[0];
+    size_t run = 0;
+    while (!preflight->pending[run])
+        run++;
+    const char *core = ag_run_core(session, &session->grid->runs[run]);
+    int row = ag_blas_core_find(core);
+    if (row >= 0)
+        core = ag_blas_core_name(row); /* as OpenBLAS spells it */
+    else if (core[0] == '\0')
+        core = ag_run_core_of(first->blas);
+    ag_post_library(mpi, sizeof mpi);
+    preflight->libraries = ag_arena_printf(&session->arena, "HDF5 %s, %s, %.*s%s", first->hdf5, mpi,
+                                           (int)library_length(first->blas), first->blas, core);
+    return preflight->libraries != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
+}
+
+/* --- all of it */
+
+static ag_status survey_all(ag_run_session *session)
+{
+    const ag_grid *grid = session->grid;
+    size_t *examples = ag_arena_alloc(&session->arena, grid->n_runs * sizeof *examples);
+    if (examples == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    size_t count = choose_examples(examples, session);
+    for (size_t i = 0; i < count && !session->stopping; i++)
+        AG_TRY(ag_preflight_survey(session, &grid->runs[examples[i]], ""));
+    return AG_OK;
+}
+
+ag_status ag_preflight_run(ag_run_session *session)
+{
+    size_t pending = 0;
+    ag_job_facts before;
+    place_ranks(session);
+    AG_TRY(check_builds(session));
+    AG_TRY(find_pending(&pending, session));
+    if (ag_results_facts(&before, session->out, &session->arena) != AG_OK) {
+        before.libraries = NULL; /* there is nothing yet, or the store will tell */
+        ag_error_clear();
+    }
+    session->preflight.core = "";
+    session->preflight.libraries = before.libraries;
+    if (pending == 0)
+        return AG_OK;
+    AG_TRY(survey_all(session));
+    if (session->stopping)
+        return AG_OK;
+    AG_TRY(check_libraries(session));
+    AG_TRY(ag_run_check_memory(session));
+    AG_TRY(ag_run_choose_core(session, stored_blas(before.libraries, &session->arena)));
+    return describe_libraries(session);
+}
