@@ -31,7 +31,7 @@ import h5py
 with h5py.File("halves.h5") as file:
     assert file.attrs["state"] == "spooled", "half an experiment is packed"
     runs = file["runs"].values()
-    assert len(runs) == 12 and all("metrics/loss" in run for run in runs), "runs are missing"
+    assert len(runs) == 14 and all("metrics/loss" in run for run in runs), "runs are missing"
     assert not any("weights" in run for run in runs), "weights are published too early"
 '
 seeds=seed=0,1

@@ -1,14 +1,22 @@
 #!/bin/sh
-# plan_jobs.sh ALTGRAD SOURCE_DIR: every experiment file in jobs/, and the one that README.md shows,
+# plan_jobs.sh ALTGRAD SOURCE_DIR: every experiment file in jobs/, and every one that README.md shows,
 # is planned without an error. One that reads a text gets a small one: texts are no part of the
-# project.
+# project. Parts of experiments in README.md get the keys that they lack.
 altgrad=$1
 cd "$2" || exit 1
-readme=$(mktemp) && trap 'rm -f "$readme"' EXIT
-awk '/^```/ { inside = ($0 == "```yaml"); next } inside' README.md >"$readme"
+readme=$(mktemp -d) && trap 'rm -rf "$readme"' EXIT
+awk -v folder="$readme" '
+    /^```/ { inside = ($0 == "```yaml"); count += inside; first = inside; next }
+    inside {
+        file = folder "/readme" count ".yaml"
+        if (first && !/^altgrad:/)
+            print "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}" >file
+        first = 0
+        print >file
+    }' README.md
 count=0
 failed=0
-for file in jobs/*.yaml "$readme"; do
+for file in jobs/*.yaml "$readme"/*.yaml; do
     set -- plan "$file"
     if grep -Eq '^ *data:.*text:|^ +text:' "$file"; then
         set -- "$@" --set data.text=tests/jobs/text.txt
