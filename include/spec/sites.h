@@ -82,8 +82,7 @@ bool ag_site_is_on(const ag_layer_precision *precision);
  * every run, so that runs which mean the same have the same id. */
 bool ag_site_has_effect(const ag_run *run, ag_site_kind kind);
 
-/* AG_ERR_INPUT, with what is meant to be used instead, where this version cannot quantise a site
- * of that kind so. */
-ag_status ag_site_check(const ag_site *site, const ag_layer_precision *precision);
+/* AG_ERR_INPUT, with what is meant to be used instead, for what no site can have. */
+ag_status ag_site_check(const ag_layer_precision *precision);
 
 #endif

@@ -229,7 +229,7 @@ static ag_layer_precision resolve_site(ag_experiment *experiment, const ag_routi
     if (format == NULL || (routing->idle >> site->kind & 1) != 0)
         return (ag_layer_precision){0};
     ag_layer_precision precision = ag_site_precision(site->kind, format);
-    if (ag_site_check(site, &precision) != AG_OK)
+    if (ag_site_check(&precision) != AG_OK)
         ag_config_failed(&experiment->findings, rule->place);
     return precision;
 }

@@ -298,7 +298,7 @@ static ag_status read_site(ag_layer_precision *precision, const ag_run *run, ag_
     if (!ag_site_is_on(precision) || !ag_site_has_effect(run, site->kind))
         return ag_fail(AG_ERR_INPUT, "%s.%s: has no effect in this run: expected no such key",
                        at.path, site->name);
-    return ag_site_check(site, precision);
+    return ag_site_check(precision);
 }
 
 /* `found` sites are among the members. */

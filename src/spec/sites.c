@@ -162,14 +162,13 @@ bool ag_site_has_effect(const ag_run *run, ag_site_kind kind)
 }
 
 /* A Hadamard transform cancels in a product of two operands that have it: those of wgrad. */
-ag_status ag_site_check(const ag_site *site, const ag_layer_precision *precision)
+ag_status ag_site_check(const ag_layer_precision *precision)
 {
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {
         if (precision->scheme[i / AG_USES][i % AG_USES].hadamard)
             return ag_fail(AG_ERR_INPUT,
-                           "%s takes no Hadamard transform, which is for both operands of a "
-                           "layer's wgrad; use a format or recipe without",
-                           site->name);
+                           "sites take no Hadamard transform, which is for both operands of a "
+                           "layer's wgrad; name a scheme without it, such as e2m1/nv");
     }
     return AG_OK;
 }
