@@ -82,6 +82,9 @@ ag_status ag_store_beat(ag_store *store);
 /* Whether the run is complete. */
 bool ag_store_has(const ag_store *store, const char *id);
 
+/* Whether the results are one packed file now, be it that another process has just made it so. */
+bool ag_store_is_packed(const ag_store *store);
+
 /* Keeps a completed run, in the place of an earlier one: temporary, fsync, rename, fsync of the
  * directory. `bytes` are a run file; plain file calls only, so a full disk is an error and nothing
  * worse. */

@@ -204,7 +204,14 @@ static size_t count_complete(const ag_run_session *session)
     return complete;
 }
 
-/* Run files that prove damaged when they are packed are work left, not the end of it. */
+static void warn(ag_run_session *session)
+{
+    ag_display_event(session->display, AG_LOG_WARNING, "%s", ag_error_message());
+    ag_error_clear();
+}
+
+/* Run files that prove damaged when they are packed are work left, not the end of it. A packer that
+ * was killed when it had done its work leaves nothing but what the next one removes. */
 ag_status ag_run_session_finish(ag_run_session *session)
 {
     bool pending = is_pending(session);
@@ -212,14 +219,16 @@ ag_status ag_run_session_finish(ag_run_session *session)
     size_t counted = counts->kept + counts->done + counts->diverged;
     ag_display_finish(session->display, counts);
     ag_status status = ag_publisher_finish(&session->publisher, session, pending);
-    if (status == AG_OK && !pending) /* packed: the run files are gone */
+    if (!pending && ag_store_is_packed(session->store)) {
+        if (status != AG_OK)
+            warn(session);
         return AG_OK;
+    }
     size_t complete = count_complete(session);
     counts->lost = counted > complete ? counted - complete : 0;
     if (status == AG_OK || counts->lost == 0)
         return status;
-    ag_display_event(session->display, AG_LOG_WARNING, "%s", ag_error_message());
-    ag_error_clear();
+    warn(session);
     return AG_OK;
 }
 

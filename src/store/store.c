@@ -179,6 +179,11 @@ bool ag_store_has(const ag_store *store, const char *id)
     return ag_run_path(path, store->places.runs, id) == AG_OK && ag_is_file(path);
 }
 
+bool ag_store_is_packed(const ag_store *store)
+{
+    return !ag_is_folder(store->places.runs);
+}
+
 /* Where a run of a packed file is trained again, the others become run files first. */
 static ag_status make_spooled(ag_store *store)
 {
