@@ -11,7 +11,7 @@ packages_run="gcc libc6-dev cmake ninja-build pkg-config
     libjansson-dev libssl-dev zlib1g-dev
     python3 python3-numpy python3-h5py python3-pandas python3-matplotlib python3-scipy"
 packages_test="libcmocka-dev hdf5-tools python3-xarray python3-netcdf4 python3-tables
-    munge slurmctld slurmd slurm-client iproute2
+    mpich libmpich-dev munge slurmctld slurmd slurm-client iproute2
     clang-format clang-tidy"
 
 say() {

@@ -27,7 +27,8 @@ eval: {windows: 2}
 seeds: 12
 run: {retries: 1}
 END
-"$mpiexec" -q -n 2 bin/altgrad run few.yaml -o out.h5 --progress plain > log 2>&1
+export OMPI_MCA_orte_execute_quiet=1 # mpirun -q, which MPICH does not know
+"$mpiexec" -n 2 bin/altgrad run few.yaml -o out.h5 --progress plain > log 2>&1
 code=$?
 failures=0
 complain() {
