@@ -64,11 +64,13 @@ END
     done
 }
 
-# Each node has a host name and a /dev/shm of its own: Open MPI tells hosts apart by name.
+# Each node has a host name and a /dev/shm of its own: Open MPI tells hosts apart by name. Its
+# processes end with that in node.NAME.pid: a test may cut its power.
 start_node() {
     # shellcheck disable=SC2016 # for the inner shell
-    unshare --uts --mount sh -c 'hostname "$1" && mount -t tmpfs tmpfs /dev/shm &&
+    unshare --uts --mount --pid --fork --kill-child --mount-proc sh -c 'hostname "$1" && mount -t tmpfs tmpfs /dev/shm &&
         exec slurmd -D -f "$2"' sh "$1" "$SLURM_CONF" >/dev/null 2>&1 &
+    echo $! >"node.$1.pid"
 }
 
 start() {

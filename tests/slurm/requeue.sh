@@ -21,15 +21,10 @@ job[one-mpirun]=$(submit one-mpirun 1 "$mpirun" "${options[@]}" "${longer[@]}")
 job[two-mpirun]=$(submit two-mpirun 2 "$mpirun" "${options[@]}" "${longer[@]}")
 job[two-srun]=$(submit two-srun 2 "srun --mpi=pmix" "${options[@]}" "${longer[@]}")
 
-# warn NAME: as soon as a run is complete
-warn() {
-    await 60 "a complete run in $1.log" grep -qs " done: " "$1.log"
-    scancel --batch --signal=USR1 "${job[$1]}"
-}
 if [ "$how" = warned ]; then
     warners=()
     for name in "${!job[@]}"; do
-        warn "$name" &
+        warn "$name" "${job[$name]}" &
         warners+=($!)
     done
     for warner in "${warners[@]}"; do

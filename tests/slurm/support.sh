@@ -53,6 +53,22 @@ expect_line() {
     }
 }
 
+# warn NAME JOB: its batch script is told that its time ends, as soon as a run is complete
+warn() {
+    await 60 "a complete run in $1.log" grep -qs " done: " "$1.log"
+    scancel --batch --signal=USR1 "$2"
+}
+
+# longer SECONDS: sets the array of that name to options that give an experiment so much work for
+# one core that what is to come in the middle does
+longer() {
+    local steps
+    steps=$(bash "$source_dir/tests/app/steps_for.sh" "$ALTGRAD" \
+        "$source_dir/tests/app/determinism.yaml" "$1")
+    # shellcheck disable=SC2034 # for the test
+    longer=(--set "train.steps=$steps" --set "eval.every=$steps" --set run.checkpoint_every=1s)
+}
+
 # submit NAME NODES LAUNCHER [SBATCH_OPTION...] -- RUN_OPTION...: jobs/altgrad.sbatch on four tasks,
 # with NAME.log and NAME.h5; prints the job's id
 submit() {
