@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 MACHINE_COLUMNS = {"train_s", "eval_s", "total_s", "tokens_per_s", "host", "rank"}
-MACHINE_ATTRIBUTES = {"created", "texts_crc32"}  # of texts that are compared, and of the host's name
+MACHINE_ATTRIBUTES = {"created", "texts_crc32"}  # which covers the name of the host
 
 
 def is_machine(path):

@@ -170,7 +170,7 @@ class Job:
         if pid == self.launcher.pid:
             return "mpirun"
         if program == b"altgrad-train":
-            return "trainer"
+            return "" if b"--preflight" in words else "trainer"
         if program == b"altgrad" and words[1] == b"pack":
             passing = {b"--spooled", b"--prepare", b"--unpack"} & set(words)
             return "packer" if passing else "final packer"
