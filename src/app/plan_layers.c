@@ -170,12 +170,26 @@ static bool same_table(const ag_grid *grid, const ag_label *a, const ag_label *b
            grid->runs[a->run].model.n_layer == grid->runs[b->run].model.n_layer;
 }
 
+/* Whether some layer has more than one scale a tensor. */
+static bool has_groups(const ag_run *run)
+{
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        for (int j = 0; j < AG_ROLES * AG_USES; j++) {
+            const ag_scheme *scheme = &run->layers[i].scheme[j / AG_USES][j % AG_USES];
+            if (scheme->granularity != AG_GRANULARITY_TENSOR)
+                return true;
+        }
+    }
+    return false;
+}
+
 ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selected)
 {
     size_t *shown = calloc(grid->n_labels + 1, sizeof *shown); /* indices of labels */
     if (shown == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     size_t count = 0;
+    bool groups = false;
     for (size_t i = 0; i < grid->n_labels; i++) {
         const ag_label *label = &grid->labels[i];
         size_t at = 0;
@@ -188,7 +202,12 @@ ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selecte
         ag_text_printf(text, "\nlayers %s, format %s (%lld blocks)\n", label->values[1].text,
                        label->values[0].text, (long long)run->model.n_layer);
         add_table(text, run);
+        groups |= has_groups(run);
     }
+    if (groups)
+        ag_text_add(text,
+                    "\nRows and blocks lie along what each product sums over: channels in fprop "
+                    "and dgrad, tokens in wgrad.\n");
     free(shown);
     return AG_OK;
 }

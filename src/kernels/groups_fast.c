@@ -40,25 +40,37 @@ INLINE float amax_of_bits(uint32_t bits)
     return ag_bits_float(bits > INFINITE ? NOT_A_NUMBER : bits);
 }
 
-/* Joins the tile's columns, which begin with column `first`, to groups. */
-INLINE void fold_columns(float *amax, const uint32_t *largest, size_t first, size_t n, size_t width)
+/* amax [n / width] of whole groups; a literal width makes vectors. */
+INLINE void fold_whole(float *amax, const uint32_t *largest, size_t n, size_t width)
 {
-    if (width == 1) {
-        for (size_t c = 0; c < n; c++)
-            amax[first + c] = amax_of_bits(largest[c]);
-        return;
-    }
+    for (size_t i = 0; i < n / width; i++)
+        amax[i] = amax_of_bits(run_amax(largest + i * width, width));
+}
+
+/* Groups that end within the tile, or go on in the next. */
+INLINE void fold_parts(float *amax, const uint32_t *largest, size_t first, size_t n, size_t width)
+{
     for (size_t c = 0; c < n;) {
         float *group = &amax[(first + c) / width];
         size_t run = smaller(n - c, width - (first + c) % width);
-        /* literal lengths make vectors */
-        uint32_t result = run == 32   ? run_amax(largest + c, 32)
-                          : run == 16 ? run_amax(largest + c, 16)
-                                      : run_amax(largest + c, run);
+        uint32_t result = run_amax(largest + c, run);
         uint32_t before = (first + c) % width == 0 ? 0 : ag_float_bits(*group);
         *group = amax_of_bits(result > before ? result : before);
         c += run;
     }
+}
+
+/* Joins the tile's columns, which begin with column `first`, to groups. */
+INLINE void fold_columns(float *amax, const uint32_t *largest, size_t first, size_t n, size_t width)
+{
+    if (width == 1)
+        fold_whole(amax + first, largest, n, 1);
+    else if (width == 16 && n % 16 == 0)
+        fold_whole(amax + first / 16, largest, n, 16);
+    else if (width == 32 && n % 32 == 0)
+        fold_whole(amax + first / 32, largest, n, 32);
+    else
+        fold_parts(amax, largest, first, n, width);
 }
 
 AG_CLONES void ag_groups_amax_fast(float *amax, const float *x, const ag_groups *groups,
@@ -108,17 +120,35 @@ INLINE void quantize_run(float *out, const float *x, size_t n, const float *scal
     }
 }
 
-/* each [n]: the groups' values for the tile's columns, which begin with column `first`. */
+/* each [n]: values [n / width], each `width` times; a literal width makes vectors. */
+INLINE void spread_whole(float *each, const float *values, size_t n, size_t width)
+{
+    for (size_t i = 0; i < n / width; i++)
+        for (size_t j = 0; j < width; j++)
+            each[i * width + j] = values[i];
+}
+
+INLINE void spread_parts(float *each, const float *values, size_t first, size_t n, size_t width)
+{
+    for (size_t c = 0; c < n;) {
+        size_t end = c + smaller(n - c, width - (first + c) % width);
+        float value = values[(first + c) / width];
+        for (; c < end; c++)
+            each[c] = value;
+    }
+}
+
+/* The groups' values for each of the tile's columns, which begin with column `first`. */
 INLINE const float *spread(float *each, const float *values, size_t first, size_t n, size_t width)
 {
     if (width == 1)
         return values + first;
-    for (size_t c = 0; c < n;) {
-        size_t run = smaller(n - c, width - (first + c) % width);
-        float value = values[(first + c) / width];
-        for (size_t end = c + run; c < end; c++)
-            each[c] = value;
-    }
+    if (width == 16 && n % 16 == 0)
+        spread_whole(each, values + first / 16, n, 16);
+    else if (width == 32 && n % 32 == 0)
+        spread_whole(each, values + first / 32, n, 32);
+    else
+        spread_parts(each, values, first, n, width);
     return each;
 }
 
@@ -126,8 +156,8 @@ AG_CLONES static void quantize_tiles(float *out, const float *x, const ag_groups
                                      const ag_scales *scales, const rounder *r, uint64_t first)
 {
     const size_t cols = groups->cols;
-    float scale_room[TILE];
-    float after_room[TILE];
+    float scale_room[TILE] = {0};
+    float after_room[TILE] = {0};
     for (size_t i = 0; i < groups->down; i++) {
         size_t top = i * groups->height;
         size_t bottom = top + smaller(groups->height, groups->rows - top);
