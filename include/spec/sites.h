@@ -14,7 +14,7 @@
  *   transformer.h.0.attn.c_attn.opt.v    sqrt_v  weight        the root of Adam's second moment
  *
  * P is quantised as it meets V, after dropout; all are quantised from float32 as they are (q, k, v
- * and do are BF16 values already). */
+ * and do are BF16 values already). P and dS have zeros above the diagonal, which counters count. */
 #ifndef AG_SPEC_SITES_H
 #define AG_SPEC_SITES_H
 

@@ -1,4 +1,5 @@
 /* What the models of a plan cost: parameters, tokens, disk and time. */
+#include <math.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -65,8 +66,9 @@ ag_plan_cost ag_plan_run_cost(const ag_run *run)
 /* --- distinct models */
 
 typedef struct model_row {
-    const ag_run *run; /* the first that has it */
-    ag_plan_cost cost;
+    const ag_run *run;  /* the first that has it */
+    const ag_run *last; /* the one looked at last */
+    ag_plan_cost cost;  /* of the first, but the most memory of all */
     size_t runs;
 } model_row;
 
@@ -77,6 +79,14 @@ static bool same_shape(const ag_run *a, const ag_run *b)
            a->model.bias == b->model.bias && a->model.tie_weights == b->model.tie_weights &&
            strcmp(a->facts.digest, b->facts.digest) == 0 && a->train.steps == b->train.steps &&
            a->train.batch_size == b->train.batch_size && a->train.grad_accum == b->train.grad_accum;
+}
+
+/* Copies of tensors, one for each scheme, take memory too. */
+static void add_memory(model_row *row, const ag_run *run)
+{
+    if (run->layers != row->last->layers || run->sites != row->last->sites)
+        row->cost.memory = fmax(row->cost.memory, ag_plan_run_cost(run).memory);
+    row->last = run;
 }
 
 typedef struct totals {
@@ -96,9 +106,10 @@ static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const b
         while (at < count && !same_shape(rows[at].run, &grid->runs[r]))
             at++;
         if (at == count) {
-            rows[count++] =
-                (model_row){.run = &grid->runs[r], .cost = ag_plan_run_cost(&grid->runs[r])};
+            const ag_run *run = &grid->runs[r];
+            rows[count++] = (model_row){.run = run, .last = run, .cost = ag_plan_run_cost(run)};
         }
+        add_memory(&rows[at], &grid->runs[r]);
         const ag_plan_cost *cost = &rows[at].cost;
         rows[at].runs++;
         sum->flops += cost->flops;
