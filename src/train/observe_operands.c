@@ -124,11 +124,14 @@ void ag_observe_source(ag_observer *observer, const ag_operand *operand, const f
     }
 }
 
-/* The elements of row `row` that lie in the groups of that row, one group after another. */
+/* The elements of row `row` that lie in the groups of that row, one group after another; and the
+ * scales of groups that begin there. */
 static void count_row(ag_counters *counters, const ag_observer *observer, const ag_operand *operand,
                       const ag_groups *groups, size_t row, const ag_rounding_site *where,
-                      uint64_t first)
+                      const ag_source *source)
 {
+    bool is_tensor = operand->scheme->granularity == AG_GRANULARITY_TENSOR;
+    bool begins = row % groups->height == 0 && !(is_tensor && source->continues);
     for (size_t col = 0; col < groups->cols; col += groups->width) {
         size_t group = ag_groups_at(groups, row, col);
         size_t left = groups->cols - col;
@@ -140,10 +143,10 @@ static void count_row(ag_counters *counters, const ag_observer *observer, const 
                 operand->factor.each != NULL ? operand->factor.each[group] : operand->factor.all,
             .count = left < groups->width ? left : groups->width,
             .scale = observer->scales.after[group] == 0.0f ? 0.0f : observer->scales.scale[group],
-            .first = first + at,
+            .first = source->first + at,
         };
         ag_counters_add(counters, &part, operand->scheme, where);
-        if (row % groups->height == 0)
+        if (begins)
             ag_counters_add_scale(counters, part.scale);
     }
 }
@@ -160,7 +163,7 @@ void ag_observe_values(const ag_observer *observer, const ag_operand *operand,
     kept.x = observer->x;
     ag_groups groups = ag_observe_scales(observer, operand, &kept);
     for (size_t row = 0; row < source->rows; row++)
-        count_row(&watch->counters, observer, operand, &groups, row, &where, source->first);
+        count_row(&watch->counters, observer, operand, &groups, row, &where, source);
 }
 
 /* The weights' values serve all micro-batches, and perhaps an evaluation before them: they are

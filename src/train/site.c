@@ -31,7 +31,7 @@ static void make_use(ag_site_operands *tensor, int use, float *out, const float 
     for (size_t i = 0; i < stack->matrices; i++) {
         const float *from = x + i * count;
         float *to = out + i * count;
-        ag_source source = {from, stack->rows, stack->cols, stack->first + i * count, amax};
+        ag_source source = {from, stack->rows, stack->cols, stack->first + i * count, amax, i > 0};
         operand->clipped = whole.clipped != NULL ? whole.clipped + i * count : NULL;
         operand->factors = whole.factors != NULL ? whole.factors + i * n_factors : NULL;
         ag_operand_make(operand, to, &source, pass);

@@ -99,6 +99,7 @@ typedef struct ag_source {
     size_t cols;
     uint64_t first; /* global index of x[0], for stochastic rounding */
     float amax;     /* of x; needed by schemes with one scale a tensor */
+    bool continues; /* a further matrix of the tensor that the one before began */
 } ag_source;
 
 /* Quantises source->x into `out` (which may be source->x), or rounds it to BF16 where the role is

@@ -84,6 +84,22 @@ static void nv(tiny *t)
     t->run.train.grad_accum = 2;
 }
 
+/* All of them: attention's operands as one copy and as two, with scales of tensors and of groups.
+ */
+static void sites(tiny *t)
+{
+    ag_scheme scheme = tiny_scheme("e4m3");
+    ag_scheme groups;
+    assert_ok(ag_scheme_parse(&groups, "e2m1/b1x3/amax/stochastic"));
+    windowed(t);
+    scheme.amax = AG_AMAX_DELAYED;
+    scheme.history = 2;
+    for (int kind = 0; kind < AG_SITE_KINDS; kind++)
+        tiny_quantise_sites(t, (ag_site_kind)kind, kind % 2 == 0 ? scheme : groups);
+    scheme.ste = AG_STE_CLIP;
+    tiny_quantise_sites(t, AG_SITE_RESIDUAL, scheme);
+}
+
 static void assert_same_training(const ag_record *a, const ag_record *b)
 {
     size_t steps = (size_t)a->steps;
@@ -100,7 +116,7 @@ static void test_no_bit_changes(void **state)
 {
     (void)state;
     static void (*const set_ups[])(tiny *) = {delayed,  windowed, stochastic, clipping, nothing,
-                                              skipping, rows,     mx,         nv};
+                                              skipping, rows,     mx,         nv,       sites};
     for (size_t i = 0; i < sizeof set_ups / sizeof set_ups[0]; i++) {
         for (int every = 1; every < 4; every++) {
             tiny_make(&s_a);
@@ -254,7 +270,8 @@ static void check_counters(const char *name, ag_sum sum, bool in_place)
     }
     ag_counters want = count_slowly(&b, source_x);
     memcpy(b.out, b.x, sizeof b.out);
-    ag_source source = {in_place ? b.out : b.x, ROWS, COLS, 77, ag_amax(b.x, COUNT)};
+    ag_source source = {.x = in_place ? b.out : b.x, .rows = ROWS, .cols = COLS, .first = 77};
+    source.amax = ag_amax(b.x, COUNT);
     ag_operand_make(&b.operand, b.out, &source, &b.pass);
 
     const ag_counters *got = &b.watch.counters;
@@ -360,6 +377,10 @@ static void test_counters_of_a_step(void **state)
     assert_near("n", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc.opt.m/m", "n"), 256);
     assert_near("n", sampled(&s_a, "quant/transformer.h.0.attn.qk/q", "n"), tokens * 8);
     assert_near("n", sampled(&s_a, "quant/transformer.h.0.attn.qk/ds", "n"), tokens * 8 * 2);
+    /* a scale a micro-batch, which all sequences and heads share */
+    assert_near("groups", sampled(&s_a, "quant/transformer.h.0.attn.qk/q", "groups"), 3);
+    assert_near("groups", sampled(&s_a, "quant/transformer.h.0.attn.qk/ds", "groups"), 3);
+    assert_near("groups", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/input", "groups"), 3);
     tiny_end(&s_a);
 }
 
@@ -389,7 +410,7 @@ static void test_kurtosis(void **state)
             b.x[j] = 50.0f + tiny_noise(4, j) * (j % 17 == 0 ? 4.0f : 0.5f);
         for (size_t at = 0; at < ROWS; at += rows[i]) {
             size_t some = ROWS - at < rows[i] ? ROWS - at : rows[i];
-            ag_source part = {b.x + at * COLS, some, COLS, 0, 60.0f};
+            ag_source part = {.x = b.x + at * COLS, .rows = some, .cols = COLS, .amax = 60.0f};
             ag_operand_make(&b.operand, b.out, &part, &b.pass);
         }
         const ag_moments *m = &b.watch.moments;
