@@ -203,24 +203,31 @@ typedef struct scheme_list {
     char text[MOST_SCHEMES][SCHEME_SIZE];
 } scheme_list;
 
-static void add_scheme(scheme_list *list, const ag_scheme *scheme)
+static void add_once(scheme_list *list, const char *text)
 {
-    char text[SCHEME_SIZE] = "";
-    char description[SCHEME_SIZE - 24];
-    if (!scheme->quantised)
-        return;
-    ag_scheme_describe(description, sizeof description, scheme);
-    snprintf(text, sizeof text, "%s, max %g", description, (double)scheme->format.max);
     for (size_t i = 0; i < list->count; i++) {
         if (strcmp(list->text[i], text) == 0)
             return;
     }
     if (list->count < MOST_SCHEMES)
-        memcpy(list->text[list->count++], text, sizeof text);
+        snprintf(list->text[list->count++], SCHEME_SIZE, "%s", text);
 }
 
-/* All that the layers and sites of the format's runs have in a role. */
-static void collect(scheme_list *list, const ag_summary *s, const char *format, size_t role)
+/* A use that stays BF16 is told where the other one of the role does not. */
+static void add_use(scheme_list *list, const ag_scheme uses[AG_USES], size_t use)
+{
+    char text[SCHEME_SIZE];
+    char description[SCHEME_SIZE - 24];
+    if (!uses[0].quantised && !uses[1].quantised)
+        return;
+    ag_scheme_describe(description, sizeof description, &uses[use]);
+    snprintf(text, sizeof text, "%s, max %g", description, (double)uses[use].format.max);
+    add_once(list, uses[use].quantised ? text : description);
+}
+
+/* All that the layers and sites of the format's runs have in a use of a role. */
+static void collect(scheme_list *list, const ag_summary *s, const char *format, size_t role,
+                    size_t use)
 {
     const ag_grid *grid = &s->results->grid;
     for (size_t i = 0; i < grid->n_labels; i++) {
@@ -228,36 +235,53 @@ static void collect(scheme_list *list, const ag_summary *s, const char *format, 
         if (strcmp(axis_text(s, &grid->labels[i], s->format_axis), format) != 0)
             continue;
         for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++)
-            for (size_t use = 0; use < AG_USES; use++)
-                add_scheme(list, &run->layers[layer].scheme[role][use]);
+            add_use(list, run->layers[layer].scheme[role], use);
         for (size_t site = 0; run->sites != NULL && site < ag_site_count(&run->model); site++)
-            for (size_t use = 0; use < AG_USES; use++)
-                add_scheme(list, &run->sites[site].scheme[role][use]);
+            add_use(list, run->sites[site].scheme[role], use);
     }
 }
 
-static void add_role(ag_text *out, const scheme_list *lists, size_t role)
+enum { OPERANDS = AG_ROLES * AG_USES };
+
+static bool are_same(const scheme_list *a, const scheme_list *b)
 {
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* The role where both its uses are the same: that stands for both. */
+static const char *operand_name(const scheme_list lists[OPERANDS], size_t operand)
+{
+    size_t role = operand / AG_USES;
+    size_t use = operand % AG_USES;
+    if (!are_same(&lists[role * AG_USES], &lists[role * AG_USES + 1]))
+        return ag_use_words[role][use];
+    return use == 0 ? ag_role_words[role] : NULL;
+}
+
+static void add_operand(ag_text *out, const scheme_list lists[OPERANDS], size_t operand)
+{
+    const scheme_list *list = &lists[operand];
     const char *separator = "";
-    for (size_t i = role; i < AG_ROLES; i++) {
-        if (memcmp(&lists[i], &lists[role], sizeof lists[i]) != 0)
+    for (size_t i = operand; i < OPERANDS; i++) {
+        const char *name = are_same(&lists[i], list) ? operand_name(lists, i) : NULL;
+        if (name == NULL)
             continue;
-        ag_text_printf(out, "%s%s", separator, ag_role_words[i]);
+        ag_text_printf(out, "%s%s", separator, name);
         separator = ", ";
     }
     ag_text_add(out, ": ");
-    for (size_t i = 0; i < lists[role].count; i++)
-        ag_text_printf(out, "%s%s", i > 0 ? " | " : "", lists[role].text[i]);
+    for (size_t i = 0; i < list->count; i++)
+        ag_text_printf(out, "%s%s", i > 0 ? " | " : "", list->text[i]);
     ag_text_add(out, "\n");
 }
 
-static bool seen_before(const scheme_list *lists, size_t role)
+static bool seen_before(const scheme_list lists[OPERANDS], size_t operand)
 {
-    for (size_t i = 0; i < role; i++) {
-        if (memcmp(&lists[i], &lists[role], sizeof lists[i]) == 0)
+    for (size_t i = 0; i < operand; i++) {
+        if (are_same(&lists[i], &lists[operand]))
             return true;
     }
-    return lists[role].count == 0;
+    return lists[operand].count == 0;
 }
 
 static void add_format(ag_text *out, const ag_summary *s, const ag_label *label)
@@ -265,17 +289,17 @@ static void add_format(ag_text *out, const ag_summary *s, const ag_label *label)
     const char *format = axis_text(s, label, s->format_axis);
     const ag_run *run = &s->results->grid.runs[label->run];
     size_t width = widest(s, s->format_axis, "") + 2;
-    scheme_list lists[AG_ROLES];
+    scheme_list lists[OPERANDS];
     bool quantised = false;
     memset(lists, 0, sizeof lists); /* compared as bytes */
-    for (size_t role = 0; role < AG_ROLES; role++)
-        collect(&lists[role], s, format, role);
+    for (size_t i = 0; i < OPERANDS; i++)
+        collect(&lists[i], s, format, i / AG_USES, i % AG_USES);
     add_padded(out, format, width);
-    for (size_t role = 0; role < AG_ROLES; role++) {
-        if (seen_before(lists, role))
+    for (size_t i = 0; i < OPERANDS; i++) {
+        if (seen_before(lists, i))
             continue;
         add_padded(out, "", quantised ? width : 0);
-        add_role(out, lists, role);
+        add_operand(out, lists, i);
         quantised = true;
     }
     if (!quantised)

@@ -1,6 +1,7 @@
 /* The comparison, on values worked by hand: pairs are by seed, verdicts by interval and margin. */
 #include <math.h>
 
+#include "numerics/recipe.h"
 #include "spec/params.h"
 #include "summary.h"
 #include "support.h"
@@ -143,6 +144,34 @@ static void the_table_is_readable(void **state)
     ag_summary_deinit(&s);
 }
 
+/* Where a tensor is quantised twice, each product's operand is told, also that which stays BF16. */
+static void formats_are_told_by_product(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    ag_text text;
+    fill(&f);
+    assert_ok(ag_recipe_parse(&f.quantised[0], "row_gw_hp"));
+    f.quantised[2] = f.quantised[0]; /* and layers that are not quantised at all */
+    ag_text_init(&text);
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    ag_summary_table(&text, &s);
+    const char *formats = strstr(text.data, "\nE4M3  ");
+    const char *next = strstr(text.data, "\nE7M0  ");
+    assert_true(formats != NULL && next > formats);
+    text.data[next - text.data] = '\0';
+    assert_string_equal(
+        formats,
+        "\n"
+        "E4M3  weight.fprop, input.fprop, grad_output.dgrad: e4m3fn, per row, current amax, "
+        "power-of-two scale, max 448\n"
+        "      weight.dgrad: e4m3fn, per tensor, current amax, power-of-two scale, max 448\n"
+        "      input.wgrad, grad_output.wgrad: bf16");
+    ag_text_deinit(&text);
+    ag_summary_deinit(&s);
+}
+
 static void an_unknown_metric_is_refused(void **state)
 {
     (void)state;
@@ -159,6 +188,7 @@ int main(void)
         cmocka_unit_test(cells_are_as_by_hand),
         cmocka_unit_test(verdicts_follow_the_margin),
         cmocka_unit_test(the_table_is_readable),
+        cmocka_unit_test(formats_are_told_by_product),
         cmocka_unit_test(an_unknown_metric_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
