@@ -2,16 +2,17 @@
  * the grid that a tensor's weights are quantised on; tensors without one, that is norms, biases,
  * embeddings and layers whose weights stay in BF16, are updated by AdamW or SGD.
  *
- *   manifold_adamw  the gradient is multiplied by S / S_max before it enters the moments, where
- *                   S(w) = 2^(floor(log2 |w s|) - M) / s is the distance from w to the next value
- *                   of its format, s the scale of this step's forward pass, that of its group where
- *                   groups have scales, and S_max the largest S of the tensor. Without S_max, S
- * being 1e-3 or less, eps would weigh more. Adam divides by the gradient's size, so a factor that
- * stays the same cancels: it acts while a weight passes from one power of two to another, and on
- * gradients so small that eps counts. grid            w lies on the values of its format, divided
- * by a scale that is chosen before the first step and never changes, so that the forward pass reads
- * w as it is. SGD counted in rungs, steps from one value to the next: lr v / S_max of them, and
- * decay. So the weight moves by lr v S / S_max on average. */
+ * manifold_adamw: the gradient is multiplied by S / S_max before it enters the moments, where
+ * S(w) = 2^(floor(log2 |w s|) - M) / s is the distance from w to the next value of its format, s
+ * the scale of this step's forward pass, that of its group where groups have scales, and S_max the
+ * largest S of the tensor. Without S_max, S being 1e-3 or less, eps would weigh more. Adam divides
+ * by the gradient's size, so a factor that stays the same cancels: it acts while a weight passes
+ * from one power of two to another, and on gradients so small that eps counts.
+ *
+ * grid: w lies on the values of its format, divided by a scale that is chosen before the first step
+ * and never changes, so that the forward pass reads w as it is. SGD counted in rungs, steps from
+ * one value to the next: lr v / S_max of them, and decay. So the weight moves by lr v S / S_max on
+ * average. */
 #include <math.h>
 
 #include "base/maths.h"

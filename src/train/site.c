@@ -48,7 +48,7 @@ void ag_site_make(ag_site_operands *tensor, float *x, float *copy, const ag_stac
                   const ag_pass *pass)
 {
     float amax = needs_amax(tensor) ? tensor->operands[0].k->amax(x, elements(stack)) : 0.0f;
-    if (tensor->copies > 1 && copy != NULL)
+    if (tensor->copies > 1 && copy != NULL && ag_pass_trains(pass))
         make_use(tensor, 1, copy, x, amax, stack, pass);
     make_use(tensor, 0, x, x, amax, stack, pass);
 }

@@ -136,8 +136,8 @@ typedef struct ag_stack_operand {
     const ag_factor *factors;
 } ag_stack_operand;
 
-/* Quantises x, which becomes the first operand; the second goes to `copy`, which may be NULL where
- * copies say 1. */
+/* Quantises x, which becomes the first operand; the second, which only training needs, goes to
+ * `copy`, which may be NULL where copies say 1. */
 void ag_site_make(ag_site_operands *tensor, float *x, float *copy, const ag_stack *stack,
                   const ag_pass *pass);
 ag_stack_operand ag_site_operand(const ag_site_operands *tensor, int use);

@@ -392,6 +392,27 @@ static void test_clipped_elements_have_no_gradient(void **state)
     tiny_end(&s_a);
 }
 
+/* The second copies are for the products of the backward pass. */
+static void test_evaluation_makes_no_second_copies(void **state)
+{
+    (void)state;
+    static arrays a;
+    schemes s = of("e4m3/row", "e5m2/row");
+    ag_pass pass = {.mode = AG_MODE_EVALUATE, .B = B};
+    ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H};
+    start(&s_a, &s, &s);
+    fill(a.qkv, sizeof a.qkv / sizeof *a.qkv, 1, 20.0f);
+    ag_attention *attention = &s_a.trainer.model.blocks[1].attention;
+    float *copies[] = {attention->heads[0][1], attention->heads[1][1], attention->heads[2][1],
+                       attention->dropped[1]};
+    for (size_t i = 0; i < 4; i++)
+        copies[i][0] = 77.0f;
+    ag_attend(a.out, attention, a.probs, a.qkv, &shape, &pass);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(copies[i][0] == 77.0f);
+    tiny_end(&s_a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_stochastic_rounding_by_global_index),
         cmocka_unit_test(test_formats_that_change_nothing),
         cmocka_unit_test(test_clipped_elements_have_no_gradient),
+        cmocka_unit_test(test_evaluation_makes_no_second_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
