@@ -124,9 +124,12 @@ ag_layer_precision ag_site_precision(ag_site_kind kind, const ag_layer_precision
     ag_layer_precision precision = {0};
     for (size_t i = 0; i < s_kinds[kind].n_tensors; i++) {
         const ag_site_tensor *tensor = &s_kinds[kind].tensors[i];
-        for (size_t use = 0; use < AG_USES; use++)
-            precision.scheme[tensor->role][use] =
-                format->scheme[tensor->role][tensor->uses[use] != NULL ? use : 0];
+        for (size_t use = 0; use < AG_USES; use++) {
+            ag_scheme *scheme = &precision.scheme[tensor->role][use];
+            *scheme = format->scheme[tensor->role][tensor->uses[use] != NULL ? use : 0];
+            if (tensor->role != AG_ROLE_INPUT)
+                scheme->ste = AG_STE_IDENTITY; /* no gradient passes through its quantiser */
+        }
     }
     return precision;
 }

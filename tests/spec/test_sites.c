@@ -94,6 +94,7 @@ static void test_a_site_takes_its_roles_of_a_format(void **state)
         ag_format parsed;
         assert_ok(ag_format_parse(&parsed, names[i / AG_USES][i % AG_USES]));
         format.scheme[i / AG_USES][i % AG_USES] = ag_scheme_plain(&parsed);
+        format.scheme[i / AG_USES][i % AG_USES].ste = AG_STE_CLIP;
     }
     ag_layer_precision qk = ag_site_precision(AG_SITE_QK, &format);
     assert_false(qk.scheme[AG_ROLE_WEIGHT][0].quantised);
@@ -105,6 +106,10 @@ static void test_a_site_takes_its_roles_of_a_format(void **state)
     assert_string_equal(m.scheme[AG_ROLE_WEIGHT][0].format.name, "e4m3fn");
     assert_string_equal(m.scheme[AG_ROLE_WEIGHT][1].format.name, "e4m3fn");
     assert_false(m.scheme[AG_ROLE_INPUT][0].quantised);
+    /* gradients have no gradient, nor have moments: clipping it is no other run */
+    assert_int_equal(qk.scheme[AG_ROLE_INPUT][1].ste, AG_STE_CLIP);
+    assert_int_equal(qk.scheme[AG_ROLE_GRAD_OUTPUT][1].ste, AG_STE_IDENTITY);
+    assert_int_equal(m.scheme[AG_ROLE_WEIGHT][0].ste, AG_STE_IDENTITY);
     assert_true(ag_site_is_on(&m));
     assert_false(ag_site_is_on(&(ag_layer_precision){0}));
 }
