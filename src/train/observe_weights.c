@@ -134,19 +134,22 @@ static void fill_grid(double *row, const ag_trainer *trainer, size_t layer)
         operand->scheme->quantised ? &operand->scheme->format : &observer->null;
     ag_source source = ag_linear_weight(linear);
     ag_groups groups = ag_observe_scales(observer, operand, &source);
-    size_t count = source.rows * source.cols;
+    double count = 0.0;
     spacing s = {.min = INFINITY, .max = -INFINITY};
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < source.rows * source.cols; i++) {
         size_t group = ag_groups_at(&groups, i / source.cols, i % source.cols);
+        if (observer->scales.after[group] == 0.0f)
+            continue; /* the grid of a scale that became 0 has no second value */
         add_weight(&s, format, linear->weight[i], last[i], observer->scales.scale[group]);
+        count++;
     }
     bool first = trainer->record->samples.count == 0;
-    row[0] = s.min;
-    row[1] = s.sum / (double)count;
-    row[2] = s.max;
-    row[3] = s.distance / (double)count;
-    row[4] = s.aligned / (double)count;
-    row[5] = first ? NAN : s.moved / (double)count;
+    row[0] = count > 0.0 ? s.min : NAN;
+    row[1] = s.sum / count;
+    row[2] = count > 0.0 ? s.max : NAN;
+    row[3] = s.distance / count;
+    row[4] = s.aligned / count;
+    row[5] = first ? NAN : s.moved / count;
     row[6] = first ? NAN : s.farthest;
 }
 

@@ -320,6 +320,27 @@ static void test_grid(void **state)
     }
 }
 
+/* A block of NVFP4 so small that its scale becomes 0 holds the value 0 alone; the spacing is that
+ * of the other one. Weights there are 6 on their grid, a spacing of 2, and 1.5, one of 0.5. */
+static void test_grid_of_vanished_blocks(void **state)
+{
+    (void)state;
+    ag_scheme scheme;
+    assert_ok(ag_scheme_parse(&scheme, "e2m1/nv16x16"));
+    make(&s_a, 1 << AG_OBSERVE_GRID);
+    tiny_quantise(&s_a, AG_ROLE_WEIGHT, scheme);
+    tiny_start(&s_a);
+    float *w = tiny_weight(&s_a, AG_T_C_FC_W, 1);
+    for (size_t i = 0; i < WEIGHTS; i++)
+        w[i] = i >= WEIGHTS / 2 ? 1e-9f : i % 2 == 0 ? 6.0f : 1.5f;
+    ag_trainer_step(&s_a.trainer);
+    assert_near("min", sampled(&s_a, "diagnostics/grid", "log2_ulp_min"), -1);
+    assert_near("mean", sampled(&s_a, "diagnostics/grid", "log2_ulp_mean"), 0);
+    assert_near("max", sampled(&s_a, "diagnostics/grid", "log2_ulp_max"), 1);
+    assert_true(sampled(&s_a, "diagnostics/grid", "distance") < 1e-6);
+    tiny_end(&s_a);
+}
+
 /* --- rank */
 
 static int s_warnings;
@@ -429,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_shadow_ignores_formats),
         cmocka_unit_test(test_dead_gradients),
         cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_grid_of_vanished_blocks),
         cmocka_unit_test(test_rank),
         cmocka_unit_test(test_nonfinite_is_found),
         cmocka_unit_test(test_nonfinite_of_a_quantiser),
