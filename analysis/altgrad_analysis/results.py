@@ -87,6 +87,19 @@ class Results:
         ).dropna()
         return self.labels.merge(frame, on="id")
 
+    def samples(self, group="quant"):
+        """The series that were sampled under a group of each run ("quant", "diagnostics/grad"): one
+        row a sample, with id, layer, operand ("" for those of a layer), step and a column a
+        metric."""
+        frames = []
+        with h5py.File(self.path, "r") as file:
+            for run_id, run in file["runs"].items():
+                for layer, series in run.get(group, {}).items():
+                    if layer != "step":
+                        frames += _sampled(run_id, layer, series)
+        columns = ["id", "layer", "operand", "step"]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
     def table(self, metric="val_loss"):
         """One row for each combination of the axes but the seed: runs, mean and sd over seeds, runs
         that diverged, and the mean and sd of the differences to the baseline's run of the same
@@ -113,6 +126,19 @@ class Results:
         shared = [axis for axis in self.axes if axis not in self.baseline]
         partners = runs.loc[chosen, [*shared, "value"]]
         return runs[shared].merge(partners, on=shared, how="left")["value"].to_numpy()
+
+
+def _sampled(run_id, layer, group):
+    """A frame for a layer's series, or for each of its operands'."""
+    operands = {"": group} if "step" in group else group
+    for operand, series in operands.items():
+        frame = pd.DataFrame({name: values[...] for name, values in series.items()})
+        steps = frame.pop("step")
+        for place, (name, value) in enumerate(
+            {"id": run_id, "layer": layer, "operand": operand, "step": steps}.items()
+        ):
+            frame.insert(place, name, value)
+        yield frame
 
 
 def _text(value):

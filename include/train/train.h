@@ -39,6 +39,9 @@ typedef struct ag_train_hooks {
  * is ag_val_windows(). */
 size_t ag_train_bytes(const ag_run *run, int64_t val_windows);
 
+/* Bytes of the series that are sampled on some steps, as the run file holds them. */
+size_t ag_train_sampled_bytes(const ag_run *run);
+
 /* Trains `run` on `corpus` from the random initial weights, or from `init` (tensor-table layout)
  * where that is not NULL. The record and all it points to lie in `arena`, a fixed arena of
  * ag_train_bytes. A run that diverges is a record with that outcome, not a failure; AG_ERR_SYSTEM

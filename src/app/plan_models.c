@@ -59,7 +59,7 @@ ag_plan_cost ag_plan_run_cost(const ag_run *run)
                   2.0 * (double)(run->facts.train_tokens + run->facts.val_tokens);
     /* a step stores three reals and two flags, a window of the last evaluation two reals */
     cost.disk = copies * 4.0 * (double)cost.parameters + 26.0 * (double)run->train.steps +
-                16.0 * (double)ag_val_windows(&corpus, run);
+                16.0 * (double)ag_val_windows(&corpus, run) + (double)ag_train_sampled_bytes(run);
     return cost;
 }
 

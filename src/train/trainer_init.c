@@ -54,6 +54,22 @@ size_t ag_train_bytes(const ag_run *run, int64_t val_windows)
     return bytes;
 }
 
+size_t ag_train_sampled_bytes(const ag_run *run)
+{
+    enum { DATASET_BYTES = 600 }; /* its header, name and attributes; a cell of 8 bytes a row */
+    ag_arena tables;
+    ag_arena_init_growing(&tables);
+    ag_layout layout = {.arena = &tables, .measuring = true};
+    ag_record record = {.run = run};
+    ag_trainer trainer = {.run = run, .record = &record};
+    size_t rows = (size_t)ag_samples_before(run, run->train.steps);
+    size_t bytes = 0;
+    if (rows > 0 && lay_out(&trainer, 0, &layout) == AG_OK)
+        bytes = record.samples.width * (DATASET_BYTES + rows * sizeof(double));
+    ag_arena_deinit(&tables);
+    return bytes;
+}
+
 /* Whether forward passes quantise; dW and moments are no part of them. */
 static bool is_quantised(const ag_run *run)
 {

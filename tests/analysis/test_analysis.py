@@ -76,6 +76,13 @@ def write(path, lr_axis=False, baseline={"format": "BF16"}):
         curves["step"] = np.arange(STEPS)
         curves["eval_step"] = EVALS
         curves["val_loss"] = np.array([val_curve(row) for row in INDEX])
+        for run, sampled in ("a0", []), ("b0", [0, 4]):
+            layer = file.create_group(f"runs/{run}/metrics" if not sampled else f"runs/{run}/quant")
+            for operand in ("weight", "input") if sampled else ():
+                layer[f"lm_head/{operand}/step"] = sampled
+                layer[f"lm_head/{operand}/sqnr"] = [30.5 + step for step in sampled]
+        file["runs/b0/diagnostics/grad/lm_head/step"] = [0]
+        file["runs/b0/diagnostics/grad/lm_head/cosine"] = [0.5]
         curves["loss"] = np.tile(np.linspace(4, 2, STEPS), (len(INDEX), 1))
 
 
@@ -102,6 +109,17 @@ class AnalysisTest(unittest.TestCase):
         self.assertEqual(self.results.index["format"].iloc[2], "E4M3")
         self.assertEqual(self.results.floor, 1.5)
         self.assertEqual(self.results.name, "small")
+
+    def test_samples(self):
+        quant = self.results.samples()
+        self.assertEqual(list(quant.columns), ["id", "layer", "operand", "step", "sqnr"])
+        self.assertEqual(len(quant), 4)
+        weight = quant[quant["operand"] == "weight"]
+        self.assertEqual(list(weight["sqnr"]), [30.5, 34.5])
+        self.assertEqual(list(weight["step"]), [0, 4])
+        grad = self.results.samples("diagnostics/grad")
+        self.assertEqual(grad.values.tolist(), [["b0", "lm_head", "", 0, 0.5]])
+        self.assertEqual(len(self.results.samples("diagnostics/rank")), 0)
 
     def test_completed_runs_appear_under_each_label(self):
         runs = self.results.runs()
