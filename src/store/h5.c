@@ -23,8 +23,10 @@ void ag_h5_fail(ag_h5 *h5, const char *what, const char *name)
         return;
     const char *reason = NULL;
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, (void *)&reason);
-    h5->status = ag_fail(AG_ERR_FILE, "%s: cannot %s %s%s%s", h5->path, what, name,
-                         reason != NULL ? ": HDF5 says " : "", reason != NULL ? reason : "");
+    int length = reason != NULL ? (int)strcspn(reason, "\n") : 0;
+    h5->status =
+        ag_fail(AG_ERR_FILE, "%s: cannot %s %s%s%.*s", h5->path, what, name,
+                reason != NULL ? ": HDF5 says " : "", length, reason != NULL ? reason : "");
 }
 
 static bool check(ag_h5 *h5, bool good, const char *what, const char *name)

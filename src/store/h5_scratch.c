@@ -40,6 +40,11 @@ ag_status ag_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
     *fd = mkostemp(path, O_CLOEXEC);
     if (*fd < 0)
         return ag_fail_errno("cannot make a temporary file %s", path);
+    ag_status status = ag_reserve(*fd, "the run file in memory", (double)bytes);
+    if (status != AG_OK) {
+        unlink(path);
+        return status;
+    }
     ag_h5_create(h5, path);
     h5->path = "the run file in memory"; /* `path` ends here */
     unlink(path);

@@ -236,6 +236,18 @@ static ag_status do_task(work *w, ag_store_task task)
     return task == AG_STORE_PUBLISH ? publish(w) : prepare(w);
 }
 
+/* A pack that was killed at its very end leaves the run files that it has packed. */
+static ag_status tidy_packed(work *w)
+{
+    AG_TRY(ag_guard(find_state, w));
+    if (!ag_is_folder(w->places.runs_old))
+        return AG_OK;
+    AG_TRY(ag_owner_take(&w->owner, &w->places, "pack", false));
+    ag_remove_leftovers(&w->places);
+    ag_owner_leave(&w->owner, &w->places);
+    return AG_OK;
+}
+
 static ag_status start_work(work *w, ag_store_task task, const char *path, const char *token)
 {
     bool adopted;
@@ -243,13 +255,15 @@ static ag_status start_work(work *w, ag_store_task task, const char *path, const
     AG_TRY(ag_places_of(&w->places, path));
     if ((task == AG_STORE_PUBLISH || task == AG_STORE_PACK) && !ag_is_folder(places->runs)) {
         if (access(places->results, F_OK) == 0) /* packed already, or not fit for it */
-            return ag_guard(find_state, w);
+            return tidy_packed(w);
         return ag_fail(AG_ERR_INPUT, "%s: there is no such results file, nor %s", path,
                        places->runs);
     }
     AG_TRY(ag_owner_adopt(&adopted, &w->owner, places, token));
-    if (!adopted)
+    if (!adopted) {
         AG_TRY(ag_owner_take(&w->owner, places, "pack", false));
+        ag_remove_leftovers(places);
+    }
     ag_status status = do_task(w, task);
     if (!adopted)
         ag_owner_leave(&w->owner, places);

@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+"""Packs and extends results while they are killed, or the disk fills, at every call that writes.
+
+    check_faults.py ALTGRAD FAULT_LIBRARY [CALLS]
+
+CALLS: at how many of the calls, evenly spread; all unless given. After each: h5py opens the results,
+`altgrad check` finds nothing damaged and no completed run missing, and the same command completes.
+"""
+
+import errno
+import glob
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+import h5py
+
+EXPERIMENT = """
+altgrad: 1
+name: few
+model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
+data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
+train: {steps: 3, batch_size: 2}
+eval: {windows: 2}
+seeds: 3
+"""
+LIMIT_S = 120
+ALTGRAD, LIBRARY = sys.argv[1:3]
+CALLS = int(sys.argv[3]) if len(sys.argv) > 3 else 10**9
+failures = []
+
+
+def complain(what, text=""):
+    failures.append(what)
+    print("FAILED:", what)
+    for line in text.splitlines()[:20]:
+        print("   ", line)
+
+
+def call(*arguments, **faults):
+    environment = dict(os.environ)
+    if faults:
+        with open("counter", "wb") as file:
+            file.write(bytes(8))
+        environment.update(LD_PRELOAD=LIBRARY, FAULT_COUNTER=os.path.abspath("counter"))
+        environment.update({f"FAULT_{name.upper()}": str(value) for name, value in faults.items()})
+    done = subprocess.run(
+        [ALTGRAD, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        timeout=LIMIT_S,
+        start_new_session=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def calls_made():
+    with open("counter", "rb") as file:
+        return struct.unpack("<q", file.read(8))[0]
+
+
+def run(out, file="few.yaml", *more):
+    return ("run", file, "-o", out, "--progress", "none", *more)
+
+
+def fresh(state):
+    for path in glob.glob("out.h5*"):
+        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    shutil.copy(f"{state}.h5", "out.h5")
+    shutil.copytree(f"{state}.h5.d", "out.h5.d")
+
+
+def checked(place):
+    code, text = call("check", "out.h5", "--json")
+    if code != 0:
+        complain(f"{place}: check ends with {code}", text)
+        return {"complete": 0, "findings": [], "packed": False}
+    return json.loads(text)
+
+
+def look(place, held):
+    try:
+        with h5py.File("out.h5", "r", locking=False) as file:
+            len(file["runs"])
+    except OSError as error:
+        complain(f"{place}: h5py cannot open the results: {error}")
+    found = checked(place)
+    if found["complete"] < held:
+        complain(f"{place}: {found['complete']} runs are complete, {held} were")
+
+
+def finish(place, command, total):
+    code, text = call(*command)
+    if code != 0:
+        complain(f"{place}: the same command ends with {code}", text)
+    found = checked(place)
+    # a claim to ownership may be of a living process, unless it is old
+    left = [each for each in found["findings"] if "/owner." not in each["text"]]
+    if found["complete"] != total or not found["packed"] or left:
+        complain(f"{place}: not complete, not packed, or something is left", str(found))
+
+
+def sweep(name, state, command, held, total, error=None):
+    fresh(state)
+    faults = {} if error is None else {"errno": error}
+    code, text = call(*command, at=10**9, **faults)
+    count = calls_made()
+    if code != 0 or count < 20:
+        complain(f"{name}: undisturbed, {count} calls, ends with {code}", text)
+        return
+    chosen = range(1, count + 1, max(1, -(-count // CALLS)))
+    for at in chosen:
+        place = f"{name}, call {at} of {count}"
+        fresh(state)
+        code, text = call(*command, at=at, **faults)
+        if error is not None and code not in (0, 1, 3):
+            complain(f"{place}: exit code {code}", text)
+        if error is not None and code == 3 and "error: " not in text:
+            complain(f"{place}: nothing says why", text)
+        look(place, held)
+        finish(place, command, total)
+    print(f"{name}: {len(chosen)} of {count} calls")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        os.environ["TMPDIR"] = folder
+        for file, seeds in (("few.yaml", 3), ("more.yaml", 4)):
+            with open(file, "w", encoding="utf-8") as out:
+                out.write(EXPERIMENT.replace("seeds: 3", f"seeds: {seeds}"))
+        for command in (run("packed.h5"), run("spooled.h5", "more.yaml", "--only", "seed=0,1,2")):
+            code, text = call(*command)
+            if code != 0:
+                complain(f"{command}: exit code {code}", text)
+        pack = ("pack", "out.h5")
+        extend = run("out.h5", "more.yaml")
+        sweep("pack, killed", "spooled", pack, 3, 3)
+        sweep("extend, killed", "packed", extend, 3, 4)
+        sweep("pack, over quota", "spooled", pack, 3, 3, errno.EDQUOT)
+        sweep("extend, disk full", "packed", extend, 3, 4, errno.ENOSPC)
+        os.chdir("/")
+    print(f"{len(failures)} failures")
+    return 1 if failures else 0
+
+
+sys.exit(main())
