@@ -12,10 +12,12 @@ import glob
 import json
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 import h5py
 
@@ -41,23 +43,26 @@ def complain(what, text=""):
         print("   ", line)
 
 
-def call(*arguments, **faults):
+def start(*arguments, **faults):
     environment = dict(os.environ)
     if faults:
         with open("counter", "wb") as file:
             file.write(bytes(8))
         environment.update(LD_PRELOAD=LIBRARY, FAULT_COUNTER=os.path.abspath("counter"))
         environment.update({f"FAULT_{name.upper()}": str(value) for name, value in faults.items()})
-    done = subprocess.run(
+    return subprocess.Popen(
         [ALTGRAD, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=environment,
-        timeout=LIMIT_S,
         start_new_session=True,
-        check=False,
     )
-    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def call(*arguments, **faults):
+    with start(*arguments, **faults) as process:
+        text = process.communicate(timeout=LIMIT_S)[0]
+    return process.returncode, text.decode(errors="replace")
 
 
 def calls_made():
@@ -128,6 +133,41 @@ def sweep(name, state, command, held, total, error=None):
     print(f"{name}: {len(chosen)} of {count} calls")
 
 
+def wait_until_stopped(pid):
+    while True:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            if file.read().rsplit(")", 1)[1].split()[0] == "T":
+                return
+        time.sleep(0.01)
+
+
+def taken_over():
+    """An owner that stands still, is replaced, and goes on: it must write no more."""
+    fresh("spooled")
+    call("pack", "out.h5", at=10**9)
+    count = calls_made()
+    other = "host elsewhere\npid 1\nstarted 1\ntoken 0123\njob -\n"
+    with open("spooled.h5", "rb") as file:
+        before = file.read()
+    for at in (count // 5, count // 2, 3 * count // 4):  # the rename comes after some nine tenths
+        place = f"taken over at call {at} of {count}"
+        fresh("spooled")
+        with start("pack", "out.h5", at=at, signal=int(signal.SIGSTOP)) as process:
+            wait_until_stopped(process.pid)
+            with open("out.h5.d/owner", "w", encoding="utf-8") as file:
+                file.write(other)
+            os.killpg(process.pid, signal.SIGCONT)
+            text = process.communicate(timeout=LIMIT_S)[0].decode(errors="replace")
+        if process.returncode != 3 or "taken over by another altgrad (host elsewhere" not in text:
+            complain(f"{place}: exit code {process.returncode}", text)
+        with open("out.h5", "rb") as file:
+            if file.read() != before or len(os.listdir("out.h5.d/runs")) != 3:
+                complain(f"{place}: it wrote all the same")
+        with open("out.h5.d/owner", encoding="utf-8") as file:
+            if file.read() != other:
+                complain(f"{place}: the other's ownership is gone")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -141,6 +181,7 @@ def main():
                 complain(f"{command}: exit code {code}", text)
         pack = ("pack", "out.h5")
         extend = run("out.h5", "more.yaml")
+        taken_over()
         sweep("pack, killed", "spooled", pack, 3, 3)
         sweep("extend, killed", "packed", extend, 3, 4)
         sweep("pack, over quota", "spooled", pack, 3, 3, errno.EDQUOT)

@@ -1,6 +1,7 @@
 /* A library to be preloaded: at the FAULT_AT-th call that changes a file system, of a program and
- * its children, it kills the caller's process group; or, where FAULT_ERRNO is set, that call and
- * every later one on a regular file fails with it. The count lies in the file FAULT_COUNTER. */
+ * its children, it sends FAULT_SIGNAL (SIGKILL unless given) to the caller's process group; or,
+ * where FAULT_ERRNO is set, that call and every later one on a regular file fails with it. The
+ * count lies in the file FAULT_COUNTER. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +18,14 @@
 static long *s_count; /* shared by all processes; NULL: nothing is to be done */
 static long s_fault_at;
 static int s_errno;
+static int s_signal = SIGKILL;
 
 __attribute__((constructor)) static void start(void)
 {
     const char *path = getenv("FAULT_COUNTER");
     const char *at = getenv("FAULT_AT");
     const char *number = getenv("FAULT_ERRNO");
+    const char *signal_number = getenv("FAULT_SIGNAL");
     int fd = path != NULL && at != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd < 0)
         return;
@@ -30,6 +33,8 @@ __attribute__((constructor)) static void start(void)
     close(fd);
     s_count = memory != MAP_FAILED ? memory : NULL;
     s_fault_at = strtol(at, NULL, 10);
+    if (signal_number != NULL)
+        s_signal = (int)strtol(signal_number, NULL, 10);
     s_errno = number != NULL ? (int)strtol(number, NULL, 10) : 0;
 }
 
@@ -40,7 +45,7 @@ static bool fault(void)
         return false;
     long count = __atomic_add_fetch(s_count, 1, __ATOMIC_SEQ_CST);
     if (s_errno == 0 && count == s_fault_at)
-        kill(0, SIGKILL);
+        kill(0, s_signal);
     if (s_errno == 0 || count < s_fault_at)
         return false;
     errno = s_errno;
