@@ -220,21 +220,19 @@ ag_status ag_check_room(const char *folder, const char *what, double bytes)
     return AG_OK;
 }
 
-ag_status ag_reserve(int fd, const char *what, double bytes)
+/* A file without a name, so that a kill leaves nothing; where there are none, or the file system
+ * cannot reserve, the size of its free space must do. */
+ag_status ag_reserve(const char *folder, const char *what, double bytes)
 {
-    if (fallocate(fd, 0, 0, (off_t)bytes) == 0 || errno == EOPNOTSUPP || errno == EINTR)
-        return AG_OK;
-    return ag_fail_errno("%s: there is no room for about %.1f MiB (what is stored already is safe; "
-                         "make room and run the same command again)",
-                         what, bytes / 1048576);
-}
-
-ag_status ag_reserve_file(const char *path, const char *what, double bytes)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
     if (fd < 0)
-        return ag_fail_errno("cannot create %s", path);
-    ag_status status = ag_reserve(fd, what, bytes);
+        return errno == EOPNOTSUPP || errno == EISDIR ? AG_OK
+                                                      : ag_fail_errno("cannot write in %s", folder);
+    ag_status status = AG_OK;
+    if (fallocate(fd, 0, 0, (off_t)bytes) != 0 && errno != EOPNOTSUPP)
+        status = ag_fail_errno("%s: there is no room for about %.1f MiB (what is stored already is "
+                               "safe; make room and run the same command again)",
+                               what, bytes / 1048576);
     close(fd);
     return status;
 }

@@ -35,16 +35,12 @@ ag_status ag_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
     const char *folder;
     char path[AG_PATH_SIZE];
     AG_TRY(choose_folder(&folder, bytes));
+    AG_TRY(ag_reserve(folder, "the run file in memory", (double)bytes));
     AG_TRY(ag_path_join(path, folder, "altgrad-XXXXXX"));
     H5open(); /* else its start falls into the moment in which a kill leaves an empty file */
     *fd = mkostemp(path, O_CLOEXEC);
     if (*fd < 0)
         return ag_fail_errno("cannot make a temporary file %s", path);
-    ag_status status = ag_reserve(*fd, "the run file in memory", (double)bytes);
-    if (status != AG_OK) {
-        unlink(path);
-        return status;
-    }
     ag_h5_create(h5, path);
     h5->path = "the run file in memory"; /* `path` ends here */
     unlink(path);

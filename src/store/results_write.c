@@ -210,7 +210,7 @@ static ag_status look_for_room(const ag_gathered *gathered, bool with_weights)
         needed += RUN_BYTES + 128.0 * (double)entry->summary.steps;
     }
     AG_TRY(ag_check_room(gathered->places.folder, gathered->places.results, needed));
-    return ag_reserve_file(gathered->places.unfinished, gathered->places.results, needed);
+    return ag_reserve(gathered->places.folder, gathered->places.results, needed);
 }
 
 static ag_status write_checked(const ag_gathered *gathered, bool with_weights)

@@ -242,10 +242,9 @@ bool ag_is_file(const char *path);
 /* libhdf5 crashes where the disk is full, so the room is looked for before it writes. */
 ag_status ag_check_room(const char *folder, const char *what, double bytes);
 
-/* Whether so many bytes can be had, by having them: quotas and limits of size do not show
- * otherwise. The file is to be emptied and written next. */
-ag_status ag_reserve(int fd, const char *what, double bytes);
-ag_status ag_reserve_file(const char *path, const char *what, double bytes);
+/* Whether so many bytes can be had in a folder, by having them for a moment: quotas and limits of
+ * size do not show otherwise. */
+ag_status ag_reserve(const char *folder, const char *what, double bytes);
 
 /* The ids of the files <id><suffix> in a folder; none where there is no folder. */
 ag_status ag_list_ids(ag_ids *ids, const char *folder, const char *suffix, ag_arena *arena);
