@@ -136,7 +136,7 @@ def sweep(name, state, command, held, total, error=None):
 def wait_until_stopped(pid):
     while True:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            if file.read().rsplit(")", 1)[1].split()[0] == "T":
+            if file.read().rsplit(")", 1)[1].split()[0] in "TZ":
                 return
         time.sleep(0.01)
 
