@@ -32,6 +32,7 @@ static const command s_commands[] = {
     {"formats",   ag_cmd_formats,   false, "number formats: range, precision, the value of every code" },
     {"quantize",  ag_cmd_quantize,  false, "a filter: float32 in, rounded to a format, float32 out"    },
     {"digest",    ag_cmd_digest,    true,  NULL                                                        },
+    {"holdings",  ag_cmd_holdings,  true,  NULL                                                        },
     {"help",      NULL,             false, "this list"                                                 },
 };
 

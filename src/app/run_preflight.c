@@ -14,8 +14,6 @@
 #include "plan.h"
 #include "run_internal.h"
 #include "spec/run_json.h"
-#include "store/merge.h"
-#include "store/results.h"
 
 /* --- greetings */
 
@@ -157,30 +155,36 @@ ag_status ag_preflight_survey(ag_run_session *session, const ag_run *run, const 
 
 /* --- what is to be trained */
 
+/* Lines of sorted ids. */
 static int by_id(const void *a, const void *b)
 {
-    return strcmp(a, b);
+    return strncmp(a, b, AG_ID_LENGTH);
 }
 
-/* As far as can be seen before the results are ours. */
+/* As far as can be seen before the results are ours. What cannot be read is told by the store. */
 static ag_status find_pending(size_t *count, ag_run_session *session)
 {
     const ag_grid *grid = session->grid;
-    const char(*complete)[AG_ID_LENGTH + 1] = NULL;
-    size_t n_complete = 0;
+    const char *held = "";
     bool *pending = ag_arena_alloc(&session->arena, grid->n_runs * sizeof *pending);
     if (pending == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    AG_TRY(ag_results_completed(&complete, &n_complete, session->out, &session->arena));
+    if (ag_run_holdings(&held, session->out, &session->arena) != AG_OK)
+        held = "\n";
+    ag_error_clear();
+    enum { LINE = AG_ID_LENGTH + 1 };
+    const char *ids = held + strcspn(held, "\n") + 1;
+    size_t n_ids = strlen(ids) / LINE;
+    session->preflight.libraries =
+        ag_arena_strndup(&session->arena, held, (size_t)(ids - held) - 1);
     *count = 0;
     for (size_t i = 0; i < grid->n_runs; i++) {
-        bool is_complete = n_complete > 0 && bsearch(grid->runs[i].id, complete, n_complete,
-                                                     sizeof *complete, by_id) != NULL;
+        bool is_complete = bsearch(grid->runs[i].id, ids, n_ids, LINE, by_id) != NULL;
         pending[i] = session->selected[i] && (session->again[i] || !is_complete);
         *count += pending[i];
     }
     session->preflight.pending = pending;
-    return AG_OK;
+    return session->preflight.libraries != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
 static bool reads_the_same(const ag_run *a, const ag_run *b)
@@ -283,16 +287,11 @@ static ag_status survey_all(ag_run_session *session)
 ag_status ag_preflight_run(ag_run_session *session)
 {
     size_t pending = 0;
-    ag_job_facts before;
     place_ranks(session);
     AG_TRY(check_builds(session));
     AG_TRY(find_pending(&pending, session));
-    if (ag_results_facts(&before, session->out, &session->arena) != AG_OK) {
-        before.libraries = NULL; /* there is nothing yet, or the store will tell */
-        ag_error_clear();
-    }
+    const char *before = session->preflight.libraries;
     session->preflight.core = "";
-    session->preflight.libraries = before.libraries;
     if (pending == 0)
         return AG_OK;
     AG_TRY(survey_all(session));
@@ -300,6 +299,6 @@ ag_status ag_preflight_run(ag_run_session *session)
         return AG_OK;
     AG_TRY(check_libraries(session));
     AG_TRY(ag_run_check_memory(session));
-    AG_TRY(ag_run_choose_core(session, stored_blas(before.libraries, &session->arena)));
+    AG_TRY(ag_run_choose_core(session, stored_blas(before, &session->arena)));
     return describe_libraries(session);
 }

@@ -162,6 +162,19 @@ void ag_run_warn_of_less(const ag_run_options *options, const char *out)
         ag_error_clear();
 }
 
+ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena)
+{
+    const char *const arguments[] = {"holdings", out, NULL};
+    ag_text result;
+    ag_text_init(&result);
+    ag_status status = run_self(arguments, false, &result);
+    *lines = ag_arena_strdup(arena, result.data);
+    ag_text_deinit(&result);
+    if (status == AG_OK && *lines == NULL)
+        status = ag_fail(AG_ERR_SYSTEM, "out of memory");
+    return status;
+}
+
 /* Those that the tensors of a model depend on. */
 static bool is_of_model(const ag_param *param)
 {
