@@ -3,6 +3,8 @@
 #ifndef AG_APP_COMMANDS_H
 #define AG_APP_COMMANDS_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/status.h"
 #include "spec/grid.h"
@@ -52,5 +54,16 @@ int ag_app_exit(ag_status status);
 /* Says what is wrong with the command line and how to get help; returns AG_EXIT_INPUT. */
 int ag_app_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* A command that takes one results file and at most one option, which has no value. */
+typedef struct ag_file_command {
+    const char *name;
+    const char *help;   /* what --help prints */
+    const char *option; /* "json" */
+} ag_file_command;
+
+/* Reads its command line. False: there is nothing to do, and *code is the exit code. */
+bool ag_app_file_arguments(const char **path, bool *option, int *code,
+                           const ag_file_command *command, int argc, char **argv);
 
 #endif

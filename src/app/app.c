@@ -1,6 +1,7 @@
 /* What every subcommand does alike: where results lie, how a failure is told, its exit code. */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -54,4 +55,35 @@ int ag_app_usage(const char *command, const char *format, ...)
     va_end(arguments);
     ag_log(AG_LOG_ERROR, "%s: %s (see 'altgrad %s --help')", command, text, command);
     return AG_EXIT_INPUT;
+}
+
+bool ag_app_file_arguments(const char **path, bool *option, int *code,
+                           const ag_file_command *command, int argc, char **argv)
+{
+    const struct option known[] = {
+        {command->option, no_argument, NULL, 'o'},
+        {"help",          no_argument, NULL, 'h'},
+        {NULL,            0,           NULL, 0  }
+    };
+    *option = false;
+    opterr = 0;
+    for (int found; (found = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+        if (found == 'h') {
+            fputs(command->help, stdout);
+            *code = AG_EXIT_OK;
+            return false;
+        }
+        if (found == '?') {
+            *code = ag_app_usage(command->name, "'%s' is no option", argv[optind - 1]);
+            return false;
+        }
+        *option = true;
+    }
+    if (optind + 1 != argc) {
+        *code =
+            ag_app_usage(command->name, "which results file? One, such as results/quickstart.h5");
+        return false;
+    }
+    *path = argv[optind];
+    return true;
 }

@@ -1,27 +1,23 @@
 /* altgrad check: is anything of an experiment's results damaged? */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 
 #include "app/commands.h"
 #include "store/check.h"
 
-static void print_help(void)
-{
-    fputs("usage: altgrad check OUT [--json]\n\n"
-          "Reads every byte of the results and of what lies beside them: the checksums of files,\n"
-          "of every array and text of every run; whether the runs of the grid are there;\n"
-          "checkpoints, events, notes; what a killed altgrad left. It changes nothing. One line a\n"
-          "finding, then one that sums up.\n\n"
-          "  --json   the same as JSON\n\n"
-          "'altgrad run' on the experiment sets damaged run files aside and trains those runs\n"
-          "again. Of a packed file that is damaged, 'altgrad merge NEW.h5 OUT' takes the good "
-          "runs.\n\n"
-          "Exit codes: 0 nothing is damaged (runs may be pending), 1 something is, 2 bad command\n"
-          "line or no such file, 3 the file cannot be used at all.\n\n"
-          "example: altgrad check results/quickstart.h5\n",
-          stdout);
-}
+static const char s_help[] =
+    "usage: altgrad check OUT [--json]\n\n"
+    "Reads every byte of the results and of what lies beside them: the checksums of files,\n"
+    "of every array and text of every run; whether the runs of the grid are there;\n"
+    "checkpoints, events, notes; what a killed altgrad left. It changes nothing. One line a\n"
+    "finding, then one that sums up.\n\n"
+    "  --json   the same as JSON\n\n"
+    "'altgrad run' on the experiment sets damaged run files aside and trains those runs\n"
+    "again. Of a packed file that is damaged, 'altgrad merge NEW.h5 OUT' takes the good "
+    "runs.\n\n"
+    "Exit codes: 0 nothing is damaged (runs may be pending), 1 something is, 2 bad command\n"
+    "line or no such file, 3 the file cannot be used at all.\n\n"
+    "example: altgrad check results/quickstart.h5\n";
 
 static const char *kind_name(ag_finding_kind kind)
 {
@@ -99,23 +95,11 @@ static int check_file(const char *path, bool as_json)
 
 int ag_cmd_check(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL,   0,           NULL, 0  }
-    };
-    bool as_json = false;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option == 'h') {
-            print_help();
-            return AG_EXIT_OK;
-        }
-        if (option == '?')
-            return ag_app_usage("check", "'%s' is no option", argv[optind - 1]);
-        as_json = true;
-    }
-    if (optind + 1 != argc)
-        return ag_app_usage("check", "which results file? One, such as results/quickstart.h5");
-    return check_file(argv[optind], as_json);
+    static const ag_file_command command = {"check", s_help, "json"};
+    const char *path;
+    bool option;
+    int code;
+    if (!ag_app_file_arguments(&path, &option, &code, &command, argc, argv))
+        return code;
+    return check_file(path, option);
 }

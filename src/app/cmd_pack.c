@@ -14,7 +14,6 @@ static void print_help(void)
           "it to hand on what is there so far. A packed file can still be extended.\n\n"
           "  --spooled   everything but the weights, and the run files stay\n\n"
           "Exit codes: 0 packed, 2 bad input or no such file, 3 environment.\n\n"
-          "Exit codes: 0 packed, 2 bad input or no such file, 3 environment.\n\n"
           "example: altgrad pack results/quickstart.h5\n",
           stdout);
 }

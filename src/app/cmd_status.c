@@ -1,5 +1,4 @@
 /* altgrad status: where an experiment stands, read beside it. */
-#include <getopt.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,18 +9,15 @@
 
 enum { SHOWN_FAILURES = 20, SHOWN_EVENTS = 5, SHOWN_RUNNING = 40 };
 
-static void print_help(void)
-{
-    fputs("usage: altgrad status OUT [--json]\n\n"
-          "Where the experiment behind a results file stands, from any shell and any host that\n"
-          "sees the file: how many runs are done, what runs now, who runs it, what failed and\n"
-          "where its log is. It costs the running experiment nothing.\n\n"
-          "  --json   the same as JSON, with every failure\n\n"
-          "Exit codes: 0 complete (diverged counts as done), 1 complete but some runs failed,\n"
-          "75 work left, 2 bad input or no such file, 3 environment.\n\n"
-          "example: altgrad status results/quickstart.h5\n",
-          stdout);
-}
+static const char s_help[] =
+    "usage: altgrad status OUT [--json]\n\n"
+    "Where the experiment behind a results file stands, from any shell and any host that\n"
+    "sees the file: how many runs are done, what runs now, who runs it, what failed and\n"
+    "where its log is. It costs the running experiment nothing.\n\n"
+    "  --json   the same as JSON, with every failure\n\n"
+    "Exit codes: 0 complete (diverged counts as done), 1 complete but some runs failed,\n"
+    "75 work left, 2 bad input or no such file, 3 environment.\n\n"
+    "example: altgrad status results/quickstart.h5\n";
 
 /* --- what text and JSON share */
 
@@ -257,23 +253,11 @@ static int show(const char *path, bool as_json)
 
 int ag_cmd_status(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL,   0,           NULL, 0  }
-    };
-    bool as_json = false;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option == 'h') {
-            print_help();
-            return AG_EXIT_OK;
-        }
-        if (option == '?')
-            return ag_app_usage("status", "'%s' is no option", argv[optind - 1]);
-        as_json = true;
-    }
-    if (optind + 1 != argc)
-        return ag_app_usage("status", "which results file? One, such as results/quickstart.h5");
-    return show(argv[optind], as_json);
+    static const ag_file_command command = {"status", s_help, "json"};
+    const char *path;
+    bool option;
+    int code;
+    if (!ag_app_file_arguments(&path, &option, &code, &command, argc, argv))
+        return code;
+    return show(path, option);
 }

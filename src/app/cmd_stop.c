@@ -1,5 +1,4 @@
 /* altgrad stop: asks whoever writes the results to stop, and may wait for it. */
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,20 +7,17 @@
 #include "base/clock.h"
 #include "store/watch.h"
 
-static void print_help(void)
-{
-    fputs(
-        "usage: altgrad stop OUT [--wait]\n\n"
-        "Asks the 'altgrad run' that writes OUT to stop: it starts nothing more, keeps what is\n"
-        "complete and ends with exit code 75; the same 'altgrad run' continues. On the owner's\n"
-        "host it is sent SIGUSR1; from any other host that sees the file a request is laid\n"
-        "beside it, which it finds within seconds (on a network file system within a minute).\n\n"
-        "  --wait   return when it has ended\n\n"
-        "Exit codes: 0 asked (with --wait: ended), or nothing runs; 2 bad input; 3 environment.\n\n"
-        "example: altgrad stop results/quickstart.h5 --wait && altgrad status "
-        "results/quickstart.h5\n",
-        stdout);
-}
+static const char s_help[] =
+
+    "usage: altgrad stop OUT [--wait]\n\n"
+    "Asks the 'altgrad run' that writes OUT to stop: it starts nothing more, keeps what is\n"
+    "complete and ends with exit code 75; the same 'altgrad run' continues. On the owner's\n"
+    "host it is sent SIGUSR1; from any other host that sees the file a request is laid\n"
+    "beside it, which it finds within seconds (on a network file system within a minute).\n\n"
+    "  --wait   return when it has ended\n\n"
+    "Exit codes: 0 asked (with --wait: ended), or nothing runs; 2 bad input; 3 environment.\n\n"
+    "example: altgrad stop results/quickstart.h5 --wait && altgrad status "
+    "results/quickstart.h5\n";
 
 static bool is_alive(const ag_watch_owner *owner)
 {
@@ -78,23 +74,11 @@ static ag_status stop(const char *path, bool wait)
 
 int ag_cmd_stop(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"wait", no_argument, NULL, 'w'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL,   0,           NULL, 0  }
-    };
-    bool wait = false;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option == 'h') {
-            print_help();
-            return AG_EXIT_OK;
-        }
-        if (option == '?')
-            return ag_app_usage("stop", "'%s' is no option", argv[optind - 1]);
-        wait = true;
-    }
-    if (optind + 1 != argc)
-        return ag_app_usage("stop", "which results file? One, such as results/quickstart.h5");
-    return ag_app_exit(stop(argv[optind], wait));
+    static const ag_file_command command = {"stop", s_help, "wait"};
+    const char *path;
+    bool option;
+    int code;
+    if (!ag_app_file_arguments(&path, &option, &code, &command, argc, argv))
+        return code;
+    return ag_app_exit(stop(path, option));
 }

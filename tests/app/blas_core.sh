@@ -5,15 +5,8 @@
 set -u
 altgrad=$1 here=$2/tests/app python=$3 mpiexec=$4
 old=Nehalem new=Haswell lacking=Excavator
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-complain() {
-    echo "FAILED: $*"
-    sed 's/^/    /' log
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/app/support.sh
+. "$(dirname "$0")/support.sh"
 # run CODE [OPTION...]: as the array $launch says; what it says goes to the file log
 run() {
     code=$1
@@ -23,12 +16,7 @@ run() {
     for word in "${launch[@]}"; do
         if [ "$word" = RUN ]; then whole+=("${command[@]}"); else whole+=("$word"); fi
     done
-    timeout 100 "${whole[@]}" > log 2>&1
-    got=$?
-    [ "$got" = "$code" ] || complain "exit code $got, expected $code ($*)"
-}
-says() {
-    grep -qF -- "$1" log || complain "the output lacks '$1'"
+    expect "$code" "${whole[@]}"
 }
 # alone CORE; ranks CORE CORE...
 alone() {
@@ -119,4 +107,4 @@ run 0 -o begun2.h5 --only seed=0
 sed -i "s/OpenBLAS [^ ]* $old/OpenBLAS 0.2.20 $old/" begun2.h5.d/facts.json
 run 0 -o begun2.h5
 says "was begun with OpenBLAS 0.2.20 $old, this is OpenBLAS"
-[ $failures = 0 ]
+sum_up

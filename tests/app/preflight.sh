@@ -4,9 +4,8 @@
 # place of altgrad-train does on rank 1, when it is asked, what the file "deed" says.
 set -u
 altgrad=$1 train=$2 mpiexec=$3
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+# shellcheck source=tests/app/support.sh
+. "$(dirname "$0")/support.sh"
 host=$(uname -n)
 mkdir bin other
 cp "$altgrad" bin/altgrad
@@ -41,23 +40,6 @@ eval: {windows: 2}
 seeds: 8
 END
 
-failures=0
-complain() {
-    echo "FAILED: $*"
-    sed 's/^/    /' log
-    failures=$((failures + 1))
-}
-# expect CODE COMMAND...: what it says goes to the file log
-expect() {
-    code=$1
-    shift
-    timeout 60 "$@" > log 2>&1
-    got=$?
-    [ "$got" = "$code" ] || complain "exit code $got, expected $code ($*)"
-}
-says() {
-    grep -qF -- "$1" log || complain "the output lacks '$1'"
-}
 nothing_is_left() {
     [ "$(grep -c 'altgrad: error' log)" = 1 ] || complain "not one error"
     if [ -e out.h5 ] || [ -e out.h5.d ]; then complain "something was written"; fi
@@ -114,4 +96,4 @@ kill -USR1 $!
 wait $!
 got=$?
 [ "$got" = 75 ] || complain "exit code $got after SIGUSR1"
-[ $failures = 0 ]
+sum_up

@@ -4,9 +4,8 @@
 set -u
 altgrad=$1
 train=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+# shellcheck source=tests/app/support.sh
+. "$(dirname "$0")/support.sh"
 mkdir bin
 cp "$altgrad" bin/altgrad
 cat > bin/altgrad-train <<END
@@ -46,14 +45,8 @@ seeds: 4
 run: {retries: 1}
 END
 
-failures=0
-complain() {
-    echo "FAILED: $*"
-    sed 's/^/    /' log
-    failures=$((failures + 1))
-}
-# expect CODE DEED... -- OPTION...: what `altgrad run` says goes to the file log
-expect() {
+# run CODE DEED... -- OPTION...: `altgrad run` ends with CODE while trainers do the deeds
+run() {
     code=$1
     shift
     : > deed
@@ -62,12 +55,7 @@ expect() {
         shift
     done
     shift
-    timeout 60 bin/altgrad run few.yaml -o out.h5 --progress plain "$@" > log 2>&1
-    got=$?
-    [ "$got" = "$code" ] || complain "exit code $got, expected $code ($*)"
-}
-says() {
-    grep -q -- "$1" log || complain "the output lacks '$1'"
+    expect "$code" bin/altgrad run few.yaml -o out.h5 --progress plain "$@"
 }
 holds() {
     found=$(bin/altgrad summary out.h5 | awk '$1 == "uniform" { print $3 }')
@@ -75,12 +63,12 @@ holds() {
 }
 
 # one attempt fails, its retry does not
-expect 0 segfault -- --only seed=0
+run 0 segfault -- --only seed=0
 says "attempt 1 was killed by SIGSEGV"
 holds 1
 
 # a run fails for good; the others complete; the same command tries it again
-expect 1 exit7 -- --only seed=1,2 --set run.retries=0
+run 1 exit7 -- --only seed=1,2 --set run.retries=0
 says "failed on rank 0: ended with exit code 7 at step 0 of 0"
 says "the reason of seven"
 holds 2
@@ -89,43 +77,43 @@ rm -f again.h5
 : > deed
 sh -c "$repeat -o again.h5" > /dev/null 2>&1
 [ -s again.h5 ] || complain "'$repeat' does not repeat the run"
-expect 0 -- --only seed=1,2
+run 0 -- --only seed=1,2
 holds 3
 
 # no result, and no end
-expect 1 empty empty -- --only seed=3
+run 1 empty empty -- --only seed=3
 says "ended without a result"
-expect 1 hang hang -- --only seed=3 --set run.time_limit=0.2
+run 1 hang hang -- --only seed=3 --set run.time_limit=0.2
 says "passed its time limit of 0.2 s"
-expect 1 hang hang -- --only seed=3 --set run.stall_limit=0.2
+run 1 hang hang -- --only seed=3 --set run.stall_limit=0.2
 says "gave no sign of life for 0.2 s"
-expect 1 hog hog -- --only seed=3 --set run.memory_limit=96M
+run 1 hog hog -- --only seed=3 --set run.memory_limit=96M
 says "passed its memory limit of 96 MiB at step"
-expect 1 kill kill -- --only seed=3
+run 1 kill kill -- --only seed=3
 says "was killed by SIGKILL"
 holds 3
 
 # SIGUSR1 stops with work left; nothing complete is lost
-expect 75 interrupt --
+run 75 interrupt --
 says "stopping"
-expect 75 ok interrupt -- --again seed=0,1,2
+run 75 ok interrupt -- --again seed=0,1,2
 says "0 complete"
 holds 3
 
 # a second Ctrl-C does not wait for a trainer that does not end
-expect 130 stubborn --
+run 130 stubborn --
 
 # the results' folder is gone: an error that says so, not a crash
-expect 3 vanish -- --again seed=3
+run 3 vanish -- --again seed=3
 says "out.h5.d/runs"
 rm -rf out.h5 out.h5.d
 
 # everything fails: it ends after ten failures in a row
-expect 1 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 -- --set run.retries=100
+run 1 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 exit7 -- --set run.retries=100
 says "10 failures in a row"
 
 # without a trainer nothing starts
 rm bin/altgrad-train
-expect 3 --
+run 3 --
 says "which belongs beside altgrad"
-[ $failures = 0 ]
+sum_up

@@ -5,45 +5,27 @@ set -u
 altgrad=$1
 here=$2/tests/app
 python=$3
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-complain() {
-    echo "FAILED: $*"
-    sed 's/^/    /' out
-    failures=$((failures + 1))
-}
-# expect CODE ARGUMENT...
-expect() {
-    code=$1
-    shift
-    timeout 100 "$altgrad" "$@" > out 2>&1
-    got=$?
-    [ "$got" = "$code" ] || complain "altgrad $*: exit code $got, expected $code"
-}
-says() {
-    grep -q -e "$1" out || complain "the output lacks '$1'"
-}
+# shellcheck source=tests/app/support.sh
+. "$(dirname "$0")/support.sh"
 yaml=$here/determinism.yaml
 
-expect 0 run "$yaml" -o whole.h5 --progress none
-expect 0 run "$yaml" -o s1.h5 --progress none --shard 1/3
-expect 0 run "$yaml" --set output.file=s.h5 --progress none --shard 2/3
+expect 0 "$altgrad" run "$yaml" -o whole.h5 --progress none
+expect 0 "$altgrad" run "$yaml" -o s1.h5 --progress none --shard 1/3
+expect 0 "$altgrad" run "$yaml" --set output.file=s.h5 --progress none --shard 2/3
 [ -e s-shard2of3.h5 ] || complain "the shard has no file of its own"
 export SLURM_ARRAY_TASK_ID=4 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX=4
 export SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_STEP=2
-expect 0 run "$yaml" -o s3.h5 --progress none --shard auto
-expect 0 status s3.h5
+expect 0 "$altgrad" run "$yaml" -o s3.h5 --progress none --shard auto
+expect 0 "$altgrad" status s3.h5
 says "are other shards'"
 SLURM_ARRAY_TASK_COUNT=2
-expect 2 run "$yaml" -o s4.h5 --shard auto
+expect 2 "$altgrad" run "$yaml" -o s4.h5 --shard auto
 says "must follow each other"
 unset SLURM_ARRAY_TASK_ID
-expect 2 run "$yaml" -o s4.h5 --shard auto
+expect 2 "$altgrad" run "$yaml" -o s4.h5 --shard auto
 says "SLURM_ARRAY_TASK_ID is not set"
 for wrong in 0/3 4/3 3 a/b 1/ 1/3x; do
-    expect 2 run "$yaml" -o s4.h5 --shard "$wrong"
+    expect 2 "$altgrad" run "$yaml" -o s4.h5 --shard "$wrong"
     says "K/N with K from 1 to N"
 done
 
@@ -60,23 +42,23 @@ done
 [ "$parts" = "$total" ] || complain "the shards have $parts runs, the grid $total"
 
 # two parts, then the third, which was packed; then once more, which changes nothing
-expect 0 merge joined.h5 s1.h5 s-shard2of3.h5
-expect 75 status joined.h5
-expect 0 pack s3.h5
-expect 0 merge joined.h5 s3.h5
+expect 0 "$altgrad" merge joined.h5 s1.h5 s-shard2of3.h5
+expect 75 "$altgrad" status joined.h5
+expect 0 "$altgrad" pack s3.h5
+expect 0 "$altgrad" merge joined.h5 s3.h5
 says "0 of $total are pending"
-expect 0 status joined.h5
+expect 0 "$altgrad" status joined.h5
 "$python" "$here/compare_results.py" whole.h5 joined.h5 > out 2>&1 || complain "joined differs"
-expect 0 merge joined.h5 s1.h5
+expect 0 "$altgrad" merge joined.h5 s1.h5
 "$python" "$here/compare_results.py" whole.h5 joined.h5 > out 2>&1 || complain "joined differs"
 
 # another experiment; nothing; no determinism
-expect 0 run "$yaml" -o other.h5 --progress none --set train.steps=2 --only seed=0
-expect 2 merge new.h5 s1.h5 other.h5
+expect 0 "$altgrad" run "$yaml" -o other.h5 --progress none --set train.steps=2 --only seed=0
+expect 2 "$altgrad" merge new.h5 s1.h5 other.h5
 says "other.h5 is of another experiment than s1.h5"
-expect 2 merge new.h5 s1.h5 missing.h5
+expect 2 "$altgrad" merge new.h5 s1.h5 missing.h5
 says "missing.h5: there is no such results file"
-expect 2 merge new.h5
+expect 2 "$altgrad" merge new.h5
 if [ -e new.h5 ] || [ -e new.h5.d ]; then complain "something was written"; fi
 cp whole.h5 bad.h5
 "$python" - <<END
@@ -98,7 +80,7 @@ seal = f"altgrad-seal 1 bytes={len(content):020} crc32={zlib.crc32(content):08x}
 with open("bad.h5", "wb") as file:
     file.write(content + seal.ljust(63).encode() + b"\n")
 END
-expect 1 merge new.h5 s1.h5 whole.h5 bad.h5
+expect 1 "$altgrad" merge new.h5 s1.h5 whole.h5 bad.h5
 says "broken determinism: run"
 if [ -e new.h5 ] || [ -e new.h5.d ]; then complain "something was written"; fi
-[ $failures = 0 ]
+sum_up

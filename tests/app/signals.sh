@@ -4,9 +4,9 @@
 set -u
 altgrad=$1
 train=$2
-work=$(mktemp -d)
+# shellcheck source=tests/app/support.sh
+. "$(dirname "$0")/support.sh"
 trap 'rm -f "$work"/hold.*; rm -rf "$work"' EXIT
-cd "$work" || exit 1
 mkdir bin
 cp "$altgrad" bin/real
 cat > bin/altgrad <<END
@@ -39,12 +39,6 @@ eval: {windows: 2}
 seeds: 2
 END
 
-failures=0
-complain() {
-    echo "FAILED: $*"
-    sed 's/^/    /' log
-    failures=$((failures + 1))
-}
 # begin WHAT [OPTION...]: until WHAT is held
 begin() {
     what=$1
@@ -131,4 +125,4 @@ kill -HUP "$pid"
 rm hold.pack
 ends 0
 grep -q "stopping" log && complain "SIGHUP was to be ignored"
-[ $failures = 0 ]
+sum_up

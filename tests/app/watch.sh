@@ -6,9 +6,8 @@ set -u
 altgrad=$1
 train=$2
 python=$3
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+# shellcheck source=tests/app/support.sh
+. "$(dirname "$0")/support.sh"
 mkdir bin
 cp "$altgrad" bin/altgrad
 cat > bin/altgrad-train <<END
@@ -32,23 +31,6 @@ seeds: 2
 run: {retries: 0}
 END
 
-failures=0
-complain() {
-    echo "FAILED: $*"
-    sed 's/^/    /' out
-    failures=$((failures + 1))
-}
-# expect CODE ARGUMENT...: what altgrad says goes to the file out
-expect() {
-    code=$1
-    shift
-    timeout 60 bin/altgrad "$@" > out 2>&1
-    got=$?
-    [ "$got" = "$code" ] || complain "altgrad $*: exit code $got, expected $code"
-}
-says() {
-    grep -q -e "$1" out || complain "the output lacks '$1'"
-}
 # wait_for FILE
 wait_for() {
     for _ in $(seq 300); do
@@ -70,44 +52,44 @@ ends() {
     [ "$got" = "$1" ] || complain "the run ends with exit code $got, expected $1"
 }
 json() {
-    "$python" -c "import json, sys; d = json.load(open('out')); sys.exit(not ($1))" ||
+    "$python" -c "import json, sys; d = json.load(open('log')); sys.exit(not ($1))" ||
         complain "not so: $1"
 }
 
-expect 2 status out.h5
+expect 2 bin/altgrad status out.h5
 says "out.h5: there is no such results file"
-expect 2 stop out.h5
-expect 2 status
-expect 2 status --jason out.h5
-expect 2 stop --later out.h5
-expect 0 status --help
+expect 2 bin/altgrad stop out.h5
+expect 2 bin/altgrad status
+expect 2 bin/altgrad status --jason out.h5
+expect 2 bin/altgrad stop --later out.h5
+expect 0 bin/altgrad status --help
 says "example:"
-expect 0 stop --help
+expect 0 bin/altgrad stop --help
 says "example:"
 
 # while it runs: by a signal on this host
 begin
-expect 75 status out.h5
-says "^runs  *4: 0 done, 0 failed, 4 pending"
+expect 75 bin/altgrad status out.h5
+matches "^runs  *4: 0 done, 0 failed, 4 pending"
 says "pid $pid"
-expect 75 status out.h5 --json
+expect 75 bin/altgrad status out.h5 --json
 json "d['runs']['total'] == 4 and d['owner']['pid'] == $pid and d['owner']['life'] == 'alive'"
 json "d['live']['ranks'] == 1 and not d['live']['stopping'] and d['exit_code'] == 75"
-expect 0 stop out.h5 --wait
+expect 0 bin/altgrad stop out.h5 --wait
 says "sent SIGUSR1 to pid $pid"
-says "pid $pid on host .* has ended"
+matches "pid $pid on host .* has ended"
 ends 75
-expect 75 status out.h5
+expect 75 bin/altgrad status out.h5
 says "nobody: it is not running"
 says "drained"
-expect 0 stop out.h5
+expect 0 bin/altgrad stop out.h5
 says "nobody writes it"
 
 # as from another host: by a request, which the next owner does not obey
 begin
 cp out.h5.d/owner owner
 sed -i 's/^host .*/host elsewhere/' out.h5.d/owner
-expect 0 stop out.h5
+expect 0 bin/altgrad stop out.h5
 says "left a request for pid $pid on host elsewhere"
 cp owner out.h5.d/owner # or the child that publishes would not know it
 ends 75
@@ -118,46 +100,46 @@ begin
 # killed: its last word is not taken for the present
 kill -KILL "$pid"
 wait "$pid" 2> /dev/null
-expect 75 status out.h5
+expect 75 bin/altgrad status out.h5
 says "it was killed"
-expect 75 status out.h5 --json
+expect 75 bin/altgrad status out.h5 --json
 json "d['owner']['life'] == 'dead' and d['live'] is None"
-expect 0 stop out.h5 --wait
+expect 0 bin/altgrad stop out.h5 --wait
 says "was killed"
 
 # a failure: its reason, its log, exit code 1; spooled, then packed
 touch go
 bin/altgrad plan few.yaml --json | sed -n 's/^{"id":"\([0-9a-f]*\)".*/\1/p' | sed -n 2p > fail
-expect 1 run few.yaml -o out.h5 --progress none
-expect 1 status out.h5
+expect 1 bin/altgrad run few.yaml -o out.h5 --progress none
+expect 1 bin/altgrad status out.h5
 says "few: out.h5 (packed)"
-says "^runs  *4: 3 done, 1 failed, 0 pending"
-says "^$(cat fail)  .*: ended with exit code 9"
+matches "^runs  *4: 3 done, 1 failed, 0 pending"
+matches "^$(cat fail)  .*: ended with exit code 9"
 says "log: out.h5.d/logs/$(cat fail).log"
-expect 1 status out.h5 --json
+expect 1 bin/altgrad status out.h5 --json
 json "d['failed'][0]['run'] == '$(cat fail)' and 'no such luck' in d['failed'][0]['reason']"
 json "d['runs'] == dict(total=4, done=3, diverged=0, failed=1, pending=0, running=0, other_shards=0, orphans=0)"
 
 # complete; and without anything beside it
 rm fail
-expect 0 run few.yaml -o out.h5 --progress none
-expect 0 status out.h5
-says "^runs  *4: 4 done, 0 failed, 0 pending"
+expect 0 bin/altgrad run few.yaml -o out.h5 --progress none
+expect 0 bin/altgrad status out.h5
+matches "^runs  *4: 4 done, 0 failed, 0 pending"
 mkdir alone
 cp out.h5 alone/
-expect 0 status alone/out.h5
-says "^few: .*packed"
-says "^runs  *4: 4 done, 0 failed, 0 pending"
+expect 0 bin/altgrad status alone/out.h5
+matches "^few: .*packed"
+matches "^runs  *4: 4 done, 0 failed, 0 pending"
 
 # runs that the experiment no longer names; a run that diverges counts as done
-expect 0 run few.yaml -o out.h5 --progress none --set optimizer.lr=10 \
+expect 0 bin/altgrad run few.yaml -o out.h5 --progress none --set optimizer.lr=10 \
     --set optimizer.warmup=0 --set stop.loss_ratio=1.001
 says "diverged"
-expect 0 status out.h5
+expect 0 bin/altgrad status out.h5
 says "4 done (4 of them diverged), 0 failed, 0 pending; 4 that the experiment no longer names"
 
 # not ours
 echo nothing > foreign.h5
-expect 3 status foreign.h5
+expect 3 bin/altgrad status foreign.h5
 says "not an HDF5 file"
-[ $failures = 0 ]
+sum_up
