@@ -44,13 +44,6 @@ static ag_held wanted(const ag_linear *linear, const ag_pass *pass)
     return AG_HELD_TRAIN;
 }
 
-static bool needs_amax(const ag_operand *operand)
-{
-    const ag_scheme *scheme = operand->scheme;
-    return scheme->quantised && scheme->granularity == AG_GRANULARITY_TENSOR &&
-           scheme->amax != AG_AMAX_NONE;
-}
-
 ag_source ag_linear_weight(const ag_linear *linear)
 {
     return (ag_source){
@@ -62,7 +55,7 @@ static void make_weights(ag_linear *linear, ag_held held, const ag_pass *pass)
     ag_operand *weight = linear->operands[AG_ROLE_WEIGHT];
     ag_source source = ag_linear_weight(linear);
     if (held != AG_HELD_HP && held != AG_HELD_SHADOW &&
-        (needs_amax(&weight[0]) || needs_amax(&weight[1])))
+        (ag_operand_needs_amax(&weight[0]) || ag_operand_needs_amax(&weight[1])))
         source.amax = linear->k->amax(source.x, source.rows * source.cols);
     for (int use = 0; use < linear->copies[AG_ROLE_WEIGHT]; use++)
         ag_operand_make(&weight[use], linear->weight_copies[use], &source, pass);

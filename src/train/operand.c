@@ -82,6 +82,13 @@ static void mark_clipped(const ag_operand *operand, const ag_source *source,
     }
 }
 
+bool ag_operand_needs_amax(const ag_operand *operand)
+{
+    const ag_scheme *scheme = operand->scheme;
+    return scheme->quantised && scheme->granularity == AG_GRANULARITY_TENSOR &&
+           scheme->amax != AG_AMAX_NONE;
+}
+
 static ag_matrix matrix_of(const ag_operand *operand, const ag_source *source)
 {
     return (ag_matrix){source->rows, source->cols, operand->sum, source->first};

@@ -6,13 +6,8 @@
 
 static bool needs_amax(const ag_site_operands *tensor)
 {
-    for (int use = 0; use < tensor->copies; use++) {
-        const ag_scheme *scheme = tensor->operands[use].scheme;
-        if (scheme->quantised && scheme->granularity == AG_GRANULARITY_TENSOR &&
-            scheme->amax != AG_AMAX_NONE)
-            return true;
-    }
-    return false;
+    return ag_operand_needs_amax(&tensor->operands[0]) ||
+           (tensor->copies > 1 && ag_operand_needs_amax(&tensor->operands[1]));
 }
 
 static size_t elements(const ag_stack *stack)

@@ -98,9 +98,12 @@ typedef struct ag_source {
     size_t rows;
     size_t cols;
     uint64_t first; /* global index of x[0], for stochastic rounding */
-    float amax;     /* of x; needed by schemes with one scale a tensor */
+    float amax;     /* of x, where ag_operand_needs_amax */
     bool continues; /* a further matrix of the tensor that the one before began */
 } ag_source;
+
+/* Whether its scheme finds one scale for the tensor. */
+bool ag_operand_needs_amax(const ag_operand *operand);
 
 /* Quantises source->x into `out` (which may be source->x), or rounds it to BF16 where the role is
  * null or the pass wants no quantisation. */

@@ -23,18 +23,8 @@ static void make(tiny *t, int64_t diagnostics)
 static double sampled(const tiny *t, const char *folder, const char *metric)
 {
     char path[AG_SAMPLED_PATH];
-    const ag_samples *samples = &t->record.samples;
-    const double *row = samples->values + (size_t)(samples->count - 1) * samples->width;
     snprintf(path, sizeof path, "%s/%s", folder, s_layer);
-    for (size_t i = 0; i < samples->n_groups; i++) {
-        const ag_sampled *group = &samples->groups[i];
-        for (size_t j = 0; strcmp(group->path, path) == 0 && j < group->n_metrics; j++) {
-            if (strcmp(group->metrics[j].name, metric) == 0)
-                return row[group->column + j];
-        }
-    }
-    fail_msg("there is no %s/%s", path, metric);
-    return NAN;
+    return tiny_sampled(t, path, metric);
 }
 
 /* Sums of at most 1000 terms in double, in another order. */

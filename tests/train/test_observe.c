@@ -323,21 +323,6 @@ static void test_counters_of_operands(void **state)
 
 /* --- counters of a step */
 
-static double sampled(const tiny *t, const char *path, const char *metric)
-{
-    const ag_samples *samples = &t->record.samples;
-    const double *row = samples->values + (size_t)(samples->count - 1) * samples->width;
-    for (size_t i = 0; i < samples->n_groups; i++) {
-        const ag_sampled *group = &samples->groups[i];
-        for (size_t j = 0; strcmp(group->path, path) == 0 && j < group->n_metrics; j++) {
-            if (strcmp(group->metrics[j].name, metric) == 0)
-                return row[group->column + j];
-        }
-    }
-    fail_msg("there is no %s/%s", path, metric);
-    return NAN;
-}
-
 /* Weights once a step, whoever made them and however often they serve; the others in every
  * micro-batch, and nothing of an evaluation. */
 static void test_counters_of_a_step(void **state)
@@ -369,18 +354,19 @@ static void test_counters_of_a_step(void **state)
         noise += error * error;
     }
     const double tokens = 3.0 * 3 * 8; /* micro-batches of 3 sequences of 8 */
-    assert_near("n", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/weight", "n"), 256);
-    assert_near("sqnr", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/weight", "sqnr"),
+    assert_near("n", tiny_sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/weight", "n"), 256);
+    assert_near("sqnr", tiny_sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/weight", "sqnr"),
                 10.0 * log10(signal / noise));
-    assert_near("n", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/input", "n"), tokens * 8);
-    assert_near("n", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/grad_output", "n"), tokens * 32);
-    assert_near("n", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc.opt.m/m", "n"), 256);
-    assert_near("n", sampled(&s_a, "quant/transformer.h.0.attn.qk/q", "n"), tokens * 8);
-    assert_near("n", sampled(&s_a, "quant/transformer.h.0.attn.qk/ds", "n"), tokens * 8 * 2);
+    assert_near("n", tiny_sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/input", "n"), tokens * 8);
+    assert_near("n", tiny_sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/grad_output", "n"),
+                tokens * 32);
+    assert_near("n", tiny_sampled(&s_a, "quant/transformer.h.1.mlp.c_fc.opt.m/m", "n"), 256);
+    assert_near("n", tiny_sampled(&s_a, "quant/transformer.h.0.attn.qk/q", "n"), tokens * 8);
+    assert_near("n", tiny_sampled(&s_a, "quant/transformer.h.0.attn.qk/ds", "n"), tokens * 8 * 2);
     /* a scale a micro-batch, which all sequences and heads share */
-    assert_near("groups", sampled(&s_a, "quant/transformer.h.0.attn.qk/q", "groups"), 3);
-    assert_near("groups", sampled(&s_a, "quant/transformer.h.0.attn.qk/ds", "groups"), 3);
-    assert_near("groups", sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/input", "groups"), 3);
+    assert_near("groups", tiny_sampled(&s_a, "quant/transformer.h.0.attn.qk/q", "groups"), 3);
+    assert_near("groups", tiny_sampled(&s_a, "quant/transformer.h.0.attn.qk/ds", "groups"), 3);
+    assert_near("groups", tiny_sampled(&s_a, "quant/transformer.h.1.mlp.c_fc/input", "groups"), 3);
     tiny_end(&s_a);
 }
 

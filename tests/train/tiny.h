@@ -151,4 +151,20 @@ static inline float *tiny_grad(tiny *t, ag_tensor_id id, size_t block)
     return t->trainer.model.grads + ag_tensor_find(&t->trainer.state.tensors, id, block)->offset;
 }
 
+/* The newest sample of a metric of the group `path`. */
+static inline double tiny_sampled(const tiny *t, const char *path, const char *metric)
+{
+    const ag_samples *samples = &t->record.samples;
+    const double *row = samples->values + (size_t)(samples->count - 1) * samples->width;
+    for (size_t i = 0; i < samples->n_groups; i++) {
+        const ag_sampled *group = &samples->groups[i];
+        for (size_t j = 0; strcmp(group->path, path) == 0 && j < group->n_metrics; j++) {
+            if (strcmp(group->metrics[j].name, metric) == 0)
+                return row[group->column + j];
+        }
+    }
+    fail_msg("there is no %s/%s", path, metric);
+    return NAN;
+}
+
 #endif
