@@ -212,7 +212,8 @@ static ag_status client_done(void *context, const ag_job_result *result)
     }
     if (result->end == AG_JOB_CANCELLED) {
         its->cancelled[result->job]++;
-        if (!its->drained) /* it was given back by a rank that was set aside */
+        its->failed_on[result->job] = 0; /* what is added anew may go to any rank */
+        if (!its->drained)               /* it was given back by a rank that was set aside */
             return ag_coordinator_add(its->coordinator, result->job, result->attempt, 0);
         return AG_OK;
     }
