@@ -175,6 +175,7 @@ static ag_status find_pending(size_t *count, ag_run_session *session)
     enum { LINE = AG_ID_LENGTH + 1 };
     const char *ids = held + strcspn(held, "\n") + 1;
     size_t n_ids = strlen(ids) / LINE;
+    session->preflight.complete = n_ids;
     session->preflight.libraries =
         ag_arena_strndup(&session->arena, held, (size_t)(ids - held) - 1);
     *count = 0;
@@ -284,6 +285,20 @@ static ag_status survey_all(ag_run_session *session)
     return AG_OK;
 }
 
+/* Results whose facts are lost are not refused: their runs are whole. */
+static ag_status choose_core(ag_run_session *session, const char *begun_with)
+{
+    const char *stored = stored_blas(begun_with, &session->arena);
+    if (stored[0] == '\0' && session->preflight.complete > 0)
+        ag_display_event(session->display, AG_LOG_WARNING,
+                         "it is not known with which of OpenBLAS's kernels %s was begun, so they "
+                         "are chosen anew: with others, last bits differ from those of the runs "
+                         "that are complete. Each run has its own in timing/blas; run.blas_core "
+                         "chooses by name",
+                         session->out);
+    return ag_run_choose_core(session, stored);
+}
+
 ag_status ag_preflight_run(ag_run_session *session)
 {
     size_t pending = 0;
@@ -299,6 +314,6 @@ ag_status ag_preflight_run(ag_run_session *session)
         return AG_OK;
     AG_TRY(check_libraries(session));
     AG_TRY(ag_run_check_memory(session));
-    AG_TRY(ag_run_choose_core(session, stored_blas(before, &session->arena)));
+    AG_TRY(choose_core(session, before));
     return describe_libraries(session);
 }

@@ -30,6 +30,7 @@ typedef struct ag_preflight {
     ag_rank_report *reports; /* [ranks] */
     int ranks;
     bool *pending;         /* [n_runs]: it will be trained now */
+    size_t complete;       /* runs in the results, of this grid or another */
     const ag_run *asked;   /* the run that the ranks are asked about */
     const char *with_core; /* the kernel set that they are to use; "": whichever they take */
     const char *core;      /* the kernel set that trainers of run.blas_core: common are given;

@@ -107,4 +107,17 @@ run 0 -o begun2.h5 --only seed=0
 sed -i "s/OpenBLAS [^ ]* $old/OpenBLAS 0.2.20 $old/" begun2.h5.d/facts.json
 run 0 -o begun2.h5
 says "was begun with OpenBLAS 0.2.20 $old, this is OpenBLAS"
+
+# what is not known any more is said, too, whatever a job without work wrote meanwhile
+alone $old
+run 0 -o lost.h5 --only format=BF16 --only seed=0
+alone $new
+echo "{" > lost.h5.d/facts.json
+for _ in 1 2; do
+    run 0 -o lost.h5 --only format=BF16 --only seed=0
+    ! grep -q warning log || complain "nothing was to be trained"
+done
+run 0 -o lost.h5 --only format=BF16
+says "not known with which of OpenBLAS's kernels lost.h5 was begun"
+[ "$(trained lost.h5)" = "1 $new $old" ] || complain "$(trained lost.h5) trained, expected both"
 sum_up
