@@ -290,12 +290,13 @@ static ag_status choose_core(ag_run_session *session, const char *begun_with)
 {
     const char *stored = stored_blas(begun_with, &session->arena);
     if (stored[0] == '\0' && session->preflight.complete > 0)
-        ag_display_event(session->display, AG_LOG_WARNING,
-                         "it is not known with which of OpenBLAS's kernels %s was begun, so they "
-                         "are chosen anew: with others, last bits differ from those of the runs "
-                         "that are complete. Each run has its own in timing/blas; run.blas_core "
-                         "chooses by name",
-                         session->out);
+        ag_display_event(
+            session->display, AG_LOG_WARNING,
+            "%s.d/facts.json does not tell with which of OpenBLAS's kernels the results "
+            "were begun, so they are chosen anew: with others, last bits differ from "
+            "those of the runs that are complete. Each run has its own in timing/blas; "
+            "run.blas_core chooses by name",
+            session->out);
     return ag_run_choose_core(session, stored);
 }
 
