@@ -12,7 +12,7 @@ packages_run="gcc libc6-dev cmake ninja-build pkg-config
     python3 python3-numpy python3-h5py python3-pandas python3-matplotlib python3-scipy"
 packages_test="libcmocka-dev hdf5-tools python3-xarray python3-netcdf4 python3-tables
     mpich libmpich-dev munge slurmctld slurmd slurm-client iproute2
-    clang-format clang-tidy"
+    clang-format clang-tidy shellcheck"
 
 say() {
     printf '%s\n' "$*" >&2
