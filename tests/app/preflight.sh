@@ -95,5 +95,9 @@ while [ ! -e hangs ] && kill -0 $! 2> /dev/null; do sleep 0.02; done
 kill -USR1 $!
 wait $!
 got=$?
-[ "$got" = 75 ] || complain "exit code $got after SIGUSR1"
+case $got in
+75) ;;
+0) expect 75 bin/altgrad status out.h5 ;; # MPICH may lose the exit code after a signal
+*) complain "exit code $got after SIGUSR1" ;;
+esac
 sum_up
