@@ -1,6 +1,6 @@
 #!/bin/bash
-# steps_for.sh ALTGRAD FILE SECONDS [TRIED]: prints how many steps a run of FILE takes for all its runs to
-# need SECONDS of processor time on this machine, whatever else it does now. For tests that
+# steps_for.sh ALTGRAD FILE SECONDS [TRIED]: prints how many steps a run of FILE takes for all its
+# runs to need SECONDS of processor time on this machine, whatever else it does now. For tests that
 # interrupt: what takes a second on one machine is over in no time on another. Judged by TRIED steps
 # (100): steps that take microseconds need more.
 set -eu
