@@ -30,6 +30,15 @@ train: {steps: 1, batch_size: 1}
 eval: {windows: 1}
 output: {weights: none}
 """
+# of some hundred steps a second: series as long as in a training
+SMALL = """
+altgrad: 1
+name: small
+model: {n_layer: 2, n_head: 2, n_embd: 64, block_size: 32}
+data: {synthetic: markov, vocab: 8, order: 1, tokens: 20000, seed: 1}
+train: {steps: 1, batch_size: 8}
+eval: {windows: 1}
+"""
 
 
 def seconds(command, count=1):
@@ -109,9 +118,9 @@ class Bench:
 
     def ideal(self):
         count, ranks = self.options.runs or 500, self.options.ranks
-        file = self.write(TINY + f"seeds: {count}\n")
-        few = self.write(TINY + "seeds: 4\n")
-        steps = self.steps_for(few, 4.0, 5000)
+        file = self.write(SMALL + f"seeds: {count}\n")
+        few = self.write(SMALL + "seeds: 4\n")
+        steps = self.steps_for(few, 4.0, 200)
         wall, _ = seconds(
             self.command(ranks, file, "ideal.h5", "--set", f"train.steps={steps}",
                          "--set", f"eval.every={steps}")
