@@ -44,6 +44,10 @@ void ag_coordinator_place(ag_coordinator *coordinator, int rank, int host);
 ag_status ag_coordinator_retry(ag_coordinator *coordinator, const ag_job_result *failed,
                                double cost);
 
+/* Queues the same attempt again after one that was cancelled: at its cost, and still not for whom
+ * ag_coordinator_retry kept it from. */
+ag_status ag_coordinator_put_back(ag_coordinator *coordinator, const ag_job_result *cancelled);
+
 /* Hands this rank nothing more and cancels what it holds, unless it is the last that is left: then
  * *done is false and nothing changes. */
 ag_status ag_coordinator_set_aside(bool *done, ag_coordinator *coordinator, int rank);

@@ -193,8 +193,7 @@ static ag_status put_back(ag_run_session *session, const ag_job_result *result)
         return AG_OK;
     if (++session->failures_in_a_row == MOST_FAILURES_IN_A_ROW)
         return give_up(session);
-    return ag_coordinator_add(session->coordinator, result->job, result->attempt,
-                              session->costs[result->job]);
+    return ag_coordinator_put_back(session->coordinator, result);
 }
 
 static ag_status client_done(void *context, const ag_job_result *result)

@@ -84,6 +84,11 @@ ag_status ag_coordinator_retry(ag_coordinator *coordinator, const ag_job_result 
     return ag_job_queue_push(&coordinator->queue, &item);
 }
 
+ag_status ag_coordinator_put_back(ag_coordinator *coordinator, const ag_job_result *cancelled)
+{
+    return ag_job_queue_put_back(&coordinator->queue, cancelled->job, cancelled->attempt);
+}
+
 void ag_coordinator_place(ag_coordinator *coordinator, int rank, int host)
 {
     coordinator->seats[rank].host = host;

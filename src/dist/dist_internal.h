@@ -36,7 +36,7 @@ typedef struct ag_queued {
 } ag_queued;
 
 typedef struct ag_job_queue {
-    ag_queued *items; /* items[first..count) wait */
+    ag_queued *items; /* items[first..count) wait; those before were handed out */
     size_t first;
     size_t count;
     size_t capacity;
@@ -49,6 +49,9 @@ ag_status ag_job_queue_push(ag_job_queue *queue, const ag_queued *item);
 
 /* The next for a rank of a host, less what avoids them; -1: avoided by none. */
 bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue, int rank, int host);
+
+/* An attempt that was handed out waits again, with all that was known of it. */
+ag_status ag_job_queue_put_back(ag_job_queue *queue, int64_t job, int32_t attempt);
 size_t ag_job_queue_length(const ag_job_queue *queue);
 void ag_job_queue_deinit(ag_job_queue *queue);
 

@@ -65,8 +65,18 @@ bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue, int rank, int host)
         return false;
     *out = items[at];
     memmove(items + queue->first + 1, items + queue->first, (at - queue->first) * sizeof *items);
-    queue->first++;
+    items[queue->first++] = *out;
     return true;
+}
+
+ag_status ag_job_queue_put_back(ag_job_queue *queue, int64_t job, int32_t attempt)
+{
+    for (size_t i = queue->first; i-- > 0;) {
+        const ag_queued item = queue->items[i];
+        if (item.job == job && item.attempt == attempt)
+            return ag_job_queue_push(queue, &item);
+    }
+    return ag_fail(AG_ERR_BUG, "attempt %d at job %d was never handed out", (int)attempt, (int)job);
 }
 
 size_t ag_job_queue_length(const ag_job_queue *queue)

@@ -16,7 +16,8 @@ static ag_post *s_post;
 static int s_sick; /* failures of rank 1, known to rank 0 */
 
 /* --- the work: "ticks size end attempts", where end is what becomes of the attempts before the
- * last one: f(ails), r(efuses to start) or d(one); s(ick): fails on rank 1; 0 ticks = for ever */
+ * last one: f(ails), r(efuses to start) or d(one); s(ick): fails on rank 1; w(aits): fails at
+ * first, then does not end on rank 1; 0 ticks = for ever */
 
 typedef struct fake_job {
     int ticks;
@@ -60,6 +61,8 @@ static bool fake_poll(void *context, ag_job_progress *progress)
     progress->step = ++worker->ticks;
     progress->steps = worker->job.ticks;
     progress->value = (double)worker->index;
+    if (worker->job.end == 'w' && worker->attempt > 0 && ag_post_rank(s_post) == 1)
+        return !worker->cancelled;
     /* of two ranks the healthy one would be through before the other has failed often enough */
     if (worker->job.end == 's' && ag_post_rank(s_post) == 0 && ag_post_ranks(s_post) == 2 &&
         s_sick < 3)
@@ -81,7 +84,8 @@ static void *fake_collect(void *context, ag_job_result *result)
     result->reason = "";
     result->end = worker->cancelled ? AG_JOB_CANCELLED : AG_JOB_DONE;
     bool sick = worker->job.end == 's' && ag_post_rank(s_post) == 1 && !worker->cancelled;
-    if (sick || (worker->job.end == 'f' && worker->attempt + 1 < worker->job.attempts)) {
+    bool fails = worker->job.end == 'f' || worker->job.end == 'w';
+    if (sick || (fails && worker->attempt + 1 < worker->job.attempts)) {
         result->end = AG_JOB_FAILED;
         result->reason = "it was to fail";
     }
@@ -122,6 +126,7 @@ typedef struct scene {
     int fail_after;  /* finished jobs; 0 = never */
     bool two_hosts;  /* even and odd ranks */
     bool drained;
+    bool waited; /* rank 1 is at a job that does not end there */
     bool aside;
     bool aside_twice;
     double last_cost;
@@ -159,6 +164,8 @@ static void client_progress(void *context, const ag_job_progress *progress)
     scene *its = context;
     if (progress->job >= 0 && progress->value == (double)progress->job)
         its->started[progress->job]++;
+    its->waited |= progress->job >= 0 && progress->attempt > 0 && progress->rank == 1 &&
+                   its->jobs[progress->job].end == 'w';
 }
 
 static bool intact(const ag_job_result *result, const fake_job *job)
@@ -212,9 +219,8 @@ static ag_status client_done(void *context, const ag_job_result *result)
     }
     if (result->end == AG_JOB_CANCELLED) {
         its->cancelled[result->job]++;
-        its->failed_on[result->job] = 0; /* what is added anew may go to any rank */
-        if (!its->drained)               /* it was given back by a rank that was set aside */
-            return ag_coordinator_add(its->coordinator, result->job, result->attempt, 0);
+        if (!its->drained) /* it was given back by a rank that was set aside */
+            return ag_coordinator_put_back(its->coordinator, result);
         return AG_OK;
     }
     if (!intact(result, job))
@@ -231,6 +237,8 @@ static ag_status client_done(void *context, const ag_job_result *result)
 static ag_status client_tick(void *context)
 {
     scene *its = context;
+    if (its->waited && !its->aside)
+        AG_TRY(ag_coordinator_set_aside(&its->aside, its->coordinator, 1));
     if (its->drain_after == 0 || its->finished < its->drain_after || its->drained)
         return AG_OK;
     its->drained = true;
@@ -420,6 +428,25 @@ static void test_a_sick_host_is_done_without(void **state)
         assert_int_equal(its.done[job], 1);
 }
 
+/* Job 0 fails on rank 0, is tried again on rank 1, and given back there: rank 0 is free, but gets
+ * it no more, since rank 2 is there too. */
+static void test_what_is_given_back_stays_away_from_where_it_failed(void **state)
+{
+    (void)state;
+    scene its = s_empty;
+    if (ag_post_ranks(s_post) < 3)
+        return;
+    its.n_jobs = 1;
+    its.jobs[0] = (fake_job){1, 10, 'w', 2};
+    ag_status outcome = play(&its);
+    if (!checks())
+        return;
+    assert_int_equal(outcome, AG_OK);
+    assert_true(its.aside);
+    assert_int_equal(its.cancelled[0], 1);
+    assert_int_equal(its.rank[0], 2);
+}
+
 static void test_each_failure_has_its_own_reason(void **state)
 {
     (void)state;
@@ -600,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_failures_are_tried_again_on_another_host),
         cmocka_unit_test(test_a_sick_host_is_done_without),
         cmocka_unit_test(test_a_sick_rank_is_set_aside),
+        cmocka_unit_test(test_what_is_given_back_stays_away_from_where_it_failed),
         cmocka_unit_test(test_each_failure_has_its_own_reason),
         cmocka_unit_test(test_a_survey_asks_every_rank_once),
         cmocka_unit_test(test_no_jobs),
