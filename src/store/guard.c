@@ -1,6 +1,8 @@
 #include "store/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +21,13 @@ typedef struct page {
     ag_status status;
     char message[2048];
 } page;
+
+typedef struct task {
+    ag_guard_work *work;
+    void *context;
+    ag_guard_beat *beat; /* or NULL */
+    int every_ms;
+} task;
 
 static page *s_page; /* of the child that this process is; NULL outside of ag_guard */
 
@@ -46,7 +55,7 @@ void ag_guard_writes(const char *path)
         snprintf(s_page->writing, sizeof s_page->writing, "%s", path);
 }
 
-static _Noreturn void be_child(page *shared, pid_t parent, ag_guard_work *work, void *context)
+static _Noreturn void be_child(page *shared, pid_t parent, const task *t)
 {
     static const struct rlimit none = {0, 0};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -55,7 +64,7 @@ static _Noreturn void be_child(page *shared, pid_t parent, ag_guard_work *work, 
     setrlimit(RLIMIT_CORE, &none); /* a crash here is a message, not a bug to look into */
     s_page = shared;
     ag_error_clear();
-    shared->status = work(context);
+    shared->status = t->work(t->context);
     snprintf(shared->message, sizeof shared->message, "%s", ag_error_message());
     _exit(0);
 }
@@ -100,16 +109,34 @@ static ag_status tell_end(const page *shared, int status)
     return shared->status == AG_OK ? AG_OK : ag_fail(shared->status, "%s", shared->message);
 }
 
-static ag_status run_child(page *shared, ag_guard_work *work, void *context)
+/* `alive` is the end of a pipe whose other end the child holds: it closes when that ends. */
+static void beat_until_closed(const task *t, int alive)
+{
+    struct pollfd end = {.fd = alive};
+    int got;
+    while ((got = poll(&end, 1, t->every_ms)) == 0 || (got < 0 && errno == EINTR)) {
+        if (got == 0)
+            t->beat(t->context);
+    }
+}
+
+static ag_status run_child(page *shared, const task *t)
 {
     int status = 0;
+    int alive[2];
     pid_t self = getpid();
+    if (pipe2(alive, O_CLOEXEC) != 0)
+        return ag_fail_errno("cannot make a pipe to a child process");
     (void)fflush(stdout); /* else its content would be written twice */
     pid_t child = fork();
+    if (child == 0)
+        be_child(shared, self, t);
+    close(alive[1]);
+    if (child > 0 && t->beat != NULL)
+        beat_until_closed(t, alive[0]);
+    close(alive[0]);
     if (child < 0)
         return ag_fail_errno("cannot start a child process");
-    if (child == 0)
-        be_child(shared, self, work, context);
     while (waitpid(child, &status, 0) < 0) {
         if (errno != EINTR)
             return ag_fail_errno("cannot wait for a child process");
@@ -117,12 +144,22 @@ static ag_status run_child(page *shared, ag_guard_work *work, void *context)
     return tell_end(shared, status);
 }
 
-ag_status ag_guard(ag_guard_work *work, void *context)
+static ag_status run_task(const task *t)
 {
     page *shared = ag_guard_share(sizeof *shared);
     if (shared == NULL)
         return ag_fail_errno("cannot share memory with a child process");
-    ag_status status = run_child(shared, work, context);
+    ag_status status = run_child(shared, t);
     ag_guard_unshare(shared, sizeof *shared);
     return status;
+}
+
+ag_status ag_guard(ag_guard_work *work, void *context)
+{
+    return run_task(&(task){.work = work, .context = context});
+}
+
+ag_status ag_guard_beating(ag_guard_work *work, void *context, ag_guard_beat *beat, int every_ms)
+{
+    return run_task(&(task){.work = work, .context = context, .beat = beat, .every_ms = every_ms});
 }

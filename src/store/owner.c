@@ -198,6 +198,14 @@ ag_status ag_owner_check(const ag_owner *owner, const ag_places *places)
         places->results, now.host[0] != '\0' ? now.host : "unknown", now.pid);
 }
 
+ag_status ag_owner_beat(const ag_owner *owner, const ag_places *places)
+{
+    AG_TRY(ag_owner_check(owner, places));
+    return utimensat(AT_FDCWD, places->owner, NULL, 0) == 0
+               ? AG_OK
+               : ag_fail_errno("cannot touch %s", places->owner);
+}
+
 void ag_owner_leave(const ag_owner *owner, const ag_places *places)
 {
     ag_owner now;

@@ -9,11 +9,13 @@
 #include "store/guard.h"
 #include "store_internal.h"
 
+enum { BEAT_MS = 30 * 1000 };
+
 typedef struct work {
     ag_places places;
     ag_owner owner;
+    ag_store_task task;
     bool with_weights; /* of the file to be written */
-    bool unpack;       /* a packed file, whatever it holds */
 } work;
 
 /* --- what lies there */
@@ -174,7 +176,7 @@ static ag_status unpack_if_asked(void *context)
     ag_arena_init_growing(&arena);
     ag_status status = is_what_is_asked(&same, &w->places, &arena);
     ag_arena_deinit(&arena);
-    if (status == AG_OK && (!same || w->unpack))
+    if (status == AG_OK && (!same || w->task == AG_STORE_UNPACK))
         status = ag_unpack(&w->places);
     return status;
 }
@@ -224,16 +226,24 @@ static ag_status find_state(void *context)
     return ag_state_of(&state, &w->places);
 }
 
-static ag_status do_task(work *w, ag_store_task task)
+static ag_status do_task(void *context)
 {
+    work *w = context;
     int length = snprintf(w->places.unfinished, AG_PATH_SIZE, "%s/results.%.8s" AG_TEMPORARY,
                           w->places.folder, w->owner.token);
     if (length >= AG_PATH_SIZE)
         return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", w->places.folder);
-    w->unpack = task == AG_STORE_UNPACK;
-    if (task == AG_STORE_PACK)
+    if (w->task == AG_STORE_PACK)
         return pack(w);
-    return task == AG_STORE_PUBLISH ? publish(w) : prepare(w);
+    return w->task == AG_STORE_PUBLISH ? publish(w) : prepare(w);
+}
+
+/* Who was taken over learns it before the next rename. */
+static void beat(void *context)
+{
+    const work *w = context;
+    (void)ag_owner_beat(&w->owner, &w->places);
+    ag_error_clear();
 }
 
 /* A pack that was killed at its very end leaves the run files that it has packed. */
@@ -248,12 +258,13 @@ static ag_status tidy_packed(work *w)
     return AG_OK;
 }
 
-static ag_status start_work(work *w, ag_store_task task, const char *path, const char *token)
+static ag_status start_work(work *w, const char *path, const char *token)
 {
     bool adopted;
+    bool anew = w->task == AG_STORE_PUBLISH || w->task == AG_STORE_PACK;
     const ag_places *places = &w->places;
     AG_TRY(ag_places_of(&w->places, path));
-    if ((task == AG_STORE_PUBLISH || task == AG_STORE_PACK) && !ag_is_folder(places->runs)) {
+    if (anew && !ag_is_folder(places->runs)) {
         if (access(places->results, F_OK) == 0) /* packed already, or not fit for it */
             return tidy_packed(w);
         return ag_fail(AG_ERR_INPUT, "%s: there is no such results file, nor %s", path,
@@ -264,7 +275,7 @@ static ag_status start_work(work *w, ag_store_task task, const char *path, const
         AG_TRY(ag_owner_take(&w->owner, places, "pack", false));
         ag_remove_leftovers(places);
     }
-    ag_status status = do_task(w, task);
+    ag_status status = ag_guard_beating(do_task, w, beat, BEAT_MS);
     if (!adopted)
         ag_owner_leave(&w->owner, places);
     return status;
@@ -275,7 +286,8 @@ ag_status ag_store_work(ag_store_task task, const char *path, const char *token)
     work *w = calloc(1, sizeof *w);
     if (w == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    ag_status status = start_work(w, task, path, token);
+    w->task = task;
+    ag_status status = start_work(w, path, token);
     free(w);
     return status;
 }

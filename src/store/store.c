@@ -2,7 +2,6 @@
  * here, so that a full disk is an error and nothing worse. */
 #include "store/store.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,10 +164,7 @@ void ag_store_close(ag_store *store)
 
 ag_status ag_store_beat(ag_store *store)
 {
-    AG_TRY(ag_owner_check(&store->owner, &store->places));
-    if (utimensat(AT_FDCWD, store->places.owner, NULL, 0) != 0)
-        return ag_fail_errno("cannot touch %s", store->places.owner);
-    return AG_OK;
+    return ag_owner_beat(&store->owner, &store->places);
 }
 
 bool ag_store_has(const ag_store *store, const char *id)

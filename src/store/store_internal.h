@@ -292,6 +292,9 @@ void ag_owner_leave(const ag_owner *owner, const ag_places *places);
 /* Whether the folder is still ours; AG_ERR_SYSTEM says who took it. */
 ag_status ag_owner_check(const ag_owner *owner, const ag_places *places);
 
+/* A sign of life. AG_ERR_SYSTEM when another became the owner. */
+ag_status ag_owner_beat(const ag_owner *owner, const ag_places *places);
+
 /* Works for the owner with that token, or where `token` is NULL for this process if it is the
  * owner; *adopted is false where it is not. AG_ERR_SYSTEM where the token is no longer the owner's.
  */

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "made_up.h"
 #include "store/guard.h"
 #include "store/store.h"
@@ -168,6 +169,29 @@ static void a_child_tells_how_it_ended(void **state)
     ag_guard_unshare(shared, sizeof *shared);
 }
 
+static ag_status wait_for_three(void *context)
+{
+    const volatile int *beats = context;
+    while (*beats < 3)
+        ag_clock_nap(1e-4);
+    return ag_fail(AG_ERR_INPUT, "three");
+}
+
+static void beat(void *context)
+{
+    ++*(volatile int *)context;
+}
+
+/* The child does not end before it was waited for so long. */
+static void beats_go_on_while_a_child_works(void **state)
+{
+    (void)state;
+    int *beats = ag_guard_share(sizeof *beats);
+    assert_fails(AG_ERR_INPUT, "three", ag_guard_beating(wait_for_three, beats, beat, 1));
+    assert_true(*beats >= 3);
+    ag_guard_unshare(beats, sizeof *beats);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -178,6 +202,7 @@ int main(void)
         CASE(a_damaged_owner_file_is_told),
         CASE(a_replaced_owner_publishes_nothing),
         cmocka_unit_test(a_child_tells_how_it_ended),
+        cmocka_unit_test(beats_go_on_while_a_child_works),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
