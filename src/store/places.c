@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <unistd.h>
 
 #include "store_internal.h"
 
@@ -25,14 +26,38 @@ static const place_row s_places[] = {
     {offsetof(ag_places, unfinished),  "results" AG_TEMPORARY},
 };
 
+/* A link may lead to a disk that has room. The results lie where it leads, so that they have one
+ * owner by whatever name, and a rename does not replace the link. */
+static ag_status follow_links(char path[AG_PATH_SIZE])
+{
+    enum { MOST_LINKS = 40 }; /* as many as Linux follows */
+    char folder[AG_PATH_SIZE];
+    char target[AG_PATH_SIZE];
+    for (int i = 0; i < MOST_LINKS; i++) {
+        ssize_t length = readlink(path, target, sizeof target - 1);
+        if (length < 0) /* no link, or nothing there yet */
+            return AG_OK;
+        target[length] = '\0';
+        ag_folder_of(folder, path);
+        if (target[0] == '/')
+            snprintf(path, AG_PATH_SIZE, "%s", target);
+        else
+            AG_TRY(ag_path_join(path, folder, target));
+    }
+    return ag_fail(AG_ERR_INPUT, "%s: a symbolic link that leads in circles", path);
+}
+
 ag_status ag_places_of(ag_places *places, const char *path)
 {
     int results = snprintf(places->results, AG_PATH_SIZE, "%s", path);
-    int folder = snprintf(places->folder, AG_PATH_SIZE, "%s.d", path);
     if (results <= 0)
         return ag_fail(AG_ERR_INPUT, "the results file has no name");
-    if (folder >= AG_PATH_SIZE)
+    if (results >= AG_PATH_SIZE)
         return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", path);
+    AG_TRY(follow_links(places->results));
+    int folder = snprintf(places->folder, AG_PATH_SIZE, "%s.d", places->results);
+    if (folder >= AG_PATH_SIZE)
+        return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", places->results);
     for (size_t i = 0; i < sizeof s_places / sizeof s_places[0]; i++)
         AG_TRY(ag_path_join((char *)places + s_places[i].offset, places->folder, s_places[i].name));
     return AG_OK;

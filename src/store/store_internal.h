@@ -272,6 +272,7 @@ typedef struct ag_places {
     char unfinished[AG_PATH_SIZE]; /* the results file that is being written */
 } ag_places;
 
+/* AG_ERR_INPUT for a path that cannot be one. */
 ag_status ag_places_of(ag_places *places, const char *path);
 ag_status ag_run_path(char path[AG_PATH_SIZE], const char *folder, const char *id);
 

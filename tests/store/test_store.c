@@ -265,6 +265,30 @@ static void a_second_owner_is_refused_and_told_who_it_is(void **state)
     assert_ok(ag_store_beat(f->store));
 }
 
+/* out.h5 -> far -> real/results.h5, which is not there at first. */
+static void a_link_is_followed_and_not_replaced(void **state)
+{
+    fixture *f = *state;
+    struct stat facts;
+    ag_store *second = NULL;
+    const char *real = ag_arena_printf(&f->arena, "%s/real/results.h5", f->folder);
+    snprintf(f->path, sizeof f->path, "%s/out.h5", f->folder);
+    assert_int_equal(symlink("far", f->path), 0);
+    assert_int_equal(symlink(real, ag_arena_printf(&f->arena, "%s/far", f->folder)), 0);
+    open_with(f, 2);
+    put(f, 0);
+    assert_fails(AG_ERR_SYSTEM, "being written by another",
+                 ag_store_open(&second, real, &f->grid, &f->facts, false));
+    ag_error_clear();
+    put(f, 1);
+    assert_ok(ag_store_pack(f->path));
+    assert_int_equal(lstat(f->path, &facts), 0);
+    assert_true(S_ISLNK(facts.st_mode));
+    assert_weights(f, 1);
+    snprintf(f->path, sizeof f->path, "%s", real);
+    assert_weights(f, 1);
+}
+
 static void the_owner_of_a_dead_process_is_replaced(void **state)
 {
     fixture *f = *state;
@@ -445,6 +469,7 @@ int main(void)
         CASE(a_packed_file_is_extended),
         CASE(orphans_are_kept_and_return),
         CASE(a_second_owner_is_refused_and_told_who_it_is),
+        CASE(a_link_is_followed_and_not_replaced),
         CASE(the_owner_of_a_dead_process_is_replaced),
         CASE(a_failed_write_leaves_what_was_there),
         CASE(a_foreign_file_is_refused_and_untouched),
