@@ -20,6 +20,9 @@ typedef struct ag_client {
     void (*progress)(void *context, const ag_job_progress *progress);
     /* An attempt ended; bytes and reason are borrowed for the call. */
     ag_status (*done)(void *context, const ag_job_result *result);
+    /* A rank was silent for too long (ag_coordinator_expect). What it had is then `done`, as
+     * cancelled; it gets nothing more, and nothing that it says counts. */
+    ag_status (*lost)(void *context, int rank, double silent_s);
     /* Called all the time, a few hundred times a second when nothing happens. */
     ag_status (*tick)(void *context);
 } ag_client;
@@ -48,6 +51,11 @@ ag_status ag_coordinator_retry(ag_coordinator *coordinator, const ag_job_result 
  * ag_coordinator_retry kept it from. */
 ag_status ag_coordinator_put_back(ag_coordinator *coordinator, const ag_job_result *cancelled);
 
+/* How long a rank may be silent; 0, as at first: for ever. Supervisors show life every second, so
+ * that one which does not hangs, or its host does. While draining it is a minute at most. */
+void ag_coordinator_expect(ag_coordinator *coordinator, double patience_s);
+bool ag_coordinator_has_lost(const ag_coordinator *coordinator, int rank);
+
 /* Hands this rank nothing more and cancels what it holds, unless it is the last that is left: then
  * *done is false and nothing changes. */
 ag_status ag_coordinator_set_aside(bool *done, ag_coordinator *coordinator, int rank);
@@ -65,8 +73,8 @@ ag_status ag_coordinator_survey(ag_coordinator *coordinator);
 /* Works until no job is queued (unless draining) and none is out. */
 ag_status ag_coordinator_run(ag_coordinator *coordinator);
 
-/* Sends every supervisor home and waits for their last word. Jobs still out are
- * lost. Until then supervisors without work sleep. */
+/* Sends every supervisor home and waits for the last word of those that are not lost. Jobs still
+ * out are lost. Until then supervisors without work sleep. */
 ag_status ag_coordinator_stop(ag_coordinator *coordinator);
 
 #endif

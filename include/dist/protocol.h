@@ -4,6 +4,7 @@
  *     | -- READY    (version, greeting) -----> |   once; it then has room for two assignments
  *     | <- ASSIGN   (job, its bytes) --------- |   one to work on, later one ahead of need
  *     | -- PROGRESS (job, step, value) ------> |   at its start, then a few times a second
+ *     | -- ALIVE ----------------------------> |   when it has said nothing else for a second
  *     | -- RESULT   (job, end, total, reason)> |   counts as the next READY
  *     | <- FETCH    (job) -------------------- |   only if total > 0: when there is room for it
  *     | -- PIECE    (job, offset, bytes) ----> |   as often as total needs, each with its crc32
@@ -19,12 +20,13 @@
 
 #include <stdint.h>
 
-enum { AG_PROTOCOL_MAGIC = 0x41474d31, AG_PROTOCOL_VERSION = 1, AG_PIECE_BYTES = 8 << 20 };
+enum { AG_PROTOCOL_MAGIC = 0x41474d31, AG_PROTOCOL_VERSION = 2, AG_PIECE_BYTES = 8 << 20 };
 
 typedef enum ag_message_kind {
     AG_MSG_READY,
     AG_MSG_ASSIGN,
     AG_MSG_PROGRESS,
+    AG_MSG_ALIVE,
     AG_MSG_RESULT,
     AG_MSG_FETCH,
     AG_MSG_PIECE,

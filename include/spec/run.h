@@ -118,9 +118,10 @@ typedef struct ag_observe_spec {
 /* What a supervisor enforces; no part of the run's identity. */
 typedef struct ag_limits_spec {
     int64_t retries;
-    double time_limit_s;  /* 0 = none */
-    double stall_limit_s; /* 0 = none */
-    int64_t memory_limit; /* bytes; 0 = none */
+    double time_limit_s;    /* 0 = none */
+    double stall_limit_s;   /* 0 = none */
+    double silence_limit_s; /* of a rank, not of a run; 0 = none */
+    int64_t memory_limit;   /* bytes; 0 = none */
     double checkpoint_every_s;
     const char *blas_core; /* "common" or an OpenBLAS core name */
 } ag_limits_spec;

@@ -135,6 +135,14 @@ static int exit_code(const ag_run_session *session, ag_status status)
     return session->counts.failed > 0 || session->gave_up ? AG_EXIT_FAILED : AG_EXIT_OK;
 }
 
+static bool any_lost(const ag_coordinator *coordinator, int ranks)
+{
+    bool lost = false;
+    for (int rank = 0; rank < ranks; rank++)
+        lost = lost || ag_coordinator_has_lost(coordinator, rank);
+    return lost;
+}
+
 static ag_status coordinate(int *code, const ag_run_options *options, ag_post *post,
                             ag_supervisor *local)
 {
@@ -151,6 +159,8 @@ static ag_status coordinate(int *code, const ag_run_options *options, ag_post *p
     ag_error_clear();
     status = ag_coordinator_stop(session.coordinator);
     ag_run_session_deinit(&session);
+    if (any_lost(session.coordinator, ag_post_ranks(post)))
+        ag_post_abort(post, *code); /* MPI_Finalize would wait for it */
     ag_coordinator_destroy(session.coordinator);
     return status;
 }

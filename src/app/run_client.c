@@ -189,9 +189,10 @@ static ag_status distrust(ag_run_session *session, const ag_job_result *result)
 static ag_status put_back(ag_run_session *session, const ag_job_result *result)
 {
     AG_TRY(note(session, "cancelled", result->job, result));
+    bool lost = ag_coordinator_has_lost(session->coordinator, result->rank);
     if (session->stopping)
         return AG_OK;
-    if (++session->failures_in_a_row == MOST_FAILURES_IN_A_ROW)
+    if (!lost && ++session->failures_in_a_row == MOST_FAILURES_IN_A_ROW)
         return give_up(session);
     return ag_coordinator_put_back(session->coordinator, result);
 }
@@ -212,6 +213,27 @@ static ag_status client_done(void *context, const ag_job_result *result)
     if (++session->failures_in_a_row == MOST_FAILURES_IN_A_ROW && !session->stopping)
         return give_up(session);
     return distrust(session, result);
+}
+
+/* Its host hangs, or its disks do. Nobody can tell whether it comes back. */
+static ag_status client_lost(void *context, int rank, double silent_s)
+{
+    const ag_run_session *session = context;
+    char members[64];
+    const char *name = ag_preflight_rank(session, rank);
+    if (session->store == NULL)
+        return ag_fail(AG_ERR_SYSTEM,
+                       "%s has given no sign of life for %.0f s. Nothing was trained; the same "
+                       "command goes on without that host, or once it is well",
+                       name, silent_s);
+    ag_display_ended(session->display, rank);
+    ag_run_live_ended(session->live, rank);
+    ag_display_event(session->display, AG_LOG_WARNING,
+                     "%s has given no sign of life for %.0f s: it gets no more runs, and others "
+                     "take those that it has",
+                     name, silent_s);
+    snprintf(members, sizeof members, "\"rank\": %d, \"seconds\": %.0f", rank, silent_s);
+    return ag_store_event(session->store, "lost", members);
 }
 
 /* --- time */
@@ -261,5 +283,6 @@ ag_client ag_run_client(ag_run_session *session)
                        .assign = client_assign,
                        .progress = client_progress,
                        .done = client_done,
+                       .lost = client_lost,
                        .tick = client_tick};
 }

@@ -39,7 +39,8 @@ const char *ag_preflight_rank(const ag_run_session *session, int rank)
     static _Thread_local char text[2][300]; /* a message may name two */
     static _Thread_local int turn;
     char *name = text[turn ^= 1];
-    snprintf(name, sizeof text[0], "rank %d on %s", rank, session->preflight.reports[rank].host);
+    const char *host = session->preflight.reports[rank].host; /* "" until it has greeted */
+    snprintf(name, sizeof text[0], "rank %d%s%s", rank, host[0] != '\0' ? " on " : "", host);
     return name;
 }
 

@@ -1,20 +1,28 @@
 #include "dist/coordinator.h"
 
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
-#include <zlib.h>
 
+#include "base/clock.h"
 #include "dist_internal.h"
+
+static const double s_draining_patience_s = 60.0; /* at most, while everybody is to end */
+
+typedef struct held_job {
+    int64_t job;
+    int32_t attempt;
+} held_job;
 
 /* What the coordinator knows of a rank's supervisor. */
 typedef struct seat {
     bool joined;
     bool left;
-    bool aside;        /* gets no more jobs */
-    int host;          /* a number that ranks of one host share */
-    int held;          /* jobs that it has and has not reported */
-    uint64_t turn;     /* of its result in the order of arrival; 0 when none waits */
-    ag_message result; /* that waits to be fetched, or is */
+    bool aside;   /* gets no more jobs */
+    bool lost;    /* was silent for too long: nothing that it says counts any more */
+    double quiet; /* seconds since it was last heard of */
+    int host;     /* a number that ranks of one host share */
+    int n_held;   /* jobs that it has and has not reported */
+    held_job held[AG_MOST_HELD];
 } seat;
 
 struct ag_coordinator {
@@ -22,17 +30,13 @@ struct ag_coordinator {
     const ag_client *client;
     ag_supervisor *local;
     ag_job_queue queue;
+    ag_intake intake;
     seat *seats; /* [ranks] */
     int ranks;
     int out; /* jobs that were handed out and not reported */
     bool draining;
-
-    uint64_t turns;
-    int fetching;          /* rank whose result is coming in; -1 when none is */
-    unsigned char *buffer; /* the result; kept warm */
-    size_t capacity;
-    size_t received;
-    bool damaged; /* a piece was not what was sent */
+    double patience_s; /* with a silent rank; 0: for ever */
+    double looked;     /* when silence was last counted */
 };
 
 ag_status ag_coordinator_create(ag_coordinator **out, ag_post *post, const ag_client *client,
@@ -41,7 +45,8 @@ ag_status ag_coordinator_create(ag_coordinator **out, ag_post *post, const ag_cl
     int ranks = ag_post_ranks(post);
     ag_coordinator *coordinator = calloc(1, sizeof *coordinator);
     seat *seats = calloc((size_t)ranks, sizeof *seats);
-    if (coordinator == NULL || seats == NULL) {
+    ag_intake intake = {0};
+    if (coordinator == NULL || seats == NULL || ag_intake_init(&intake, post) != AG_OK) {
         free(coordinator);
         free(seats);
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
@@ -51,7 +56,8 @@ ag_status ag_coordinator_create(ag_coordinator **out, ag_post *post, const ag_cl
                                     .local = local,
                                     .seats = seats,
                                     .ranks = ranks,
-                                    .fetching = -1};
+                                    .looked = ag_clock_s(),
+                                    .intake = intake};
     *out = coordinator;
     return AG_OK;
 }
@@ -61,8 +67,8 @@ void ag_coordinator_destroy(ag_coordinator *coordinator)
     if (coordinator == NULL)
         return;
     ag_job_queue_deinit(&coordinator->queue);
+    ag_intake_deinit(&coordinator->intake);
     free(coordinator->seats);
-    free(coordinator->buffer);
     free(coordinator);
 }
 
@@ -92,6 +98,16 @@ ag_status ag_coordinator_put_back(ag_coordinator *coordinator, const ag_job_resu
 void ag_coordinator_place(ag_coordinator *coordinator, int rank, int host)
 {
     coordinator->seats[rank].host = host;
+}
+
+void ag_coordinator_expect(ag_coordinator *coordinator, double patience_s)
+{
+    coordinator->patience_s = patience_s;
+}
+
+bool ag_coordinator_has_lost(const ag_coordinator *coordinator, int rank)
+{
+    return coordinator->seats[rank].lost;
 }
 
 static ag_status send_to(ag_coordinator *coordinator, int rank, ag_message message)
@@ -129,6 +145,7 @@ static bool pop_for(ag_queued *next, ag_coordinator *coordinator, int rank)
 
 static ag_status assign(ag_coordinator *coordinator, int rank, int64_t job, int32_t attempt)
 {
+    seat *its = &coordinator->seats[rank];
     ag_text bytes;
     ag_text_init(&bytes);
     const ag_client *client = coordinator->client;
@@ -140,7 +157,7 @@ static ag_status assign(ag_coordinator *coordinator, int rank, int64_t job, int3
         status = ag_post_send(coordinator->post, AG_SUPERVISOR, rank, &message, bytes.data,
                               bytes.length);
     ag_text_deinit(&bytes);
-    coordinator->seats[rank].held++;
+    its->held[its->n_held++] = (held_job){job, attempt};
     coordinator->out++;
     return status;
 }
@@ -162,7 +179,7 @@ static ag_status hand_out(ag_coordinator *coordinator)
         for (int rank = 0; rank < coordinator->ranks; rank++) {
             const seat *its = &coordinator->seats[rank];
             if (ag_job_queue_length(&coordinator->queue) > spare && its->joined && !its->aside &&
-                its->held == held)
+                its->n_held == held)
                 AG_TRY(assign_next(coordinator, rank));
         }
     }
@@ -176,7 +193,7 @@ ag_status ag_coordinator_set_aside(bool *done, ag_coordinator *coordinator, int 
     if (!*done)
         return AG_OK;
     its->aside = true;
-    if (its->held == 0)
+    if (its->n_held == 0)
         return AG_OK;
     return send_to(coordinator, rank, ag_message_make(AG_MSG_CANCEL, -1, 0));
 }
@@ -185,7 +202,7 @@ ag_status ag_coordinator_drain(ag_coordinator *coordinator)
 {
     coordinator->draining = true;
     for (int rank = 0; rank < coordinator->ranks; rank++) {
-        if (coordinator->seats[rank].held > 0)
+        if (coordinator->seats[rank].n_held > 0)
             AG_TRY(send_to(coordinator, rank, ag_message_make(AG_MSG_CANCEL, -1, 0)));
     }
     return AG_OK;
@@ -193,57 +210,23 @@ ag_status ag_coordinator_drain(ag_coordinator *coordinator)
 
 /* --- taking in */
 
+/* `bytes`: of one that is done. */
 static ag_status deliver(ag_coordinator *coordinator, int rank, const ag_message *message,
-                         const char *reason)
+                         const void *bytes, const char *reason)
 {
-    ag_job_result result = {.job = message->job,
-                            .attempt = message->attempt,
-                            .rank = rank,
-                            .end = (ag_job_end)message->end,
-                            .phase = message->phase,
-                            .value = message->value,
-                            .seconds = message->seconds,
-                            .reason = reason};
-    if (result.end == AG_JOB_DONE) {
-        result.bytes = coordinator->buffer;
-        result.size = (size_t)message->total;
-    }
+    bool done = message->end == AG_JOB_DONE;
+    const ag_job_result result = {.job = message->job,
+                                  .attempt = message->attempt,
+                                  .rank = rank,
+                                  .end = (ag_job_end)message->end,
+                                  .phase = message->phase,
+                                  .value = message->value,
+                                  .seconds = message->seconds,
+                                  .reason = reason,
+                                  .bytes = done ? bytes : NULL,
+                                  .size = done ? (size_t)message->total : 0};
+    coordinator->out--;
     return coordinator->client->done(coordinator->client->context, &result);
-}
-
-static ag_status deliver_failed(ag_coordinator *coordinator, int rank, const char *reason)
-{
-    ag_message message = coordinator->seats[rank].result;
-    message.end = AG_JOB_FAILED;
-    return deliver(coordinator, rank, &message, reason);
-}
-
-/* Sends for the result that waited longest, unless one is coming in: rank 0 holds one at a time. */
-static ag_status fetch_next(ag_coordinator *coordinator)
-{
-    int first = -1;
-    for (int rank = 0; rank < coordinator->ranks && coordinator->fetching < 0; rank++) {
-        uint64_t turn = coordinator->seats[rank].turn;
-        if (turn > 0 && (first < 0 || turn < coordinator->seats[first].turn))
-            first = rank;
-    }
-    if (first < 0)
-        return AG_OK;
-    seat *its = &coordinator->seats[first];
-    size_t total = (size_t)its->result.total;
-    if (total > coordinator->capacity) {
-        free(coordinator->buffer);
-        coordinator->buffer = malloc(total);
-        coordinator->capacity = coordinator->buffer != NULL ? total : 0;
-        if (coordinator->buffer == NULL)
-            return ag_fail(AG_ERR_SYSTEM, "out of memory: a result of %zu MiB", total >> 20);
-    }
-    its->turn = 0;
-    coordinator->fetching = first;
-    coordinator->received = 0;
-    coordinator->damaged = false;
-    return send_to(coordinator, first,
-                   ag_message_make(AG_MSG_FETCH, its->result.job, its->result.attempt));
 }
 
 static ag_status on_ready(ag_coordinator *coordinator, const ag_letter *letter)
@@ -274,42 +257,49 @@ static ag_status on_progress(ag_coordinator *coordinator, const ag_letter *lette
     return AG_OK;
 }
 
+static bool take_from(seat *its, const ag_message *message)
+{
+    for (int i = 0; i < its->n_held; i++) {
+        if (its->held[i].job != message->job || its->held[i].attempt != message->attempt)
+            continue;
+        its->held[i] = its->held[--its->n_held];
+        return true;
+    }
+    return false;
+}
+
 static ag_status on_result(ag_coordinator *coordinator, const ag_letter *letter)
 {
     seat *its = &coordinator->seats[letter->from];
-    if (its->held == 0)
+    if (!take_from(its, &letter->message))
         return ag_fail(AG_ERR_BUG, "rank %d reported a job that it does not have", letter->from);
-    its->held--;
     if (letter->message.end == AG_JOB_DONE && letter->message.total > 0) {
-        its->result = letter->message;
-        its->turn = ++coordinator->turns;
+        ag_intake_announce(&coordinator->intake, letter->from, &letter->message);
         return AG_OK;
     }
-    coordinator->out--;
-    return deliver(coordinator, letter->from, &letter->message, letter->body);
+    return deliver(coordinator, letter->from, &letter->message, NULL, letter->body);
 }
 
 static ag_status on_piece(ag_coordinator *coordinator, const ag_letter *letter)
 {
-    int rank = letter->from;
-    const ag_message *message = &letter->message;
-    const ag_message *result = &coordinator->seats[rank].result;
-    size_t total = (size_t)result->total;
-    if (rank != coordinator->fetching || message->offset != coordinator->received ||
-        letter->size == 0 || letter->size > total - coordinator->received)
-        return ag_fail(AG_ERR_BUG, "rank %d sent a piece that nobody asked for", rank);
-    memcpy(coordinator->buffer + coordinator->received, letter->body, letter->size);
-    coordinator->received += letter->size;
-    uLong crc = crc32(0, (const unsigned char *)letter->body, (uInt)letter->size);
-    if (crc != message->crc || message->job != result->job)
-        coordinator->damaged = true;
-    if (coordinator->received < total)
+    ag_message result;
+    bool whole = false;
+    ag_intake *intake = &coordinator->intake;
+    AG_TRY(ag_intake_add(&whole, intake, letter));
+    if (!whole || !ag_intake_take(&result, intake, letter->from))
         return AG_OK;
-    coordinator->fetching = -1;
-    coordinator->out--;
-    if (coordinator->damaged)
-        return deliver_failed(coordinator, rank, "its result was damaged on the way to rank 0");
-    return deliver(coordinator, rank, result, "");
+    if (!intake->damaged)
+        return deliver(coordinator, letter->from, &result, intake->bytes, "");
+    result.end = AG_JOB_FAILED;
+    return deliver(coordinator, letter->from, &result, NULL,
+                   "its result was damaged on the way to rank 0");
+}
+
+static ag_status on_alive(ag_coordinator *coordinator, const ag_letter *letter)
+{
+    (void)coordinator;
+    (void)letter;
+    return AG_OK;
 }
 
 static ag_status on_bye(ag_coordinator *coordinator, const ag_letter *letter)
@@ -321,13 +311,66 @@ static ag_status on_bye(ag_coordinator *coordinator, const ag_letter *letter)
 static ag_status handle(ag_coordinator *coordinator, const ag_letter *letter)
 {
     static ag_status (*const handlers[AG_MSG_KINDS])(ag_coordinator *, const ag_letter *) = {
-        [AG_MSG_READY] = on_ready, [AG_MSG_PROGRESS] = on_progress, [AG_MSG_RESULT] = on_result,
-        [AG_MSG_PIECE] = on_piece, [AG_MSG_BYE] = on_bye,
+        [AG_MSG_READY] = on_ready,   [AG_MSG_PROGRESS] = on_progress, [AG_MSG_ALIVE] = on_alive,
+        [AG_MSG_RESULT] = on_result, [AG_MSG_PIECE] = on_piece,       [AG_MSG_BYE] = on_bye,
     };
     uint32_t kind = letter->message.kind;
     if (kind >= AG_MSG_KINDS || handlers[kind] == NULL)
         return ag_fail(AG_ERR_BUG, "the coordinator got a message of kind %u", (unsigned)kind);
     return handlers[kind](coordinator, letter);
+}
+
+/* --- silence */
+
+/* Somebody else gets the job. */
+static ag_status take_back(ag_coordinator *coordinator, int rank, int64_t job, int32_t attempt)
+{
+    ag_message message = ag_message_make(AG_MSG_RESULT, job, attempt);
+    message.end = AG_JOB_CANCELLED;
+    return deliver(coordinator, rank, &message, NULL, "its rank gave no sign of life");
+}
+
+static ag_status lose(ag_coordinator *coordinator, int rank)
+{
+    seat *its = &coordinator->seats[rank];
+    const ag_client *client = coordinator->client;
+    ag_message result;
+    its->lost = its->left = true;
+    its->joined = false;
+    AG_TRY(client->lost(client->context, rank, its->quiet));
+    if (ag_intake_take(&result, &coordinator->intake, rank))
+        AG_TRY(take_back(coordinator, rank, result.job, result.attempt));
+    while (its->n_held > 0) {
+        const held_job *last = &its->held[--its->n_held];
+        AG_TRY(take_back(coordinator, rank, last->job, last->attempt));
+    }
+    return AG_OK;
+}
+
+/* Notes that a rank spoke; false where it counts no more. */
+static bool is_heard(ag_coordinator *coordinator, int rank)
+{
+    coordinator->seats[rank].quiet = 0.0;
+    return !coordinator->seats[rank].lost;
+}
+
+/* What passes while rank 0 itself does not run, or is busy, is not the others' silence. */
+static ag_status count_silence(ag_coordinator *coordinator)
+{
+    double now = ag_clock_s();
+    double passed = fmin(now - coordinator->looked, 1.0);
+    double most = coordinator->patience_s;
+    coordinator->looked = now;
+    if (coordinator->draining)
+        most = fmin(most, s_draining_patience_s);
+    for (int rank = coordinator->local != NULL ? 1 : 0; most > 0 && rank < coordinator->ranks;
+         rank++) {
+        seat *its = &coordinator->seats[rank];
+        its->quiet += passed;
+        if (!its->left && its->quiet > most)
+            AG_TRY(lose(coordinator, rank));
+    }
+    return AG_OK;
 }
 
 /* --- the loop */
@@ -338,8 +381,10 @@ static ag_status attend(bool *moved, ag_coordinator *coordinator, bool discard)
     ag_letter letter;
     bool got = false;
     AG_TRY(ag_post_receive(&got, &letter, coordinator->post, AG_COORDINATOR));
-    if (got && (!discard || letter.message.kind == AG_MSG_BYE))
+    if (got && is_heard(coordinator, letter.from) &&
+        (!discard || letter.message.kind == AG_MSG_BYE))
         AG_TRY(handle(coordinator, &letter));
+    AG_TRY(count_silence(coordinator));
     *moved = *moved || got;
     return coordinator->local != NULL ? ag_supervisor_step(moved, coordinator->local) : AG_OK;
 }
@@ -357,7 +402,7 @@ ag_status ag_coordinator_run(ag_coordinator *coordinator)
         bool moved = false;
         AG_TRY(attend(&moved, coordinator, false));
         AG_TRY(coordinator->client->tick(coordinator->client->context));
-        AG_TRY(fetch_next(coordinator));
+        AG_TRY(ag_intake_fetch(&coordinator->intake));
         AG_TRY(hand_out(coordinator));
         ag_backoff_wait(&backoff, moved);
     }
@@ -366,15 +411,17 @@ ag_status ag_coordinator_run(ag_coordinator *coordinator)
 
 ag_status ag_coordinator_survey(ag_coordinator *coordinator)
 {
-    for (int rank = 0; rank < coordinator->ranks; rank++)
-        AG_TRY(assign(coordinator, rank, AG_JOB_SURVEY, 0));
+    for (int rank = 0; rank < coordinator->ranks; rank++) {
+        if (!coordinator->seats[rank].lost)
+            AG_TRY(assign(coordinator, rank, AG_JOB_SURVEY, 0));
+    }
     return ag_coordinator_run(coordinator);
 }
 
 static bool all_joined(const ag_coordinator *coordinator)
 {
     for (int rank = 0; rank < coordinator->ranks; rank++) {
-        if (!coordinator->seats[rank].joined)
+        if (!coordinator->seats[rank].joined && !coordinator->seats[rank].lost)
             return false;
     }
     return true;

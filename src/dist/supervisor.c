@@ -7,9 +7,8 @@
 #include "base/clock.h"
 #include "dist_internal.h"
 
-enum { MOST_HELD = 2 }; /* one at work, one ahead */
-
 static const double s_progress_every_s = 0.25;
+static const double s_alive_every_s = 1.0;
 
 typedef struct assignment {
     int64_t job;
@@ -22,7 +21,7 @@ struct ag_supervisor {
     ag_post *post;
     const ag_worker *worker;
 
-    assignment held[MOST_HELD]; /* held[0] is the one at work while `working` */
+    assignment held[AG_MOST_HELD]; /* held[0] is the one at work while `working` */
     size_t n_held;
     bool working;
     bool ended; /* the worker is through with held[0]; its result waits for `upload` */
@@ -35,12 +34,14 @@ struct ag_supervisor {
     bool fetched; /* the coordinator has room for it */
     size_t sent;
 
+    double spoke; /* when it last sent anything */
     bool stopped;
 };
 
 static ag_status send_home(ag_supervisor *supervisor, const ag_message *message, const void *body,
                            size_t size)
 {
+    supervisor->spoke = ag_clock_s();
     return ag_post_send(supervisor->post, AG_COORDINATOR, 0, message, body, size);
 }
 
@@ -204,12 +205,20 @@ static ag_status work(bool *moved, ag_supervisor *supervisor)
     return AG_OK;
 }
 
+static ag_status show_life(ag_supervisor *supervisor)
+{
+    if (ag_clock_s() - supervisor->spoke < s_alive_every_s)
+        return AG_OK;
+    ag_message alive = ag_message_make(AG_MSG_ALIVE, -1, 0);
+    return send_home(supervisor, &alive, NULL, 0);
+}
+
 /* --- messages */
 
 static ag_status on_assign(ag_supervisor *supervisor, const ag_letter *letter)
 {
-    if (supervisor->n_held == MOST_HELD)
-        return ag_fail(AG_ERR_BUG, "a supervisor was given more than %d jobs", MOST_HELD);
+    if (supervisor->n_held == AG_MOST_HELD)
+        return ag_fail(AG_ERR_BUG, "a supervisor was given more than %d jobs", AG_MOST_HELD);
     char *bytes = malloc(letter->size + 1);
     if (bytes == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
@@ -275,7 +284,8 @@ ag_status ag_supervisor_step(bool *moved, ag_supervisor *supervisor)
     if (supervisor->stopped)
         return AG_OK;
     AG_TRY(work(moved, supervisor));
-    return send_piece(moved, supervisor);
+    AG_TRY(send_piece(moved, supervisor));
+    return show_life(supervisor);
 }
 
 ag_status ag_supervisor_run(ag_supervisor *supervisor)

@@ -96,6 +96,7 @@ static const ag_param s_params[] = {
     {"run.retries", INT, AT(limits.retries), "1", 0, 100, NULL, RUN, "", "new attempts after a failure", NULL},
     {"run.time_limit", TIME, AT(limits.time_limit_s), "none", 0, 1e9, NULL, RUN, "s", "a run that takes longer has failed", NULL},
     {"run.stall_limit", TIME, AT(limits.stall_limit_s), "10m", 0, 1e9, NULL, RUN, "s", "a run without a step for so long has failed", NULL},
+    {"run.silence_limit", TIME, AT(limits.silence_limit_s), "5m", 0, 1e9, NULL, ALL, "s", "a rank without a sign of life for so long gets no more runs", NULL},
     {"run.memory_limit", BYTES, AT(limits.memory_limit), "none", 0, WHOLE, NULL, RUN, "bytes", "a run that needs more has failed", NULL},
     {"run.checkpoint_every", TIME, AT(limits.checkpoint_every_s), "10m", 0, 1e9, NULL, RUN, "s", "between checkpoints of a run", NULL},
     {"run.blas_core", TEXT, AT(limits.blas_core), "common", 0, 0, NULL, RUN, "", "OpenBLAS kernel set; common = the newest that every rank has", NULL},

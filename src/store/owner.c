@@ -192,10 +192,15 @@ ag_status ag_owner_check(const ag_owner *owner, const ag_places *places)
     ag_owner now = {0};
     if (read_owner(&now, places->owner) && strcmp(now.token, owner->token) == 0)
         return AG_OK;
+    if (now.host[0] == '\0')
+        return ag_fail(AG_ERR_SYSTEM,
+                       "%s, which says that this altgrad writes there, was removed or damaged by "
+                       "somebody; it stops writing",
+                       places->owner);
     return ag_fail(
         AG_ERR_SYSTEM,
         "%s was taken over by another altgrad (host %s, pid %ld); this one stops writing",
-        places->results, now.host[0] != '\0' ? now.host : "unknown", now.pid);
+        places->results, now.host, now.pid);
 }
 
 ag_status ag_owner_beat(const ag_owner *owner, const ag_places *places)
