@@ -1,31 +1,8 @@
-/* The optimizers over a model's tensors: which tensors follow a grid, on which scale, with which
- * random words, and that a step is what its definition says. The updates of single tensors are
- * tested with the kernels. */
-#include "tiny.h"
-
-#include "numerics/recipe.h"
-#include "numerics/table_search.h"
+/* The optimizers over a model's tensors: which tensors follow a grid, that they stay on it, and
+ * what the optimizers share. */
+#include "optimizer_run.h"
 
 static tiny s_a; /* large */
-static value_table s_table;
-
-/* A run of E4M3 weights (and E3M2 in the MLPs), with an lm_head of its own. */
-static void make(tiny *t, ag_optimizer_type type)
-{
-    tiny_make(t);
-    t->run.optimizer.type = type;
-    t->run.optimizer.lr = 0.0625;
-    t->run.optimizer.warmup = 0;
-    t->run.optimizer.schedule = AG_SCHEDULE_CONSTANT;
-    t->run.optimizer.weight_decay = 0.25;
-    t->run.optimizer.momentum = 0.5;
-    t->run.model.tie_weights = false;
-    tiny_quantise(t, AG_ROLE_WEIGHT, tiny_scheme("e4m3"));
-    for (int use = 0; use < AG_USES; use++) {
-        t->layers[AG_LINEAR_C_FC].scheme[AG_ROLE_WEIGHT][use] = tiny_scheme("e3m2");
-        t->layers[AG_LINEAR_C_ATTN].scheme[AG_ROLE_WEIGHT][use] = (ag_scheme){0};
-    }
-}
 
 static size_t row_of(const tiny *t, ag_tensor_id id, size_t block)
 {
@@ -36,7 +13,7 @@ static size_t row_of(const tiny *t, ag_tensor_id id, size_t block)
 static void test_which_tensors_have_a_grid(void **state)
 {
     (void)state;
-    make(&s_a, AG_OPTIMIZER_GRID);
+    optimizer_make(&s_a, AG_OPTIMIZER_GRID);
     tiny_start(&s_a);
     const ag_train_state *s = &s_a.trainer.state;
     size_t count = 0;
@@ -68,210 +45,11 @@ static void test_which_tensors_have_a_grid(void **state)
     }
     tiny_end(&s_a);
 
-    make(&s_a, AG_OPTIMIZER_GRID);
+    optimizer_make(&s_a, AG_OPTIMIZER_GRID);
     s_a.run.model.tie_weights = true;
     tiny_start(&s_a);
     assert_null(s_a.trainer.state.grids[row_of(&s_a, AG_T_WTE, 0)].scheme);
     tiny_end(&s_a);
-}
-
-/* --- one step against its definition */
-
-static struct {
-    float w[8192], m[8192], v[8192];
-} s_before;
-
-/* Two steps, and what the second one found. */
-static void two_steps(tiny *t)
-{
-    ag_train_state *s = &t->trainer.state;
-    tiny_start(t);
-    ag_trainer_step(&t->trainer);
-    assert_true(s->tensors.total <= 8192);
-    memcpy(s_before.w, s->weights, s->tensors.total * sizeof(float));
-    memcpy(s_before.m, s->m, s->tensors.total * sizeof(float));
-    memcpy(s_before.v, s->v, s->n_v * sizeof(float));
-    ag_trainer_step(&t->trainer);
-}
-
-static double grad_of(const tiny *t, size_t i)
-{
-    double norm =
-        ag_grad_norm(t->trainer.model.grads, t->trainer.state.tensors.total, &ag_kernels_ref);
-    return (double)t->trainer.model.grads[i] * fmin(1.0, 1.0 / (norm + 1e-6));
-}
-
-static void assert_close(const char *name, double actual, double expected, double size)
-{
-    if (!(fabs(actual - expected) <= size * 0x1p-21)) /* a handful of roundings of 2^-24 */
-        fail_msg("%s: %.9g, expected %.9g", name, actual, expected);
-}
-
-/* SGD's second step in double; decay on matrices alone. */
-static void check_sgd(const tiny *t, const ag_tensor *tensor)
-{
-    const ag_train_state *s = &t->trainer.state;
-    double decay = tensor->n_dims == 2 ? 0.0625 * 0.25 : 0.0;
-    for (size_t i = tensor->offset; i < tensor->offset + tensor->count; i++) {
-        double w = (double)s_before.w[i];
-        double velocity = 0.5 * (double)s_before.m[i] + grad_of(t, i);
-        double expected = w - decay * w - 0.0625 * velocity;
-        assert_close(tensor->name, (double)s->weights[i], expected, fabs(w) + fabs(velocity));
-    }
-}
-
-static void test_sgd(void **state)
-{
-    (void)state;
-    make(&s_a, AG_OPTIMIZER_SGD);
-    two_steps(&s_a);
-    const ag_train_state *s = &s_a.trainer.state;
-    for (size_t i = 0; i < s->tensors.count; i++)
-        check_sgd(&s_a, &s->tensors.rows[i]);
-    tiny_end(&s_a);
-}
-
-static void fill_table(const ag_format *format)
-{
-    value_table_fill(&s_table, format->mantissa, format->bias, format->max_code + 1);
-}
-
-/* The distance to the next value of the format above |y|, as far as there are values. */
-static double spacing(double y)
-{
-    size_t code = 0;
-    while (code + 1 < s_table.count && s_table.value[code + 1] <= fabs(y))
-        code++;
-    return s_table.value[code + 1] - s_table.value[code];
-}
-
-/* Current scaling of the weights as they were: the largest lies on the largest value. */
-static void check_manifold(const tiny *t, const ag_tensor *tensor, const ag_format *format)
-{
-    const ag_train_state *s = &t->trainer.state;
-    const float *w = s_before.w + tensor->offset;
-    float scale = format->max / ag_amax(w, tensor->count);
-    double lr = t->run.optimizer.lr;
-    size_t finer = 0;
-    fill_table(format);
-    double coarsest = spacing((double)format->max);
-    for (size_t i = 0; i < tensor->count; i++) {
-        size_t at = tensor->offset + i;
-        double factor = spacing((double)(w[i] * scale)) / coarsest;
-        double g = grad_of(t, at) * factor;
-        double m = 0.9 * (double)s_before.m[at] + 0.1 * g;
-        double v = 0.99 * (double)s_before.v[at] + 0.01 * g * g;
-        double mhat = m / (1 - 0.9 * 0.9);
-        double vhat = v / (1 - 0.99 * 0.99);
-        double step = lr * mhat / (sqrt(vhat) + 1e-8);
-        double expected = (double)w[i] * (1 - lr * 0.25) - step;
-        /* 1 - beta2 = 0.01 as a float is off by 2^-24 / 0.01 of itself */
-        double size = fabs((double)w[i]) + fabs(step) + 16 * lr;
-        assert_close(tensor->name, (double)s->weights[at], expected, size);
-        assert_close(tensor->name, (double)s->m[at], m, fabs((double)s_before.m[at]) + fabs(g));
-        finer += factor < 1.0;
-    }
-    assert_true(finer > tensor->count / 4);
-}
-
-static void test_manifold_adamw(void **state)
-{
-    (void)state;
-    make(&s_a, AG_OPTIMIZER_MANIFOLD_ADAMW);
-    s_a.run.optimizer.lr = 1e-3; /* the first step leaves the weights in several binades */
-    two_steps(&s_a);
-    const ag_train_state *s = &s_a.trainer.state;
-    size_t checked = 0;
-    for (size_t i = 0; i < s->tensors.count; i++) {
-        if (s->grids[i].scheme == NULL)
-            continue;
-        check_manifold(&s_a, &s->tensors.rows[i], &s->grids[i].scheme->format);
-        checked++;
-    }
-    assert_int_equal(checked, 8);
-    tiny_end(&s_a);
-}
-
-/* S of a row, numerics' float32 scale. */
-static double row_scale(float amax)
-{
-    return (double)(448.0f / amax);
-}
-
-/* The largest power of two that keeps amax at 448 or below: E8M0 rounded up, for E4M3. */
-static double mx_scale(float amax)
-{
-    double scale = 1.0;
-    while (scale * (double)amax > 448.0)
-        scale /= 2.0;
-    while (scale * 2.0 * (double)amax <= 448.0)
-        scale *= 2.0;
-    return scale;
-}
-
-typedef double scale_fn(float amax);
-
-/* Distances from the weights of a group to the next values of E4M3; 0 where all are 0. Returns the
- * largest. */
-static double distances(double *S, const float *w, size_t count, scale_fn *scale_of)
-{
-    float amax = ag_amax(w, count);
-    double scale = amax > 0.0f ? scale_of(amax) : INFINITY;
-    double coarsest = 0.0;
-    for (size_t i = 0; i < count; i++) {
-        S[i] = amax > 0.0f ? spacing((double)(w[i] * (float)scale)) / scale : 0.0;
-        coarsest = fmax(coarsest, S[i]);
-    }
-    return coarsest;
-}
-
-/* The first step leaves 0.1 times what Adam saw of the gradient in m. */
-static void check_groups(const char *recipe, size_t width, scale_fn *scale_of)
-{
-    static double S[4096];
-    ag_layer_precision precision;
-    ag_format format;
-    assert_ok(ag_recipe_parse(&precision, recipe));
-    assert_ok(ag_format_parse(&format, "e4m3"));
-    make(&s_a, AG_OPTIMIZER_MANIFOLD_ADAMW);
-    s_a.run.model.n_embd = 20; /* a last block of 32 that is short */
-    tiny_quantise(&s_a, AG_ROLE_WEIGHT, precision.scheme[AG_ROLE_WEIGHT][0]);
-    tiny_start(&s_a);
-    ag_train_state *s = &s_a.trainer.state;
-    float *grads = s_a.trainer.model.grads;
-    const ag_update update = {.grads = grads, .lr = 0.1, .grad_scale = 1.0};
-    const ag_tensor *tensor = ag_tensor_find(&s->tensors, AG_T_MLP_PROJ_W, 1);
-    float *w = s->weights + tensor->offset;
-    tiny_fill(grads, s->tensors.total, 3, 1.0f);
-    for (size_t i = 0; i < tensor->count; i++)
-        w[i] *= i < tensor->dims[1] ? 0.0f : ldexpf(1.0f, (int)(i * 7 % 12)); /* many binades */
-    fill_table(&format);
-    double coarsest = 0.0;
-    for (size_t row = 0; row < tensor->dims[0]; row++) {
-        for (size_t col = 0; col < tensor->dims[1]; col += width) {
-            size_t left = tensor->dims[1] - col;
-            size_t at = row * tensor->dims[1] + col;
-            size_t count = width < left ? width : left;
-            coarsest = fmax(coarsest, distances(S + at, w + at, count, scale_of));
-        }
-    }
-    ag_optimizer_step(s, &s_a.run.optimizer, &update, &ag_kernels_fast);
-    size_t finer = 0;
-    for (size_t i = 0; i < tensor->count; i++) {
-        double factor = S[i] == 0.0 ? 1.0 : S[i] / coarsest;
-        double expected = 0.1 * (double)grads[tensor->offset + i] * factor;
-        assert_close(recipe, (double)s->m[tensor->offset + i], expected, fabs(expected));
-        finer += factor < 1.0;
-    }
-    assert_true(finer > tensor->count / 2);
-    tiny_end(&s_a);
-}
-
-static void test_manifold_follows_the_scales_of_groups(void **state)
-{
-    (void)state;
-    check_groups("e4m3/row", 80, row_scale);
-    check_groups("mxfp8", 32, mx_scale);
 }
 
 /* Tensors without a grid move as under the optimizer that theirs derives from, as long as the
@@ -279,8 +57,8 @@ static void test_manifold_follows_the_scales_of_groups(void **state)
 static void assert_plain_elsewhere(ag_optimizer_type type, ag_optimizer_type plain)
 {
     static tiny s_b;
-    make(&s_a, type);
-    make(&s_b, plain);
+    optimizer_make(&s_a, type);
+    optimizer_make(&s_b, plain);
     tiny_start(&s_a);
     tiny_start(&s_b);
     const ag_train_state *a = &s_a.trainer.state;
@@ -309,50 +87,6 @@ static void test_tensors_without_a_grid(void **state)
     assert_plain_elsewhere(AG_OPTIMIZER_GRID, AG_OPTIMIZER_SGD);
 }
 
-/* --- grid */
-
-/* The second step by the definition, from the table of values. Float32 rounds u where double does
- * not, which decides in 2^-20 of all cases at most: none of the few hundred here. */
-static void check_grid(const tiny *t, const ag_tensor *tensor, const ag_tensor_grid *grid)
-{
-    const ag_train_state *s = &t->trainer.state;
-    const ag_format *format = &grid->scheme->format;
-    double scale = (double)grid->scale->value;
-    ag_rounding_site where = {ag_stream_key(42, AG_STREAM_ROUNDING), grid->site, 2, 1};
-    fill_table(format);
-    float largest = ag_amax(s_before.w + tensor->offset, tensor->count);
-    double rung = spacing((double)largest * scale) / scale;
-    for (size_t i = 0; i < tensor->count; i++) {
-        size_t at = tensor->offset + i;
-        double w = (double)s_before.w[at] * scale;
-        double velocity = 0.5 * (double)s_before.m[at] + grad_of(t, at);
-        double u = 0.0625 * velocity / rung + 0.0625 * 0.25 * w / spacing(w);
-        double size = fmin(fabs(u), 10.0);
-        double random = (double)ag_rounding_random(&where, i) * 0x1p-32;
-        double rungs = floor(size) + (size - floor(size) + random >= 1.0 ? 1.0 : 0.0);
-        double code = (double)value_table_nearest(&s_table, fabs(w));
-        double moved = (w < 0.0 ? -code : code) - (u < 0.0 ? -rungs : rungs);
-        double value = s_table.value[(size_t)fmin(fabs(moved), (double)format->max_code)];
-        double expected = (moved < 0.0 ? -value : value) / scale;
-        if ((double)s->weights[at] != expected)
-            fail_msg("%s[%zu]: %g goes to %g, expected %g (u %g)", tensor->name, i, w / scale,
-                     (double)s->weights[at], expected, u);
-    }
-}
-
-static void test_grid(void **state)
-{
-    (void)state;
-    make(&s_a, AG_OPTIMIZER_GRID);
-    two_steps(&s_a);
-    const ag_train_state *s = &s_a.trainer.state;
-    for (size_t i = 0; i < s->tensors.count; i++) {
-        if (s->grids[i].scheme != NULL)
-            check_grid(&s_a, &s->tensors.rows[i], &s->grids[i]);
-    }
-    tiny_end(&s_a);
-}
-
 /* Each weight is a value of the format, and what the products read. */
 static void assert_on_grid(const ag_linear *linear, float scale)
 {
@@ -370,7 +104,7 @@ static void assert_on_grid(const ag_linear *linear, float scale)
 static void test_weights_stay_on_their_grid(void **state)
 {
     (void)state;
-    make(&s_a, AG_OPTIMIZER_GRID);
+    optimizer_make(&s_a, AG_OPTIMIZER_GRID);
     ag_scheme scheme = tiny_scheme("e4m3");
     scheme.amax = AG_AMAX_DELAYED;
     scheme.history = 2;
@@ -398,7 +132,7 @@ static void test_weights_stay_on_their_grid(void **state)
 static void test_a_grid_without_scale(void **state)
 {
     (void)state;
-    make(&s_a, AG_OPTIMIZER_GRID);
+    optimizer_make(&s_a, AG_OPTIMIZER_GRID);
     tiny_quantise(&s_a, AG_ROLE_WEIGHT, tiny_scheme("fp16"));
     tiny_start(&s_a);
     ag_trainer_step(&s_a.trainer);
@@ -412,11 +146,11 @@ static void test_they_share_initial_weights_and_batches(void **state)
 {
     (void)state;
     static tiny s_b;
-    make(&s_a, AG_OPTIMIZER_ADAMW);
+    optimizer_make(&s_a, AG_OPTIMIZER_ADAMW);
     tiny_start(&s_a);
     ag_trainer_step(&s_a.trainer);
     for (int type = AG_OPTIMIZER_SGD; type <= AG_OPTIMIZER_GRID; type++) {
-        make(&s_b, (ag_optimizer_type)type);
+        optimizer_make(&s_b, (ag_optimizer_type)type);
         tiny_start(&s_b);
         ag_trainer_step(&s_b.trainer);
         assert_string_equal(s_a.record.digest_initial, s_b.record.digest_initial);
@@ -432,7 +166,7 @@ static void test_they_learn(void **state)
     (void)state;
     static const double rates[] = {1e-2, 0.3, 1e-2, 0.3};
     for (int type = 0; type <= AG_OPTIMIZER_GRID; type++) {
-        make(&s_a, (ag_optimizer_type)type);
+        optimizer_make(&s_a, (ag_optimizer_type)type);
         s_a.run.train.steps = 200;
         s_a.run.optimizer.lr = rates[type];
         s_a.run.optimizer.weight_decay = 0.0;
@@ -455,7 +189,7 @@ static void test_integers_by_any_name(void **state)
                                               AG_OPTIMIZER_GRID};
     char digests[3][3][AG_DIGEST_LENGTH + 1];
     for (size_t i = 0; i < 9; i++) {
-        make(&s_a, types[i / 3]);
+        optimizer_make(&s_a, types[i / 3]);
         s_a.run.optimizer.lr = 0.01;
         tiny_quantise(&s_a, AG_ROLE_WEIGHT, tiny_scheme(names[i % 3]));
         tiny_train(&s_a, &ag_kernels_fast);
@@ -473,12 +207,12 @@ static void test_integers_by_any_name(void **state)
 static void test_sgd_has_no_second_moment(void **state)
 {
     (void)state;
-    make(&s_a, AG_OPTIMIZER_ADAMW);
+    optimizer_make(&s_a, AG_OPTIMIZER_ADAMW);
     size_t adamw = ag_train_bytes(&s_a.run, ag_val_windows(&s_a.corpus, &s_a.run));
     tiny_start(&s_a);
     size_t moment = s_a.trainer.state.tensors.total * sizeof(float);
     tiny_end(&s_a);
-    make(&s_a, AG_OPTIMIZER_SGD);
+    optimizer_make(&s_a, AG_OPTIMIZER_SGD);
     size_t sgd = ag_train_bytes(&s_a.run, ag_val_windows(&s_a.corpus, &s_a.run));
     assert_int_equal(adamw - sgd, moment);
 }
@@ -487,11 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_which_tensors_have_a_grid),
-        cmocka_unit_test(test_sgd),
-        cmocka_unit_test(test_manifold_adamw),
-        cmocka_unit_test(test_manifold_follows_the_scales_of_groups),
         cmocka_unit_test(test_tensors_without_a_grid),
-        cmocka_unit_test(test_grid),
         cmocka_unit_test(test_weights_stay_on_their_grid),
         cmocka_unit_test(test_a_grid_without_scale),
         cmocka_unit_test(test_they_share_initial_weights_and_batches),

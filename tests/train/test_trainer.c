@@ -1,234 +1,8 @@
-/* Whole runs: what is the same and what may differ between them, how they end, what they take. */
-#include "numerics/recipe.h"
-#include "tiny.h"
+/* Whole runs: how they begin, learn and end, and what they take. */
+#include "scenarios.h"
 
 static tiny s_a; /* large */
 static tiny s_b;
-
-static ag_scheme stochastic(const char *name)
-{
-    ag_scheme scheme = tiny_scheme(name);
-    scheme.rounding = AG_ROUND_STOCHASTIC;
-    return scheme;
-}
-
-/* Two finished runs have the same metrics and weights, bit for bit. */
-static void assert_same_record(const ag_record *a, const ag_record *b)
-{
-    assert_int_equal(a->steps, b->steps);
-    assert_memory_equal(a->loss, b->loss, (size_t)a->steps * sizeof *a->loss);
-    assert_memory_equal(a->grad_norm, b->grad_norm, (size_t)a->steps * sizeof *a->grad_norm);
-    assert_int_equal(a->evals, b->evals);
-    assert_memory_equal(a->val_loss, b->val_loss, (size_t)a->evals * sizeof *a->val_loss);
-    assert_memory_equal(a->val_loss_hp, b->val_loss_hp, (size_t)a->evals * sizeof *a->val_loss_hp);
-    assert_int_equal(a->windows, b->windows);
-    assert_memory_equal(a->final_windows, b->final_windows,
-                        (size_t)a->windows * sizeof *a->final_windows);
-    assert_string_equal(a->digest, b->digest);
-    assert_memory_equal(a->weights, b->weights, a->tensors.total * sizeof(float));
-}
-
-/* A BF16 format without a scale quantises weights from the master and everything else from BF16
- * values, which it leaves as they are: the definition of null, by way of the quantiser. */
-static void test_null_is_bf16_bit_for_bit(void **state)
-{
-    (void)state;
-    tiny_make(&s_a);
-    tiny_make(&s_b);
-    tiny_quantise_all(&s_b, tiny_scheme("bf16"));
-    tiny_train(&s_a, &ag_kernels_fast);
-    tiny_train(&s_b, &ag_kernels_fast);
-    assert_same_record(&s_a.record, &s_b.record);
-    assert_memory_equal(s_b.record.val_loss, s_b.record.val_loss_hp, sizeof(double));
-    tiny_end(&s_b);
-
-    tiny_make(&s_b);
-    s_b.run.compute = AG_COMPUTE_FP32;
-    tiny_train(&s_b, &ag_kernels_fast);
-    assert_true(s_a.record.loss[0] != s_b.record.loss[0]);
-    assert_true(fabs(s_a.record.loss[0] - s_b.record.loss[0]) < 1e-3);
-    tiny_end(&s_a);
-    tiny_end(&s_b);
-}
-
-/* A recipe without anything left to quantise is the reference too. */
-static void test_a_recipe_of_nulls_is_bf16(void **state)
-{
-    (void)state;
-    tiny_make(&s_a);
-    tiny_make(&s_b);
-    for (int i = 0; i < TINY_LAYERS; i++) {
-        ag_layer_precision *layer = &s_b.layers[i];
-        assert_ok(ag_recipe_parse(layer, "nvfp4"));
-        for (int j = 0; j < AG_ROLES * AG_USES; j++)
-            layer->scheme[j / AG_USES][j % AG_USES].quantised = false;
-        for (int j = 0; j < AG_ROLES * AG_USES; j++)
-            ag_scheme_normalise(&layer->scheme[j / AG_USES][j % AG_USES]);
-    }
-    tiny_train(&s_a, &ag_kernels_fast);
-    tiny_train(&s_b, &ag_kernels_fast);
-    assert_same_record(&s_a.record, &s_b.record);
-    tiny_end(&s_a);
-    tiny_end(&s_b);
-}
-
-/* E0M7, E1M6 and INT8 have the same values but for a power of two: under scales that follow from an
- * amax they are one quantiser, in a whole run. */
-static void test_formats_that_are_one(void **state)
-{
-    (void)state;
-    static const char *const scalings[] = {"/tensor",
-                                           "/tensor/delayed",
-                                           "/row",
-                                           "/1x4/amax",
-                                           "/8x8/amax+pow2",
-                                           "/mx/e8m0floor",
-                                           "/tensor/amax/stochastic",
-                                           "/mx/e8m0rceil/stochastic"};
-    static const char *const same[][3] = {
-        {"e0m7", "e1m6", "int8"},
-        {"e0m3", "e1m2", "int4"},
-    };
-    char name[64];
-    for (size_t i = 0; i < sizeof scalings / sizeof scalings[0]; i++) {
-        for (size_t j = 0; j < 2; j++) {
-            for (size_t k = 0; k < 3; k++) {
-                tiny *t = k == 0 ? &s_a : &s_b;
-                ag_scheme scheme;
-                snprintf(name, sizeof name, "%s%s", same[j][k], scalings[i]);
-                assert_ok(ag_scheme_parse(&scheme, name));
-                tiny_make(t);
-                tiny_quantise_all(t, scheme);
-                tiny_train(t, &ag_kernels_fast);
-                if (k > 0) {
-                    assert_same_record(&s_a.record, &s_b.record);
-                    tiny_end(&s_b);
-                }
-            }
-            tiny_end(&s_a);
-        }
-    }
-}
-
-/* Every recipe trains, twice alike, from the initial weights of the BF16 run. */
-static void test_recipes(void **state)
-{
-    (void)state;
-    size_t count;
-    const ag_recipe *recipes = ag_recipe_list(&count);
-    for (size_t i = 0; i < count; i++) {
-        tiny *const twice[] = {&s_a, &s_b};
-        for (int j = 0; j < 2; j++) {
-            tiny_make(twice[j]);
-            twice[j]->run.train.grad_accum = 2;
-            for (int layer = 0; layer < TINY_LAYERS; layer++)
-                assert_ok(ag_recipe_parse(&twice[j]->layers[layer], recipes[i].name));
-            tiny_train(twice[j], &ag_kernels_fast);
-            assert_int_equal(twice[j]->record.outcome, AG_OUTCOME_DONE);
-        }
-        assert_same_record(&s_a.record, &s_b.record);
-        assert_true(s_a.record.val_loss[0] != s_a.record.val_loss_hp[0]);
-        tiny_end(&s_b);
-        tiny_make(&s_b);
-        tiny_train(&s_b, &ag_kernels_fast);
-        assert_string_equal(s_a.record.digest_initial, s_b.record.digest_initial);
-        tiny_end(&s_a);
-        tiny_end(&s_b);
-    }
-}
-
-static void use_everything(tiny *t)
-{
-    tiny_make(t);
-    ag_scheme scheme = stochastic("e4m3");
-    scheme.amax = AG_AMAX_DELAYED;
-    scheme.history = 3;
-    tiny_quantise_all(t, scheme);
-    for (int i = 0; i < TINY_LAYERS; i++)
-        t->layers[i].scheme[AG_ROLE_GRAD_OUTPUT][1] = tiny_scheme("e5m2");
-    t->run.train.grad_accum = 2;
-    t->run.model.dropout = 0.2;
-    t->run.eval.every = 2;
-}
-
-static void test_twice_the_same(void **state)
-{
-    (void)state;
-    use_everything(&s_a);
-    use_everything(&s_b);
-    tiny_train(&s_a, &ag_kernels_fast);
-    tiny_train(&s_b, &ag_kernels_fast);
-    assert_same_record(&s_a.record, &s_b.record);
-    tiny_end(&s_a);
-    tiny_end(&s_b);
-}
-
-/* Evaluating more often reads the state and leaves no trace in the training. */
-static void test_evaluation_leaves_no_trace(void **state)
-{
-    (void)state;
-    use_everything(&s_a);
-    use_everything(&s_b);
-    s_b.run.eval.every = 1;
-    s_b.run.eval.windows = 7;
-    tiny_train(&s_a, &ag_kernels_fast);
-    tiny_train(&s_b, &ag_kernels_fast);
-    assert_int_equal(s_a.record.evals, 4);
-    assert_int_equal(s_b.record.evals, 7);
-    assert_string_equal(s_a.record.digest, s_b.record.digest);
-    assert_memory_equal(s_a.record.loss, s_b.record.loss, 6 * sizeof(double));
-    assert_true(s_a.record.val_loss[3] == s_b.record.val_loss[6]);
-    tiny_end(&s_a);
-    tiny_end(&s_b);
-}
-
-static void test_formats_share_initial_weights_and_batches(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"e4m3", "e5m2", "int4"};
-    tiny_make(&s_a);
-    tiny_start(&s_a);
-    ag_trainer_step(&s_a.trainer);
-    for (size_t i = 0; i < 3; i++) {
-        tiny_make(&s_b);
-        tiny_quantise_all(&s_b, tiny_scheme(names[i]));
-        tiny_start(&s_b);
-        assert_string_equal(s_a.record.digest_initial, s_b.record.digest_initial);
-        ag_trainer_step(&s_b.trainer);
-        assert_memory_equal(s_a.trainer.tokens.inputs, s_b.trainer.tokens.inputs,
-                            24 * sizeof(int32_t));
-        assert_true(s_a.record.loss[0] != s_b.record.loss[0]);
-        tiny_end(&s_b);
-    }
-    tiny_end(&s_a);
-}
-
-static void test_another_seed_differs(void **state)
-{
-    (void)state;
-    tiny_make(&s_a);
-    tiny_make(&s_b);
-    s_b.run.seed = 43;
-    tiny_start(&s_a);
-    tiny_start(&s_b);
-    assert_string_not_equal(s_a.record.digest_initial, s_b.record.digest_initial);
-    ag_trainer_step(&s_a.trainer);
-    ag_trainer_step(&s_b.trainer);
-    assert_memory_not_equal(s_a.trainer.tokens.inputs, s_b.trainer.tokens.inputs,
-                            24 * sizeof(int32_t));
-    tiny_end(&s_b);
-
-    tiny_make(&s_b); /* the two seeds that default to the run's */
-    s_b.run.seed = 43;
-    s_b.run.model.init_seed = 42;
-    s_b.run.train.data_seed = 42;
-    tiny_start(&s_b);
-    assert_string_equal(s_a.record.digest_initial, s_b.record.digest_initial);
-    ag_trainer_step(&s_b.trainer);
-    assert_memory_equal(s_a.trainer.tokens.inputs, s_b.trainer.tokens.inputs, 24 * sizeof(int32_t));
-    tiny_end(&s_a);
-    tiny_end(&s_b);
-}
 
 /* Initial weights: sample mean and deviation of n normal numbers lie within 5 standard errors,
  * sigma / sqrt(n) and sigma / sqrt(2 n), of theirs. */
@@ -264,28 +38,6 @@ static void test_initial_weights_are_normal(void **state)
     tiny_end(&s_a);
 }
 
-/* With stochastic gradients alone the first forward pass, its dropout masks, weights and batch are
- * what they are without: the same loss to the last bit, other gradients. */
-static void test_stochastic_rounding_changes_nothing_else(void **state)
-{
-    (void)state;
-    tiny *tests[] = {&s_a, &s_b};
-    for (int i = 0; i < 2; i++) {
-        tiny_make(tests[i]);
-        tests[i]->run.model.dropout = 0.25;
-        tiny_quantise(tests[i], AG_ROLE_INPUT, tiny_scheme("e4m3"));
-        tiny_quantise(tests[i], AG_ROLE_GRAD_OUTPUT,
-                      i == 0 ? tiny_scheme("e3m2") : stochastic("e3m2"));
-        tiny_start(tests[i]);
-        ag_trainer_step(&tests[i]->trainer);
-    }
-    assert_string_equal(s_a.record.digest_initial, s_b.record.digest_initial);
-    assert_memory_equal(s_a.record.loss, s_b.record.loss, sizeof(double));
-    assert_true(s_a.record.grad_norm[0] != s_b.record.grad_norm[0]);
-    tiny_end(&s_a);
-    tiny_end(&s_b);
-}
-
 /* Two micro-batches of 3 are one batch of 6 in other pieces. Sums of 48 float32 terms in another
  * order: within 48 * 2^-24 of the gradient's size; the losses are sums in double. */
 static void test_accumulated_gradients(void **state)
@@ -315,7 +67,8 @@ static void test_accumulated_gradients(void **state)
 static void test_one_amax_a_step(void **state)
 {
     (void)state;
-    use_everything(&s_a);
+    scenario_make(&s_a, scenario_everything);
+    s_a.run.eval.every = 1;
     tiny_start(&s_a);
     for (int step = 1; step <= 5; step++) {
         assert_ok(ag_evaluate_periodic(&s_a.trainer));
@@ -330,7 +83,7 @@ static void test_one_amax_a_step(void **state)
 static void test_nothing_is_allocated_in_the_loop(void **state)
 {
     (void)state;
-    use_everything(&s_a);
+    scenario_make(&s_a, scenario_everything);
     s_a.run.output.weights = AG_WEIGHTS_INITIAL_FINAL;
     tiny_start(&s_a);
     size_t used = s_a.arena.used;
@@ -518,16 +271,7 @@ static void test_hooks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_null_is_bf16_bit_for_bit),
-        cmocka_unit_test(test_a_recipe_of_nulls_is_bf16),
-        cmocka_unit_test(test_formats_that_are_one),
-        cmocka_unit_test(test_recipes),
-        cmocka_unit_test(test_twice_the_same),
-        cmocka_unit_test(test_evaluation_leaves_no_trace),
-        cmocka_unit_test(test_formats_share_initial_weights_and_batches),
-        cmocka_unit_test(test_another_seed_differs),
         cmocka_unit_test(test_initial_weights_are_normal),
-        cmocka_unit_test(test_stochastic_rounding_changes_nothing_else),
         cmocka_unit_test(test_accumulated_gradients),
         cmocka_unit_test(test_one_amax_a_step),
         cmocka_unit_test(test_nothing_is_allocated_in_the_loop),

@@ -1,0 +1,171 @@
+#include "scenarios.h"
+
+#include "numerics/recipe.h"
+
+static ag_scheme scaled(const char *name, ag_amax_mode amax)
+{
+    ag_scheme scheme = tiny_scheme(name);
+    scheme.amax = amax;
+    scheme.history = 3;
+    return scheme;
+}
+
+static void plain(tiny *t)
+{
+    (void)t;
+}
+
+static void delayed(tiny *t)
+{
+    tiny_quantise_all(t, scaled("e4m3", AG_AMAX_DELAYED));
+}
+
+static void windowed(tiny *t)
+{
+    tiny_quantise_all(t, scaled("e4m3", AG_AMAX_WINDOWED));
+}
+
+void scenario_stochastic(tiny *t)
+{
+    ag_scheme scheme = scaled("e3m2", AG_AMAX_CURRENT);
+    scheme.rounding = AG_ROUND_STOCHASTIC;
+    tiny_quantise_all(t, scheme);
+}
+
+/* Stochastic rounding, the Hadamard transform and scales of groups together. */
+static void nvfp4(tiny *t)
+{
+    for (int i = 0; i < TINY_LAYERS; i++)
+        assert_ok(ag_recipe_parse(&t->layers[i], "nvfp4"));
+}
+
+static void mxfp4(tiny *t)
+{
+    for (int i = 0; i < TINY_LAYERS; i++)
+        assert_ok(ag_recipe_parse(&t->layers[i], "mxfp4"));
+    t->run.train.grad_accum = 2;
+}
+
+static void dropout(tiny *t)
+{
+    t->run.model.dropout = 0.2;
+    t->run.train.data_order = AG_ORDER_SEQUENTIAL;
+}
+
+static void accumulating(tiny *t)
+{
+    windowed(t);
+    t->run.train.grad_accum = 3;
+    t->run.output.weights = AG_WEIGHTS_INITIAL_FINAL;
+}
+
+/* Scales that lag behind and a format with NaN beyond its range: about every other step is skipped,
+ * so that steps and updates differ. */
+void scenario_skipping(tiny *t)
+{
+    ag_scheme scheme = scaled("e4m3", AG_AMAX_DELAYED);
+    scheme.history = 1;
+    scheme.overflow = AG_OVERFLOW_SPECIAL;
+    tiny_quantise(t, AG_ROLE_WEIGHT, scheme);
+    t->run.stop.on_nonfinite = AG_NONFINITE_SKIP;
+}
+
+void scenario_diverging(tiny *t)
+{
+    t->run.optimizer.lr = 5.0;
+    t->run.optimizer.grad_clip = 0.0;
+    t->run.stop.loss_ratio = 1.2;
+}
+
+void scenario_everything(tiny *t)
+{
+    ag_scheme scheme = scaled("e4m3", AG_AMAX_DELAYED);
+    scheme.rounding = AG_ROUND_STOCHASTIC;
+    tiny_quantise_all(t, scheme);
+    for (int i = 0; i < TINY_LAYERS; i++)
+        t->layers[i].scheme[AG_ROLE_GRAD_OUTPUT][1] = tiny_scheme("e5m2");
+    t->run.train.grad_accum = 2;
+    t->run.model.dropout = 0.2;
+}
+
+static void sgd(tiny *t)
+{
+    t->run.optimizer.type = AG_OPTIMIZER_SGD;
+}
+
+static void manifold(tiny *t)
+{
+    delayed(t);
+    t->run.optimizer.type = AG_OPTIMIZER_MANIFOLD_ADAMW;
+}
+
+/* Random words of the optimizer, beside those of quantisation; a scale that no step sets again. */
+static void grid(tiny *t)
+{
+    scenario_everything(t);
+    t->run.optimizer.type = AG_OPTIMIZER_GRID;
+    t->run.optimizer.lr = 0.3;
+}
+
+/* Every tensor beyond the layers, some with a history, all stochastic. */
+static void sites(tiny *t)
+{
+    ag_scheme scheme = scaled("e5m2", AG_AMAX_DELAYED);
+    scheme.rounding = AG_ROUND_STOCHASTIC;
+    for (int kind = 0; kind < AG_SITE_KINDS; kind++)
+        tiny_quantise_sites(t, (ag_site_kind)kind, scheme);
+    scheme.amax = AG_AMAX_CURRENT;
+    scheme.history = 0;
+    tiny_quantise_sites(t, AG_SITE_WGRAD, scheme);
+    t->run.train.grad_accum = 2;
+    t->run.model.dropout = 0.2;
+}
+
+/* With every diagnostic: their rows, and what they remember between them. */
+void scenario_observed(tiny *t)
+{
+    scenario_everything(t);
+    t->run.observe = (ag_observe_spec){.quant_every = 2, .diagnostics = ALL_DIAGNOSTICS};
+}
+
+static void observed_sites(tiny *t)
+{
+    sites(t);
+    t->run.observe = (ag_observe_spec){.quant_every = 3, .diagnostics = ALL_DIAGNOSTICS};
+}
+
+void scenario_observed_skipping(tiny *t)
+{
+    scenario_skipping(t);
+    t->run.observe = (ag_observe_spec){.quant_every = 4, .diagnostics = ALL_DIAGNOSTICS};
+}
+
+scenario *const scenarios[SCENARIOS] = {
+    plain,
+    delayed,
+    windowed,
+    scenario_stochastic,
+    nvfp4,
+    mxfp4,
+    dropout,
+    accumulating,
+    scenario_skipping,
+    scenario_diverging,
+    scenario_everything,
+    sgd,
+    manifold,
+    grid,
+    sites,
+    scenario_observed,
+    observed_sites,
+    scenario_observed_skipping,
+};
+
+void scenario_make(tiny *t, scenario *set_up)
+{
+    tiny_make(t);
+    t->run.train.steps = 7;
+    t->run.eval.every = 3;
+    snprintf(t->run.id, sizeof t->run.id, "0123456789ab");
+    set_up(t);
+}

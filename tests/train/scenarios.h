@@ -1,0 +1,20 @@
+/* Tiny runs of many kinds, each with something of its own that goes on from step to step. */
+#ifndef AG_TESTS_SCENARIOS_H
+#define AG_TESTS_SCENARIOS_H
+
+#include "tiny.h"
+
+/* Changes the run that tiny_make() makes. */
+typedef void scenario(tiny *t);
+
+enum { SCENARIOS = 18 };
+extern scenario *const scenarios[SCENARIOS];
+
+/* Those of them that tests are about. */
+scenario scenario_stochastic, scenario_skipping, scenario_diverging, scenario_everything,
+    scenario_observed, scenario_observed_skipping;
+
+/* A run of 7 steps, evaluated every 3. */
+void scenario_make(tiny *t, scenario *set_up);
+
+#endif
