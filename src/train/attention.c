@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "train_internal.h"
+#include "attention.h"
 
 typedef struct sizes {
     size_t M, N, K;

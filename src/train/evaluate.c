@@ -2,7 +2,7 @@
  * Evaluation reads the state and changes none of it. */
 #include "base/clock.h"
 #include "data/batch.h"
-#include "train_internal.h"
+#include "trainer.h"
 
 /* The windows of an evaluation: `fixed` ones, or all from 0 on where that is NULL. */
 typedef struct window_list {

@@ -1,7 +1,7 @@
 /* Memory of a run: the same code first measures what it will take, then takes it. */
 #include <stdint.h>
 
-#include "train_internal.h"
+#include "layout.h"
 
 void *ag_layout_table(ag_layout *layout, size_t bytes)
 {

@@ -8,7 +8,8 @@
  * magnitude, or scaled block by block; other scales come back in its epilogue. Y and dX are rounded
  * to BF16, dW is not. The gradient of Q is 1 (straight-through) or, with ste: clip, 0 where |x * S|
  * lies beyond the format's range. */
-#include "observer.h"
+#include "linear.h"
+#include "observe_pass.h"
 
 enum { FPROP = 0, DGRAD_OF_WEIGHT = 1, WGRAD_OF_INPUT = 1, DGRAD_OF_GRAD = 0, WGRAD_OF_GRAD = 1 };
 

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "train_internal.h"
+#include "model.h"
 
 /* Sites of the dropout masks that belong to no linear layer; a residual branch takes its
  * projection's site. */

@@ -3,7 +3,8 @@
  *
  *   grads | blocks: x, norm statistics, inputs, qkv, probs, hidden ... | head | scratch of backward
  */
-#include "train_internal.h"
+#include "model.h"
+#include "site_layout.h"
 
 /* What all linear layers of a model are built with. */
 typedef struct builder {

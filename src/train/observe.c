@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "observe.h"
 #include "observer.h"
 
 bool ag_observes(const ag_run *run, ag_diagnostic diagnostic)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "observe_pass.h"
 #include "observer.h"
 
 /* --- the first value that is not finite */

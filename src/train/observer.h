@@ -9,7 +9,7 @@
 #define AG_TRAIN_OBSERVER_H
 
 #include "numerics/counters.h"
-#include "train_internal.h"
+#include "trainer.h"
 
 /* Central moments: n, mean, and sums of the second to fourth powers of x - mean. */
 typedef struct ag_moments {
@@ -75,25 +75,12 @@ struct ag_observer {
 /* Whether observe.diagnostics names it. */
 bool ag_observes(const ag_run *run, ag_diagnostic diagnostic);
 
-/* --- observe_operands.c: called in a pass with an observer */
-
-/* Before an operand is made of source->x into `out`, and after. */
-void ag_observe_source(ag_observer *observer, const ag_operand *operand, const float *out,
-                       const ag_source *source);
-void ag_observe_values(const ag_observer *observer, const ag_operand *operand,
-                       const ag_source *source, const ag_pass *pass);
+/* --- observe_operands.c */
 
 /* The groups of an operand and their scales, in observer->scales, as its values have them; S = 1
  * for one that is not quantised. source->x has been transformed, where the scheme says so. */
 ag_groups ag_observe_scales(const ag_observer *observer, const ag_operand *operand,
                             const ag_source *source);
-
-/* When the weight operands are there. */
-void ag_observe_weights(ag_observer *observer, const ag_linear *linear, const ag_pass *pass);
-
-/* When a product with the operand is there. */
-void ag_observe_result(const ag_observer *observer, const ag_operand *operand, const float *y,
-                       size_t count);
 
 /* --- observe_weights.c */
 

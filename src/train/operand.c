@@ -17,7 +17,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "observer.h"
+#include "observe_pass.h"
+#include "operand.h"
 
 static const ag_scheme s_null = {.quantised = false};
 

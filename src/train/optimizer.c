@@ -16,7 +16,7 @@
 #include <math.h>
 
 #include "base/maths.h"
-#include "train_internal.h"
+#include "optimizer.h"
 
 /* `use` of the optimizer's random words at a weight's site. */
 enum { OPTIMIZER_USE = 2 };

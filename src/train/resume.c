@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "observe.h"
+#include "resume.h"
 #include "store/checkpoint.h"
-#include "train_internal.h"
 
 /* Where a run stands, beside its arrays. */
 typedef struct standing {

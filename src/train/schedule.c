@@ -1,6 +1,6 @@
 /* The learning rate of a step: warm-up, then the schedule, as nanoGPT counts steps (from 0). */
 #include "base/maths.h"
-#include "train_internal.h"
+#include "optimizer.h"
 
 static const double s_pi = 3.141592653589793;
 

@@ -2,7 +2,7 @@
  * the tensor as it was, then the first in its place. */
 #include <string.h>
 
-#include "train_internal.h"
+#include "site.h"
 
 static bool needs_amax(const ag_site_operands *tensor)
 {

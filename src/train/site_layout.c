@@ -2,7 +2,9 @@
  * into it from the blocks and layers. */
 #include <string.h>
 
-#include "train_internal.h"
+#include "model.h"
+#include "site_layout.h"
+#include "spec/sites.h"
 
 /* Where tensors stand in their site's row (spec/sites.c). */
 enum { Q = 0, K = 1, DS = 2, P = 0, V = 1, DO = 2 };

@@ -4,7 +4,9 @@
 
 #include "base/maths.h"
 #include "base/philox.h"
-#include "train_internal.h"
+#include "site_layout.h"
+#include "spec/layers.h"
+#include "train_state.h"
 
 static void count_scales(ag_train_state *state, const ag_run *run)
 {

@@ -7,7 +7,10 @@
 #include "base/clock.h"
 #include "base/philox.h"
 #include "data/batch.h"
-#include "train_internal.h"
+#include "observe.h"
+#include "optimizer.h"
+#include "resume.h"
+#include "trainer.h"
 
 /* --- one step */
 

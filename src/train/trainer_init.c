@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "data/batch.h"
-#include "train_internal.h"
+#include "observe.h"
+#include "optimizer.h"
+#include "spec/sites.h"
+#include "trainer.h"
 
 /* Periodic evaluations before steps 0, every, 2 every, ..., and one at the end. */
 int64_t ag_evaluations_before(const ag_run *run, int64_t step)

@@ -2,6 +2,7 @@
 #ifndef AG_TESTS_INTERRUPTED_H
 #define AG_TESTS_INTERRUPTED_H
 
+#include "resume.h"
 #include "scenarios.h"
 
 enum {

@@ -2,6 +2,7 @@
 #ifndef AG_TESTS_OPTIMIZER_RUN_H
 #define AG_TESTS_OPTIMIZER_RUN_H
 
+#include "optimizer.h"
 #include "tiny.h"
 
 /* A run of E4M3 weights (and E3M2 in the MLPs), with an lm_head of its own. */

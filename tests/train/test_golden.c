@@ -1,5 +1,6 @@
 /* A tiny GPT in float32 against PyTorch in float64 (reference.txt, made by reference.py): logits,
  * every gradient, the losses of ten AdamW steps and the weights after them. */
+#include "optimizer.h"
 #include "tiny.h"
 
 enum { VALUES = 128, LINE = 16384 };

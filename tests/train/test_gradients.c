@@ -1,5 +1,6 @@
 /* Every gradient of the tiny model against central differences of a forward pass that is written
  * here from the paper's formulas, in double precision. */
+#include "optimizer.h"
 #include "tiny.h"
 
 enum { B = 3, T = 8, C = 8, H = 2, D = C / H, V = TINY_VOCAB, L = 2, N = B * T };

@@ -1,4 +1,5 @@
 /* Learning rates against values worked out by hand, and gradient clipping. */
+#include "optimizer.h"
 #include "tiny.h"
 
 typedef struct schedule_case {

@@ -1,0 +1,67 @@
+/* One tensor made ready for a matrix product. */
+#ifndef AG_TRAIN_OPERAND_H
+#define AG_TRAIN_OPERAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+#include "pass.h"
+
+typedef struct ag_watch ag_watch;
+
+/* What of an operand's scale outlives a step. */
+typedef struct ag_scale {
+    int64_t pushed; /* amaxes pushed so far */
+    float value;    /* S in force under delayed scaling */
+} ag_scale;
+
+typedef struct ag_operand {
+    const ag_kernels *k;
+    const ag_scheme *scheme;
+    bool bf16;         /* null means BF16; otherwise float32 as it is */
+    bool is_weight;    /* the same tensor in training and evaluation: observed in both */
+    bool is_fixed;     /* the scale was set before the first step and stays */
+    const char *layer; /* whose operand it is, for people, */
+    const char *role;  /* and which */
+    ag_sum sum;        /* the axis of the tensor that the product sums over */
+    uint32_t site;
+    uint32_t use;
+    ag_scale *scale;
+    float *history;    /* [scheme->history]: a ring, the newest at (pushed - 1) % history */
+    float seen;        /* the largest amax of this step so far */
+    uint8_t *clipped;  /* ste: clip: 1 where |x * S| > max; NULL otherwise */
+    ag_scales *scales; /* of groups: shared by all operands, so good until the next is made */
+    ag_watch *watch;   /* what an observer gathers of it, or NULL */
+    float *factors;    /* of granularity row: one a row of the product's, or a column */
+
+    /* what the last ag_operand_make left */
+    const float *values; /* what the product reads: Q(x * S), shifted or scaled (operand.c) */
+    ag_factor factor;    /* what the product's epilogue multiplies by */
+} ag_operand;
+
+/* A tensor to be made an operand of. */
+typedef struct ag_source {
+    const float *x; /* [rows, cols] */
+    size_t rows;
+    size_t cols;
+    uint64_t first; /* global index of x[0], for stochastic rounding */
+    float amax;     /* of x, where ag_operand_needs_amax */
+    bool continues; /* a further matrix of the tensor that the one before began */
+} ag_source;
+
+/* Whether its scheme finds one scale for the tensor. */
+bool ag_operand_needs_amax(const ag_operand *operand);
+
+/* Quantises source->x into `out` (which may be source->x), or rounds it to BF16 where the role is
+ * null or the pass wants no quantisation. */
+void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass);
+
+/* Ends an optimizer step: pushes the step's amax and sets the scale of the next. */
+void ag_operand_end_step(ag_operand *operand);
+
+/* The gradient of Q under ste: clip, of what the last ag_operand_make was given. */
+void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t count);
+
+#endif

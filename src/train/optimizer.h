@@ -1,0 +1,33 @@
+/* The optimizers over all tensors of the model, and the learning rate. */
+#ifndef AG_TRAIN_OPTIMIZER_H
+#define AG_TRAIN_OPTIMIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "train_state.h"
+
+/* The global 2-norm of the gradient. */
+double ag_grad_norm(const float *grads, size_t count, const ag_kernels *k);
+
+/* What the gradient is multiplied by so that its norm is at most `limit` (0: no limit). */
+double ag_clip_factor(double norm, double limit);
+
+typedef struct ag_update {
+    const float *grads;
+    double lr;
+    double grad_scale;
+    uint64_t rounding_key;
+} ag_update;
+
+/* Before the first step, once there are weights: the scales of grids that do not change. */
+void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const ag_kernels *k);
+
+/* One step, of the number state->step; counts it in state->updates. */
+void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
+                       const ag_update *update, const ag_kernels *k);
+
+/* The learning rate of a step, counted from 0. */
+double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);
+
+#endif

@@ -1,0 +1,49 @@
+/* What a checkpoint holds, and where it begins. */
+#ifndef AG_TRAIN_TRAIN_STATE_H
+#define AG_TRAIN_TRAIN_STATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "layout.h"
+#include "operand.h"
+#include "spec/tensors.h"
+
+/* The grid that the weights of a tensor are quantised on. */
+typedef struct ag_tensor_grid {
+    const ag_scheme *scheme; /* NULL: none, see ag_layer_grid */
+    ag_scale *scale;
+    uint32_t site;
+} ag_tensor_grid;
+
+/* Where the groups of a tensor's weights lie, while an optimizer asks. */
+typedef struct ag_grid_groups {
+    ag_scales scales;
+    float *amaxes;
+} ag_grid_groups;
+
+typedef struct ag_train_state {
+    int64_t step;    /* steps trained */
+    int64_t updates; /* of them, those that changed the weights: Adam's t */
+    ag_tensor_table tensors;
+    ag_tensor_grid *grids; /* [tensors.count] */
+    float *weights;        /* [tensors.total] */
+    float *m;              /* [tensors.total]: Adam's first moment, or SGD's velocity */
+    float *v;              /* [n_v]: Adam's second moment */
+    size_t n_v;            /* tensors.total, or 0 */
+    ag_grid_groups groups; /* scratch of the optimizer, large enough for any tensor */
+    size_t n_scales; /* layer by layer, role by role, use by use; then site by site, if any is on */
+    ag_scale *scales;
+    size_t n_amaxes; /* the histories of all scales, one after another */
+    float *amaxes;
+} ag_train_state;
+
+ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout);
+
+/* Before the first step, but for the weights. */
+void ag_state_reset(ag_train_state *state);
+
+/* Initial weights of `seed`, the same for every format. */
+void ag_weights_init(float *weights, const ag_tensor_table *tensors, uint64_t seed);
+
+#endif

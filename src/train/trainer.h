@@ -1,0 +1,65 @@
+/* The training of a run: its trainer, its steps and its evaluations. The outermost of the parts,
+ * each with a header of its own: memory, pass, operand, site, linear layer and attention, state,
+ * model, optimizer, trainer. Tests drive them directly. */
+#ifndef AG_TRAIN_TRAINER_H
+#define AG_TRAIN_TRAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model.h"
+#include "train/train.h"
+
+typedef struct ag_trainer {
+    const ag_run *run;
+    const ag_corpus *corpus;
+    const ag_kernels *k;
+    const ag_train_hooks *hooks;
+    ag_record *record;
+    ag_train_state state;
+    ag_model model;
+    ag_tokens tokens;
+    bool quantised;    /* some role of some layer is not null */
+    int64_t n_windows; /* of the periodic evaluation */
+    ag_observer *observer;
+    int64_t *windows;      /* [n_windows] */
+    int64_t *batch;        /* [eval.batch]: windows evaluated together */
+    float *initial;        /* weights before the first step, when the record keeps them */
+    ag_train_progress now; /* what hooks are told */
+    int64_t saved_step;    /* of the newest checkpoint; 0: none, and none is needed */
+    double saved_s;        /* when it was written, or tried last */
+} ag_trainer;
+
+/* Builds the trainer in the arena, with initial weights. Members run, corpus, k, hooks and record
+ * are set by the caller. */
+ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *arena);
+
+/* Puts the state before its first step. */
+void ag_trainer_begin(ag_trainer *trainer, const float *init);
+
+/* One optimizer step, with its row of the record. */
+void ag_trainer_step(ag_trainer *trainer);
+
+/* Fills model.grads from every micro-batch of the step; returns the mean loss of its tokens. */
+double ag_trainer_gradients(ag_trainer *trainer, ag_mode mode);
+
+/* A pass of `B` sequences in the given mode at the trainer's step. */
+ag_pass ag_trainer_pass(const ag_trainer *trainer, ag_mode mode, size_t B, uint64_t sample);
+
+/* Tells the hooks where the run is, and keeps a checkpoint where one is due. AG_ERR_SYSTEM when
+ * they want it to stop. */
+ag_status ag_trainer_report(ag_trainer *trainer);
+
+/* Tells the hooks a line. */
+void ag_trainer_say(const ag_trainer *trainer, ag_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Appends an evaluation to the record: on the fixed windows, and on the whole validation part. */
+ag_status ag_evaluate_periodic(ag_trainer *trainer);
+ag_status ag_evaluate_final(ag_trainer *trainer);
+
+/* Evaluations that are due before the step of that number begins, without the one due there. */
+int64_t ag_evaluations_before(const ag_run *run, int64_t step);
+
+#endif
