@@ -10,16 +10,15 @@
 #include <unistd.h>
 
 #include "app/commands.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "data/batch.h"
 #include "proc/child.h"
-#include "proc/progress.h"
 #include "spec/run_json.h"
 #include "store/run_file.h"
 #include "train/train.h"
 #include "train_preflight.h"
+#include "train_progress.h"
 
 static const char s_help[] =
     "altgrad-train: trains one run\n"
@@ -90,6 +89,12 @@ static void listen_for_signals(void)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a file too large is a write that fails */
+}
+
+static bool should_stop(void *context)
+{
+    (void)context;
+    return s_stop_signal != 0;
 }
 
 /* --- command line */
@@ -194,114 +199,6 @@ static ag_status parse_options(options *out, int argc, char **argv)
     return AG_OK;
 }
 
-/* --- progress */
-
-enum { LINE_WIDTH = 78 };
-static const double s_redraw_s = 0.1; /* on a terminal */
-static const double s_line_s = 10.0;  /* in a log */
-
-typedef struct progress_view {
-    const ag_run *run;
-    ag_progress_page *page; /* NULL: none */
-    bool quiet;
-    bool terminal;
-    double train_s;  /* so far, evaluations left out */
-    double called_s; /* the last call of show_progress */
-    double drawn_s;  /* the last line */
-} progress_view;
-
-static void store_page(ag_progress_page *page, const ag_train_progress *now)
-{
-    uint64_t loss_bits = 0;
-    memcpy(&loss_bits, &now->loss, sizeof loss_bits);
-    atomic_store(&page->step, now->step);
-    atomic_store(&page->loss_bits, loss_bits);
-    atomic_store(&page->evaluating, now->phase == AG_PHASE_EVALUATING);
-    atomic_fetch_add(&page->beats, 1);
-}
-
-/* What the supervisor tells of the run, which cannot read its run file. */
-static void store_end(ag_progress_page *page, const ag_record *record)
-{
-    double val_loss = record->evals > 0 ? record->val_loss[record->evals - 1] : NAN;
-    uint64_t bits = 0;
-    memcpy(&bits, &val_loss, sizeof bits);
-    atomic_store(&page->val_loss_bits, bits);
-    atomic_store(&page->diverged, record->outcome == AG_OUTCOME_DIVERGED);
-}
-
-static void print_line(const progress_view *view, const ag_train_progress *now)
-{
-    const ag_run *run = view->run;
-    int64_t steps = now->step - now->first_step;
-    double tokens = (double)(steps * run->train.batch_size * run->train.grad_accum) *
-                    (double)run->model.block_size;
-    char line[160];
-    int length = snprintf(line, sizeof line, "%s step %lld/%lld", run->id, (long long)now->step,
-                          (long long)run->train.steps);
-    if (steps > 0)
-        length += snprintf(line + length, sizeof line - (size_t)length,
-                           "  loss %.4f  %.0f tokens/s", now->loss, tokens / view->train_s);
-    if (!isnan(now->val_loss))
-        length +=
-            snprintf(line + length, sizeof line - (size_t)length, "  val %.4f", now->val_loss);
-    if (now->phase == AG_PHASE_EVALUATING)
-        snprintf(line + length, sizeof line - (size_t)length, "  evaluating");
-    if (view->terminal)
-        fprintf(stderr, "\r%-*.*s", LINE_WIDTH, LINE_WIDTH, line);
-    else
-        ag_log(AG_LOG_INFO, "%s", line);
-}
-
-static void show_progress(void *context, const ag_train_progress *now)
-{
-    progress_view *view = context;
-    if (view->page != NULL)
-        store_page(view->page, now);
-    double now_s = ag_clock_s();
-    if (now->phase == AG_PHASE_TRAINING)
-        view->train_s += now_s - view->called_s;
-    view->called_s = now_s;
-    if (view->quiet || now_s - view->drawn_s < (view->terminal ? s_redraw_s : s_line_s))
-        return;
-    view->drawn_s = now_s;
-    print_line(view, now);
-}
-
-static void clear_line(void)
-{
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r%-*s\r", LINE_WIDTH, "");
-}
-
-static void say(void *context, ag_log_level level, const char *line)
-{
-    const progress_view *view = context;
-    if (!view->quiet)
-        clear_line();
-    ag_log(level, "%s %s", view->run->id, line);
-}
-
-static bool should_stop(void *context)
-{
-    (void)context;
-    return s_stop_signal != 0;
-}
-
-static void print_end(const train_job *job, const char *where)
-{
-    const ag_record *record = &job->record;
-    if (job->options.quiet)
-        return;
-    clear_line();
-    if (record->outcome == AG_OUTCOME_DIVERGED)
-        ag_log(AG_LOG_INFO, "%s diverged: %s", job->run.id, record->reason);
-    ag_log(AG_LOG_INFO, "%s %lld steps, val_loss %.4f (hp %.4f), %.0f tokens/s, %.1f s%s%s",
-           job->run.id, (long long)record->steps, record->val_loss[record->evals - 1],
-           record->val_loss_hp[record->evals - 1], record->timing.tokens_per_s,
-           record->timing.total_s, where != NULL ? ": " : "", where != NULL ? where : "");
-}
-
 /* --- the job, in its order */
 
 static ag_status read_assignment(train_job *job)
@@ -382,33 +279,23 @@ static ag_status read_init(train_job *job)
 
 static ag_status train(train_job *job)
 {
-    progress_view view = {
-        .run = &job->run,
-        .quiet = job->options.quiet,
-        .terminal = isatty(STDERR_FILENO) == 1,
-        .called_s = ag_clock_s(),
-        .drawn_s = ag_clock_s(),
-    };
-    double every_s = job->options.checkpoint_every_s;
+    const options *asked = &job->options;
+    double every_s = asked->checkpoint_every_s;
+    ag_train_view view;
     ag_train_hooks hooks = {
         .context = &view,
-        .progress = show_progress,
+        .progress = ag_train_view_progress,
         .should_stop = should_stop,
-        .say = say,
-        .checkpoint = job->options.checkpoint,
+        .say = ag_train_view_say,
+        .checkpoint = asked->checkpoint,
         .checkpoint_every_s = every_s >= 0.0 ? every_s : job->run.limits.checkpoint_every_s,
     };
     AG_TRY(ag_arena_init(&job->memory,
                          ag_train_bytes(&job->run, ag_val_windows(&job->corpus, &job->run))));
-    if (job->options.progress_fd >= 0) {
-        AG_TRY(ag_progress_map(&view.page, job->options.progress_fd));
-        atomic_store(&view.page->steps, job->run.train.steps);
-    }
+    AG_TRY(ag_train_view_open(&view, &job->run, asked->progress_fd, asked->quiet));
     ag_status status = ag_train(&job->record, &job->run, &job->corpus, job->init, &ag_kernels_fast,
                                 &hooks, &job->memory);
-    if (status == AG_OK && view.page != NULL)
-        store_end(view.page, &job->record);
-    ag_progress_close(view.page);
+    ag_train_view_close(&view, status == AG_OK ? &job->record : NULL);
     return status;
 }
 
@@ -442,7 +329,8 @@ static ag_status write_result(train_job *job)
     describe_machine(job);
     AG_TRY(to_fd ? ag_run_file_write_fd(asked->result_fd, &job->record)
                  : ag_run_file_write(asked->output, &job->record));
-    print_end(job, to_fd ? NULL : asked->output);
+    if (!asked->quiet)
+        ag_train_print_end(&job->run, &job->record, to_fd ? NULL : asked->output);
     return AG_OK;
 }
 
