@@ -17,6 +17,7 @@ typedef struct side {
     hid_t timing;
     ag_table tensors;
     ag_run_summary summary;
+    char nonfinite[AG_NONFINITE_SIZE];
 } side;
 
 /* A dataset in memory, as the machine's own type. */
@@ -302,10 +303,11 @@ static hid_t number_type(ag_cell cell)
     return cell == AG_CELL_I64 ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE;
 }
 
-static void compare_attribute(comparer *c, const ag_column *column)
+/* `in_stored` and `in_fresh` are the structs that the column speaks of. */
+static void compare_attribute(comparer *c, const ag_column *column, void *in_stored, void *in_fresh)
 {
-    char *a = (char *)&c->stored.summary + column->offset;
-    char *b = (char *)&c->fresh.summary + column->offset;
+    char *a = (char *)in_stored + column->offset;
+    char *b = (char *)in_fresh + column->offset;
     bool is_text = column->type == AG_CELL_TEXT;
     bool same = is_text ? strcmp(a, b) == 0 : memcmp(a, b, column->size) == 0;
     if (same)
@@ -321,13 +323,16 @@ static void compare_attribute(comparer *c, const ag_column *column)
     print_both(difference, &stored, &fresh, 0);
 }
 
+static const ag_column s_nonfinite = {"nonfinite", AG_CELL_TEXT, 0, AG_NONFINITE_SIZE};
+
 /* Whether a run is an orphan is a fact of the experiment. */
 static void compare_attributes(comparer *c)
 {
     for (size_t i = 0; i < ag_n_summary_columns; i++) {
         if (strcmp(ag_summary_columns[i].name, "orphan") != 0)
-            compare_attribute(c, &ag_summary_columns[i]);
+            compare_attribute(c, &ag_summary_columns[i], &c->stored.summary, &c->fresh.summary);
     }
+    compare_attribute(c, &s_nonfinite, c->stored.nonfinite, c->fresh.nonfinite);
 }
 
 /* --- all of it */
@@ -337,6 +342,7 @@ static void read_tables(side *s, ag_timing *timing, ag_arena *arena)
     s->tensors = (ag_table){ag_n_tensor_columns, ag_tensor_columns, sizeof(ag_tensor_row), 0, NULL};
     ag_h5_read_table(&s->h5, s->run, "tensors", &s->tensors, arena);
     ag_h5_get(&s->h5, s->run, ag_summary_columns, ag_n_summary_columns, &s->summary);
+    ag_h5_get(&s->h5, s->run, &s_nonfinite, 1, s->nonfinite);
     ag_h5_get(&s->h5, s->timing, ag_timing_columns, ag_n_timing_columns, timing);
 }
 
@@ -347,7 +353,7 @@ static ag_status compare(comparer *c, ag_arena *arena)
     read_tables(&c->fresh, &out->fresh, arena);
     AG_TRY(c->stored.h5.status);
     AG_TRY(c->fresh.h5.status);
-    size_t most = c->stored.tensors.n_rows + c->fresh.tensors.n_rows + ag_n_summary_columns;
+    size_t most = c->stored.tensors.n_rows + c->fresh.tensors.n_rows + ag_n_summary_columns + 1;
     out->differences = ag_arena_alloc(arena, most * sizeof *out->differences);
     if (out->differences == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu datasets", most);

@@ -3,8 +3,9 @@
 
     check_reproduce.py ALTGRAD
 
-Runs in BF16, E4M3, with stochastic rounding and delayed scales, each once well and once diverging.
-What is altered here, by h5py, must be named by dataset, step and both values; nothing else may be.
+Runs in BF16, E4M3, with stochastic rounding and delayed scales, each once well and once diverging;
+then MX and NVFP4 with everything sampled. What is altered here, by h5py, must be named by dataset,
+step and both values; nothing else may be.
 """
 
 import json
@@ -33,6 +34,24 @@ formats:
 axes: {optimizer.lr: [0.01, 30.0]}
 stop: {loss_ratio: 1.5}
 output: {file: out.h5, weights: initial+final}
+"""
+# blocks of 32 have their dimensions; `hot` meets Inf where the learning rate is high
+OBSERVED = """
+altgrad: 1
+name: observed
+model: {n_layer: 1, n_head: 2, n_embd: 32, block_size: 32}
+data: {text: text.txt}
+train: {steps: 12, batch_size: 4}
+optimizer: {warmup: 2}
+eval: {every: 0, windows: 4, batch: 4}
+observe: {quant_every: 5, diagnostics: [quant, flips, grad, grid, rank, kurtosis, nonfinite]}
+formats:
+  - mxfp8
+  - nvfp4
+  - {name: hot, all: E5M2, overflow: special, scaling: {amax: none}}
+axes: {optimizer.lr: [0.01, 100.0]}
+stop: {loss_ratio: 0}
+output: {file: observed.h5}
 """
 altgrad = os.path.abspath(sys.argv[1])
 failures = []
@@ -187,6 +206,50 @@ def alterations():
     says("altgrad 0.0.1", "reproduce", "altered.h5", run, code=1)
 
 
+def alter_samples(group):
+    """One more in the second sample of every series: what is stored then and what was, by name."""
+    values = {}
+
+    def alter(name, member):
+        if isinstance(member, h5py.Dataset) and not name.endswith("step"):
+            was = member[1]
+            member[1] = 0 if np.isnan(was) else was + 1
+            values[f"{kind}/{name}"] = (float(member[1]), float(was))
+
+    for kind in ("quant", "diagnostics"):
+        group[kind].visititems(alter)
+    return values
+
+
+def observed():
+    """Everything sampled, of MX and NVFP4 and of a run that met Inf."""
+    with open("observed.yaml", "w", encoding="utf-8") as file:
+        file.write(OBSERVED)
+    call("run", "observed.yaml", "--progress", "none")
+    answer = reproduced("observed.h5", "-j", "2")
+    check(answer["same"] == 6, f"six runs with samples: {answer}")
+    with h5py.File("observed.h5") as file:
+        run_of = {row["format"].decode(): row["id"].decode()
+                  for row in file["index"] if row["optimizer_lr"] < 1}
+        hot = next(run for run, group in file["runs"].items() if group.attrs["nonfinite"])
+    for name in ("mxfp8", "nvfp4"):
+        values = {}
+        got = altered("observed.h5", run_of[name], lambda group: values.update(alter_samples(group)))
+        kinds = {"/".join(each.split("/")[:2]) for each in values if each.startswith("diag")}
+        check(len(kinds) == 5 and len(values) > 400, f"{name}: sampled are {list(values)}")
+        check(len(got) == len(values), f"{name}: {len(got)} of {len(values)} are named")
+        for series, place, stored, now, count in got:
+            numbers = np.array([float(stored), float(now)])
+            same = np.array_equal(numbers, values[series], equal_nan=True)
+            check(same and (place, count) == ("step 5", 1), f"{name}: {series} {place} {numbers}")
+
+    def found_elsewhere(group):
+        group.attrs["nonfinite"] = "NaN in the weight of lm_head, step 1"
+
+    got = altered("observed.h5", hot, found_elsewhere)
+    check([each[0] for each in got] == ["nonfinite"], f"where Inf was first: {got}")
+
+
 def elsewhere():
     """From another folder, then with the data moved, changed and lost."""
     says("8 of 8 runs are the same", "reproduce", os.path.abspath("out.h5"), cwd="/")
@@ -251,7 +314,7 @@ def command_lines():
 def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for part in (experiment, spooled, packed, alterations, elsewhere, started_from_weights,
+        for part in (experiment, spooled, packed, alterations, observed, elsewhere, started_from_weights,
                      orphans, command_lines):
             part()
         os.chdir("/")
