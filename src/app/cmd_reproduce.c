@@ -152,16 +152,6 @@ static ag_status set_one(ag_run *run, const char *set, ag_arena *arena)
     return ag_param_set(run, param, equals + 1, arena);
 }
 
-static ag_status check_there(const char *id, const char *key, const char *path)
-{
-    if (path[0] == '\0' || access(path, R_OK) == 0)
-        return AG_OK;
-    return ag_fail(AG_ERR_INPUT,
-                   "run %s was trained on %s, which is not there; '--set %s=PATH' "
-                   "says where it is now",
-                   id, path, key);
-}
-
 /* The kernel set that the run was trained with, which may not be this machine's own. */
 static ag_status use_its_core(ag_run *run, const ag_timing *stored, ag_arena *arena)
 {
@@ -175,21 +165,18 @@ static ag_status use_its_core(ag_run *run, const ag_timing *stored, ag_arena *ar
 
 static ag_status prepare(reproducer *r, ag_repeat *repeat)
 {
-    ag_run run;
-    AG_TRY(ag_results_run(&run, &repeat->stored, r->out, repeat->id, &r->arena));
+    ag_run *run = &repeat->run;
+    AG_TRY(ag_results_run(run, &repeat->stored, r->out, repeat->id, &r->arena));
     for (size_t i = 0; i < r->n_sets; i++)
-        AG_TRY(set_one(&run, r->sets[i], &r->arena));
-    AG_TRY(ag_run_check(&run));
-    AG_TRY(check_there(run.id, "data.text", run.data.text));
-    AG_TRY(check_there(run.id, "data.bin", run.data.bin));
-    AG_TRY(check_there(run.id, "model.init.file", run.model.init_file));
-    AG_TRY(use_its_core(&run, &repeat->stored, &r->arena));
+        AG_TRY(set_one(run, r->sets[i], &r->arena));
+    AG_TRY(ag_run_check(run));
+    AG_TRY(use_its_core(run, &repeat->stored, &r->arena));
     ag_text text;
     ag_text_init(&text);
-    bool any_core = strcmp(run.limits.blas_core, "common") == 0;
+    bool any_core = strcmp(run->limits.blas_core, "common") == 0;
     ag_text_printf(&text, "\n\n%s\n",
-                   any_core ? "" : run.limits.blas_core); /* no log, no checkpoint */
-    ag_run_assignment(&text, &run);
+                   any_core ? "" : run->limits.blas_core); /* no log, no checkpoint */
+    ag_run_assignment(&text, run);
     repeat->assignment = text.failed ? NULL : ag_arena_strdup(&r->arena, text.data);
     ag_text_deinit(&text);
     return repeat->assignment != NULL ? AG_OK : no_memory();
@@ -239,6 +226,20 @@ static void begin(reproducer *r, slot *s, ag_repeat *repeat)
         fail_by_status(r, repeat, status);
 }
 
+/* Data that are no longer what they were are the reason: the trainer's advice is for who plans. */
+static void fail_by_trainer(reproducer *r, ag_repeat *repeat, const char *reason)
+{
+    ag_error_clear();
+    ag_status status = ag_reproduce_check_inputs(repeat);
+    if (status == AG_ERR_INPUT) {
+        fail_by_status(r, repeat, status);
+        return;
+    }
+    ag_error_clear();
+    fail(r, repeat, reason, AG_EXIT_SYSTEM);
+    tell(r, repeat);
+}
+
 static void end(reproducer *r, slot *s)
 {
     ag_job_result result = {0};
@@ -246,8 +247,7 @@ static void end(reproducer *r, slot *s)
     void *held = s->worker.collect(s->worker.context, &result);
     s->repeat = NULL;
     if (result.end != AG_JOB_DONE) {
-        fail(r, repeat, result.reason, AG_EXIT_SYSTEM);
-        tell(r, repeat);
+        fail_by_trainer(r, repeat, result.reason);
     } else {
         ag_status status = ag_results_compare(&repeat->comparison, r->out, repeat->id, result.bytes,
                                               result.size, &r->arena);

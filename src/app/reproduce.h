@@ -17,6 +17,7 @@ typedef enum ag_verdict {
 /* A completed run that is trained again. */
 typedef struct ag_repeat {
     char id[AG_ID_LENGTH + 1];
+    ag_run run;             /* as it was, with what --set says */
     const char *assignment; /* a job of the trainer's */
     ag_timing stored;       /* of the machine that trained it first */
     ag_verdict verdict;
@@ -24,6 +25,11 @@ typedef struct ag_repeat {
     int code;                 /* exit code that a failure asks for */
     ag_comparison comparison; /* where there was no failure */
 } ag_repeat;
+
+/* AG_ERR_INPUT where the data or the initial weights are not there or not those that the run was
+ * trained on: says what is wrong, then what was expected and what can be done. Reads all of them.
+ */
+ag_status ag_reproduce_check_inputs(const ag_repeat *repeat);
 
 /* What to print of one run, and of all. */
 void ag_reproduce_add_run(ag_text *text, const ag_repeat *repeat);

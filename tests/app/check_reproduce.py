@@ -65,7 +65,8 @@ def check(holds, what):
 
 def call(*arguments, code=0, cwd=None):
     """Standard output and error of altgrad, which must end with this exit code."""
-    end = subprocess.run([altgrad, *arguments], capture_output=True, text=True, cwd=cwd, timeout=100)
+    end = subprocess.run([altgrad, *arguments], capture_output=True, text=True, cwd=cwd,
+                         timeout=100)
     said = end.stdout + end.stderr
     check(end.returncode == code, f"{arguments}: exit code {end.returncode}, not {code}:\n{said}")
     return end.stdout if "--json" in arguments else said
@@ -234,7 +235,8 @@ def observed():
         hot = next(run for run, group in file["runs"].items() if group.attrs["nonfinite"])
     for name in ("mxfp8", "nvfp4"):
         values = {}
-        got = altered("observed.h5", run_of[name], lambda group: values.update(alter_samples(group)))
+        got = altered("observed.h5", run_of[name],
+                      lambda group: values.update(alter_samples(group)))
         kinds = {"/".join(each.split("/")[:2]) for each in values if each.startswith("diag")}
         check(len(kinds) == 5 and len(values) > 400, f"{name}: sampled are {list(values)}")
         check(len(got) == len(values), f"{name}: {len(got)} of {len(values)} are named")
@@ -250,15 +252,38 @@ def observed():
     check([each[0] for each in got] == ["nonfinite"], f"where Inf was first: {got}")
 
 
+def refused(parts, *arguments):
+    """The inputs are not those of the run, which is told in these words, and not how to plan."""
+    said = call("reproduce", *arguments, "--sample", "1", code=2)
+    for part in parts:
+        check(part in said, f"{arguments}: '{part}' is not in:\n{said}")
+    check("plan" not in said, f"nobody plans here:\n{said}")
+
+
 def elsewhere():
     """From another folder, then with the data moved, changed and lost."""
     says("8 of 8 runs are the same", "reproduce", os.path.abspath("out.h5"), cwd="/")
+    with h5py.File("out.h5") as file:
+        timing = file["timing"][0]
+        digest = json.loads(file[f"runs/{timing['id'].decode()}/config"][()])["data"]["digest"][:12]
+    text = os.path.abspath("text.txt")
+    expected = f"expected 5400 training and 600 validation tokens of 10 symbols, digest {digest}"
+    advice = "put them back, or '--set data.text=PATH' says where a copy is"
     os.rename("text.txt", "moved.txt")
-    says("text.txt, which is not there; '--set data.text=PATH'", "reproduce", "out.h5", code=2)
+    refused([f"'{text}': cannot be opened: No such", expected, advice], "out.h5")
     says("8 of 8", "reproduce", "out.h5", "--set", "data.text=moved.txt")
     with open("text.txt", "w", encoding="utf-8") as file:
         file.write("another text\n" * 400)
-    says("the data have changed", "reproduce", "out.h5", "--sample", "1", code=3)
+    refused([f"data.text '{text}': not what this run was trained on, but 4680 training and 520 ",
+             expected, advice], "out.h5")
+    open("text.txt", "w", encoding="utf-8").close()
+    refused([f"data.text '{text}': the file is empty", expected, advice], "out.h5")
+    refused(["data.bin 'nowhere/train.bin': cannot be opened", expected,
+             "'--set data.bin=PATH' says"], "out.h5", "--set", "data.text=", "--set",
+            "data.bin=nowhere")
+    refused(["data.synthetic 'markov': not what this run was trained on", expected,
+             f"altgrad {timing['build'].decode()} made them"], "out.h5", "--set", "data.text=",
+            "--set", "data.synthetic=markov", "--set", "data.vocab=9")
     os.rename("moved.txt", "text.txt")
 
 
@@ -272,7 +297,16 @@ def started_from_weights():
     answer = reproduced("init.h5")
     check(answer["same"] == 4, f"runs that start from weights: {answer}")
     os.rename("out.h5", "first.h5")
-    says("--set model.init.file=PATH", "reproduce", "init.h5", "--sample", "1", code=2)
+    lost = os.path.abspath("out.h5")
+    with h5py.File("first.h5") as file:
+        digest = file[f"runs/{run}"].attrs["weights_digest"][:12]
+        other = next(each for each, group in file["runs"].items()
+                     if group.attrs["weights_digest"][:12] != digest)
+    expected = (f"expected weights of digest {digest}: put them back, or "
+                "'--set model.init.file=PATH' says where a copy is")
+    refused([f"{lost}: No such file", expected], "init.h5")
+    refused(["first.h5': not what this run was trained on, but weights of digest", expected],
+            "init.h5", "--set", "model.init.file=first.h5", "--set", f"model.init.run={other}")
     says("1 of 1", "reproduce", "init.h5", "--sample", "1", "--set", "model.init.file=first.h5")
     os.rename("first.h5", "out.h5")
 
@@ -314,8 +348,8 @@ def command_lines():
 def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for part in (experiment, spooled, packed, alterations, observed, elsewhere, started_from_weights,
-                     orphans, command_lines):
+        for part in (experiment, spooled, packed, alterations, observed, elsewhere,
+                     started_from_weights, orphans, command_lines):
             part()
         os.chdir("/")
     return 1 if failures else 0

@@ -1,0 +1,95 @@
+/* Whether what a run was trained on is still there. To altgrad-train these are data other than the
+ * planned ones; to somebody who repeats a run they are lost, and a copy may be found. */
+#include <stdio.h>
+#include <string.h>
+
+#include "data/corpus.h"
+#include "init_digest.h"
+#include "reproduce.h"
+
+enum { TEXT_SIZE = 1500 };
+
+/* What is wrong with the path of `key`; in hand is the error of reading it, unless `found` says
+ * what was read. */
+static void describe(char text[TEXT_SIZE], const char *key, const char *path, const char *found)
+{
+    if (ag_error_message()[0] != '\0')
+        snprintf(text, TEXT_SIZE, "%s", ag_error_message());
+    else
+        snprintf(text, TEXT_SIZE, "%s '%s': not what this run was trained on, but %s", key, path,
+                 found);
+    ag_error_clear();
+}
+
+/* --- data */
+
+static void count(char text[200], const ag_data_facts *facts)
+{
+    snprintf(text, 200, "%lld training and %lld validation tokens of %lld symbols, digest %.12s",
+             (long long)facts->train_tokens, (long long)facts->val_tokens,
+             (long long)facts->vocab_size, facts->digest);
+}
+
+static bool are_same(const ag_data_facts *a, const ag_data_facts *b)
+{
+    return strcmp(a->digest, b->digest) == 0 && a->vocab_size == b->vocab_size &&
+           a->train_tokens == b->train_tokens && a->val_tokens == b->val_tokens;
+}
+
+static ag_status lack_data(const ag_repeat *repeat, const char *key, const char *wrong)
+{
+    char expected[200];
+    count(expected, &repeat->run.facts);
+    if (strcmp(key, "data.synthetic") == 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "%s\n    expected %s: altgrad %s made them from the data.* that are stored",
+                       wrong, expected, repeat->stored.build);
+    return ag_fail(AG_ERR_INPUT,
+                   "%s\n    expected %s: put them back, or '--set %s=PATH' says where a copy is",
+                   wrong, expected, key);
+}
+
+static ag_status check_data(const ag_repeat *repeat)
+{
+    const ag_data_spec *data = &repeat->run.data;
+    const char *path = data->text[0] != '\0' ? data->text : data->bin;
+    const char *file_key = data->text[0] != '\0' ? "data.text" : "data.bin";
+    const char *key = path[0] != '\0' ? file_key : "data.synthetic";
+    const char *place = path[0] != '\0' ? path : "markov";
+    char found[200] = "";
+    char wrong[TEXT_SIZE];
+    ag_data_facts now;
+    ag_status status = ag_corpus_facts(&now, data, repeat->run.model.block_size);
+    if (status == AG_ERR_SYSTEM || (status == AG_OK && are_same(&now, &repeat->run.facts)))
+        return status;
+    if (status == AG_OK)
+        count(found, &now);
+    describe(wrong, key, place, found);
+    return lack_data(repeat, key, wrong);
+}
+
+/* --- initial weights */
+
+static ag_status check_weights(const ag_run *run)
+{
+    const char *path = run->model.init_file;
+    char digest[AG_DIGEST_LENGTH + 1] = "";
+    char found[200];
+    char wrong[TEXT_SIZE];
+    ag_status status = path[0] != '\0' ? ag_init_digest_read(digest, run, NULL) : AG_OK;
+    if (path[0] == '\0' || status == AG_ERR_SYSTEM ||
+        (status == AG_OK && strcmp(digest, run->init_digest) == 0))
+        return status;
+    snprintf(found, sizeof found, "weights of digest %.12s", digest);
+    describe(wrong, "model.init.file", path, found);
+    return ag_fail(AG_ERR_INPUT,
+                   "%s\n    expected weights of digest %.12s: put them back, or '--set "
+                   "model.init.file=PATH' says where a copy is",
+                   wrong, run->init_digest);
+}
+
+ag_status ag_reproduce_check_inputs(const ag_repeat *repeat)
+{
+    AG_TRY(check_data(repeat));
+    return check_weights(&repeat->run);
+}
