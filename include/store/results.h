@@ -53,4 +53,8 @@ const ag_result_row *ag_results_row(const ag_results *results, const char *id);
 ag_status ag_results_completed(const char (**ids)[AG_ID_LENGTH + 1], size_t *count,
                                const char *path, ag_arena *arena);
 
+/* "OpenBLAS 0.3.21 Haswell": what the run files of OUT say that they were computed with. "" where
+ * there is no whole one, and where they differ in the kernels, which the last word names. */
+ag_status ag_results_blas(const char **blas, const char *path, ag_arena *arena);
+
 #endif

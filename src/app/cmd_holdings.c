@@ -1,6 +1,6 @@
 /* altgrad holdings OUT: what results hold, left in the result's descriptor: a line with the
- * libraries that they were computed with, then the id of each complete run. `run` starts it, since
- * its own process must not open HDF5. */
+ * libraries that they were computed with, BLAS alone where only the runs tell, then the id of each
+ * complete run. `run` starts it, since its own process must not open HDF5. */
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +18,8 @@ static ag_status list(ag_text *text, const char *path, ag_arena *arena)
     if (ag_results_facts(&facts, path, arena) != AG_OK || facts.libraries == NULL)
         facts.libraries = "";
     ag_error_clear(); /* there is nothing yet, or `run` writes the facts anew */
+    if (strstr(facts.libraries, "BLAS") == NULL)
+        AG_TRY(ag_results_blas(&facts.libraries, path, arena));
     ag_text_printf(text, "%.*s\n", (int)strcspn(facts.libraries, "\n"), facts.libraries);
     for (size_t i = 0; i < count; i++)
         ag_text_printf(text, "%s\n", ids[i]);

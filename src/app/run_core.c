@@ -155,11 +155,27 @@ static ag_status use_newest_common(ag_run_session *session, const ag_run *run)
     return check_that_all_take(session, run, session->preflight.core);
 }
 
+/* Complete runs are whole without the facts: nothing is refused. */
+static void warn_that_none_is_known(const ag_run_session *session)
+{
+    bool has_kernels = strncmp(session->preflight.reports[0].blas, "OpenBLAS ", 9) == 0;
+    if (session->preflight.complete == 0 || !has_kernels)
+        return;
+    ag_display_event(session->display, AG_LOG_WARNING,
+                     "neither %s.d/facts.json nor the complete runs, which differ or cannot be "
+                     "read, tell with which of OpenBLAS's kernels to go on. They are chosen anew: "
+                     "with others, last bits differ from those of the complete runs. Each run has "
+                     "its own in timing/blas; run.blas_core chooses by name",
+                     session->out);
+}
+
 static ag_status use_common(ag_run_session *session, const ag_run *run, const char *stored)
 {
     const char *own = session->preflight.reports[0].blas;
-    if (stored[0] == '\0')
+    if (stored[0] == '\0') {
+        warn_that_none_is_known(session);
         return use_newest_common(session, run);
+    }
     size_t library = (size_t)(ag_run_core_of(own) - own);
     if (strncmp(stored, own, library) != 0)
         ag_display_event(session->display, AG_LOG_WARNING,

@@ -137,8 +137,8 @@ void ag_run_task_arguments(const char *arguments[AG_TASK_ARGUMENTS], ag_store_ta
 ag_status ag_run_store_work(ag_store_task task, const char *path, const char *token);
 ag_status ag_run_show_summary(const char *out);
 
-/* What the results at `out` hold: a line with the libraries that they were computed with, then the
- * id of each complete run. In the arena. */
+/* What the results at `out` hold: a line with the libraries that they were computed with, "" where
+ * nothing tells, then the id of each complete run. In the arena. */
 ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena);
 
 ag_status ag_run_init_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, void *context);

@@ -286,36 +286,23 @@ static ag_status survey_all(ag_run_session *session)
     return AG_OK;
 }
 
-/* Results whose facts are lost are not refused: their runs are whole. */
-static ag_status choose_core(ag_run_session *session, const char *begun_with)
-{
-    const char *stored = stored_blas(begun_with, &session->arena);
-    if (stored[0] == '\0' && session->preflight.complete > 0)
-        ag_display_event(
-            session->display, AG_LOG_WARNING,
-            "%s.d/facts.json does not tell with which of OpenBLAS's kernels the results "
-            "were begun, so they are chosen anew: with others, last bits differ from "
-            "those of the runs that are complete. Each run has its own in timing/blas; "
-            "run.blas_core chooses by name",
-            session->out);
-    return ag_run_choose_core(session, stored);
-}
-
 ag_status ag_preflight_run(ag_run_session *session)
 {
     size_t pending = 0;
     place_ranks(session);
     AG_TRY(check_builds(session));
     AG_TRY(find_pending(&pending, session));
-    const char *before = session->preflight.libraries;
+    const char *stored = stored_blas(session->preflight.libraries, &session->arena);
     session->preflight.core = "";
-    if (pending == 0)
+    if (pending == 0) { /* yet a run may be found damaged once the results are ours */
+        session->preflight.core = ag_run_core_of(stored);
         return AG_OK;
+    }
     AG_TRY(survey_all(session));
     if (session->stopping)
         return AG_OK;
     AG_TRY(check_libraries(session));
     AG_TRY(ag_run_check_memory(session));
-    AG_TRY(choose_core(session, before));
+    AG_TRY(ag_run_choose_core(session, stored));
     return describe_libraries(session);
 }

@@ -335,3 +335,46 @@ ag_status ag_results_completed(const char (**ids)[AG_ID_LENGTH + 1], size_t *cou
     *count = found.count;
     return AG_OK;
 }
+
+/* --- what computed them */
+
+/* False for a run that is damaged, which `run` will set aside. libhdf5 may crash on such a file. */
+static bool read_whole_entry(ag_entry *entry, const char *id, const ag_places *places,
+                             ag_arena *arena)
+{
+    char path[AG_PATH_SIZE];
+    bool is_whole = ag_run_path(path, places->runs, id) == AG_OK && ag_seal_check(path) == AG_OK &&
+                    ag_entry_read(entry, id, places, arena) == AG_OK;
+    ag_error_clear();
+    return is_whole;
+}
+
+static bool have_same_kernels(const char *a, const char *b)
+{
+    const char *last_a = strrchr(a, ' ');
+    const char *last_b = strrchr(b, ' ');
+    return strcmp(last_a != NULL ? last_a : a, last_b != NULL ? last_b : b) == 0;
+}
+
+ag_status ag_results_blas(const char **blas, const char *path, ag_arena *arena)
+{
+    ag_places places;
+    ag_ids ids;
+    *blas = "";
+    AG_TRY(ag_places_of(&places, path));
+    AG_TRY(ag_list_ids(&ids, places.runs, ".h5", arena));
+    for (size_t i = 0; i < ids.count; i++) {
+        ag_entry entry = {0};
+        if (!read_whole_entry(&entry, ids.id[i], &places, arena))
+            continue;
+        if ((*blas)[0] != '\0' && !have_same_kernels(*blas, entry.timing.blas)) {
+            *blas = "";
+            return AG_OK;
+        }
+        if ((*blas)[0] == '\0')
+            *blas = ag_arena_strdup(arena, entry.timing.blas);
+        if (*blas == NULL)
+            return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    }
+    return AG_OK;
+}

@@ -108,16 +108,49 @@ sed -i "s/OpenBLAS [^ ]* $old/OpenBLAS 0.2.20 $old/" begun2.h5.d/facts.json
 run 0 -o begun2.h5
 says "was begun with OpenBLAS 0.2.20 $old, this is OpenBLAS"
 
-# what is not known any more is said, too, whatever a job without work wrote meanwhile
+# where the facts are lost the runs tell, whatever a job without work wrote meanwhile
+lose_facts() {
+    echo "{" > "$1.d/facts.json"
+}
+all_by_old() {
+    [ "$(trained "$1")" = "1 $old" ] || complain "$(trained "$1") trained, expected 1 $old"
+}
+goes_on_with_old() {
+    says "OpenBLAS's kernels for $old, with which the results were begun"
+    all_by_old "$1"
+}
+uniform=(--only layers=uniform --only optimizer.type=adamw)
 alone $old
-run 0 -o lost.h5 --only format=BF16 --only seed=0
+run 0 -o lost.h5 "${uniform[@]}" --only format=BF16 --only seed=0
 alone $new
-echo "{" > lost.h5.d/facts.json
+lose_facts lost.h5
 for _ in 1 2; do
-    run 0 -o lost.h5 --only format=BF16 --only seed=0
+    run 0 -o lost.h5 "${uniform[@]}" --only format=BF16 --only seed=0
     ! grep -q warning log || complain "nothing was to be trained"
 done
-run 0 -o lost.h5 --only format=BF16
-says "warning: lost.h5.d/facts.json does not tell with which of OpenBLAS's kernels"
-[ "$(trained lost.h5)" = "1 $new $old" ] || complain "$(trained lost.h5) trained, expected both"
+run 0 -o lost.h5 "${uniform[@]}" --only format=BF16
+goes_on_with_old lost.h5
+! grep -q warning log || complain "a warning of what is known"
+# a damaged run among them tells nothing, and is trained again with the others' kernels
+lose_facts lost.h5
+printf x | dd of="$(find lost.h5.d/runs -name '*.h5' | sort | head -n 1)" bs=1 seek=200 conv=notrunc \
+    2> /dev/null
+run 0 -o lost.h5 "${uniform[@]}" --only format=BF16
+says "is pending again"
+all_by_old lost.h5
+# the kernels had been chosen by name
+run 0 -o lost2.h5 --set run.blas_core=$old "${uniform[@]}" --only format=BF16 --only seed=0
+rm lost2.h5.d/facts.json
+run 0 -o lost2.h5 "${uniform[@]}" --only format=BF16
+goes_on_with_old lost2.h5
+# or are so now
+lose_facts lost2.h5
+run 0 -o lost2.h5 --set run.blas_core=$new "${uniform[@]}" --only format=E4M3 --only seed=0
+! grep -q warning log || complain "a warning to somebody who chose"
+# runs that differ
+lose_facts lost2.h5
+run 0 -o lost2.h5 "${uniform[@]}" --only format=E4M3
+says "warning: neither lost2.h5.d/facts.json nor the complete runs, which differ"
+says "run.blas_core chooses by name"
+[ "$(trained lost2.h5)" = "1 $new $old" ] || complain "$(trained lost2.h5) trained, expected both"
 sum_up
