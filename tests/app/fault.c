@@ -58,6 +58,9 @@ static bool fault_of(int fd)
     return fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && fault();
 }
 
+/* name64, the twin for large files, which are all files where off_t has 64 bits. */
+#define TWIN(name) __typeof__(name) name##64 __attribute__((alias(#name)))
+
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 ssize_t write(int fd, const void *bytes, size_t size)
@@ -69,21 +72,13 @@ ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)
 {
     return fault_of(fd) ? -1 : NEXT(pwrite)(fd, bytes, size, at);
 }
-
-ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at)
-{
-    return fault_of(fd) ? -1 : NEXT(pwrite64)(fd, bytes, size, at);
-}
+TWIN(pwrite);
 
 int ftruncate(int fd, off_t size)
 {
     return fault_of(fd) ? -1 : NEXT(ftruncate)(fd, size);
 }
-
-int ftruncate64(int fd, off64_t size)
-{
-    return fault_of(fd) ? -1 : NEXT(ftruncate64)(fd, size);
-}
+TWIN(ftruncate);
 
 int fsync(int fd)
 {
@@ -143,17 +138,4 @@ int open(const char *path, int flags, ...)
     }
     return NEXT(open)(path, flags, mode);
 }
-
-int open64(const char *path, int flags, ...)
-{
-    mode_t mode = 0;
-    if ((flags & O_CREAT) != 0) {
-        va_list arguments;
-        va_start(arguments, flags);
-        mode = va_arg(arguments, mode_t);
-        va_end(arguments);
-        if (fault())
-            return -1;
-    }
-    return NEXT(open64)(path, flags, mode);
-}
+TWIN(open);
