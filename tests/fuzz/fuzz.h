@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spec/grid.h"
+
 enum { FUZZ_LARGEST = 1 << 16, FUZZ_ITEMS = 256 };
 
 /* An input before it is mutated. */
@@ -49,6 +51,11 @@ extern const fuzz_target fuzz_experiments; /* fuzz_experiments.c: experiment fil
 extern const fuzz_target fuzz_assignments; /* fuzz_json.c: what altgrad-train takes */
 extern const fuzz_target fuzz_grids;       /* fuzz_json.c: grid.json */
 extern const fuzz_target fuzz_notes;       /* fuzz_notes.c: the small files beside the results */
+
+/* fuzz_json.c: what is wrong with the text of a run or a grid, or NULL. It must be read, and then
+ * give the same text once more. */
+const char *fuzz_check_run(const ag_run *run);
+const char *fuzz_check_grid(const ag_grid *grid);
 
 /* Writes a file; ends the program when that fails. */
 void fuzz_write(const char *path, const char *bytes, size_t size);

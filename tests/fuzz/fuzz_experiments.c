@@ -7,7 +7,6 @@
 #include "config/experiment.h"
 #include "fuzz.h"
 #include "spec/params.h"
-#include "spec/run_json.h"
 
 static const char s_file[] = "jobs/case.yaml";
 
@@ -61,48 +60,12 @@ static ag_status any_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, v
 
 /* --- what holds for every grid that comes out */
 
-static const char *check_run(const ag_run *run)
-{
-    ag_text text;
-    ag_text again;
-    ag_arena arena;
-    ag_run read;
-    const char *complaint = NULL;
-    ag_text_init(&text);
-    ag_text_init(&again);
-    ag_arena_init_growing(&arena);
-    ag_run_assignment(&text, run);
-    if (ag_run_from_assignment(&read, text.data, text.length, &arena) != AG_OK)
-        complaint = ag_error_message();
-    else if (ag_run_assignment(&again, &read), strcmp(text.data, again.data) != 0)
-        complaint = "an assignment is another when it was read";
-    ag_arena_deinit(&arena);
-    ag_text_deinit(&again);
-    ag_text_deinit(&text);
-    return complaint;
-}
-
 static const char *check_grid(const ag_grid *grid)
 {
     enum { CHECKED_RUNS = 3 };
-    ag_text text;
-    ag_text again;
-    ag_arena arena;
-    ag_grid read;
-    const char *complaint = NULL;
-    ag_text_init(&text);
-    ag_text_init(&again);
-    ag_arena_init_growing(&arena);
-    ag_grid_to_json(&text, grid);
-    if (ag_grid_from_json(&read, text.data, text.length, &arena) != AG_OK)
-        complaint = ag_error_message();
-    else if (ag_grid_to_json(&again, &read), strcmp(text.data, again.data) != 0)
-        complaint = "a grid is another when it was read";
+    const char *complaint = fuzz_check_grid(grid);
     for (size_t i = 0; complaint == NULL && i < grid->n_runs && i < CHECKED_RUNS; i++)
-        complaint = check_run(&grid->runs[i]);
-    ag_arena_deinit(&arena);
-    ag_text_deinit(&again);
-    ag_text_deinit(&text);
+        complaint = fuzz_check_run(&grid->runs[i]);
     return complaint;
 }
 
