@@ -1,13 +1,7 @@
-#include "support.h"
-
 #include <stdlib.h>
 
 #include "base/philox.h"
-#include "spec/grid.h"
-#include "spec/layers.h"
-#include "spec/params.h"
-#include "spec/run_json.h"
-#include "spec/sites.h"
+#include "spec/spec_support.h"
 
 enum { N_RUNS = 6, N_LABELS = 8, N_AXES = 4, N_LAYERS = 9 };
 
@@ -34,13 +28,10 @@ static const ag_axis s_axes[N_AXES] = {
 
 static void make_runs(fixture *f)
 {
-    ag_format e4m3;
-    assert_ok(ag_format_parse(&e4m3, "e4m3"));
+    ag_layer_precision inputs = {.scheme[AG_ROLE_INPUT][0] = scheme_of("e4m3")};
     for (size_t i = 0; i < N_LAYERS; i++)
-        f->quantised[i].scheme[AG_ROLE_WEIGHT][0] = ag_scheme_plain(&e4m3);
-    f->sites[ag_site_index(AG_SITE_RESIDUAL, 0)] =
-        ag_site_precision(AG_SITE_RESIDUAL, &(ag_layer_precision){.scheme[AG_ROLE_INPUT][0] =
-                                                                      ag_scheme_plain(&e4m3)});
+        f->quantised[i].scheme[AG_ROLE_WEIGHT][0] = scheme_of("e4m3");
+    f->sites[ag_site_index(AG_SITE_RESIDUAL, 0)] = ag_site_precision(AG_SITE_RESIDUAL, &inputs);
     for (size_t i = 0; i < N_RUNS; i++) {
         ag_run *run = &f->runs[i];
         ag_run_defaults(run);
@@ -193,29 +184,16 @@ static void test_an_empty_grid(void **state)
     assert_int_equal(grid.n_labels, 0);
 }
 
-static ag_status read_changed(fixture *f, const char *old, const char *new)
+static ag_status read_changed_grid(fixture *f, const char *old, const char *new)
 {
     ag_grid grid;
-    ag_text changed;
-    ag_text_init(&changed);
-    const char *place = strstr(f->text.data, old);
-    if (place == NULL)
-        fail_msg("the grid lacks '%s'", old);
-    ag_text_add_n(&changed, f->text.data, (size_t)(place - f->text.data));
-    ag_text_add(&changed, new);
-    ag_text_add(&changed, place + strlen(old));
-    ag_status status = ag_grid_from_json(&grid, changed.data, changed.length, &f->arena);
-    ag_text_deinit(&changed);
-    return status;
+    const char *changed = replaced(&f->text, old, new, &f->arena);
+    return ag_grid_from_json(&grid, changed, strlen(changed), &f->arena);
 }
 
 static void test_damaged_grids_are_refused(void **state)
 {
-    static const struct {
-        const char *old;
-        const char *new;
-        const char *message;
-    } cases[] = {
+    static const text_change cases[] = {
         {"\"altgrad_grid\":1",    "\"altgrad_grid\":2",
          "grid: version 2, this program reads version 1"                                                                 },
         {"\"labels\"",            "\"label\"",                     "grid: unknown key 'label'"                           },
@@ -232,7 +210,7 @@ static void test_damaged_grids_are_refused(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_fails(AG_ERR_INPUT, cases[i].message,
-                     read_changed(*state, cases[i].old, cases[i].new));
+                     read_changed_grid(*state, cases[i].old, cases[i].new));
 }
 
 static void test_truncated_and_mutated_grids(void **state)

@@ -1,21 +1,5 @@
 /* Sites: their table, and the run that has some, as text. */
-#include "support.h"
-
-#include <jansson.h>
-#include <stdlib.h>
-
-#include "spec/params.h"
-#include "spec/run_json.h"
-#include "spec/sites.h"
-
-/* The golden run of test_run_json.c with sites added to its layers and sorted by Python's json
- * (sort_keys); the id is what
- *     tr -d '\n' < tests/spec/golden_sites.json | sha256sum
- * prints. */
-#define GOLDEN_PATH "spec/golden_sites.json"
-#define GOLDEN_ID "130b35173aa9"
-
-enum { MAX_BLOCKS = 112, MAX_SITES = MAX_BLOCKS * AG_SITES_PER_BLOCK + AG_SITES_PER_LINEAR };
+#include "spec/spec_support.h"
 
 /* --- the table */
 
@@ -125,121 +109,55 @@ static void test_hadamard_transforms_are_refused(void **state)
 
 /* --- as text */
 
-typedef struct fixture {
-    ag_arena arena;
-    ag_layer_precision layers[4 * MAX_BLOCKS + 1];
-    ag_layer_precision sites[MAX_SITES];
-    ag_run run;
-    ag_text text;
-} fixture;
-
-static void set(ag_layer_precision *precision, ag_role role, int first, int last,
-                const char *format, ag_amax_mode amax)
-{
-    ag_format parsed;
-    assert_ok(ag_format_parse(&parsed, format));
-    for (int use = first; use <= last; use++) {
-        precision->scheme[role][use] = ag_scheme_plain(&parsed);
-        precision->scheme[role][use].amax = amax;
-        precision->scheme[role][use].history = amax == AG_AMAX_DELAYED ? 16 : 0;
-    }
-}
-
-static void stochastic(ag_layer_precision *precision, ag_role role)
-{
-    for (int use = 0; use < AG_USES; use++)
-        precision->scheme[role][use].rounding = AG_ROUND_STOCHASTIC;
-}
-
-static void make_sites(fixture *f)
+static void set_sites(run_fixture *f)
 {
     ag_layer_precision *s = f->sites;
-    set(&s[ag_site_index(AG_SITE_QK, 0)], AG_ROLE_INPUT, 0, 0, "e4m3", AG_AMAX_CURRENT);
-    set(&s[ag_site_index(AG_SITE_QK, 0)], AG_ROLE_GRAD_OUTPUT, 0, 1, "e5m2", AG_AMAX_CURRENT);
-    set(&s[ag_site_index(AG_SITE_PV, 0)], AG_ROLE_GRAD_OUTPUT, 0, 1, "e5m2", AG_AMAX_CURRENT);
-    set(&s[ag_site_index(AG_SITE_RESIDUAL, 0)], AG_ROLE_INPUT, 0, 1, "e4m3", AG_AMAX_CURRENT);
-    set(&s[ag_site_index(AG_SITE_WGRAD, AG_LINEAR_C_FC)], AG_ROLE_GRAD_OUTPUT, 0, 1, "e5m2",
-        AG_AMAX_CURRENT);
-    ag_layer_precision *head = &s[ag_site_index(AG_SITE_OPT_M, AG_LINEARS_PER_BLOCK)];
-    set(head, AG_ROLE_WEIGHT, 0, 1, "e4m3", AG_AMAX_CURRENT);
-    stochastic(head, AG_ROLE_WEIGHT);
-}
-
-/* As test_run_json.c makes it. */
-static void make_run(fixture *f)
-{
-    ag_run *run = &f->run;
-    ag_run_defaults(run);
-    run->model.n_layer = 1;
-    run->train.data_seed = 7;
-    run->optimizer.lr = 6e-4;
-    run->data.text = "input.txt";
-    run->seed = 42;
-    run->facts = (ag_data_facts){.vocab_size = 65, .train_tokens = 1003854, .val_tokens = 111540};
-    for (size_t i = 0; i < AG_DIGEST_LENGTH; i++)
-        run->facts.digest[i] = "0123456789abcdef"[i % 16];
-    ag_layer_precision *c_attn = &f->layers[AG_LINEAR_C_ATTN];
-    set(c_attn, AG_ROLE_WEIGHT, 0, 1, "e4m3", AG_AMAX_CURRENT);
-    set(c_attn, AG_ROLE_INPUT, 0, 0, "e4m3", AG_AMAX_DELAYED);
-    set(c_attn, AG_ROLE_GRAD_OUTPUT, 0, 1, "e5m2", AG_AMAX_CURRENT);
-    stochastic(c_attn, AG_ROLE_GRAD_OUTPUT);
-    set(&f->layers[AG_LINEAR_MLP_C_PROJ], AG_ROLE_WEIGHT, 0, 1, "e3m4", AG_AMAX_CURRENT);
-    make_sites(f);
-    run->layers = f->layers;
-    run->sites = f->sites;
-    assert_ok(ag_run_identify(run));
+    ag_scheme stochastic = scheme_of("e4m3");
+    stochastic.rounding = AG_ROUND_STOCHASTIC;
+    s[ag_site_index(AG_SITE_QK, 0)].scheme[AG_ROLE_INPUT][0] = scheme_of("e4m3");
+    set_role(&s[ag_site_index(AG_SITE_QK, 0)], AG_ROLE_GRAD_OUTPUT, scheme_of("e5m2"));
+    set_role(&s[ag_site_index(AG_SITE_PV, 0)], AG_ROLE_GRAD_OUTPUT, scheme_of("e5m2"));
+    set_role(&s[ag_site_index(AG_SITE_RESIDUAL, 0)], AG_ROLE_INPUT, scheme_of("e4m3"));
+    set_role(&s[ag_site_index(AG_SITE_WGRAD, AG_LINEAR_C_FC)], AG_ROLE_GRAD_OUTPUT,
+             scheme_of("e5m2"));
+    set_role(&s[ag_site_index(AG_SITE_OPT_M, AG_LINEARS_PER_BLOCK)], AG_ROLE_WEIGHT, stochastic);
+    f->run.sites = s;
+    assert_ok(ag_run_identify(&f->run));
 }
 
 static int set_up(void **state)
 {
-    fixture *f = calloc(1, sizeof *f);
-    ag_arena_init_growing(&f->arena);
-    ag_text_init(&f->text);
-    make_run(f);
-    *state = f;
-    return 0;
+    int code = set_up_run(state);
+    set_sites(*state);
+    return code;
 }
 
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    ag_arena_deinit(&f->arena);
-    ag_text_deinit(&f->text);
-    free(f);
-    return 0;
-}
-
+/* The golden run with sites added to its layers and sorted by Python's json (sort_keys); the id is
+ * what
+ *     tr -d '\n' < tests/spec/golden_sites.json | sha256sum
+ * prints. */
 static void test_canonical_text_is_the_golden_one(void **state)
 {
-    fixture *f = *state;
-    char golden[16384];
-    FILE *file = fopen(GOLDEN_PATH, "r");
-    assert_non_null(file);
-    assert_non_null(fgets(golden, sizeof golden, file));
-    fclose(file);
-    golden[strcspn(golden, "\n")] = '\0';
-    ag_run_canonical(&f->text, &f->run);
-    assert_string_equal(f->text.data, golden);
-    assert_string_equal(f->run.id, GOLDEN_ID);
+    assert_golden(*state, "spec/golden_sites.json", "130b35173aa9");
 }
 
 /* A table of sites that are all null means the same as none. */
 static void test_null_sites_leave_the_text_as_it_was(void **state)
 {
-    fixture *f = *state;
+    run_fixture *f = *state;
     ag_run without = f->run;
     without.sites = NULL;
     assert_ok(ag_run_identify(&without));
-    assert_string_equal(without.id, "7915fbd5cdb4"); /* of golden_run.json */
+    assert_string_equal(without.id, GOLDEN_RUN_ID);
     memset(f->sites, 0, sizeof f->sites);
     assert_ok(ag_run_identify(&f->run));
     assert_string_equal(f->run.id, without.id);
 }
 
-/* With every site on; jansson sorts by itself. */
+/* With every site on. */
 static void test_keys_are_sorted(void **state)
 {
-    fixture *f = *state;
+    run_fixture *f = *state;
     ag_layer_precision all = f->layers[AG_LINEAR_C_ATTN];
     for (size_t i = 0; i < MAX_SITES; i++) {
         ag_site site = ag_site_at(&(ag_model_spec){.n_layer = MAX_BLOCKS, .n_embd = 8}, i);
@@ -249,22 +167,16 @@ static void test_keys_are_sorted(void **state)
         f->run.model.n_layer = n_layer;
         ag_text_deinit(&f->text);
         ag_run_canonical(&f->text, &f->run);
-        json_t *plain = json_loads(f->text.data, JSON_REJECT_DUPLICATES, NULL);
-        assert_non_null(plain);
+        json_t *plain = load_sorted(f->text.data);
         assert_int_equal(json_object_size(json_object_get(plain, "layers")),
                          ag_layer_count(&f->run.model) + ag_site_count(&f->run.model));
-        char *kept = json_dumps(plain, JSON_COMPACT);
-        char *sorted = json_dumps(plain, JSON_COMPACT | JSON_SORT_KEYS);
-        assert_string_equal(kept, sorted);
-        free(kept);
-        free(sorted);
         json_decref(plain);
     }
 }
 
 static void test_sites_come_back(void **state)
 {
-    fixture *f = *state;
+    run_fixture *f = *state;
     ag_run back;
     ag_run_assignment(&f->text, &f->run);
     assert_ok(ag_run_from_assignment(&back, f->text.data, f->text.length, &f->arena));
@@ -283,31 +195,9 @@ static void test_sites_come_back(void **state)
     assert_null(back.sites);
 }
 
-static ag_status read_changed(fixture *f, const char *old, const char *new)
-{
-    ag_run back;
-    ag_text changed;
-    ag_text_deinit(&f->text);
-    ag_text_init(&changed);
-    ag_run_assignment(&f->text, &f->run);
-    const char *place = strstr(f->text.data, old);
-    if (place == NULL)
-        fail_msg("the assignment lacks '%s'", old);
-    ag_text_add_n(&changed, f->text.data, (size_t)(place - f->text.data));
-    ag_text_add(&changed, new);
-    ag_text_add(&changed, place + strlen(old));
-    ag_status status = ag_run_from_assignment(&back, changed.data, changed.length, &f->arena);
-    ag_text_deinit(&changed);
-    return status;
-}
-
 static void test_changed_assignments_are_refused(void **state)
 {
-    static const struct {
-        const char *old;
-        const char *new;
-        const char *message;
-    } cases[] = {
+    static const text_change cases[] = {
         {"\"lm_head.opt.m\"",                         "\"lm_head.opt.w\"",                      "found 1 keys that are neither"        },
         {"h.0.residual\"",                            "h.1.residual\"",                         "found 1 keys that are neither"        },
         {"residual\":{\"input\"",                     "residual\":{\"weight\"",                 "h.0.residual: unknown key 'weight'"   },
@@ -327,12 +217,12 @@ int main(void)
         cmocka_unit_test(test_sites_of_two_blocks),
         cmocka_unit_test(test_a_site_takes_its_roles_of_a_format),
         cmocka_unit_test(test_hadamard_transforms_are_refused),
-        cmocka_unit_test_setup_teardown(test_canonical_text_is_the_golden_one, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_null_sites_leave_the_text_as_it_was, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_keys_are_sorted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_sites_come_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_changed_assignments_are_refused, set_up, tear_down),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_run)
+        TEST(test_canonical_text_is_the_golden_one),
+        TEST(test_null_sites_leave_the_text_as_it_was),
+        TEST(test_keys_are_sorted),
+        TEST(test_sites_come_back),
+        TEST(test_changed_assignments_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
