@@ -14,13 +14,13 @@ import json
 import os
 import resource
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import h5py
 
-HERE = Path(__file__).resolve().parent
+from support import HERE, scratch_folder, steps_for
+
 TINY = """
 altgrad: 1
 name: tiny
@@ -87,15 +87,10 @@ class Bench:
                 f"{wall:.1f} s, {1000 * used / count:.1f} ms of processor time a run; {load()})"
             )
 
-    def steps_for(self, file, total_s, tried=100):
-        """Steps with which all runs of a file take so much processor time."""
-        command = ["bash", HERE / "steps_for.sh", self.altgrad, file, str(total_s), str(tried)]
-        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-
     def coordinator(self):
         ranks = self.options.ranks
         one = self.write((HERE / "drain.yaml").read_text())
-        steps = int(self.steps_for(one, 4.0)) * 30  # four runs: half a minute each
+        steps = int(steps_for(self.altgrad, one, 4.0)) * 30  # four runs: half a minute each
         out = "busy.h5"
         job = subprocess.Popen(
             self.command(ranks, one, out, "--set", f"train.steps={steps}"),
@@ -120,7 +115,7 @@ class Bench:
         count, ranks = self.options.runs or 500, self.options.ranks
         file = self.write(SMALL + f"seeds: {count}\n")
         few = self.write(SMALL + "seeds: 4\n")
-        steps = self.steps_for(few, 4.0, 200)
+        steps = steps_for(self.altgrad, few, 4.0, 200)
         wall, _ = seconds(
             self.command(ranks, file, "ideal.h5", "--set", f"train.steps={steps}",
                          "--set", f"eval.every={steps}")
@@ -171,11 +166,9 @@ def main():
     parser.add_argument("--ranks", type=int, default=2)
     options = parser.parse_args()
     bench = Bench(options)
-    with tempfile.TemporaryDirectory() as work:
-        os.chdir(work)
+    with scratch_folder():
         for what in options.what:
             getattr(bench, what.replace("-", "_"))()
-        os.chdir("/")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 #!/bin/bash
-# blas_core.sh ALTGRAD SOURCE_DIR PYTHON MPIEXEC: ranks whose OpenBLAS takes different kernels all
-# train with those that they have in common, go on with them, and have the bits of a run that had
-# no others. OPENBLAS_CORETYPE stands for the CPUs of other hosts.
+# blas_core.sh ALTGRAD PYTHON MPIEXEC: ranks whose OpenBLAS takes different kernels all train with
+# those that they have in common, go on with them, and have the bits of a run that had no others.
+# OPENBLAS_CORETYPE stands for the CPUs of other hosts.
 set -u
-altgrad=$1 here=$2/tests/app python=$3 mpiexec=$4
+altgrad=$1 python=$2 mpiexec=$3
 old=Nehalem new=Haswell lacking=Excavator
 # shellcheck source=tests/app/support.sh
 . "$(dirname "$0")/support.sh"

@@ -11,24 +11,14 @@ import glob
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 
-EXPERIMENT = """
-altgrad: 1
-name: few
-model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
-data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
-train: {steps: 3, batch_size: 2}
-eval: {windows: 2}
-seeds: 4
-"""
+from support import complain, failures, few, fresh, remove, run, scratch_folder, write
+
 LIMIT_S = 60
 ALTGRAD = sys.argv[1]
 FLIPS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
-failures = []
 
 
 def call(*arguments):
@@ -43,13 +33,6 @@ def call(*arguments):
     return done.returncode, text
 
 
-def complain(what, text=""):
-    failures.append(what)
-    print("FAILED:", what)
-    for line in text.splitlines()[:20]:
-        print("   ", line)
-
-
 def expect(code, says, *arguments):
     got, text = call(*arguments)
     if got != code:
@@ -57,22 +40,6 @@ def expect(code, says, *arguments):
     for part in [says] if isinstance(says, str) else says:
         if part not in text:
             complain(f"{' '.join(arguments)}: the output lacks '{part}'", text)
-
-
-def run(out, *more, file="few.yaml"):
-    return ("run", file, "-o", out, "--progress", "none", *more)
-
-
-def fresh(state):
-    """out.h5 in the state that was prepared, nothing else of it."""
-    for path in glob.glob("out.h5*") + glob.glob("new.h5*"):
-        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
-    for ending in ("h5", "h5.d"):
-        source = f"{state}.{ending}"
-        if os.path.isdir(source):
-            shutil.copytree(source, f"out.{ending}")
-        elif os.path.exists(source):
-            shutil.copy(source, f"out.{ending}")
 
 
 def flip(path, place, bit=0):
@@ -89,8 +56,7 @@ def cut(path):
 
 def overwrite(text):
     def change(path):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        write(path, text)
 
     return change
 
@@ -100,10 +66,8 @@ def flip_middle(path):
 
 
 def prepare():
-    with open("few.yaml", "w", encoding="utf-8") as file:
-        file.write(EXPERIMENT)
-    with open("more.yaml", "w", encoding="utf-8") as file:
-        file.write(EXPERIMENT.replace("seeds: 4", "seeds: 5"))
+    few("seeds: 4")
+    few("seeds: 5", path="more.yaml")
     expect(0, "", *run("packed.h5"))
     expect(0, "", *run("spooled.h5", "--only", "seed=0,1,2"))
     runs = sorted(glob.glob("spooled.h5.d/runs/*.h5"))
@@ -163,8 +127,7 @@ def spooled_results():
 
 
 def foreign_results():
-    for path in glob.glob("out.h5*"):
-        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    remove("out.h5*")
     overwrite("my thesis")("out.h5")
     expect(3, "not an HDF5 file; it is left as it is", *run("out.h5"))
     for command in ("check", "status", "summary", "pack"):
@@ -270,8 +233,7 @@ def flipped_bits(name):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
+    with scratch_folder():
         name = prepare()
         run_files(name)
         spooled_results()
@@ -280,7 +242,6 @@ def main():
         small_files()
         checkpoints()
         flipped_bits(name)
-        os.chdir("/")
     print(f"{len(failures)} failures")
     return 1 if failures else 0
 

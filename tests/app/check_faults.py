@@ -8,39 +8,21 @@ CALLS: at how many of the calls, evenly spread; all unless given. After each: h5
 """
 
 import errno
-import glob
 import json
 import os
-import shutil
 import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
 import h5py
 
-EXPERIMENT = """
-altgrad: 1
-name: few
-model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
-data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
-train: {steps: 3, batch_size: 2}
-eval: {windows: 2}
-seeds: 3
-"""
+from support import complain, failures, few, fresh, run, scratch_folder, write
+
 LIMIT_S = 120
 ALTGRAD, LIBRARY = sys.argv[1:3]
 CALLS = int(sys.argv[3]) if len(sys.argv) > 3 else 10**9
-failures = []
-
-
-def complain(what, text=""):
-    failures.append(what)
-    print("FAILED:", what)
-    for line in text.splitlines()[:20]:
-        print("   ", line)
 
 
 def start(*arguments, **faults):
@@ -68,17 +50,6 @@ def call(*arguments, **faults):
 def calls_made():
     with open("counter", "rb") as file:
         return struct.unpack("<q", file.read(8))[0]
-
-
-def run(out, file="few.yaml", *more):
-    return ("run", file, "-o", out, "--progress", "none", *more)
-
-
-def fresh(state):
-    for path in glob.glob("out.h5*"):
-        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
-    shutil.copy(f"{state}.h5", "out.h5")
-    shutil.copytree(f"{state}.h5.d", "out.h5.d")
 
 
 def checked(place):
@@ -154,8 +125,7 @@ def taken_over():
         fresh("spooled")
         with start("pack", "out.h5", at=at, signal=int(signal.SIGSTOP)) as process:
             wait_until_stopped(process.pid)
-            with open("out.h5.d/owner", "w", encoding="utf-8") as file:
-                file.write(other)
+            write("out.h5.d/owner", other)
             os.killpg(process.pid, signal.SIGCONT)
             text = process.communicate(timeout=LIMIT_S)[0].decode(errors="replace")
         if process.returncode != 3 or "taken over by another altgrad (host elsewhere" not in text:
@@ -169,24 +139,22 @@ def taken_over():
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
+    with scratch_folder() as folder:
         os.environ["TMPDIR"] = folder
-        for file, seeds in (("few.yaml", 3), ("more.yaml", 4)):
-            with open(file, "w", encoding="utf-8") as out:
-                out.write(EXPERIMENT.replace("seeds: 3", f"seeds: {seeds}"))
-        for command in (run("packed.h5"), run("spooled.h5", "more.yaml", "--only", "seed=0,1,2")):
+        few("seeds: 3")
+        few("seeds: 4", path="more.yaml")
+        part = run("spooled.h5", "--only", "seed=0,1,2", file="more.yaml")
+        for command in (run("packed.h5"), part):
             code, text = call(*command)
             if code != 0:
                 complain(f"{command}: exit code {code}", text)
         pack = ("pack", "out.h5")
-        extend = run("out.h5", "more.yaml")
+        extend = run("out.h5", file="more.yaml")
         taken_over()
         sweep("pack, killed", "spooled", pack, 3, 3)
         sweep("extend, killed", "packed", extend, 3, 4)
         sweep("pack, over quota", "spooled", pack, 3, 3, errno.EDQUOT)
         sweep("extend, disk full", "packed", extend, 3, 4, errno.ENOSPC)
-        os.chdir("/")
     print(f"{len(failures)} failures")
     return 1 if failures else 0
 

@@ -11,12 +11,12 @@ step and both values; nothing else may be.
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 
 import h5py
 import numpy as np
+
+from support import Altgrad, check, failures, scratch_folder, write
 
 EXPERIMENT = """
 altgrad: 1
@@ -53,28 +53,8 @@ axes: {optimizer.lr: [0.01, 100.0]}
 stop: {loss_ratio: 0}
 output: {file: observed.h5}
 """
-altgrad = os.path.abspath(sys.argv[1])
-failures = []
-
-
-def check(holds, what):
-    if not holds:
-        failures.append(what)
-        print("FAILED:", what)
-
-
-def call(*arguments, code=0, cwd=None):
-    """Standard output and error of altgrad, which must end with this exit code."""
-    end = subprocess.run([altgrad, *arguments], capture_output=True, text=True, cwd=cwd,
-                         timeout=100)
-    said = end.stdout + end.stderr
-    check(end.returncode == code, f"{arguments}: exit code {end.returncode}, not {code}:\n{said}")
-    return end.stdout if "--json" in arguments else said
-
-
-def says(part, *arguments, code=0, cwd=None):
-    said = call(*arguments, code=code, cwd=cwd)
-    check(part in said, f"{arguments}: '{part}' is not in:\n{said}")
+altgrad = Altgrad(os.path.abspath(sys.argv[1]))
+call, says = altgrad.call, altgrad.says
 
 
 def reproduced(path, *arguments, code=0):
@@ -107,10 +87,8 @@ def altered(path, run, change):
 
 
 def experiment():
-    with open("text.txt", "w", encoding="utf-8") as file:
-        file.write("".join("abcde fgh\n"[(i * i + i // 7) % 10] for i in range(6000)))
-    with open("again.yaml", "w", encoding="utf-8") as file:
-        file.write(EXPERIMENT)
+    write("text.txt", "".join("abcde fgh\n"[(i * i + i // 7) % 10] for i in range(6000)))
+    write("again.yaml", EXPERIMENT)
 
 
 def spooled():
@@ -272,11 +250,10 @@ def elsewhere():
     os.rename("text.txt", "moved.txt")
     refused([f"'{text}': cannot be opened: No such", expected, advice], "out.h5")
     says("8 of 8", "reproduce", "out.h5", "--set", "data.text=moved.txt")
-    with open("text.txt", "w", encoding="utf-8") as file:
-        file.write("another text\n" * 400)
+    write("text.txt", "another text\n" * 400)
     refused([f"data.text '{text}': not what this run was trained on, but 4680 training and 520 ",
              expected, advice], "out.h5")
-    open("text.txt", "w", encoding="utf-8").close()
+    write("text.txt", "")
     refused([f"data.text '{text}': the file is empty", expected, advice], "out.h5")
     refused(["data.bin 'nowhere/train.bin': cannot be opened", expected,
              "'--set data.bin=PATH' says"], "out.h5", "--set", "data.text=", "--set",
@@ -290,9 +267,8 @@ def elsewhere():
 def started_from_weights():
     with h5py.File("out.h5") as file:
         run = min(run for run, group in file["runs"].items() if group.attrs["status"] == "done")
-    with open("init.yaml", "w", encoding="utf-8") as file:
-        init = f"block_size: 16, init: {{file: out.h5, run: {run}}}}}"
-        file.write(EXPERIMENT.replace("block_size: 16}", init))
+    init = f"block_size: 16, init: {{file: out.h5, run: {run}}}}}"
+    write("init.yaml", EXPERIMENT.replace("block_size: 16}", init))
     call("run", "init.yaml", "-o", "init.h5", "--progress", "none", "--only", "optimizer.lr=0.01")
     answer = reproduced("init.h5")
     check(answer["same"] == 4, f"runs that start from weights: {answer}")
@@ -346,12 +322,10 @@ def command_lines():
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
+    with scratch_folder():
         for part in (experiment, spooled, packed, alterations, observed, elsewhere,
                      started_from_weights, orphans, command_lines):
             part()
-        os.chdir("/")
     return 1 if failures else 0
 
 

@@ -2,42 +2,29 @@
 # command_lines.sh ALTGRAD TRAIN: command lines, files and streams that are wrong. Each gives its exit
 # code and a message, and leaves nothing behind.
 set -u
-altgrad=$1
-train=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+altgrad=$1 train=$2
+# shellcheck source=tests/app/support.sh
+. "$(dirname "$0")/support.sh"
 mkdir folder
 : > empty
 printf 'no YAML, no HDF5\377\n' > text
-cat > few.yaml <<END
-altgrad: 1
-name: few
-model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
-data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
-train: {steps: 3, batch_size: 2}
-eval: {windows: 2}
-seeds: 1
-END
+few "seeds: 1"
 "$altgrad" plan few.yaml --json | sed -n 2p > run.json # a run a line
 "$altgrad" run few.yaml -o few.h5 --progress none > summary.txt 2>&1
 head -c 3000 few.h5 > cut.h5
 files() {
-    find . ! -name out ! -name err | sort
+    find . ! -name out ! -name log | sort
 }
 before=$(files)
 
-failures=0
 # code | a part of the message | command
 while IFS='|' read -r code message command; do
-    timeout 60 sh -c "$command" > out 2> err < /dev/null
+    timeout 60 sh -c "$command" > out 2> log < /dev/null
     got=$?
     left=$(files)
-    if [ "$got" != "$code" ] || ! grep -q -F -- "$message" err || [ "$left" != "$before" ]; then
-        echo "FAILED: $command: exit code $got, expected $code and '$message'"
-        sed 's/^/    /' err
+    if [ "$got" != "$code" ] || ! grep -q -F -- "$message" log || [ "$left" != "$before" ]; then
+        complain "$command: exit code $got, expected $code and '$message'"
         echo "$left" | grep -v -x -F "$before" | sed 's/^/    left behind: /'
-        failures=$((failures + 1))
     fi
 done <<END
 2|usage: altgrad|$altgrad
@@ -101,11 +88,8 @@ END
 "$train" -o closed.h5 < run.json >&- 2>&-
 "$altgrad" run few.yaml -o again.h5 <&- >&- 2>&-
 for file in closed.h5 again.h5; do
-    "$altgrad" summary "$file" > out 2>&1
-    grep -q -e 'uniform' -e "'altgrad-run', not 'altgrad-results'" out || {
-        echo "FAILED: $file is damaged by closed streams"
-        sed 's/^/    /' out
-        failures=$((failures + 1))
-    }
+    "$altgrad" summary "$file" > log 2>&1
+    grep -q -e 'uniform' -e "'altgrad-run', not 'altgrad-results'" log ||
+        complain "$file is damaged by closed streams"
 done
-[ $failures = 0 ]
+sum_up

@@ -9,46 +9,22 @@ if [ "${DISK_FULL_INSIDE:-}" != yes ]; then
 fi
 altgrad=$1
 python=$2
-work=$(mktemp -d)
+# shellcheck source=tests/app/support.sh
+. "$(dirname "$0")/support.sh"
 trap 'cd /; umount "$work/disk" 2> /dev/null; rm -rf "$work"' EXIT
-cd "$work" || exit 1
 mount --make-rprivate / 2> /dev/null
 mkdir disk tmp
 export TMPDIR=$work/tmp
 mount -t tmpfs -o size=12m none disk 2> /dev/null || { echo "skipped: no tmpfs can be mounted"; exit 77; }
-cat > few.yaml <<END
-altgrad: 1
-name: few
-model: {n_layer: 1, n_head: 1, n_embd: 64, block_size: 8}
-data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
-train: {steps: 3, batch_size: 2}
-eval: {windows: 2}
-seeds: 4
-END
+few "seeds: 4"
 
-failures=0
-complain() {
-    echo "FAILED: $*"
-    sed 's/^/    /' log
-    failures=$((failures + 1))
-}
-# expect CODE ARGUMENT...: what altgrad says goes to the file log
-expect() {
-    code=$1
-    shift
-    timeout 60 "$altgrad" "$@" > log 2>&1
-    got=$?
-    [ "$got" = "$code" ] || complain "altgrad $*: exit code $got, expected $code"
-}
-says() {
-    grep -q -- "$1" log || complain "the output lacks '$1'"
-}
 run() {
-    expect "$1" run few.yaml -o disk/out.h5 --progress none "${@:2}"
+    expect "$1" "$altgrad" run few.yaml -o disk/out.h5 --set model.n_embd=64 --progress none \
+        "${@:2}"
 }
 # holds N: so many runs are complete and good, nothing is damaged, h5py opens the results
 holds() {
-    expect 0 check disk/out.h5
+    expect 0 "$altgrad" check disk/out.h5
     says "$1 of 4 runs are complete and good"
     "$python" -c 'import h5py; h5py.File("disk/out.h5", locking=False)' 2> log ||
         complain "h5py cannot open the results"
@@ -67,7 +43,7 @@ for bytes in 0 8192 100000 4000000 5000000; do
     holds 2
     leave "$bytes"
     run 3
-    says "error: .*\(No space left on device\|no space left\)"
+    matches "error: .*\(No space left on device\|no space left\)"
     rm disk/filler
     "$altgrad" check disk/out.h5 > log || complain "something is damaged with $bytes bytes left"
     mount -o remount,size=40m disk
@@ -82,12 +58,12 @@ mount -o remount,size=40m disk
 run 0 --only seed=0,1
 mount -o remount,ro disk
 run 3
-says "error: .*Read-only file system"
-expect 3 pack disk/out.h5
-says "error: .*Read-only file system"
+matches "error: .*Read-only file system"
+expect 3 "$altgrad" pack disk/out.h5
+matches "error: .*Read-only file system"
 holds 2
-expect 0 summary disk/out.h5
-expect 75 status disk/out.h5
+expect 0 "$altgrad" summary disk/out.h5
+expect 75 "$altgrad" status disk/out.h5
 mount -o remount,rw disk
 run 0
 holds 4
@@ -98,7 +74,7 @@ run 0 --only seed=0,1
 (
     ulimit -f 100
     run 3
-    says "there is no room for about .* MiB .*File too large"
+    matches "there is no room for about .* MiB .*File too large"
     exit $failures
 )
 failures=$?
@@ -113,8 +89,8 @@ run 0 --only seed=0,1
 holds 2
 mount -t tmpfs -o size=64k none tmp
 run 3
-says "no room for a run file of . MiB in /dev/shm nor in $work/tmp"
+matches "no room for a run file of . MiB in /dev/shm nor in $work/tmp"
 umount tmp
 run 0
 holds 4
-[ $failures = 0 ]
+sum_up

@@ -29,8 +29,8 @@ import h5py
 
 import compare_results
 import kept_runs
+from support import HERE, steps_for
 
-HERE = Path(__file__).resolve().parent
 FATAL = {"mpirun", "rank 0", "other rank"}  # the job ends with them
 GONE_S = 30  # processes that are left after that stay for ever
 # whom, when: drawn from shuffled decks of these
@@ -240,10 +240,7 @@ class Killer:
             "OMPI_MCA_btl_vader_backing_directory": self.scratch,
         }
         seconds = options.run_seconds * 10
-        self.steps = subprocess.run(
-            ["bash", HERE / "steps_for.sh", options.altgrad, HERE / "kill.yaml", str(seconds)],
-            check=True, stdout=subprocess.PIPE, text=True,
-        ).stdout.strip()  # fmt: skip
+        self.steps = steps_for(options.altgrad, HERE / "kill.yaml", seconds)
         self.undisturbed()
 
     def command(self, out):

@@ -6,11 +6,7 @@ altgrad=$1
 train=$2
 # shellcheck source=tests/app/support.sh
 . "$(dirname "$0")/support.sh"
-mkdir bin
-cp "$altgrad" bin/altgrad
-cat > bin/altgrad-train <<END
-#!/bin/sh
-case " \$* " in *" --preflight "*) exec "$train" "\$@" ;; esac
+stand_in "$altgrad" "$train" <<END
 cat > in.\$\$
 deed=\$(sed -n 1p deed)
 sed -i 1d deed
@@ -33,17 +29,7 @@ interrupt) kill -USR1 \$PPID; exec sleep 1000 ;;
 esac
 exec "$train" "\$@" < in.\$\$
 END
-chmod +x bin/altgrad-train
-cat > few.yaml <<END
-altgrad: 1
-name: few
-model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
-data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
-train: {steps: 3, batch_size: 2}
-eval: {windows: 2}
-seeds: 4
-run: {retries: 1}
-END
+few "seeds: 4" "run: {retries: 1}"
 
 # run CODE DEED... -- OPTION...: `altgrad run` ends with CODE while trainers do the deeds
 run() {

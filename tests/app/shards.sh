@@ -1,10 +1,9 @@
 #!/bin/sh
-# shards.sh ALTGRAD SOURCE_DIR PYTHON: three shards of an experiment, one of them packed, join to the
-# file that the undivided experiment leaves; parts that do not belong together are refused.
+# shards.sh ALTGRAD PYTHON: three shards of an experiment, one of them packed, join to the file that
+# the undivided experiment leaves; parts that do not belong together are refused.
 set -u
 altgrad=$1
-here=$2/tests/app
-python=$3
+python=$2
 # shellcheck source=tests/app/support.sh
 . "$(dirname "$0")/support.sh"
 yaml=$here/determinism.yaml

@@ -7,8 +7,11 @@ train=$2
 # shellcheck source=tests/app/support.sh
 . "$(dirname "$0")/support.sh"
 trap 'rm -f "$work"/hold.*; rm -rf "$work"' EXIT
-mkdir bin
-cp "$altgrad" bin/real
+stand_in "$altgrad" "$train" <<END
+: > seen.train
+exec "$train" "\$@"
+END
+mv bin/altgrad bin/real
 cat > bin/altgrad <<END
 #!/bin/sh
 case " \$* " in
@@ -22,22 +25,8 @@ esac
 while [ -e hold.\$what ]; do sleep 0.02; done
 exec bin/real "\$@"
 END
-cat > bin/altgrad-train <<END
-#!/bin/sh
-case " \$* " in *" --preflight "*) exec "$train" "\$@" ;; esac
-: > seen.train
-exec "$train" "\$@"
-END
-chmod +x bin/altgrad bin/altgrad-train
-cat > few.yaml <<END
-altgrad: 1
-name: few
-model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
-data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
-train: {steps: 3, batch_size: 2}
-eval: {windows: 2}
-seeds: 2
-END
+chmod +x bin/altgrad
+few "seeds: 2"
 
 # begin WHAT [OPTION...]: until WHAT is held
 begin() {
@@ -47,17 +36,11 @@ begin() {
     : > "hold.$what"
     bin/real run few.yaml -o out.h5 --progress plain "$@" > log 2>&1 &
     pid=$!
-    for _ in $(seq 1000); do
-        [ -e "seen.$what" ] && return
-        sleep 0.02
-    done
-    complain "$what never began"
+    await "seen.$what"
 }
-# ends CODE: of the run in the background
-ends() {
-    wait "$pid"
-    got=$?
-    [ "$got" = "$1" ] || complain "exit code $got, expected $1"
+# over CODE: the run in the background ends, and nothing is held any more
+over() {
+    ends "$1" "$pid"
     rm -f hold.*
 }
 # await_death SECONDS: without letting go of what is held
@@ -75,7 +58,7 @@ for signal in USR1 USR2 TERM INT HUP; do
     begin prepare
     kill "-$signal" "$pid"
     rm hold.prepare
-    ends 75
+    over 75
     grep -q "stopping" log || complain "$signal was not obeyed"
     [ -e seen.train ] && complain "$signal: a run was started all the same"
 done
@@ -86,7 +69,7 @@ kill -INT "$pid"
 sleep 0.3 # two within a tenth of a second are one
 kill -INT "$pid"
 await_death 10
-ends 130
+over 130
 
 # all is trained, the results are being packed: a signal lets them be, and they are complete
 begin pack
@@ -94,7 +77,7 @@ kill -TERM "$pid"
 kill -USR1 "$pid"
 kill -INT "$pid"
 rm hold.pack
-ends 0
+over 0
 bin/real status out.h5 > log 2>&1 || complain "it is not complete"
 
 # twice: at once, nothing is lost, and the same command goes on; also in a step that is waited for
@@ -104,13 +87,13 @@ kill -INT "$pid"
 sleep 0.3
 kill -INT "$pid"
 await_death 10
-ends 130
+over 130
 begin pack --again seed=0
 kill -INT "$pid"
 sleep 0.3
 kill -INT "$pid"
 await_death 10
-ends 130
+over 130
 [ "$(find out.h5.d/runs -name '*.h5' | wc -l)" = 2 ] || complain "a run was lost"
 rm -f seen.train
 bin/real run few.yaml -o out.h5 --progress plain > log 2>&1 || complain "it does not go on"
@@ -123,6 +106,6 @@ begin pack
 trap - HUP
 kill -HUP "$pid"
 rm hold.pack
-ends 0
+over 0
 grep -q "stopping" log && complain "SIGHUP was to be ignored"
 sum_up

@@ -3,8 +3,14 @@
 #   complain TEXT            a failure, with the log
 #   expect CODE COMMAND...   runs it; CODE is its exit code
 #   says TEXT                the log holds it; matches REGEX: a line of the log does
+#   few LINE...              writes few.yaml: the small experiment, with these lines
+#   stand_in ALTGRAD TRAIN   makes bin/altgrad, with the script on standard input in place of its
+#                            trainer; what is asked before a run, the real one answers
+#   await FILE               until it is there, for half a minute
+#   ends CODE PID            waits for a command in the background; CODE is its exit code
 #   sum_up                   last: the script's exit code
 # shellcheck shell=sh
+here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -27,6 +33,31 @@ says() {
 }
 matches() {
     grep -q -e "$1" log || complain "no line of the output matches '$1'"
+}
+few() {
+    { cat "$here/few.yaml" && printf '%s\n' "$@"; } > few.yaml
+}
+stand_in() {
+    mkdir bin
+    cp "$1" bin/altgrad
+    {
+        echo '#!/bin/sh'
+        echo "case \" \$* \" in *\" --preflight \"*) exec '$2' \"\$@\" ;; esac"
+        cat
+    } > bin/altgrad-train
+    chmod +x bin/altgrad-train
+}
+await() {
+    for _ in $(seq 1500); do
+        [ -e "$1" ] && return
+        sleep 0.02
+    done
+    complain "there is no $1"
+}
+ends() {
+    wait "$2"
+    got=$?
+    [ "$got" = "$1" ] || complain "the command in the background: exit code $got, expected $1"
 }
 sum_up() {
     [ "$failures" = 0 ]

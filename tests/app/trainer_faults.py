@@ -14,12 +14,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import h5py
 
-HERE = Path(__file__).resolve().parent
+from support import check, failures, few, scratch_folder
+
 # what it does -> how its end is told
 FAULTS = {
     "segfault": r"was killed by SIGSEGV \(Segmentation fault\)",
@@ -31,23 +31,6 @@ FAULTS = {
     "crawl": r"passed its time limit of 5 s",
     "hoard": r"passed its memory limit of 100 MiB",
 }
-EXPERIMENT = """
-altgrad: 1
-name: faults
-model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
-data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
-train: {steps: 3, batch_size: 2}
-eval: {windows: 2}
-seeds: 24
-run: {retries: 0, stall_limit: 2s, time_limit: 5s, memory_limit: 100M}
-"""
-failures = []
-
-
-def check(truth, text):
-    if not truth:
-        failures.append(text)
-        print("FAILED:", text)
 
 
 class Bench:
@@ -57,10 +40,11 @@ class Bench:
         self.mpiexec = mpiexec
         shutil.copy(altgrad, "altgrad")
         shutil.copy(bad_trainer, "altgrad-train")
-        Path("faults.yaml").write_text(EXPERIMENT)
+        few("seeds: 24",
+            "run: {retries: 0, stall_limit: 2s, time_limit: 5s, memory_limit: 100M}")
         os.environ["ALTGRAD_REAL_TRAINER"] = train
         plan = subprocess.run(
-            ["./altgrad", "plan", "faults.yaml", "--json"], check=True, stdout=subprocess.PIPE
+            ["./altgrad", "plan", "few.yaml", "--json"], check=True, stdout=subprocess.PIPE
         )
         self.ids = [run["id"] for run in json.loads(plan.stdout)["runs"]]
         os.mkdir("deeds")
@@ -71,7 +55,7 @@ class Bench:
     def run(self, out, ranks, *options, group=None):
         """Exit code and all that was said."""
         launcher = [self.mpiexec, "-q", "-n", str(ranks)] if ranks > 0 else []
-        command = [*launcher, "./altgrad", "run", "faults.yaml", "-o", out, "--progress", "plain"]
+        command = [*launcher, "./altgrad", "run", "few.yaml", "-o", out, "--progress", "plain"]
         join = (lambda: Path(group, "cgroup.procs").write_text(str(os.getpid()))) if group else None
         done = subprocess.run(
             command + list(options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -173,14 +157,12 @@ def test_out_of_memory(bench):
 
 def main():
     programs = [os.path.abspath(path) for path in sys.argv[1:4]]
-    with tempfile.TemporaryDirectory() as work:
-        os.chdir(work)
+    with scratch_folder():
         bench = Bench(*programs, sys.argv[4])
         test_faults(bench, 0)
         test_faults(bench, 2)
         test_blame(bench)
         test_out_of_memory(bench)
-        os.chdir("/")
     return 1 if failures else 0
 
 

@@ -8,48 +8,19 @@ train=$2
 python=$3
 # shellcheck source=tests/app/support.sh
 . "$(dirname "$0")/support.sh"
-mkdir bin
-cp "$altgrad" bin/altgrad
-cat > bin/altgrad-train <<END
-#!/bin/sh
-case " \$* " in *" --preflight "*) exec "$train" "\$@" ;; esac
+stand_in "$altgrad" "$train" <<END
 cat > in.\$\$
 for n in \$(seq 600); do [ -e go ] && break; sleep 0.1; done
 [ -e fail ] && grep -q "^{\"id\":\"\$(cat fail)" in.\$\$ && { echo "no such luck" >&2; exit 9; }
 exec "$train" "\$@" < in.\$\$
 END
-chmod +x bin/altgrad-train
-cat > few.yaml <<END
-altgrad: 1
-name: few
-model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
-data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
-train: {steps: 3, batch_size: 2}
-eval: {windows: 2}
-formats: [BF16, E4M3]
-seeds: 2
-run: {retries: 0}
-END
+few "formats: [BF16, E4M3]" "seeds: 2" "run: {retries: 0}"
 
-# wait_for FILE
-wait_for() {
-    for _ in $(seq 300); do
-        [ -e "$1" ] && return
-        sleep 0.1
-    done
-    complain "there is no $1"
-}
 begin() {
     rm -f go
     bin/altgrad run few.yaml -o out.h5 --progress plain > run.log 2>&1 &
     pid=$!
-    wait_for out.h5.d/live.json
-}
-# ends CODE: of the run in the background
-ends() {
-    wait "$pid"
-    got=$?
-    [ "$got" = "$1" ] || complain "the run ends with exit code $got, expected $1"
+    await out.h5.d/live.json
 }
 json() {
     "$python" -c "import json, sys; d = json.load(open('log')); sys.exit(not ($1))" ||
@@ -78,7 +49,7 @@ json "d['live']['ranks'] == 1 and not d['live']['stopping'] and d['exit_code'] =
 expect 0 bin/altgrad stop out.h5 --wait
 says "sent SIGUSR1 to pid $pid"
 matches "pid $pid on host .* has ended"
-ends 75
+ends 75 "$pid"
 expect 75 bin/altgrad status out.h5
 says "nobody: it is not running"
 says "drained"
@@ -92,7 +63,7 @@ sed -i 's/^host .*/host elsewhere/' out.h5.d/owner
 expect 0 bin/altgrad stop out.h5
 says "left a request for pid $pid on host elsewhere"
 cp owner out.h5.d/owner # or the child that publishes would not know it
-ends 75
+ends 75 "$pid"
 [ -e out.h5.d/stop ] || complain "no request was left"
 begin
 [ -e out.h5.d/stop ] && complain "the request to an earlier owner is still there"

@@ -18,16 +18,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 LIMIT_S = 120  # of a loaded machine; a command takes well under a second
 
-EXPERIMENT = """
-altgrad: 1
-name: few
-model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
-data: {synthetic: markov, vocab: 8, order: 1, tokens: 2000, seed: 1}
-train: {steps: 2, batch_size: 2}
-eval: {windows: 2}
+APP = Path(__file__).resolve().parent.parent / "app"
+EXPERIMENT = (APP / "few.yaml").read_text() + """
 formats: [BF16, E4M3]
 seeds: 1
 run: {retries: 0, memory_limit: 500M, time_limit: 20s}
