@@ -202,8 +202,7 @@ def alter_samples(group):
 
 def observed():
     """Everything sampled, of MX and NVFP4 and of a run that met Inf."""
-    with open("observed.yaml", "w", encoding="utf-8") as file:
-        file.write(OBSERVED)
+    write("observed.yaml", OBSERVED)
     call("run", "observed.yaml", "--progress", "none")
     answer = reproduced("observed.h5", "-j", "2")
     check(answer["same"] == 6, f"six runs with samples: {answer}")
