@@ -55,6 +55,15 @@ static bool same_cell(const ag_summary *summary, const ag_label *a, const ag_lab
     return true;
 }
 
+static bool has_baseline(const ag_grid *grid)
+{
+    for (size_t i = 0; i < grid->n_axes; i++) {
+        if (grid->compare.baseline[i].text != NULL)
+            return true;
+    }
+    return false;
+}
+
 /* The label that is on the baseline and agrees with `label` on every axis it does not name. */
 static const ag_label *partner_of(const ag_grid *grid, const ag_label *label)
 {
@@ -96,7 +105,8 @@ static void add_label(const ag_summary *summary, ag_summary_cell *cell, const ag
 {
     double value = value_of(summary, label);
     count_row(cell, &summary->results->rows[label->run]);
-    const ag_label *partner = partner_of(&summary->results->grid, label);
+    const ag_label *partner =
+        summary->has_baseline ? partner_of(&summary->results->grid, label) : NULL;
     if (partner == label)
         cell->verdict = AG_VERDICT_BASELINE;
     if (cell->values == NULL || !isfinite(value))
@@ -175,6 +185,7 @@ ag_status ag_summary_make(ag_summary *summary, const ag_results *results, const 
     const ag_grid *grid = &results->grid;
     *summary = (ag_summary){.results = results,
                             .metric = metric != NULL ? metric : grid->compare.metric,
+                            .has_baseline = has_baseline(grid),
                             .format_axis = find_axis(grid, "format"),
                             .layers_axis = find_axis(grid, "layers"),
                             .seed_axis = find_axis(grid, "seed")};

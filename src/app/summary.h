@@ -43,6 +43,7 @@ typedef struct ag_summary_cell {
 typedef struct ag_summary {
     const ag_results *results; /* borrowed */
     const char *metric;
+    bool has_baseline;  /* else there are no differences */
     size_t format_axis; /* n_axes where there is none, as for the next two */
     size_t layers_axis;
     size_t seed_axis;

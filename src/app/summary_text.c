@@ -334,6 +334,14 @@ static void add_baseline(ag_text *out, const ag_grid *grid)
 static void add_legend(ag_text *out, const ag_summary *s)
 {
     const ag_grid *grid = &s->results->grid;
+    if (!s->has_baseline) {
+        ag_text_printf(out,
+                       "\nno differences: no format leaves everything in BF16, and "
+                       "compare.baseline names none to\ncompare with, such as "
+                       "{format: %s}. %s: mean ± sd over seeds, nats a token.\n",
+                       axis_text(s, s->cells[0].label, s->format_axis), s->metric);
+        return;
+    }
     ag_text_add(out, "\ndifference: to ");
     add_baseline(out, grid);
     ag_text_add(out, " at the same other axes, mean of pairs ± 95 % interval\n(Student's t). ");

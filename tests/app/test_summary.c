@@ -111,6 +111,29 @@ static void verdicts_follow_the_margin(void **state)
     assert_int_equal(verdict_at(&f, 0.07), AG_VERDICT_BETTER);
 }
 
+/* A grid without BF16 that names none. */
+static void without_a_baseline_there_are_no_differences(void **state)
+{
+    (void)state;
+    static const ag_axis_value none[AXES];
+    static fixture f;
+    ag_summary s;
+    ag_text text;
+    fill(&f);
+    f.results.grid.compare.baseline = none;
+    ag_text_init(&text);
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    for (size_t i = 0; i < s.n_cells; i++) {
+        assert_int_equal(s.cells[i].n_pairs, 0);
+        assert_int_equal(s.cells[i].verdict, AG_VERDICT_NONE);
+    }
+    ag_summary_table(&text, &s);
+    assert_non_null(strstr(text.data, "E4M3        3  2.2000 ± 0.0954   -\n"));
+    assert_non_null(strstr(text.data, "compare.baseline names none to\n"));
+    ag_text_deinit(&text);
+    ag_summary_deinit(&s);
+}
+
 static void the_table_is_readable(void **state)
 {
     (void)state;
@@ -187,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells_are_as_by_hand),
         cmocka_unit_test(verdicts_follow_the_margin),
+        cmocka_unit_test(without_a_baseline_there_are_no_differences),
         cmocka_unit_test(the_table_is_readable),
         cmocka_unit_test(formats_are_told_by_product),
         cmocka_unit_test(an_unknown_metric_is_refused),
