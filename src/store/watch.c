@@ -218,7 +218,10 @@ const char *ag_watch_reason(ag_watch *watch, const ag_watch_run *run)
 
 bool ag_watch_log(char *path, size_t size, const ag_watch *watch, const char *id)
 {
-    snprintf(path, size, "%s.d/logs/%s.log", watch->path, id);
+    ag_places places;
+    if (ag_places_of(&places, watch->path) != AG_OK)
+        return false;
+    snprintf(path, size, "%s/%s.log", places.logs, id);
     return access(path, R_OK) == 0;
 }
 
