@@ -3,6 +3,7 @@
 #ifndef AG_APP_COMMANDS_H
 #define AG_APP_COMMANDS_H
 
+#include <getopt.h>
 #include <stdbool.h>
 
 #include "base/arena.h"
@@ -54,6 +55,11 @@ int ag_app_exit(ag_status status);
 /* Says what is wrong with the command line and how to get help; returns AG_EXIT_INPUT. */
 int ag_app_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* getopt_long with `shorts` such as ":ho:", which begin with a colon. Where it has something to
+ * say,
+ * '?' comes back, with the error recorded. */
+int ag_app_next_option(int argc, char **argv, const char *shorts, const struct option *options);
 
 /* A command that takes one results file and at most one option, which has no value. */
 typedef struct ag_file_command {

@@ -258,14 +258,13 @@ static int read_options(request *asked, int argc, char **argv)
         {"help",    no_argument, NULL, 'h'},
         {NULL,      0,           NULL, 0  },
     };
-    int option;
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
         if (option == 'h') {
             print_help();
             return AG_EXIT_OK;
         }
-        if (option == '?' || option == ':')
-            return ag_app_usage("formats", "there is no option '%s'", argv[optind - 1]);
+        if (option == '?')
+            return ag_app_usage("formats", "%s", ag_error_message());
         asked->recipes |= option == 'r';
         asked->codes |= option == 'c';
         asked->json |= option == 'j';

@@ -315,10 +315,9 @@ int ag_cmd_merge(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL,   0,           NULL, 0  }
     };
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
         if (option != 'h')
-            return ag_app_usage("merge", "'%s' is no option", argv[optind - 1]);
+            return ag_app_usage("merge", "%s", ag_error_message());
         print_help();
         return AG_EXIT_OK;
     }

@@ -32,14 +32,13 @@ int ag_cmd_pack(int argc, char **argv)
     };
     ag_store_task task = AG_STORE_PACK;
     const char *token = NULL;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
         if (option == 'h') {
             print_help();
             return AG_EXIT_OK;
         }
         if (option == '?')
-            return ag_app_usage("pack", "'%s' is no option", argv[optind - 1]);
+            return ag_app_usage("pack", "%s", ag_error_message());
         if (option == 't')
             token = optarg;
         else

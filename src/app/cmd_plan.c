@@ -32,12 +32,6 @@ static const char s_help[] =
     "\n"
     "example: altgrad plan jobs/quickstart.yaml --only format=E5M2 --layers\n";
 
-/* The argument of an option, or NULL at the end of the line. */
-static const char *argument(int argc, char **argv, int *at)
-{
-    return *at + 1 < argc ? argv[++*at] : NULL;
-}
-
 static bool parse_ranks(int *ranks, const char *text)
 {
     char *end = NULL;
@@ -48,57 +42,64 @@ static bool parse_ranks(int *ranks, const char *text)
     return true;
 }
 
-/* Takes argv[*at]; an exit code, or -1 to go on. */
-static int parse_option(ag_plan_options *options, int argc, char **argv, int *at)
+static ag_status take_option(ag_plan_options *options, int option)
 {
-    const char *option = argv[*at];
-    bool *const flags[] = {&options->layers, &options->json, &options->less};
-    static const char *const words[] = {"--layers", "--json", "--less"};
-    for (size_t i = 0; i < 3; i++) {
-        if (strcmp(option, words[i]) == 0) {
-            *flags[i] = true;
-            return -1;
-        }
+    switch (option) {
+    case 'o':
+        options->out = optarg;
+        break;
+    case 's':
+        options->sets[options->n_sets++] = optarg;
+        break;
+    case 'y':
+        options->only[options->n_only++] = optarg;
+        break;
+    case 'r':
+        if (!parse_ranks(&options->ranks, optarg))
+            return ag_fail(AG_ERR_INPUT, "--ranks takes a number from 1 on, not '%s'", optarg);
+        break;
+    case 'l':
+        options->layers = true;
+        break;
+    case 'j':
+        options->json = true;
+        break;
+    case 'e':
+        options->less = true;
+        break;
+    default: /* '?' */
+        return AG_ERR_INPUT;
     }
-    static const char *const known[] = {"-o", "--set", "--only", "--ranks"};
-    size_t which = 0;
-    while (which < 4 && strcmp(option, known[which]) != 0)
-        which++;
-    if (which == 4)
-        return ag_app_usage("plan", "there is no option '%s'", option);
-    const char *value = argument(argc, argv, at);
-    if (value == NULL)
-        return ag_app_usage("plan", "%s needs a value", option);
-    if (which == 0)
-        options->out = value;
-    else if (which == 1)
-        options->sets[options->n_sets++] = value;
-    else if (which == 2)
-        options->only[options->n_only++] = value;
-    else if (!parse_ranks(&options->ranks, value))
-        return ag_app_usage("plan", "--ranks takes a number from 1 on, not '%s'", value);
-    return -1;
+    return AG_OK;
 }
 
+/* Returns -1 when the command shall go on, else its exit code. */
 static int parse_options(ag_plan_options *options, int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+    static const struct option known[] = {
+        {"set",    required_argument, NULL, 's'},
+        {"only",   required_argument, NULL, 'y'},
+        {"ranks",  required_argument, NULL, 'r'},
+        {"layers", no_argument,       NULL, 'l'},
+        {"json",   no_argument,       NULL, 'j'},
+        {"less",   no_argument,       NULL, 'e'}, /* for `altgrad run` */
+        {"help",   no_argument,       NULL, 'h'},
+        {NULL,     0,                 NULL, 0  }
+    };
+    for (int option; (option = ag_app_next_option(argc, argv, ":ho:", known)) != -1;) {
+        if (option == 'h') {
             fputs(s_help, stdout);
             return AG_EXIT_OK;
         }
-        if (argv[i][0] == '-') {
-            int code = parse_option(options, argc, argv, &i);
-            if (code >= 0)
-                return code;
-        } else if (options->file == NULL) {
-            options->file = argv[i];
-        } else {
-            return ag_app_usage("plan", "one experiment file at a time, not also '%s'", argv[i]);
-        }
+        if (take_option(options, option) != AG_OK)
+            return ag_app_usage("plan", "%s", ag_error_message());
     }
-    if (options->file == NULL)
+    if (optind == argc)
         return ag_app_usage("plan", "which experiment file?");
+    if (optind + 1 < argc)
+        return ag_app_usage("plan", "one experiment file at a time, not also '%s'",
+                            argv[optind + 1]);
+    options->file = argv[optind];
     return -1;
 }
 

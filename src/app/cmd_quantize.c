@@ -274,17 +274,12 @@ static int read_options(filter *f, int argc, char **argv)
         {"help",     no_argument,       NULL, 'h'},
         {NULL,       0,                 NULL, 0  },
     };
-    int option;
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
         if (option == 'h') {
             print_help();
             return AG_EXIT_OK;
         }
-        if (option == ':')
-            return ag_app_usage("quantize", "%s needs a value", argv[optind - 1]);
-        if (option == '?')
-            return ag_app_usage("quantize", "there is no option '%s'", argv[optind - 1]);
-        if (set_option(f, option, optarg) != AG_OK)
+        if (option == '?' || set_option(f, option, optarg) != AG_OK)
             return ag_app_usage("quantize", "%s", ag_error_message());
     }
     if (argc - optind != 1)

@@ -367,16 +367,13 @@ static int parse_options(reproducer *r, int argc, char **argv)
         {"help",   no_argument,       NULL, 'h'},
         {NULL,     0,                 NULL, 0  }
     };
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":hj:", options, NULL)) != -1;) {
+    for (int option; (option = ag_app_next_option(argc, argv, ":hj:", options)) != -1;) {
         if (option == 'h') {
             fputs(s_help, stdout);
             return AG_EXIT_OK;
         }
-        if (option == '?' || option == ':')
-            return ag_app_usage("reproduce",
-                                option == ':' ? "%s needs a value" : "'%s' is no option",
-                                argv[optind - 1]);
+        if (option == '?')
+            return ag_app_usage("reproduce", "%s", ag_error_message());
         if (option == 's')
             r->sets[r->n_sets++] = optarg;
         else if (option == 'o')

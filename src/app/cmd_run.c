@@ -64,55 +64,58 @@ static ag_status read_max_time(ag_run_options *options, const char *value)
     return AG_OK;
 }
 
-/* Takes option argv[*at] and its value. */
-static ag_status parse_option(ag_run_options *options, char **argv, int *at)
+static ag_status take_option(ag_run_options *options, int option)
 {
-    const char *option = argv[*at];
-    static const char *const known[] = {"-o",         "--set",      "--only", "--again",
-                                        "--progress", "--max-time", "--shard"};
-    size_t which = 0;
-    if (strcmp(option, "--take-over") == 0) {
+    switch (option) {
+    case 'o':
+        options->out = optarg;
+        return AG_OK;
+    case 's':
+        options->sets[options->n_sets++] = optarg;
+        return AG_OK;
+    case 'y':
+        options->only[options->n_only++] = optarg;
+        return AG_OK;
+    case 'a':
+        options->again[options->n_again++] = optarg;
+        return AG_OK;
+    case 'm':
+        return read_max_time(options, optarg);
+    case 'k':
+        return ag_shard_parse(&options->shard, optarg);
+    case 't':
         options->take_over = true;
         return AG_OK;
+    case 'p':
+        if (parse_show(&options->show, optarg))
+            return AG_OK;
+        return ag_fail(AG_ERR_INPUT, "--progress takes auto, tty, plain or none, not '%s'", optarg);
+    default: /* '?' */
+        return AG_ERR_INPUT;
     }
-    const size_t count = sizeof known / sizeof known[0];
-    while (which < count && strcmp(option, known[which]) != 0)
-        which++;
-    if (which == count)
-        return ag_fail(AG_ERR_INPUT, "there is no option '%s'", option);
-    const char *value = argv[++*at];
-    if (value == NULL)
-        return ag_fail(AG_ERR_INPUT, "%s needs a value", option);
-    if (which == 0)
-        options->out = value;
-    else if (which == 1)
-        options->sets[options->n_sets++] = value;
-    else if (which == 2)
-        options->only[options->n_only++] = value;
-    else if (which == 3)
-        options->again[options->n_again++] = value;
-    else if (which == 5)
-        return read_max_time(options, value);
-    else if (which == 6)
-        return ag_shard_parse(&options->shard, value);
-    else if (!parse_show(&options->show, value))
-        return ag_fail(AG_ERR_INPUT, "--progress takes auto, tty, plain or none, not '%s'", value);
-    return AG_OK;
 }
 
-static ag_status parse_options(ag_run_options *options, char **argv)
+static ag_status parse_options(ag_run_options *options, int argc, char **argv)
 {
-    for (int i = 1; argv[i] != NULL; i++) {
-        if (argv[i][0] == '-')
-            AG_TRY(parse_option(options, argv, &i));
-        else if (options->file != NULL)
-            return ag_fail(AG_ERR_INPUT, "one experiment file at a time, not also '%s'", argv[i]);
-        else
-            options->file = argv[i];
-        if (argv[i] == NULL)
-            break;
-    }
-    return options->file != NULL ? AG_OK : ag_fail(AG_ERR_INPUT, "which experiment file?");
+    static const struct option known[] = {
+        {"set",       required_argument, NULL, 's'},
+        {"only",      required_argument, NULL, 'y'},
+        {"again",     required_argument, NULL, 'a'},
+        {"max-time",  required_argument, NULL, 'm'},
+        {"shard",     required_argument, NULL, 'k'},
+        {"take-over", no_argument,       NULL, 't'},
+        {"progress",  required_argument, NULL, 'p'},
+        {NULL,        0,                 NULL, 0  }
+    };
+    for (int option; (option = ag_app_next_option(argc, argv, ":o:", known)) != -1;)
+        AG_TRY(take_option(options, option));
+    if (optind == argc)
+        return ag_fail(AG_ERR_INPUT, "which experiment file?");
+    if (optind + 1 < argc)
+        return ag_fail(AG_ERR_INPUT, "one experiment file at a time, not also '%s'",
+                       argv[optind + 1]);
+    options->file = argv[optind];
+    return AG_OK;
 }
 
 /* --- rank 0 */
@@ -189,7 +192,7 @@ cleanup:
 }
 
 /* A rank that fails by itself takes the job with it: the others wait for its messages. */
-static int run_on_all_ranks(char **argv, ag_run_options *options)
+static int run_on_all_ranks(int argc, char **argv, ag_run_options *options)
 {
     ag_post *post = NULL;
     int code = AG_EXIT_OK;
@@ -200,7 +203,7 @@ static int run_on_all_ranks(char **argv, ag_run_options *options)
     bool first = ag_post_rank(post) == 0;
     if (!first)
         ag_run_signals_ignore();
-    if (parse_options(options, argv) != AG_OK)
+    if (parse_options(options, argc, argv) != AG_OK)
         code = first ? ag_app_usage("run", "%s", ag_error_message()) : AG_EXIT_INPUT;
     else if ((status = take_part(&code, options, post)) != AG_OK)
         ag_post_abort(post, code = ag_app_exit(status));
@@ -221,7 +224,7 @@ int ag_cmd_run(int argc, char **argv)
     if (texts == NULL)
         return ag_app_exit(ag_fail(AG_ERR_SYSTEM, "out of memory"));
     ag_run_options options = {.sets = texts, .only = texts + most, .again = texts + 2 * most};
-    int code = run_on_all_ranks(argv, &options);
+    int code = run_on_all_ranks(argc, argv, &options);
     free(texts);
     return code;
 }

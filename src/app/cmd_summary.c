@@ -29,15 +29,13 @@ int ag_cmd_summary(int argc, char **argv)
     };
     const char *metric = NULL;
     bool as_json = false;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
         if (option == 'h') {
             print_help();
             return AG_EXIT_OK;
         }
         if (option == '?')
-            return ag_app_usage("summary", "'%s' is no option, or lacks its value",
-                                argv[optind - 1]);
+            return ag_app_usage("summary", "%s", ag_error_message());
         if (option == 'm')
             metric = optarg;
         else

@@ -313,7 +313,7 @@ def command_lines():
         ("repeated as it was", "reproduce", "out.h5", "--set", "optimizer.lr=1"),
         ("repeated as it was", "reproduce", "out.h5", "--set", "eval.every=1"),
         ("not both", "reproduce", "out.h5", ids[0], "--sample", "1"),
-        ("'--jason' is no option", "reproduce", "out.h5", "--jason"),
+        ("there is no option '--jason'", "reproduce", "out.h5", "--jason"),
     ]:
         says(part, *arguments, code=2)
     says("not an HDF5 file", "reproduce", "text.txt", code=3)

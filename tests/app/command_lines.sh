@@ -33,6 +33,9 @@ done <<END
 2|has no name|$altgrad plan ''
 2|there is no option '--layer-cake'|$altgrad plan few.yaml --layer-cake
 2|--set needs a value|$altgrad plan few.yaml --set
+2|there is no parameter 'no.such'|$altgrad plan few.yaml --set=no.such=2 -oout.h5
+2|--layers=1': this option takes no value|$altgrad plan few.yaml --layers=1
+2|there is no option '-x'|$altgrad run few.yaml -x
 2|is a directory|$altgrad plan folder
 2|No such file|$altgrad plan missing.yaml
 2|is empty|$altgrad plan empty

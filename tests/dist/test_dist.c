@@ -9,6 +9,22 @@ static bool checks(void)
     return ag_post_rank(g_post) == 0;
 }
 
+/* True on the rank that checks what came of it. */
+static bool play_well(scene *its)
+{
+    ag_status outcome = play(its);
+    if (!checks())
+        return false;
+    assert_int_equal(outcome, AG_OK);
+    return true;
+}
+
+static void assert_all_done(const scene *its)
+{
+    for (int job = 0; job < its->n_jobs; job++)
+        assert_int_equal(its->done[job], 1);
+}
+
 static void test_every_job_once_longest_first(void **state)
 {
     (void)state;
@@ -18,10 +34,8 @@ static void test_every_job_once_longest_first(void **state)
         its.jobs[job] = (fake_job){1 + job * 7 % 5, (size_t)(job * job) % 5000, 'd', 1};
         its.costs[job] = job * 37 % 101;
     }
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
     assert_int_equal(its.finished, its.n_jobs);
     assert_false(its.out_of_order);
     for (int job = 0; job < its.n_jobs; job++) {
@@ -44,12 +58,9 @@ static void test_results_of_all_sizes_arrive_intact(void **state)
     its.n_jobs = sizeof sizes / sizeof sizes[0];
     for (int job = 0; job < its.n_jobs; job++)
         its.jobs[job] = (fake_job){1, sizes[job], 'd', 1};
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
-    for (int job = 0; job < its.n_jobs; job++)
-        assert_int_equal(its.done[job], 1);
+    assert_all_done(&its);
 }
 
 static void test_failures_are_told_and_tried_again(void **state)
@@ -59,10 +70,8 @@ static void test_failures_are_told_and_tried_again(void **state)
     its.n_jobs = 60;
     for (int job = 0; job < its.n_jobs; job++)
         its.jobs[job] = (fake_job){1, 10, "dfr"[job % 3], 1 + job % 4};
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
     for (int job = 0; job < its.n_jobs; job++) {
         assert_int_equal(its.done[job], 1);
         assert_int_equal(its.failed[job], job % 3 == 0 ? 0 : job % 4);
@@ -77,10 +86,8 @@ static void test_failures_are_tried_again_on_another_host(void **state)
     its.two_hosts = true;
     for (int job = 0; job < its.n_jobs; job++)
         its.jobs[job] = (fake_job){1, 10, "fr"[job % 2], 1 + job % 4};
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
     for (int job = 0; job < its.n_jobs; job++) {
         assert_int_equal(its.done[job], 1);
         assert_int_equal(its.failed[job], job % 4);
@@ -98,10 +105,8 @@ static void test_a_sick_rank_is_set_aside(void **state)
     g_sick = 0;
     for (int job = 0; job < its.n_jobs; job++)
         its.jobs[job] = (fake_job){3, 10, 's', 2};
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
     assert_true(g_sick <= 4); /* what it held was at work, or was not */
     assert_true(its.aside == (g_sick >= 3));
     assert_true(its.aside || ag_post_ranks(g_post) > 2);
@@ -125,12 +130,9 @@ static void test_a_sick_host_is_done_without(void **state)
     g_sick = 0;
     for (int job = 0; job < its.n_jobs; job++)
         its.jobs[job] = (fake_job){3, 10, job % 10 == 9 ? 'f' : 's', 2};
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
-    for (int job = 0; job < its.n_jobs; job++)
-        assert_int_equal(its.done[job], 1);
+    assert_all_done(&its);
 }
 
 /* Job 0 fails on rank 0, is tried again on rank 1, and given back there: rank 0 is free, but gets
@@ -143,10 +145,8 @@ static void test_what_is_given_back_stays_away_from_where_it_failed(void **state
         return;
     its.n_jobs = 1;
     its.jobs[0] = (fake_job){1, 10, 'w', 2};
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
     assert_true(its.aside);
     assert_int_equal(its.cancelled[0], 1);
     assert_int_equal(its.rank[0], 2);
@@ -163,10 +163,8 @@ static void test_a_silent_rank_is_given_up(void **state)
     its.impatient = true;
     for (int job = 0; job < its.n_jobs; job++)
         its.jobs[job] = (fake_job){3, 10, 'h', 1};
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
     assert_int_equal(its.lost, 1);
     int cancelled = 0;
     for (int job = 0; job < its.n_jobs; job++) {
@@ -185,10 +183,8 @@ static void test_each_failure_has_its_own_reason(void **state)
     its.jobs[0] = (fake_job){1, 0, 'r', 2};
     its.jobs[1] = (fake_job){1, 0, 'r', 2};
     its.costs[0] = 1; /* on one rank it comes first */
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
     if (ag_post_ranks(g_post) == 1)
         assert_string_equal(its.reason, "job 1 does not start");
 }
@@ -201,10 +197,8 @@ static void test_a_survey_asks_every_rank_once(void **state)
     its.n_jobs = 5;
     for (int job = 0; job < its.n_jobs; job++)
         its.jobs[job] = (fake_job){1, 10, 'd', 1};
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
     for (int rank = 0; rank < ag_post_ranks(g_post); rank++)
         assert_int_equal(its.surveyed[rank], its.surveys);
     assert_int_equal(its.finished, its.n_jobs);
@@ -232,10 +226,8 @@ static void test_a_long_job_holds_nobody_up(void **state)
     its.jobs[0] = (fake_job){0, 0, 'd', 1};
     for (int job = 1; job < its.n_jobs; job++)
         its.jobs[job] = (fake_job){1, 5, 'd', 1};
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
     assert_int_equal(its.cancelled[0], 1);
     assert_int_equal(its.finished, its.n_jobs - 1);
 }
@@ -250,10 +242,8 @@ static void test_drain_ends_what_runs_and_starts_nothing(void **state)
         its.jobs[job] = (fake_job){job < 10 ? 1 : 0, 100, 'd', 1};
         its.costs[job] = -job;
     }
-    ag_status outcome = play(&its);
-    if (!checks())
+    if (!play_well(&its))
         return;
-    assert_int_equal(outcome, AG_OK);
     int touched = 0;
     for (int job = 0; job < its.n_jobs; job++) {
         assert_int_equal(its.done[job], job < 10 ? 1 : 0);
