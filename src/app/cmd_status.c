@@ -187,19 +187,26 @@ static void add_failures(ag_text *out, ag_watch *watch)
         ag_text_printf(out, "and %zu more (--json shows all)\n", shown - SHOWN_FAILURES);
 }
 
+/* Of a run, a rank, or the whole experiment. */
 static void add_event(ag_text *out, const ag_watch *watch, const char *line, size_t length)
 {
     const char *when = "";
     const char *what = "";
     const char *id = "";
     const char *reason = "";
+    int rank = -1;
     json_t *event = json_loadb(line, length, 0, NULL);
-    json_unpack(event, "{s?s, s?s, s?s, s?s}", "time", &when, "event", &what, "run", &id, "reason",
-                &reason);
-    if (event != NULL)
-        ag_text_printf(out, "%s  %s%s%s%s%s%s%.*s\n", when, what, id[0] != '\0' ? " " : "", id,
-                       id[0] != '\0' ? " " : "", name_of(watch, id), reason[0] != '\0' ? ": " : "",
-                       (int)strcspn(reason, "\n"), reason);
+    if (event == NULL)
+        return;
+    json_unpack(event, "{s?s, s?s, s?s, s?i, s?s}", "time", &when, "event", &what, "run", &id,
+                "rank", &rank, "reason", &reason);
+    ag_text_printf(out, "%s  %s", when, what);
+    if (id[0] != '\0')
+        ag_text_printf(out, " %s %s", id, name_of(watch, id));
+    else if (rank >= 0)
+        ag_text_printf(out, " rank %d", rank);
+    ag_text_printf(out, "%s%.*s\n", reason[0] != '\0' ? ": " : "", (int)strcspn(reason, "\n"),
+                   reason);
     json_decref(event);
 }
 

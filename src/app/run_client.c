@@ -179,8 +179,9 @@ static ag_status distrust(ag_run_session *session, const ag_job_result *result)
     ag_display_event(session->display, AG_LOG_WARNING,
                      "rank %d failed %d times in a row: it gets no more runs", rank,
                      MOST_OF_ONE_RANK);
-    char members[32];
-    snprintf(members, sizeof members, "\"rank\": %d", rank);
+    char members[64];
+    snprintf(members, sizeof members, "\"rank\": %d, \"reason\": \"%d failures in a row\"", rank,
+             MOST_OF_ONE_RANK);
     return ag_store_event(session->store, "aside", members);
 }
 
@@ -219,7 +220,7 @@ static ag_status client_done(void *context, const ag_job_result *result)
 static ag_status client_lost(void *context, int rank, double silent_s)
 {
     const ag_run_session *session = context;
-    char members[64];
+    char members[96];
     const char *name = ag_preflight_rank(session, rank);
     if (session->store == NULL)
         return ag_fail(AG_ERR_SYSTEM,
@@ -232,7 +233,8 @@ static ag_status client_lost(void *context, int rank, double silent_s)
                      "%s has given no sign of life for %.0f s: it gets no more runs, and others "
                      "take those that it has",
                      name, silent_s);
-    snprintf(members, sizeof members, "\"rank\": %d, \"seconds\": %.0f", rank, silent_s);
+    snprintf(members, sizeof members, "\"rank\": %d, \"reason\": \"no sign of life for %.0f s\"",
+             rank, silent_s);
     return ag_store_event(session->store, "lost", members);
 }
 

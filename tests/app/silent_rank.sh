@@ -20,10 +20,11 @@ rank_of() {
 
 # begin NAME: NAME.h5, of which rank 1 hangs once a run is complete
 begin() {
+    rm -f log
     "$mpirun" -n 2 "$altgrad" run few.yaml -o "$1.h5" --progress plain >log 2>&1 &
     launcher=$!
     for _ in $(seq 1500); do
-        grep -q " done: " log && break
+        grep -qs " done: " log && break
         sleep 0.02
     done
     kill -STOP "$(rank_of "$1" 1)" || complain "rank 1 cannot be stopped"
@@ -33,7 +34,8 @@ begin through
 ends 0 "$launcher"
 matches "warning: rank 1 on .* has given no sign of life for 6 s: it gets no more runs"
 says "24/24 runs done"
-grep -q '"event": "lost", "rank": 1' through.h5.d/events.jsonl || complain "no event tells of it"
+grep -q '"event": "lost", "rank": 1, "reason": "no sign of life for 6 s"' \
+    through.h5.d/events.jsonl || complain "no event tells of it"
 
 begin drained
 kill -USR1 "$launcher"
