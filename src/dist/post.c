@@ -11,7 +11,8 @@
 /* A message and its body in one piece of memory, on its way. */
 typedef struct parcel {
     struct parcel *next;
-    MPI_Request request; /* of the send; unused within rank 0 */
+    int rank;            /* to which it goes, or from which it comes */
+    MPI_Request request; /* of the send or the receive; unused within rank 0 */
     size_t size;         /* of bytes[], without the 0 behind them */
     unsigned char bytes[];
 } parcel;
@@ -20,11 +21,10 @@ struct ag_post {
     bool mpi;
     int rank;
     int ranks;
-    parcel *boxes[2];      /* by office: sent within rank 0, oldest first */
-    parcel *outgoing;      /* sends that MPI has not completed */
-    parcel *current[2];    /* by office: what the last letter points into */
-    unsigned char *buffer; /* where MPI receives; kept warm */
-    size_t capacity;
+    parcel *boxes[2];   /* by office: sent within rank 0, oldest first */
+    parcel *outgoing;   /* sends that MPI has not completed */
+    parcel *incoming;   /* receives likewise, oldest first */
+    parcel *current[2]; /* by office: what the last letter points into */
 };
 
 /* --- ranks */
@@ -86,11 +86,11 @@ void ag_post_close(ag_post *post)
     if (post->mpi)
         MPI_Finalize();
     free_parcels(post->outgoing);
+    free_parcels(post->incoming);
     for (int office = 0; office < 2; office++) {
         free_parcels(post->boxes[office]);
         free(post->current[office]);
     }
-    free(post->buffer);
     free(post);
 }
 
@@ -100,7 +100,17 @@ void ag_post_abort(ag_post *post, int exit_code)
         MPI_Abort(MPI_COMM_WORLD, exit_code);
 }
 
-/* --- sending */
+static parcel *make_parcel(int rank, size_t size)
+{
+    parcel *item = malloc(sizeof *item + size + 1);
+    if (item == NULL) {
+        ag_fail(AG_ERR_SYSTEM, "out of memory: no room for a message of %zu bytes", size);
+        return NULL;
+    }
+    *item = (parcel){.rank = rank, .size = size};
+    item->bytes[size] = '\0';
+    return item;
+}
 
 static void append(parcel **list, parcel *item)
 {
@@ -108,6 +118,8 @@ static void append(parcel **list, parcel *item)
         list = &(*list)->next;
     *list = item;
 }
+
+/* --- sending */
 
 /* Lets MPI work on the sends, and forgets those that are complete. */
 static void push_outgoing(ag_post *post)
@@ -128,14 +140,12 @@ static void push_outgoing(ag_post *post)
 ag_status ag_post_send(ag_post *post, ag_office to, int rank, const ag_message *message,
                        const void *body, size_t size)
 {
-    parcel *item = malloc(sizeof *item + sizeof *message + size + 1);
+    parcel *item = make_parcel(rank, sizeof *message + size);
     if (item == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory: no room for a message of %zu bytes", size);
-    *item = (parcel){.size = sizeof *message + size};
+        return AG_ERR_SYSTEM;
     memcpy(item->bytes, message, sizeof *message);
     if (size > 0)
         memcpy(item->bytes + sizeof *message, body, size);
-    item->bytes[item->size] = '\0';
     if (rank == post->rank) {
         append(&post->boxes[to], item);
         return AG_OK;
@@ -156,57 +166,78 @@ bool ag_post_delivered(ag_post *post)
 
 /* --- receiving */
 
-static void open_letter(ag_letter *letter, int from, const unsigned char *bytes, size_t size)
+static void open_letter(ag_letter *letter, const parcel *item)
 {
-    size_t head = size < sizeof letter->message ? size : sizeof letter->message;
-    *letter = (ag_letter){.from = from, .body = (const char *)bytes + head, .size = size - head};
-    memcpy(&letter->message, bytes, head);
+    size_t head = item->size < sizeof letter->message ? item->size : sizeof letter->message;
+    *letter = (ag_letter){
+        .from = item->rank, .body = (const char *)item->bytes + head, .size = item->size - head};
+    memcpy(&letter->message, item->bytes, head);
 }
 
-static ag_status reserve(ag_post *post, size_t size)
+static parcel *take_first(parcel **list)
 {
-    if (size < post->capacity)
-        return AG_OK;
-    unsigned char *buffer = realloc(post->buffer, size + 1);
-    if (buffer == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory: no room for a message of %zu bytes", size);
-    post->buffer = buffer;
-    post->capacity = size + 1;
-    return AG_OK;
+    parcel *first = *list;
+    if (first != NULL)
+        *list = first->next;
+    return first;
 }
 
-/* MPI_Iprobe looks before it lets messages in: only its second look sees a new one. */
-static ag_status receive_over_mpi(bool *got, ag_letter *letter, ag_post *post)
+/* Has MPI begin to receive what has come. A long message comes in parts, and its sender may hang in
+ * the middle: nothing here waits for the rest. MPI_Improbe looks before it lets messages in: only
+ * its second look sees a new one. */
+static ag_status begin_receive(ag_post *post)
 {
+    MPI_Message message;
     MPI_Status facts;
     int there = 0;
     int size = 0;
-    push_outgoing(post);
     for (int look = 0; look < 2 && !there; look++)
-        MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &there, &facts);
-    *got = there != 0;
+        MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &there, &message, &facts);
     if (!there)
         return AG_OK;
     MPI_Get_count(&facts, MPI_BYTE, &size);
-    AG_TRY(reserve(post, (size_t)size));
-    MPI_Recv(post->buffer, size, MPI_BYTE, facts.MPI_SOURCE, facts.MPI_TAG, MPI_COMM_WORLD,
-             MPI_STATUS_IGNORE);
-    post->buffer[size] = '\0';
-    open_letter(letter, facts.MPI_SOURCE, post->buffer, (size_t)size);
+    parcel *item = make_parcel(facts.MPI_SOURCE, (size_t)size);
+    if (item == NULL)
+        return AG_ERR_SYSTEM;
+    MPI_Imrecv(item->bytes, size, MPI_BYTE, &message, &item->request);
+    append(&post->incoming, item);
     return AG_OK;
+}
+
+/* Whether one that the same rank sent before is still on its way. */
+static bool has_earlier(const parcel *list, const parcel *item)
+{
+    while (list != item && list->rank != item->rank)
+        list = list->next;
+    return list != item;
+}
+
+/* The first that is whole; NULL where there is none. */
+static parcel *take_whole(ag_post *post)
+{
+    for (parcel **link = &post->incoming; *link != NULL; link = &(*link)->next) {
+        int whole = 0;
+        if (!has_earlier(post->incoming, *link))
+            MPI_Test(&(*link)->request, &whole, MPI_STATUS_IGNORE);
+        if (whole)
+            return take_first(link);
+    }
+    return NULL;
 }
 
 ag_status ag_post_receive(bool *got, ag_letter *letter, ag_post *post, ag_office office)
 {
+    bool from_others = post->mpi && (office == AG_COORDINATOR) == (post->rank == 0);
     free(post->current[office]);
-    parcel *item = post->boxes[office];
+    parcel *item = take_first(&post->boxes[office]);
     post->current[office] = item;
-    *got = item != NULL;
-    if (item != NULL) {
-        post->boxes[office] = item->next;
-        open_letter(letter, post->rank, item->bytes, item->size);
-        return AG_OK;
+    if (item == NULL && from_others) {
+        push_outgoing(post);
+        AG_TRY(begin_receive(post));
+        post->current[office] = item = take_whole(post);
     }
-    bool is_mine = (office == AG_COORDINATOR) == (post->rank == 0);
-    return post->mpi && is_mine ? receive_over_mpi(got, letter, post) : AG_OK;
+    *got = item != NULL;
+    if (item != NULL)
+        open_letter(letter, item);
+    return AG_OK;
 }

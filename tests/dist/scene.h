@@ -12,10 +12,10 @@ enum { MOST_JOBS = 200, MOST_RANKS = 16, SURVEY_SIZE = 1000, PATIENCE_S = 4 };
 extern ag_post *g_post;
 extern int g_sick; /* failures of rank 1, known to rank 0 */
 
-/* A job: "ticks size end attempts", where end is what becomes of the attempts before the
- * last one: f(ails), r(efuses to start) or d(one); s(ick): fails on rank 1; w(aits): fails at
- * first, then does not end on rank 1; h(angs): on rank 1 nothing moves until all is over; 0 ticks =
- * for ever */
+/* A job: "ticks size end attempts", where end is what becomes of the attempts before the last one:
+ * f(ails), r(efuses to start) or d(one); s(ick): fails on rank 1; w(aits): fails at first, then
+ * does not end on rank 1; h(angs): in its second job, while the result of the first is on its way,
+ * rank 1 does nothing any more until all is over; 0 ticks = for ever */
 typedef struct fake_job {
     int ticks;
     size_t size;
