@@ -56,9 +56,8 @@ int ag_app_exit(ag_status status);
 int ag_app_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* getopt_long with `shorts` such as ":ho:", which begin with a colon. Where it has something to
- * say,
- * '?' comes back, with the error recorded. */
+/* getopt_long with `shorts` such as ":ho:", which begin with a colon. For what it complains of, '?'
+ * comes back, with the error recorded. */
 int ag_app_next_option(int argc, char **argv, const char *shorts, const struct option *options);
 
 /* A command that takes one results file and at most one option, which has no value. */

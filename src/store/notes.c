@@ -34,6 +34,13 @@ ag_status ag_facts_write(const ag_facts *facts, const char *path)
     return write_json(object, path);
 }
 
+static ag_status lack_facts(const char *path, const char *why)
+{
+    return ag_fail(AG_ERR_FILE,
+                   "%s: missing or damaged (%s); 'altgrad run' on the experiment writes it anew",
+                   path, why);
+}
+
 static ag_status unpack_facts(ag_facts *facts, json_t *object, const char *path, ag_arena *arena)
 {
     ag_job_facts *job = &facts->job;
@@ -45,7 +52,7 @@ static ag_status unpack_facts(ag_facts *facts, json_t *object, const char *path,
                        texts[0], "build", texts[1], "libraries", texts[2], "hosts", texts[3], "job",
                        texts[4], "vocabulary", texts[5], "ranks", &job->ranks);
     if (failed != 0)
-        return ag_fail(AG_ERR_FILE, "%s: damaged: %s", path, error.text);
+        return lack_facts(path, error.text);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = ag_arena_strdup(arena, *texts[i]);
         if (*texts[i] == NULL)
@@ -60,7 +67,7 @@ ag_status ag_facts_read(ag_facts *facts, const char *path, ag_arena *arena)
     *facts = (ag_facts){0};
     json_t *object = json_load_file(path, 0, &error);
     if (object == NULL)
-        return ag_fail(AG_ERR_FILE, "%s: missing or damaged: %s", path, error.text);
+        return lack_facts(path, error.text);
     ag_status status = unpack_facts(facts, object, path, arena);
     json_decref(object);
     return status;
