@@ -155,7 +155,8 @@ void ag_store_close(ag_store *store)
         return;
     if (store->is_owner) {
         unlink(store->places.live);
-        rmdir(store->places.checkpoints); /* unless one is left */
+        rmdir(store->places.checkpoints);         /* unless one is left */
+        ag_remove_folder(store->places.runs_old); /* of a packer killed when all was packed */
         ag_owner_leave(&store->owner, &store->places);
     }
     ag_arena_deinit(&store->arena);

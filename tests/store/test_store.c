@@ -196,6 +196,22 @@ static void packing_leaves_no_run_files_and_can_be_repeated(void **state)
     assert_weights(f, 0);
 }
 
+/* A packer that was killed at its very end. */
+static void closing_removes_the_run_files_that_are_packed(void **state)
+{
+    fixture *f = *state;
+    const char *old = ag_arena_printf(&f->arena, "%s.d/runs.old", f->path);
+    open_with(f, 1);
+    put(f, 0);
+    assert_ok(ag_store_pack(f->path));
+    assert_int_equal(mkdir(old, 0777), 0);
+    assert_int_equal(close(creat(ag_arena_printf(&f->arena, "%s/a.h5", old), 0600)), 0);
+    ag_store_close(f->store);
+    f->store = NULL;
+    assert_int_not_equal(access(old, F_OK), 0);
+    assert_weights(f, 0);
+}
+
 static void a_packed_file_is_extended(void **state)
 {
     fixture *f = *state;
@@ -466,6 +482,7 @@ int main(void)
         CASE(results_are_found_before_and_after_packing),
         CASE(a_run_that_came_after_the_last_publish_counts),
         CASE(packing_leaves_no_run_files_and_can_be_repeated),
+        CASE(closing_removes_the_run_files_that_are_packed),
         CASE(a_packed_file_is_extended),
         CASE(orphans_are_kept_and_return),
         CASE(a_second_owner_is_refused_and_told_who_it_is),
