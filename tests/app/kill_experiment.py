@@ -133,14 +133,13 @@ def state_and_parent(pid):
 
 
 def descendants(pid):
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = [int(child) for child in task.read_text().split()]
-        except OSError:
-            continue
-        found += children + [below for child in children for below in descendants(child)]
-    return found
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:  # it has ended
+        return []
+    below = [read_proc(pid, f"task/{task}/children").split() for task in tasks]
+    children = [int(child) for some in below for child in some]
+    return children + [pid for child in children for pid in descendants(child)]
 
 
 class Job:
