@@ -52,18 +52,34 @@ hid_t ag_h5_properties(hid_t class)
     return list;
 }
 
-void ag_h5_create(ag_h5 *h5, const char *path)
+static void create(ag_h5 *h5, const char *path, hid_t access)
 {
-    start(h5, path);
-    ag_guard_writes(path);
-    h5->writes = true;
     hid_t creation = ag_h5_properties(H5P_FILE_CREATE);
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+    h5->writes = true;
     h5->id = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
     check(h5, h5->id >= 0, "create", "it");
     H5Pclose(access);
     H5Pclose(creation);
+}
+
+void ag_h5_create(ag_h5 *h5, const char *path)
+{
+    start(h5, path);
+    ag_guard_writes(path);
+    create(h5, path, H5Pcreate(H5P_FILE_ACCESS));
+}
+
+/* The driver that libhdf5 takes by default looks up where a link leads, which for a file without a
+ * name is nowhere; the one upon stdio does not. */
+void ag_h5_create_on(ag_h5 *h5, int fd, const char *name)
+{
+    char path[64];
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    start(h5, name);
+    H5Pset_fapl_stdio(access);
+    create(h5, path, access);
 }
 
 static void check_format(ag_h5 *h5, const char *format, const char *other)

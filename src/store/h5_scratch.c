@@ -30,20 +30,30 @@ static ag_status choose_folder(const char **folder, size_t bytes)
                    bytes >> 20, elsewhere);
 }
 
-ag_status ag_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
+/* A file without a name, which goes with its last descriptor, however that ends. Some file systems
+ * have none: there it has a name for a moment. */
+static ag_status open_nameless(int *fd, const char *folder)
 {
-    const char *folder;
     char path[AG_PATH_SIZE];
-    AG_TRY(choose_folder(&folder, bytes));
-    AG_TRY(ag_reserve(folder, "the run file in memory", (double)bytes));
+    *fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (*fd >= 0)
+        return AG_OK;
     AG_TRY(ag_path_join(path, folder, "altgrad-XXXXXX"));
-    H5open(); /* else its start falls into the moment in which a kill leaves an empty file */
     *fd = mkostemp(path, O_CLOEXEC);
     if (*fd < 0)
         return ag_fail_errno("cannot make a temporary file %s", path);
-    ag_h5_create(h5, path);
-    h5->path = "the run file in memory"; /* `path` ends here */
     unlink(path);
+    return AG_OK;
+}
+
+ag_status ag_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
+{
+    static const char name[] = "the run file in memory";
+    const char *folder;
+    AG_TRY(choose_folder(&folder, bytes));
+    AG_TRY(ag_reserve(folder, name, (double)bytes));
+    AG_TRY(open_nameless(fd, folder));
+    ag_h5_create_on(h5, *fd, name);
     return h5->status;
 }
 

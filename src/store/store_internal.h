@@ -62,6 +62,9 @@ typedef struct ag_array {
 /* A new file (an old one is overwritten) that every HDF5 from 1.8 on reads, without time stamps. */
 void ag_h5_create(ag_h5 *h5, const char *path);
 
+/* The same in an open file, that may have no name; `name` is for messages. */
+void ag_h5_create_on(ag_h5 *h5, int fd, const char *name);
+
 /* Opens a file for reading. Fails with AG_ERR_INPUT when there is none, with AG_ERR_FILE when it is
  * no HDF5 file or its root's attribute "format" is neither `format` nor `other` (may be NULL).
  * Where `format` is NULL any HDF5 file will do. */
