@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/unnamed.h"
 #include "proc_internal.h"
 
 ag_status ag_fd_keep(int *fd)
@@ -18,23 +18,6 @@ ag_status ag_fd_keep(int *fd)
     *fd = kept;
     errno = error;
     return kept >= 0 ? AG_OK : ag_fail_errno("cannot keep a descriptor");
-}
-
-/* A process that is killed leaves nothing behind; where the file system cannot do so (NFS), there
- * is a moment in which it would. */
-static int open_unnamed(const char *folder)
-{
-    char path[4096];
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        return fd;
-    int length = snprintf(path, sizeof path, "%s/altgrad-XXXXXX", folder);
-    if (length < 0 || (size_t)length >= sizeof path)
-        return -1;
-    fd = mkostemp(path, O_CLOEXEC);
-    if (fd >= 0)
-        unlink(path);
-    return fd;
 }
 
 /* Room is asked for twice: the child may write its result through a second file. */
@@ -51,7 +34,7 @@ ag_status ag_scratch_open(int *fd, size_t bytes)
     const char *folders[] = {"/dev/shm", chosen != NULL && chosen[0] != '\0' ? chosen : "/tmp",
                              "/tmp"};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        *fd = has_room(folders[i], bytes) ? open_unnamed(folders[i]) : -1;
+        *fd = has_room(folders[i], bytes) ? ag_unnamed_open(folders[i]) : -1;
         if (*fd >= 0)
             return ag_fd_keep(fd);
     }

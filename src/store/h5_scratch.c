@@ -1,12 +1,10 @@
 /* HDF5 written where a full disk cannot crash libhdf5, to be handed on as bytes. */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/unnamed.h"
 #include "store_internal.h"
 
 static bool has_room(const char *folder, size_t bytes)
@@ -30,29 +28,15 @@ static ag_status choose_folder(const char **folder, size_t bytes)
                    bytes >> 20, elsewhere);
 }
 
-/* A file without a name, which goes with its last descriptor, however that ends. Some file systems
- * have none: there it has a name for a moment. */
-static ag_status open_nameless(int *fd, const char *folder)
-{
-    char path[AG_PATH_SIZE];
-    *fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (*fd >= 0)
-        return AG_OK;
-    AG_TRY(ag_path_join(path, folder, "altgrad-XXXXXX"));
-    *fd = mkostemp(path, O_CLOEXEC);
-    if (*fd < 0)
-        return ag_fail_errno("cannot make a temporary file %s", path);
-    unlink(path);
-    return AG_OK;
-}
-
 ag_status ag_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
 {
     static const char name[] = "the run file in memory";
     const char *folder;
     AG_TRY(choose_folder(&folder, bytes));
     AG_TRY(ag_reserve(folder, name, (double)bytes));
-    AG_TRY(open_nameless(fd, folder));
+    *fd = ag_unnamed_open(folder);
+    if (*fd < 0)
+        return ag_fail_errno("cannot make a temporary file in %s", folder);
     ag_h5_create_on(h5, *fd, name);
     return h5->status;
 }
