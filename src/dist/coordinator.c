@@ -174,7 +174,7 @@ static ag_status assign_next(ag_coordinator *coordinator, int rank)
  * near the end of the queue: there the one ahead could start elsewhere at once. */
 static ag_status hand_out(ag_coordinator *coordinator)
 {
-    for (int held = 0; held < 2 && !coordinator->draining; held++) {
+    for (int held = 0; held < AG_MOST_HELD && !coordinator->draining; held++) {
         size_t spare = held == 0 ? 0 : (size_t)coordinator->ranks;
         for (int rank = 0; rank < coordinator->ranks; rank++) {
             const seat *its = &coordinator->seats[rank];
