@@ -36,7 +36,7 @@ begin() {
     : > "hold.$what"
     bin/real run few.yaml -o out.h5 --progress plain "$@" > log 2>&1 &
     pid=$!
-    await "seen.$what"
+    await [ -e "seen.$what" ]
 }
 # over CODE: the run in the background ends, and nothing is held any more
 over() {

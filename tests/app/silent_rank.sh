@@ -23,10 +23,7 @@ begin() {
     rm -f log
     "$mpirun" -n 2 "$altgrad" run few.yaml -o "$1.h5" --progress plain >log 2>&1 &
     launcher=$!
-    for _ in $(seq 1500); do
-        grep -qs " done: " log && break
-        sleep 0.02
-    done
+    await grep -qs " done: " log
     kill -STOP "$(rank_of "$1" 1)" || complain "rank 1 cannot be stopped"
 }
 

@@ -6,7 +6,7 @@
 #   few LINE...              writes few.yaml: the small experiment, with these lines
 #   stand_in ALTGRAD TRAIN   makes bin/altgrad, with the script on standard input in place of its
 #                            trainer; what is asked before a run, the real one answers
-#   await FILE               until it is there, for half a minute
+#   await COMMAND...         until it succeeds, for half a minute
 #   ends CODE PID            waits for a command in the background; CODE is its exit code
 #   sum_up                   last: the script's exit code
 # shellcheck shell=sh
@@ -49,10 +49,10 @@ stand_in() {
 }
 await() {
     for _ in $(seq 1500); do
-        [ -e "$1" ] && return
+        "$@" && return
         sleep 0.02
     done
-    complain "there is no $1"
+    complain "waited in vain: $*"
 }
 ends() {
     wait "$2"

@@ -20,7 +20,7 @@ begin() {
     rm -f go
     bin/altgrad run few.yaml -o out.h5 --progress plain > run.log 2>&1 &
     pid=$!
-    await out.h5.d/live.json
+    await [ -e out.h5.d/live.json ]
 }
 json() {
     "$python" -c "import json, sys; d = json.load(open('log')); sys.exit(not ($1))" ||

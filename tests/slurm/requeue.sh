@@ -39,7 +39,7 @@ if [ "$how" = warned ]; then
     done
 elif [ "$how" = cancelled ]; then
     for name in "${!job[@]}"; do
-        await 60 "a complete run in $name.log" grep -qs " done: " "$name.log"
+        await_run "$name"
         scancel "${job[$name]}"
         await 60 "the end of $name" is_cancelled "${job[$name]}"
     done

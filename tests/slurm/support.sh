@@ -53,9 +53,14 @@ expect_line() {
     }
 }
 
+# await_run NAME: until a run is complete in its job
+await_run() {
+    await 60 "a complete run in $1.log" grep -qs " done: " "$1.log"
+}
+
 # warn NAME JOB: its batch script is told that its time ends, as soon as a run is complete
 warn() {
-    await 60 "a complete run in $1.log" grep -qs " done: " "$1.log"
+    await_run "$1"
     scancel --batch --signal=USR1 "$2"
 }
 

@@ -95,14 +95,26 @@ static void assert_refused(const watch *w, const char *part)
     assert_string_equal(ag_error_message(), "");
 }
 
+/* Resumes the run that was begun with try_file. */
+static void end_refused(const watch *w, const char *part)
+{
+    assert_ok(ag_trainer_resume(&run_b.trainer, NULL));
+    assert_refused(w, part);
+    tiny_end(&run_b);
+}
+
 static void expect_refusal(const char *part)
 {
     watch w;
     ag_train_hooks hooks;
     try_file(&w, &hooks);
-    assert_ok(ag_trainer_resume(&run_b.trainer, NULL));
-    assert_refused(&w, part);
-    tiny_end(&run_b);
+    end_refused(&w, part);
+}
+
+static void try_good(watch *w, ag_train_hooks *hooks)
+{
+    write_file(s_good, s_good_size);
+    try_file(w, hooks);
 }
 
 static void test_good_is_used(void **state)
@@ -162,47 +174,30 @@ static void test_others_are_refused(void **state)
 
     try_file(&w, &hooks);
     run_b.run.id[0] = 'f';
-    assert_ok(ag_trainer_resume(&run_b.trainer, NULL));
-    assert_refused(&w, "of run 0123456789ab, not of f123456789ab");
-    tiny_end(&run_b);
+    end_refused(&w, "of run 0123456789ab, not of f123456789ab");
 
-    write_file(s_good, s_good_size);
-    try_file(&w, &hooks);
+    try_good(&w, &hooks);
     run_b.trainer.k = &ag_kernels_ref;
-    assert_ok(ag_trainer_resume(&run_b.trainer, NULL));
-    assert_refused(&w, "which gives other bits");
-    tiny_end(&run_b);
+    end_refused(&w, "which gives other bits");
 
-    write_file(s_good, s_good_size);
-    try_file(&w, &hooks);
+    try_good(&w, &hooks);
     tiny_end(&run_b);
     run_b.run.model.init_seed = 7;
     tiny_start(&run_b);
     run_b.trainer.hooks = &hooks;
-    assert_ok(ag_trainer_resume(&run_b.trainer, NULL));
-    assert_refused(&w, "began with other weights");
-    tiny_end(&run_b);
+    end_refused(&w, "began with other weights");
 
-    write_file(s_good, s_good_size);
-    try_file(&w, &hooks);
+    try_good(&w, &hooks);
     run_b.run.eval.every = 1;
-    assert_ok(ag_trainer_resume(&run_b.trainer, NULL));
-    assert_refused(&w, "has 2 evaluations where eval.every asks for 4");
-    tiny_end(&run_b);
+    end_refused(&w, "has 2 evaluations where eval.every asks for 4");
 
-    write_file(s_good, s_good_size);
-    try_file(&w, &hooks);
+    try_good(&w, &hooks);
     run_b.run.eval.every = 3; /* two as well, but at 0 and 3 */
-    assert_ok(ag_trainer_resume(&run_b.trainer, NULL));
-    assert_refused(&w, "at other steps");
-    tiny_end(&run_b);
+    end_refused(&w, "at other steps");
 
-    write_file(s_good, s_good_size);
-    try_file(&w, &hooks);
+    try_good(&w, &hooks);
     run_b.run.train.steps = 3;
-    assert_ok(ag_trainer_resume(&run_b.trainer, NULL));
-    assert_refused(&w, "no run of 3 steps");
-    tiny_end(&run_b);
+    end_refused(&w, "no run of 3 steps");
 }
 
 /* Sums that match, contents that cannot be. */
