@@ -4,39 +4,22 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/printable.h"
 #include "config_internal.h"
-
-/* Length of the UTF-8 sequence at `bytes` (RFC 3629), or 0. */
-static size_t utf8_length(const unsigned char *bytes, size_t left)
-{
-    unsigned char lead = bytes[0];
-    if (lead < 0x80)
-        return 1;
-    size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || length > left)
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    bool overlong = (lead == 0xe0 && bytes[1] < 0xa0) || (lead == 0xf0 && bytes[1] < 0x90);
-    bool surrogate = lead == 0xed && bytes[1] >= 0xa0;
-    bool beyond = lead == 0xf4 && bytes[1] >= 0x90;
-    return overlong || surrogate || beyond ? 0 : length;
-}
 
 static ag_status check_bytes(const ag_source *source)
 {
     if (memchr(source->text, 0, source->size) != NULL)
         return ag_fail(AG_ERR_INPUT, "%s: holds a zero byte: this is no text file", source->name);
-    const unsigned char *bytes = (const unsigned char *)source->text;
     size_t line = 1;
+    uint32_t character = 0;
     for (size_t i = 0; i < source->size;) {
-        size_t length = utf8_length(bytes + i, source->size - i);
+        const char *at = source->text + i;
+        size_t length = ag_utf8_read(&character, at, source->size - i);
         if (length == 0)
             return ag_fail(AG_ERR_INPUT, "%s:%zu: byte %zu (0x%02x) is not UTF-8", source->name,
-                           line, i, bytes[i]);
-        line += bytes[i] == '\n';
+                           line, i, (unsigned char)*at);
+        line += *at == '\n';
         i += length;
     }
     return AG_OK;

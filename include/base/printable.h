@@ -1,0 +1,39 @@
+/* Text that users chose, on its way to people: which characters may stand in a name, how the others
+ * are shown, and how many columns of a terminal a text takes. */
+#ifndef AG_BASE_PRINTABLE_H
+#define AG_BASE_PRINTABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+
+/* The character (Unicode code point) at `text`, which has `left` bytes. Returns its bytes, 0 where
+ * they are not UTF-8 by RFC 3629 or nothing is left. */
+size_t ag_utf8_read(uint32_t *character, const char *text, size_t left);
+
+/* Whether a character steers a terminal, ends a line or turns the direction of the text around it:
+ * U+0000 to U+001F, U+007F to U+009F, U+2028, U+2029, U+202A to U+202E, U+2066 to U+2069. */
+bool ag_is_control(uint32_t character);
+
+/* The first control character or byte that is no UTF-8; NULL where the whole text is printable. */
+const char *ag_find_control(const char *text);
+
+/* Appends a text with such characters escaped: \n, \t, \r, \u001b, \u202e, \xff for a byte. Every
+ * output shows by it what it did not make itself: names of an experiment, paths, reasons. */
+void ag_text_add_printable(ag_text *text, const char *shown);
+
+/* The same for at most `count` bytes, where what `kept` lists, such as "\n\t", stays. */
+void ag_text_add_printable_n(ag_text *text, const char *shown, size_t count, const char *kept);
+
+/* Columns on a terminal: 2 for wide characters (East Asian Width W and F), 0 for combining ones. */
+size_t ag_text_width(const char *text);
+
+/* The bytes of the longest beginning of `text` that takes at most `columns`. */
+size_t ag_text_fit(const char *text, size_t columns);
+
+/* Appends a text as ag_text_add_printable does, then spaces until it takes `columns`. */
+void ag_text_add_padded(ag_text *text, const char *shown, size_t columns);
+
+#endif
