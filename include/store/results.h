@@ -21,7 +21,8 @@ typedef struct ag_result_row {
     char id[AG_ID_LENGTH + 1];
     ag_run_status status;
     const char *reason;
-    bool orphan; /* no run of the grid has this id any more */
+    bool orphan;      /* no run of the grid has this id any more */
+    const char *name; /* of an orphan: what it was called last, "" where that is not known */
     int64_t steps;
     double loss;     /* of the last training step */
     double val_loss; /* of the whole validation part; NaN where there is none */
@@ -37,6 +38,7 @@ typedef struct ag_results {
     ag_grid grid;
     size_t n_rows;
     const ag_result_row *rows; /* row i is run i of the grid; then the orphans */
+    ag_grid former;            /* axes and labels of the orphans, in their order, as last known */
     bool packed;
     ag_arena arena;
 } ag_results;

@@ -3,6 +3,7 @@
  *   OUT.h5                 always whole, replaced by rename
  *   OUT.h5.d/owner         who may write: host, pid, job, token; its mtime is the heartbeat
  *           /grid.json     the experiment's grid and facts, so that packing needs no YAML
+ *           /labels.json   what runs were called that it named once
  *           /runs/<id>.h5  one file a completed run: present = complete
  *           /logs/<id>.log the log of the newest attempt
  *           /checkpoints/<id> where an unfinished run goes on; its trainer writes it

@@ -75,6 +75,18 @@ const ag_column ag_tensor_columns[] = {
 };
 const size_t ag_n_tensor_columns = sizeof ag_tensor_columns / sizeof ag_tensor_columns[0];
 
+void ag_copy_text(char *to, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+    if (length >= size) {
+        length = size - 1;
+        while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
+            length--;
+    }
+    memcpy(to, text, length);
+    memset(to + length, 0, size - length);
+}
+
 static double last_of(const double *values, int64_t count)
 {
     return count > 0 ? values[count - 1] : NAN;
@@ -115,7 +127,7 @@ void ag_summary_of(ag_run_summary *summary, const ag_record *record)
     tell_recorded(summary->recorded, sizeof summary->recorded, record->run);
     snprintf(summary->id, sizeof summary->id, "%s", record->run->id);
     snprintf(summary->status, sizeof summary->status, "%s", diverged ? "diverged" : "done");
-    snprintf(summary->reason, sizeof summary->reason, "%s", record->reason);
+    ag_copy_text(summary->reason, sizeof summary->reason, record->reason);
     snprintf(summary->weights_digest, sizeof summary->weights_digest, "%s", record->digest);
     snprintf(summary->initial_digest, sizeof summary->initial_digest, "%s", record->digest_initial);
 }

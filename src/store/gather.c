@@ -43,18 +43,18 @@ ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places
     return ag_h5_close(&h5);
 }
 
-static void fill_failed(ag_entry *entry, const ag_run *run, const char *reason)
+static void fill_missing(ag_entry *entry, const ag_run *run, const char *status, const char *reason)
 {
     entry->summary = (ag_run_summary){
         .seed = run->seed, .loss = NAN, .val_loss = NAN, .val_loss_hp = NAN, .entropy_rate = NAN};
     entry->timing =
         (ag_timing){.train_s = NAN, .eval_s = NAN, .total_s = NAN, .tokens_per_s = NAN, .rank = -1};
     snprintf(entry->summary.id, sizeof entry->summary.id, "%s", run->id);
-    snprintf(entry->summary.status, sizeof entry->summary.status, "failed");
-    snprintf(entry->summary.reason, sizeof entry->summary.reason, "%s", reason);
+    snprintf(entry->summary.status, sizeof entry->summary.status, "%s", status);
+    ag_copy_text(entry->summary.reason, sizeof entry->summary.reason, reason);
 }
 
-/* The grid's runs, in its order: those with a file, and those that failed. */
+/* The grid's runs, in its order, pending ones too. */
 static ag_status add_grid(ag_gathered *g, const ag_ids *files)
 {
     const size_t *labels = first_labels(&g->grid, &g->arena);
@@ -67,9 +67,9 @@ static ag_status add_grid(ag_gathered *g, const ag_ids *files)
         if (ag_ids_have(files, run->id))
             AG_TRY(ag_entry_read(entry, run->id, &g->places, &g->arena));
         else if (ag_failure_read(&failure, run->id, g->places.failed, &g->arena))
-            fill_failed(entry, run, failure.reason);
+            fill_missing(entry, run, "failed", failure.reason);
         else
-            continue;
+            fill_missing(entry, run, "pending", "");
         entry->label = &g->grid.labels[labels[i]];
         g->n_entries++;
     }
@@ -102,6 +102,46 @@ static ag_status add_orphans(ag_gathered *g, const ag_ids *files)
     return AG_OK;
 }
 
+/* Files of version 1 do not say what an orphan was called, but each run knows its seed. */
+static void add_seed(ag_axis_value *values, const ag_grid *former, int64_t seed)
+{
+    for (size_t axis = 0; axis < former->n_axes; axis++) {
+        bool is_unknown = values[axis].integer == INT64_MIN && values[axis].text[0] == '\0';
+        if (is_unknown && strcmp(former->axes[axis].name, "seed") == 0)
+            values[axis].integer = seed;
+    }
+}
+
+static ag_status read_former(ag_gathered *g)
+{
+    ag_text text;
+    ag_text_init(&text);
+    if (ag_is_file(g->places.labels))
+        AG_TRY(ag_read_whole(&text, g->places.labels));
+    g->former_text = ag_arena_strdup(&g->arena, text.length > 0 ? text.data : "{}");
+    ag_text_deinit(&text);
+    return g->former_text != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for labels");
+}
+
+static ag_status label_orphans(ag_gathered *g)
+{
+    size_t first = g->grid.n_runs;
+    size_t count = g->n_entries - first;
+    const char **ids = ag_arena_alloc(&g->arena, (count + 1) * sizeof *ids);
+    if (ids == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", count);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = g->entries[first + i].summary.id;
+    AG_TRY(read_former(g));
+    AG_TRY(ag_former_read(&g->former, &g->grid, g->former_text, ids, count, &g->arena));
+    for (size_t i = 0; i < count; i++) {
+        ag_entry *entry = &g->entries[first + i];
+        entry->label = &g->former.labels[i];
+        add_seed((ag_axis_value *)entry->label->values, &g->former, entry->summary.seed);
+    }
+    return AG_OK;
+}
+
 static ag_status gather(ag_gathered *g)
 {
     ag_ids files;
@@ -118,7 +158,8 @@ static ag_status gather(ag_gathered *g)
     if (g->entries == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", most);
     AG_TRY(add_grid(g, &files));
-    return add_orphans(g, &files);
+    AG_TRY(add_orphans(g, &files));
+    return label_orphans(g);
 }
 
 ag_status ag_gather(ag_gathered *gathered, const ag_places *places)

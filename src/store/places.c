@@ -11,6 +11,7 @@ typedef struct place_row {
 static const place_row s_places[] = {
     {offsetof(ag_places, owner),       "owner"               },
     {offsetof(ag_places, grid),        "grid.json"           },
+    {offsetof(ag_places, labels),      "labels.json"         },
     {offsetof(ag_places, facts),       "facts.json"          },
     {offsetof(ag_places, plan),        "plan"                },
     {offsetof(ag_places, live),        "live.json"           },

@@ -146,11 +146,22 @@ static ag_status check_spooled(work *w)
     return ag_set_runs_aside(&damaged, &w->places);
 }
 
+/* A packed file may have been copied without the folder beside it. */
+static ag_status note_packed_labels(const ag_places *places, const char *before,
+                                    const ag_grid *grid, ag_arena *arena)
+{
+    ag_h5 h5;
+    ag_h5_open(&h5, places->results, AG_RESULTS_FORMAT, NULL);
+    const char *known = ag_packed_labels(&h5, arena);
+    AG_TRY(ag_h5_close(&h5));
+    return ag_former_note(places, before, grid, known);
+}
+
 /* Whether a packed file already is what grid.json asks for. */
 static ag_status is_what_is_asked(bool *same, const ag_places *places, ag_arena *arena)
 {
     ag_ids packed;
-    ag_grid grid;
+    ag_grid grid = {0};
     ag_text asked;
     const char *stored = "";
     ag_text_init(&asked);
@@ -162,6 +173,8 @@ static ag_status is_what_is_asked(bool *same, const ag_places *places, ag_arena 
     *same = status == AG_OK && strcmp(asked.data, stored) == 0;
     for (size_t i = 0; *same && i < grid.n_runs; i++)
         *same = ag_ids_have(&packed, grid.runs[i].id);
+    if (status == AG_OK)
+        status = note_packed_labels(places, stored, &grid, arena);
     ag_text_deinit(&asked);
     return status;
 }

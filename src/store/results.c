@@ -14,9 +14,10 @@ typedef struct reader {
     ag_results *results;
     ag_places places;
     ag_state state;
-    ag_ids files; /* spooled only: the runs that are complete */
+    ag_ids files; /* the runs that are complete */
     size_t n_found;
     ag_result_row *found; /* sorted by id */
+    const char *labels;   /* of orphans, as labels.json has them; NULL: none are known */
 } reader;
 
 static ag_status no_memory(const reader *r)
@@ -24,8 +25,10 @@ static ag_status no_memory(const reader *r)
     return ag_fail(AG_ERR_SYSTEM, "out of memory for the runs of %s", r->places.results);
 }
 
-static ag_run_status status_of(const char *word)
+ag_run_status ag_status_from_word(const char *word)
 {
+    if (strcmp(word, "pending") == 0)
+        return AG_RUN_PENDING;
     if (strcmp(word, "done") == 0)
         return AG_RUN_DONE;
     return strcmp(word, "diverged") == 0 ? AG_RUN_DIVERGED : AG_RUN_FAILED;
@@ -43,8 +46,9 @@ static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_ti
     if (reason == NULL || recorded == NULL)
         return no_memory(r);
     ag_result_row *row = &r->found[r->n_found++];
-    *row = (ag_result_row){.status = status_of(summary->status),
+    *row = (ag_result_row){.status = ag_status_from_word(summary->status),
                            .reason = reason,
+                           .name = "",
                            .orphan = summary->orphan != 0,
                            .steps = summary->steps,
                            .loss = summary->loss,
@@ -59,7 +63,7 @@ static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_ti
     return AG_OK;
 }
 
-/* Room for the rows of the index, for run files that it lacks, and for failed runs. */
+/* Room for the rows of the index, for runs that it lacks, and for failed runs. */
 static ag_status make_room(reader *r, size_t indexed)
 {
     size_t most = indexed + r->files.count + r->results->grid.n_runs;
@@ -71,6 +75,8 @@ static ag_status make_room(reader *r, size_t indexed)
  * because it is faster than many files. */
 static bool still_counts(const reader *r, const ag_run_summary *summary)
 {
+    if (strcmp(summary->status, "pending") == 0)
+        return false;
     return r->state == AG_STATE_PACKED ||
            (strcmp(summary->status, "failed") != 0 && ag_ids_have(&r->files, summary->id));
 }
@@ -134,6 +140,7 @@ static ag_status add_failures(reader *r)
         ag_result_row *row = &r->found[r->n_found++];
         *row = (ag_result_row){.status = AG_RUN_FAILED,
                                .reason = failure.reason,
+                               .name = "",
                                .recorded = "",
                                .loss = NAN,
                                .val_loss = NAN,
@@ -142,6 +149,20 @@ static ag_status add_failures(reader *r)
         memcpy(row->id, grid->runs[i].id, sizeof row->id);
     }
     return AG_OK;
+}
+
+static ag_status read_labels(reader *r)
+{
+    ag_text text;
+    if (!ag_is_file(r->places.labels))
+        return AG_OK;
+    ag_text_init(&text);
+    ag_status status = ag_read_whole(&text, r->places.labels);
+    r->labels = status == AG_OK ? ag_arena_strdup(&r->results->arena, text.data) : "";
+    ag_text_deinit(&text);
+    if (status == AG_OK && r->labels == NULL)
+        status = no_memory(r);
+    return status;
 }
 
 static ag_status read_spooled(reader *r)
@@ -159,16 +180,55 @@ static ag_status read_spooled(reader *r)
     ag_error_clear(); /* a damaged index is only a copy, which the next publishing replaces */
     AG_TRY(indexed ? read_index(r) : make_room(r, 0));
     AG_TRY(add_newer_files(r));
+    AG_TRY(read_labels(r));
     return add_failures(r);
+}
+
+/* The index of a packed file has the runs of the grid; orphans are read from where they lie. */
+static ag_status add_others(reader *r)
+{
+    size_t indexed = r->n_found;
+    ag_h5 h5;
+    ag_status status = AG_OK;
+    ag_h5_open(&h5, r->places.results, AG_RESULTS_FORMAT, NULL);
+    for (size_t i = 0; i < r->files.count && h5.status == AG_OK && status == AG_OK; i++) {
+        ag_entry entry = {0};
+        if (find(r->found, indexed, r->files.id[i]) != NULL)
+            continue;
+        ag_entry_read_from(&entry, r->files.id[i], &h5, &r->results->arena);
+        if (h5.status == AG_OK)
+            status = add_found(r, &entry.summary, &entry.timing);
+    }
+    r->labels = ag_packed_labels(&h5, &r->results->arena);
+    ag_status closed = ag_h5_close(&h5);
+    return status != AG_OK ? status : closed;
 }
 
 static ag_status read_packed(reader *r)
 {
-    ag_ids unused;
     const char *grid = "";
-    AG_TRY(ag_packed_ids(&unused, &grid, &r->places, &r->results->arena));
+    AG_TRY(ag_packed_ids(&r->files, &grid, &r->places, &r->results->arena));
     AG_TRY(ag_grid_from_json(&r->results->grid, grid, strlen(grid), &r->results->arena));
-    return read_index(r);
+    AG_TRY(read_index(r));
+    return add_others(r);
+}
+
+static ag_status name_orphans(reader *r, ag_result_row *rows, size_t count)
+{
+    ag_arena *arena = &r->results->arena;
+    ag_grid *former = &r->results->former;
+    const char **ids = ag_arena_alloc(arena, (count + 1) * sizeof *ids);
+    if (ids == NULL)
+        return no_memory(r);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = rows[i].id;
+    AG_TRY(ag_former_read(former, &r->results->grid, r->labels, ids, count, arena));
+    for (size_t i = 0; i < count; i++) {
+        rows[i].name = ag_former_name(&former->labels[i], former->n_axes, arena);
+        if (rows[i].name == NULL)
+            return no_memory(r);
+    }
+    return AG_OK;
 }
 
 /* The grid's runs in its order, each found or pending; then the found that it does not name. */
@@ -190,6 +250,7 @@ static ag_status arrange(reader *r)
         rows[count] = row != NULL ? *row
                                   : (ag_result_row){.status = AG_RUN_PENDING,
                                                     .reason = "",
+                                                    .name = "",
                                                     .recorded = "",
                                                     .loss = NAN,
                                                     .val_loss = NAN,
@@ -206,7 +267,7 @@ static ag_status arrange(reader *r)
     }
     r->results->rows = rows;
     r->results->n_rows = count;
-    return AG_OK;
+    return r->labels != NULL ? name_orphans(r, rows + grid->n_runs, count - grid->n_runs) : AG_OK;
 }
 
 /* --- out of a damaged packed file */

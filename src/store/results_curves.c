@@ -1,5 +1,5 @@
 /* /curves: each metric of all runs as one array over named coordinates, for xarray in one line.
- * Rows are the rows of /index; what a run did not reach is NaN. */
+ * Rows are the complete runs of the grid in its order; what a run did not reach is NaN. */
 #include <hdf5_hl.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,8 +18,12 @@ typedef struct variable {
 
 struct ag_curves {
     ag_h5 *h5;
-    const ag_gathered *gathered;
+    size_t n_runs;
+    const ag_entry **runs; /* [n_runs] */
+    size_t *rows;          /* [grid->n_runs]: where a run stands in `runs`, SIZE_MAX: nowhere */
+    const ag_grid *grid;
     hid_t group;
+    const char *coordinates; /* names of the variables over runs */
     size_t n_steps;
     size_t n_evals;
     const int64_t *eval_steps; /* all that any run has, ascending */
@@ -54,14 +58,14 @@ static int ascending(const void *a, const void *b)
 static bool unite_evals(ag_curves *c)
 {
     size_t most = 0;
-    for (size_t i = 0; i < c->gathered->n_entries; i++)
-        most += (size_t)c->gathered->entries[i].evals;
+    for (size_t i = 0; i < c->n_runs; i++)
+        most += (size_t)c->runs[i]->evals;
     int64_t *steps = ag_arena_alloc(&c->arena, most * sizeof *steps);
     if (steps == NULL)
         return false;
     size_t used = 0;
-    for (size_t i = 0; i < c->gathered->n_entries; i++) {
-        const ag_entry *entry = &c->gathered->entries[i];
+    for (size_t i = 0; i < c->n_runs; i++) {
+        const ag_entry *entry = c->runs[i];
         for (int64_t j = 0; j < entry->evals; j++)
             steps[used++] = entry->eval_step[j];
     }
@@ -112,11 +116,11 @@ static void attach(ag_curves *c, hid_t set, const char *scale, unsigned dimensio
     ag_h5_release(scale_set);
 }
 
-/* A text a run: variable length, because netCDF cannot read arrays of fixed-length strings. */
+/* A text for each run: variable length, because netCDF cannot read arrays of fixed-length strings.
+ */
 static void make_texts(ag_curves *c, const char *name, const char *const *texts)
 {
-    size_t count = c->gathered->n_entries;
-    ag_h5_write_texts(c->h5, c->group, name, texts, count);
+    ag_h5_write_texts(c->h5, c->group, name, texts, c->n_runs);
     if (c->h5->status != AG_OK)
         return;
     hid_t set = H5Dopen2(c->group, name, H5P_DEFAULT);
@@ -129,16 +133,18 @@ static void make_texts(ag_curves *c, const char *name, const char *const *texts)
 
 static void make_numbers(ag_curves *c, const char *name, size_t axis)
 {
-    const ag_gathered *g = c->gathered;
-    double *values = ag_arena_alloc(&c->arena, g->n_entries * sizeof *values);
-    bool whole = g->grid.axes[axis].type == AG_AXIS_INT;
-    for (size_t i = 0; values != NULL && i < g->n_entries; i++) {
-        const ag_label *label = g->entries[i].label;
-        double value = label == NULL ? NAN : label->values[axis].real;
-        values[i] = whole && label != NULL ? (double)label->values[axis].integer : value;
+    bool whole = c->grid->axes[axis].type == AG_AXIS_INT;
+    int64_t *integers = ag_arena_alloc(&c->arena, c->n_runs * sizeof *integers);
+    double *reals = ag_arena_alloc(&c->arena, c->n_runs * sizeof *reals);
+    for (size_t i = 0; integers != NULL && reals != NULL && i < c->n_runs; i++) {
+        integers[i] = c->runs[i]->label->values[axis].integer;
+        reals[i] = c->runs[i]->label->values[axis].real;
     }
-    if (values != NULL)
-        ag_h5_write(c->h5, c->group, name, &(ag_array){AG_CELL_F64, 1, {g->n_entries}, values});
+    const ag_array array = {
+        whole ? AG_CELL_I64 : AG_CELL_F64, 1, {c->n_runs}, whole ? (void *)integers : reals};
+    if (array.data == NULL)
+        c->h5->status = ag_fail(AG_ERR_SYSTEM, "%s: out of memory for its curves", c->h5->path);
+    ag_h5_write(c->h5, c->group, name, &array);
     if (c->h5->status != AG_OK)
         return;
     hid_t set = H5Dopen2(c->group, name, H5P_DEFAULT);
@@ -148,39 +154,56 @@ static void make_numbers(ag_curves *c, const char *name, size_t axis)
 
 static void make_axis(ag_curves *c, const char *name, size_t axis, const char **texts)
 {
-    const ag_gathered *g = c->gathered;
-    if (g->grid.axes[axis].type != AG_AXIS_TEXT) {
+    if (c->grid->axes[axis].type != AG_AXIS_TEXT) {
         make_numbers(c, name, axis);
         return;
     }
-    for (size_t i = 0; i < g->n_entries; i++) {
-        const ag_label *label = g->entries[i].label;
-        texts[i] = label != NULL ? label->values[axis].text : "";
-    }
+    for (size_t i = 0; i < c->n_runs; i++)
+        texts[i] = c->runs[i]->label->values[axis].text;
     make_texts(c, name, texts);
+}
+
+/* CF conventions: by this attribute xarray knows that they are coordinates. */
+static void name_coordinates(ag_curves *c, const ag_column *axes)
+{
+    ag_text names;
+    ag_text_init(&names);
+    ag_text_add(&names, "id");
+    for (size_t axis = 0; axis < c->grid->n_axes; axis++)
+        ag_text_printf(&names, " %s", axes[axis].name);
+    ag_text_add(&names, " status");
+    c->coordinates = names.failed ? NULL : ag_arena_strdup(&c->arena, names.data);
+    ag_text_deinit(&names);
 }
 
 /* The runs' ids, states and the values of each axis, by which a user selects. */
 static void make_labels(ag_curves *c)
 {
-    const ag_gathered *g = c->gathered;
-    const char **texts = ag_arena_alloc(&c->arena, g->n_entries * sizeof *texts);
-    ag_column own[MOST_VARIABLES] = {
-        {.name = "run"}, {.name = "status"}, {.name = "step"}, {.name = "eval_step"}};
-    ag_table taken = {.columns = own, .n_columns = 4};
+    const char **texts = ag_arena_alloc(&c->arena, c->n_runs * sizeof *texts);
+    ag_column own[MOST_VARIABLES + 8] = {{.name = "run"},
+                                         {.name = "id"},
+                                         {.name = "status"},
+                                         {.name = "step"},
+                                         {.name = "eval_step"}};
+    ag_table taken = {.columns = own, .n_columns = 5};
     for (size_t i = 0; i < c->n_variables; i++)
         own[taken.n_columns++].name = c->variables[i].name;
     size_t unused;
-    const ag_column *axes = ag_axis_columns(&unused, &g->grid, 0, &taken, &c->arena);
-    if (texts == NULL || axes == NULL)
+    const ag_column *axes = ag_axis_columns(&unused, c->grid, 0, &taken, &c->arena);
+    if (axes != NULL)
+        name_coordinates(c, axes);
+    if (texts == NULL || c->coordinates == NULL) {
+        c->h5->status = ag_fail(AG_ERR_SYSTEM, "%s: out of memory for its curves", c->h5->path);
         return;
-    for (size_t i = 0; i < g->n_entries; i++)
-        texts[i] = g->entries[i].summary.id;
+    }
+    for (size_t i = 0; i < c->n_runs; i++)
+        texts[i] = c->runs[i]->summary.id;
     make_texts(c, "run", texts);
-    for (size_t i = 0; i < g->n_entries; i++)
-        texts[i] = g->entries[i].summary.status;
+    make_texts(c, "id", texts);
+    for (size_t i = 0; i < c->n_runs; i++)
+        texts[i] = c->runs[i]->summary.status;
     make_texts(c, "status", texts);
-    for (size_t axis = 0; axis < g->grid.n_axes; axis++)
+    for (size_t axis = 0; axis < c->grid->n_axes; axis++)
         make_axis(c, axes[axis].name, axis, texts);
 }
 
@@ -191,7 +214,7 @@ static void create_variable(ag_curves *c, variable *v)
     if (c->h5->status != AG_OK)
         return;
     const bool by_step = is_metric(v->series);
-    const hsize_t dims[] = {c->gathered->n_entries, by_step ? c->n_steps : c->n_evals};
+    const hsize_t dims[] = {c->n_runs, by_step ? c->n_steps : c->n_evals};
     hid_t space = H5Screate_simple(2, dims, NULL);
     hid_t creation = ag_h5_properties(H5P_DATASET_CREATE);
     H5Pset_fill_value(creation, H5T_NATIVE_DOUBLE, &missing);
@@ -200,6 +223,7 @@ static void create_variable(ag_curves *c, variable *v)
     if (v->set < 0)
         ag_h5_fail(c->h5, "create", v->name);
     annotate(c->h5, v->set, v->series);
+    ag_h5_put_text(c->h5, v->set, "coordinates", c->coordinates);
     ag_h5_put(c->h5, v->set, &fill, 1, &missing);
     attach(c, v->set, "run", 0);
     attach(c, v->set, by_step ? "step" : "eval_step", 1);
@@ -219,10 +243,27 @@ static void choose_variables(ag_curves *c)
     }
 }
 
+/* False when memory runs out. */
+static bool choose_runs(ag_curves *c, const ag_gathered *gathered)
+{
+    size_t count = gathered->grid.n_runs;
+    c->runs = ag_arena_alloc(&c->arena, (count + 1) * sizeof(ag_entry *));
+    c->rows = ag_arena_alloc(&c->arena, (count + 1) * sizeof *c->rows);
+    if (c->runs == NULL || c->rows == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const ag_entry *entry = &gathered->entries[i];
+        c->rows[i] = entry->has_file ? c->n_runs : SIZE_MAX;
+        if (entry->has_file)
+            c->runs[c->n_runs++] = entry;
+    }
+    return true;
+}
+
 static bool measure(ag_curves *c)
 {
-    for (size_t i = 0; i < c->gathered->n_entries; i++) {
-        size_t steps = (size_t)c->gathered->entries[i].summary.steps;
+    for (size_t i = 0; i < c->n_runs; i++) {
+        size_t steps = (size_t)c->runs[i]->summary.steps;
         c->n_steps = steps > c->n_steps ? steps : c->n_steps;
     }
     if (!unite_evals(c))
@@ -234,15 +275,19 @@ static bool measure(ag_curves *c)
 
 ag_curves *ag_curves_begin(ag_h5 *h5, const ag_gathered *gathered)
 {
-    if (gathered->n_entries == 0 || h5->status != AG_OK)
-        return NULL; /* netCDF refuses files with empty dimensions */
+    if (h5->status != AG_OK)
+        return NULL;
     ag_curves *c = calloc(1, sizeof *c);
     if (c != NULL) {
-        *c = (ag_curves){.h5 = h5, .gathered = gathered, .group = H5I_INVALID_HID};
+        *c = (ag_curves){.h5 = h5, .grid = &gathered->grid, .group = H5I_INVALID_HID};
         ag_arena_init_growing(&c->arena);
     }
-    if (c == NULL || !measure(c)) {
+    if (c == NULL || !choose_runs(c, gathered) || !measure(c)) {
         h5->status = ag_fail(AG_ERR_SYSTEM, "%s: out of memory for its curves", h5->path);
+        ag_curves_end(c);
+        return NULL;
+    }
+    if (c->n_runs == 0) { /* netCDF refuses files with empty dimensions */
         ag_curves_end(c);
         return NULL;
     }
@@ -280,7 +325,7 @@ static void write_row(ag_curves *c, variable *v, size_t entry, size_t length)
 
 static void add_row(ag_curves *c, variable *v, size_t index, ag_array *values)
 {
-    const ag_entry *entry = &c->gathered->entries[index];
+    const ag_entry *entry = c->runs[index];
     const double *from = values->data;
     size_t length = is_metric(v->series) ? c->n_steps : c->n_evals;
     size_t stored = (size_t)values->dims[0];
@@ -294,13 +339,15 @@ static void add_row(ag_curves *c, variable *v, size_t index, ag_array *values)
 
 void ag_curves_add(ag_curves *curves, size_t entry, ag_h5 *from, hid_t run)
 {
-    for (size_t i = 0; curves != NULL && i < curves->n_variables; i++) {
+    if (curves == NULL || entry >= curves->grid->n_runs || curves->rows[entry] == SIZE_MAX)
+        return;
+    for (size_t i = 0; i < curves->n_variables; i++) {
         ag_arena arena;
         ag_array values = {.type = AG_CELL_F64};
         ag_arena_init_growing(&arena);
         ag_h5_read(from, run, curves->variables[i].series->path, &values, &arena);
         if (from->status == AG_OK && curves->h5->status == AG_OK)
-            add_row(curves, &curves->variables[i], entry, &values);
+            add_row(curves, &curves->variables[i], curves->rows[entry], &values);
         ag_arena_deinit(&arena);
     }
 }

@@ -166,12 +166,6 @@ static void add_site(tables *t, const ag_run *run, size_t index)
     }
 }
 
-static const ag_run *run_of(const ag_gathered *g, size_t entry)
-{
-    const ag_label *label = g->entries[entry].label;
-    return label != NULL ? &g->grid.runs[label->run] : NULL;
-}
-
 static void add_reference(tables *t, const char *name)
 {
     ag_format format;
@@ -181,10 +175,8 @@ static void add_reference(tables *t, const char *name)
 
 static void fill(tables *t, const ag_gathered *g)
 {
-    for (size_t i = 0; i < g->n_entries; i++) {
-        const ag_run *run = run_of(g, i);
-        if (run == NULL)
-            continue;
+    for (size_t i = 0; i < g->grid.n_runs; i++) {
+        const ag_run *run = &g->grid.runs[i];
         add_reference(t, run->compute == AG_COMPUTE_FP32 ? "fp32" : "bf16");
         for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++)
             add_layer(t, run, layer);
@@ -196,11 +188,10 @@ static void fill(tables *t, const ag_gathered *g)
 static size_t most_rows(const ag_gathered *g)
 {
     size_t most = 0;
-    for (size_t i = 0; i < g->n_entries; i++) {
-        const ag_run *run = run_of(g, i);
-        if (run != NULL)
-            most += ag_layer_count(&run->model) * AG_ROLES * AG_USES;
-        if (run != NULL && run->sites != NULL)
+    for (size_t i = 0; i < g->grid.n_runs; i++) {
+        const ag_run *run = &g->grid.runs[i];
+        most += ag_layer_count(&run->model) * AG_ROLES * AG_USES;
+        if (run->sites != NULL)
             most += ag_site_count(&run->model) * AG_SITE_TENSORS * AG_USES;
     }
     return most;

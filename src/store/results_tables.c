@@ -1,11 +1,9 @@
-/* /index, /labels and /timing: one row a run, or a label, for pandas in one line. */
+/* /index, /orphans, /labels and /timing: one row per run, or per label, for pandas in one line. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "store_internal.h"
-
-enum { NAME_SIZE = 96 };
 
 static bool is_taken(const char *name, const ag_table *taken, const ag_column *columns,
                      size_t count)
@@ -21,21 +19,19 @@ static bool is_taken(const char *name, const ag_table *taken, const ag_column *c
     return false;
 }
 
-/* Dots become underscores: pandas and PyTables offer columns as attributes. An axis that a user
- * named like one of our own columns gets underscores until it differs. */
+/* Dots become underscores: pandas and PyTables offer columns as attributes. So do spaces, which end
+ * a name in a `coordinates` attribute, and slashes, which end one in HDF5. PyTables and netCDF keep
+ * names that begin with an underscore for themselves. An axis that a user named like one of our own
+ * columns gets underscores until it differs. */
 static const char *column_name(const char *axis, const ag_table *taken, const ag_column *columns,
                                size_t count, ag_arena *arena)
 {
-    char name[NAME_SIZE];
-    size_t length = (size_t)snprintf(name, sizeof name / 2, "%s", axis);
-    length = length < sizeof name / 2 ? length : sizeof name / 2 - 1;
-    for (char *dot = name; (dot = strchr(dot, '.')) != NULL;)
-        *dot = '_';
-    while (is_taken(name, taken, columns, count) && length + 1 < sizeof name) {
-        name[length++] = '_';
-        name[length] = '\0';
-    }
-    return ag_arena_strdup(arena, name);
+    char *name = ag_arena_printf(arena, "%s%s", axis[0] == '_' ? "axis" : "", axis);
+    for (char *at = name; name != NULL && (at = strpbrk(at, ". /")) != NULL;)
+        *at = '_';
+    while (name != NULL && is_taken(name, taken, columns, count))
+        name = ag_arena_printf(arena, "%s_", name);
+    return name;
 }
 
 static size_t longest_text(const ag_grid *grid, size_t axis)
@@ -62,24 +58,25 @@ ag_column *ag_axis_columns(size_t *row_size, const ag_grid *grid, size_t start,
                         .offset = start,
                         .size = type == AG_AXIS_TEXT ? longest_text(grid, i) : sizeof(int64_t)};
         start += columns[i].size;
+        if (columns[i].name == NULL)
+            return NULL;
     }
     *row_size = start;
     return columns;
 }
 
-/* An orphan has no label any more: its texts stay empty and its reals NaN. */
 static void fill_axes(char *row, const ag_column *columns, const ag_grid *grid,
                       const ag_label *label)
 {
     for (size_t i = 0; i < grid->n_axes; i++) {
         char *cell = row + columns[i].offset;
-        double real = label != NULL ? label->values[i].real : NAN;
-        int64_t integer = label != NULL ? label->values[i].integer : 0;
+        const ag_axis_value *value = &label->values[i];
         if (grid->axes[i].type == AG_AXIS_TEXT)
-            snprintf(cell, columns[i].size, "%s", label != NULL ? label->values[i].text : "");
+            snprintf(cell, columns[i].size, "%s", value->text);
+        else if (grid->axes[i].type == AG_AXIS_INT)
+            memcpy(cell, &value->integer, sizeof value->integer);
         else
-            memcpy(cell, grid->axes[i].type == AG_AXIS_INT ? (void *)&integer : (void *)&real,
-                   sizeof(int64_t));
+            memcpy(cell, &value->real, sizeof value->real);
     }
 }
 
@@ -101,13 +98,14 @@ static size_t label_size(const ag_grid *grid)
 static void fill_label(char *text, size_t size, const ag_grid *grid, const ag_label *label)
 {
     size_t used = 0;
-    for (size_t i = 0; label != NULL && i < grid->n_axes && used < size; i++)
+    for (size_t i = 0; i < grid->n_axes && used < size; i++)
         used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? "/" : "",
                                  label->values[i].text);
 }
 
 /* A row is the summary, the label, the axes. In the file: id, label, axes, then the rest. The
- * summary's seed gives way to the axis of that name. */
+ * summary's seed gives way to the axis of that name, and which table it is says who is an orphan.
+ */
 static void index_columns(ag_table *table, const ag_grid *grid, ag_arena *arena)
 {
     const ag_column own[] = {
@@ -118,7 +116,8 @@ static void index_columns(ag_table *table, const ag_grid *grid, ag_arena *arena)
     ag_column rest[64];
     size_t n_rest = 0;
     for (size_t i = 1; i < ag_n_summary_columns; i++) {
-        if (strcmp(ag_summary_columns[i].name, "seed") != 0)
+        const char *name = ag_summary_columns[i].name;
+        if (strcmp(name, "seed") != 0 && strcmp(name, "orphan") != 0)
             rest[n_rest++] = ag_summary_columns[i];
     }
     rest[n_rest] = own[1];
@@ -134,23 +133,25 @@ static void index_columns(ag_table *table, const ag_grid *grid, ag_arena *arena)
     table->n_columns = 2 + grid->n_axes + n_rest;
 }
 
-static void write_index(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
+/* `grid` has the axes of the entries' labels. */
+static void write_runs(ag_h5 *h5, const char *name, const ag_grid *grid, const ag_entry *entries,
+                       size_t count, ag_arena *arena)
 {
-    ag_table table = {.n_rows = g->n_entries};
-    index_columns(&table, &g->grid, arena);
+    ag_table table = {.n_rows = count};
+    index_columns(&table, grid, arena);
     char *rows = ag_arena_alloc(arena, (table.n_rows + 1) * table.row_size);
     if (rows == NULL || table.columns == NULL) {
         out_of_memory(h5);
         return;
     }
     table.rows = rows;
-    for (size_t i = 0; i < g->n_entries; i++, rows += table.row_size) {
-        const ag_entry *entry = &g->entries[i];
+    for (size_t i = 0; i < count; i++, rows += table.row_size) {
+        const ag_entry *entry = &entries[i];
         memcpy(rows, &entry->summary, sizeof entry->summary);
-        fill_label(rows + table.columns[1].offset, table.columns[1].size, &g->grid, entry->label);
-        fill_axes(rows, table.columns + 2, &g->grid, entry->label);
+        fill_label(rows + table.columns[1].offset, table.columns[1].size, grid, entry->label);
+        fill_axes(rows, table.columns + 2, grid, entry->label);
     }
-    ag_h5_write_table(h5, h5->id, "index", &table);
+    ag_h5_write_table(h5, h5->id, name, &table);
 }
 
 static void write_labels(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
@@ -186,16 +187,17 @@ static void write_timing(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
         {"id", AG_CELL_TEXT, offsetof(timing_row, id), AG_ID_LENGTH + 1}
     };
     memcpy(columns + 1, ag_timing_columns, ag_n_timing_columns * sizeof *columns);
-    timing_row *rows = ag_arena_alloc(arena, (g->n_entries + 1) * sizeof *rows);
+    size_t count = g->grid.n_runs;
+    timing_row *rows = ag_arena_alloc(arena, (count + 1) * sizeof *rows);
     if (rows == NULL) {
         out_of_memory(h5);
         return;
     }
-    for (size_t i = 0; i < g->n_entries; i++) {
+    for (size_t i = 0; i < count; i++) {
         rows[i].timing = g->entries[i].timing;
         memcpy(rows[i].id, g->entries[i].summary.id, sizeof rows[i].id);
     }
-    const ag_table table = {ag_n_timing_columns + 1, columns, sizeof *rows, g->n_entries, rows};
+    const ag_table table = {ag_n_timing_columns + 1, columns, sizeof *rows, count, rows};
     ag_h5_write_table(h5, h5->id, "timing", &table);
 }
 
@@ -203,7 +205,10 @@ void ag_write_tables(ag_h5 *h5, const ag_gathered *gathered)
 {
     ag_arena arena;
     ag_arena_init_growing(&arena);
-    write_index(h5, gathered, &arena);
+    size_t n_runs = gathered->grid.n_runs;
+    write_runs(h5, "index", &gathered->grid, gathered->entries, n_runs, &arena);
+    write_runs(h5, "orphans", &gathered->former, gathered->entries + n_runs,
+               gathered->n_entries - n_runs, &arena);
     write_labels(h5, gathered, &arena);
     write_timing(h5, gathered, &arena);
     ag_arena_deinit(&arena);

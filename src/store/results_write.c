@@ -167,6 +167,7 @@ static void write_experiment(writer *w)
     hid_t group = ag_h5_make_group(&w->h5, w->h5.id, "experiment");
     ag_h5_write_text(&w->h5, group, "yaml", g->grid.yaml);
     ag_h5_write_text(&w->h5, group, "grid", g->grid_text.data);
+    ag_h5_write_text(&w->h5, group, "labels", g->former_text);
     ag_h5_write_text(&w->h5, group, "vocabulary", job->vocabulary);
     if (ag_sha256_of(digest, g->grid.yaml, strlen(g->grid.yaml)) == AG_OK)
         ag_h5_put_text(&w->h5, group, "yaml_sha256", digest);

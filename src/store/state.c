@@ -78,6 +78,13 @@ ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *pl
     return ag_h5_close(&h5);
 }
 
+const char *ag_packed_labels(ag_h5 *h5, ag_arena *arena)
+{
+    if (h5->status != AG_OK || !ag_h5_has(h5, h5->id, "experiment/labels"))
+        return "{}";
+    return ag_h5_read_text(h5, h5->id, "experiment/labels", arena);
+}
+
 static void put_orphan(ag_h5 *h5, hid_t run)
 {
     static const int8_t no = 0;

@@ -50,13 +50,30 @@ static ag_status make_folders(const ag_store *store)
     return ag_make_folders(store->places.runs);
 }
 
+/* What the grid named until now and names no more keeps its name. */
+static ag_status note_labels(const ag_places *places, const ag_grid *grid, const char *text)
+{
+    ag_text before;
+    if (!ag_is_file(places->grid))
+        return AG_OK;
+    ag_text_init(&before);
+    ag_status status = ag_read_whole(&before, places->grid);
+    if (status == AG_OK && strcmp(before.data, text) != 0)
+        status = ag_former_note(places, before.data, grid, "{}");
+    ag_text_deinit(&before);
+    return status;
+}
+
 static ag_status write_grid(const ag_store *store, const ag_grid *grid)
 {
     ag_text text;
     ag_text_init(&text);
     ag_grid_to_json(&text, grid);
-    ag_status status = text.failed ? ag_fail(AG_ERR_SYSTEM, "out of memory for the grid")
-                                   : ag_write_whole(store->places.grid, text.data, text.length);
+    ag_status status = text.failed ? ag_fail(AG_ERR_SYSTEM, "out of memory for the grid") : AG_OK;
+    if (status == AG_OK)
+        status = note_labels(&store->places, grid, text.data);
+    if (status == AG_OK)
+        status = ag_write_whole(store->places.grid, text.data, text.length);
     ag_text_deinit(&text);
     return status;
 }
@@ -99,6 +116,7 @@ static ag_status open_owned(ag_store *store, const ag_grid *grid, const ag_job_f
 static void remove_folder(const ag_places *places)
 {
     unlink(places->grid);
+    unlink(places->labels);
     unlink(places->facts);
     rmdir(places->folder);
 }

@@ -13,7 +13,10 @@
 
 #define AG_RESULTS_FORMAT "altgrad-results"
 #define AG_RUN_FORMAT "altgrad-run"
-enum { AG_FORMAT_VERSION = 1 };
+
+/* 2: /index has every run of the grid, and orphans have a table of their own. Files of 1 are read.
+ */
+enum { AG_FORMAT_VERSION = 2 };
 
 /* --- h5.c: an open HDF5 file. Calls on a file that has failed do nothing; the first failure is
  * recorded by ag_fail and returned by ag_h5_close. */
@@ -138,7 +141,7 @@ bool ag_seal_is_there(const char *path);
 /* The attributes of /runs/<id>, which are also columns of /index. */
 typedef struct ag_run_summary {
     char id[AG_ID_LENGTH + 1];
-    char status[12]; /* done, diverged, failed */
+    char status[12]; /* done, diverged, failed, pending */
     char reason[256];
     int8_t orphan;
     int64_t seed;
@@ -260,6 +263,7 @@ typedef struct ag_places {
     char folder[AG_PATH_SIZE];  /* OUT.h5.d, which holds the others */
     char owner[AG_PATH_SIZE];
     char grid[AG_PATH_SIZE];
+    char labels[AG_PATH_SIZE]; /* of runs that the grid named once */
     char facts[AG_PATH_SIZE];
     char plan[AG_PATH_SIZE];
     char live[AG_PATH_SIZE];
@@ -341,13 +345,32 @@ void ag_failure_remove(const char *id, const char *folder);
 /* False where the run did not fail. The reason goes to the arena. */
 bool ag_failure_read(ag_failure *failure, const char *id, const char *folder, ag_arena *arena);
 
+/* --- former.c: what runs were called when the grid still named them (labels.json) */
+
+/* Notes the labels of the complete runs that the grid with the text `before` names and `now` does
+ * not, and what `known`, the text of another labels.json, says. */
+ag_status ag_former_note(const ag_places *places, const char *before, const ag_grid *now,
+                         const char *known);
+
+/* Fills axes and labels of `former` and nothing else: the axes of `now`, then others that any of
+ * the runs had; the label of run ids[i] is labels[i]. What is not known is "", NaN and INT64_MIN.
+ */
+ag_status ag_former_read(ag_grid *former, const ag_grid *now, const char *text,
+                         const char *const *ids, size_t count, ag_arena *arena);
+
+/* "E4M3 uniform 0"; NULL when memory runs out. */
+const char *ag_former_name(const ag_label *label, size_t n_axes, ag_arena *arena);
+
+/* As /index has it (results.c). */
+ag_run_status ag_status_from_word(const char *word);
+
 /* --- gather.c: everything that a results file is made of */
 
 typedef struct ag_entry {
     ag_run_summary summary;
     ag_timing timing;
-    const ag_label *label; /* the first; NULL for an orphan */
-    bool has_file;         /* not a failed run */
+    const ag_label *label; /* the first; of an orphan its last, in ag_gathered.former */
+    bool has_file;         /* neither failed nor pending */
     int64_t evals;
     const int64_t *eval_step;
 } ag_entry;
@@ -358,7 +381,10 @@ typedef struct ag_gathered {
     ag_grid grid;
     ag_text grid_text;
     size_t n_entries;
-    ag_entry *entries; /* runs of the grid in its order, then orphans by id */
+    ag_entry *entries; /* [grid.n_runs] runs of the grid in its order, then orphans by id */
+    ag_grid former;    /* axes and labels of the orphans, and nothing else; a label's run is the
+                        * orphan's number */
+    const char *former_text; /* labels.json */
     ag_arena arena;
 } ag_gathered;
 
@@ -383,6 +409,9 @@ ag_status ag_state_of(ag_state *state, const ag_places *places);
 
 /* Both for a path where something must be. */
 ag_status ag_state_find(ag_state *state, ag_places *places, const char *path);
+
+/* The labels of orphans as labels.json has them, "{}" where the file is older than that. */
+const char *ag_packed_labels(ag_h5 *h5, ag_arena *arena);
 
 /* The ids in a results file that have results, and the text of its grid (unless NULL). Sorted, in
  * the arena. */
@@ -432,9 +461,13 @@ void ag_write_descriptors(ag_h5 *h5, const ag_gathered *gathered); /* results_fo
 ag_column *ag_axis_columns(size_t *row_size, const ag_grid *grid, size_t start,
                            const ag_table *taken, ag_arena *arena);
 
+/* Copies a text into `size` bytes; one that is too long ends with a whole character of UTF-8. */
+void ag_copy_text(char *to, size_t size, const char *text);
+
 typedef struct ag_curves ag_curves; /* results_curves.c */
 
-/* NULL where there is nothing to show, or after a failure: the other two then do nothing. */
+/* NULL where no run of the grid is complete, or after a failure: the other two then do nothing. An
+ * entry that is none of these adds nothing. */
 ag_curves *ag_curves_begin(ag_h5 *h5, const ag_gathered *gathered);
 void ag_curves_add(ag_curves *curves, size_t entry, ag_h5 *from, hid_t run);
 void ag_curves_end(ag_curves *curves);

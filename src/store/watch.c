@@ -67,24 +67,34 @@ static void take_index(ag_watch *watch, ag_table *index)
             continue;
         known++;
         run->reason = row->reason;
-        run->status = strcmp(row->status, "done") == 0       ? AG_RUN_DONE
-                      : strcmp(row->status, "diverged") == 0 ? AG_RUN_DIVERGED
-                                                             : AG_RUN_FAILED;
+        run->status = ag_status_from_word(row->status);
     }
     watch->n_orphans = index->n_rows - known;
+}
+
+/* Files of version 1 have them in /index, where take_index counts them. */
+static void count_orphans(ag_watch *watch, ag_h5 *h5, size_t *count)
+{
+    ag_table orphans = {1, s_index_columns, sizeof(index_row), 0, NULL};
+    if (ag_h5_has(h5, h5->id, "orphans"))
+        ag_h5_read_table(h5, h5->id, "orphans", &orphans, &watch->arena);
+    *count = orphans.n_rows;
 }
 
 static ag_status read_packed(ag_watch *watch, const ag_places *places, bool planned)
 {
     ag_h5 h5;
+    size_t orphans = 0;
     ag_table index = {3, s_index_columns, sizeof(index_row), 0, NULL};
     ag_h5_open(&h5, places->results, AG_RESULTS_FORMAT, NULL);
     ag_h5_read_table(&h5, h5.id, "index", &index, &watch->arena);
     const char *grid = planned ? "" : ag_h5_read_text(&h5, h5.id, "experiment/grid", &watch->arena);
+    count_orphans(watch, &h5, &orphans);
     AG_TRY(ag_h5_close(&h5));
     if (!planned)
         AG_TRY(plan_from_grid(watch, grid, strlen(grid)));
     take_index(watch, &index);
+    watch->n_orphans += orphans;
     return AG_OK;
 }
 

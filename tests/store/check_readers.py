@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Reads a results file as users do: h5py, pandas, xarray, h5dump. Values are those of made_up.c.
+"""Reads a results file as users do: h5py, pandas, xarray (by netCDF4 and, where it is there, by
+h5netcdf), h5dump. Values are those of made_up.c.
 
     check_readers.py MAKER FOLDER
 
@@ -29,12 +30,12 @@ except ImportError as error:
 STEPS = 5
 DONE = 3
 COLUMNS = (
-    "id label format layers seed optimizer_lr status reason orphan steps loss val_loss"
+    "id label format layers seed optimizer_lr status reason steps loss val_loss"
     " val_loss_hp clipped skipped entropy_rate recorded weights_digest initial_digest"
 ).split()
 METRICS = ["clipped", "grad_norm", "loss", "lr", "skipped", "step"]
 LAYOUT = """
-curves experiment formats index labels routing runs timing
+curves experiment formats index labels orphans routing runs timing
 config diagnostics final_windows final_windows_hp metrics quant tensors timing val weights
 eval_step val_loss val_loss_hp
 """.strip().split("\n")
@@ -64,18 +65,49 @@ def check_index(path):
     assert list(pd.read_hdf(path, "timing").id) == list(index.id)
 
 
-def check_curves(path):
-    data = xr.open_dataset(path, group="curves")
-    assert dict(data.sizes) == {"run": 4, "step": STEPS, "eval_step": 2}, data.sizes
+def engines():
+    """xarray's, and those that are installed."""
+    return [name for name in ("netcdf4", "h5netcdf") if name in xr.backends.list_engines()]
+
+
+def check_curves(path, engine):
+    data = xr.open_dataset(path, group="curves", engine=engine)
+    assert dict(data.sizes) == {"run": DONE, "step": STEPS, "eval_step": 2}, data.sizes
     assert list(data.eval_step.values) == [2, STEPS]
     assert data.loss.attrs["units"] == "nats/token"
     expected = 4 - np.arange(STEPS) / 10 + np.arange(DONE)[:, None]
-    assert np.array_equal(data.loss.values[:DONE], expected), data.loss.values
-    assert np.isnan(data.loss.values[DONE]).all()
+    assert np.array_equal(data.loss.values, expected), data.loss.values
     chosen = data.where(data.seed == 1, drop=True)
     assert list(chosen.val_loss.values[0]) == [4.0, 3.0]
-    assert list(data.format.values) == ["E4M3"] * 4
+    assert list(data.format.values) == ["E4M3"] * DONE
+    coordinates = "run step id format layers seed optimizer_lr status"
+    assert sorted(data.loss.coords) == sorted(coordinates.split())
+    assert data.seed.dtype == np.int64 and list(data.id.values) == list(data.run.values)
+    means = data.loss.groupby("format").mean()
+    assert list(means.format.values) == ["E4M3"] and float(means[0, 0]) == 5.0, means
     data.close()
+
+
+def check_orphans(path):
+    """Two runs of the grid, two that it named once; and names are data."""
+    names = ["NA", "", "null", "größer 😀"]
+    index = pd.read_hdf(path, "index")
+    orphans = pd.read_hdf(path, "orphans")
+    assert list(index.columns) == COLUMNS == list(orphans.columns)
+    assert list(index.format) + list(orphans.sort_values("seed").format) == names
+    assert list(index.seed) == [0, 1] and sorted(orphans.seed) == [2, 3]
+    assert sorted(orphans.label) == sorted(["null/uniform/2/1e-3", "größer 😀/uniform/3/1e-3"])
+    assert list(orphans.optimizer_lr) == [1e-3] * 2 and list(orphans.status) == ["done"] * 2
+    assert sorted(orphans.val_loss) == [4.0, 5.0]
+    assert list(pd.read_hdf(path, "labels").format) == names[:2]
+    assert list(pd.read_hdf(path, "timing").id) == list(index.id)
+    assert set(pd.read_hdf(path, "routing").id) == set(index.id)
+    with h5py.File(path) as file:
+        assert len(file["runs"]) == 4
+        assert {run.attrs["seed"] for run in file["runs"].values() if run.attrs["orphan"]} == {2, 3}
+    for engine in engines():
+        with xr.open_dataset(path, group="curves", engine=engine) as data:
+            assert list(data.format.values) == names[:2] and list(data.seed.values) == [0, 1]
 
 
 def check_tensors(file, name, weights):
@@ -152,10 +184,14 @@ def main():
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             check_index(path)
-            check_curves(path)
+            for engine in engines():
+                check_curves(path, engine)
             check_runs(path, state == "packed")
         check_h5dump(path)
-    print("read by h5py, pandas, xarray and h5dump")
+    path = f"{folder}/orphans.h5"
+    subprocess.run([maker, path, "orphans"], check=True)
+    check_orphans(path)
+    print("read by h5py, pandas, h5dump and xarray:", *engines())
 
 
 if __name__ == "__main__":
