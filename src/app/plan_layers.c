@@ -170,7 +170,7 @@ static bool same_table(const ag_grid *grid, const ag_label *a, const ag_label *b
            grid->runs[a->run].model.n_layer == grid->runs[b->run].model.n_layer;
 }
 
-/* Whether some layer has more than one scale a tensor. */
+/* Whether some layer has more than one scale per tensor. */
 static bool has_groups(const ag_run *run)
 {
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {

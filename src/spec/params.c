@@ -46,7 +46,7 @@ static const ag_param s_params[] = {
     {"model.n_embd", INT, AT(model.n_embd), "128", 1, 65536, NULL, ID, "channels", "width of the residual stream", NULL},
     {"model.block_size", INT, AT(model.block_size), "64", 1, 65536, NULL, ID, "tokens", "context length", NULL},
     {"model.bias", BOOL, AT(model.bias), "false", 0, 0, NULL, ID, "", "biases in linear layers and norms", NULL},
-    {"model.dropout", REAL, AT(model.dropout), "0.0", 0, 0.99, NULL, ID, "", "probability with which an activation is dropped", NULL},
+    {"model.dropout", REAL, AT(model.dropout), "0.0", 0, 0.99, NULL, ID, "", "probability that an activation is dropped", NULL},
     {"model.tie_weights", BOOL, AT(model.tie_weights), "true", 0, 0, NULL, ID, "", "lm_head shares the token embedding", NULL},
     {"model.gelu", WORD, AT(model.gelu), "exact", 0, 0, s_gelus, ID, "", "GELU by erf, or its tanh approximation", NULL},
     {"model.init_seed", INT, AT(model.init_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the initial weights; -1 = the run's seed", NULL},
@@ -56,56 +56,56 @@ static const ag_param s_params[] = {
     {"data.text", TEXT, AT(data.text), "", 0, 0, NULL, DATA, "", "train on this UTF-8 text file", NULL},
     {"data.bin", TEXT, AT(data.bin), "", 0, 0, NULL, DATA, "", "train on train.bin and val.bin (uint16) in this folder", NULL},
     {"data.synthetic", WORD, AT(data.synthetic), "none", 0, 0, s_synthetics, DATA, "", "train on a built-in source of known entropy rate", NULL},
-    {"data.tokenizer", WORD, AT(data.tokenizer), "char", 0, 0, s_tokenizers, DATA, "", "of data.text: a token a code point, or a byte", NULL},
-    {"data.val_fraction", REAL, AT(data.val_fraction), "0.1", 1e-6, 0.999999, NULL, DATA, "", "last part of the tokens, kept for validation", NULL},
+    {"data.tokenizer", WORD, AT(data.tokenizer), "char", 0, 0, s_tokenizers, DATA, "", "of data.text: one token per code point, or per byte", NULL},
+    {"data.val_fraction", REAL, AT(data.val_fraction), "0.1", 1e-6, 0.999999, NULL, DATA, "", "fraction of the tokens, at the end, kept for validation", NULL},
     {"data.vocab", INT, AT(data.vocab), "0", 0, 65536, NULL, DATA, "", "symbols of data.synthetic; of data.bin, 0 = largest token + 1", NULL},
     {"data.order", INT, AT(data.order), "2", 0, 16, NULL, DATA, "symbols", "context of data.synthetic", NULL},
     {"data.tokens", INT, AT(data.tokens), "1000000", 16, 1e10, NULL, DATA, "tokens", "length of data.synthetic", NULL},
     {"data.seed", INT, AT(data.seed), "0", 0, WHOLE, NULL, DATA, "", "seed of data.synthetic", NULL},
 
     {"train.steps", INT, AT(train.steps), "2000", 0, STEPS, NULL, ID, "", "optimizer steps; 0 = only quantise and evaluate", NULL},
-    {"train.batch_size", INT, AT(train.batch_size), "12", 1, 65536, NULL, ID, "sequences", "sequences a micro-batch", NULL},
-    {"train.grad_accum", INT, AT(train.grad_accum), "1", 1, 65536, NULL, ID, "", "micro-batches a step", NULL},
+    {"train.batch_size", INT, AT(train.batch_size), "12", 1, 65536, NULL, ID, "sequences", "sequences per micro-batch", NULL},
+    {"train.grad_accum", INT, AT(train.grad_accum), "1", 1, 65536, NULL, ID, "", "micro-batches per step", NULL},
     {"train.data_order", WORD, AT(train.data_order), "random", 0, 0, s_orders, ID, "", "how sequences are taken from the training part", NULL},
     {"train.data_seed", INT, AT(train.data_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the random order; -1 = the run's seed", NULL},
 
-    {"optimizer.type", WORD, AT(optimizer.type), "adamw", 0, 0, s_optimizers, ID, "", "update rule; two follow the grid of the weights' format: manifold_adamw scales gradients by its spacing, grid moves weights along it", NULL},
-    {"optimizer.lr", REAL, AT(optimizer.lr), "1e-3", 0, 100, NULL, ID, "", "peak learning rate; sgd and grid want some 100 times that of adamw", NULL},
-    {"optimizer.min_lr_ratio", REAL, AT(optimizer.min_lr_ratio), "0.1", 0, 1, NULL, ID, "", "last learning rate, as a part of lr; not of constant", NULL},
+    {"optimizer.type", WORD, AT(optimizer.type), "adamw", 0, 0, s_optimizers, ID, "", "update rule; two use the grid of the weights' format: manifold_adamw scales gradients by its spacing, grid moves weights along it", NULL},
+    {"optimizer.lr", REAL, AT(optimizer.lr), "1e-3", 0, 100, NULL, ID, "", "peak learning rate; sgd and grid need about 100 times that of adamw", NULL},
+    {"optimizer.min_lr_ratio", REAL, AT(optimizer.min_lr_ratio), "0.1", 0, 1, NULL, ID, "", "final learning rate as a fraction of lr (not for constant)", NULL},
     {"optimizer.warmup", INT, AT(optimizer.warmup), "100", 0, STEPS, NULL, ID, "steps", "linear warm-up", NULL},
     {"optimizer.schedule", WORD, AT(optimizer.schedule), "cosine", 0, 0, s_schedules, ID, "", "learning rate after warm-up; wsd = constant, then linear decay", NULL},
-    {"optimizer.decay_fraction", REAL, AT(optimizer.decay_fraction), "0.2", 0, 1, NULL, ID, "", "wsd: last part of the steps, in which lr falls", NULL},
-    {"optimizer.betas", PAIR, AT(optimizer.betas), "[0.9, 0.99]", 0, 0.9999999, NULL, ID, "", "adamw, manifold_adamw: decay rates of the first and second moment", NULL},
-    {"optimizer.eps", REAL, AT(optimizer.eps), "1e-8", 1e-30, 1, NULL, ID, "", "adamw, manifold_adamw: added to the root of the second moment", NULL},
+    {"optimizer.decay_fraction", REAL, AT(optimizer.decay_fraction), "0.2", 0, 1, NULL, ID, "", "wsd: fraction of the steps, at the end, in which lr falls", NULL},
+    {"optimizer.betas", PAIR, AT(optimizer.betas), "[0.9, 0.99]", 0, 0.9999999, NULL, ID, "", "adamw, manifold_adamw: decay rates of the first and second moments", NULL},
+    {"optimizer.eps", REAL, AT(optimizer.eps), "1e-8", 1e-30, 1, NULL, ID, "", "adamw, manifold_adamw: added to the square root of the second moment", NULL},
     {"optimizer.weight_decay", REAL, AT(optimizer.weight_decay), "0.1", 0, 100, NULL, ID, "", "decoupled, on matrices and embeddings only", NULL},
     {"optimizer.grad_clip", REAL, AT(optimizer.grad_clip), "1.0", 0, 1e30, NULL, ID, "", "largest global gradient norm; 0 = no clipping", NULL},
-    {"optimizer.momentum", REAL, AT(optimizer.momentum), "0.9", 0, 0.9999999, NULL, ID, "", "sgd, grid: part of the velocity that a step keeps", "0.9"},
-    {"optimizer.rung_clip", INT, AT(optimizer.rung_clip), "10", 1, 65535, NULL, ID, "rungs", "grid: most rungs that a weight moves in a step", "10"},
-    {"optimizer.headroom", INT, AT(optimizer.headroom), "2", 0, 64, NULL, ID, "binades", "grid: powers of two that the largest initial weight can grow by", "2"},
+    {"optimizer.momentum", REAL, AT(optimizer.momentum), "0.9", 0, 0.9999999, NULL, ID, "", "sgd, grid: fraction of the velocity kept at each step", "0.9"},
+    {"optimizer.rung_clip", INT, AT(optimizer.rung_clip), "10", 1, 65535, NULL, ID, "rungs", "grid: largest number of rungs a weight moves per step", "10"},
+    {"optimizer.headroom", INT, AT(optimizer.headroom), "2", 0, 64, NULL, ID, "binades", "grid: powers of two by which the largest initial weight can grow", "2"},
 
-    {"eval.every", INT, AT(eval.every), "200", 0, STEPS, NULL, RUN, "steps", "between evaluations; 0 = only at the end", NULL},
-    {"eval.windows", INT, AT(eval.windows), "64", 1, 1e6, NULL, ID, "", "fixed validation windows of a periodic evaluation", NULL},
+    {"eval.every", INT, AT(eval.every), "200", 0, STEPS, NULL, RUN, "steps", "interval between evaluations; 0 = only at the end", NULL},
+    {"eval.windows", INT, AT(eval.windows), "64", 1, 1e6, NULL, ID, "", "fixed validation windows in a periodic evaluation", NULL},
     {"eval.batch", INT, AT(eval.batch), "16", 1, 65536, NULL, ID, "windows", "windows evaluated together", NULL},
 
-    {"stop.on_nonfinite", WORD, AT(stop.on_nonfinite), "stop", 0, 0, s_on_nonfinite, ID, "", "when a loss or gradient norm is not finite", NULL},
-    {"stop.loss_ratio", REAL, AT(stop.loss_ratio), "2.0", 0, 1e30, NULL, ID, "", "diverged above this times the first loss; 0 = never", NULL},
+    {"stop.on_nonfinite", WORD, AT(stop.on_nonfinite), "stop", 0, 0, s_on_nonfinite, ID, "", "what to do when a loss or gradient norm is not finite", NULL},
+    {"stop.loss_ratio", REAL, AT(stop.loss_ratio), "2.0", 0, 1e30, NULL, ID, "", "a run whose loss exceeds this times its first loss has diverged; 0 = never", NULL},
 
-    {"observe.quant_every", INT, AT(observe.quant_every), "100", 0, STEPS, NULL, RUN, "steps", "between samples; the first and the last step are always sampled", NULL},
-    {"observe.diagnostics", WORDS, AT(observe.diagnostics), "[]", 0, 0, s_diagnostics, RUN, "", "what is sampled: see the README", NULL},
+    {"observe.quant_every", INT, AT(observe.quant_every), "100", 0, STEPS, NULL, RUN, "steps", "interval between samples; the first and last steps are always sampled", NULL},
+    {"observe.diagnostics", WORDS, AT(observe.diagnostics), "[]", 0, 0, s_diagnostics, RUN, "", "what to sample (see the README)", NULL},
 
-    {"run.retries", INT, AT(limits.retries), "1", 0, 100, NULL, RUN, "", "new attempts after a failure", NULL},
-    {"run.time_limit", TIME, AT(limits.time_limit_s), "none", 0, 1e9, NULL, RUN, "s", "a run that takes longer has failed", NULL},
-    {"run.stall_limit", TIME, AT(limits.stall_limit_s), "10m", 0, 1e9, NULL, RUN, "s", "a run without a step for so long has failed", NULL},
-    {"run.silence_limit", TIME, AT(limits.silence_limit_s), "5m", 0, 1e9, NULL, ALL, "s", "a rank without a sign of life for so long gets no more runs", NULL},
-    {"run.memory_limit", BYTES, AT(limits.memory_limit), "none", 0, WHOLE, NULL, RUN, "bytes", "a run that needs more has failed", NULL},
-    {"run.checkpoint_every", TIME, AT(limits.checkpoint_every_s), "10m", 0, 1e9, NULL, RUN, "s", "between checkpoints of a run", NULL},
-    {"run.blas_core", TEXT, AT(limits.blas_core), "common", 0, 0, NULL, RUN, "", "OpenBLAS kernel set; common = the newest that every rank has", NULL},
+    {"run.retries", INT, AT(limits.retries), "1", 0, 100, NULL, RUN, "", "further attempts after a failure", NULL},
+    {"run.time_limit", TIME, AT(limits.time_limit_s), "none", 0, 1e9, NULL, RUN, "s", "a run that takes longer fails", NULL},
+    {"run.stall_limit", TIME, AT(limits.stall_limit_s), "10m", 0, 1e9, NULL, RUN, "s", "a run that makes no step for this long fails", NULL},
+    {"run.silence_limit", TIME, AT(limits.silence_limit_s), "5m", 0, 1e9, NULL, ALL, "s", "a rank that is silent for this long gets no more runs", NULL},
+    {"run.memory_limit", BYTES, AT(limits.memory_limit), "none", 0, WHOLE, NULL, RUN, "bytes", "a run that needs more memory fails", NULL},
+    {"run.checkpoint_every", TIME, AT(limits.checkpoint_every_s), "10m", 0, 1e9, NULL, RUN, "s", "interval between checkpoints of a run", NULL},
+    {"run.blas_core", TEXT, AT(limits.blas_core), "common", 0, 0, NULL, RUN, "", "OpenBLAS kernel set; common = the newest that every rank supports", NULL},
 
-    {"output.file", TEXT, AT(output.file), "", 0, 0, NULL, RUN, "", "results file; empty = the experiment's name and .h5", NULL},
+    {"output.file", TEXT, AT(output.file), "", 0, 0, NULL, RUN, "", "results file; empty = the experiment's name followed by .h5", NULL},
     {"output.weights", WORD, AT(output.weights), "final", 0, 0, s_keep_weights, RUN, "", "weights kept in the results", NULL},
 
     {"compare.metric", WORD, AT(compare.metric), "val_loss", 0, 0, s_metrics, ALL, "", "what the summary compares", NULL},
-    {"compare.margin", REAL, AT(compare.margin), "0.01", 0, 1e9, NULL, ALL, "nats", "difference that matters", NULL},
+    {"compare.margin", REAL, AT(compare.margin), "0.01", 0, 1e9, NULL, ALL, "nats", "smallest difference that matters", NULL},
 };
 // clang-format on
 
@@ -149,7 +149,7 @@ static ag_status check_model(const ag_model_spec *model)
                        (long long)model->n_embd, (long long)model->n_head);
     if (model->init_run[0] != '\0' && model->init_file[0] == '\0')
         return ag_fail(AG_ERR_INPUT,
-                       "model.init.run: which results file holds run '%.60s' must be said in "
+                       "model.init.run: name the results file that holds run '%.60s' in "
                        "model.init.file",
                        model->init_run);
     return AG_OK;
@@ -185,7 +185,7 @@ static ag_status check_grid(const ag_run *run)
             continue;
         ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
         return ag_fail(AG_ERR_INPUT,
-                       "optimizer.type: grid needs weights with one scale a tensor, but those of "
+                       "optimizer.type: grid needs weights with one scale per tensor, but those of "
                        "%s have granularity '%s'; exclude the combination, or take another "
                        "optimizer",
                        layer.name, ag_granularity_words[scheme->granularity]);

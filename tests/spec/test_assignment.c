@@ -62,7 +62,7 @@ static void test_schemes_come_back(void **state)
     assert_true(back.limits.stall_limit_s == 600);
 }
 
-/* Every recipe's schemes come back; what they have beyond one scale a tensor stands in the text
+/* Every recipe's schemes come back; what they have beyond one scale per tensor stands in the text
  * only where it is. */
 static void test_recipes_come_back(void **state)
 {

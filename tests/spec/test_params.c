@@ -267,7 +267,7 @@ static void test_a_grid_has_one_scale(void **state)
     assert_ok(ag_run_check(&run));
     layers[2].scheme[AG_ROLE_WEIGHT][0] = rows;
     assert_fails(AG_ERR_INPUT,
-                 "optimizer.type: grid needs weights with one scale a tensor, but those of "
+                 "optimizer.type: grid needs weights with one scale per tensor, but those of "
                  "transformer.h.0.mlp.c_fc have granularity 'row'",
                  ag_run_check(&run));
     assert_ok(ag_param_set(&run, ag_param_find("optimizer.type"), "manifold_adamw", arena));
