@@ -57,9 +57,9 @@ bool ag_store_stop_asked(const ag_store *store);
 
 typedef enum ag_life {
     AG_LIFE_NONE,      /* nobody owns the results */
-    AG_LIFE_HERE,      /* a process of this host */
-    AG_LIFE_ELSEWHERE, /* on another host */
-    AG_LIFE_SILENT,    /* on another host, without a heartbeat for long: probably dead */
+    AG_LIFE_HERE,      /* a process that can be asked here: of this host and PID namespace */
+    AG_LIFE_ELSEWHERE, /* on another host, or in a container */
+    AG_LIFE_SILENT,    /* the same, without a heartbeat for long: probably dead */
     AG_LIFE_DEAD       /* its process on this host is gone: killed */
 } ag_life;
 
@@ -67,7 +67,8 @@ typedef struct ag_watch_owner {
     ag_life life;
     char host[256];
     long pid;
-    char job[64]; /* of the batch system; "pack" or "merge" for those commands; "-" */
+    const char *where; /* what else to say of the pid, beginning with a space; or "" */
+    char job[64];      /* of the batch system; "pack" or "merge" for those commands; "-" */
     char token[33];
     double silence_s; /* since its last heartbeat, at most half a minute while it is well */
 } ag_watch_owner;

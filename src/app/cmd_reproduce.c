@@ -174,10 +174,12 @@ static ag_status prepare(reproducer *r, ag_repeat *repeat)
     ag_text text;
     ag_text_init(&text);
     bool any_core = strcmp(run->limits.blas_core, "common") == 0;
-    ag_text_printf(&text, "\n\n%s\n",
-                   any_core ? "" : run->limits.blas_core); /* no log, no checkpoint */
+    ag_assignment_add(&text, ""); /* no log */
+    ag_assignment_add(&text, ""); /* no checkpoint */
+    ag_assignment_add(&text, any_core ? "" : run->limits.blas_core);
     ag_run_assignment(&text, run);
-    repeat->assignment = text.failed ? NULL : ag_arena_strdup(&r->arena, text.data);
+    repeat->assignment = text.failed ? NULL : ag_arena_strndup(&r->arena, text.data, text.length);
+    repeat->assignment_size = text.length;
     ag_text_deinit(&text);
     return repeat->assignment != NULL ? AG_OK : no_memory();
 }
@@ -217,7 +219,7 @@ static void begin(reproducer *r, slot *s, ag_repeat *repeat)
 {
     ag_status status = prepare(r, repeat);
     if (status == AG_OK) {
-        const ag_job job = {.bytes = repeat->assignment, .size = strlen(repeat->assignment)};
+        const ag_job job = {.bytes = repeat->assignment, .size = repeat->assignment_size};
         status = s->worker.start(s->worker.context, &job);
     }
     if (status == AG_OK)

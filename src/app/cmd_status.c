@@ -105,7 +105,7 @@ static void add_owner(ag_text *out, const ag_watch *watch)
         ag_text_add(out, "owner     nobody: it is not running\n");
         return;
     }
-    ag_text_printf(out, "owner     host %s, pid %ld", owner->host, owner->pid);
+    ag_text_printf(out, "owner     host %s, pid %ld%s", owner->host, owner->pid, owner->where);
     if (strcmp(owner->job, "-") != 0)
         ag_text_printf(out, ", job %s", owner->job);
     if (watch->live != NULL) {

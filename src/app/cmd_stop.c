@@ -12,8 +12,9 @@ static const char s_help[] =
     "usage: altgrad stop OUT [--wait]\n\n"
     "Asks the 'altgrad run' that writes OUT to stop: it starts nothing more, keeps what is\n"
     "complete and ends with exit code 75; the same 'altgrad run' continues. On the owner's\n"
-    "host it is sent SIGUSR1; from any other host that sees the file a request is laid\n"
-    "beside it, which it finds within seconds (on a network file system within a minute).\n\n"
+    "host it is sent SIGUSR1; from any other host or container that sees the file a request\n"
+    "is laid beside it, which it finds within seconds (on a network file system within a\n"
+    "minute).\n\n"
     "  --wait   return when it has ended\n\n"
     "Exit codes: 0 asked (with --wait: ended), or nothing runs; 2 bad input; 3 environment.\n\n"
     "example: altgrad stop results/quickstart.h5 --wait && altgrad status "
@@ -37,8 +38,11 @@ static ag_status ask(const ag_watch_owner *owner, const char *path)
         return AG_OK;
     }
     AG_TRY(ag_watch_ask_stop(owner, path)); /* also where the process is another user's */
-    printf("%s: left a request for pid %ld on host %s, which looks for it every few seconds\n",
-           path, owner->pid, owner->host);
+    printf("%s: left a request for pid %ld%s on host %s, which looks for it every few seconds\n",
+           path, owner->pid, owner->where, owner->host);
+    if (owner->life == AG_LIFE_SILENT)
+        printf("%s: it gave no sign of life for %.0f s and is probably dead\n", path,
+               owner->silence_s);
     return AG_OK;
 }
 
@@ -49,7 +53,7 @@ static ag_status wait_for_end(const ag_watch_owner *first, const char *path)
         ag_clock_nap(0.1);
         AG_TRY(ag_watch_owner_read(&owner, path));
     }
-    printf("%s: pid %ld on host %s has ended%s\n", path, first->pid, first->host,
+    printf("%s: pid %ld%s on host %s has ended%s\n", path, first->pid, first->where, first->host,
            owner.life == AG_LIFE_DEAD ? " without giving the results back: it was killed" : "");
     return AG_OK;
 }
@@ -58,18 +62,18 @@ static ag_status stop(const char *path, bool wait)
 {
     ag_watch_owner owner;
     AG_TRY(ag_watch_owner_read(&owner, path));
-    if (!is_alive(&owner)) {
+    if (owner.life == AG_LIFE_NONE || owner.life == AG_LIFE_DEAD) {
         printf("%s: nobody writes it%s\n", path,
                owner.life == AG_LIFE_NONE ? "" : "; the one that did was killed");
         return AG_OK;
     }
     if (is_short(&owner))
-        printf("%s: 'altgrad %s' writes it (pid %ld on host %s) and ends by itself\n", path,
-               owner.job, owner.pid, owner.host);
+        printf("%s: 'altgrad %s' writes it (pid %ld%s on host %s) and ends by itself\n", path,
+               owner.job, owner.pid, owner.where, owner.host);
     else
         AG_TRY(ask(&owner, path));
     (void)fflush(stdout);
-    return wait ? wait_for_end(&owner, path) : AG_OK;
+    return wait && is_alive(&owner) ? wait_for_end(&owner, path) : AG_OK;
 }
 
 int ag_cmd_stop(int argc, char **argv)

@@ -19,6 +19,7 @@ typedef struct ag_repeat {
     char id[AG_ID_LENGTH + 1];
     ag_run run;             /* as it was, with what --set says */
     const char *assignment; /* a job of the trainer's */
+    size_t assignment_size; /* bytes */
     ag_timing stored;       /* of the machine that trained it first */
     ag_verdict verdict;
     const char *reason;       /* of a failure, "" else; the first line says it all */

@@ -28,9 +28,9 @@ static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32
         return AG_OK;
     }
     const ag_run *run = &session->grid->runs[job];
-    ag_text_printf(bytes, "%s\n", ag_store_log_path(session->store, run->id));
-    ag_text_printf(bytes, "%s\n", ag_store_checkpoint_path(session->store, run->id));
-    ag_text_printf(bytes, "%s\n", ag_run_core(session, run));
+    ag_assignment_add(bytes, ag_store_log_path(session->store, run->id));
+    ag_assignment_add(bytes, ag_store_checkpoint_path(session->store, run->id));
+    ag_assignment_add(bytes, ag_run_core(session, run));
     ag_run_assignment(bytes, run);
     return AG_OK;
 }

@@ -74,7 +74,9 @@ static void place_ranks(const ag_run_session *session)
 
 void ag_preflight_ask(ag_text *bytes, const ag_run_session *session)
 {
-    ag_text_printf(bytes, "\n\n%s\n", session->preflight.with_core);
+    ag_assignment_add(bytes, "");
+    ag_assignment_add(bytes, "");
+    ag_assignment_add(bytes, session->preflight.with_core);
     ag_run_assignment(bytes, session->preflight.asked);
 }
 

@@ -35,7 +35,7 @@ struct ag_trainer {
     uint64_t beats;
 };
 
-/* What rank 0 sends: three lines and the rest. */
+/* What rank 0 sends: three texts and the rest. */
 typedef struct assignment {
     const char *log; /* path, like the next; "" like the next two: none */
     const char *checkpoint;
@@ -71,24 +71,29 @@ void ag_trainer_destroy(ag_trainer *trainer)
 
 /* --- start */
 
-/* Takes the line at *at, which moves behind it. */
-static ag_status take_line(const char **line, const char **at, const char *end, ag_arena *arena)
+void ag_assignment_add(ag_text *bytes, const char *text)
 {
-    const char *newline = memchr(*at, '\n', (size_t)(end - *at));
-    if (newline == NULL)
-        return ag_fail(AG_ERR_BUG, "an assignment lacks a line");
-    *line = ag_arena_strndup(arena, *at, (size_t)(newline - *at));
-    *at = newline + 1;
-    return *line != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for an assignment");
+    ag_text_add_n(bytes, text, strlen(text) + 1);
+}
+
+/* Takes the text at *at, which moves behind it. */
+static ag_status take_text(const char **text, const char **at, const char *end, ag_arena *arena)
+{
+    const char *close = memchr(*at, '\0', (size_t)(end - *at));
+    if (close == NULL)
+        return ag_fail(AG_ERR_BUG, "an assignment lacks a text");
+    *text = ag_arena_strdup(arena, *at);
+    *at = close + 1;
+    return *text != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for an assignment");
 }
 
 static ag_status read_assignment(assignment *given, const ag_job *job, ag_arena *arena)
 {
     const char *end = job->bytes + job->size;
     given->json = job->bytes;
-    AG_TRY(take_line(&given->log, &given->json, end, arena));
-    AG_TRY(take_line(&given->checkpoint, &given->json, end, arena));
-    AG_TRY(take_line(&given->core, &given->json, end, arena));
+    AG_TRY(take_text(&given->log, &given->json, end, arena));
+    AG_TRY(take_text(&given->checkpoint, &given->json, end, arena));
+    AG_TRY(take_text(&given->core, &given->json, end, arena));
     given->size = (size_t)(end - given->json);
     return AG_OK;
 }

@@ -1,4 +1,5 @@
 /* Who started this process: mpirun, srun, or nobody who would tell it of other ranks. */
+#include <limits.h>
 #include <mpi.h>
 #include <stdlib.h>
 
@@ -11,6 +12,22 @@ static int variable_as_int(const char *name)
     return text != NULL ? atoi(text) : 0;
 }
 
+/* Variables in which launchers say how many processes they started. */
+typedef struct launcher {
+    const char *variable;
+    const char *name;
+} launcher;
+
+static const launcher s_sizes[] = {
+    {"OMPI_COMM_WORLD_SIZE", "Open MPI's mpirun"         },
+    {"PMI_SIZE",             "a launcher that speaks PMI"},
+    {"MV2_COMM_WORLD_SIZE",  "MVAPICH's launcher"        },
+    {"MPI_LOCALNRANKS",      "MPICH's mpiexec"           },
+    {"PALS_SIZE",            "PALS's mpiexec"            },
+    {"FLUX_JOB_SIZE",        "flux run"                  },
+    {"JSM_NAMESPACE_SIZE",   "jsrun"                     },
+};
+
 /* Variables by which Open MPI, MPICH, SLURM and PMIx tell a process that it is a rank. */
 bool ag_launcher_present(void)
 {
@@ -18,6 +35,10 @@ bool ag_launcher_present(void)
                                         "PMIX_RANK"};
     for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
         if (getenv(signs[i]) != NULL)
+            return true;
+    }
+    for (size_t i = 0; i < sizeof s_sizes / sizeof s_sizes[0]; i++) {
+        if (variable_as_int(s_sizes[i].variable) > 1)
             return true;
     }
     return false;
@@ -48,18 +69,29 @@ void ag_launcher_start_mpi(void)
     MPI_Init(NULL, NULL);
 }
 
+static ag_status refuse(const launcher *by, int promised)
+{
+    return ag_fail(AG_ERR_SYSTEM,
+                   "%s started %d processes (%s=%d), but this program's MPI sees one rank: they "
+                   "would not know each other, and write the same results. Use the mpirun of the "
+                   "MPI library that altgrad was built with. Where just one process is meant: "
+                   "start one, or unset %s",
+                   by->name, promised, by->variable, promised, by->variable);
+}
+
+/* The innermost launcher counts: `mpirun -n 1` inside of a larger step means one. */
 ag_status ag_launcher_check(int ranks)
 {
-    int promised = variable_as_int("OMPI_COMM_WORLD_SIZE");
-    if (promised == 0)
-        promised = variable_as_int("PMI_SIZE");
-    if (ranks > 1 || promised == 1)
+    int rank = variable_as_int("PMIX_RANK");
+    if (ranks > 1)
         return AG_OK;
-    if (promised > 1)
-        return ag_fail(AG_ERR_SYSTEM,
-                       "the launcher started %d ranks, but this program's MPI sees one: use the "
-                       "mpirun of the MPI library that altgrad was built with",
-                       promised);
+    for (size_t i = 0; i < sizeof s_sizes / sizeof s_sizes[0]; i++) {
+        int promised = variable_as_int(s_sizes[i].variable);
+        if (promised > 0)
+            return promised > 1 ? refuse(&s_sizes[i], promised) : AG_OK;
+    }
+    if (rank > 0 && rank < INT_MAX) /* PMIx says no number of ranks */
+        return refuse(&(launcher){"PMIX_RANK", "a launcher that speaks PMIx"}, rank + 1);
     if (srun_tasks() > 1)
         return ag_fail(AG_ERR_SYSTEM,
                        "srun started %d tasks, but MPI knows of one only: use 'srun --mpi=pmix', "

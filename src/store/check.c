@@ -357,9 +357,10 @@ static ag_status note_owner(checker *c)
                     "replaces it",
                     c->places.owner);
     if (owner.life == AG_LIFE_HERE || owner.life == AG_LIFE_ELSEWHERE)
-        return find(c, AG_FINDING_NOTE, "",
-                    "%s is being written (host %s, pid %ld): what is not finished may look damaged",
-                    c->places.results, owner.host, owner.pid);
+        return find(
+            c, AG_FINDING_NOTE, "",
+            "%s is being written (host %s, pid %ld%s): what is not finished may look damaged",
+            c->places.results, owner.host, owner.pid, owner.where);
     return AG_OK;
 }
 

@@ -1,8 +1,11 @@
 /* Who may write: a file made by link(2), which is atomic on NFS too, where locks may be missing.
- * It says host, process and job; its modification time is the heartbeat. */
+ * It says host, process and job; its modification time is the heartbeat. A pid can be asked only
+ * where it is one: on the same host, since the same boot, in the same PID namespace. Of owners
+ * elsewhere, such as in a container, the heartbeat tells. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +15,11 @@
 
 #include "store_internal.h"
 
-enum { STALE_S = 300 }; /* without a heartbeat, an owner on another host is taken for dead */
+enum {
+    STALE_S = 300, /* without a heartbeat, an owner whose pid cannot be asked is taken for dead */
+    OLD_STALE_S = 90, /* the same where an older altgrad did not say in which space its pid is */
+    TOGETHER_TICKS = 1000 /* of 10 ms: processes started within are likely one launcher's */
+};
 
 /* Field 22 of /proc/PID/stat, in clock ticks since boot; "" when there is no such process, or one
  * that has ended and only waits for its parent to notice (field 3). The name in field 2 may hold
@@ -51,12 +58,32 @@ static ag_status make_token(char token[33])
     return AG_OK;
 }
 
-static ag_status describe_self(ag_owner *owner, const char *job)
+/* Where this process is, and since when; "-" for what cannot be told. The space is "-" too where
+ * /proc is another namespace's: it knows no pid of ours. */
+static ag_status place_self(ag_owner *owner)
 {
-    *owner = (ag_owner){.pid = (long)getpid()};
+    char shown[32] = "";
+    *owner = (ag_owner){.pid = (long)getpid(), .started = "-", .space = "-", .boot = "-"};
     if (gethostname(owner->host, sizeof owner->host - 1) != 0)
         return ag_fail_errno("cannot tell the name of this host");
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file != NULL) {
+        (void)!fscanf(file, "%63s", owner->boot);
+        (void)fclose(file);
+    }
+    if (readlink("/proc/self", shown, sizeof shown - 1) <= 0 ||
+        strtol(shown, NULL, 10) != owner->pid)
+        return AG_OK;
     start_of(owner->pid, owner->started, sizeof owner->started);
+    ssize_t length = readlink("/proc/self/ns/pid", owner->space, sizeof owner->space - 1);
+    if (length > 0)
+        owner->space[length] = '\0'; /* over the rest of "-" */
+    return AG_OK;
+}
+
+static ag_status describe_self(ag_owner *owner, const char *job)
+{
+    AG_TRY(place_self(owner));
     snprintf(owner->job, sizeof owner->job, "%s", job[0] != '\0' ? job : "-");
     return make_token(owner->token);
 }
@@ -68,23 +95,67 @@ static bool read_owner(ag_owner *owner, const char *path)
     if (file == NULL)
         return false;
     *owner = (ag_owner){0};
-    int count = fscanf(file, "host %255s pid %ld started %31s token %32s job %63[^\n]", owner->host,
-                       &owner->pid, owner->started, owner->token, owner->job);
+    int count =
+        fscanf(file, "host %255s pid %ld started %31s token %32s job %63[^\n] space %63s boot %63s",
+               owner->host, &owner->pid, owner->started, owner->token, owner->job, owner->space,
+               owner->boot);
     (void)fclose(file);
-    return count == 5;
+    return count >= 5; /* older versions say no more */
 }
 
 static ag_status write_owner(const ag_owner *owner, const char *path)
 {
     char text[1024];
-    int length = snprintf(text, sizeof text, "host %s\npid %ld\nstarted %s\ntoken %s\njob %s\n",
-                          owner->host, owner->pid, owner->started, owner->token, owner->job);
+    int length =
+        snprintf(text, sizeof text,
+                 "host %s\npid %ld\nstarted %s\ntoken %s\njob %s\nspace %s\nboot %s\n", owner->host,
+                 owner->pid, owner->started, owner->token, owner->job, owner->space, owner->boot);
     return ag_write_whole(path, text, (size_t)length);
 }
 
-static bool is_on(const ag_owner *owner, const char *host)
+/* Whether /proc here can tell of the other's process. */
+typedef enum reach {
+    REACH_NONE, /* another host, boot or PID namespace */
+    REACH_OLD,  /* the same host, by the word of a version that says no more */
+    REACH_PID
+} reach;
+
+static reach reach_of(const ag_owner *other, const ag_owner *self)
 {
-    return strcmp(owner->host, host) == 0;
+    if (strcmp(other->host, self->host) != 0 || strcmp(self->space, "-") == 0)
+        return REACH_NONE;
+    if (other->space[0] == '\0')
+        return REACH_OLD;
+    return strcmp(other->space, self->space) == 0 && strcmp(other->boot, self->boot) == 0
+               ? REACH_PID
+               : REACH_NONE;
+}
+
+/* Where /proc hides the processes of other users. */
+static bool is_hidden(long pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld", pid);
+    return access(path, F_OK) != 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
+static bool is_running(const ag_owner *other)
+{
+    char started[sizeof other->started];
+    start_of(other->pid, started, sizeof started);
+    return strcmp(started, other->started) == 0;
+}
+
+/* As far as can be seen from where `self` is. */
+static ag_life life_of(const ag_owner *other, const ag_owner *self, double silence)
+{
+    reach its = reach_of(other, self);
+    if (its != REACH_NONE && is_running(other))
+        return AG_LIFE_HERE;
+    if (its == REACH_PID && !is_hidden(other->pid))
+        return AG_LIFE_DEAD;
+    return silence > (its == REACH_OLD ? OLD_STALE_S : STALE_S) ? AG_LIFE_SILENT
+                                                                : AG_LIFE_ELSEWHERE;
 }
 
 /* Seconds since the last heartbeat. Both times are the file server's. */
@@ -118,13 +189,18 @@ static bool is_earlier_life(const ag_owner *other, const ag_owner *self)
 
 static bool is_dead(const ag_owner *other, const ag_owner *self, double silence)
 {
-    char started[sizeof other->started];
-    if (is_earlier_life(other, self))
+    ag_life life = life_of(other, self, silence);
+    return is_earlier_life(other, self) || life == AG_LIFE_DEAD || life == AG_LIFE_SILENT;
+}
+
+/* Whether one command may have started both: copies that MPI did not make ranks of one job. */
+static bool began_together(const ag_owner *a, const ag_owner *b)
+{
+    if (strncmp(a->job, "SLURM ", strlen("SLURM ")) == 0 && strcmp(a->job, b->job) == 0)
         return true;
-    if (!is_on(other, self->host))
-        return silence > STALE_S;
-    start_of(other->pid, started, sizeof started);
-    return strcmp(started, other->started) != 0;
+    if (strcmp(a->boot, "-") == 0 || strcmp(a->boot, b->boot) != 0)
+        return false;
+    return llabs(strtoll(a->started, NULL, 10) - strtoll(b->started, NULL, 10)) < TOGETHER_TICKS;
 }
 
 /* Moves the file of a dead owner aside. Of several that try, rename lets one succeed; should a new
@@ -141,19 +217,33 @@ static void set_aside(const ag_owner *dead, const ag_places *places, const char 
     unlink(aside);
 }
 
-static ag_status refuse(const ag_places *places, const ag_owner *other, double silence)
+static const char *where_of(const ag_owner *other, const ag_owner *self)
 {
+    return strcmp(other->host, self->host) == 0 && reach_of(other, self) == REACH_NONE
+               ? " of another PID namespace (a container's)"
+               : "";
+}
+
+static ag_status refuse(const ag_places *places, const ag_owner *other, const ag_owner *self,
+                        double silence)
+{
+    static const char copies[] =
+        ".\nIt began when this one did: where one command was to start both as ranks, they are "
+        "copies that do not know each other. Use the mpirun of the MPI library that altgrad was "
+        "built with, or 'srun --mpi=pmix'";
     if (other->host[0] == '\0')
         return ag_fail(AG_ERR_SYSTEM,
                        "%s: who writes it cannot be told: %s is damaged, and was written %.0f s "
                        "ago. It counts as left after %d s; or take over with --take-over if no "
                        "altgrad writes there",
                        places->results, places->owner, silence, STALE_S);
-    return ag_fail(AG_ERR_SYSTEM,
-                   "%s is being written by another altgrad: host %s, pid %ld, job %s, last sign of "
-                   "life %.0f s ago. Wait for it, end it, or take over with --take-over if it is "
-                   "surely dead",
-                   places->results, other->host, other->pid, other->job, silence);
+    return ag_fail(
+        AG_ERR_SYSTEM,
+        "%s is being written by another altgrad: host %s, pid %ld%s, job %s, last sign "
+        "of life %.0f s ago. Wait for it, end it, or take over with --take-over if it is "
+        "surely dead%s",
+        places->results, other->host, other->pid, where_of(other, self), other->job, silence,
+        began_together(other, self) ? copies : "");
 }
 
 static ag_status compete(const ag_owner *self, const ag_places *places, const char *own,
@@ -170,10 +260,10 @@ static ag_status compete(const ag_owner *self, const ag_places *places, const ch
         if (!read_owner(&other, places->owner))
             other = (ag_owner){0};
         if (!take_over && !is_dead(&other, self, silence))
-            return refuse(places, &other, silence);
+            return refuse(places, &other, self, silence);
         set_aside(&other, places, own);
     }
-    return refuse(places, &other, 0);
+    return refuse(places, &other, self, 0);
 }
 
 ag_status ag_owner_take(ag_owner *owner, const ag_places *places, const char *job, bool take_over)
@@ -185,6 +275,12 @@ ag_status ag_owner_take(ag_owner *owner, const ag_places *places, const char *jo
     ag_status status = compete(owner, places, own, take_over);
     unlink(own);
     return status;
+}
+
+bool ag_owner_is(const ag_owner *owner, const ag_places *places)
+{
+    ag_owner now;
+    return read_owner(&now, places->owner) && strcmp(now.token, owner->token) == 0;
 }
 
 ag_status ag_owner_check(const ag_owner *owner, const ag_places *places)
@@ -213,44 +309,43 @@ ag_status ag_owner_beat(const ag_owner *owner, const ag_places *places)
 
 void ag_owner_leave(const ag_owner *owner, const ag_places *places)
 {
-    ag_owner now;
-    if (read_owner(&now, places->owner) && strcmp(now.token, owner->token) == 0)
+    if (ag_owner_is(owner, places))
         unlink(places->owner);
 }
 
 void ag_owner_look(ag_watch_owner *seen, const ag_places *places)
 {
     ag_owner owner;
+    ag_owner self;
     struct stat facts;
-    char started[sizeof owner.started];
-    char host[sizeof owner.host] = "";
     *seen = (ag_watch_owner){.life = AG_LIFE_NONE};
-    if (stat(places->owner, &facts) != 0 || !read_owner(&owner, places->owner) ||
-        gethostname(host, sizeof host - 1) != 0)
+    if (stat(places->owner, &facts) != 0 || !read_owner(&owner, places->owner))
         return;
+    if (place_self(&self) != AG_OK)
+        ag_error_clear(); /* then nobody is on our host */
     seen->pid = owner.pid;
     seen->silence_s = difftime(time(NULL), facts.st_mtime);
     memcpy(seen->host, owner.host, sizeof seen->host);
     memcpy(seen->job, owner.job, sizeof seen->job);
     memcpy(seen->token, owner.token, sizeof seen->token);
-    start_of(owner.pid, started, sizeof started);
-    if (is_on(&owner, host))
-        seen->life = strcmp(started, owner.started) == 0 ? AG_LIFE_HERE : AG_LIFE_DEAD;
-    else
-        seen->life = seen->silence_s > STALE_S ? AG_LIFE_SILENT : AG_LIFE_ELSEWHERE;
+    seen->where = where_of(&owner, &self);
+    seen->life = life_of(&owner, &self, seen->silence_s);
 }
 
 ag_status ag_owner_adopt(bool *adopted, ag_owner *owner, const ag_places *places, const char *token)
 {
-    char host[sizeof owner->host] = "";
+    ag_owner self;
     bool found = read_owner(owner, places->owner);
     *adopted = false;
     if (token != NULL) {
         snprintf(owner->token, sizeof owner->token, "%s", token);
         AG_TRY(ag_owner_check(owner, places));
         *adopted = true;
-    } else if (found && gethostname(host, sizeof host - 1) == 0) {
-        *adopted = is_on(owner, host) && owner->pid == (long)getpid();
+    } else if (found) {
+        AG_TRY(place_self(&self));
+        *adopted = owner->pid == self.pid && strcmp(owner->started, self.started) == 0 &&
+                   strcmp(owner->host, self.host) == 0 && strcmp(owner->boot, self.boot) == 0 &&
+                   strcmp(owner->space, self.space) == 0;
     }
     return AG_OK;
 }

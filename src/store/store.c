@@ -16,7 +16,6 @@ struct ag_store {
     ag_owner owner;
     ag_state state;
     bool is_owner;
-    bool made_folder;
     ag_store_worker *worker;
     ag_ids packed; /* the runs of the grid, where the file is packed; they are in the arena */
     char path[AG_PATH_SIZE];
@@ -112,24 +111,30 @@ static ag_status open_owned(ag_store *store, const ag_grid *grid, const ag_job_f
     return packed ? note_packed(store, grid) : AG_OK;
 }
 
-/* Nothing is left beside a file that was refused. */
-static void remove_folder(const ag_places *places)
+/* Nothing of ours is left beside a file that was refused. */
+static void remove_notes(const ag_store *store)
 {
-    unlink(places->grid);
-    unlink(places->labels);
-    unlink(places->facts);
-    rmdir(places->folder);
+    if (!ag_owner_is(&store->owner, &store->places))
+        return;
+    unlink(store->places.grid);
+    unlink(store->places.labels);
+    unlink(store->places.facts);
 }
 
+/* What was there before we were the owner is not ours to remove; whether it was is only known for
+ * certain once we are. */
 static ag_status open_store(ag_store *store, const ag_grid *grid, const ag_job_facts *facts,
                             bool take_over)
 {
     const char *job = facts->job != NULL ? facts->job : "";
-    store->made_folder = !ag_is_folder(store->places.folder);
     AG_TRY(ag_make_folders(store->places.folder));
     AG_TRY(ag_owner_take(&store->owner, &store->places, job, take_over));
     store->is_owner = true;
-    return open_owned(store, grid, facts);
+    bool is_new = access(store->places.grid, F_OK) != 0 && access(store->places.facts, F_OK) != 0;
+    ag_status status = open_owned(store, grid, facts);
+    if (status != AG_OK && is_new)
+        remove_notes(store);
+    return status;
 }
 
 ag_status ag_store_open_with(ag_store **out, const char *path, const ag_grid *grid,
@@ -147,11 +152,7 @@ ag_status ag_store_open_with(ag_store **out, const char *path, const ag_grid *gr
         *out = store;
         return AG_OK;
     }
-    bool made = store->made_folder;
-    ag_places places = store->places;
     ag_store_close(store);
-    if (made)
-        remove_folder(&places);
     return status;
 }
 
@@ -171,11 +172,12 @@ void ag_store_close(ag_store *store)
 {
     if (store == NULL)
         return;
-    if (store->is_owner) {
+    if (store->is_owner && ag_owner_is(&store->owner, &store->places)) {
         unlink(store->places.live);
         rmdir(store->places.checkpoints);         /* unless one is left */
         ag_remove_folder(store->places.runs_old); /* of a packer killed when all was packed */
         ag_owner_leave(&store->owner, &store->places);
+        rmdir(store->places.folder); /* unless anything is in it */
     }
     ag_arena_deinit(&store->arena);
     free(store);

@@ -291,13 +291,18 @@ typedef struct ag_owner {
     char started[32]; /* when the process did, as /proc says: a pid may be used again */
     char token[33];
     char job[64];
+    char space[64]; /* the PID namespace in which `pid` is one: "pid:[4026531836]" */
+    char boot[64];  /* of that host: its boot_id. "-": cannot be told; "": an older altgrad's */
 } ag_owner;
 
 /* Takes ownership of the folder. AG_ERR_SYSTEM when somebody else has it. */
 ag_status ag_owner_take(ag_owner *owner, const ag_places *places, const char *job, bool take_over);
 void ag_owner_leave(const ag_owner *owner, const ag_places *places);
 
-/* Whether the folder is still ours; AG_ERR_SYSTEM says who took it. */
+/* Whether the folder is still ours. */
+bool ag_owner_is(const ag_owner *owner, const ag_places *places);
+
+/* The same as an error: AG_ERR_SYSTEM says who took it. */
 ag_status ag_owner_check(const ag_owner *owner, const ag_places *places);
 
 /* A sign of life. AG_ERR_SYSTEM when another became the owner. */

@@ -1,14 +1,18 @@
 /* Who may write, beyond what test_store.c shows: owners that look alive and are dead, jobs that
  * were requeued, damaged owner files; and children in which libhdf5 may crash. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "made_up.h"
 #include "store/guard.h"
 #include "store/store.h"
+#include "store/watch.h"
 #include "support.h"
 
 typedef struct fixture {
@@ -102,6 +106,162 @@ static void a_requeued_job_replaces_its_earlier_life(void **state)
             assert_non_null(strstr(ag_error_message(), "host elsewhere, pid 1"));
         ag_store_close(store);
     }
+}
+
+/* Text of a file of /proc that is one word; or where a link of it leads. */
+static const char *proc_word(const char *path, ag_arena *arena)
+{
+    char word[256] = "";
+    FILE *file = fopen(path, "r");
+    if (readlink(path, word, sizeof word - 1) <= 0 && file != NULL)
+        assert_int_equal(fscanf(file, "%255s", word), 1);
+    if (file != NULL)
+        fclose(file);
+    return ag_arena_strdup(arena, word);
+}
+
+/* Field 22 of /proc/self/stat; the name in field 2 of this test holds no space. */
+static const char *own_start(ag_arena *arena)
+{
+    char word[32] = "";
+    FILE *file = fopen("/proc/self/stat", "r");
+    assert_non_null(file);
+    for (int field = 1; field <= 22; field++)
+        assert_int_equal(fscanf(file, "%31s", word), 1);
+    fclose(file);
+    return ag_arena_strdup(arena, word);
+}
+
+static void make_silent(fixture *f, int seconds)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec -= seconds;
+    const char *path = ag_arena_printf(&f->arena, "%s.d/owner", f->path);
+    assert_int_equal(utimensat(AT_FDCWD, path, (struct timespec[2]){now, now}, 0), 0);
+}
+
+/* A pid tells only where it is one: elsewhere the heartbeat does. */
+static void a_pid_is_asked_in_its_own_space_alone(void **state)
+{
+    fixture *f = *state;
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    const char *space = proc_word("/proc/self/ns/pid", &f->arena);
+    const char *boot = proc_word("/proc/sys/kernel/random/boot_id", &f->arena);
+    const char *self =
+        ag_arena_printf(&f->arena, "pid %d\nstarted %s", (int)getpid(), own_start(&f->arena));
+    const char *gone = "pid 999999999\nstarted 1";
+    const struct {
+        const char *process;
+        const char *space; /* NULL: by a version that did not say */
+        const char *boot;
+        int silent_s;
+        ag_life life;
+    } cases[] = {
+        {gone, space,   boot,   0,   AG_LIFE_DEAD     },
+        {self, space,   boot,   900, AG_LIFE_HERE     },
+        {gone, "pid:1", boot,   0,   AG_LIFE_ELSEWHERE},
+        {self, "pid:1", boot,   0,   AG_LIFE_ELSEWHERE},
+        {gone, "pid:1", boot,   299, AG_LIFE_ELSEWHERE},
+        {gone, "pid:1", boot,   400, AG_LIFE_SILENT   },
+        {gone, space,   "b-00", 0,   AG_LIFE_ELSEWHERE},
+        {gone, space,   "b-00", 400, AG_LIFE_SILENT   },
+        {gone, "-",     boot,   0,   AG_LIFE_ELSEWHERE},
+        {self, NULL,    NULL,   900, AG_LIFE_HERE     },
+        {gone, NULL,    NULL,   0,   AG_LIFE_ELSEWHERE},
+        {gone, NULL,    NULL,   100, AG_LIFE_SILENT   },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ag_store *store = NULL;
+        ag_watch_owner seen;
+        ag_text text;
+        ag_text_init(&text);
+        ag_text_printf(&text, "host %s\n%s\ntoken 0123\njob -\n", host, cases[i].process);
+        if (cases[i].space != NULL)
+            ag_text_printf(&text, "space %s\nboot %s\n", cases[i].space, cases[i].boot);
+        write_owner(f, text.data);
+        ag_text_deinit(&text);
+        make_silent(f, cases[i].silent_s);
+        assert_ok(ag_watch_owner_read(&seen, f->path));
+        assert_int_equal(seen.life, cases[i].life);
+        bool is_left = cases[i].life == AG_LIFE_DEAD || cases[i].life == AG_LIFE_SILENT;
+        assert_int_equal(open_as(&store, f, NULL), is_left ? AG_OK : AG_ERR_SYSTEM);
+        ag_store_close(store);
+    }
+}
+
+/* --- what is not the owner's stays */
+
+static const fixture *s_second; /* comes while the first prepares */
+
+static ag_status let_another_come(ag_store_task task, const char *path, const char *token)
+{
+    ag_store *store = NULL;
+    const fixture *f = s_second;
+    s_second = NULL;
+    if (f != NULL) {
+        assert_int_equal(ag_store_open(&store, f->path, &f->grid, &(ag_job_facts){0}, false),
+                         AG_ERR_SYSTEM);
+        assert_non_null(strstr(ag_error_message(), "copies that do not know each other"));
+        ag_error_clear();
+    }
+    return ag_store_work(task, path, token);
+}
+
+static bool is_there(fixture *f, const char *name)
+{
+    return access(ag_arena_printf(&f->arena, "%s.d/%s", f->path, name), F_OK) == 0;
+}
+
+static void a_refused_copy_removes_nothing(void **state)
+{
+    fixture *f = *state;
+    ag_store *store = NULL;
+    const ag_store_options options = {.worker = let_another_come};
+    s_second = f;
+    assert_ok(ag_store_open_with(&store, f->path, &f->grid, &(ag_job_facts){0}, &options));
+    assert_true(is_there(f, "grid.json") && is_there(f, "facts.json") && is_there(f, "owner"));
+    ag_store_close(store);
+    assert_false(is_there(f, "owner"));
+}
+
+static ag_store *s_newcomer; /* who stays the owner */
+
+static ag_status be_replaced(ag_store_task task, const char *path, const char *token)
+{
+    const fixture *f = s_second;
+    (void)task;
+    (void)path;
+    (void)token;
+    s_second = NULL;
+    if (f != NULL)
+        assert_ok(ag_store_open(&s_newcomer, f->path, &f->grid, &(ag_job_facts){0}, true));
+    return ag_fail(AG_ERR_SYSTEM, "it failed");
+}
+
+/* One that was taken over and then fails leaves what the new owner wrote. */
+static void a_replaced_owner_removes_nothing(void **state)
+{
+    fixture *f = *state;
+    ag_store *store = NULL;
+    const ag_store_options options = {.worker = be_replaced};
+    s_second = f;
+    assert_fails(AG_ERR_SYSTEM, "it failed",
+                 ag_store_open_with(&store, f->path, &f->grid, &(ag_job_facts){0}, &options));
+    assert_true(is_there(f, "grid.json") && is_there(f, "facts.json") && is_there(f, "owner"));
+    ag_store_close(s_newcomer);
+}
+
+/* And one that fails while it is the owner leaves nothing. */
+static void a_failure_at_the_start_leaves_nothing(void **state)
+{
+    fixture *f = *state;
+    ag_store *store = NULL;
+    const ag_store_options options = {.worker = be_replaced};
+    assert_fails(AG_ERR_SYSTEM, "it failed",
+                 ag_store_open_with(&store, f->path, &f->grid, &(ag_job_facts){0}, &options));
+    assert_int_not_equal(access(ag_arena_printf(&f->arena, "%s.d", f->path), F_OK), 0);
 }
 
 static void a_damaged_owner_file_is_told(void **state)
@@ -199,6 +359,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_zombie_is_dead),
         CASE(a_requeued_job_replaces_its_earlier_life),
+        CASE(a_pid_is_asked_in_its_own_space_alone),
+        CASE(a_refused_copy_removes_nothing),
+        CASE(a_replaced_owner_removes_nothing),
+        CASE(a_failure_at_the_start_leaves_nothing),
         CASE(a_damaged_owner_file_is_told),
         CASE(a_replaced_owner_publishes_nothing),
         cmocka_unit_test(a_child_tells_how_it_ended),
