@@ -38,8 +38,10 @@ int ag_cmd_summary(int argc, char **argv);
 #define AG_PARENT_VARIABLE "ALTGRAD_PARENT"
 
 /* Where the results of a grid lie: what -o said, else output.file, else the experiment's name and
- * ".h5". NULL when memory runs out. */
-const char *ag_app_results_path(const char *option, const ag_grid *grid, ag_arena *arena);
+ * ".h5", where '/' becomes '_' and a name too long for a file system is cut and gets a digest.
+ * AG_ERR_INPUT where the path holds control characters. In the arena, or borrowed. */
+ag_status ag_app_results_path(const char **out, const char *option, const ag_grid *grid,
+                              ag_arena *arena);
 
 /* Takes the place of a closed standard input, output or error, so that no file that is opened later
  * gets its number and a message is written into it; reading or writing there still fails. First. */

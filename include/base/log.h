@@ -4,7 +4,8 @@
 
 typedef enum ag_log_level { AG_LOG_ERROR, AG_LOG_WARNING, AG_LOG_INFO } ag_log_level;
 
-/* Writes one line "altgrad: [error: |warning: ]text" in a single write(2). */
+/* Writes one line "altgrad: [error: |warning: ]text" in a single write(2). Control characters but
+ * line ends and tabs are shown escaped: texts may hold names from somebody else's file. */
 void ag_log(ag_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The name in front of every line; "altgrad" unless set. `name` is borrowed for ever. */

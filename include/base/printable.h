@@ -27,7 +27,8 @@ void ag_text_add_printable(ag_text *text, const char *shown);
 /* The same for at most `count` bytes, where what `kept` lists, such as "\n\t", stays. */
 void ag_text_add_printable_n(ag_text *text, const char *shown, size_t count, const char *kept);
 
-/* Columns on a terminal: 2 for wide characters (East Asian Width W and F), 0 for combining ones. */
+/* Columns on a terminal of a text shown by ag_text_add_printable: 2 for wide characters (East Asian
+ * Width W and F), 0 for combining ones. */
 size_t ag_text_width(const char *text);
 
 /* The bytes of the longest beginning of `text` that takes at most `columns`. */
@@ -35,5 +36,9 @@ size_t ag_text_fit(const char *text, size_t columns);
 
 /* Appends a text as ag_text_add_printable does, then spaces until it takes `columns`. */
 void ag_text_add_padded(ag_text *text, const char *shown, size_t columns);
+
+/* Prints a report or JSON to standard output; control characters but line ends and tabs, which only
+ * somebody else's file can have brought in, appear escaped. False where it did not get there. */
+bool ag_text_print(const ag_text *text);
 
 #endif

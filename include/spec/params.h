@@ -58,6 +58,10 @@ const char *ag_param_nearest(const char *key);
 /* Sets every parameter to its default and everything else in the run to zero. */
 void ag_run_defaults(ag_run *run);
 
+/* A truth value as YAML 1.2 writes it: true, True, TRUE, false, False or FALSE. False for anything
+ * else; yes, no, on and off are words. */
+bool ag_bool_read(bool *value, const char *text);
+
 /* Parses `text` by the parameter's type and stores it in the run. AG_ERR_INPUT with a message that
  * says the key, the value, what was expected. Texts are copied into the arena. */
 ag_status ag_param_set(ag_run *run, const ag_param *param, const char *text, ag_arena *arena);

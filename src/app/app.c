@@ -10,13 +10,47 @@
 
 #include "app/commands.h"
 #include "base/log.h"
+#include "base/printable.h"
+#include "spec/digest.h"
 
-const char *ag_app_results_path(const char *option, const ag_grid *grid, ag_arena *arena)
+/* Beside its results file lies its folder, and shards add their number: 255 bytes must hold all. */
+enum { LONGEST_STEM = 160 };
+
+/* A file name out of any name. */
+static const char *file_of(const char *name, ag_arena *arena)
 {
-    if (option != NULL)
-        return option;
+    char digest[AG_DIGEST_LENGTH + 1] = "";
+    size_t length = strlen(name);
+    if (length > LONGEST_STEM) {
+        if (ag_sha256_of(digest, name, length) != AG_OK)
+            return NULL;
+        length = LONGEST_STEM;
+        while (((unsigned char)name[length] & 0xc0) == 0x80) /* no half characters */
+            length--;
+    }
+    char *path = ag_arena_printf(arena, "%.*s%s%.8s.h5", (int)length, name,
+                                 digest[0] != '\0' ? "-" : "", digest);
+    for (char *slash = path; slash != NULL && (slash = strchr(slash, '/')) != NULL;)
+        *slash = '_';
+    return path;
+}
+
+ag_status ag_app_results_path(const char **out, const char *option, const ag_grid *grid,
+                              ag_arena *arena)
+{
     const char *said = grid->runs[0].output.file;
-    return said[0] != '\0' ? said : ag_arena_printf(arena, "%s.h5", grid->name);
+    *out = option;
+    if (option == NULL)
+        *out = said[0] != '\0' ? said : file_of(grid->name, arena);
+    if (*out == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    if (ag_find_control(*out) != NULL)
+        return ag_fail(
+            AG_ERR_INPUT,
+            "the results file '%s' has a control character in its path, such as a line's "
+            "end: give it another name or folder",
+            *out);
+    return AG_OK;
 }
 
 void ag_app_hold_streams(void)

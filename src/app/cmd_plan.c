@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "config/select.h"
 #include "init_digest.h"
 #include "plan.h"
@@ -111,13 +112,16 @@ static void add_axis(ag_text *text, const ag_experiment *experiment, size_t axis
 {
     const ag_axis_value *values = NULL;
     size_t count = ag_experiment_axis_points(experiment, axis, &values, arena);
-    ag_text_printf(text, "  %-16s %4zu  ", ag_experiment_grid(experiment)->axes[axis].name, count);
+    ag_text_add(text, "  ");
+    ag_text_add_padded(text, ag_experiment_grid(experiment)->axes[axis].name, 16);
+    ag_text_printf(text, " %4zu  ", count);
     for (size_t i = 0; i < count; i++) {
         if (count > SHOWN_POINTS && i == SHOWN_POINTS - 2) {
             ag_text_add(text, ", ...");
             i = count - 1;
         }
-        ag_text_printf(text, "%s%s", i > 0 ? ", " : "", values[i].text);
+        ag_text_add(text, i > 0 ? ", " : "");
+        ag_text_add_printable(text, values[i].text);
     }
     ag_text_add(text, "\n");
 }
@@ -127,7 +131,11 @@ static void add_grid(ag_text *text, const ag_experiment *experiment, const ag_pl
 {
     const ag_grid *grid = ag_experiment_grid(experiment);
     ag_experiment_counts counts = ag_experiment_counted(experiment);
-    ag_text_printf(text, "experiment %s (%s)\n\ngrid\n", grid->name, options->file);
+    ag_text_add(text, "experiment ");
+    ag_text_add_printable(text, grid->name);
+    ag_text_add(text, " (");
+    ag_text_add_printable(text, options->file);
+    ag_text_add(text, ")\n\ngrid\n");
     for (size_t a = 0; a < grid->n_axes; a++)
         add_axis(text, experiment, a, arena);
     ag_text_printf(text, "\nruns\n  %zu combinations", counts.multiplied);
@@ -176,16 +184,16 @@ static ag_status report(ag_text *text, const ag_experiment *experiment,
     ag_holdings holdings;
     ag_arena arena;
     ag_arena_init_growing(&arena);
-    const char *out = ag_app_results_path(options->out, grid, &arena);
-    ag_status status = AG_ERR_SYSTEM;
-    if (out != NULL) {
+    const char *out = NULL;
+    ag_status status = ag_app_results_path(&out, options->out, grid, &arena);
+    if (status == AG_OK) {
         status = ag_holdings_read(&holdings, out, grid);
         if (status == AG_OK)
             status = add_report(text, experiment, options, selected, out, &holdings);
         ag_holdings_close(&holdings);
     }
     ag_arena_deinit(&arena);
-    return out != NULL ? status : ag_fail(AG_ERR_SYSTEM, "out of memory");
+    return status;
 }
 
 static ag_status plan(const ag_plan_options *options)

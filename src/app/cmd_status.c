@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/commands.h"
+#include "base/printable.h"
 #include "status_report.h"
 
 enum { SHOWN_FAILURES = 20, SHOWN_EVENTS = 5, SHOWN_RUNNING = 40 };
@@ -223,7 +224,8 @@ static void add_events(ag_text *out, const ag_watch *watch)
 
 static void add_report(ag_text *out, ag_watch *watch)
 {
-    ag_text_printf(out, "%s: %s (%s)\n", watch->experiment, watch->path,
+    ag_text_add_printable(out, watch->experiment);
+    ag_text_printf(out, ": %s (%s)\n", watch->path,
                    watch->packed ? "packed" : "weights in its run files");
     add_counts(out, watch);
     add_owner(out, watch);
@@ -251,7 +253,7 @@ static int show(const char *path, bool as_json)
         add_report(&text, &watch);
     ag_status_counts counts = ag_status_count(&watch);
     int code = ag_status_exit(&counts);
-    if (text.failed || fputs(text.data, stdout) == EOF || fflush(stdout) != 0)
+    if (!ag_text_print(&text))
         code = ag_app_exit(ag_fail(AG_ERR_SYSTEM, "cannot write to standard output"));
     ag_text_deinit(&text);
     ag_watch_close(&watch);

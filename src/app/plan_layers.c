@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "plan.h"
 #include "spec/layers.h"
 #include "spec/sites.h"
@@ -199,8 +200,11 @@ ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selecte
             continue;
         shown[count++] = i;
         const ag_run *run = &grid->runs[label->run];
-        ag_text_printf(text, "\nlayers %s, format %s (%lld blocks)\n", label->values[1].text,
-                       label->values[0].text, (long long)run->model.n_layer);
+        ag_text_add(text, "\nlayers ");
+        ag_text_add_printable(text, label->values[1].text);
+        ag_text_add(text, ", format ");
+        ag_text_add_printable(text, label->values[0].text);
+        ag_text_printf(text, " (%lld blocks)\n", (long long)run->model.n_layer);
         add_table(text, run);
         groups |= has_groups(run);
     }

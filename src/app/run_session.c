@@ -117,8 +117,9 @@ static ag_status describe_runs(ag_run_session *session, int ranks)
 
 static ag_status find_out(ag_run_session *session)
 {
-    session->out = ag_app_results_path(session->options->out, session->grid, &session->arena);
-    if (session->out != NULL && session->mine != NULL && session->options->out == NULL)
+    AG_TRY(
+        ag_app_results_path(&session->out, session->options->out, session->grid, &session->arena));
+    if (session->mine != NULL && session->options->out == NULL)
         session->out = ag_shard_path(session->out, &session->options->shard, &session->arena);
     return session->out != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }

@@ -1,5 +1,6 @@
 /* Gathers the runs of a results file into cells and compares each with its baseline. */
 #include "summary.h"
+#include "base/printable.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -216,7 +217,7 @@ ag_status ag_summary_show(const char *path, const char *metric, bool as_json)
     if (status == AG_OK) {
         (as_json ? ag_summary_json : ag_summary_table)(&text, &summary);
         ag_summary_deinit(&summary);
-        if (text.failed || fputs(text.data, stdout) == EOF || fflush(stdout) != 0)
+        if (!ag_text_print(&text))
             status = ag_fail(AG_ERR_SYSTEM, "cannot write the summary to standard output");
     }
     ag_text_deinit(&text);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "spec/layers.h"
 #include "spec/run_json.h"
 #include "spec/sites.h"
@@ -11,19 +12,12 @@
 
 enum { FIELD_SIZE = 96, MOST_SCHEMES = 4, SCHEME_SIZE = 128 };
 
-/* Columns on a terminal: UTF-8 continuation bytes take none. */
-static size_t width_of(const char *text)
+static void add_point(ag_text *out, const char *separator, const char *axis, const char *value)
 {
-    size_t width = 0;
-    for (; *text != '\0'; text++)
-        width += ((unsigned char)*text & 0xc0) != 0x80;
-    return width;
-}
-
-static void add_padded(ag_text *out, const char *text, size_t width)
-{
-    size_t used = width_of(text);
-    ag_text_printf(out, "%s%*s", text, used < width ? (int)(width - used) : 0, "");
+    ag_text_add(out, separator);
+    ag_text_add_printable(out, axis);
+    ag_text_add(out, " = ");
+    ag_text_add_printable(out, value);
 }
 
 static void trim(ag_text *out)
@@ -39,9 +33,9 @@ static const char *axis_text(const ag_summary *s, const ag_label *label, size_t 
 
 static size_t widest(const ag_summary *s, size_t axis, const char *title)
 {
-    size_t width = width_of(title);
+    size_t width = ag_text_width(title);
     for (size_t i = 0; i < s->n_cells; i++) {
-        size_t used = width_of(axis_text(s, s->cells[i].label, axis));
+        size_t used = ag_text_width(axis_text(s, s->cells[i].label, axis));
         width = used > width ? used : width;
     }
     return width;
@@ -118,16 +112,17 @@ static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *c
                      const char *layers)
 {
     char field[FIELD_SIZE];
-    add_padded(out, layers, widest(s, s->layers_axis, "layers") + 2);
-    add_padded(out, axis_text(s, cell->label, s->format_axis),
-               widest(s, s->format_axis, "format") + 2);
+    ag_text_add_padded(out, layers, widest(s, s->layers_axis, "layers") + 2);
+    ag_text_add_padded(out, axis_text(s, cell->label, s->format_axis),
+                       widest(s, s->format_axis, "format") + 2);
     ag_text_printf(out, "%5zu  ", cell->n_values);
     format_mean(field, &cell->mean);
-    add_padded(out, field, MEAN_WIDTH);
+    ag_text_add_padded(out, field, MEAN_WIDTH);
     format_difference(field, cell);
-    add_padded(out, field, DIFFERENCE_WIDTH);
-    add_padded(out, cell->verdict == AG_VERDICT_BASELINE ? "" : ag_verdict_words[cell->verdict],
-               VERDICT_WIDTH);
+    ag_text_add_padded(out, field, DIFFERENCE_WIDTH);
+    ag_text_add_padded(out,
+                       cell->verdict == AG_VERDICT_BASELINE ? "" : ag_verdict_words[cell->verdict],
+                       VERDICT_WIDTH);
     add_counts(out, cell);
     trim(out);
     ag_text_add(out, "\n");
@@ -135,10 +130,10 @@ static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *c
 
 static void add_heading(ag_text *out, const ag_summary *s)
 {
-    add_padded(out, "layers", widest(s, s->layers_axis, "layers") + 2);
-    add_padded(out, "format", widest(s, s->format_axis, "format") + 2);
+    ag_text_add_padded(out, "layers", widest(s, s->layers_axis, "layers") + 2);
+    ag_text_add_padded(out, "format", widest(s, s->format_axis, "format") + 2);
     ag_text_add(out, "seeds  ");
-    add_padded(out, s->metric, MEAN_WIDTH);
+    ag_text_add_padded(out, s->metric, MEAN_WIDTH);
     ag_text_add(out, "difference\n");
 }
 
@@ -149,8 +144,7 @@ static void add_group_title(ag_text *out, const ag_summary *s, const ag_summary_
     for (size_t i = 0; i < grid->n_axes; i++) {
         if (!is_group_axis(s, i))
             continue;
-        ag_text_printf(out, "%s%s = %s", separator, grid->axes[i].name,
-                       cell->label->values[i].text);
+        add_point(out, separator, grid->axes[i].name, cell->label->values[i].text);
         separator = ", ";
     }
     ag_text_add(out, "\n");
@@ -294,11 +288,11 @@ static void add_format(ag_text *out, const ag_summary *s, const ag_label *label)
     memset(lists, 0, sizeof lists); /* compared as bytes */
     for (size_t i = 0; i < OPERANDS; i++)
         collect(&lists[i], s, format, i / AG_USES, i % AG_USES);
-    add_padded(out, format, width);
+    ag_text_add_padded(out, format, width);
     for (size_t i = 0; i < OPERANDS; i++) {
         if (seen_before(lists, i))
             continue;
-        add_padded(out, "", quantised ? width : 0);
+        ag_text_add_padded(out, "", quantised ? width : 0);
         add_operand(out, lists, i);
         quantised = true;
     }
@@ -325,8 +319,7 @@ static void add_baseline(ag_text *out, const ag_grid *grid)
     for (size_t i = 0; i < grid->n_axes; i++) {
         if (grid->compare.baseline[i].text == NULL)
             continue;
-        ag_text_printf(out, "%s%s = %s", separator, grid->axes[i].name,
-                       grid->compare.baseline[i].text);
+        add_point(out, separator, grid->axes[i].name, grid->compare.baseline[i].text);
         separator = ", ";
     }
 }
@@ -355,7 +348,8 @@ void ag_summary_table(ag_text *out, const ag_summary *summary)
 {
     const ag_results *results = summary->results;
     size_t orphans = results->n_rows - results->grid.n_runs;
-    ag_text_printf(out, "%s\n", results->grid.name);
+    ag_text_add_printable(out, results->grid.name);
+    ag_text_add(out, "\n");
     for (size_t i = 0; i < summary->n_cells; i++) {
         if (is_first_of_group(summary, i))
             add_group(out, summary, i);

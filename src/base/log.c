@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/printable.h"
+
 static const char *s_program = "altgrad";
 
 void ag_log_program(const char *name)
@@ -20,16 +22,16 @@ void ag_log(ag_log_level level, const char *format, ...)
     int used = snprintf(line, sizeof line, "%s: %s", s_program, prefixes[level]);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line + used, sizeof line - (size_t)used - 1, format, arguments);
+    vsnprintf(line + used, sizeof line - (size_t)used, format, arguments);
     va_end(arguments);
-    size_t length = strlen(line);
-    line[length++] = '\n';
-    const char *next = line;
-    while (length > 0) {
-        ssize_t written = write(STDERR_FILENO, next, length);
-        if (written <= 0)
-            return;
-        next += written;
+    ag_text shown;
+    ag_text_init(&shown);
+    ag_text_add_printable_n(&shown, line, strlen(line), "\n\t");
+    ag_text_add(&shown, "\n");
+    const char *next = shown.data;
+    size_t length = shown.length;
+    ssize_t written = 0;
+    for (; length > 0 && (written = write(STDERR_FILENO, next, length)) > 0; next += written)
         length -= (size_t)written;
-    }
+    ag_text_deinit(&shown);
 }

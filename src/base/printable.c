@@ -1,5 +1,6 @@
 #include "base/printable.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base_internal.h"
@@ -81,41 +82,59 @@ void ag_text_add_printable(ag_text *text, const char *shown)
     ag_text_add_printable_n(text, shown, strlen(shown), "");
 }
 
+/* Reads the next character; its columns where it is shown, escaped or not. */
+static size_t next_width(size_t *length, const char *text, size_t left)
+{
+    uint32_t character = 0;
+    *length = ag_utf8_read(&character, text, left);
+    if (*length == 0) {
+        *length = 1;
+        return sizeof "\\xff" - 1;
+    }
+    if (!ag_is_control(character))
+        return ag_character_width(character);
+    bool is_short = character == '\n' || character == '\t' || character == '\r';
+    return is_short ? sizeof "\\n" - 1 : sizeof "\\u001b" - 1;
+}
+
 size_t ag_text_fit(const char *text, size_t columns)
 {
     size_t left = strlen(text);
-    const char *at = text;
-    uint32_t character = 0;
-    while (left > 0) {
-        size_t length = ag_utf8_read(&character, at, left);
-        size_t width = length == 0 ? 1 : ag_character_width(character);
+    size_t fits = 0;
+    size_t length = 0;
+    for (; fits < left; fits += length) {
+        size_t width = next_width(&length, text + fits, left - fits);
         if (width > columns)
             break;
-        length += length == 0;
         columns -= width;
-        at += length;
-        left -= length;
     }
-    return (size_t)(at - text);
+    return fits;
 }
 
 size_t ag_text_width(const char *text)
 {
     size_t left = strlen(text);
     size_t width = 0;
-    uint32_t character = 0;
-    for (size_t length; left > 0; text += length, left -= length) {
-        length = ag_utf8_read(&character, text, left);
-        width += length == 0 ? 1 : ag_character_width(character);
-        length += length == 0;
-    }
+    for (size_t length = 0; left > 0; text += length, left -= length)
+        width += next_width(&length, text, left);
     return width;
 }
 
 void ag_text_add_padded(ag_text *text, const char *shown, size_t columns)
 {
-    size_t start = text->length;
+    size_t used = ag_text_width(shown);
     ag_text_add_printable(text, shown);
-    size_t used = text->failed ? columns : ag_text_width(text->data + start);
     ag_text_printf(text, "%*s", used < columns ? (int)(columns - used) : 0, "");
+}
+
+bool ag_text_print(const ag_text *text)
+{
+    ag_text shown;
+    ag_text_init(&shown);
+    ag_text_add_printable_n(&shown, text->data, text->length, "\n\t");
+    bool printed = !text->failed && !shown.failed &&
+                   fwrite(shown.data, 1, shown.length, stdout) == shown.length &&
+                   fflush(stdout) == 0;
+    ag_text_deinit(&shown);
+    return printed;
 }

@@ -6,8 +6,6 @@
 
 #include "config_internal.h"
 
-enum { LONGEST_AXIS_NAME = 64 };
-
 ag_point *ag_axis_add(ag_axis_points *axis, ag_findings *findings, const ag_point *point)
 {
     if (axis->n_points == AG_MAX_POINTS) {
@@ -100,6 +98,8 @@ static void make_layers_axis(ag_axis_points *axis, ag_experiment *experiment)
 
 /* --- seed */
 
+#define LAST_SEED (INT64_C(1) << 53) /* every whole number up to here survives JSON */
+
 bool ag_axis_add_seed(ag_axis_points *axis, ag_findings *findings, int64_t seed, ag_place place)
 {
     const char *text = ag_arena_printf(findings->arena, "%" PRId64, seed);
@@ -115,10 +115,27 @@ bool ag_axis_seed(int64_t *seed, ag_findings *findings, const ag_node *node)
 {
     if (!ag_node_int(seed, findings, node, "seed"))
         return false;
-    if (*seed >= 0 && *seed <= INT64_C(9007199254740992))
+    if (*seed >= 0 && *seed <= LAST_SEED)
         return true;
     ag_config_error(findings, node->place, "seed: %" PRId64 " is out of range: expected 0 to 2^53",
                     *seed);
+    return false;
+}
+
+/* "0-4" as people write a range. */
+static bool check_dash(ag_findings *findings, const ag_node *node)
+{
+    long first = 0;
+    long last = 0;
+    int read = 0;
+    if (node->kind != AG_NODE_SCALAR ||
+        sscanf(node->text, "%ld%*[-.: ]%ld%n", &first, &last, &read) != 2 ||
+        node->text[read] != '\0' || first < 0 || last < first)
+        return true;
+    ag_config_error(findings, node->place,
+                    "seeds: '%.60s' is no number of seeds; for the seeds %ld to %ld write {from: "
+                    "%ld, count: %ld}",
+                    node->text, first, last, first, last - first + 1);
     return false;
 }
 
@@ -126,12 +143,18 @@ static void add_seed_range(ag_axis_points *axis, ag_findings *findings, int64_t 
                            const ag_node *node)
 {
     int64_t count = 0;
-    if (!ag_node_int(&count, findings, node, "seeds"))
+    if (!check_dash(findings, node) || !ag_node_int(&count, findings, node, "seeds"))
         return;
     if (count < 1 || count > AG_MAX_POINTS) {
         ag_config_error(findings, node->place,
                         "seeds: %" PRId64 " is out of range: expected 1 to %d seeds", count,
                         AG_MAX_POINTS);
+        return;
+    }
+    if (from > LAST_SEED - (count - 1)) {
+        ag_config_error(findings, node->place,
+                        "seeds: %" PRId64 " seeds from %" PRId64 " on go beyond the largest, 2^53",
+                        count, from);
         return;
     }
     for (int64_t i = 0; i < count; i++)
@@ -267,7 +290,9 @@ static void add_named_point(ag_axis_points *axis, ag_experiment *experiment, con
                             const ag_node *map)
 {
     ag_findings *findings = &experiment->findings;
-    if (!ag_node_is(findings, map, AG_NODE_MAP, "a point of a named axis"))
+    const char *name = key->text;
+    if (!ag_node_name(&name, findings, key, "a point's name") ||
+        !ag_node_is(findings, map, AG_NODE_MAP, "a point of a named axis"))
         return;
     ag_setting *settings = ag_config_alloc(findings, map->count, sizeof *settings);
     if (settings == NULL)
@@ -304,8 +329,6 @@ static bool check_axis_name(ag_findings *findings, const ag_node *key)
 {
     static const char *const taken[] = {"format", "layers", "seed",   "id",   "label",
                                         "run",    "status", "reason", "steps"};
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "0123456789_.-";
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
         if (strcmp(key->text, taken[i]) == 0) {
             ag_config_error(findings, key->place,
@@ -315,13 +338,8 @@ static bool check_axis_name(ag_findings *findings, const ag_node *key)
             return false;
         }
     }
-    size_t length = strlen(key->text);
-    if (length > 0 && length <= LONGEST_AXIS_NAME && strspn(key->text, allowed) == length)
-        return true;
-    ag_config_error(findings, key->place,
-                    "an axis' name has 1 to %d letters, digits, '_', '-' and '.'",
-                    LONGEST_AXIS_NAME);
-    return false;
+    const char *name = NULL;
+    return ag_node_name(&name, findings, key, "an axis' name");
 }
 
 static void make_axis(ag_experiment *experiment, const ag_node *key, const ag_node *node)

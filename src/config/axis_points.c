@@ -23,8 +23,10 @@ void ag_axis_unknown(ag_experiment *experiment, const ag_node *key, const char *
     for (size_t i = 0; i < experiment->n_axes; i++)
         names[i] = experiment->axes[i].name;
     ag_config_error(&experiment->findings, key->place,
-                    "%s names '%.60s', which is no axis of this grid%s", what, key->text,
-                    ag_config_hint(&experiment->findings, key->text, names, experiment->n_axes));
+                    "%s names '%.60s', which is no axis of this grid%s (its axes are %s)", what,
+                    key->text,
+                    ag_config_hint(&experiment->findings, key->text, names, experiment->n_axes),
+                    ag_config_listed(&experiment->findings, names, experiment->n_axes));
 }
 
 static size_t find_point(const ag_axis_points *axis, const char *canonical)
@@ -45,10 +47,14 @@ static size_t no_point(ag_experiment *experiment, const ag_axis_points *axis, co
     const char **names = ag_config_alloc(findings, axis->n_points, sizeof *names);
     for (size_t i = 0; i < axis->n_points && names != NULL; i++)
         names[i] = axis->points[i].value.text;
-    if (names != NULL && axis->type == AG_AXIS_TEXT) /* no number is a misspelt other */
+    if (names == NULL)
+        return SIZE_MAX;
+    if (axis->type == AG_AXIS_TEXT) /* no number is a misspelt other */
         hint = ag_config_hint(findings, node->text, names, axis->n_points);
-    ag_config_error(findings, node->place, "axis '%s' has no point '%.60s'%s", axis->name,
-                    node->kind == AG_NODE_NULL ? "null" : node->text, hint);
+    ag_config_error(findings, node->place,
+                    "axis '%.60s' has no point '%.60s'%s (its points are %s)", axis->name,
+                    node->kind == AG_NODE_NULL ? "null" : node->text, hint,
+                    ag_config_listed(findings, names, axis->n_points));
     return SIZE_MAX;
 }
 

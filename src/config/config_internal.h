@@ -30,6 +30,7 @@ enum {
     AG_MAX_CORPORA = 1000,
     AG_MAX_ROUTED_LAYERS = 500000, /* distinct (layer config, format, depth) tables together */
     AG_MAX_IDENTIFIED = 20000000,  /* runs times their layers */
+    AG_MAX_NAME = 1000,            /* bytes of a name */
 };
 
 /* --- places and findings */
@@ -74,8 +75,8 @@ void ag_config_failed(ag_findings *findings, ag_place place);
 /* Whether nothing more can be reported. */
 bool ag_config_full(const ag_findings *findings);
 
-/* Appends every finding in the order of the file. */
-void ag_findings_render(ag_text *text, const ag_findings *findings);
+/* Appends every finding in the order of the file; `file` stands before those without a place. */
+void ag_findings_render(ag_text *text, const ag_findings *findings, const char *file);
 
 /* `bytes` zeroed bytes of the arena, or NULL after noting that memory ran out. */
 void *ag_config_alloc(ag_findings *findings, size_t count, size_t size);
@@ -83,6 +84,16 @@ void *ag_config_alloc(ag_findings *findings, size_t count, size_t size);
 /* " (did you mean 'x'?)", or "" where nothing is near. In the arena. */
 const char *ag_config_hint(ag_findings *findings, const char *word, const char *const *words,
                            size_t count);
+
+/* "a, b, c", the first dozen of the words. In the arena. */
+const char *ag_config_listed(ag_findings *findings, const char *const *words, size_t count);
+
+/* Appends the same. */
+void ag_add_listed(ag_text *text, const char *const *words, size_t count);
+
+/* A path without "./" and repeated slashes: './one.txt' and 'one.txt' are the same. In the arena;
+ * NULL when memory runs out. */
+const char *ag_plain_path(const char *path, ag_arena *arena);
 
 /* --- the YAML tree */
 
@@ -96,6 +107,7 @@ struct ag_node {
     size_t count;         /* items of LIST, entries of MAP */
     const ag_node **keys; /* MAP: scalars, [count] */
     const ag_node **items;
+    bool flawed;   /* SCALAR with a control character, which was told: nothing else is */
     size_t weight; /* nodes below, this one included, aliases counted at what they stand for */
 };
 
@@ -115,7 +127,9 @@ bool ag_node_is(ag_findings *findings, const ag_node *node, ag_node_kind kind, c
 void ag_node_check_keys(ag_findings *findings, const ag_node *map, const char *const *words,
                         size_t n_words, const char *what);
 
-/* Typed scalars. Each returns false after an error at the node. */
+/* Typed scalars. Each returns false after an error at the node. A name has at most AG_MAX_NAME
+ * bytes. */
+bool ag_node_name(const char **out, ag_findings *findings, const ag_node *node, const char *what);
 bool ag_node_text(const char **out, ag_findings *findings, const ag_node *node, const char *what);
 bool ag_node_int(int64_t *out, ag_findings *findings, const ag_node *node, const char *what);
 bool ag_node_bool(bool *out, ag_findings *findings, const ag_node *node, const char *what);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "config_internal.h"
 
 static void check_top_level(ag_experiment *experiment)
@@ -41,7 +42,11 @@ static void read_name(ag_experiment *experiment)
     experiment->grid.name = ag_arena_strndup(&experiment->arena, stem, length);
     const ag_node *node = ag_node_get(experiment->root, "name");
     if (node != NULL)
-        ag_node_text(&experiment->grid.name, &experiment->findings, node, "name");
+        ag_node_name(&experiment->grid.name, &experiment->findings, node, "name");
+    else if (experiment->grid.name != NULL && ag_find_control(experiment->grid.name) != NULL)
+        ag_config_error(&experiment->findings, experiment->root->place,
+                        "the name of this file holds control characters, so it cannot name the "
+                        "experiment: give the experiment a 'name'");
 }
 
 static ag_status find_folder(ag_experiment *experiment, const char *path)
@@ -110,7 +115,7 @@ ag_status ag_experiment_load_with(ag_experiment **out, const char *path,
     experiment->findings.arena = &experiment->arena;
     experiment->options = *options;
     ag_status status = load(experiment, path, options->sets, options->n_sets);
-    ag_findings_render(diagnostics, &experiment->findings);
+    ag_findings_render(diagnostics, &experiment->findings, path);
     if (status == AG_OK)
         *out = experiment;
     else

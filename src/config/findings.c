@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "config_internal.h"
 
 enum { MESSAGE_BYTES = 1024, CONTEXT_BYTES = 100 };
@@ -86,6 +87,25 @@ const char *ag_config_hint(ag_findings *findings, const char *word, const char *
     return hint != NULL ? hint : "";
 }
 
+void ag_add_listed(ag_text *text, const char *const *words, size_t count)
+{
+    enum { SHOWN = 12 };
+    for (size_t i = 0; i < count && i < SHOWN; i++)
+        ag_text_printf(text, "%s%.60s", i > 0 ? ", " : "", words[i]);
+    if (count > SHOWN)
+        ag_text_add(text, ", ...");
+}
+
+const char *ag_config_listed(ag_findings *findings, const char *const *words, size_t count)
+{
+    ag_text text;
+    ag_text_init(&text);
+    ag_add_listed(&text, words, count);
+    const char *copy = ag_arena_strdup(findings->arena, text.data);
+    ag_text_deinit(&text);
+    return copy != NULL ? copy : "";
+}
+
 /* --- rendering */
 
 /* The line around `offset`: [start, end). */
@@ -98,19 +118,6 @@ static void find_line(const ag_source *source, size_t offset, size_t *start, siz
     *end = newline != NULL ? (size_t)(newline - source->text) : source->size;
 }
 
-static bool continues_character(char byte)
-{
-    return ((unsigned char)byte & 0xc0) == 0x80;
-}
-
-static size_t count_characters(const char *text, size_t bytes)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < bytes; i++)
-        count += !continues_character(text[i]);
-    return count;
-}
-
 static size_t line_number(const ag_source *source, size_t offset)
 {
     size_t line = 1;
@@ -119,14 +126,70 @@ static size_t line_number(const ag_source *source, size_t offset)
     return line;
 }
 
-/* Bytes that could drive a terminal become '?'. */
-static void add_printable(ag_text *text, const char *bytes, size_t count)
+/* A message; where a long word was cut within a character, its rest goes too. */
+static void add_message(ag_text *text, const char *message)
 {
-    for (size_t i = 0; i < count; i++) {
-        char byte = bytes[i];
-        bool control = ((unsigned char)byte < 0x20 && byte != '\t') || byte == 0x7f;
-        ag_text_add_n(text, control ? "?" : &byte, 1);
+    uint32_t character = 0;
+    for (size_t left = strlen(message), length; left > 0; message += length, left -= length) {
+        length = ag_utf8_read(&character, message, left);
+        if (length > 0)
+            ag_text_add_printable_n(text, message, length, "");
+        length += length == 0;
     }
+}
+
+/* The source line from `from` to `to`: control characters become one '?' each, so that the caret
+ * stays below its place. */
+static void add_line(ag_text *text, const char *from, const char *to)
+{
+    uint32_t character = 0;
+    for (size_t length; from < to; from += length) {
+        length = ag_utf8_read(&character, from, (size_t)(to - from));
+        bool shown = length > 0 && (character == '\t' || !ag_is_control(character));
+        length += length == 0;
+        ag_text_add_n(text, shown ? from : "?", shown ? length : 1);
+    }
+}
+
+static bool starts_character(char byte)
+{
+    return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
+static size_t count_characters(const char *text, size_t bytes)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < bytes; i++)
+        count += starts_character(text[i]);
+    return count;
+}
+
+/* `first`, then `rest` until there are `columns`. */
+static void add_run(ag_text *text, size_t columns, const char *first, const char *rest)
+{
+    for (size_t i = 0; i < columns; i++)
+        ag_text_add(text, i == 0 ? first : rest);
+}
+
+/* Columns that add_line shows for a piece without tabs. */
+static size_t shown_width(const char *from, const char *to)
+{
+    ag_text line;
+    ag_text_init(&line);
+    add_line(&line, from, to);
+    size_t width = ag_text_width(line.data);
+    ag_text_deinit(&line);
+    return width;
+}
+
+/* Spaces below a piece of the line; a tab stays one. */
+static void add_blank(ag_text *text, const char *from, const char *to)
+{
+    for (const char *tab; (tab = memchr(from, '\t', (size_t)(to - from))) != NULL; from = tab + 1) {
+        add_run(text, shown_width(from, tab), " ", " ");
+        ag_text_add(text, "\t");
+    }
+    add_run(text, shown_width(from, to), " ", " ");
 }
 
 /* The source line, cut to a window around the place, and the caret below it. */
@@ -137,37 +200,34 @@ static void add_excerpt(ag_text *text, const ag_place *place, size_t start, size
     if (place->offset - start > CONTEXT_BYTES)
         from = place->offset - CONTEXT_BYTES;
     size_t to = end - place->offset > CONTEXT_BYTES ? place->offset + CONTEXT_BYTES : end;
-    while (from > start && continues_character(bytes[from]))
+    while (from > start && !starts_character(bytes[from]))
         from--;
-    while (to < end && continues_character(bytes[to]))
+    while (to < end && !starts_character(bytes[to]))
         to++;
-    add_printable(text, bytes + from, to - from);
+    add_line(text, bytes + from, bytes + to);
     ag_text_add(text, "\n");
-    for (size_t i = from; i < place->offset; i++) {
-        if (!continues_character(bytes[i]))
-            ag_text_add(text, bytes[i] == '\t' ? "\t" : " ");
-    }
-    ag_text_add(text, "^");
+    add_blank(text, bytes + from, bytes + place->offset);
     size_t length = place->length < to - place->offset ? place->length : to - place->offset;
-    for (size_t i = 1; i < count_characters(bytes + place->offset, length); i++)
-        ag_text_add(text, "~");
+    const char *tab = memchr(bytes + place->offset, '\t', length);
+    const char *last = tab != NULL ? tab : bytes + place->offset + length;
+    size_t width = shown_width(bytes + place->offset, last);
+    add_run(text, width > 0 ? width : 1, "^", "~");
     ag_text_add(text, "\n");
 }
 
-static void render(ag_text *text, const ag_finding *finding)
+static void render(ag_text *text, const ag_finding *finding, const char *file)
 {
     const ag_place *place = &finding->place;
-    const char *severity = finding->warning ? "warning" : "error";
     size_t start = 0;
     size_t end = 0;
+    ag_text_add_printable(text, place->source != NULL ? place->source->name : file);
     if (place->source != NULL) {
         find_line(place->source, place->offset, &start, &end);
-        ag_text_printf(text, "%s:%zu:%zu: ", place->source->name,
-                       line_number(place->source, place->offset),
+        ag_text_printf(text, ":%zu:%zu", line_number(place->source, place->offset),
                        count_characters(place->source->text + start, place->offset - start) + 1);
     }
-    ag_text_printf(text, "%s: ", severity);
-    add_printable(text, finding->message, strlen(finding->message));
+    ag_text_add(text, finding->warning ? ": warning: " : ": error: ");
+    add_message(text, finding->message);
     ag_text_add(text, "\n");
     if (place->source != NULL)
         add_excerpt(text, place, start, end);
@@ -185,7 +245,7 @@ static bool comes_before(const ag_finding *a, const ag_finding *b)
     return a->place.offset < b->place.offset;
 }
 
-void ag_findings_render(ag_text *text, const ag_findings *findings)
+void ag_findings_render(ag_text *text, const ag_findings *findings, const char *file)
 {
     const ag_finding *order[AG_MAX_ERRORS + AG_MAX_WARNINGS];
     for (size_t i = 0; i < findings->kept; i++) {
@@ -197,7 +257,7 @@ void ag_findings_render(ag_text *text, const ag_findings *findings)
         order[at] = &findings->items[i];
     }
     for (size_t i = 0; i < findings->kept; i++)
-        render(text, order[i]);
+        render(text, order[i], file);
     if (findings->errors > AG_MAX_ERRORS)
-        ag_text_printf(text, "error: more errors than the first %d\n", AG_MAX_ERRORS);
+        ag_text_printf(text, "%s: error: more errors than the first %d\n", file, AG_MAX_ERRORS);
 }

@@ -5,7 +5,7 @@
 #include "config_internal.h"
 #include "numerics/recipe.h"
 
-enum { DEFAULT_HISTORY = 16, LONGEST_LABEL = 64 };
+enum { DEFAULT_HISTORY = 16 };
 
 static bool is_fp32(const char *text)
 {
@@ -328,29 +328,14 @@ bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, con
 
 /* --- an entry */
 
-static bool check_label(ag_findings *findings, const ag_node *node)
-{
-    const char *text = NULL;
-    if (!ag_node_text(&text, findings, node, "a format's name"))
-        return false;
-    if (strlen(text) <= LONGEST_LABEL && strpbrk(text, ",=\n\t") == NULL)
-        return true;
-    ag_config_error(findings, node->place,
-                    "a format's name has at most %d characters, none of them ',', '=', a tab or a "
-                    "line's end",
-                    LONGEST_LABEL);
-    return false;
-}
-
 static bool parse_name(ag_format_entry *entry, ag_findings *findings, const ag_node *node)
 {
     if (node->kind == AG_NODE_NULL) {
         entry->label = "BF16";
         return true;
     }
-    if (!check_label(findings, node))
+    if (!ag_node_name(&entry->label, findings, node, "a format's name"))
         return false;
-    entry->label = node->text;
     entry->fp32 = is_fp32(node->text);
     return entry->fp32 || ag_format_named(&entry->precision, findings, node, "a format");
 }
@@ -363,9 +348,8 @@ static bool parse_mapping(ag_format_entry *entry, ag_findings *findings, const a
         ag_config_error(findings, node->place, "a format that is a mapping needs a 'name'");
         return false;
     }
-    if (!check_label(findings, name))
+    if (!ag_node_name(&entry->label, findings, name, "a format's name"))
         return false;
-    entry->label = name->text;
     entry->place = name->place;
     return good;
 }

@@ -241,6 +241,7 @@ void ag_config_layer_configs(ag_experiment *experiment)
     for (size_t i = 0; i < node->count && !ag_config_full(findings); i++) {
         ag_layer_config *config = &configs->items[configs->count++];
         *config = (ag_layer_config){.name = node->keys[i]->text, .place = node->keys[i]->place};
+        ag_node_name(&config->name, findings, node->keys[i], "a layer config's name");
         parse_config(config, experiment, node->items[i]);
     }
 }

@@ -46,7 +46,7 @@ void ag_node_check_keys(ag_findings *findings, const ag_node *map, const char *c
 {
     for (size_t i = 0; i < map->count; i++) {
         const char *key = map->keys[i]->text;
-        if (!is_word_of(key, words, n_words))
+        if (!map->keys[i]->flawed && !is_word_of(key, words, n_words))
             ag_config_error(findings, map->keys[i]->place, "%s has no key '%.100s'%s", what, key,
                             ag_config_hint(findings, key, words, n_words));
     }
@@ -58,10 +58,21 @@ bool ag_node_text(const char **out, ag_findings *findings, const ag_node *node, 
         ag_config_error(findings, node->place, "%s is empty", what);
         return false;
     }
-    if (!ag_node_is(findings, node, AG_NODE_SCALAR, what))
+    if (!ag_node_is(findings, node, AG_NODE_SCALAR, what) || node->flawed)
         return false;
     *out = node->text;
     return true;
+}
+
+bool ag_node_name(const char **out, ag_findings *findings, const ag_node *node, const char *what)
+{
+    if (!ag_node_text(out, findings, node, what))
+        return false;
+    if (strlen(*out) <= AG_MAX_NAME)
+        return true;
+    ag_config_error(findings, node->place, "%s has %zu bytes; a name has at most %d", what,
+                    strlen(*out), AG_MAX_NAME);
+    return false;
 }
 
 bool ag_node_int(int64_t *out, ag_findings *findings, const ag_node *node, const char *what)
@@ -83,12 +94,16 @@ bool ag_node_int(int64_t *out, ag_findings *findings, const ag_node *node, const
 
 bool ag_node_bool(bool *out, ag_findings *findings, const ag_node *node, const char *what)
 {
-    static const char *const words[] = {"false", "true"};
-    int index = 0;
-    if (!ag_node_word(&index, findings, node, what, words, 2))
+    const char *text = NULL;
+    if (!ag_node_text(&text, findings, node, what))
         return false;
-    *out = index == 1;
-    return true;
+    if (ag_bool_read(out, text))
+        return true;
+    ag_config_error(findings, node->place,
+                    "%s: '%.60s' is not valid: expected true or false (yes, no, on and off are "
+                    "words)",
+                    what, text);
+    return false;
 }
 
 bool ag_node_word(int *out, ag_findings *findings, const ag_node *node, const char *what,

@@ -20,12 +20,35 @@ static bool is_input_path(const ag_param *param)
     return false;
 }
 
+const char *ag_plain_path(const char *path, ag_arena *arena)
+{
+    char *plain = ag_arena_strdup(arena, path);
+    char *to = plain;
+    for (const char *at = plain; at != NULL && *at != '\0';) {
+        bool starts = to == plain || to[-1] == '/';
+        size_t length = strcspn(at, "/");
+        if (starts && length == 1 && *at == '.' && at[1] == '/')
+            at += 2;
+        else if (starts && length == 0 && to != plain)
+            at++;
+        else
+            *to++ = *at++;
+    }
+    if (to != NULL)
+        *to = '\0';
+    return plain;
+}
+
 static const char *absolute(ag_findings *findings, const ag_param *param, const char *text,
                             const char *folder)
 {
-    if (!is_input_path(param) || text[0] == '\0' || text[0] == '/')
+    if (!is_input_path(param) || text[0] == '\0')
         return text;
-    const char *path = ag_arena_printf(findings->arena, "%s/%s", folder, text);
+    const char *path = text;
+    if (text[0] != '/')
+        path = ag_arena_printf(findings->arena, "%s/%s", folder, text);
+    if (path != NULL)
+        path = ag_plain_path(path, findings->arena);
     findings->out_of_memory |= path == NULL;
     return path;
 }

@@ -1,114 +1,236 @@
 /* --only and --again on an expanded grid. */
 #include "config/select.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/text.h"
+#include "config_internal.h"
 
-/* Whether the text of `length` bytes is this value: numbers by value, names letter by letter but
- * formats whatever their case. */
-static bool is_value(const ag_axis *axis, const ag_axis_value *value, const char *text,
-                     size_t length)
+typedef struct selection {
+    const ag_grid *grid;
+    ag_arena arena;  /* of one selector */
+    bool *marked;    /* [n_labels] */
+    char *candidate; /* [length of the selector + 1]: the value that is looked for */
+} selection;
+
+/* --- a value, by the type of its axis, as the experiment file is read */
+
+/* The value as altgrad writes it, or NULL where the parameter does not take it. */
+static const char *canonical(selection *s, const ag_param *param, const char *text)
 {
-    char copy[128];
-    if (length >= sizeof copy)
+    ag_run scratch = {0};
+    if (ag_param_set(&scratch, param, text, &s->arena) == AG_OK)
+        return ag_param_get(&scratch, param, &s->arena);
+    ag_error_clear();
+    return NULL;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+/* By name as the file has it, or as a path from where one stands. */
+static bool is_path(selection *s, const ag_param *param, const ag_label *label, const char *said)
+{
+    const char *text = s->candidate;
+    const char *plain = ag_plain_path(text, &s->arena);
+    if (same_text(plain, ag_plain_path(said, &s->arena)))
+        return true;
+    char folder[PATH_MAX];
+    const char *full = ag_param_get(&s->grid->runs[label->run], param, &s->arena);
+    if (full == NULL || getcwd(folder, sizeof folder) == NULL)
         return false;
-    memcpy(copy, text, length);
-    copy[length] = '\0';
+    if (text[0] != '/')
+        plain = ag_plain_path(ag_arena_printf(&s->arena, "%s/%s", folder, text), &s->arena);
+    return same_text(plain, ag_plain_path(full, &s->arena));
+}
+
+/* Whether the candidate is the label's point on the axis: numbers by value, lists and truth values
+ * however they are written, names letter by letter but formats whatever their case. */
+static bool is_value(selection *s, size_t axis, const ag_label *label)
+{
+    const ag_axis *about = &s->grid->axes[axis];
+    const ag_axis_value *value = &label->values[axis];
+    const char *text = s->candidate;
     char *end = NULL;
-    double number = strtod(copy, &end);
-    bool is_number = length > 0 && *end == '\0';
-    if (axis->type == AG_AXIS_INT && is_number)
+    double number = strtod(text, &end);
+    bool is_number = end != text && *end == '\0';
+    if (strcmp(value->text, text) == 0)
+        return true;
+    if (about->type == AG_AXIS_INT && is_number)
         return (double)value->integer == number;
-    if (axis->type == AG_AXIS_REAL && is_number)
+    if (about->type == AG_AXIS_REAL && is_number)
         return value->real == number;
-    if (strcmp(axis->name, "format") == 0)
-        return strcasecmp(value->text, copy) == 0;
-    return strcmp(value->text, copy) == 0;
+    if (strcmp(about->name, "format") == 0)
+        return strcasecmp(value->text, text) == 0;
+    const ag_param *param = ag_param_find(about->name);
+    if (param == NULL)
+        return false;
+    if (param->type == AG_PARAM_TEXT)
+        return is_path(s, param, label, value->text);
+    const char *wanted = canonical(s, param, text);
+    return wanted != NULL && same_text(wanted, canonical(s, param, value->text));
 }
 
-static ag_status find_axis(size_t *found, const ag_grid *grid, const char *name, size_t length)
-{
-    for (size_t a = 0; a < grid->n_axes; a++) {
-        if (strlen(grid->axes[a].name) == length &&
-            strncmp(grid->axes[a].name, name, length) == 0) {
-            *found = a;
-            return AG_OK;
-        }
-    }
-    char copy[64];
-    memcpy(copy, name, length < 63 ? length : 63);
-    copy[length < 63 ? length : 63] = '\0';
-    const char *names[64];
-    size_t count = grid->n_axes < 64 ? grid->n_axes : 64;
-    for (size_t a = 0; a < count; a++)
-        names[a] = grid->axes[a].name;
-    const char *nearest = ag_nearest_word(copy, names, count);
-    if (nearest != NULL)
-        return ag_fail(AG_ERR_INPUT, "the grid has no axis '%s'; did you mean '%s'?", copy,
-                       nearest);
-    return ag_fail(AG_ERR_INPUT, "the grid has no axis '%s' ('altgrad plan FILE' lists its axes)",
-                   copy);
-}
-
-static ag_status no_value(const ag_grid *grid, size_t axis, const char *text, size_t length)
-{
-    char copy[128];
-    size_t kept = length < sizeof copy - 1 ? length : sizeof copy - 1;
-    memcpy(copy, text, kept);
-    copy[kept] = '\0';
-    const char *nearest = NULL;
-    for (size_t i = 0; i < grid->n_labels && nearest == NULL; i++)
-        nearest = ag_nearest_word(copy, &grid->labels[i].values[axis].text, 1);
-    return ag_fail(AG_ERR_INPUT, "axis '%s' of the grid has no point '%s'%s%s%s",
-                   grid->axes[axis].name, copy, nearest != NULL ? "; did you mean '" : "",
-                   nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
-}
-
-/* Marks the labels whose point on `axis` is the value; fails when there is none. */
-static ag_status mark_value(bool *marked, const ag_grid *grid, size_t axis, const char *text,
-                            size_t length)
+/* Marks the labels whose point on the axis is the candidate; false when there is none. */
+static bool mark_candidate(selection *s, size_t axis)
 {
     bool found = false;
-    for (size_t i = 0; i < grid->n_labels; i++) {
-        if (!is_value(&grid->axes[axis], &grid->labels[i].values[axis], text, length))
-            continue;
-        marked[i] = true;
-        found = true;
+    const char *last = NULL; /* neighbours mostly share their point, text and all */
+    bool is_last = false;
+    for (size_t i = 0; i < s->grid->n_labels; i++) {
+        const ag_label *label = &s->grid->labels[i];
+        if (label->values[axis].text != last)
+            is_last = is_value(s, axis, label);
+        last = label->values[axis].text;
+        s->marked[i] |= is_last;
+        found |= is_last;
     }
-    return found ? AG_OK : no_value(grid, axis, text, length);
+    return found;
 }
 
-static ag_status mark_axis(bool *marked, const ag_grid *grid, const char *selector,
-                           const char *equals)
+/* --- what is known, for those who mistype */
+
+static ag_status unknown_axis(const ag_grid *grid, const char *name)
 {
-    size_t axis = 0;
-    AG_TRY(find_axis(&axis, grid, selector, (size_t)(equals - selector)));
-    const char *text = equals + 1;
-    /* a point may hold a comma itself, such as [0.9, 0.99] */
-    for (size_t i = 0; i < grid->n_labels; i++) {
-        if (is_value(&grid->axes[axis], &grid->labels[i].values[axis], text, strlen(text)))
-            return mark_value(marked, grid, axis, text, strlen(text));
+    const char *names[AG_MAX_AXES + 3];
+    size_t count = grid->n_axes < AG_MAX_AXES + 3 ? grid->n_axes : AG_MAX_AXES + 3;
+    ag_text known;
+    ag_text_init(&known);
+    for (size_t a = 0; a < count; a++)
+        names[a] = grid->axes[a].name;
+    ag_add_listed(&known, names, count);
+    const char *nearest = ag_nearest_word(name, names, count);
+    ag_status status =
+        ag_fail(AG_ERR_INPUT, "the grid has no axis '%.60s'%s%s%s (its axes are %s)", name,
+                nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
+                nearest != NULL ? "'?" : "", known.data);
+    ag_text_deinit(&known);
+    return status;
+}
+
+/* The first points of an axis: one more than ag_add_listed shows. */
+enum { KNOWN_POINTS = 13 };
+
+static size_t known_points(const char *names[KNOWN_POINTS], const ag_grid *grid, size_t axis)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < grid->n_labels && count < KNOWN_POINTS; i++) {
+        const char *text = grid->labels[i].values[axis].text;
+        size_t at = 0;
+        while (at < count && strcmp(names[at], text) != 0)
+            at++;
+        if (at == count)
+            names[count++] = text;
     }
-    for (;;) {
-        size_t length = strcspn(text, ",");
-        AG_TRY(mark_value(marked, grid, axis, text, length));
-        if (text[length] == '\0')
+    return count;
+}
+
+static ag_status unknown_value(const ag_grid *grid, size_t axis, const char *text)
+{
+    const char *names[KNOWN_POINTS];
+    size_t count = known_points(names, grid, axis);
+    const char *nearest = NULL;
+    ag_text known;
+    ag_text_init(&known);
+    ag_add_listed(&known, names, count);
+    for (size_t i = 0; i < grid->n_labels && nearest == NULL; i++)
+        nearest = ag_nearest_word(text, &grid->labels[i].values[axis].text, 1);
+    if (grid->axes[axis].type != AG_AXIS_TEXT) /* no number is a misspelt other */
+        nearest = NULL;
+    ag_status status = ag_fail(
+        AG_ERR_INPUT, "axis '%.60s' of the grid has no point '%.60s'%s%s%s (its points are %s)",
+        grid->axes[axis].name, text, nearest != NULL ? "; did you mean '" : "",
+        nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "", known.data);
+    ag_text_deinit(&known);
+    return status;
+}
+
+/* --- axis=value[,value] */
+
+/* The axis whose name stands before a '='; names may hold one themselves. */
+static size_t find_axis(const ag_grid *grid, const char *selector)
+{
+    size_t found = SIZE_MAX;
+    size_t longest = 0;
+    for (size_t a = 0; a < grid->n_axes; a++) {
+        size_t length = strlen(grid->axes[a].name);
+        if (length < longest || strncmp(grid->axes[a].name, selector, length) != 0 ||
+            selector[length] != '=')
+            continue;
+        found = a;
+        longest = length;
+    }
+    return found;
+}
+
+/* Where the piece that begins at `text` ends: the next comma from `from` on, brackets skipped. */
+static size_t piece_end(const char *text, size_t from)
+{
+    size_t depth = 0;
+    for (; text[from] != '\0' && (depth > 0 || text[from] != ','); from++) {
+        depth += text[from] == '[';
+        depth -= text[from] == ']' && depth > 0;
+    }
+    return from;
+}
+
+static void take(selection *s, const char *text, size_t length)
+{
+    memcpy(s->candidate, text, length);
+    s->candidate[length] = '\0';
+}
+
+/* Marks the longest beginning of `text` that is a value: a list and a name may hold commas. Returns
+ * where it ends, 0 for none. */
+static size_t mark_first(selection *s, size_t axis, const char *text)
+{
+    bool whole = s->grid->axes[axis].type == AG_AXIS_TEXT;
+    size_t end = whole ? strlen(text) : strcspn(text, ",");
+    while (end > 0) {
+        take(s, text, end);
+        if (mark_candidate(s, axis))
+            return end;
+        do
+            end--;
+        while (end > 0 && text[end] != ',');
+    }
+    return 0;
+}
+
+static ag_status mark_axis(selection *s, const char *selector)
+{
+    size_t axis = find_axis(s->grid, selector);
+    if (axis == SIZE_MAX) {
+        take(s, selector, strcspn(selector, "="));
+        return unknown_axis(s->grid, s->candidate);
+    }
+    const char *text = selector + strlen(s->grid->axes[axis].name) + 1;
+    for (;; text++) {
+        size_t end = mark_first(s, axis, text);
+        if (end == 0) {
+            take(s, text, piece_end(text, 0));
+            return unknown_value(s->grid, axis, s->candidate);
+        }
+        text += end;
+        if (*text == '\0')
             return AG_OK;
-        text += length + 1;
     }
 }
 
-static ag_status mark_id(bool *marked, const ag_grid *grid, const char *selector)
+static ag_status mark_id(selection *s, const char *selector)
 {
     size_t length = strlen(selector);
     bool found = false;
-    for (size_t i = 0; i < grid->n_labels && length > 0; i++) {
-        if (strncmp(grid->runs[grid->labels[i].run].id, selector, length) != 0)
+    for (size_t i = 0; i < s->grid->n_labels && length > 0; i++) {
+        if (strncmp(s->grid->runs[s->grid->labels[i].run].id, selector, length) != 0)
             continue;
-        marked[i] = true;
+        s->marked[i] = true;
         found = true;
     }
     if (found)
@@ -119,32 +241,43 @@ static ag_status mark_id(bool *marked, const ag_grid *grid, const char *selector
                    selector);
 }
 
+/* Marks what one selector means. */
+static ag_status mark(selection *s, const char *selector)
+{
+    memset(s->marked, false, s->grid->n_labels);
+    ag_arena_init_growing(&s->arena);
+    s->candidate = ag_arena_alloc(&s->arena, strlen(selector) + 1);
+    ag_status status = AG_ERR_SYSTEM;
+    if (s->candidate == NULL)
+        ag_fail(status, "out of memory");
+    else
+        status = strchr(selector, '=') != NULL ? mark_axis(s, selector) : mark_id(s, selector);
+    ag_arena_deinit(&s->arena);
+    return status;
+}
+
 ag_status ag_select_runs(bool *selected, const ag_grid *grid, const char *const *selectors,
                          size_t n_selectors)
 {
     ag_status status = AG_OK;
     bool *kept = malloc(grid->n_labels + 1);
-    bool *marked = malloc(grid->n_labels + 1);
-    if (kept == NULL || marked == NULL) {
+    selection s = {.grid = grid, .marked = malloc(grid->n_labels + 1)};
+    if (kept == NULL || s.marked == NULL) {
         status = ag_fail(AG_ERR_SYSTEM, "out of memory");
         goto cleanup;
     }
     memset(kept, true, grid->n_labels);
-    for (size_t s = 0; s < n_selectors; s++) {
-        memset(marked, false, grid->n_labels);
-        const char *equals = strchr(selectors[s], '=');
-        status = equals != NULL ? mark_axis(marked, grid, selectors[s], equals)
-                                : mark_id(marked, grid, selectors[s]);
-        if (status != AG_OK)
+    for (size_t n = 0; n < n_selectors; n++) {
+        if ((status = mark(&s, selectors[n])) != AG_OK)
             goto cleanup;
         for (size_t i = 0; i < grid->n_labels; i++)
-            kept[i] = kept[i] && marked[i];
+            kept[i] = kept[i] && s.marked[i];
     }
     memset(selected, false, grid->n_runs);
     for (size_t i = 0; i < grid->n_labels; i++)
         selected[grid->labels[i].run] |= kept[i];
 cleanup:
     free(kept);
-    free(marked);
+    free(s.marked);
     return status;
 }

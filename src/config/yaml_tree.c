@@ -3,6 +3,7 @@
 #include <libfyaml.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "config_internal.h"
 
 typedef struct anchor {
@@ -131,6 +132,22 @@ static bool is_null_text(const char *text)
     return false;
 }
 
+/* Names become labels, columns, file names and lines on terminals: none of that survives these. */
+static void check_printable(tree_builder *builder, ag_node *node, bool has_escapes)
+{
+    const char *found = ag_find_control(node->text);
+    uint32_t character = 0;
+    if (found == NULL)
+        return;
+    ag_utf8_read(&character, found, strlen(found));
+    node->flawed = true;
+    ag_config_error(builder->findings, node->place, "the text holds the control character U+%04X%s",
+                    (unsigned)character,
+                    has_escapes ? ": in double quotes a backslash begins an escape (\\b is a "
+                                  "backspace); write patterns and names in single quotes"
+                                : ": leave it out");
+}
+
 static void on_scalar(tree_builder *builder, struct fy_event *event)
 {
     ag_node *node = new_node(builder, AG_NODE_SCALAR, event_place(builder, event));
@@ -149,6 +166,8 @@ static void on_scalar(tree_builder *builder, struct fy_event *event)
         builder->stopped = true;
         return;
     }
+    check_printable(builder, node,
+                    token != NULL && fy_token_scalar_style(token) == FYSS_DOUBLE_QUOTED);
     if (plain && is_null_text(node->text)) {
         node->kind = AG_NODE_NULL;
         node->text = "";
@@ -313,7 +332,9 @@ static void report_syntax(tree_builder *builder, struct fy_diag *diag)
     }
     ag_place place = {.source = builder->source, .length = 1};
     place.offset = offset_of(builder->source, error->line, error->column);
-    ag_config_error(builder->findings, place, "YAML: %s", error->msg);
+    bool escape = strstr(error->msg, "escape") != NULL;
+    ag_config_error(builder->findings, place, "YAML: %s%s", error->msg,
+                    escape ? ": write patterns in single quotes, where a backslash is itself" : "");
 }
 
 static void run_parser(tree_builder *builder, struct fy_diag *diag)

@@ -52,7 +52,7 @@ void ag_param_expects(char *text, size_t size, const ag_param *param)
         join_words(words, sizeof words, param->words);
     switch (param->type) {
     case AG_PARAM_BOOL:
-        snprintf(text, size, "true or false");
+        snprintf(text, size, "true or false"); /* as YAML 1.2; yes, no, on and off are words */
         break;
     case AG_PARAM_INT:
         expects_bounded(text, size, "whole number", param);
@@ -173,10 +173,16 @@ static bool read_bytes(int64_t *bytes, const ag_param *param, const char *text)
     return true;
 }
 
-static bool read_bool(bool *value, const char *text)
+bool ag_bool_read(bool *value, const char *text)
 {
-    *value = strcmp(text, "true") == 0;
-    return *value || strcmp(text, "false") == 0;
+    static const char *const words[] = {"false", "False", "FALSE", "true", "True", "TRUE"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(text, words[i]) != 0)
+            continue;
+        *value = i >= 3;
+        return true;
+    }
+    return false;
 }
 
 /* The next item of "[a, b]" (brackets may be left out), cut to `size`; false at the end. */
@@ -275,7 +281,7 @@ static bool read_plain(plain_value *out, size_t *size, const ag_param *param, co
     switch (param->type) {
     case AG_PARAM_BOOL:
         *size = sizeof out->truth;
-        return read_bool(&out->truth, text);
+        return ag_bool_read(&out->truth, text);
     case AG_PARAM_INT:
         *size = sizeof out->whole;
         return read_int(&out->whole, param, text);

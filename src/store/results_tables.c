@@ -5,6 +5,8 @@
 
 #include "store_internal.h"
 
+enum { NAME_SIZE = 64 };
+
 static bool is_taken(const char *name, const ag_table *taken, const ag_column *columns,
                      size_t count)
 {
@@ -19,16 +21,28 @@ static bool is_taken(const char *name, const ag_table *taken, const ag_column *c
     return false;
 }
 
-/* Dots become underscores: pandas and PyTables offer columns as attributes. So do spaces, which end
- * a name in a `coordinates` attribute, and slashes, which end one in HDF5. PyTables and netCDF keep
- * names that begin with an underscore for themselves. An axis that a user named like one of our own
- * columns gets underscores until it differs. */
+/* What the name of a column has besides letters beyond ASCII: it is an attribute in pandas, a
+ * dataset of HDF5, a name of netCDF and a word of a `coordinates` attribute. */
+static bool is_plain(char byte)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return (unsigned char)byte >= 0x80 || strchr(plain, byte) != NULL;
+}
+
+/* Dots, slashes, spaces and other signs become underscores, and what is long is cut. PyTables and
+ * netCDF keep names that begin with an underscore for themselves. An axis that a user named like
+ * one of our own columns, or like another axis, gets underscores until it differs. */
 static const char *column_name(const char *axis, const ag_table *taken, const ag_column *columns,
                                size_t count, ag_arena *arena)
 {
-    char *name = ag_arena_printf(arena, "%s%s", axis[0] == '_' ? "axis" : "", axis);
-    for (char *at = name; name != NULL && (at = strpbrk(at, ". /")) != NULL;)
-        *at = '_';
+    size_t length = strnlen(axis, NAME_SIZE);
+    while (((unsigned char)axis[length] & 0xc0) == 0x80) /* no half characters */
+        length--;
+    char *name = ag_arena_strndup(arena, axis, length);
+    for (char *at = name; name != NULL && *at != '\0'; at++)
+        *at = is_plain(*at) ? *at : '_';
+    if (name != NULL && name[0] == '_')
+        name = ag_arena_printf(arena, "axis%s", name);
     while (name != NULL && is_taken(name, taken, columns, count))
         name = ag_arena_printf(arena, "%s_", name);
     return name;
@@ -86,21 +100,46 @@ static void out_of_memory(ag_h5 *h5)
         h5->status = ag_fail(AG_ERR_SYSTEM, "%s: out of memory for its tables", h5->path);
 }
 
-/* "E4M3/uniform/0": the values of the first label, so that a row has a name. */
-static size_t label_size(const ag_grid *grid)
+static size_t shown_length(const char *value)
 {
-    size_t size = 1;
-    for (size_t i = 0; i < grid->n_axes; i++)
-        size += longest_text(grid, i);
-    return size;
+    size_t length = strlen(value);
+    for (; *value != '\0'; value++)
+        length += *value == '/' || *value == '\\';
+    return length;
 }
 
-static void fill_label(char *text, size_t size, const ag_grid *grid, const ag_label *label)
+/* "E4M3/uniform/0": the values of the first label, so that a row has a name. A slash or backslash
+ * in a value gets a backslash before it: no two labels are the same. */
+static size_t label_size(const ag_grid *grid)
 {
-    size_t used = 0;
-    for (size_t i = 0; i < grid->n_axes && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? "/" : "",
-                                 label->values[i].text);
+    size_t longest = 0;
+    for (size_t i = 0; i < grid->n_labels; i++) {
+        size_t length = 0;
+        for (size_t axis = 0; axis < grid->n_axes; axis++)
+            length += 1 + shown_length(grid->labels[i].values[axis].text);
+        longest = length > longest ? length : longest;
+    }
+    return longest + 1;
+}
+
+static char *add_value(char *to, const char *value)
+{
+    for (; *value != '\0'; value++) {
+        if (*value == '/' || *value == '\\')
+            *to++ = '\\';
+        *to++ = *value;
+    }
+    return to;
+}
+
+static void fill_label(char *text, const ag_grid *grid, const ag_label *label)
+{
+    for (size_t i = 0; i < grid->n_axes; i++) {
+        if (i > 0)
+            *text++ = '/';
+        text = add_value(text, label->values[i].text);
+    }
+    *text = '\0';
 }
 
 /* A row is the summary, the label, the axes. In the file: id, label, axes, then the rest. The
@@ -148,7 +187,7 @@ static void write_runs(ag_h5 *h5, const char *name, const ag_grid *grid, const a
     for (size_t i = 0; i < count; i++, rows += table.row_size) {
         const ag_entry *entry = &entries[i];
         memcpy(rows, &entry->summary, sizeof entry->summary);
-        fill_label(rows + table.columns[1].offset, table.columns[1].size, grid, entry->label);
+        fill_label(rows + table.columns[1].offset, grid, entry->label);
         fill_axes(rows, table.columns + 2, grid, entry->label);
     }
     ag_h5_write_table(h5, h5->id, name, &table);

@@ -60,17 +60,18 @@ static void test_columns(void **state)
         const char *text;
         size_t columns;
     } cases[] = {
-        {"E4M3",                         4},
-        {"\xe4\xb8\xad\xe6\x96\x87",     4}, /* U+4E2D, U+6587: W */
-        {"\xef\xbc\xa1",                 2}, /* U+FF21: F */
-        {"\xef\xbd\xb1",                 1}, /* U+FF71, half-width katakana: H */
-        {"\xed\x95\x9c",                 2}, /* U+D55C, a Hangul syllable */
-        {"\xe1\x84\x92\xe1\x85\xa1",     2}, /* the same kind in two parts, U+1112 and U+1161 */
-        {"e\xcc\x81",                    1}, /* U+0301: Mn */
-        {"\xc2\xb1",                     1}, /* U+00B1: ambiguous, one column */
-        {"\xf0\x9f\x98\x80",             2}, /* U+1F600: W */
-        {"\xf0\x9f\x91\xa9\xe2\x80\x8d", 2}, /* a joiner takes none */
-        {"\xd7\x90",                     1}, /* Hebrew */
+        {"E4M3",                         4 },
+        {"\xe4\xb8\xad\xe6\x96\x87",     4 }, /* U+4E2D, U+6587: W */
+        {"\xef\xbc\xa1",                 2 }, /* U+FF21: F */
+        {"\xef\xbd\xb1",                 1 }, /* U+FF71, half-width katakana: H */
+        {"\xed\x95\x9c",                 2 }, /* U+D55C, a Hangul syllable */
+        {"\xe1\x84\x92\xe1\x85\xa1",     2 }, /* the same kind in two parts, U+1112 and U+1161 */
+        {"e\xcc\x81",                    1 }, /* U+0301: Mn */
+        {"\xc2\xb1",                     1 }, /* U+00B1: ambiguous, one column */
+        {"\xf0\x9f\x98\x80",             2 }, /* U+1F600: W */
+        {"\xf0\x9f\x91\xa9\xe2\x80\x8d", 2 }, /* a joiner takes none */
+        {"a\nb\033",                     10}, /* a\nb\u001b */
+        {"\xd7\x90",                     1 }, /* Hebrew */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_int_equal(ag_text_width(cases[i].text), cases[i].columns);
