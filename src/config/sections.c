@@ -120,6 +120,8 @@ static void unknown_key(ag_findings *findings, const ag_node *key, const char *p
 {
     const char *words[MAX_PARAMS];
     size_t count = section_words(words, prefix);
+    if (key->flawed)
+        return;
     ag_config_error(findings, key->place, "section '%s' has no key '%.60s'%s", prefix, key->text,
                     ag_config_hint(findings, key->text, words, count));
 }

@@ -133,19 +133,21 @@ static bool is_null_text(const char *text)
 }
 
 /* Names become labels, columns, file names and lines on terminals: none of that survives these. */
-static void check_printable(tree_builder *builder, ag_node *node, bool has_escapes)
+static void check_printable(tree_builder *builder, ag_node *node)
 {
     const char *found = ag_find_control(node->text);
     uint32_t character = 0;
     if (found == NULL)
         return;
-    ag_utf8_read(&character, found, strlen(found));
+    size_t length = ag_utf8_read(&character, found, strlen(found));
+    const ag_place *place = &node->place;
+    bool is_raw = memmem(place->source->text + place->offset, place->length, found, length) != NULL;
     node->flawed = true;
     ag_config_error(builder->findings, node->place, "the text holds the control character U+%04X%s",
                     (unsigned)character,
-                    has_escapes ? ": in double quotes a backslash begins an escape (\\b is a "
-                                  "backspace); write patterns and names in single quotes"
-                                : ": leave it out");
+                    is_raw ? ": leave it out"
+                           : ": in double quotes a backslash begins an escape (\\b is a "
+                             "backspace); write patterns and names in single quotes");
 }
 
 static void on_scalar(tree_builder *builder, struct fy_event *event)
@@ -166,8 +168,7 @@ static void on_scalar(tree_builder *builder, struct fy_event *event)
         builder->stopped = true;
         return;
     }
-    check_printable(builder, node,
-                    token != NULL && fy_token_scalar_style(token) == FYSS_DOUBLE_QUOTED);
+    check_printable(builder, node);
     if (plain && is_null_text(node->text)) {
         node->kind = AG_NODE_NULL;
         node->text = "";

@@ -52,7 +52,7 @@ void ag_param_expects(char *text, size_t size, const ag_param *param)
         join_words(words, sizeof words, param->words);
     switch (param->type) {
     case AG_PARAM_BOOL:
-        snprintf(text, size, "true or false"); /* as YAML 1.2; yes, no, on and off are words */
+        snprintf(text, size, "true or false");
         break;
     case AG_PARAM_INT:
         expects_bounded(text, size, "whole number", param);
@@ -85,8 +85,8 @@ static ag_status refuse(const ag_param *param, const char *text)
 {
     char expects[EXPECTS_SIZE + 32];
     ag_param_expects(expects, sizeof expects, param);
-    return ag_fail(AG_ERR_INPUT, "%s: '%.*s' is not valid: expected %s", param->key, SHOWN, text,
-                   expects);
+    return ag_fail(AG_ERR_INPUT, "%s: '%.*s' is not valid: expected %s%s", param->key, SHOWN, text,
+                   expects, param->type == AG_PARAM_BOOL ? " (yes, no, on and off are words)" : "");
 }
 
 /* --- reading */

@@ -121,17 +121,17 @@ static void test_selectors_that_mean_nothing(void **state)
         const char *selector;
         const char *part;
     } cases[] = {
-        {"formt=E5M2", "no axis 'formt'; did you mean 'format'? (its axes are format, layers, "
-         "optimizer.lr, optimizer.betas, seed)"},
+        {"formt=E5M2",                 "no axis 'formt'; did you mean 'format'? (its axes are format, layers, "
+                       "optimizer.lr, optimizer.betas, seed)"                             },
         {"format=E5M3",                "no point 'E5M3'; did you mean 'E5M2'? (its points are BF16, E5M2, E4M3)"},
-        {"seed=1,9",                   "no point '9' (its points are 0, 1, 2, 3)"},
-        {"optimizer.betas=[0.9,0.98]", "no point '[0.9,0.98]'; did you mean '[0.9, 0.99]'?"},
-        {"seed=4",                     "axis 'seed' of the grid has no point '4'"},
-        {"format=",                    "no point ''"},
-        {"format=BF16,",               "no point ''"},
-        {"=",                          "no axis ''"},
-        {"zz",                         "no run's id begins with 'zz'"},
-        {"",                           "a selector is axis=value[,value] or the beginning"},
+        {"seed=1,9",                   "no point '9' (its points are 0, 1, 2, 3)"                               },
+        {"optimizer.betas=[0.9,0.98]", "no point '[0.9,0.98]'; did you mean '[0.9, 0.99]'?"                     },
+        {"seed=4",                     "axis 'seed' of the grid has no point '4'"                               },
+        {"format=",                    "no point ''"                                                            },
+        {"format=BF16,",               "no point ''"                                                            },
+        {"=",                          "no axis ''"                                                             },
+        {"zz",                         "no run's id begins with 'zz'"                                           },
+        {"",                           "a selector is axis=value[,value] or the beginning"                      },
     };
     ag_experiment *experiment = load_good(GRID);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
