@@ -1,7 +1,7 @@
 /* One child process: started, looked at, cancelled, collected. Nothing here waits for it.
  *
  *   fd 0   input: the bytes given, then end of file
- *   fd 1   /dev/null, unless it speaks
+ *   fd 1   /dev/null, unless an output is given
  *   fd 2   the log file
  *   fd 3   AG_CHILD_RESULT_FD: an empty file without a name, in which it leaves its result
  *   fd 4   AG_CHILD_PROGRESS_FD: an ag_progress_page
@@ -19,7 +19,7 @@
 #include "base/status.h"
 #include "proc/progress.h"
 
-enum { AG_CHILD_RESULT_FD = 3, AG_CHILD_PROGRESS_FD = 4 };
+enum { AG_CHILD_RESULT_FD = 3, AG_CHILD_PROGRESS_FD = 4, AG_CHILD_SILENT = 0 };
 
 typedef struct ag_child ag_child;
 
@@ -30,8 +30,8 @@ typedef struct ag_child_spec {
     size_t input_size;
     const char *log_path; /* emptied first; NULL, or not writable here: kept without a name */
     size_t result_bytes;  /* about what the result will take: it decides where there is room */
-    bool speaks;          /* its standard output is ours, not /dev/null */
-    double grace_s;       /* between the SIGTERM and the SIGKILL of ag_child_cancel */
+    int output;     /* its standard output is this descriptor, or /dev/null: AG_CHILD_SILENT */
+    double grace_s; /* between the SIGTERM and the SIGKILL of ag_child_cancel */
 } ag_child_spec;
 
 typedef enum ag_child_state { AG_CHILD_RUNNING, AG_CHILD_EXITED, AG_CHILD_KILLED } ag_child_state;

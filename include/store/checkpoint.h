@@ -10,6 +10,7 @@
 #define AG_STORE_CHECKPOINT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 #include "store/record.h"
@@ -44,6 +45,13 @@ ag_status ag_checkpoint_read(ag_checkpoint *checkpoint, const ag_section *sectio
 /* Whether every byte of the checkpoint is as it was written, and of that run. AG_ERR_FILE, with the
  * path and the reason, where it is not. */
 ag_status ag_checkpoint_verify(const char *path, const char *run_id);
+
+/* Name and beginning of the section that says where the run stands: its step, an int64_t. */
+#define AG_CHECKPOINT_STANDING "standing"
+
+/* The steps that the checkpoint of a run at `path` has behind it; 0 where there is none that this
+ * program could go on from. Nothing but the header and that number is read. */
+int64_t ag_checkpoint_step(const char *path, const char *run_id);
 
 /* Removes the checkpoint of a run whose results are safe, and what a kill may have left of one.
  * Best effort: what stays does no harm. */

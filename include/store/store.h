@@ -102,6 +102,9 @@ ag_status ag_store_event(ag_store *store, const char *event, const char *members
 const char *ag_store_log_path(ag_store *store, const char *id);
 const char *ag_store_checkpoint_path(ag_store *store, const char *id);
 
+/* The steps that a run's checkpoint has behind it; 0 where it has none. */
+int64_t ag_store_checkpoint_step(ag_store *store, const char *id);
+
 /* Removes the checkpoint of a run that is complete, where one was left; ag_store_put does too. */
 void ag_store_forget_checkpoint(ag_store *store, const char *id);
 

@@ -37,6 +37,7 @@ typedef struct ag_live {
     double now_s;   /* seconds since 1970 when it was written */
     double began_s; /* likewise, when this owner began */
     double share;   /* of this owner's work that is done, 0 to 1 */
+    double before;  /* the part of it that was done when it began, in checkpoints */
     int64_t ranks;
     size_t n_running;
     const ag_live_run *running;
@@ -79,7 +80,18 @@ typedef struct ag_watch_run {
     bool elsewhere;     /* another shard's */
     const char *name;   /* "" where it is not known */
     const char *reason; /* of a failure; NULL: ag_watch_reason reads it */
+    int64_t step;       /* where the checkpoint of a pending run stands; 0 where it has none */
+    int64_t steps;      /* of the whole run, where `step` is told; 0 where it is not known */
 } ag_watch_run;
+
+/* An unfinished run, which goes on from its checkpoint. */
+typedef struct ag_begun {
+    char id[AG_ID_LENGTH + 1];
+    int64_t step; /* steps behind it, 1 or more */
+} ag_begun;
+
+/* The checkpoints beside the results at `path`, whether those exist or not, by id. In the arena. */
+ag_status ag_watch_begun(const ag_begun **begun, size_t *count, const char *path, ag_arena *arena);
 
 typedef struct ag_watch {
     const char *path;       /* borrowed */

@@ -31,9 +31,12 @@ static const char s_help[] =
     "  --take-over      write the results although another altgrad seems to\n"
     "  --progress HOW   auto: a redrawn block on a terminal, else lines in a log\n"
     "\n"
-    "Ctrl-C, SIGTERM or SIGUSR1 (kill -USR1 the mpirun): starts nothing more; what runs writes a\n"
-    "checkpoint, from which the same command goes on. A second Ctrl-C ends at once. mpirun itself\n"
-    "gives a second after Ctrl-C and SIGTERM, and any time after SIGUSR1.\n"
+    "Ctrl-C, SIGTERM or SIGUSR1 (kill -USR1 the mpirun): no further run starts; those at work "
+    "write a\n"
+    "checkpoint, from which the same command continues. A second Ctrl-C ends at once.\n"
+    "mpirun kills its ranks one or two seconds after Ctrl-C or SIGTERM and then ends with 1 or "
+    "130,\n"
+    "whatever altgrad's own exit code was; SIGUSR1 it passes on, and it waits: 75 comes through.\n"
     "Exit codes: 0 all done (diverged counts as done), 1 some runs failed, 2 bad input,\n"
     "3 environment, 75 stopped with work left, 130 interrupted twice.\n"
     "\n"
@@ -157,7 +160,8 @@ static ag_status coordinate(int *code, const ag_run_options *options, ag_post *p
     status = do_session(&session, ag_post_ranks(post));
     *code = exit_code(&session, status);
     ag_error_clear();
-    if (status == AG_OK && (status = ag_run_show_summary(session.out)) != AG_OK)
+    if (status == AG_OK &&
+        (status = ag_run_show_summary(session.out, ag_display_output(session.display))) != AG_OK)
         *code = ag_app_exit(status);
     ag_error_clear();
     status = ag_coordinator_stop(session.coordinator);

@@ -32,6 +32,7 @@ ag_status_counts ag_status_count(const ag_watch *watch)
         counts.diverged += !run->elsewhere && run->status == AG_RUN_DIVERGED;
         counts.failed += !run->elsewhere && run->status == AG_RUN_FAILED;
         counts.pending += !run->elsewhere && run->status == AG_RUN_PENDING;
+        counts.begun += !run->elsewhere && run->status == AG_RUN_PENDING && run->step > 0;
     }
     return counts;
 }
@@ -53,9 +54,10 @@ const char *ag_status_life(ag_life life)
 double ag_status_eta_s(const ag_live *live)
 {
     double elapsed = live->now_s - live->began_s;
+    double done = live->share - live->before; /* by this owner */
     if (live->share >= 1.0)
         return 0.0;
-    return live->share > 0.0 ? elapsed * (1.0 - live->share) / live->share : NAN;
+    return done > 0.0 ? elapsed * (1.0 - live->share) / done : NAN;
 }
 
 const char *ag_status_last_events(const ag_watch *watch, size_t count)
@@ -92,6 +94,8 @@ static void add_counts(ag_text *out, const ag_watch *watch)
     ag_text_printf(out, ", %zu failed, %zu pending", counts.failed, counts.pending);
     if (counts.running > 0)
         ag_text_printf(out, " (%zu of them running)", counts.running);
+    else if (counts.begun > 0)
+        ag_text_printf(out, " (%zu of them with a checkpoint)", counts.begun);
     if (counts.elsewhere > 0)
         ag_text_printf(out, "; %zu are other shards'", counts.elsewhere);
     if (watch->n_orphans > 0)
@@ -188,6 +192,34 @@ static void add_failures(ag_text *out, ag_watch *watch)
         ag_text_printf(out, "and %zu more (--json shows all)\n", shown - SHOWN_FAILURES);
 }
 
+static bool is_running(const ag_watch *watch, const char *id)
+{
+    for (size_t i = 0; watch->live != NULL && i < watch->live->n_running; i++) {
+        if (strcmp(watch->live->running[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Runs that wait with part of their work behind them. */
+static void add_begun(ag_text *out, const ag_watch *watch)
+{
+    size_t shown = 0;
+    for (size_t i = 0; i < watch->n_runs; i++) {
+        const ag_watch_run *run = &watch->runs[i];
+        char steps[32] = "";
+        if (run->step == 0 || is_running(watch, run->id) || ++shown > SHOWN_RUNNING)
+            continue;
+        if (run->steps > 0)
+            snprintf(steps, sizeof steps, " of %lld", (long long)run->steps);
+        ag_text_printf(out, "%s%s  step %lld%s  %s\n",
+                       shown == 1 ? "\ncheckpoints, from which 'altgrad run' continues\n" : "",
+                       run->id, (long long)run->step, steps, run->name);
+    }
+    if (shown > SHOWN_RUNNING)
+        ag_text_printf(out, "and %zu more (--json shows all)\n", shown - SHOWN_RUNNING);
+}
+
 /* Of a run, a rank, or the whole experiment. */
 static void add_event(ag_text *out, const ag_watch *watch, const char *line, size_t length)
 {
@@ -201,6 +233,8 @@ static void add_event(ag_text *out, const ag_watch *watch, const char *line, siz
         return;
     json_unpack(event, "{s?s, s?s, s?s, s?i, s?s}", "time", &when, "event", &what, "run", &id,
                 "rank", &rank, "reason", &reason);
+    if (strcmp(what, "drained") == 0) /* the name that it has in events.jsonl */
+        what = "stopping: no further run starts";
     ag_text_printf(out, "%s  %s", when, what);
     if (id[0] != '\0')
         ag_text_printf(out, " %s %s", id, name_of(watch, id));
@@ -233,6 +267,7 @@ static void add_report(ag_text *out, ag_watch *watch)
         add_progress(out, watch->live);
     if (watch->live != NULL && watch->live->n_running > 0)
         add_running(out, watch);
+    add_begun(out, watch);
     add_failures(out, watch);
     add_events(out, watch);
 }

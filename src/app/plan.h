@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/text.h"
@@ -49,6 +50,7 @@ typedef enum ag_held_state {
 typedef struct ag_held {
     ag_held_state state;
     const char *lacks; /* the key of a setting; AG_HELD_LESS only */
+    int64_t step;      /* where its checkpoint stands; 0 where it has none, or is complete */
 } ag_held;
 
 typedef struct ag_holdings {

@@ -7,6 +7,7 @@
 #include "plan.h"
 #include "spec/run_json.h"
 #include "store/results.h"
+#include "store/watch.h"
 
 /* --- each run */
 
@@ -30,12 +31,21 @@ static planned *sort_runs(const ag_grid *grid, ag_holdings *holdings)
     return plan;
 }
 
+static const planned *find_planned(const char id[AG_ID_LENGTH + 1], const planned *plan,
+                                   size_t n_plan)
+{
+    ag_run wanted;
+    memcpy(wanted.id, id, sizeof wanted.id);
+    const planned key = {.run = &wanted};
+    return bsearch(&key, plan, n_plan, sizeof *plan, by_id);
+}
+
 static ag_held look_at(const ag_result_row *row, const ag_run *asked)
 {
     if (row->status == AG_RUN_FAILED)
-        return (ag_held){AG_HELD_FAILED, NULL};
+        return (ag_held){.state = AG_HELD_FAILED};
     const char *lacks = ag_run_lacks(row->recorded, asked);
-    return (ag_held){lacks != NULL ? AG_HELD_LESS : AG_HELD_ALL, lacks};
+    return (ag_held){.state = lacks != NULL ? AG_HELD_LESS : AG_HELD_ALL, .lacks = lacks};
 }
 
 /* Rows of the results against the plan, which is sorted by id. */
@@ -48,16 +58,28 @@ static ag_status compare(ag_holdings *holdings, const ag_results *results, const
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     for (size_t i = 0; i < results->n_rows; i++) {
         const ag_result_row *row = &results->rows[i];
-        ag_run wanted;
-        memcpy(wanted.id, row->id, sizeof wanted.id);
-        const planned key = {.run = &wanted};
         if (row->status == AG_RUN_PENDING)
             continue;
-        const planned *found = bsearch(&key, plan, n_plan, sizeof *plan, by_id);
+        const planned *found = find_planned(row->id, plan, n_plan);
         if (found != NULL)
             *found->held = look_at(row, found->run);
         else if (row->status != AG_RUN_FAILED)
             memcpy(holdings->orphans[holdings->n_orphans++], row->id, sizeof row->id);
+    }
+    return AG_OK;
+}
+
+/* Runs that wait with part of their work behind them. */
+static ag_status take_begun(ag_holdings *holdings, const char *out, const planned *plan,
+                            size_t n_plan)
+{
+    const ag_begun *begun;
+    size_t count;
+    AG_TRY(ag_watch_begun(&begun, &count, out, &holdings->arena));
+    for (size_t i = 0; i < count; i++) {
+        const planned *found = find_planned(begun[i].id, plan, n_plan);
+        if (found != NULL && found->held->state <= AG_HELD_FAILED)
+            found->held->step = begun[i].step;
     }
     return AG_OK;
 }
@@ -71,12 +93,12 @@ ag_status ag_holdings_read(ag_holdings *holdings, const char *out, const ag_grid
     if (plan == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     if (!holdings->exists)
-        return AG_OK;
+        return take_begun(holdings, out, plan, grid->n_runs);
     ag_results results;
     AG_TRY(ag_results_open(&results, out));
     ag_status status = compare(holdings, &results, plan, grid->n_runs);
     ag_results_close(&results);
-    return status;
+    return status == AG_OK ? take_begun(holdings, out, plan, grid->n_runs) : status;
 }
 
 void ag_holdings_close(ag_holdings *holdings)
@@ -90,7 +112,30 @@ typedef struct counts {
     size_t selected;
     size_t of[AG_HELD_STATES];
     size_t example; /* a run that recorded less */
+    size_t begun;   /* have a checkpoint, at steps from `least` to `most` */
+    int64_t least;
+    int64_t most;
 } counts;
+
+static void count_begun(counts *count, int64_t step)
+{
+    if (step == 0)
+        return;
+    count->least = count->begun == 0 || step < count->least ? step : count->least;
+    count->most = step > count->most ? step : count->most;
+    count->begun++;
+}
+
+/* "9 to train, 2 of them from step 500" */
+static void add_to_train(ag_text *text, const counts *count, size_t kept)
+{
+    ag_text_printf(text, "%zu to train", count->selected - kept);
+    if (count->begun == 0)
+        return;
+    ag_text_printf(text, ", %zu of them from step %lld", count->begun, (long long)count->least);
+    if (count->most > count->least)
+        ag_text_printf(text, " to %lld", (long long)count->most);
+}
 
 static counts count_runs(const ag_holdings *holdings, const ag_grid *grid, const bool *selected)
 {
@@ -100,6 +145,7 @@ static counts count_runs(const ag_holdings *holdings, const ag_grid *grid, const
             continue;
         count.selected++;
         count.of[holdings->runs[i].state]++;
+        count_begun(&count, holdings->runs[i].step);
         if (holdings->runs[i].state == AG_HELD_LESS)
             count.example = i;
     }
@@ -123,11 +169,12 @@ void ag_holdings_text(ag_text *text, const char *out, const ag_holdings *holding
 {
     counts count = count_runs(holdings, grid, selected);
     size_t kept = count.of[AG_HELD_ALL] + count.of[AG_HELD_LESS];
-    if (!holdings->exists) {
+    if (!holdings->exists && count.begun == 0) {
         ag_text_printf(text, "  in %s: nothing yet\n", out);
         return;
     }
-    ag_text_printf(text, "  in %s: %zu kept, %zu to train", out, kept, count.selected - kept);
+    ag_text_printf(text, "  in %s: %zu kept, ", out, kept);
+    add_to_train(text, &count, kept);
     if (count.of[AG_HELD_FAILED] > 0)
         ag_text_printf(text, " (%zu failed before)", count.of[AG_HELD_FAILED]);
     if (holdings->n_orphans > 0)
@@ -157,6 +204,22 @@ static void add_ids(ag_text *text, const char *name, const ag_holdings *holdings
     ag_text_add(text, "]");
 }
 
+/* The step of each checkpoint that a selected run goes on from. */
+static void add_begun(ag_text *text, const ag_holdings *holdings, const ag_grid *grid,
+                      const bool *selected)
+{
+    const char *comma = "";
+    ag_text_add(text, ",\"checkpoints\":{");
+    for (size_t i = 0; i < grid->n_runs; i++) {
+        if (!selected[i] || holdings->runs[i].step == 0)
+            continue;
+        ag_text_printf(text, "%s\"%s\":%lld", comma, grid->runs[i].id,
+                       (long long)holdings->runs[i].step);
+        comma = ",";
+    }
+    ag_text_add(text, "}");
+}
+
 void ag_holdings_json(ag_text *text, const char *out, const ag_holdings *holdings,
                       const ag_grid *grid, const bool *selected)
 {
@@ -166,6 +229,7 @@ void ag_holdings_json(ag_text *text, const char *out, const ag_holdings *holding
     add_ids(text, "recorded_less", holdings, grid, selected, AG_HELD_LESS);
     add_ids(text, "failed", holdings, grid, selected, AG_HELD_FAILED);
     add_ids(text, "new", holdings, grid, selected, AG_HELD_NOT);
+    add_begun(text, holdings, grid, selected);
     ag_text_add(text, ",\"orphaned\":[");
     for (size_t i = 0; i < holdings->n_orphans; i++)
         ag_text_printf(text, "%s\"%s\"", i > 0 ? "," : "", holdings->orphans[i]);

@@ -60,10 +60,13 @@ static void client_progress(void *context, const ag_job_progress *progress)
     if (progress->job == AG_JOB_SURVEY)
         return;
     const ag_run *run = &session->grid->runs[progress->job];
-    double tokens =
-        (double)(run->train.batch_size * run->train.grad_accum) * (double)run->model.block_size;
-    ag_display_progress(session->display, progress, session->names[progress->job], tokens,
-                        session->costs[progress->job]);
+    const ag_display_run shown = {.name = session->names[progress->job],
+                                  .tokens_per_step =
+                                      (double)(run->train.batch_size * run->train.grad_accum) *
+                                      (double)run->model.block_size,
+                                  .cost = session->costs[progress->job],
+                                  .counted = session->counted[progress->job]};
+    ag_display_progress(session->display, progress, &shown);
     ag_run_live_progress(session->live, progress);
 }
 
@@ -80,7 +83,7 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
         session->counts.diverged++;
     else
         session->counts.done++;
-    session->counts.cost_done += session->costs[result->job];
+    ag_run_count_all(session, (size_t)result->job);
     session->failures_in_a_row = 0;
     session->rank_failures[result->rank] = 0;
     session->publisher.wanted = true;
@@ -132,7 +135,7 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
     AG_TRY(ag_program_path(program, "altgrad-train"));
     session->counts.failed++;
     session->failed[result->job] = true;
-    session->counts.cost_done += session->costs[result->job];
+    ag_run_count_all(session, (size_t)result->job);
     session->publisher.wanted = true;
     ag_display_event(session->display, AG_LOG_ERROR,
                      "run %s (%s) failed on rank %d: %s\n  log:    %s\n  repeat: %s%s%s%s < %s",
@@ -190,6 +193,7 @@ static ag_status distrust(ag_run_session *session, const ag_job_result *result)
 static ag_status put_back(ag_run_session *session, const ag_job_result *result)
 {
     AG_TRY(note(session, "cancelled", result->job, result));
+    ag_run_count_checkpoint(session, (size_t)result->job);
     bool lost = ag_coordinator_has_lost(session->coordinator, result->rank);
     if (session->stopping)
         return AG_OK;
@@ -259,9 +263,10 @@ static ag_status obey(ag_run_session *session, bool asked)
     if ((seen.stops == 0 && !asked && !late) || session->stopping)
         return AG_OK;
     session->stopping = true;
-    ag_display_event(session->display, AG_LOG_WARNING,
-                     "stopping%s: what runs writes its checkpoint; the same command continues",
-                     late ? " for --max-time" : "");
+    ag_display_event(
+        session->display, AG_LOG_WARNING,
+        "stopping%s: running trainers write their checkpoints; the same command continues",
+        late ? " for --max-time" : "");
     AG_TRY(ag_coordinator_drain(session->coordinator));
     return session->store != NULL ? ag_store_event(session->store, "drained", "") : AG_OK;
 }

@@ -22,9 +22,8 @@ static const double s_rate_window_s = 1.0;
 /* One trainer at work. */
 typedef struct row {
     bool active;
-    const char *name;
+    ag_display_run run;
     ag_job_progress progress;
-    double cost;
     double rate; /* tokens/s over the last second or so; 0 while not known */
     int64_t rate_step;
     double rate_s;
@@ -34,6 +33,7 @@ struct ag_display {
     ag_show show; /* never AG_SHOW_AUTO */
     int terminal; /* descriptor that knows the window's size; -1 */
     bool coloured;
+    bool ended; /* nothing runs any more, and nothing is drawn */
     const char *experiment;
     row *rows; /* [ranks] */
     int ranks;
@@ -46,20 +46,42 @@ struct ag_display {
 
 /* --- where it goes */
 
+static bool is_launched(void)
+{
+    return getenv("OMPI_COMM_WORLD_SIZE") != NULL || getenv("PMI_RANK") != NULL ||
+           getenv("PMIX_RANK") != NULL;
+}
+
+/* What the launcher's descriptor is, such as /dev/pts/3; "" where that cannot be told. */
+static void find_launchers(char target[PATH_MAX], int fd)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getppid(), fd);
+    ssize_t length = readlink(path, target, PATH_MAX - 1);
+    target[length > 0 ? length : 0] = '\0';
+}
+
 /* A rank's own stderr is a pipe to its launcher, so the launcher's is asked. */
 static int open_launchers_stderr(void)
 {
-    char path[64];
-    if (getenv("OMPI_COMM_WORLD_SIZE") == NULL && getenv("PMI_RANK") == NULL &&
-        getenv("PMIX_RANK") == NULL)
-        return dup(STDERR_FILENO);
-    snprintf(path, sizeof path, "/proc/%d/fd/2", (int)getppid());
     char target[PATH_MAX];
-    ssize_t length = readlink(path, target, sizeof target - 1);
-    target[length > 0 ? length : 0] = '\0';
+    if (!is_launched())
+        return dup(STDERR_FILENO);
+    find_launchers(target, STDERR_FILENO);
     if (strncmp(target, "/dev/", 5) != 0) /* opening a pipe or a file could have effects */
         return -1;
-    return open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    return open(target, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+}
+
+int ag_display_output(const ag_display *display)
+{
+    char out[PATH_MAX];
+    char err[PATH_MAX];
+    if (!is_launched() || display->terminal < 0 || isatty(display->terminal) != 1)
+        return STDOUT_FILENO;
+    find_launchers(out, STDOUT_FILENO);
+    find_launchers(err, STDERR_FILENO);
+    return out[0] != '\0' && strcmp(out, err) == 0 ? STDERR_FILENO : STDOUT_FILENO;
 }
 
 static bool is_capable(void)
@@ -170,7 +192,9 @@ static double share_done(const ag_display *display, const ag_run_counts *counts)
     for (int rank = 0; rank < display->ranks; rank++) {
         const row *its = &display->rows[rank];
         if (its->active && its->progress.steps > 0)
-            done += its->cost * (double)its->progress.step / (double)its->progress.steps;
+            done += its->run.cost * fmax((double)its->progress.step / (double)its->progress.steps -
+                                             its->run.counted,
+                                         0.0);
     }
     return counts->cost > 0.0 ? fmin(done / counts->cost, 1.0) : 1.0;
 }
@@ -180,10 +204,13 @@ static void write_eta(char *text, size_t size, const ag_display *display,
 {
     double elapsed = ag_clock_s() - display->began_s;
     double share = share_done(display, counts);
-    if (share < 1.0 && (share <= 0.0 || elapsed < 1.0))
+    double before = counts->cost > 0.0 ? counts->cost_before / counts->cost : 0.0;
+    if (share >= 1.0)
+        write_duration(text, size, 0.0);
+    else if (share <= before || elapsed < 1.0)
         snprintf(text, size, "?");
     else
-        write_duration(text, size, elapsed * (1.0 - share) / share);
+        write_duration(text, size, elapsed * (1.0 - share) / (share - before));
 }
 
 static void add_coloured(ag_text *text, const ag_display *display, const char *colour,
@@ -207,7 +234,8 @@ static void add_counts(ag_text *text, const ag_display *display, const ag_run_co
         snprintf(words, sizeof words, ", %zu failed", counts->failed);
         add_coloured(text, display, "\033[31m", words);
     }
-    ag_text_printf(text, ", %d running", count_active(display));
+    if (!display->ended)
+        ag_text_printf(text, ", %d running", count_active(display));
 }
 
 /* --- the block */
@@ -234,7 +262,7 @@ static void add_bar(ag_display *display, const ag_run_counts *counts, int width)
     add_coloured(frame, display, "\033[32m", bar);
     ag_text_add(frame, "] ");
     add_counts(frame, display, counts);
-    if (width >= 80)
+    if (width >= 80 && !display->ended)
         ag_text_printf(frame, ", ETA %s", eta);
     end_line(display);
 }
@@ -265,8 +293,29 @@ static void add_row(ag_display *display, int rank, int width)
     const row *its = &display->rows[rank];
     int room = width > NUMBERS + 16 ? width - NUMBERS - 7 : 9;
     write_numbers(numbers, sizeof numbers, its);
-    ag_text_printf(&display->frame, "%4d  %-*.*s %s", rank, room, room, its->name, numbers);
+    ag_text_printf(&display->frame, "%4d  %-*.*s %s", rank, room, room, its->run.name, numbers);
     end_line(display);
+}
+
+/* Back to the first line of the block that stands there. */
+static void go_up(ag_display *display)
+{
+    if (display->lines > 0)
+        ag_text_printf(&display->frame, "\033[%dA\r", display->lines);
+    display->lines = 0;
+}
+
+/* For the last time: the bar alone, and what was done. */
+static void draw_end(ag_display *display, const ag_run_counts *counts)
+{
+    int width;
+    int height;
+    window_size(&width, &height, display);
+    ag_text_add(&display->frame, "\033[?7l");
+    go_up(display);
+    add_bar(display, counts, width);
+    ag_text_add(&display->frame, "\033[J\033[?7h");
+    flush_frame(display);
 }
 
 static void draw_block(ag_display *display, const ag_run_counts *counts)
@@ -294,14 +343,6 @@ static void draw_block(ag_display *display, const ag_run_counts *counts)
         end_line(display);
     }
     ag_text_add(&display->frame, "\033[J");
-}
-
-/* Back to the first line of the block that stands there. */
-static void go_up(ag_display *display)
-{
-    if (display->lines > 0)
-        ag_text_printf(&display->frame, "\033[%dA\r", display->lines);
-    display->lines = 0;
 }
 
 /* Without wrapping at the right edge: a line too long is cut, and the block keeps its height. */
@@ -337,19 +378,20 @@ void ag_display_event(ag_display *display, ag_log_level level, const char *forma
     ag_log(level, "%s", text);
 }
 
-void ag_display_progress(ag_display *display, const ag_job_progress *progress, const char *name,
-                         double tokens_per_step, double cost)
+void ag_display_progress(ag_display *display, const ag_job_progress *progress,
+                         const ag_display_run *run)
 {
     row *its = &display->rows[progress->rank];
     if (!its->active || its->progress.job != progress->job ||
         its->progress.attempt != progress->attempt)
-        *its = (row){.active = true, .name = name, .rate_s = progress->seconds};
+        *its = (row){.active = true, .rate_s = progress->seconds};
     its->progress = *progress;
-    its->cost = cost;
+    its->run = *run;
     double span = progress->seconds - its->rate_s;
     if (span < s_rate_window_s && its->rate > 0.0)
         return;
-    its->rate = span > 0.0 ? (double)(progress->step - its->rate_step) * tokens_per_step / span : 0;
+    its->rate =
+        span > 0.0 ? (double)(progress->step - its->rate_step) * run->tokens_per_step / span : 0;
     if (span < s_rate_window_s)
         return;
     its->rate_step = progress->step;
@@ -366,7 +408,9 @@ static void log_summary(ag_display *display, const ag_run_counts *counts)
     char eta[32];
     write_eta(eta, sizeof eta, display, counts);
     add_counts(&display->frame, display, counts);
-    ag_log(AG_LOG_INFO, "%s, ETA %s", display->frame.data, eta);
+    if (!display->ended)
+        ag_text_printf(&display->frame, ", ETA %s", eta);
+    ag_log(AG_LOG_INFO, "%s", display->frame.data);
     ag_text_deinit(&display->frame);
 }
 
@@ -386,9 +430,12 @@ void ag_display_tick(ag_display *display, const ag_run_counts *counts)
 
 void ag_display_finish(ag_display *display, const ag_run_counts *counts)
 {
+    display->ended = true;
     if (display->show == AG_SHOW_TTY)
-        redraw(display, counts);
+        draw_end(display, counts);
     else if (display->show == AG_SHOW_PLAIN)
         log_summary(display, counts);
     display->lines = 0; /* what follows goes below */
+    if (display->show == AG_SHOW_TTY)
+        display->show = AG_SHOW_PLAIN; /* and nothing is drawn again */
 }

@@ -76,9 +76,10 @@ typedef struct ag_run_counts {
     size_t done; /* by this command, like the next two */
     size_t diverged;
     size_t failed;
-    size_t lost;      /* complete before, found damaged since: to be done again */
-    double cost;      /* of all that was to be trained */
-    double cost_done; /* of all that was */
+    size_t lost;        /* complete before, found damaged since: to be done again */
+    double cost;        /* of all that was to be trained */
+    double cost_done;   /* of all that was, and of what stands in checkpoints */
+    double cost_before; /* of what stood in checkpoints when this command began */
 } ag_run_counts;
 
 typedef struct ag_display ag_display;
@@ -90,14 +91,26 @@ void ag_display_destroy(ag_display *display); /* NULL is fine */
 void ag_display_event(ag_display *display, ag_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* `name` of the run is borrowed until the rank's next progress or end. */
-void ag_display_progress(ag_display *display, const ag_job_progress *progress, const char *name,
-                         double tokens_per_step, double cost);
+/* What the display shows of a run beside its progress. */
+typedef struct ag_display_run {
+    const char *name;       /* borrowed until the rank's next progress or end */
+    double tokens_per_step; /* of one training step */
+    double cost;
+    double counted; /* the part of the run that counts.cost_done has in it, as a checkpoint */
+} ag_display_run;
+
+void ag_display_progress(ag_display *display, const ag_job_progress *progress,
+                         const ag_display_run *run);
 void ag_display_ended(ag_display *display, int rank);
 
 /* Draws what changed, when it is time to; the second for the last time. */
 void ag_display_tick(ag_display *display, const ag_run_counts *counts);
 void ag_display_finish(ag_display *display, const ag_run_counts *counts);
+
+/* Where results go that people read: standard output, or standard error where a launcher brings
+ * both to one terminal. It reads them from two pipes, in any order, and a last frame of the block
+ * would be drawn over what was printed after it. */
+int ag_display_output(const ag_display *display);
 
 /* --- the trainer */
 
@@ -124,8 +137,9 @@ void ag_assignment_add(ag_text *bytes, const char *text);
 
 /* --- this program as a child process */
 
-/* Starts `altgrad ARGUMENTS`; `arguments` ends in NULL. */
-ag_status ag_run_self_start(ag_child **child, const char *const *arguments, bool speaks);
+/* Starts `altgrad ARGUMENTS`; `arguments` ends in NULL. Its standard output is our descriptor
+ * `output`, or /dev/null where that is AG_CHILD_SILENT. */
+ag_status ag_run_self_start(ag_child **child, const char *const *arguments, int output);
 
 /* True once it has ended: *status says how, with its own message, and its warnings are appended, a
  * line each. */
@@ -139,7 +153,7 @@ void ag_run_task_arguments(const char *arguments[AG_TASK_ARGUMENTS], ag_store_ta
 
 /* These three wait for it. The first is an ag_store_worker, the third an ag_init_digest. */
 ag_status ag_run_store_work(ag_store_task task, const char *path, const char *token);
-ag_status ag_run_show_summary(const char *out);
+ag_status ag_run_show_summary(const char *out, int output);
 
 /* What the results at `out` hold: a line with the libraries that they were computed with, "" where
  * nothing tells, then the id of each complete run. In the arena. */
@@ -226,6 +240,7 @@ struct ag_run_session {
     bool *failed;
     const char **names; /* for people */
     double *costs;
+    double *counted; /* the part of each run that counts.cost_done has in it */
     ag_store *store;
     ag_display *display;
     ag_run_live *live;
@@ -252,6 +267,10 @@ void ag_run_session_deinit(ag_run_session *session);
 /* Warns where kept runs recorded less than is asked for now: what decides that is no part of a
  * run's identity. Waits for a child that looks. */
 void ag_run_warn_of_less(const ag_run_options *options, const char *out);
+
+/* Notes that a run has the steps of its checkpoint behind it; or all of them. */
+void ag_run_count_checkpoint(ag_run_session *session, size_t run);
+void ag_run_count_all(ag_run_session *session, size_t run);
 
 /* Runs that were selected and have no result and no failure. */
 size_t ag_run_left(const ag_run_counts *counts);

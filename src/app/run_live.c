@@ -105,10 +105,14 @@ static ag_live describe(ag_run_live *live, const ag_run_session *session)
         if (!its->active)
             continue;
         if (its->now.steps > 0)
-            done += session->costs[its->now.job] * (double)its->now.step / (double)its->now.steps;
+            done +=
+                session->costs[its->now.job] * fmax((double)its->now.step / (double)its->now.steps -
+                                                        session->counted[its->now.job],
+                                                    0.0);
         live->shown[told.n_running++] = show(its, &session->grid->runs[its->now.job]);
     }
     told.share = counts->cost > 0.0 ? fmin(done / counts->cost, 1.0) : 1.0;
+    told.before = counts->cost > 0.0 ? counts->cost_before / counts->cost : 0.0;
     return told;
 }
 

@@ -32,7 +32,7 @@ static ag_status start(ag_publisher *publisher, const char *out, bool spooled)
                           publisher->token);
     publisher->wanted = false;
     publisher->started_s = ag_clock_s();
-    return ag_run_self_start(&publisher->child, arguments, false);
+    return ag_run_self_start(&publisher->child, arguments, AG_CHILD_SILENT);
 }
 
 /* True once it has ended; *status says how. */

@@ -14,7 +14,7 @@ enum { LOG_SIZE = 8192, MOST_ARGUMENTS = 64 };
 static const char s_error[] = "altgrad: error: ";
 static const char s_warning[] = "altgrad: warning: ";
 
-ag_status ag_run_self_start(ag_child **child, const char *const *arguments, bool speaks)
+ag_status ag_run_self_start(ag_child **child, const char *const *arguments, int output)
 {
     char program[AG_PROGRAM_PATH];
     char parent[sizeof AG_PARENT_VARIABLE + 16];
@@ -27,7 +27,7 @@ ag_status ag_run_self_start(ag_child **child, const char *const *arguments, bool
         count++;
     }
     snprintf(parent, sizeof parent, AG_PARENT_VARIABLE "=%d", (int)getpid());
-    const ag_child_spec spec = {.argv = argv, .environment = environment, .speaks = speaks};
+    const ag_child_spec spec = {.argv = argv, .environment = environment, .output = output};
     return ag_child_start(child, &spec);
 }
 
@@ -95,12 +95,12 @@ static ag_status take_result(ag_text *result, ag_child *child)
 }
 
 /* Runs `altgrad ARGUMENTS`, whose result is appended where one is wanted. */
-static ag_status run_self(const char *const *arguments, bool speaks, ag_text *result)
+static ag_status run_self(const char *const *arguments, int output, ag_text *result)
 {
     ag_text warnings;
     ag_child *child = NULL;
     ag_status status = AG_OK;
-    AG_TRY(ag_run_self_start(&child, arguments, speaks));
+    AG_TRY(ag_run_self_start(&child, arguments, output));
     ag_text_init(&warnings);
     while (!ag_run_self_ended(&status, child, &warnings))
         ag_clock_nap(1e-3);
@@ -134,14 +134,14 @@ ag_status ag_run_store_work(ag_store_task task, const char *path, const char *to
 {
     const char *arguments[AG_TASK_ARGUMENTS];
     ag_run_task_arguments(arguments, task, path, token);
-    return run_self(arguments, false, NULL);
+    return run_self(arguments, AG_CHILD_SILENT, NULL);
 }
 
-ag_status ag_run_show_summary(const char *out)
+ag_status ag_run_show_summary(const char *out, int output)
 {
     const char *const arguments[] = {"summary", "--", out, NULL};
     (void)fflush(stdout);
-    return run_self(arguments, true, NULL);
+    return run_self(arguments, output, NULL);
 }
 
 void ag_run_warn_of_less(const ag_run_options *options, const char *out)
@@ -158,7 +158,7 @@ void ag_run_warn_of_less(const ag_run_options *options, const char *out)
         arguments[count++] = "--only";
         arguments[count++] = options->only[i];
     }
-    if (run_self(arguments, false, NULL) != AG_OK)
+    if (run_self(arguments, AG_CHILD_SILENT, NULL) != AG_OK)
         ag_error_clear();
 }
 
@@ -167,7 +167,7 @@ ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena)
     const char *const arguments[] = {"holdings", out, NULL};
     ag_text result;
     ag_text_init(&result);
-    ag_status status = run_self(arguments, false, &result);
+    ag_status status = run_self(arguments, AG_CHILD_SILENT, &result);
     *lines = ag_arena_strdup(arena, result.data);
     ag_text_deinit(&result);
     if (status == AG_OK && *lines == NULL)
@@ -198,7 +198,7 @@ ag_status ag_run_init_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, 
         if (value != NULL)
             arguments[count++] = ag_arena_printf(&arena, "%s=%s", params[i].key, value);
     }
-    ag_status status = run_self(arguments, false, &result);
+    ag_status status = run_self(arguments, AG_CHILD_SILENT, &result);
     snprintf(hex, AG_DIGEST_LENGTH + 1, "%s", result.data);
     ag_text_deinit(&result);
     ag_arena_deinit(&arena);

@@ -1,4 +1,5 @@
 /* The work of rank 0 around the coordinator's: open, queue what is missing, pack. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,14 +96,16 @@ static ag_status describe_runs(ag_run_session *session, int ranks)
     session->failed = ag_arena_alloc(arena, grid->n_runs * sizeof *session->failed);
     session->names = ag_run_names(grid, arena);
     session->costs = ag_arena_alloc(arena, grid->n_runs * sizeof *session->costs);
+    session->counted = ag_arena_alloc(arena, grid->n_runs * sizeof *session->counted);
     session->suspects = ag_arena_alloc(arena, grid->n_runs * sizeof *session->suspects);
     session->rank_failures = ag_arena_alloc(arena, (size_t)ranks * sizeof *session->rank_failures);
     session->preflight.reports =
         ag_arena_alloc(arena, (size_t)ranks * sizeof *session->preflight.reports);
     session->preflight.ranks = ranks;
     if (session->selected == NULL || session->again == NULL || session->failed == NULL ||
-        session->names == NULL || session->costs == NULL || session->suspects == NULL ||
-        session->rank_failures == NULL || session->preflight.reports == NULL)
+        session->names == NULL || session->costs == NULL || session->counted == NULL ||
+        session->suspects == NULL || session->rank_failures == NULL ||
+        session->preflight.reports == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     for (size_t run = 0; run < grid->n_runs; run++)
         session->costs[run] = ag_plan_run_cost(&grid->runs[run]).flops;
@@ -136,6 +139,25 @@ static ag_status open_store(ag_run_session *session, int ranks)
     return ag_store_plan(session->store, session->grid, session->names, session->mine);
 }
 
+static void count_part(ag_run_session *session, size_t run, double part)
+{
+    session->counts.cost_done += session->costs[run] * (part - session->counted[run]);
+    session->counted[run] = part;
+}
+
+void ag_run_count_checkpoint(ag_run_session *session, size_t run)
+{
+    const ag_run *its = &session->grid->runs[run];
+    double step = (double)ag_store_checkpoint_step(session->store, its->id);
+    if (its->train.steps > 0)
+        count_part(session, run, fmin(step / (double)its->train.steps, 1.0));
+}
+
+void ag_run_count_all(ag_run_session *session, size_t run)
+{
+    count_part(session, run, 1.0);
+}
+
 static ag_status queue_missing(ag_run_session *session)
 {
     const ag_grid *grid = session->grid;
@@ -150,8 +172,10 @@ static ag_status queue_missing(ag_run_session *session)
             continue;
         }
         counts->cost += session->costs[run];
+        ag_run_count_checkpoint(session, run);
         AG_TRY(ag_coordinator_add(session->coordinator, (int64_t)run, 0, session->costs[run]));
     }
+    counts->cost_before = counts->cost_done;
     return AG_OK;
 }
 

@@ -258,7 +258,7 @@ static void explain(char reason[REASON_SIZE], const ag_trainer *trainer, const a
                  tail);
         return;
     }
-    snprintf(reason, REASON_SIZE, "%s at step %lld of %lld, holding %zu MiB%s%s",
+    snprintf(reason, REASON_SIZE, "%s at step %lld of %lld, using %zu MiB%s%s",
              trainer->verdict[0] != '\0' ? trainer->verdict : how,
              (long long)atomic_load(&page->step), (long long)atomic_load(&page->steps),
              (trainer->held > 0 ? trainer->held : end->peak_size) >> 20,

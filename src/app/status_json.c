@@ -84,6 +84,20 @@ static json_t *failures_of(ag_watch *watch)
     return list;
 }
 
+static json_t *checkpoints_of(const ag_watch *watch)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < watch->n_runs; i++) {
+        const ag_watch_run *run = &watch->runs[i];
+        if (run->step > 0)
+            json_array_append_new(
+                list, json_pack("{s:o, s:o, s:I, s:o}", "run", text_of(run->id), "name",
+                                text_of(run->name), "step", (json_int_t)run->step, "steps",
+                                run->steps > 0 ? json_integer(run->steps) : json_null()));
+    }
+    return list;
+}
+
 static json_t *events_of(const ag_watch *watch)
 {
     json_t *list = json_array();
@@ -100,10 +114,11 @@ void ag_status_json(ag_text *out, ag_watch *watch)
 {
     ag_status_counts counts = ag_status_count(watch);
     json_t *object = json_pack(
-        "{s:o, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "experiment", text_of(watch->experiment),
-        "results", text_of(watch->path), "state", watch->packed ? "packed" : "spooled", "exit_code",
-        ag_status_exit(&counts), "runs", counts_of(watch), "owner", owner_of(watch), "live",
-        live_of(watch->live), "failed", failures_of(watch), "events", events_of(watch));
+        "{s:o, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "experiment",
+        text_of(watch->experiment), "results", text_of(watch->path), "state",
+        watch->packed ? "packed" : "spooled", "exit_code", ag_status_exit(&counts), "runs",
+        counts_of(watch), "owner", owner_of(watch), "live", live_of(watch->live), "checkpoints",
+        checkpoints_of(watch), "failed", failures_of(watch), "events", events_of(watch));
     char *text =
         object != NULL ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) : NULL;
     if (text != NULL)

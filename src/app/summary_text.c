@@ -344,12 +344,18 @@ static void add_legend(ag_text *out, const ag_summary *s)
                    grid->compare.margin, s->metric);
 }
 
-void ag_summary_table(ag_text *out, const ag_summary *summary)
+/* A table of nothing but "-" would say less. */
+static bool is_all_pending(const ag_summary *s)
 {
-    const ag_results *results = summary->results;
-    size_t orphans = results->n_rows - results->grid.n_runs;
-    ag_text_add_printable(out, results->grid.name);
-    ag_text_add(out, "\n");
+    for (size_t i = 0; i < s->n_cells; i++) {
+        if (s->cells[i].pending < s->cells[i].n_labels)
+            return false;
+    }
+    return true;
+}
+
+static void add_tables(ag_text *out, const ag_summary *summary)
+{
     for (size_t i = 0; i < summary->n_cells; i++) {
         if (is_first_of_group(summary, i))
             add_group(out, summary, i);
@@ -360,6 +366,18 @@ void ag_summary_table(ag_text *out, const ag_summary *summary)
         if (is_first_of_format(summary, i))
             add_format(out, summary, summary->cells[i].label);
     }
+}
+
+void ag_summary_table(ag_text *out, const ag_summary *summary)
+{
+    const ag_results *results = summary->results;
+    size_t orphans = results->n_rows - results->grid.n_runs;
+    ag_text_add_printable(out, results->grid.name);
+    ag_text_add(out, "\n");
+    if (is_all_pending(summary))
+        ag_text_printf(out, "no run is complete yet; %zu pending\n", results->grid.n_runs);
+    else
+        add_tables(out, summary);
     if (orphans > 0)
         ag_text_printf(out, "\n%zu more run%s of earlier versions of the experiment %s kept.\n",
                        orphans, orphans > 1 ? "s" : "", orphans > 1 ? "are" : "is");

@@ -240,7 +240,7 @@ static ag_status on_fetch(ag_supervisor *supervisor, const ag_letter *letter)
 static ag_status on_cancel(ag_supervisor *supervisor, const ag_letter *letter)
 {
     (void)letter;
-    const ag_job_result given_back = {.end = AG_JOB_CANCELLED, .reason = "given back"};
+    const ag_job_result given_back = {.end = AG_JOB_CANCELLED, .reason = "not started"};
     if (supervisor->working)
         supervisor->worker->cancel(supervisor->worker->context);
     while (supervisor->n_held > (supervisor->working ? 1 : 0))

@@ -51,9 +51,9 @@ static ag_status open_log(int *fd, const char *path)
     return *fd >= 0 ? ag_fd_keep(fd) : ag_scratch_open(fd, 0);
 }
 
-static ag_status open_output(int *fd, bool speaks)
+static ag_status open_output(int *fd, int output)
 {
-    *fd = speaks ? dup(STDOUT_FILENO) : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    *fd = output != AG_CHILD_SILENT ? dup(output) : open("/dev/null", O_WRONLY | O_CLOEXEC);
     return *fd >= 0 ? ag_fd_keep(fd) : ag_fail_errno("the output of a child process");
 }
 
@@ -61,7 +61,7 @@ static ag_status open_files(ag_child *child, const ag_child_spec *spec)
 {
     AG_TRY(ag_scratch_open(&child->fds[INPUT], spec->input_size));
     AG_TRY(write_input(child->fds[INPUT], spec->input, spec->input_size));
-    AG_TRY(open_output(&child->fds[OUTPUT], spec->speaks));
+    AG_TRY(open_output(&child->fds[OUTPUT], spec->output));
     AG_TRY(open_log(&child->fds[LOG], spec->log_path));
     AG_TRY(ag_scratch_open(&child->fds[RESULT], spec->result_bytes));
     return ag_progress_create(&child->progress, &child->fds[PROGRESS]);

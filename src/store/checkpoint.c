@@ -245,17 +245,24 @@ static ag_status verify_section(const ag_checkpoint *checkpoint, const section_r
     return status;
 }
 
-static ag_status verify(const ag_checkpoint *checkpoint, const char *run_id)
+static ag_status read_header(const ag_checkpoint *checkpoint, const char *run_id)
 {
     const header *h = &checkpoint->header;
     ag_section whole = {"header", (void *)h, sizeof *h};
-    uint64_t offset = sizeof *h;
     AG_TRY(read_at(checkpoint, &whole, 0));
     AG_TRY(check_layout(checkpoint));
     AG_TRY(check_size(checkpoint));
     if (strcmp(h->run_id, run_id) != 0)
         return ag_fail(AG_ERR_FILE, "%s: of run %s, not of %s", checkpoint->path, h->run_id,
                        run_id);
+    return AG_OK;
+}
+
+static ag_status verify(const ag_checkpoint *checkpoint, const char *run_id)
+{
+    const header *h = &checkpoint->header;
+    uint64_t offset = sizeof *h;
+    AG_TRY(read_header(checkpoint, run_id));
     for (size_t i = 0; i < h->n_sections; i++) {
         AG_TRY(verify_section(checkpoint, &h->rows[i], offset));
         offset += h->rows[i].bytes;
@@ -271,6 +278,35 @@ ag_status ag_checkpoint_verify(const char *path, const char *run_id)
     ag_status status = verify(&checkpoint, run_id);
     close(checkpoint.fd);
     return status;
+}
+
+static ag_status read_step(int64_t *step, const ag_checkpoint *checkpoint, const char *run_id)
+{
+    const header *h = &checkpoint->header;
+    uint64_t offset = sizeof *h;
+    AG_TRY(read_header(checkpoint, run_id));
+    for (size_t i = 0; i < h->n_sections; i++) {
+        ag_section start = {h->rows[i].name, step, sizeof *step};
+        if (strcmp(h->rows[i].name, AG_CHECKPOINT_STANDING) == 0 &&
+            h->rows[i].bytes >= sizeof *step && h->numerics == AG_NUMERICS_VERSION)
+            return read_at(checkpoint, &start, offset);
+        offset += h->rows[i].bytes;
+    }
+    return AG_OK;
+}
+
+int64_t ag_checkpoint_step(const char *path, const char *run_id)
+{
+    int64_t step = 0;
+    ag_checkpoint checkpoint = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), .path = path};
+    if (checkpoint.fd < 0)
+        return 0;
+    if (read_step(&step, &checkpoint, run_id) != AG_OK) {
+        ag_error_clear();
+        step = 0;
+    }
+    close(checkpoint.fd);
+    return step > 0 ? step : 0;
 }
 
 void ag_checkpoint_remove(const char *path)

@@ -111,9 +111,10 @@ static json_t *pack_live(const ag_live *live, const char *token)
     json_t *running = json_array();
     for (size_t i = 0; i < live->n_running; i++)
         json_array_append_new(running, pack_run(&live->running[i]));
-    return json_pack("{s:s, s:b, s:f, s:f, s:f, s:I, s:o}", "token", token, "stopping",
+    return json_pack("{s:s, s:b, s:f, s:f, s:f, s:f, s:I, s:o}", "token", token, "stopping",
                      (int)live->stopping, "now_s", live->now_s, "began_s", live->began_s, "share",
-                     live->share, "ranks", (json_int_t)live->ranks, "running", running);
+                     live->share, "before", live->before, "ranks", (json_int_t)live->ranks,
+                     "running", running);
 }
 
 ag_status ag_live_write(const ag_live *live, const ag_places *places, const char *token)
@@ -159,9 +160,10 @@ static bool unpack_live(ag_live *live, json_t *object, const char *token, ag_are
     json_int_t ranks;
     const char *of;
     int stopping;
-    if (json_unpack(object, "{s:s, s:b, s:F, s:F, s:F, s:I, s:o}", "token", &of, "stopping",
+    if (json_unpack(object, "{s:s, s:b, s:F, s:F, s:F, s?F, s:I, s:o}", "token", &of, "stopping",
                     &stopping, "now_s", &live->now_s, "began_s", &live->began_s, "share",
-                    &live->share, "ranks", &ranks, "running", &running) != 0 ||
+                    &live->share, "before", &live->before, "ranks", &ranks, "running",
+                    &running) != 0 ||
         strcmp(of, token) != 0)
         return false;
     live->stopping = stopping != 0;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/checkpoint.h"
 #include "store/watch.h"
 #include "store_internal.h"
 
@@ -269,6 +270,11 @@ const char *ag_store_checkpoint_path(ag_store *store, const char *id)
     snprintf(store->path, sizeof store->path, "%.*s/%.*s", AG_PATH_SIZE - 32,
              store->places.checkpoints, AG_ID_LENGTH, id);
     return store->path;
+}
+
+int64_t ag_store_checkpoint_step(ag_store *store, const char *id)
+{
+    return ag_checkpoint_step(ag_store_checkpoint_path(store, id), id);
 }
 
 /* A trainer that was killed while it wrote one has left a part beside it. */

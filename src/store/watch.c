@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/checkpoint.h"
 #include "store_internal.h"
 
 static ag_status no_memory(const ag_watch *watch)
@@ -158,6 +159,76 @@ static ag_status read_spooled(ag_watch *watch, const ag_places *places, bool pla
     return take_files(watch, places);
 }
 
+/* --- runs that have begun */
+
+static ag_status find_begun(const ag_begun **begun, size_t *count, const ag_places *places,
+                            ag_arena *arena)
+{
+    ag_ids ids = {0};
+    char path[AG_PATH_SIZE];
+    *count = 0;
+    if (ag_is_folder(places->checkpoints))
+        AG_TRY(ag_list_ids(&ids, places->checkpoints, "", arena));
+    ag_begun *list = ag_arena_alloc(arena, (ids.count + 1) * sizeof *list);
+    if (list == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the checkpoints of %s", places->results);
+    for (size_t i = 0; i < ids.count; i++) {
+        AG_TRY(ag_path_join(path, places->checkpoints, ids.id[i]));
+        ag_begun *next = &list[*count];
+        memcpy(next->id, ids.id[i], sizeof next->id);
+        next->step = ag_checkpoint_step(path, next->id);
+        *count += next->step > 0;
+    }
+    *begun = list;
+    return AG_OK;
+}
+
+ag_status ag_watch_begun(const ag_begun **begun, size_t *count, const char *path, ag_arena *arena)
+{
+    ag_places places;
+    AG_TRY(ag_places_of(&places, path));
+    return find_begun(begun, count, &places, arena);
+}
+
+/* How many steps the runs with a checkpoint have: the grid says it. */
+static ag_status take_steps(ag_watch *watch, const ag_places *places)
+{
+    ag_grid grid;
+    ag_text text;
+    if (!ag_is_file(places->grid))
+        return AG_OK;
+    ag_text_init(&text);
+    ag_status status = ag_read_whole(&text, places->grid);
+    if (status == AG_OK)
+        status = ag_grid_from_json(&grid, text.data, text.length, &watch->arena);
+    ag_text_deinit(&text);
+    AG_TRY(status);
+    for (size_t i = 0; i < grid.n_runs && i < watch->n_runs; i++) {
+        if (strcmp(watch->runs[i].id, grid.runs[i].id) == 0)
+            watch->runs[i].steps = grid.runs[i].train.steps;
+    }
+    return AG_OK;
+}
+
+static ag_status take_begun(ag_watch *watch, const ag_places *places)
+{
+    const ag_begun *begun = NULL;
+    size_t count = 0;
+    size_t found = 0;
+    AG_TRY(find_begun(&begun, &count, places, &watch->arena));
+    for (size_t i = 0; begun != NULL && i < watch->n_runs; i++) {
+        ag_watch_run *run = &watch->runs[i];
+        const ag_begun *its = run->status == AG_RUN_PENDING || run->status == AG_RUN_FAILED
+                                  ? bsearch(run->id, begun, count, sizeof *begun, by_id)
+                                  : NULL;
+        run->step = its != NULL ? its->step : 0;
+        found += its != NULL;
+    }
+    if (found > 0 && take_steps(watch, places) != AG_OK)
+        ag_error_clear(); /* `check` tells */
+    return AG_OK;
+}
+
 /* --- all of it */
 
 static ag_status read_events(ag_watch *watch, const ag_places *places)
@@ -188,7 +259,9 @@ static ag_status read_all(ag_watch *watch, const ag_places *places)
         watch->live = ag_live_read(places, watch->owner.token, &watch->arena);
     AG_TRY(read_runs(watch, places));
     bool changed = !watch->packed && !ag_is_folder(places->runs); /* packed while we looked */
-    return changed ? read_runs(watch, places) : AG_OK;
+    if (changed)
+        AG_TRY(read_runs(watch, places));
+    return take_begun(watch, places);
 }
 
 ag_status ag_watch_open(ag_watch *watch, const char *path)

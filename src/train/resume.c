@@ -13,7 +13,7 @@
 
 /* Where a run stands, beside its arrays. */
 typedef struct standing {
-    int64_t step;
+    int64_t step; /* first: AG_CHECKPOINT_STANDING */
     int64_t updates;
     int64_t evals;
     int64_t outcome;
@@ -74,8 +74,8 @@ static ag_status write_checkpoint(const ag_trainer *trainer)
     ag_observe_spec asked = trainer->run->observe;
     snprintf(now.reason, sizeof now.reason, "%s", record->reason);
     ag_section sections[3 + STATE_SECTIONS + AG_OBSERVER_SECTIONS + AG_RECORD_SECTIONS] = {
-        {"standing", &now,   sizeof now  },
-        {"seconds",  &spent, sizeof spent},
+        {AG_CHECKPOINT_STANDING, &now,   sizeof now  },
+        {"seconds",              &spent, sizeof spent},
     };
     size_t count = 2;
     count += add_state(sections + count, state);

@@ -91,7 +91,7 @@ def test_faults(bench, ranks):
         check(log == (run in bad), f"np {ranks}: {run} ({bad.get(run)}) has a log: {log}")
     for run, deed in bad.items():
         reason, log = reason_of(text, run)
-        wanted = FAULTS[deed] + rf" at step 5 of 10, holding \d+ MiB\n"
+        wanted = FAULTS[deed] + rf" at step 5 of 10, using \d+ MiB\n"
         wanted += f"a line before\nthe last word before: {deed}$"
         check(re.fullmatch(wanted, reason), f"np {ranks}: {deed}: {reason!r}\n{text}")
         check(rows[run]["reason"].decode() in reason, f"np {ranks}: {deed}: {rows[run]['reason']}")

@@ -52,7 +52,7 @@ matches "pid $pid on host .* has ended"
 ends 75 "$pid"
 expect 75 bin/altgrad status out.h5
 says "nobody: it is not running"
-says "drained"
+says "stopping: no further run starts"
 expect 0 bin/altgrad stop out.h5
 says "nobody writes it"
 
