@@ -9,8 +9,9 @@
 #include "base/status.h"
 
 typedef enum ag_finding_kind {
-    AG_FINDING_DAMAGED, /* not as it was written */
-    AG_FINDING_NOTE     /* no harm: leftovers, files set aside, somebody writes */
+    AG_FINDING_DAMAGED,    /* not as it was written */
+    AG_FINDING_UNREADABLE, /* no permission, an I/O error: perhaps as good as ever */
+    AG_FINDING_NOTE        /* no harm: leftovers, files set aside, somebody writes */
 } ag_finding_kind;
 
 typedef struct ag_finding {
@@ -21,9 +22,11 @@ typedef struct ag_finding {
 
 typedef struct ag_check {
     bool packed;
-    size_t n_runs;   /* of the grid; the next four add up to it */
+    bool heals;      /* something of it is damaged that `altgrad run` mends */
+    size_t n_runs;   /* of the grid; the next five add up to it */
     size_t complete; /* and good */
     size_t damaged;
+    size_t unreadable;
     size_t failed;
     size_t pending;
     size_t orphans; /* complete and good, but no run of the grid */
@@ -34,8 +37,7 @@ typedef struct ag_check {
 } ag_check;
 
 /* Of the results at `path`; to be released also after a failure. AG_ERR_INPUT where there is
- * nothing, AG_ERR_FILE where nothing can be told: not ours, or a packed file without readable
- * runs. Forks: not for a process that uses MPI. */
+ * nothing, AG_ERR_FILE where it is not ours. Forks: not for a process that uses MPI. */
 ag_status ag_check_results(ag_check *check, const char *path);
 void ag_check_deinit(ag_check *check);
 

@@ -4,6 +4,7 @@
 
 #include "app/commands.h"
 #include "store/check.h"
+#include "wrong_file.h"
 
 static const char s_help[] =
     "usage: altgrad check OUT [--json]\n\n"
@@ -12,23 +13,28 @@ static const char s_help[] =
     "checkpoints, events, notes; what a killed altgrad left. It changes nothing. One line a\n"
     "finding, then one that sums up.\n\n"
     "  --json   the same as JSON\n\n"
-    "'altgrad run' on the experiment sets damaged run files aside and trains those runs\n"
-    "again. Of a packed file that is damaged, 'altgrad merge NEW.h5 OUT' takes the good "
-    "runs.\n\n"
+    "'altgrad run' on the experiment mends it: the good runs stay, what is damaged is set\n"
+    "aside, and those runs are trained again.\n\n"
     "Exit codes: 0 nothing is damaged (runs may be pending), 1 something is, 2 bad command\n"
-    "line or no such file, 3 the file cannot be used at all.\n\n"
+    "line or no such file, 3 something cannot be read, or the file is not altgrad's.\n\n"
     "example: altgrad check results/quickstart.h5\n";
+
+static const char s_cure[] =
+    "'altgrad run' on the experiment, which keeps the good runs, sets what is damaged aside and "
+    "trains the others: altgrad run FILE -o ";
 
 static const char *kind_name(ag_finding_kind kind)
 {
-    return kind == AG_FINDING_DAMAGED ? "damaged" : "note";
+    if (kind == AG_FINDING_DAMAGED)
+        return "damaged";
+    return kind == AG_FINDING_UNREADABLE ? "unreadable" : "note";
 }
 
-static size_t count_damage(const ag_check *check)
+static size_t count_kind(const ag_check *check, ag_finding_kind kind)
 {
     size_t count = 0;
     for (size_t i = 0; i < check->n_findings; i++)
-        count += check->findings[i].kind == AG_FINDING_DAMAGED;
+        count += check->findings[i].kind == kind;
     return count;
 }
 
@@ -40,7 +46,8 @@ static void print_count(size_t count, const char *what)
 
 static void print_text(const ag_check *check, const char *path)
 {
-    size_t damage = count_damage(check);
+    size_t damage = count_kind(check, AG_FINDING_DAMAGED);
+    size_t unreadable = count_kind(check, AG_FINDING_UNREADABLE);
     for (size_t i = 0; i < check->n_findings; i++) {
         const ag_finding *finding = &check->findings[i];
         printf("%s: %s%s%s%s\n", kind_name(finding->kind), finding->run[0] != '\0' ? "run " : "",
@@ -49,13 +56,17 @@ static void print_text(const ag_check *check, const char *path)
     printf("%s (%s): %zu of %zu runs are complete and good", path,
            check->packed ? "packed" : "spooled", check->complete, check->n_runs);
     print_count(check->damaged, "damaged");
+    print_count(check->unreadable, "unreadable");
     print_count(check->failed, "failed");
     print_count(check->pending, "pending");
     print_count(check->orphans, "that the experiment no longer names");
     if (damage > 0)
-        printf("; %zu thing%s damaged\n", damage, damage == 1 ? " is" : "s are");
-    else
-        puts("; nothing is damaged");
+        printf("; %zu thing%s damaged", damage, damage == 1 ? " is" : "s are");
+    if (unreadable > 0)
+        printf("; %zu thing%s not be read", unreadable, unreadable == 1 ? " can" : "s can");
+    puts(damage + unreadable == 0 ? "; nothing is damaged" : "");
+    if (check->heals)
+        printf("cure: %s%s\n", s_cure, path);
 }
 
 static int print_json(const ag_check *check, const char *path)
@@ -67,9 +78,10 @@ static int print_json(const ag_check *check, const char *path)
                                                   "run", f->run, "text", f->text));
     }
     json_t *object = json_pack(
-        "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "file", path, "packed", (int)check->packed,
-        "runs", (json_int_t)check->n_runs, "complete", (json_int_t)check->complete, "damaged",
-        (json_int_t)check->damaged, "failed", (json_int_t)check->failed, "pending",
+        "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "file", path, "packed",
+        (int)check->packed, "runs", (json_int_t)check->n_runs, "complete",
+        (json_int_t)check->complete, "damaged", (json_int_t)check->damaged, "unreadable",
+        (json_int_t)check->unreadable, "failed", (json_int_t)check->failed, "pending",
         (json_int_t)check->pending, "orphans", (json_int_t)check->orphans, "findings", findings);
     bool written = object != NULL && json_dumpf(object, stdout, JSON_INDENT(1)) == 0;
     json_decref(object);
@@ -86,8 +98,10 @@ static int check_file(const char *path, bool as_json)
             code = print_json(&check, path);
         else
             print_text(&check, path);
-        if (code == AG_EXIT_OK && count_damage(&check) > 0)
+        if (code == AG_EXIT_OK && count_kind(&check, AG_FINDING_DAMAGED) > 0)
             code = AG_EXIT_FAILED;
+        else if (code == AG_EXIT_OK && count_kind(&check, AG_FINDING_UNREADABLE) > 0)
+            code = AG_EXIT_SYSTEM;
     }
     ag_check_deinit(&check);
     return code;
@@ -101,5 +115,6 @@ int ag_cmd_check(int argc, char **argv)
     int code;
     if (!ag_app_file_arguments(&path, &option, &code, &command, argc, argv))
         return code;
-    return check_file(path, option);
+    ag_status status = ag_app_expect_results(path);
+    return status == AG_OK ? check_file(path, option) : ag_app_exit(status);
 }

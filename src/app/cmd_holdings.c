@@ -13,8 +13,11 @@ static ag_status list(ag_text *text, const char *path, ag_arena *arena)
 {
     ag_job_facts facts;
     const char(*ids)[AG_ID_LENGTH + 1];
-    size_t count;
-    AG_TRY(ag_results_completed(&ids, &count, path, arena));
+    size_t count = 0;
+    ag_status status = ag_results_completed(&ids, &count, path, arena);
+    if (status != AG_OK && status != AG_ERR_FILE)
+        return status;
+    ag_error_clear(); /* of a damaged file `run` takes what is good, and tells */
     if (ag_results_facts(&facts, path, arena) != AG_OK || facts.libraries == NULL)
         facts.libraries = "";
     ag_error_clear(); /* there is nothing yet, or `run` writes the facts anew */

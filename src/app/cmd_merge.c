@@ -12,6 +12,7 @@
 #include "store/merge.h"
 #include "store/results.h"
 #include "store/watch.h"
+#include "wrong_file.h"
 
 static void print_help(void)
 {
@@ -131,6 +132,7 @@ static ag_status salvage(merger *m, ag_results *part, const char *path)
 static ag_status open_part(merger *m, size_t part)
 {
     const char *path = m->paths[part];
+    AG_TRY(ag_app_expect_results(path));
     if (ag_results_are_damaged(path))
         return salvage(m, &m->parts[part], path);
     return ag_results_open(&m->parts[part], path);

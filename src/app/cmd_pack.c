@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "store/store.h"
+#include "wrong_file.h"
 
 static void print_help(void)
 {
@@ -46,5 +47,8 @@ int ag_cmd_pack(int argc, char **argv)
     }
     if (optind + 1 != argc)
         return ag_app_usage("pack", "which results file? One, such as results/quickstart.h5");
-    return ag_app_exit(ag_store_work(task, argv[optind], token));
+    ag_status status = ag_app_expect_results(argv[optind]);
+    if (status == AG_OK)
+        status = ag_store_work(task, argv[optind], token);
+    return ag_app_exit(status);
 }

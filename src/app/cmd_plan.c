@@ -10,6 +10,7 @@
 #include "config/select.h"
 #include "init_digest.h"
 #include "plan.h"
+#include "wrong_file.h"
 
 static const char s_help[] =
     "usage: altgrad plan FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--ranks N]\n"
@@ -199,6 +200,7 @@ static ag_status report(ag_text *text, const ag_experiment *experiment,
 static ag_status plan(const ag_plan_options *options)
 {
     ag_text text;
+    AG_TRY(ag_app_expect_experiment(options->file));
     ag_text_init(&text);
     ag_experiment *experiment = NULL;
     bool *selected = NULL;

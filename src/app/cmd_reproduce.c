@@ -15,6 +15,7 @@
 #include "spec/params.h"
 #include "spec/run_json.h"
 #include "store/results.h"
+#include "wrong_file.h"
 
 static const char s_help[] =
     "usage: altgrad reproduce OUT [RUN... | --sample N] [--set KEY=VALUE]... [-j N] [--json]\n"
@@ -401,6 +402,8 @@ int ag_cmd_reproduce(int argc, char **argv)
         return ag_app_exit(no_memory());
     int code = parse_options(&r, argc, argv);
     if (code < 0)
+        code = ag_app_exit(ag_app_expect_results(r.out));
+    if (code == AG_EXIT_OK && r.out != NULL)
         code = reproduce(&r, argv + optind + 1);
     free(r.sets);
     return code;

@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "base/printable.h"
 #include "status_report.h"
+#include "wrong_file.h"
 
 enum { SHOWN_FAILURES = 20, SHOWN_EVENTS = 5, SHOWN_RUNNING = 40 };
 
@@ -303,5 +304,6 @@ int ag_cmd_status(int argc, char **argv)
     int code;
     if (!ag_app_file_arguments(&path, &option, &code, &command, argc, argv))
         return code;
-    return show(path, option);
+    ag_status status = ag_app_expect_results(path);
+    return status == AG_OK ? show(path, option) : ag_app_exit(status);
 }

@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "base/clock.h"
 #include "store/watch.h"
+#include "wrong_file.h"
 
 static const char s_help[] =
 
@@ -61,6 +62,7 @@ static ag_status wait_for_end(const ag_watch_owner *first, const char *path)
 static ag_status stop(const char *path, bool wait)
 {
     ag_watch_owner owner;
+    AG_TRY(ag_app_expect_results(path));
     AG_TRY(ag_watch_owner_read(&owner, path));
     if (owner.life == AG_LIFE_NONE || owner.life == AG_LIFE_DEAD) {
         printf("%s: nobody writes it%s\n", path,

@@ -4,6 +4,7 @@
 
 #include "app/commands.h"
 #include "summary.h"
+#include "wrong_file.h"
 
 static void print_help(void)
 {
@@ -43,5 +44,8 @@ int ag_cmd_summary(int argc, char **argv)
     }
     if (optind + 1 != argc)
         return ag_app_usage("summary", "which results file? One, such as results/quickstart.h5");
-    return ag_app_exit(ag_summary_show(argv[optind], metric, as_json));
+    ag_status status = ag_app_expect_results(argv[optind]);
+    if (status == AG_OK)
+        status = ag_summary_show(argv[optind], metric, as_json);
+    return ag_app_exit(status);
 }

@@ -9,14 +9,16 @@
 #include "plan.h"
 #include "run_internal.h"
 #include "store/watch.h"
+#include "wrong_file.h"
 
 /* --- the experiment */
 
 static ag_status load(ag_run_session *session)
 {
     ag_text diagnostics;
-    ag_text_init(&diagnostics);
     const ag_run_options *options = session->options;
+    AG_TRY(ag_app_expect_experiment(options->file));
+    ag_text_init(&diagnostics);
     const ag_experiment_options how = {
         .sets = options->sets, .n_sets = options->n_sets, .init_digest = ag_run_init_digest};
     ag_status status =

@@ -13,7 +13,8 @@
 #include "store_internal.h"
 
 typedef struct verdict {
-    bool bad;
+    bool bad; /* damaged or unreadable */
+    ag_finding_kind kind;
     char text[1024];
 } verdict;
 
@@ -70,6 +71,12 @@ find(checker *c, ag_finding_kind kind, const char *run, const char *format, ...)
     return AG_OK;
 }
 
+/* What could not be read may be as good as ever. */
+static ag_finding_kind kind_of(ag_status status)
+{
+    return status == AG_ERR_SYSTEM ? AG_FINDING_UNREADABLE : AG_FINDING_DAMAGED;
+}
+
 /* A failure to read something is a finding, not the end. */
 static ag_status find_failure(checker *c, ag_status status)
 {
@@ -78,7 +85,7 @@ static ag_status find_failure(checker *c, ag_status status)
         return AG_OK;
     snprintf(message, sizeof message, "%s", ag_error_message());
     ag_error_clear();
-    return find(c, AG_FINDING_DAMAGED, "", "%s", message);
+    return find(c, kind_of(status), "", "%s", message);
 }
 
 /* --- runs: libhdf5 reads each in a child, and a crash tells of the run at which it came */
@@ -86,6 +93,7 @@ static ag_status find_failure(checker *c, ag_status status)
 static void keep_verdict(verdict *v, ag_status status)
 {
     v->bad = status != AG_OK;
+    v->kind = kind_of(status);
     if (v->bad)
         snprintf(v->text, sizeof v->text, "%s", ag_error_message());
     ag_error_clear();
@@ -135,7 +143,7 @@ static ag_status verify_all(checker *c)
     ag_error_clear();
     for (size_t i = 0; i < c->ids.count; i++) {
         if (c->verdicts[i].bad)
-            AG_TRY(find(c, AG_FINDING_DAMAGED, c->ids.id[i], "%s", c->verdicts[i].text));
+            AG_TRY(find(c, c->verdicts[i].kind, c->ids.id[i], "%s", c->verdicts[i].text));
     }
     return AG_OK;
 }
@@ -167,11 +175,40 @@ static ag_status try_grid(void *context)
     return ag_packed_ids(&unused, &c->stored, &c->places, &c->check->arena);
 }
 
-/* A packed file that does not even list its runs is beyond this command. */
+/* Beside a packed file that does not even list its runs, or between run files. */
+static ag_status read_grid_beside(checker *c)
+{
+    ag_text text;
+    ag_text_init(&text);
+    ag_status status = ag_grid_read(&c->grid, &text, c->places.grid, &c->check->arena);
+    ag_text_deinit(&text);
+    c->has_grid = status == AG_OK;
+    return find_failure(c, status);
+}
+
+static ag_status open_broken(checker *c, ag_status status)
+{
+    char message[2048];
+    char unused[2048];
+    bool damaged = false;
+    if (status != AG_ERR_FILE)
+        return status;
+    snprintf(message, sizeof message, "%s", ag_error_message());
+    ag_error_clear();
+    if (ag_judge_results(&damaged, unused, sizeof unused, &c->places) != AG_OK || !damaged) {
+        ag_error_clear();
+        return ag_fail(status, "%s", message); /* not ours */
+    }
+    AG_TRY(find(c, AG_FINDING_DAMAGED, "", "%s", message));
+    return ag_is_file(c->places.grid) ? read_grid_beside(c) : AG_OK;
+}
+
 static ag_status open_packed(checker *c)
 {
     ag_arena *arena = &c->check->arena;
-    AG_TRY(ag_guard(try_ids, c));
+    ag_status found = ag_guard(try_ids, c);
+    if (found != AG_OK)
+        return open_broken(c, found);
     AG_TRY(try_ids(c));
     ag_status status = ag_guard(try_grid, c);
     if (status == AG_OK)
@@ -184,19 +221,8 @@ static ag_status open_packed(checker *c)
 
 static ag_status open_spooled(checker *c)
 {
-    ag_text text;
-    ag_arena *arena = &c->check->arena;
-    AG_TRY(ag_list_ids(&c->ids, c->places.runs, ".h5", arena));
-    ag_text_init(&text);
-    ag_status status = ag_read_whole(&text, c->places.grid);
-    if (status == AG_OK && ag_grid_from_json(&c->grid, text.data, text.length, arena) != AG_OK) {
-        ag_error_clear();
-        status = ag_fail(AG_ERR_FILE, "%s: damaged; 'altgrad run' on the experiment writes it anew",
-                         c->places.grid);
-    }
-    ag_text_deinit(&text);
-    c->has_grid = status == AG_OK;
-    return find_failure(c, status);
+    AG_TRY(ag_list_ids(&c->ids, c->places.runs, ".h5", &c->check->arena));
+    return read_grid_beside(c);
 }
 
 /* The seal covers what no other checksum does: tables, texts, gaps. */
@@ -204,7 +230,13 @@ static ag_status check_seal(checker *c)
 {
     if (access(c->places.results, F_OK) != 0)
         return AG_OK;
-    return find_failure(c, ag_seal_check(c->places.results));
+    ag_status status = ag_seal_check(c->places.results);
+    if (status == AG_ERR_FILE && c->ids.count > 0 && ag_seal_is_opened(c->places.results)) {
+        ag_error_clear();
+        status = ag_seal_tell_open(c->places.results);
+    }
+    c->check->heals = c->check->heals || status == AG_ERR_FILE;
+    return find_failure(c, status);
 }
 
 static ag_status check_results(checker *c)
@@ -234,7 +266,9 @@ static ag_status count_run(checker *c, const char *id)
     ag_failure failure;
     ag_check *check = c->check;
     const verdict *found = verdict_of(c, id);
-    if (found != NULL && found->bad)
+    if (found != NULL && found->bad && found->kind == AG_FINDING_UNREADABLE)
+        check->unreadable++;
+    else if (found != NULL && found->bad)
         check->damaged++;
     else if (found != NULL)
         check->complete++;
@@ -255,6 +289,7 @@ static ag_status count_runs(checker *c)
     for (size_t i = 0; i < check->n_runs; i++)
         AG_TRY(count_run(c, c->has_grid ? c->grid.runs[i].id : c->ids.id[i]));
     check->orphans = good - check->complete;
+    check->heals = check->heals || check->damaged > 0;
     return AG_OK;
 }
 

@@ -145,6 +145,8 @@ ag_status ag_read_whole(ag_text *text, const char *path)
 {
     char part[16 * 1024];
     FILE *file = fopen(path, "re");
+    if (file == NULL && errno == ENOENT)
+        return ag_fail(AG_ERR_FILE, "cannot read %s: %s", path, strerror(errno));
     if (file == NULL)
         return ag_fail_errno("cannot read %s", path);
     size_t count;

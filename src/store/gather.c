@@ -145,12 +145,7 @@ static ag_status label_orphans(ag_gathered *g)
 static ag_status gather(ag_gathered *g)
 {
     ag_ids files;
-    AG_TRY(ag_read_whole(&g->grid_text, g->places.grid));
-    if (ag_grid_from_json(&g->grid, g->grid_text.data, g->grid_text.length, &g->arena) != AG_OK) {
-        ag_error_clear();
-        return ag_fail(AG_ERR_FILE, "%s: damaged; 'altgrad run' on the experiment writes it anew",
-                       g->places.grid);
-    }
+    AG_TRY(ag_grid_read(&g->grid, &g->grid_text, g->places.grid, &g->arena));
     AG_TRY(ag_facts_read(&g->facts, g->places.facts, &g->arena));
     AG_TRY(ag_list_ids(&files, g->places.runs, ".h5", &g->arena));
     size_t most = g->grid.n_runs + files.count;

@@ -1,6 +1,9 @@
 /* HDF5 in few calls. Each is harmless on a file that has failed: the first failure is kept, with
  * HDF5's own reason, and told when the file is closed. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,16 +20,30 @@ static herr_t keep_innermost(unsigned depth, const H5E_error2_t *error, void *ou
     return 0;
 }
 
-void ag_h5_fail(ag_h5 *h5, const char *what, const char *name)
+/* HDF5's own reason for the call that failed last, one line; "" where it gives none. */
+static void read_reason(char *text, size_t size)
 {
-    if (h5->status != AG_OK)
-        return;
     const char *reason = NULL;
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, (void *)&reason);
-    int length = reason != NULL ? (int)strcspn(reason, "\n") : 0;
-    h5->status =
-        ag_fail(AG_ERR_FILE, "%s: cannot %s %s%s%.*s", h5->path, what, name,
-                reason != NULL ? ": HDF5 says " : "", length, reason != NULL ? reason : "");
+    snprintf(text, size, "%s%s", reason != NULL ? ": HDF5 says " : "",
+             reason != NULL ? reason : "");
+    text[strcspn(text, "\n")] = '\0';
+}
+
+/* Whether HDF5 passes on what the system refused, which says nothing about the file's content. */
+static bool is_of_system(const char *reason)
+{
+    return strstr(reason, "errno = ") != NULL;
+}
+
+void ag_h5_fail(ag_h5 *h5, const char *what, const char *name)
+{
+    char reason[512];
+    if (h5->status != AG_OK)
+        return;
+    read_reason(reason, sizeof reason);
+    h5->status = ag_fail(is_of_system(reason) ? AG_ERR_SYSTEM : AG_ERR_FILE, "%s: cannot %s %s%s",
+                         h5->path, what, name, reason);
 }
 
 static bool check(ag_h5 *h5, bool good, const char *what, const char *name)
@@ -36,9 +53,13 @@ static bool check(ag_h5 *h5, bool good, const char *what, const char *name)
     return good && h5->status == AG_OK;
 }
 
+/* HDF5 locks each file that it opens, and fails where the file system has no locks or another
+ * program holds one. altgrad needs none: it has an owner, and renames. The variable is read before
+ * HDF5's first call, outranks the property, and is all that older versions know. */
 static void start(ag_h5 *h5, const char *path)
 {
     *h5 = (ag_h5){.id = H5I_INVALID_HID, .path = path};
+    (void)setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* failures are told once, by us */
 }
 
@@ -50,6 +71,16 @@ hid_t ag_h5_properties(hid_t class)
     H5Pset_obj_track_times(list, false);
     H5Pset_attr_phase_change(list, MAX_ATTRIBUTES, 0);
     return list;
+}
+
+static hid_t make_access(void)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 14, 0) || (H5_VERS_MINOR == 12 && H5_VERS_RELEASE >= 1) ||                    \
+    (H5_VERS_MINOR == 10 && H5_VERS_RELEASE >= 7)
+    H5Pset_file_locking(access, false, true);
+#endif
+    return access;
 }
 
 static void create(ag_h5 *h5, const char *path, hid_t access)
@@ -67,7 +98,7 @@ void ag_h5_create(ag_h5 *h5, const char *path)
 {
     start(h5, path);
     ag_guard_writes(path);
-    create(h5, path, H5Pcreate(H5P_FILE_ACCESS));
+    create(h5, path, make_access());
 }
 
 /* The driver that libhdf5 takes by default looks up where a link leads, which for a file without a
@@ -75,9 +106,9 @@ void ag_h5_create(ag_h5 *h5, const char *path)
 void ag_h5_create_on(ag_h5 *h5, int fd, const char *name)
 {
     char path[64];
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     start(h5, name);
+    hid_t access = make_access();
     H5Pset_fapl_stdio(access);
     create(h5, path, access);
 }
@@ -94,7 +125,7 @@ static void check_format(ag_h5 *h5, const char *format, const char *other)
         return;
     h5->status = ag_fail(AG_ERR_FILE,
                          "%s: an HDF5 file, but not one of altgrad's (its attribute 'format' is "
-                         "%s%s%s, not '%s'); it is left as it is",
+                         "%s%s%s, not '%s')",
                          h5->path, is_ours ? "'" : "", is_ours ? text : "missing",
                          is_ours ? "'" : "", format);
 }
@@ -111,21 +142,61 @@ static void check_version(ag_h5 *h5)
                              h5->path, (long long)version, AG_FORMAT_VERSION);
 }
 
+/* To HDF5, a file that cannot be read is one that is not right. */
+static ag_status try_to_read(const char *path)
+{
+    char byte;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool can = fd >= 0 && read(fd, &byte, 1) >= 0;
+    int code = errno;
+    if (fd >= 0)
+        close(fd);
+    if (can)
+        return AG_OK;
+    if (code == EISDIR)
+        return ag_fail(AG_ERR_INPUT, "%s: a folder, not a results file", path);
+    return ag_fail(code == ENOENT ? AG_ERR_INPUT : AG_ERR_SYSTEM, "%s: %s", path, strerror(code));
+}
+
+/* Why HDF5 does not open a file that can be read. "Damaged" is only what the seal does not vouch
+ * for. */
+static ag_status tell_refusal(const char *path)
+{
+    char reason[512];
+    read_reason(reason, sizeof reason);
+    if (H5Fis_hdf5(path) <= 0 && !ag_seal_is_there(path))
+        return ag_fail(AG_ERR_FILE, "%s: not an HDF5 file", path);
+    if (is_of_system(reason))
+        return ag_fail(AG_ERR_SYSTEM, "%s: cannot be opened%s", path, reason);
+    ag_status status = ag_seal_check(path);
+    if (status == AG_ERR_SYSTEM)
+        return status;
+    ag_error_clear();
+    if (status == AG_OK)
+        return ag_fail(AG_ERR_SYSTEM, "%s: cannot be opened, though its checksum is right%s", path,
+                       reason);
+    return ag_fail(AG_ERR_FILE, "%s: a damaged HDF5 file%s", path, reason);
+}
+
+static void open_file(ag_h5 *h5, const char *path)
+{
+    h5->status = try_to_read(path);
+    if (h5->status != AG_OK)
+        return;
+    ag_guard_reads(path);
+    hid_t access = make_access();
+    h5->id = H5Fopen(path, H5F_ACC_RDONLY, access);
+    if (h5->id < 0)
+        h5->status = tell_refusal(path);
+    H5Pclose(access);
+}
+
 void ag_h5_open(ag_h5 *h5, const char *path, const char *format, const char *other)
 {
     start(h5, path);
-    if (access(path, R_OK) != 0) {
-        h5->status = ag_fail(errno == ENOENT ? AG_ERR_INPUT : AG_ERR_SYSTEM, "%s: %s", path,
-                             strerror(errno));
+    open_file(h5, path);
+    if (h5->status != AG_OK)
         return;
-    }
-    ag_guard_reads(path);
-    h5->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (h5->id < 0) {
-        const char *cause = H5Fis_hdf5(path) > 0 ? "a damaged HDF5 file" : "not an HDF5 file";
-        h5->status = ag_fail(AG_ERR_FILE, "%s: %s; it is left as it is", path, cause);
-        return;
-    }
     if (format != NULL) {
         check_format(h5, format, other);
         check_version(h5);

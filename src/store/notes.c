@@ -1,4 +1,5 @@
 /* Small JSON files beside the runs: facts about the job, and why a run failed. */
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,8 @@ ag_status ag_facts_read(ag_facts *facts, const char *path, ag_arena *arena)
 {
     json_error_t error;
     *facts = (ag_facts){0};
+    if (access(path, R_OK) != 0 && errno != ENOENT)
+        return ag_fail_errno("cannot read %s", path);
     json_t *object = json_load_file(path, 0, &error);
     if (object == NULL)
         return lack_facts(path, error.text);
@@ -108,4 +111,22 @@ bool ag_failure_read(ag_failure *failure, const char *id, const char *folder, ag
         failure->reason = ag_arena_strdup(arena, reason);
     json_decref(object);
     return failure->reason != NULL;
+}
+
+/* --- the grid */
+
+ag_status ag_grid_read(ag_grid *grid, ag_text *text, const char *path, ag_arena *arena)
+{
+    char reason[1024];
+    json_error_t error;
+    AG_TRY(ag_read_whole(text, path));
+    if (ag_grid_from_json(grid, text->data, text->length, arena) == AG_OK)
+        return AG_OK;
+    json_t *object = json_loadb(text->data, text->length, 0, &error);
+    bool is_json = object != NULL;
+    json_decref(object);
+    snprintf(reason, sizeof reason, "%s", ag_error_message());
+    ag_error_clear();
+    return ag_fail(AG_ERR_FILE, "%s: %s; 'altgrad run' on the experiment writes it anew", path,
+                   is_json ? reason : "damaged");
 }

@@ -1,11 +1,11 @@
 /* The work on results that needs libhdf5. It is done in children that libhdf5 may crash; this
  * process only looks at plain files, and renames when it still may. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "store/guard.h"
 #include "store_internal.h"
 
@@ -20,59 +20,27 @@ typedef struct work {
 
 /* --- what lies there */
 
-/* Whether this is, or was, a file of HDF5 or of altgrad: only such a one is moved. */
-static bool may_be_ours(const char *path)
+/* Said of a file where it would have been replaced. */
+static ag_status leave_it(ag_status status)
 {
-    static const char signature[] = "\x89HDF\r\n\x1a\n";
-    char start[sizeof signature] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return false;
-    ssize_t got = read(fd, start, sizeof signature - 1);
-    close(fd);
-    return got == 0 || memcmp(start, signature, sizeof signature - 1) == 0 ||
-           ag_seal_is_there(path);
-}
-
-static ag_status open_ours(void *context)
-{
-    const work *w = context;
-    ag_h5 h5;
-    ag_h5_open(&h5, w->places.results, AG_RESULTS_FORMAT, NULL);
-    return ag_h5_close(&h5);
-}
-
-static ag_status open_any(void *context)
-{
-    const work *w = context;
-    ag_h5 h5;
-    ag_h5_open(&h5, w->places.results, NULL, NULL);
-    return ag_h5_close(&h5);
+    char message[2048];
+    if (status != AG_ERR_FILE)
+        return status;
+    snprintf(message, sizeof message, "%s", ag_error_message());
+    ag_error_clear();
+    return ag_fail(status, "%s; it is left as it is", message);
 }
 
 /* Between its run files OUT.h5 is only a copy: a damaged one is set aside and written anew. One of
  * another program is left alone, and said. */
-static ag_status check_published(work *w)
+static ag_status check_published(const work *w)
 {
-    const char *path = w->places.results;
     char reason[2048];
-    if (access(path, F_OK) != 0)
+    bool damaged;
+    if (access(w->places.results, F_OK) != 0)
         return AG_OK;
-    ag_status status = ag_seal_check(path);
-    if (status != AG_OK && status != AG_ERR_FILE)
-        return status;
-    bool sealed = status == AG_OK;
-    snprintf(reason, sizeof reason, "%s", ag_error_message());
-    ag_error_clear();
-    bool is_hdf5 = ag_guard(open_any, w) == AG_OK;
-    ag_error_clear();
-    status = ag_guard(open_ours, w);
-    if (status == AG_OK && sealed)
-        return AG_OK;
-    if (status != AG_OK && (is_hdf5 || sealed || !may_be_ours(path)))
-        return status;
-    ag_error_clear();
-    return ag_set_aside(&w->places, path, reason);
+    AG_TRY(leave_it(ag_judge_results(&damaged, reason, sizeof reason, &w->places)));
+    return damaged ? ag_set_aside(&w->places, w->places.results, reason) : AG_OK;
 }
 
 /* --- writing OUT.h5 anew */
@@ -130,8 +98,8 @@ static ag_status pack(work *w)
     }
     w->with_weights = true;
     AG_TRY(write_and_rename(w));
-    ag_remove_folder(places->runs_old);
     AG_TRY(ag_owner_check(&w->owner, places));
+    ag_remove_folder(places->runs_old);
     AG_TRY(ag_rename_synced(places->runs, places->runs_old));
     ag_remove_folder(places->runs_old);
     return AG_OK;
@@ -167,9 +135,7 @@ static ag_status is_what_is_asked(bool *same, const ag_places *places, ag_arena 
     ag_text_init(&asked);
     ag_status status = ag_packed_ids(&packed, &stored, places, arena);
     if (status == AG_OK)
-        status = ag_read_whole(&asked, places->grid);
-    if (status == AG_OK)
-        status = ag_grid_from_json(&grid, asked.data, asked.length, arena);
+        status = ag_grid_read(&grid, &asked, places->grid, arena);
     *same = status == AG_OK && strcmp(asked.data, stored) == 0;
     for (size_t i = 0; *same && i < grid.n_runs; i++)
         *same = ag_ids_have(&packed, grid.runs[i].id);
@@ -194,34 +160,52 @@ static ag_status unpack_if_asked(void *context)
     return status;
 }
 
-static ag_status with_hint(const ag_places *places, ag_status status)
+/* Of orphans, as far as it can still be read. */
+static ag_status note_labels(void *context)
 {
-    char message[1536];
-    if (status != AG_ERR_FILE || !may_be_ours(places->results))
-        return status;
-    snprintf(message, sizeof message, "%s", ag_error_message());
-    ag_error_clear();
-    return ag_fail(
-        status,
-        "%s\n  'altgrad check %s' tells which of its runs are good, 'altgrad merge NEW.h5 "
-        "%s' takes them",
-        message, places->results, places->results);
+    const work *w = context;
+    bool unused;
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    ag_status status = is_what_is_asked(&unused, &w->places, &arena);
+    ag_arena_deinit(&arena);
+    return status;
 }
 
 /* The folder gets its final name when all runs are in it: until then the packed file is the truth.
  */
+static ag_status use_new_runs(const work *w)
+{
+    AG_TRY(ag_owner_check(&w->owner, &w->places));
+    return ag_rename_synced(w->places.runs_new, w->places.runs);
+}
+
+/* Once its good runs are run files, OUT.h5 is only a copy. */
+static ag_status heal(work *w, const char *reason)
+{
+    ag_log(AG_LOG_WARNING, "%s. Its good runs are kept, the others are trained again", reason);
+    (void)ag_guard(note_labels, w);
+    ag_error_clear();
+    AG_TRY(ag_salvage(&w->places));
+    AG_TRY(use_new_runs(w));
+    return ag_set_aside(&w->places, w->places.results, reason);
+}
+
+/* All of the file is read, as all run files are while there are some: about a second a GB. */
 static ag_status check_packed(work *w)
 {
     const ag_places *places = &w->places;
+    char reason[2048];
+    bool damaged;
     if (access(places->results, F_OK) != 0)
         return AG_OK;
+    AG_TRY(leave_it(ag_judge_results(&damaged, reason, sizeof reason, places)));
+    if (damaged)
+        return heal(w, reason);
     ag_status status = ag_guard(unpack_if_asked, w);
-    if (status == AG_OK && ag_is_folder(places->runs_new)) {
-        AG_TRY(ag_owner_check(&w->owner, places));
-        return ag_rename_synced(places->runs_new, places->runs);
-    }
-    ag_remove_folder(places->runs_new);
-    return with_hint(places, status);
+    if (status == AG_OK && ag_is_folder(places->runs_new))
+        return use_new_runs(w);
+    return status; /* the next one removes what is left in runs_new */
 }
 
 static ag_status prepare(work *w)
@@ -259,10 +243,27 @@ static void beat(void *context)
     ag_error_clear();
 }
 
+static ag_status with_cure(const ag_places *places, ag_status status)
+{
+    char message[2048];
+    char unused[2048];
+    bool damaged = false;
+    if (status != AG_ERR_FILE)
+        return status;
+    snprintf(message, sizeof message, "%s", ag_error_message());
+    ag_error_clear();
+    if (ag_judge_results(&damaged, unused, sizeof unused, places) != AG_OK)
+        ag_error_clear();
+    return ag_fail(status, "%s; it is left as it is%s", message,
+                   damaged ? "\n  'altgrad run' on its experiment keeps the good runs, sets the "
+                             "file aside, and trains the others"
+                           : "");
+}
+
 /* A pack that was killed at its very end leaves the run files that it has packed. */
 static ag_status tidy_packed(work *w)
 {
-    AG_TRY(ag_guard(find_state, w));
+    AG_TRY(with_cure(&w->places, ag_guard(find_state, w)));
     if (!ag_is_folder(w->places.runs_old))
         return AG_OK;
     AG_TRY(ag_owner_take(&w->owner, &w->places, "pack", false));

@@ -170,9 +170,7 @@ static ag_status read_spooled(reader *r)
     ag_text text;
     ag_arena *arena = &r->results->arena;
     ag_text_init(&text);
-    ag_status status = ag_read_whole(&text, r->places.grid);
-    if (status == AG_OK)
-        status = ag_grid_from_json(&r->results->grid, text.data, text.length, arena);
+    ag_status status = ag_grid_read(&r->results->grid, &text, r->places.grid, arena);
     ag_text_deinit(&text);
     AG_TRY(status);
     AG_TRY(ag_list_ids(&r->files, r->places.runs, ".h5", arena));
@@ -310,9 +308,7 @@ static ag_status read_any_grid(reader *r)
         return ag_grid_from_json(&r->results->grid, grid, strlen(grid), arena);
     ag_error_clear();
     ag_text_init(&text);
-    ag_status status = ag_read_whole(&text, r->places.grid);
-    if (status == AG_OK)
-        status = ag_grid_from_json(&r->results->grid, text.data, text.length, arena);
+    ag_status status = ag_grid_read(&r->results->grid, &text, r->places.grid, arena);
     ag_text_deinit(&text);
     return status;
 }

@@ -42,9 +42,12 @@ static ag_status crc_of(uint32_t *crc, int fd, uint64_t size, const char *path)
         sum = crc32(sum, part, got > 0 ? (uInt)got : 0);
         done += got > 0 ? (uint64_t)got : 0;
     }
+    ag_status status = got < 0 ? ag_fail_errno("cannot read %s", path) : AG_OK;
     free(part);
     *crc = (uint32_t)sum;
-    return done == size ? AG_OK : ag_fail_errno("cannot read %s", path);
+    if (status == AG_OK && done < size)
+        return ag_fail(AG_ERR_SYSTEM, "%s became shorter while it was read", path);
+    return status;
 }
 
 ag_status ag_seal_fd(int fd, const char *path)
@@ -73,15 +76,22 @@ ag_status ag_seal_file(const char *path)
     return status;
 }
 
-/* The last bytes of a file; false where it has fewer, or they are no seal. */
-static bool read_seal(char seal[SEAL_BYTES], uint64_t *size, int fd)
+/* The last bytes of a file; *found is false where it has fewer, or they are no seal. */
+static ag_status read_seal(bool *found, char seal[SEAL_BYTES], uint64_t *size, int fd,
+                           const char *path)
 {
     struct stat facts;
-    if (fstat(fd, &facts) != 0 || facts.st_size < SEAL_BYTES ||
-        pread(fd, seal, SEAL_BYTES, facts.st_size - SEAL_BYTES) != SEAL_BYTES)
-        return false;
+    *found = false;
+    if (fstat(fd, &facts) != 0)
+        return ag_fail_errno("cannot read %s", path);
+    if (facts.st_size < SEAL_BYTES)
+        return AG_OK;
+    ssize_t got = pread(fd, seal, SEAL_BYTES, facts.st_size - SEAL_BYTES);
+    if (got < 0)
+        return ag_fail_errno("cannot read %s", path);
     *size = (uint64_t)facts.st_size - SEAL_BYTES;
-    return strncmp(seal, s_title, strlen(s_title)) == 0;
+    *found = got == SEAL_BYTES && strncmp(seal, s_title, strlen(s_title)) == 0;
+    return AG_OK;
 }
 
 static ag_status check(int fd, const char *path)
@@ -90,16 +100,20 @@ static ag_status check(int fd, const char *path)
     char expected[SEAL_BYTES + 1];
     uint64_t size;
     uint32_t crc = 0;
-    if (!read_seal(seal, &size, fd))
+    bool found;
+    AG_TRY(read_seal(&found, seal, &size, fd, path));
+    if (!found)
         return ag_fail(AG_ERR_FILE,
-                       "%s: damaged or changed: it lacks the checksum that it ends in when it is "
+                       "%s: damaged, or changed by another program: it lacks the checksum that it "
+                       "ends in when it is "
                        "written",
                        path);
     AG_TRY(crc_of(&crc, fd, size, path));
     print_seal(expected, size, crc);
     if (memcmp(seal, expected, SEAL_BYTES) != 0)
         return ag_fail(AG_ERR_FILE,
-                       "%s: damaged or changed: it does not match the checksum of when it was "
+                       "%s: damaged, or changed by another program: it does not match the checksum "
+                       "of when it was "
                        "written",
                        path);
     return AG_OK;
@@ -122,7 +136,32 @@ bool ag_seal_is_there(const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return false;
-    bool found = read_seal(seal, &size, fd);
+    bool found = false;
+    if (read_seal(&found, seal, &size, fd, path) != AG_OK)
+        ag_error_clear();
     close(fd);
     return found;
+}
+
+/* HDF5 marks a file that it has open for writing in its superblock, of version 2 in ours. */
+bool ag_seal_is_opened(const char *path)
+{
+    static const char start[] = "\x89HDF\r\n\x1a\n\x02";
+    enum { FLAGS_AT = 11, OPEN_TO_WRITE = 1 };
+    char bytes[FLAGS_AT + 1] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    bool whole = read(fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes;
+    close(fd);
+    return whole && memcmp(bytes, start, sizeof start - 1) == 0 &&
+           (bytes[FLAGS_AT] & OPEN_TO_WRITE) != 0;
+}
+
+ag_status ag_seal_tell_open(const char *path)
+{
+    return ag_fail(AG_ERR_SYSTEM,
+                   "%s: another program has it open for writing: close it there. Where that "
+                   "program was killed, 'h5clear -s %s' tells HDF5 so",
+                   path, path);
 }

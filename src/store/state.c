@@ -118,7 +118,7 @@ static void verify_source(ag_h5 *from, const char *id)
     ag_h5_release(runs);
 }
 
-static ag_status unpack_run(ag_h5 *from, const char *id, const char *folder)
+ag_status ag_unpack_run(ag_h5 *from, const char *id, const char *folder)
 {
     char path[AG_PATH_SIZE];
     ag_h5 to;
@@ -179,7 +179,7 @@ static ag_status unpack_all(const ag_places *places, const ag_ids *ids)
     ag_h5_open(&from, places->results, AG_RESULTS_FORMAT, NULL);
     ag_status status = from.status;
     for (size_t i = 0; i < ids->count && status == AG_OK; i++)
-        status = unpack_run(&from, ids->id[i], places->runs_new);
+        status = ag_unpack_run(&from, ids->id[i], places->runs_new);
     ag_status closed = ag_h5_close(&from);
     return status != AG_OK ? status : closed;
 }
@@ -194,6 +194,13 @@ static ag_status check_room(const ag_places *places, size_t n_runs)
                          (double)facts.st_size + RUN_BYTES * (double)n_runs);
 }
 
+ag_status ag_unpack_begin(const ag_places *places, size_t n_runs)
+{
+    ag_remove_folder(places->runs_new);
+    AG_TRY(check_room(places, n_runs));
+    return ag_make_folders(places->runs_new);
+}
+
 ag_status ag_unpack(const ag_places *places)
 {
     ag_arena arena;
@@ -201,11 +208,8 @@ ag_status ag_unpack(const ag_places *places)
     const char *unused;
     ag_arena_init_growing(&arena);
     ag_status status = ag_packed_ids(&ids, &unused, places, &arena);
-    ag_remove_folder(places->runs_new);
     if (status == AG_OK)
-        status = check_room(places, ids.count);
-    if (status == AG_OK)
-        status = ag_make_folders(places->runs_new);
+        status = ag_unpack_begin(places, ids.count);
     if (status == AG_OK)
         status = unpack_all(places, &ids);
     if (status == AG_OK)

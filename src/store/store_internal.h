@@ -133,6 +133,11 @@ ag_status ag_seal_file(const char *path);
 /* AG_ERR_FILE, with the path and what is wrong, where the file is not as it was sealed. */
 ag_status ag_seal_check(const char *path);
 
+/* Whether HDF5's mark is in the file that somebody writes it now, which its checksum does not
+ * match; and the error that says so. */
+bool ag_seal_is_opened(const char *path);
+ag_status ag_seal_tell_open(const char *path);
+
 /* Whether the file ends in a seal, right or not. */
 bool ag_seal_is_there(const char *path);
 
@@ -344,6 +349,10 @@ typedef struct ag_facts {
 ag_status ag_facts_write(const ag_facts *facts, const char *path);
 ag_status ag_facts_read(ag_facts *facts, const char *path, ag_arena *arena);
 
+/* Reads grid.json; its text is appended, and the grid goes to the arena. "Damaged" is what is no
+ * JSON; of a grid that this version refuses, the reason is told. */
+ag_status ag_grid_read(ag_grid *grid, ag_text *text, const char *path, ag_arena *arena);
+
 ag_status ag_failure_write(const ag_failure *failure, const char *folder);
 void ag_failure_remove(const char *id, const char *folder);
 
@@ -425,6 +434,15 @@ ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *pl
 
 /* Writes the runs of a packed file as run files into runs_new; or appends the bytes of one run. */
 ag_status ag_unpack(const ag_places *places);
+
+/* The same of one that is damaged: what is good of it. Each run that is not is named on standard
+ * error; a file that cannot be opened has none. Forks. */
+ag_status ag_salvage(const ag_places *places);
+
+/* What both are made of: an empty runs_new with room for that many runs, and one run into it,
+ * AG_ERR_FILE where that is damaged. */
+ag_status ag_unpack_begin(const ag_places *places, size_t n_runs);
+ag_status ag_unpack_run(ag_h5 *from, const char *id, const char *folder);
 ag_status ag_unpack_bytes(ag_text *bytes, const char *id, const ag_places *places);
 
 /* --- verify.c: compares every dataset of a run with its checksum, and its configuration with its
@@ -439,6 +457,11 @@ void ag_put_texts_crc(ag_h5 *h5, hid_t run);
 ag_status ag_results_write(const ag_places *places, bool with_weights);
 
 /* --- damage.c: what must not stay where it is */
+
+/* Whether OUT.h5 is altgrad's and not as it was written; `reason` says how. Reads all of it. Fails
+ * with AG_ERR_FILE for a file of another program, with AG_ERR_SYSTEM for one that cannot be read:
+ * neither is to be touched. Forks. */
+ag_status ag_judge_results(bool *damaged, char *reason, size_t size, const ag_places *places);
 
 /* Moves a file to places->damaged under a name of its own, and says so on standard error. */
 ag_status ag_set_aside(const ag_places *places, const char *path, const char *reason);

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Damage of every kind of file: each has its message, and what can be recovered is.
 
-    check_damage.py ALTGRAD [FLIPS]
+    check_damage.py ALTGRAD ODD_DISK [FLIPS]
 
 A table of single cases first; then bits flipped at seeded places all over the files (FLIPS a file):
 none goes unnoticed, none crashes or hangs a command.
 """
 
+import contextlib
 import glob
 import json
 import os
@@ -18,7 +19,8 @@ from support import complain, failures, few, fresh, remove, run, scratch_folder,
 
 LIMIT_S = 60
 ALTGRAD = sys.argv[1]
-FLIPS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
+ODD_DISK = sys.argv[2]  # a library to be preloaded
+FLIPS = int(sys.argv[3]) if len(sys.argv) > 3 else 10
 
 
 def call(*arguments):
@@ -40,6 +42,7 @@ def expect(code, says, *arguments):
     for part in [says] if isinstance(says, str) else says:
         if part not in text:
             complain(f"{' '.join(arguments)}: the output lacks '{part}'", text)
+    return got, text
 
 
 def flip(path, place, bit=0):
@@ -129,30 +132,141 @@ def spooled_results():
 def foreign_results():
     remove("out.h5*")
     overwrite("my thesis")("out.h5")
-    expect(3, "not an HDF5 file; it is left as it is", *run("out.h5"))
-    for command in ("check", "status", "summary", "pack"):
-        expect(3, "not an HDF5 file", command, "out.h5")
+    for arguments in (run("out.h5"), ("pack", "out.h5"), ("merge", "out.h5", "packed.h5")):
+        expect(3, "out.h5: not an HDF5 file; it is left as it is", *arguments)
+    for command in ("check", "status", "summary"):
+        _, text = expect(3, "out.h5: not an HDF5 file", command, "out.h5")
+        if "left as it is" in text:
+            complain(f"{command} does not write, yet promises not to", text)
     if os.path.exists("out.h5.d"):
         complain("a folder was left beside a foreign file")
 
 
+PLAIN = ("--progress", "plain")
+CURE = "cure: 'altgrad run' on the experiment"
+ALONE = "; it is left as it is\n  'altgrad run' on its experiment keeps the good runs"
+
+
+def truncated_results():
+    """Wherever a packed file was cut off, the same command makes it whole again."""
+    size = os.path.getsize("packed.h5")
+    for length in (0, 3, size // 4, size - 70):
+        fresh("packed")
+        os.truncate("out.h5", length)
+        damage = "not an HDF5 file" if length < 8 else "a damaged HDF5 file: HDF5 says truncated"
+        for command in ("status", "summary"):
+            expect(3, damage, command, "out.h5")
+        expect(3, [damage, ALONE], "pack", "out.h5")
+        expect(1, [damage, LACKS, CURE, "0 of 4 runs"], "check", "out.h5")
+        expect(0, [LACKS, "out.h5.d/damaged/out.h5"], *run("out.h5"))
+        expect(0, GOOD, "check", "out.h5")
+        if os.path.getsize("out.h5.d/damaged/out.h5") != length:
+            complain("the truncated file was not kept")
+
+
 def packed_results():
     fresh("packed")
-    cut("out.h5")
-    hint = "'altgrad check out.h5' tells which of its runs are good"
-    for command in ("check", "status", "summary", "pack"):
-        expect(3, "out.h5: a damaged HDF5 file; it is left as it is", command, "out.h5")
-    expect(3, ["a damaged HDF5 file", hint], *run("out.h5"))
-    expect(3, "a damaged HDF5 file", "merge", "new.h5", "out.h5")
-    fresh("packed")
     flip_weights("out.h5")
-    expect(1, [CHECKSUM, "does not match its crc32", "3 of 4 runs are complete and good, 1 damaged"],
-           "check", "out.h5")
-    expect(3, ["does not match its crc32", hint], *run("out.h5", "--set", "train.steps=4"))
+    expect(1, [CHECKSUM, "does not match its crc32", "3 of 4 runs are complete and good, 1 damaged",
+               CURE], "check", "out.h5")
     expect(0, ["is left out", "3 runs joined from 1 files; 1 of 4 are pending; 1 were damaged"],
            "merge", "new.h5", "out.h5")
     expect(0, "", *run("new.h5"))
     expect(0, GOOD, "check", "new.h5")
+    expect(0, ["is pending again", "does not match its crc32", "4 runs, 3 complete"], *run("out.h5", *PLAIN))
+    expect(0, GOOD, "check", "out.h5")
+    same_weights("out.h5", "packed.h5")
+    remove("new.h5*")
+    for path in glob.glob("packed.h5.d/*.json"):
+        os.remove(path)  # the file was copied without the folder
+    fresh("packed")
+    flip(path="out.h5", place=0)
+    expect(1, ["a damaged HDF5 file", CURE], "check", "out.h5")
+    expect(0, "4 runs, 0 complete", *run("out.h5", *PLAIN))
+    expect(0, GOOD, "check", "out.h5")
+
+
+def same_weights(*paths):
+    import h5py
+
+    digests = []
+    for path in paths:
+        with h5py.File(path, "r") as file:
+            digests.append({i: r.attrs["weights_digest"] for i, r in file["runs"].items()})
+    if digests[0] != digests[1]:
+        complain(f"the weights of {paths} differ: {digests}")
+
+
+def other_programs():
+    """What another program does with the file is no damage; what it changed in it is kept."""
+    import h5py
+
+    fresh("packed")
+    with h5py.File("out.h5", "r+") as held:
+        for command in ("summary", "status"):
+            expect(0, "", command, "out.h5")
+        for arguments in (("check", "out.h5"), run("out.h5")):
+            expect(3, "out.h5: another program has it open for writing", *arguments)
+        held.attrs["note"] = "mine"
+    expect(1, CURE, "check", "out.h5")
+    expect(0, "4 runs, 4 complete", *run("out.h5", *PLAIN))
+    expect(0, GOOD, "check", "out.h5")
+    with h5py.File("out.h5.d/damaged/out.h5", "r") as kept:
+        if kept.attrs["note"] != "mine":
+            complain("what the other program wrote is lost")
+    remove("out.h5*")
+    with h5py.File("out.h5", "w") as foreign:
+        foreign["mine"] = [1, 2, 3]
+    for arguments in (run("out.h5"), ("pack", "out.h5")):
+        expect(3, ["not one of altgrad's", "; it is left as it is"], *arguments)
+
+
+def odd_disks(name):
+    """Locks that cannot be had, and files that cannot be read: neither is damage."""
+    path = f"out.h5.d/runs/{name}"
+    for code in (37, 95, 524):  # ENOLCK, EOPNOTSUPP, ENOTSUPP
+        remove("out.h5*")
+        with preloaded(ODD_FLOCK=str(code), HDF5_USE_FILE_LOCKING="TRUE"):
+            expect(0, "", *run("out.h5"))
+            expect(0, GOOD, "check", "out.h5")
+    fresh("spooled")
+    with preloaded(ODD_READ=path):
+        expect(3, ["unreadable: run", "Input/output error", "1 unreadable"], "check", "out.h5")
+        for arguments in (run("out.h5"), ("pack", "out.h5"), ("merge", "new.h5", "out.h5")):
+            expect(3, [path, "Input/output error"], *arguments)
+    if not os.path.exists(path) or os.path.exists("out.h5.d/damaged"):
+        complain("a run file that could not be read was moved")
+    expect(0, "4 runs, 3 complete", *run("out.h5", *PLAIN))
+    fresh("packed")
+    with preloaded(ODD_READ="/out.h5"):
+        for arguments in (run("out.h5"), ("pack", "out.h5"), ("check", "out.h5"),
+                          ("summary", "out.h5")):
+            expect(3, "out.h5: Input/output error", *arguments)
+    expect(0, GOOD, "check", "out.h5")
+
+
+@contextlib.contextmanager
+def preloaded(**variables):
+    os.environ.update(variables, LD_PRELOAD=ODD_DISK)
+    yield
+    for variable in (*variables, "LD_PRELOAD"):
+        del os.environ[variable]
+
+
+def refused_grid():
+    """A grid of another version may be refused, and is not damaged."""
+    fresh("spooled")
+    with open("out.h5.d/grid.json", encoding="utf-8") as file:
+        grid = file.read()
+    beyond = grid.replace('"train.steps":3', '"train.steps":-3')
+    if beyond == grid:
+        complain("the grid holds no steps to change")
+    overwrite(beyond)("out.h5.d/grid.json")
+    for arguments in (("check", "out.h5"), ("summary", "out.h5")):
+        _, text = call(*arguments)
+        if "grid.json" not in text or "grid.json: damaged" in text or "steps" not in text:
+            complain(f"{arguments[0]} does not tell why the grid is refused", text)
+    expect(0, "", *run("out.h5"))
 
 
 def flip_weights(path):
@@ -228,7 +342,7 @@ def flipped_bits(name):
             code, text = call(*run("out.h5", file="more.yaml"))
             if code == 0:
                 expect(0, "5 of 5 runs are complete and good; nothing is dam", "check", "out.h5")
-            elif state == "spooled" or code != 3:
+            else:
                 complain(f"{state} {path}: bit {bit} of byte {place}: run ends with {code}", text)
 
 
@@ -238,10 +352,14 @@ def main():
         run_files(name)
         spooled_results()
         foreign_results()
-        packed_results()
+        truncated_results()
+        other_programs()
+        odd_disks(name)
+        refused_grid()
         small_files()
         checkpoints()
         flipped_bits(name)
+        packed_results()
     print(f"{len(failures)} failures")
     return 1 if failures else 0
 

@@ -50,12 +50,20 @@ done <<END
 2|is a directory|$altgrad run folder
 2|takes auto, tty, plain or none|$altgrad run few.yaml --progress loud
 3|not an HDF5 file; it is left|$altgrad run few.yaml -o text
-3|a damaged HDF5 file; it is left|$altgrad run few.yaml -o cut.h5
 3|text/few.h5|$altgrad run few.yaml -o text/few.h5
 3|/proc/few.h5|$altgrad run few.yaml -o /proc/few.h5
 2|which results file|$altgrad summary
 2|no such results file|$altgrad summary missing.h5
-3|not an HDF5 file|$altgrad summary folder
+2|results file is expected here: its own is few.h5|$altgrad summary few.yaml
+2|results file is expected here: its own is few.h5|$altgrad status few.yaml
+2|results file is expected here: its own is few.h5|$altgrad check few.yaml
+2|results file is expected here: its own is few.h5|$altgrad pack few.yaml
+2|results file is expected here: its own is few.h5|$altgrad stop few.yaml
+2|results file is expected here: its own is few.h5|$altgrad reproduce few.yaml
+2|results file is expected here: its own is few.h5|$altgrad merge new.h5 few.yaml few.h5
+2|few.h5 is a results file (HDF5)|$altgrad run few.h5
+2|few.h5 is a results file (HDF5)|$altgrad plan few.h5
+2|a folder, not a results file|$altgrad summary folder
 3|not an HDF5 file|$altgrad summary empty
 3|a damaged HDF5 file|$altgrad summary cut.h5
 2|there is no metric 'mood'|$altgrad summary few.h5 --metric mood

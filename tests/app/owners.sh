@@ -1,11 +1,11 @@
 #!/bin/sh
-# owners.sh ALTGRAD SLOW_MKDIR: one writes the results and nobody else touches them: copies that
+# owners.sh ALTGRAD ODD_DISK: one writes the results and nobody else touches them: copies that
 # start at the same moment, owners in other PID namespaces (where those may be made), and copies
 # that a launcher started and MPI does not know.
 # shellcheck source=tests/app/support.sh
 . "$(dirname "$0")/support.sh"
 altgrad=$1
-slow_mkdir=$2
+odd_disk=$2
 
 long() {
     "$@" "$altgrad" run few.yaml --only seed=0 --set train.steps=10000000 --progress plain
@@ -17,7 +17,7 @@ few 'output: {file: x.h5}'
 
 # two at once: the second passes every look at what is there, and makes its folder when the first
 # has long begun
-SLOW_MKDIR_UNTIL=$PWD/go LD_PRELOAD=$slow_mkdir "$altgrad" run few.yaml --progress plain \
+ODD_MKDIR_UNTIL=$PWD/go LD_PRELOAD=$odd_disk "$altgrad" run few.yaml --progress plain \
     > second.log 2>&1 &
 second=$!
 await test -e go.waits

@@ -1,0 +1,90 @@
+/* An experiment file in the place of a results file, and the other way round. */
+#include "wrong_file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "config/experiment.h"
+#include "init_digest.h"
+
+enum { LOOKED_AT = 64 * 1024 }; /* bytes; of a longer experiment file the key is near its start */
+
+static const char s_signature[] = "\x89HDF\r\n\x1a\n";
+
+/* The beginning of a file as a string; "" where it cannot be read. */
+static size_t read_start(char text[LOOKED_AT + 1], const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t got = fd >= 0 ? read(fd, text, LOOKED_AT) : 0;
+    if (fd >= 0)
+        close(fd);
+    size_t length = got > 0 ? (size_t)got : 0;
+    text[length] = '\0';
+    return length;
+}
+
+/* Text with the line "altgrad: ...". */
+static bool is_experiment(const char *path)
+{
+    static const char key[] = "altgrad:";
+    char text[LOOKED_AT + 1];
+    size_t length = read_start(text, path);
+    if (length == 0 || strlen(text) != length)
+        return false;
+    for (const char *at = text; (at = strstr(at, key)) != NULL; at++) {
+        if (at == text || at[-1] == '\n')
+            return true;
+    }
+    return false;
+}
+
+/* "" where the experiment cannot be read without an error. */
+static void find_results(char *out, size_t size, const char *path)
+{
+    ag_text unused;
+    ag_arena arena;
+    ag_experiment *experiment = NULL;
+    const ag_experiment_options how = {.init_digest = ag_init_digest_read};
+    out[0] = '\0';
+    ag_text_init(&unused);
+    ag_arena_init_growing(&arena);
+    if (ag_experiment_load_with(&experiment, path, &how, &unused) == AG_OK) {
+        const char *found = ag_app_results_path(NULL, ag_experiment_grid(experiment), &arena);
+        snprintf(out, size, "%s", found != NULL ? found : "");
+        ag_experiment_destroy(experiment);
+    }
+    ag_error_clear();
+    ag_arena_deinit(&arena);
+    ag_text_deinit(&unused);
+}
+
+ag_status ag_app_expect_results(const char *path)
+{
+    char results[4096];
+    if (!is_experiment(path))
+        return AG_OK;
+    find_results(results, sizeof results, path);
+    if (results[0] == '\0')
+        return ag_fail(AG_ERR_INPUT,
+                       "%s is an experiment file, and a results file is expected here: 'altgrad "
+                       "plan %s' tells which one is its own",
+                       path, path);
+    return ag_fail(AG_ERR_INPUT,
+                   "%s is an experiment file, and a results file is expected here: its own is %s%s",
+                   path, results, access(results, F_OK) == 0 ? "" : ", which is not there yet");
+}
+
+ag_status ag_app_expect_experiment(const char *path)
+{
+    char text[LOOKED_AT + 1];
+    if (read_start(text, path) < sizeof s_signature - 1 ||
+        memcmp(text, s_signature, sizeof s_signature - 1) != 0)
+        return AG_OK;
+    return ag_fail(AG_ERR_INPUT,
+                   "%s is a results file (HDF5), and an experiment file is expected here: 'altgrad "
+                   "summary %s' shows it; the text of its experiment is in its /experiment/yaml",
+                   path, path);
+}
