@@ -49,11 +49,12 @@ static void find_results(char *out, size_t size, const char *path)
     ag_experiment *experiment = NULL;
     const ag_experiment_options how = {.init_digest = ag_init_digest_read};
     out[0] = '\0';
+    const char *found = "";
     ag_text_init(&unused);
     ag_arena_init_growing(&arena);
     if (ag_experiment_load_with(&experiment, path, &how, &unused) == AG_OK) {
-        const char *found = ag_app_results_path(NULL, ag_experiment_grid(experiment), &arena);
-        snprintf(out, size, "%s", found != NULL ? found : "");
+        if (ag_app_results_path(&found, NULL, ag_experiment_grid(experiment), &arena) == AG_OK)
+            snprintf(out, size, "%s", found);
         ag_experiment_destroy(experiment);
     }
     ag_error_clear();
