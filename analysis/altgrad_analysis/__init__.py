@@ -2,10 +2,15 @@
 
     from altgrad_analysis import Results
     results = Results("results/quickstart.h5")
-    results.index                    # one row a run
-    results.curves("val_loss")       # one row a run and evaluation
-    results.samples("quant")         # one row a run, layer, operand and sampled step
-    results.table("val_loss")        # format x layer config: mean, sd, difference to the baseline
+    results.index                    # one row per run
+    results.curves("val_loss")       # one row per label and evaluation
+    results.samples("quant")         # one row per label, layer, operand and sampled step
+    results.table()                  # what `altgrad summary` says: format x layer config
+    results.select(results.table(), {"format": ["BF16", "E4M3"]})
+
+A label is a combination of the grid: format, layer config, seed and the experiment's other axes.
+An axis is a column of every table; one that is called like a column of the package gets an
+underscore at its end (an axis `mean` is the column `mean_`).
 """
 
 from .results import Results

@@ -7,43 +7,131 @@ run several times.
 """
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
-FORMAT = "altgrad-results"
+from .axes import OWN_COLUMNS, free_name, listed, make_axes, resolve
+from .files import open_results, read_table, read_text
+from .live import read_live
+from .verdicts import estimate, judge
+
+COMPLETE = ("done", "diverged")
 
 
 class Results:
-    """One results file, read whole at once but for the curves; safe beside a running experiment."""
+    """One results file, read whole at once but for curves and samples; safe beside a running
+    experiment. With `live`, curves() has the points so far of runs that are still training, and
+    the file itself may not be there yet.
 
-    def __init__(self, path):
+    index     one row per run of the grid: id, axes, status (pending, done, diverged, failed) and
+              final numbers, NaN where there are none yet
+    labels    one row per combination of the grid: axes, id of its run
+    orphans   completed runs that the experiment no longer names, with the columns of the index
+    name, metric, margin, baseline   what the experiment is called and compares
+    running   ids of the runs that have live curves
+    """
+
+    def __init__(self, path, live=False):
         self.path = Path(path)
-        with h5py.File(self.path, "r") as file:
-            if _text(file.attrs.get("format", "")) != FORMAT:
-                raise ValueError("not a results file of altgrad")
-            self.name = _text(file.attrs["experiment"])
-            self.index = _frame(file["index"])
-            self.labels = _frame(file["labels"])
-            self.baseline = self._find_baseline(file["experiment/grid"].asstr()[()])
-
-    def _find_baseline(self, grid):
-        """What the experiment compares with, {"format": "BF16"}: a run's partner has these values,
-        and its own on every other axis."""
-        grid = json.loads(grid)
-        points = zip(self.axes, grid["axes"], grid["compare"]["baseline"])
-        return {
-            axis: listed["values"][i].get("value", listed["values"][i]["text"])
-            for axis, listed, i in points
+        grid = self._planned_grid() if live and not self.path.exists() else None
+        self._has_file = grid is None
+        if grid is None:
+            with open_results(self.path) as file:
+                grid = json.loads(read_text(file["experiment/grid"]))
+                self._read_tables(file, grid)
+        else:
+            self._plan_tables(grid)
+        compare = grid["compare"]
+        self.name = grid["name"]
+        self.metric = compare.get("metric", "val_loss")
+        self.margin = compare.get("margin", np.nan)
+        self.baseline = {
+            axis.column: axis.values[i]
+            for axis, i in zip(self.grid_axes, compare["baseline"])
             if i is not None
         }
+        self._live = self._read_live() if live else {}
+
+    # --- reading
+
+    def _planned_grid(self):
+        """The grid of an experiment whose results file is not there yet."""
+        path = Path(f"{self.path}.d") / "grid.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def _read_tables(self, file, grid):
+        index, labels = read_table(file["index"]), read_table(file["labels"])
+        columns = [column for column in labels.columns if column != "id"]
+        taken = OWN_COLUMNS | set(index.columns) - set(columns)
+        self.grid_axes = make_axes(grid["axes"], columns, taken)
+        self.labels = labels.rename(columns=dict(zip(columns, self.axes)))
+        index = self._rename_axes(index)
+        was_orphan = index.get("orphan", pd.Series(0, index.index)).astype(bool)
+        orphans = read_table(file["orphans"]) if "orphans" in file else index[was_orphan]
+        self.orphans = self._finish(self._rename_axes(orphans)).reset_index(drop=True)
+        # files of earlier versions hold the whole validation part as the last point of the curve
+        self._last_is_whole = "final_val_loss" not in index
+        self.index = self._add_pending(self._finish(index[~was_orphan]))
+
+    def _plan_tables(self, grid):
+        ids = [run["id"] for run in grid["runs"]]
+        names = [axis["name"].replace(".", "_") for axis in grid["axes"]]
+        self.grid_axes = make_axes(grid["axes"], names, OWN_COLUMNS)
+        rows = [
+            [*(axis.values[i] for axis, i in zip(self.grid_axes, points)), ids[run]]
+            for run, *points in grid["labels"]
+        ]
+        self.labels = pd.DataFrame(rows, columns=[*self.axes, "id"])
+        metrics = ["loss", "val_loss", "val_loss_hp", "final_val_loss", "final_val_loss_hp"]
+        empty = {name: pd.Series(dtype=float) for name in [*metrics, "entropy_rate"]}
+        empty = {"id": pd.Series(dtype=object), "status": pd.Series(dtype=object), **empty}
+        self.orphans = pd.DataFrame(empty)
+        self._last_is_whole = False
+        self.index = self._add_pending(self.orphans)
+
+    def _rename_axes(self, index):
+        """The axes' columns follow `label`, in the order of the grid."""
+        names = list(index.columns)
+        if "label" not in names:
+            return index
+        start = names.index("label") + 1
+        return index.rename(columns=dict(zip(names[start : start + len(self.axes)], self.axes)))
+
+    def _finish(self, index):
+        index = index.drop(columns="orphan", errors="ignore")
+        for metric in ("val_loss", "val_loss_hp"):
+            if metric in index and f"final_{metric}" not in index:
+                place = index.columns.get_loc(metric)
+                index.insert(place, f"final_{metric}", index[metric])
+        return index
+
+    def _add_pending(self, index):
+        """Files of earlier versions leave out the runs that are pending."""
+        first = self.labels.drop_duplicates("id")
+        missing = first[~first["id"].isin(index["id"])].assign(status="pending")
+        if missing.empty:
+            return index.reset_index(drop=True)
+        whole = [c for c in index if index[c].dtype.kind in "iu" and c not in missing]
+        text = [c for c in index if index[c].dtype.kind == "O" and c not in missing]
+        missing = missing.assign(**{c: 0 for c in whole}, **{c: "" for c in text})
+        return pd.concat([index, missing], ignore_index=True).reindex(
+            columns=[*index.columns, *(a for a in self.axes if a not in index)]
+        )
+
+    def _read_live(self):
+        complete = set(self.index.loc[self.index["status"].isin(COMPLETE), "id"])
+        runs = read_live(self.path)
+        return {id: series for id, series in runs.items() if id not in complete}
+
+    # --- axes
 
     @property
     def axes(self):
         """The axes of the grid, as columns of `labels`: format, layers, seed and others."""
-        return [column for column in self.labels.columns if column != "id"]
+        return [axis.column for axis in self.grid_axes]
 
     @property
     def cells(self):
@@ -51,81 +139,177 @@ class Results:
         return [axis for axis in self.axes if axis != "seed"]
 
     @property
+    def running(self):
+        return list(self._live)
+
+    @property
     def floor(self):
-        """The lowest loss that can be expected, in nats a token, or None where it is not known or
+        """The lowest loss that can be expected, in nats per token, or None where it is not known or
         differs between runs."""
         rates = self.index["entropy_rate"].dropna().unique()
         return float(rates[0]) if len(rates) == 1 else None
 
+    def select(self, frame, select):
+        """The rows of `frame` with these values on the grid's axes, {axis: value or list}, such as
+        {"optimizer.lr": 1e-3}. An unknown axis or value is an error."""
+        for column, values in resolve(self.grid_axes, select).items():
+            frame = frame[frame[column].isin(values)]
+        return frame
+
+    # --- runs, curves, samples
+
     def runs(self):
         """The completed runs under each of their labels, with their final numbers."""
+        runs = self._labelled()
+        return runs[runs["status"].isin(COMPLETE)].reset_index(drop=True)
+
+    def _labelled(self):
         numbers = self.index.drop(columns=[a for a in self.axes if a in self.index])
-        joined = self.labels.merge(numbers, on="id", validate="many_to_one")
-        return joined[joined["status"].isin(["done", "diverged"])].reset_index(drop=True)
+        return self.labels.merge(numbers, how="left", on="id", validate="many_to_one")
+
+    def metrics(self):
+        """The metrics that curves() knows."""
+        found = {name for series in self._live.values() for name in series}
+        with self._curves() as curves:
+            found.update(name for name in curves if curves[name].ndim == 2)
+        return sorted(found)
+
+    @contextmanager
+    def _curves(self):
+        """The group of the curves; empty while there is none."""
+        if not self._has_file:
+            yield {}
+            return
+        with open_results(self.path) as file:
+            yield file.get("curves", {})
+
+    def matrix(self, metric):
+        """A metric of the completed runs as it lies in the file: ids [n], steps [m], values [n, m]
+        with NaN where a run has none."""
+        with self._curves() as curves:
+            if metric not in curves or curves[metric].ndim != 2:
+                return np.array([], object), np.array([], np.int64), np.empty((0, 0))
+            ids = curves["run"].asstr()[...]
+            steps = curves["eval_step" if metric.startswith("val_") else "step"][...]
+            values = curves[metric][...]
+        if self._last_is_whole and metric.startswith("val_") and values.size:
+            last = values.shape[1] - 1 - np.argmax(~np.isnan(values[:, ::-1]), axis=1)
+            values[np.arange(len(values)), last] = np.nan
+        return ids, steps, values
 
     def curves(self, metric):
         """A metric of the training steps (loss, grad_norm, lr, ...) or of the evaluations
         (val_loss, val_loss_hp) in long form: the axes of each label, id, step, value."""
-        with h5py.File(self.path, "r") as file:
-            if "curves" not in file:
-                return pd.DataFrame(columns=[*self.axes, "id", "step", "value"])
-            curves = file["curves"]
-            if metric not in curves or curves[metric].ndim != 2:
-                known = sorted(name for name in curves if curves[name].ndim == 2)
-                raise KeyError(f"no metric {metric}; there are {', '.join(known)}")
-            values = curves[metric][...]
-            ids = curves["run"].asstr()[...]
-            over = "eval_step" if metric.startswith("val_") else "step"
-            steps = curves[over][...]
-        n_runs, n_steps = values.shape
-        frame = pd.DataFrame(
-            {
-                "id": np.repeat(ids, n_steps),
-                "step": np.tile(steps, n_runs),
-                "value": values.ravel(),
-            }
-        ).dropna()
-        return self.labels.merge(frame, on="id")
+        known = self.metrics()
+        if known and metric not in known:
+            raise KeyError(
+                f"no curve of {metric}; there are {listed(known)} (final numbers are in index)"
+            )
+        ids, steps, values = self.matrix(metric)
+        rows = self.labels["id"].map(dict(zip(ids, range(len(ids)))))
+        labels = self.labels[rows.notna()]
+        values = values[rows.dropna().astype(int).to_numpy()]
+        label, point = np.nonzero(~np.isnan(values))
+        frame = labels.take(label).assign(step=steps[point], value=values[label, point])
+        live = [
+            pd.DataFrame({"id": id, "step": steps, "value": values})
+            for id, (steps, values) in self.live_curves(metric).items()
+        ]
+        if live:
+            running = self.labels.merge(pd.concat(live).dropna(), on="id")
+            frame = pd.concat([frame, running])
+        return frame.reset_index(drop=True)
+
+    def live_curves(self, metric):
+        """{id: (steps, values)} of the runs that are still training."""
+        return {id: series[metric] for id, series in self._live.items() if metric in series}
 
     def samples(self, group="quant"):
         """The series that were sampled under a group of each run ("quant", "diagnostics/grad"): one
-        row a sample, with id, layer, operand ("" for those of a layer), step and a column a
-        metric."""
+        row per label, layer, operand ("" for those of a layer) and sampled step, with the axes, id
+        and a column per metric."""
         frames = []
-        with h5py.File(self.path, "r") as file:
-            for run_id, run in file["runs"].items():
+        known = set()
+        with open_results(self.path) as file:
+            for run_id, run in file.get("runs", {}).items():
+                known.update(_groups(run))
                 for layer, series in run.get(group, {}).items():
                     if layer != "step":
                         frames += _sampled(run_id, layer, series)
-        columns = ["id", "layer", "operand", "step"]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+        if known and group not in known:
+            raise KeyError(f"no run has samples of {group}; there are {listed(sorted(known))}")
+        own = ["id", "layer", "operand", "step"]
+        sampled = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=own)
+        names = {axis: free_name(axis, sampled.columns) for axis in self.axes}
+        return self.labels.rename(columns=names).merge(sampled, on="id")
 
-    def table(self, metric="val_loss"):
-        """One row for each combination of the axes but the seed: runs, mean and sd over seeds, runs
-        that diverged, and the mean and sd of the differences to the baseline's run of the same
-        seed. A diverged run has no place in a mean."""
-        runs = self.runs()
-        runs["diverged"] = runs["status"] == "diverged"
-        runs["value"] = runs[metric].where(~runs["diverged"])
-        runs["difference"] = runs["value"] - self._partners(runs)
-        cells = runs.groupby(self.cells, sort=False)
-        return cells.agg(
-            runs=("value", "count"),
-            mean=("value", "mean"),
-            sd=("value", "std"),
-            difference=("difference", "mean"),
-            difference_sd=("difference", "std"),
-            diverged=("diverged", "sum"),
-        ).reset_index()
+    # --- comparison
 
-    def _partners(self, runs):
-        """For each row of `runs` the value of its baseline partner, or NaN."""
-        if not self.baseline:
-            return np.full(len(runs), np.nan)
-        chosen = np.logical_and.reduce([runs[a] == value for a, value in self.baseline.items()])
+    def table(self, metric=None):
+        """What `altgrad summary` says, one row for each combination of the axes but the seed: done
+        (runs with a result), pairs, mean and sd over seeds, mean difference to the baseline's runs
+        at the same other axes, its sd and half the width of its 95 % interval, verdict ("baseline",
+        "same", "worse", "better", "open", "" with fewer than two pairs), and the numbers of runs
+        that diverged, failed or are pending. `metric` is a column of the index; None is the one
+        that the experiment compares. A diverged run has no place in a mean."""
+        runs = self._labelled()
+        metric = self._check_metric(metric or self.metric, runs)
+        values = runs[metric].where(runs["status"] == "done").to_numpy(float)
+        partner = self.partners()
+        differences = np.where(partner >= 0, values - values[partner], np.nan)
+        grouped = runs.groupby(self.cells, sort=False, dropna=False)
+        cell = grouped.ngroup().to_numpy()
+        table = runs.loc[~pd.Series(cell).duplicated(), self.cells].reset_index(drop=True)
+        once = ~pd.DataFrame({"cell": cell, "id": runs["id"]}).duplicated().to_numpy()
+        n, mean, sd, _ = estimate(values[once], cell[once], len(table))
+        pairs, difference, difference_sd, half = estimate(
+            differences[once], cell[once], len(table)
+        )
+        verdict = judge(difference, half, self.margin)
+        verdict[cell[partner == np.arange(len(runs))]] = "baseline"
+        table = table.assign(
+            done=n,
+            pairs=pairs,
+            mean=mean,
+            sd=sd,
+            difference=difference,
+            difference_sd=difference_sd,
+            half_width=half,
+            verdict=verdict,
+        )
+        for status in ("diverged", "failed", "pending"):
+            has = once & (runs["status"] == status).to_numpy()
+            table[status] = np.bincount(cell[has], minlength=len(table))
+        return table
+
+    def _check_metric(self, metric, runs):
+        known = [c for c in runs if runs[c].dtype.kind in "fiu" and c not in self.axes]
+        if metric in known:
+            return metric
+        raise KeyError(f"no metric {metric}; there are {listed(known)}")
+
+    def partners(self):
+        """For each row of `labels` the row of its partner on the baseline, or -1."""
+        labels = self.labels
+        partner = np.full(len(labels), -1)
+        if not self.baseline or labels.empty:
+            return partner
+        chosen = np.logical_and.reduce([labels[a] == value for a, value in self.baseline.items()])
         shared = [axis for axis in self.axes if axis not in self.baseline]
-        partners = runs.loc[chosen, [*shared, "value"]]
-        return runs[shared].merge(partners, on=shared, how="left")["value"].to_numpy()
+        key = np.zeros(len(labels), int)
+        if shared:
+            key = labels.groupby(shared, sort=False, dropna=False).ngroup().to_numpy()
+        partner[key[chosen]] = np.flatnonzero(chosen)
+        return partner[key]
+
+
+def _groups(run):
+    """What samples() can be asked for of a run."""
+    for name in run:
+        if name == "quant":
+            yield name
+        if name == "diagnostics":
+            yield from (f"{name}/{group}" for group in run[name])
 
 
 def _sampled(run_id, layer, group):
@@ -139,17 +323,3 @@ def _sampled(run_id, layer, group):
         ):
             frame.insert(place, name, value)
         yield frame
-
-
-def _text(value):
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _frame(dataset):
-    """A compound dataset, with its fixed-length byte strings as text."""
-    rows = dataset[...]
-    frame = pd.DataFrame({name: rows[name] for name in rows.dtype.names})
-    for name in rows.dtype.names:
-        if rows.dtype[name].kind in "SO":
-            frame[name] = frame[name].map(_text)
-    return frame

@@ -1,0 +1,74 @@
+"""Names in figures: shown letter by letter, measured, and wrapped so that nothing is cut.
+
+matplotlib takes what stands between dollars for formulas; to a user, a name is a name.
+"""
+
+from functools import lru_cache
+
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.font_manager import FontProperties
+
+
+def printable(text):
+    """Control characters as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def literal(text):
+    """For matplotlib: no formulas."""
+    return text.replace("$", r"\$")
+
+
+@lru_cache(maxsize=1)
+def _renderer():
+    return RendererAgg(1, 1, 72)
+
+
+@lru_cache(maxsize=65536)
+def width(text, size, weight="normal"):
+    """In inches."""
+    font = FontProperties(family=FAMILY, size=size, weight=weight)
+    return _renderer().get_text_width_height_descent(text, font, False)[0] / 72
+
+
+def wrap(text, size, inches, weight="normal"):
+    """The lines of `text`, none wider than `inches`: at spaces, and anywhere in longer words."""
+    lines, line = [], ""
+    for word in printable(text).split(" "):
+        joined = f"{line} {word}" if line else word
+        if width(joined, size, weight) <= inches:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        line = word
+        while width(line, size, weight) > inches and len(line) > 1:
+            fitting = _fitting(line, size, inches, weight)
+            lines.append(line[:fitting])
+            line = line[fitting:]
+    return [*lines, line]
+
+
+def _fitting(word, size, inches, weight):
+    """How many characters of `word` fit, one at least."""
+    low, high = 1, len(word)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if width(word[:middle], size, weight) <= inches:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+# Fonts for scripts that DejaVu lacks, where they are installed.
+FAMILY = ["DejaVu Sans"]
+
+
+def use_installed_fonts():
+    """Adds fonts for other scripts and symbols; those that are missing would give warnings."""
+    from matplotlib import font_manager
+
+    wanted = ["Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "IPAGothic", "Symbola"]
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    FAMILY[1:] = [name for name in wanted if name in known]
