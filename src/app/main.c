@@ -41,7 +41,7 @@ enum { N_COMMANDS = sizeof s_commands / sizeof s_commands[0] };
 static void print_help(FILE *out)
 {
     fputs("altgrad: what training loses, layer by layer, in a low-precision number format\n\n"
-          "usage: altgrad COMMAND ... ('altgrad COMMAND --help' tells more)\n\n",
+          "usage: altgrad COMMAND ... ('altgrad help COMMAND' tells more)\n\n",
           out);
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (s_commands[i].help != NULL)
@@ -115,6 +115,11 @@ int main(int argc, char **argv)
         return AG_EXIT_INPUT;
     }
     const char *name = argv[1];
+    char help[] = "--help";
+    if (strcmp(name, "help") == 0 && argc == 3) { /* as 'altgrad run --help' */
+        name = argv[1] = argv[2];
+        argv[2] = help;
+    }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
         return ag_app_close_output(AG_EXIT_OK);

@@ -82,7 +82,7 @@ static void make_format_axis(ag_axis_points *axis, ag_experiment *experiment)
     *axis = (ag_axis_points){.name = "format", .kind = AG_AXIS_FORMAT};
     for (size_t i = 0; i < experiment->n_formats; i++)
         ag_axis_add_format(axis, &experiment->findings, &experiment->formats[i]);
-    axis->broken = experiment->formats_broken;
+    axis->broken = experiment->formats_unnamed;
 }
 
 static void make_layers_axis(ag_axis_points *axis, ag_experiment *experiment)
@@ -276,10 +276,8 @@ static bool named_setting(ag_setting *setting, ag_experiment *experiment, const 
     ag_findings *findings = &experiment->findings;
     const ag_param *param = ag_param_find(key->text);
     if (param == NULL) {
-        const char *nearest = ag_param_nearest(key->text);
-        ag_config_error(findings, key->place, "there is no parameter '%.60s'%s%s%s", key->text,
-                        nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
-                        nearest != NULL ? "'?" : "");
+        ag_config_error(findings, key->place, "there is no parameter '%.60s'%s", key->text,
+                        ag_config_param_hint(findings, key->text));
         return false;
     }
     return may_be_axis(findings, param, key->place) &&
@@ -312,12 +310,16 @@ static void make_named_axis(ag_axis_points *axis, ag_experiment *experiment, con
     ag_findings *findings = &experiment->findings;
     axis->kind = AG_AXIS_NAMED;
     if (node->kind != AG_NODE_MAP || node->count == 0) {
-        const char *nearest = ag_param_nearest(axis->name);
         ag_config_error(findings, axis->place,
-                        "'%.60s' is no parameter%s%s%s; a named axis takes points such as 'small: "
-                        "{model.n_layer: 2}'",
-                        axis->name, nearest != NULL ? " (did you mean '" : "",
-                        nearest != NULL ? nearest : "", nearest != NULL ? "'?)" : "");
+                        "'%.60s' is no parameter%s (a named axis takes points such as 'small: "
+                        "{model.n_layer: 2}')",
+                        axis->name, ag_config_param_hint(findings, axis->name));
+        return;
+    }
+    const char *full = ag_arena_printf(findings->arena, "%s.%s", axis->name, node->keys[0]->text);
+    if (full != NULL && ag_param_find(full) != NULL) {
+        ag_config_error(findings, node->keys[0]->place,
+                        "an axis has the whole key as its name, as in '%s: [...]'", full);
         return;
     }
     for (size_t i = 0; i < node->count && !ag_config_full(findings); i++)

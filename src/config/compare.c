@@ -156,12 +156,13 @@ static void check_seeds(ag_experiment *experiment)
         return;
     size_t needed = seeds_needed(margin);
     if (seeds->n_points < needed)
-        ag_config_warning(&experiment->findings, seeds->place,
-                          "%zu seed%s cannot settle a margin of %g: if the paired differences vary "
-                          "by %g from seed to seed, their mean is known to +-%g only with %zu "
-                          "seeds (95 %% interval)",
-                          seeds->n_points, seeds->n_points == 1 ? "" : "s", margin,
-                          s_assumed_deviation, margin, needed);
+        ag_config_warning(
+            &experiment->findings, seeds->place,
+            "%zu seed%s may not settle a margin of %g: if the paired differences vary "
+            "by %g from seed to seed, their mean is known to +-%g only with %zu "
+            "seeds (95 %% interval)",
+            seeds->n_points, seeds->n_points == 1 ? "" : "s", margin, s_assumed_deviation, margin,
+            needed);
 }
 
 void ag_config_check_compare(ag_experiment *experiment)

@@ -85,6 +85,18 @@ void *ag_config_alloc(ag_findings *findings, size_t count, size_t size);
 const char *ag_config_hint(ag_findings *findings, const char *word, const char *const *words,
                            size_t count);
 
+/* Lists of words that users of other trainers type. */
+typedef enum ag_foreign_list {
+    AG_WORDS_KEYS,  /* of an experiment and its sections */
+    AG_WORDS_ROLES, /* of a format */
+    AG_WORDS_PARTS  /* of mixed_precision */
+} ag_foreign_list;
+
+/* "; here that is 'train.steps'", or "" for a word that is not known; `ours` is what stands for it,
+ * or NULL. In the arena. */
+const char *ag_foreign_hint(const char **ours, ag_findings *findings, ag_foreign_list list,
+                            const char *word);
+
 /* "a, b, c", the first dozen of the words. In the arena. */
 const char *ag_config_listed(ag_findings *findings, const char *const *words, size_t count);
 
@@ -127,6 +139,10 @@ bool ag_node_is(ag_findings *findings, const ag_node *node, ag_node_kind kind, c
 void ag_node_check_keys(ag_findings *findings, const ag_node *map, const char *const *words,
                         size_t n_words, const char *what);
 
+/* The same, where words of `list` are answered with ours. */
+void ag_node_check_words(ag_findings *findings, const ag_node *map, const char *const *words,
+                         size_t n_words, const char *what, ag_foreign_list list);
+
 /* Typed scalars. Each returns false after an error at the node. A name has at most AG_MAX_NAME
  * bytes. */
 bool ag_node_name(const char **out, ag_findings *findings, const ag_node *node, const char *what);
@@ -165,8 +181,9 @@ typedef struct ag_pattern ag_pattern;
 ag_pattern *ag_pattern_compile(ag_findings *findings, const ag_node *node);
 void ag_pattern_destroy(ag_pattern *pattern);
 
-/* Whether it is found anywhere in `name`. Sets *costly when PCRE2 gave up. */
-bool ag_pattern_search(const ag_pattern *pattern, const char *name, bool *costly);
+/* Whether it is found anywhere in `name`, and where it ends there. Sets *costly when PCRE2 gave up.
+ */
+bool ag_pattern_search(const ag_pattern *pattern, const char *name, size_t *end, bool *costly);
 
 /* --- formats */
 
@@ -204,16 +221,19 @@ typedef struct ag_rule {
     ag_pattern *pattern; /* NULL: `text` is a plain substring */
     ag_target target;
     ag_place place;
-    bool implied; /* made by mixed_precision: may match nothing */
-    bool skip;    /* made by skip_patterns: may be covered by an earlier one */
-    bool matched; /* some layer or site of some run of the grid */
-    bool reached; /* was the first to match one */
+    bool implied;       /* made by mixed_precision: may match nothing */
+    bool skip;          /* made by skip_patterns: may be covered by an earlier one */
+    bool matched;       /* some layer or site of some run of the grid */
+    bool reached;       /* was the first to match one */
+    bool whole;         /* ends with a number, and was found where that is a layer's whole number */
+    const char *longer; /* and this layer, in which the number has more digits; else NULL */
     bool general; /* matches a layer of the model being routed: then it routes none of its sites */
 } ag_rule;
 
 typedef struct ag_layer_config {
     const char *name;
     ag_place place;
+    bool broken; /* had errors */
     size_t n_rules;
     ag_rule *rules;
     ag_target fallback; /* where no rule matches */
@@ -311,12 +331,13 @@ struct ag_experiment {
     ag_run base;            /* defaults, file, --set */
     ag_place *param_places; /* [n_params]; source NULL where the default stands */
     bool *on_command_line;  /* [n_params] */
-    bool params_ok;
+    bool *param_broken; /* [n_params]: was said with an error, its value is not what was meant */
 
     size_t n_formats;
     size_t formats_capacity;
     ag_format_entry *formats; /* point i of the format axis is format i */
     bool formats_broken;
+    bool formats_unnamed; /* an entry had no name that could be read */
     ag_layer_configs layer_configs;
 
     size_t n_axes;
@@ -356,6 +377,14 @@ void ag_config_params(ag_experiment *experiment, const char *const *sets, size_t
 
 /* The names of the sections of parameters. */
 size_t ag_config_sections(const char *names[], size_t capacity, ag_findings *findings);
+
+/* Whether the value of a parameter whose key begins with `prefix` is not what was meant: what seems
+ * wrong with it was told already. */
+bool ag_config_is_broken(const ag_experiment *experiment, const char *prefix);
+
+/* "; here that is 'optimizer.lr'" or "; did you mean ...?" for a key that is no parameter, or "".
+ */
+const char *ag_config_param_hint(ag_findings *findings, const char *key);
 
 /* Parses a node as a parameter's value. False after an error. */
 bool ag_config_setting(ag_setting *setting, ag_experiment *experiment, const ag_param *param,

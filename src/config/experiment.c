@@ -15,7 +15,8 @@ static void check_top_level(ag_experiment *experiment)
                              "seeds",   "axes", "exclude", "include"};
     size_t count = 8;
     count += ag_config_sections(words + count, 64 - count, &experiment->findings);
-    ag_node_check_keys(&experiment->findings, experiment->root, words, count, "an experiment");
+    ag_node_check_words(&experiment->findings, experiment->root, words, count, "an experiment",
+                        AG_WORDS_KEYS);
 }
 
 static void check_version(ag_experiment *experiment)
@@ -60,6 +61,18 @@ static ag_status find_folder(ag_experiment *experiment, const char *path)
     return experiment->folder != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
+/* Whether the rules met the layers that they were meant for: only depth and layer configs count. */
+static bool is_routed(const ag_experiment *experiment)
+{
+    bool routed = !ag_config_is_broken(experiment, "model.n_layer");
+    for (size_t a = 0; a < experiment->n_axes; a++) {
+        ag_axis_kind kind = experiment->axes[a].kind;
+        bool decides = kind == AG_AXIS_NAMED || kind == AG_AXIS_PARAM || kind == AG_AXIS_LAYERS;
+        routed &= !(experiment->axes[a].broken && decides);
+    }
+    return routed && experiment->n_combinations > 0;
+}
+
 static void read_experiment(ag_experiment *experiment, const char *const *sets, size_t n_sets)
 {
     check_top_level(experiment);
@@ -76,7 +89,7 @@ static void read_experiment(ag_experiment *experiment, const char *const *sets, 
     ag_config_build(experiment);
     if (experiment->findings.out_of_memory)
         return;
-    if (!experiment->axes_broken)
+    if (is_routed(experiment))
         ag_config_check_rules(experiment);
     if (experiment->findings.errors == 0)
         ag_config_check_compare(experiment);

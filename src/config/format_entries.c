@@ -31,6 +31,11 @@ bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const
         ag_config_error(findings, node->place, "'$format' is allowed only in layer_configs");
         return false;
     }
+    if (text[0] == '$') {
+        ag_config_error(findings, node->place,
+                        "'%.60s' is not known; did you mean '$format', the run's own?", text);
+        return false;
+    }
     if (ag_recipe_parse(precision, text) != AG_OK) {
         ag_config_failed(findings, node->place);
         return false;
@@ -249,7 +254,8 @@ static void apply_hadamard(ag_layer_precision *precision, ag_findings *findings,
 /* --- a mapping */
 
 /* all, then roles, then single products: the more specific key wins. */
-static bool apply_formats(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
+static bool apply_formats(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
+                          bool keys_known)
 {
     ag_layer_precision part;
     bool good = true;
@@ -273,7 +279,7 @@ static bool apply_formats(ag_layer_precision *precision, ag_findings *findings, 
         good = ag_format_named(&part, findings, value, ag_use_words[role][use]) && good;
         precision->scheme[role][use] = part.scheme[role][use];
     }
-    if (said == 0)
+    if (said == 0 && keys_known)
         ag_config_error(findings, node->place,
                         "no format is said: give 'all', 'weight', 'input' or 'grad_output'");
     return good && said > 0;
@@ -299,7 +305,7 @@ static void check_keys(ag_findings *findings, const ag_node *node)
         for (int use = 0; use < AG_USES; use++)
             keys[count++] = ag_use_words[role][use];
     }
-    ag_node_check_keys(findings, node, keys, count, "a format");
+    ag_node_check_words(findings, node, keys, count, "a format", AG_WORDS_ROLES);
 }
 
 bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
@@ -307,7 +313,7 @@ bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, con
     *precision = (ag_layer_precision){0};
     size_t errors = findings->errors;
     check_keys(findings, node);
-    if (!apply_formats(precision, findings, node))
+    if (!apply_formats(precision, findings, node, findings->errors == errors))
         return false;
     const ag_node *part;
     int word = 0;

@@ -35,6 +35,7 @@ size_t ag_config_format_add(ag_experiment *experiment, const ag_node *node)
         return SIZE_MAX;
     bool good = ag_format_entry_parse(entry, &experiment->findings, node);
     experiment->formats_broken |= !good;
+    experiment->formats_unnamed |= entry->label == NULL;
     if (entry->label == NULL)
         return SIZE_MAX;
     experiment->n_formats++; /* a label with errors is known all the same: nothing else complains */
@@ -63,6 +64,7 @@ void ag_config_formats(ag_experiment *experiment)
         if (node->kind == AG_NODE_LIST)
             ag_config_error(findings, node->place, "formats takes 1 to %d entries", AG_MAX_RULES);
         experiment->formats_broken = true;
+        experiment->formats_unnamed = true;
         return;
     }
     for (size_t i = 0; i < node->count && !ag_config_full(findings); i++)

@@ -67,6 +67,14 @@ static bool set_facts(ag_run *run, ag_experiment *experiment, const uint32_t *tu
 
 /* --- one run */
 
+/* Whether an error comes of a value that another error was about. */
+static bool is_secondary(const ag_experiment *experiment, const char *key)
+{
+    if (strncmp(key, "model.n_", 8) == 0) /* width, heads */
+        return ag_config_is_broken(experiment, "model.n_");
+    return ag_config_is_broken(experiment, key);
+}
+
 /* Checks that several parameters share: the message begins with the key it is about. */
 static bool check_run(ag_experiment *experiment, const ag_run *run, const uint32_t *tuple)
 {
@@ -75,13 +83,17 @@ static bool check_run(ag_experiment *experiment, const ag_run *run, const uint32
     char key[64];
     size_t length = strcspn(ag_error_message(), ": ");
     snprintf(key, sizeof key, "%.*s", (int)(length < 60 ? length : 60), ag_error_message());
+    if (is_secondary(experiment, key)) {
+        ag_error_clear();
+        return false;
+    }
     ag_config_failed(&experiment->findings, param_place(experiment, tuple, key));
     return false;
 }
 
 static bool set_init(ag_run *run, ag_experiment *experiment, const uint32_t *tuple)
 {
-    if (run->model.init_file[0] == '\0')
+    if (run->model.init_file[0] == '\0' || ag_config_is_broken(experiment, "model."))
         return true;
     ag_place place = param_place(experiment, tuple, "model.init");
     if (experiment->options.init_digest == NULL)
@@ -106,14 +118,28 @@ static void apply_points(ag_run *run, const ag_experiment *experiment, const uin
     run->compute = fp32 ? AG_COMPUTE_FP32 : AG_COMPUTE_BF16;
 }
 
+/* Both are looked at, so that one attempt tells of both. */
+static bool check_both(ag_run *run, ag_experiment *experiment, const uint32_t *tuple)
+{
+    bool good = check_run(experiment, run, tuple);
+    bool is_text = run->data.text[0] != '\0';
+    bool is_bin = run->data.bin[0] != '\0';
+    bool is_synthetic = run->data.synthetic != AG_SYNTHETIC_NONE;
+    const char *needed = is_text ? "data.t" : "data."; /* a text decides its vocabulary itself */
+    if (is_text + is_bin + is_synthetic != 1 || (is_synthetic && !good) ||
+        ag_config_is_broken(experiment, needed) ||
+        ag_config_is_broken(experiment, "model.block_size"))
+        return false;
+    return set_facts(run, experiment, tuple) && good;
+}
+
 /* False after an error; the layers are routed even then, because rules are checked by it. */
 static bool resolve(ag_run *run, ag_experiment *experiment, const uint32_t *tuple)
 {
     apply_points(run, experiment, tuple);
     experiment->layer_configs.items[tuple[AG_LAYERS_AXIS]].uses++;
     return ag_config_route(run, experiment, tuple[AG_LAYERS_AXIS], tuple[AG_FORMAT_AXIS]) &&
-           experiment->params_ok && check_run(experiment, run, tuple) &&
-           set_facts(run, experiment, tuple) && set_init(run, experiment, tuple);
+           check_both(run, experiment, tuple) && set_init(run, experiment, tuple);
 }
 
 /* --- folding */
@@ -174,8 +200,7 @@ static bool identify(ag_run *run, ag_experiment *experiment)
 static void check_base(ag_experiment *experiment)
 {
     ag_run run = experiment->base;
-    if (experiment->params_ok && check_run(experiment, &run, NULL))
-        set_facts(&run, experiment, NULL);
+    check_both(&run, experiment, NULL);
 }
 
 static void fill_axes(ag_experiment *experiment)

@@ -135,7 +135,7 @@ static void parse_mixed(ag_layer_config *config, ag_experiment *experiment, cons
         ag_config_error(findings, mixed->place,
                         "mixed_precision is empty: it takes attention, "
                         "mlp, lm_head and default");
-    ag_node_check_keys(findings, mixed, keys, 4, "mixed_precision");
+    ag_node_check_words(findings, mixed, keys, 4, "mixed_precision", AG_WORDS_PARTS);
     for (size_t i = 0; i < mixed->count; i++) {
         for (size_t part = 0; part < 3; part++) {
             if (strcmp(mixed->keys[i]->text, keys[part]) != 0)
@@ -242,6 +242,8 @@ void ag_config_layer_configs(ag_experiment *experiment)
         ag_layer_config *config = &configs->items[configs->count++];
         *config = (ag_layer_config){.name = node->keys[i]->text, .place = node->keys[i]->place};
         ag_node_name(&config->name, findings, node->keys[i], "a layer config's name");
+        size_t errors = findings->errors;
         parse_config(config, experiment, node->items[i]);
+        config->broken = findings->errors != errors;
     }
 }

@@ -41,6 +41,21 @@ static bool is_word_of(const char *text, const char *const *words, size_t n_word
     return false;
 }
 
+void ag_node_check_words(ag_findings *findings, const ag_node *map, const char *const *words,
+                         size_t n_words, const char *what, ag_foreign_list list)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        const char *key = map->keys[i]->text;
+        const char *ours = NULL;
+        if (map->keys[i]->flawed || is_word_of(key, words, n_words))
+            continue;
+        const char *hint = ag_foreign_hint(&ours, findings, list, key);
+        if (hint[0] == '\0')
+            hint = ag_config_hint(findings, key, words, n_words);
+        ag_config_error(findings, map->keys[i]->place, "%s has no key '%.100s'%s", what, key, hint);
+    }
+}
+
 void ag_node_check_keys(ag_findings *findings, const ag_node *map, const char *const *words,
                         size_t n_words, const char *what)
 {

@@ -79,11 +79,13 @@ void ag_pattern_destroy(ag_pattern *pattern)
     free(pattern);
 }
 
-bool ag_pattern_search(const ag_pattern *pattern, const char *name, bool *costly)
+bool ag_pattern_search(const ag_pattern *pattern, const char *name, size_t *end, bool *costly)
 {
     int found = pcre2_match(pattern->code, (PCRE2_SPTR)name, strlen(name), 0, 0, pattern->match,
                             pattern->context);
     if (found < 0 && found != PCRE2_ERROR_NOMATCH)
         *costly = true;
+    if (found >= 0)
+        *end = pcre2_get_ovector_pointer(pattern->match)[1];
     return found >= 0;
 }

@@ -7,15 +7,37 @@
 #include "spec/layers.h"
 #include "spec/sites.h"
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* h.1 is found in h.10 too. Brackets at the end of an expression do not hide its number. */
+static void note_number(ag_experiment *experiment, ag_rule *rule, const char *name, size_t end)
+{
+    size_t length = strlen(rule->text);
+    while (rule->pattern != NULL && length > 0 && rule->text[length - 1] == ')')
+        length--;
+    if (length == 0 || !is_digit(rule->text[length - 1]) || end == 0 || !is_digit(name[end - 1]))
+        return;
+    if (!is_digit(name[end]))
+        rule->whole = true;
+    else if (rule->longer == NULL)
+        rule->longer = ag_arena_strdup(&experiment->arena, name);
+}
+
 /* Searches one rule; false where the pattern is too costly, after an error. */
-static bool rule_matches(bool *matches, ag_experiment *experiment, const ag_rule *rule,
-                         const char *name)
+static bool rule_matches(bool *matches, ag_experiment *experiment, ag_rule *rule, const char *name)
 {
     bool costly = false;
-    if (rule->pattern == NULL)
-        *matches = strstr(name, rule->text) != NULL;
-    else
-        *matches = ag_pattern_search(rule->pattern, name, &costly);
+    size_t end = 0;
+    const char *found = rule->pattern == NULL ? strstr(name, rule->text) : NULL;
+    if (rule->pattern != NULL)
+        *matches = ag_pattern_search(rule->pattern, name, &end, &costly);
+    else if ((*matches = found != NULL))
+        end = (size_t)(found - name) + strlen(rule->text);
+    if (*matches)
+        note_number(experiment, rule, name, end);
     if (costly || ++experiment->searches > AG_MAX_SEARCHES)
         ag_config_error(&experiment->findings, rule->place,
                         costly ? "the pattern takes too many steps to search in '%s'"
@@ -333,9 +355,22 @@ static const char *name_hint(ag_findings *findings, const ag_rule *rule)
     return ag_config_hint(findings, plain, endings, count);
 }
 
+/* Whether a text looks as if it were meant as a regular expression. */
+static bool is_expression(const char *text)
+{
+    return strpbrk(text, "\\^$*+?()[]{}|") != NULL || strstr(text, ".*") != NULL;
+}
+
 static void check_unmatched(ag_findings *findings, const ag_rule *rule)
 {
-    if (rule->skip)
+    if (rule->skip && is_expression(rule->text))
+        ag_config_error(
+            findings, rule->place,
+            "skip pattern '%.100s' is found in no layer of any run: it is literal text, "
+            "not a regular expression; for one write {default_format: $format, "
+            "layer_rules: [{pattern: '%.100s', format: null}]}",
+            rule->text, rule->text);
+    else if (rule->skip)
         ag_config_error(findings, rule->place,
                         "skip pattern '%.100s' is found in no layer of any run; %s", rule->text,
                         s_layer_names);
@@ -349,6 +384,12 @@ static void check_unmatched(ag_findings *findings, const ag_rule *rule)
 
 static void check_rule(ag_findings *findings, const ag_layer_config *config, const ag_rule *rule)
 {
+    if (rule->whole && rule->longer != NULL)
+        ag_config_warning(
+            findings, rule->place,
+            "'%.100s' is also found in %s: end it with a dot, '%.100s%s', to mean one "
+            "block alone",
+            rule->text, rule->longer, rule->text, rule->pattern != NULL ? "\\." : ".");
     if (rule->implied || rule->reached)
         return;
     if (!rule->matched)
@@ -372,7 +413,8 @@ static bool follows_format(const ag_layer_config *config)
 static void check_formats(ag_experiment *experiment)
 {
     for (size_t i = 0; i < experiment->layer_configs.count; i++) {
-        if (follows_format(&experiment->layer_configs.items[i]))
+        if (follows_format(&experiment->layer_configs.items[i]) ||
+            experiment->layer_configs.items[i].broken)
             return;
     }
     for (size_t i = 0; i < experiment->n_formats; i++) {

@@ -116,14 +116,45 @@ static size_t section_words(const char **words, const char *prefix)
     return count;
 }
 
-static void unknown_key(ag_findings *findings, const ag_node *key, const char *prefix)
+/* Notes that the parameter's value is not what the user meant. */
+static void mark_broken(ag_experiment *experiment, const char *key)
 {
+    const ag_param *param = key != NULL ? ag_param_find(key) : NULL;
+    if (param != NULL)
+        experiment->param_broken[param_index(param)] = true;
+}
+
+bool ag_config_is_broken(const ag_experiment *experiment, const char *prefix)
+{
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (experiment->param_broken[i] && strncmp(params[i].key, prefix, strlen(prefix)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void unknown_key(ag_experiment *experiment, const ag_node *key, const char *prefix)
+{
+    ag_findings *findings = &experiment->findings;
     const char *words[MAX_PARAMS];
+    const char *ours = NULL;
     size_t count = section_words(words, prefix);
     if (key->flawed)
         return;
+    const char *hint = ag_foreign_hint(&ours, findings, AG_WORDS_KEYS, key->text);
+    const char *nearest = ag_nearest_word(key->text, words, count);
+    if (hint[0] == '\0' && nearest != NULL) {
+        hint = ag_config_hint(findings, key->text, words, count);
+        ours = ag_arena_printf(findings->arena, "%s.%s", prefix, nearest);
+    }
+    mark_broken(experiment, ours);
+    if (hint[0] == '\0')
+        hint = ag_arena_printf(findings->arena, " ('altgrad params %.*s' lists them)",
+                               (int)strcspn(prefix, "."), prefix);
     ag_config_error(findings, key->place, "section '%s' has no key '%.60s'%s", prefix, key->text,
-                    ag_config_hint(findings, key->text, words, count));
+                    hint != NULL ? hint : "");
 }
 
 static void read_section(ag_experiment *experiment, const char *prefix, const ag_node *map);
@@ -131,7 +162,6 @@ static void read_section(ag_experiment *experiment, const char *prefix, const ag
 static void read_key(ag_experiment *experiment, const char *prefix, const ag_node *key,
                      const ag_node *value)
 {
-    ag_findings *findings = &experiment->findings;
     char full[KEY_SIZE];
     int length = snprintf(full, sizeof full, "%s.%s", prefix, key->text);
     const ag_param *param = ag_param_find(full);
@@ -141,13 +171,15 @@ static void read_key(ag_experiment *experiment, const char *prefix, const ag_nod
         return;
     }
     if (length >= KEY_SIZE || param == NULL) {
-        unknown_key(findings, key, prefix);
+        unknown_key(experiment, key, prefix);
         return;
     }
     ag_setting setting;
     experiment->param_places[param_index(param)] = value->place;
     if (ag_config_setting(&setting, experiment, param, value))
         ag_setting_apply(&experiment->base, &setting);
+    else
+        mark_broken(experiment, full);
 }
 
 static void read_section(ag_experiment *experiment, const char *prefix, const ag_node *map)
@@ -178,17 +210,26 @@ static const ag_source *set_source(ag_findings *findings, const char *text, size
     return source->text != NULL ? source : NULL;
 }
 
+const char *ag_config_param_hint(ag_findings *findings, const char *key)
+{
+    const char *ours = NULL;
+    const char *leaf = strrchr(key, '.');
+    const char *nearest = ag_param_nearest(key);
+    const char *hint =
+        ag_foreign_hint(&ours, findings, AG_WORDS_KEYS, leaf != NULL ? leaf + 1 : key);
+    if (hint[0] == '\0' && nearest != NULL)
+        hint = ag_arena_printf(findings->arena, "; did you mean '%s'?", nearest);
+    return hint != NULL ? hint : "";
+}
+
 static const ag_param *set_param(ag_findings *findings, const char *key, ag_place place)
 {
     const ag_param *param = ag_param_find(key);
     if (param != NULL)
         return param;
-    const char *nearest = ag_param_nearest(key);
     ag_config_error(findings, place,
-                    "there is no parameter '%.60s'%s%s%s ('altgrad params' lists "
-                    "them)",
-                    key, nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
-                    nearest != NULL ? "'?" : "");
+                    "there is no parameter '%.60s'%s ('altgrad params' lists them)", key,
+                    ag_config_param_hint(findings, key));
     return NULL;
 }
 
@@ -203,8 +244,10 @@ static void set_value(ag_experiment *experiment, const ag_param *param, const ch
         return;
     experiment->param_places[param_index(param)] = place;
     experiment->on_command_line[param_index(param)] = true;
-    if (ag_param_set(&experiment->base, param, text, &experiment->arena) != AG_OK)
-        ag_config_failed(&experiment->findings, place);
+    if (ag_param_set(&experiment->base, param, text, &experiment->arena) == AG_OK)
+        return;
+    mark_broken(experiment, param->key);
+    ag_config_failed(&experiment->findings, place);
 }
 
 static void read_set(ag_experiment *experiment, const char *text, size_t order)
@@ -270,9 +313,9 @@ void ag_config_params(ag_experiment *experiment, const char *const *sets, size_t
     ag_params(&n_params);
     experiment->param_places = ag_config_alloc(findings, n_params, sizeof(ag_place));
     experiment->on_command_line = ag_config_alloc(findings, n_params, sizeof(bool));
-    if (experiment->param_places == NULL || experiment->on_command_line == NULL)
+    experiment->param_broken = ag_config_alloc(findings, n_params, sizeof(bool));
+    if (findings->out_of_memory)
         return;
-    size_t errors = findings->errors;
     ag_run_defaults(&experiment->base);
     for (size_t i = 0; i < experiment->root->count; i++) {
         const char *key = experiment->root->keys[i]->text;
@@ -281,5 +324,4 @@ void ag_config_params(ag_experiment *experiment, const char *const *sets, size_t
     }
     for (size_t i = 0; i < n_sets; i++)
         read_set(experiment, sets[i], i + 1);
-    experiment->params_ok = findings->errors == errors;
 }

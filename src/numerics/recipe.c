@@ -84,6 +84,57 @@ static ag_status set_recipe(ag_layer_precision *precision, const ag_recipe *reci
     return AG_OK;
 }
 
+/* Words that mean several formats, and those that others put before a name. */
+static ag_status suggest_word(const char *name)
+{
+    static const struct {
+        const char *word;
+        const char *meant;
+    } words[] = {
+        {"fp8",        "'E4M3' or 'E5M2'"                              },
+        {"float8",     "'E4M3' or 'E5M2'"                              },
+        {"fp6",        "'E3M2' or 'E2M3'"                              },
+        {"float6",     "'E3M2' or 'E2M3'"                              },
+        {"fp4",        "'E2M1', or with its scales 'mxfp4' or 'nvfp4'" },
+        {"float4",     "'E2M1', or with its scales 'mxfp4' or 'nvfp4'" },
+        {"nf4",        "'mxfp4', 'nvfp4' or 'int4'"                    },
+        {"mx",         "'mxfp8', 'mxfp6_e3m2', 'mxfp6_e2m3' or 'mxfp4'"},
+        {"mxfp6",      "'mxfp6_e3m2' or 'mxfp6_e2m3'"                  },
+        {"mx_fp6",     "'mxfp6_e3m2' or 'mxfp6_e2m3'"                  },
+        {"mx_fp8",     "'mxfp8'"                                       },
+        {"mx_fp4",     "'mxfp4'"                                       },
+        {"mxint",      "'mxint8' or 'mxint4'"                          },
+        {"nv_fp4",     "'nvfp4'"                                       },
+        {"nvfp4_e2m1", "'nvfp4'"                                       },
+        {"half",       "'fp16'"                                        },
+        {"float",      "'fp32'"                                        },
+        {"double",     "'fp32'"                                        },
+        {"tf32",       "'fp32' or 'e8m10'"                             },
+        {"bfloat",     "'bf16'"                                        },
+        {"default",    "'BF16'"                                        },
+    };
+    static const char *const prefixes[] = {"torch.",     "jnp.", "jax.numpy.", "np.",
+                                           "ml_dtypes.", "tl.",  "tf.",        "mx."};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcasecmp(name, words[i].word) == 0)
+            return ag_fail(AG_ERR_INPUT,
+                           "there is no format '%s'; did you mean %s? ('altgrad formats' lists "
+                           "them)",
+                           name, words[i].meant);
+    }
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        size_t length = strlen(prefixes[i]);
+        if (strncasecmp(name, prefixes[i], length) == 0)
+            return ag_fail(AG_ERR_INPUT, "there is no format '%s'; did you mean '%s'?", name,
+                           name + length);
+    }
+    size_t length = strlen(name);
+    if (length > 0 && (name[0] == ' ' || name[length - 1] == ' '))
+        return ag_fail(AG_ERR_INPUT, "there is no format '%s': take the spaces around it away",
+                       name);
+    return AG_OK;
+}
+
 /* A misspelt recipe is told apart from a misspelt format by its nearest name. */
 static ag_status suggest_recipe(const char *name, ag_status failed)
 {
@@ -108,6 +159,7 @@ ag_status ag_recipe_parse(ag_layer_precision *precision, const char *name)
     if (recipe != NULL)
         return set_recipe(precision, recipe);
     ag_scheme scheme;
+    AG_TRY(suggest_word(name));
     ag_status status = ag_scheme_parse(&scheme, name);
     if (status != AG_OK)
         return suggest_recipe(name, status);

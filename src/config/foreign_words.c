@@ -1,0 +1,143 @@
+/* Words of PyTorch, nanoGPT, Hugging Face and other trainers, and what stands for them here. */
+#include <string.h>
+
+#include "config_internal.h"
+
+typedef struct foreign_word {
+    const char *words; /* lower case with '_', a space between them */
+    const char *ours;
+    const char *note; /* what else to know, or NULL */
+} foreign_word;
+
+/* clang-format off */
+static const foreign_word s_keys[] = {
+    {"learning_rate base_lr max_lr peak_lr", "optimizer.lr", NULL},
+    {"min_lr final_lr end_lr lr_min", "optimizer.min_lr_ratio", "a part of lr, such as 0.1"},
+    {"warmup_iters warmup_steps num_warmup_steps warmup_ratio", "optimizer.warmup", "in steps"},
+    {"max_iters max_steps num_steps num_iterations iterations iters n_steps total_steps", "train.steps", NULL},
+    {"epochs epoch num_epochs n_epochs num_train_epochs max_epochs", "train.steps", "'altgrad plan' tells how many epochs they are"},
+    {"lr_decay_iters decay_steps", "train.steps", "the schedule ends with them; of wsd, optimizer.decay_fraction"},
+    {"decay_lr lr_scheduler lr_scheduler_type lr_schedule scheduler", "optimizer.schedule", NULL},
+    {"gradient_accumulation_steps gradient_accumulation accumulation_steps accumulate_grad_batches", "train.grad_accum", NULL},
+    {"batch batchsize bs micro_batch_size per_device_train_batch_size train_batch_size", "train.batch_size", NULL},
+    {"beta1 beta2 beta_1 beta_2 adam_beta1 adam_beta2", "optimizer.betas", "as in betas: [0.9, 0.99]"},
+    {"adam_epsilon epsilon adam_eps", "optimizer.eps", NULL},
+    {"wd l2", "optimizer.weight_decay", NULL},
+    {"clip_grad_norm max_grad_norm gradient_clip_val gradient_clipping clip clip_grad", "optimizer.grad_clip", NULL},
+    {"optim optimiser", "optimizer.type", NULL},
+    {"eval_interval eval_steps eval_every val_interval eval_freq", "eval.every", "in steps"},
+    {"eval_iters eval_batches val_batches", "eval.windows", NULL},
+    {"log_interval logging_steps", "observe.quant_every", "losses are kept of every step"},
+    {"save_interval save_steps checkpoint_interval", "run.checkpoint_every", "a time, such as 10m"},
+    {"out_dir output_dir save_dir out log_dir", "output.file", NULL},
+    {"vocab_size n_vocab padded_vocab_size", "data.vocab", "of text, its symbols decide"},
+    {"dataset dataset_path data_dir data_path train_file input_file corpus path", "data.text", "or data.bin, a folder with train.bin and val.bin"},
+    {"n_layers num_layers num_hidden_layers layers depth n_blocks", "model.n_layer", NULL},
+    {"n_heads num_heads num_attention_heads heads", "model.n_head", NULL},
+    {"hidden_size hidden_dim d_model n_embed n_embedding embed_dim embedding_dim dim width model_dim", "model.n_embd", NULL},
+    {"seq_len seqlen seq_length sequence_length max_seq_len max_seq_length context_length context n_ctx n_positions max_position_embeddings block", "model.block_size", NULL},
+    {"activation_function hidden_act act_fn", "model.gelu", NULL},
+    {"attn_pdrop resid_pdrop embd_pdrop dropout_rate", "model.dropout", NULL},
+    {"tie_word_embeddings tie_embeddings weight_tying", "model.tie_weights", NULL},
+    {"init_from checkpoint resume_from pretrained init_checkpoint", "model.init.file", NULL},
+    {"random_seed seed num_seeds n_seeds manual_seed", "seeds", "a key of its own, such as seeds: 3"},
+    {"format quantization quantisation precisions dtypes", "formats", "a list"},
+    {"layer_config layer_rules mixed_precision skip_patterns", "layer_configs", NULL},
+    {"dtype ptdtype precision torch_dtype amp autocast bf16 fp16", "formats", "matrix products are BF16 unless a format or FP32 says another"},
+    {"device compile backend num_workers n_gpus cuda", NULL, "altgrad trains on CPU cores, one run per rank: leave it out"},
+};
+
+static const foreign_word s_roles[] = {
+    {"gradient gradients grad grads grad_out grad_outputs output_grad dy", "grad_output", NULL},
+    {"activation activations act acts x inputs", "input", NULL},
+    {"weights w param params parameters", "weight", NULL},
+    {"granularity block_size blocks amax history margin pow2 e8m0", "scaling", "as in scaling: {granularity: row}"},
+    {"stochastic stochastic_rounding round", "rounding", "nearest or stochastic"},
+    {"format formats dtype type element default", "all", NULL},
+    {"rht random_hadamard", "hadamard", NULL},
+};
+
+static const foreign_word s_parts[] = {
+    {"attn self_attn self_attention mha", "attention", NULL},
+    {"ffn feed_forward feedforward ff mlps fc", "mlp", NULL},
+    {"head output unembedding logits", "lm_head", NULL},
+    {"other others rest default_format", "default", NULL},
+};
+/* clang-format on */
+
+#define LIST(rows)                                                                                 \
+    {                                                                                              \
+        rows, sizeof rows / sizeof rows[0]                                                         \
+    }
+
+static const struct {
+    const foreign_word *rows;
+    size_t count;
+} s_lists[] = {
+    [AG_WORDS_KEYS] = LIST(s_keys),
+    [AG_WORDS_ROLES] = LIST(s_roles),
+    [AG_WORDS_PARTS] = LIST(s_parts),
+};
+
+/* Whether the space-separated list has the word; letter case and '-' for '_' are ignored. */
+static bool has_word(const char *list, const char *word)
+{
+    char plain[64];
+    size_t length = strlen(word);
+    if (length == 0 || length >= sizeof plain)
+        return false;
+    for (size_t i = 0; i <= length; i++) {
+        plain[i] = word[i] == '-' ? '_' : word[i];
+        if (plain[i] >= 'A' && plain[i] <= 'Z')
+            plain[i] = (char)(plain[i] - 'A' + 'a');
+    }
+    for (const char *at = list; (at = strstr(at, plain)) != NULL; at++) {
+        bool starts = at == list || at[-1] == ' ';
+        if (starts && (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* The parameter of that name in whatever section, where only one has it. */
+static const char *elsewhere(const char *word)
+{
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    const char *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const char *leaf = strchr(params[i].key, '.');
+        if (leaf == NULL || strcmp(leaf + 1, word) != 0)
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = params[i].key;
+    }
+    return found;
+}
+
+const char *ag_foreign_hint(const char **ours, ag_findings *findings, ag_foreign_list list,
+                            const char *word)
+{
+    const char *note = NULL;
+    bool known = false;
+    *ours = NULL;
+    for (size_t i = 0; i < s_lists[list].count && !known; i++) {
+        const foreign_word *row = &s_lists[list].rows[i];
+        if (!has_word(row->words, word))
+            continue;
+        known = true;
+        *ours = row->ours;
+        note = row->note;
+    }
+    if (list == AG_WORDS_KEYS && !known)
+        *ours = elsewhere(word);
+    const char *hint = "";
+    if (*ours != NULL)
+        hint = ag_arena_printf(findings->arena, "; here that is '%s'%s%s%s", *ours,
+                               note != NULL ? " (" : "", note != NULL ? note : "",
+                               note != NULL ? ")" : "");
+    else if (known)
+        hint = ag_arena_printf(findings->arena, "; %s", note);
+    return hint != NULL ? hint : "";
+}
