@@ -60,6 +60,14 @@ if unshare --pid --fork --mount-proc true 2> /dev/null; then
     rm -rf x.h5*
 fi
 
+# the path of a log or checkpoint may hold a newline, be it that only a link leads there
+folder=$(printf 'two\nlines')
+mkdir "$folder"
+ln -s "$folder/x.h5" link.h5
+expect 0 "$altgrad" run few.yaml --only seed=0 -o link.h5 --progress none
+expect 0 "$altgrad" check link.h5
+[ -s "$folder/x.h5" ] || complain 'the results are not where the link leads'
+
 # launchers whose ranks do not know each other, by what they say to a process
 refused() {
     expect 3 env "$1" "$altgrad" run few.yaml
