@@ -191,7 +191,7 @@ static ag_status heal(work *w, const char *reason)
     return ag_set_aside(&w->places, w->places.results, reason);
 }
 
-/* All of the file is read, as all run files are while there are some: about a second a GB. */
+/* All of the file is read, as all run files are while there are some: a few seconds a GB. */
 static ag_status check_packed(work *w)
 {
     const ag_places *places = &w->places;
