@@ -39,7 +39,8 @@ int ag_cmd_summary(int argc, char **argv);
 
 /* Where the results of a grid lie: what -o said, else output.file, else the experiment's name and
  * ".h5", where '/' becomes '_' and a name too long for a file system is cut and gets a digest.
- * AG_ERR_INPUT where the path holds control characters. In the arena, or borrowed. */
+ * AG_ERR_INPUT where the path holds control characters. ~ and variables are
+ * expanded (base/path.h). In the arena, or borrowed. */
 ag_status ag_app_results_path(const char **out, const char *option, const ag_grid *grid,
                               ag_arena *arena);
 

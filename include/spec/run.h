@@ -11,9 +11,12 @@
 #include "numerics/scheme.h"
 
 enum { AG_ID_LENGTH = 12, AG_DIGEST_LENGTH = 64, AG_NUMERICS_VERSION = 1 };
+enum { AG_VOCAB_MAX = 1 << 24 }; /* symbols: so many whole numbers a float32 tells apart */
 
 typedef enum ag_gelu { AG_GELU_EXACT, AG_GELU_TANH } ag_gelu;
 typedef enum ag_tokenizer { AG_TOKENIZER_CHAR, AG_TOKENIZER_BYTE } ag_tokenizer;
+typedef enum ag_token_dtype { AG_DTYPE_AUTO, AG_DTYPE_UINT16, AG_DTYPE_UINT32 } ag_token_dtype;
+typedef enum ag_bin_format { AG_BIN_AUTO, AG_BIN_PLAIN, AG_BIN_LLMC } ag_bin_format;
 typedef enum ag_synthetic { AG_SYNTHETIC_NONE, AG_SYNTHETIC_MARKOV } ag_synthetic;
 typedef enum ag_data_order { AG_ORDER_RANDOM, AG_ORDER_SEQUENTIAL } ag_data_order;
 typedef enum ag_optimizer_type {
@@ -53,10 +56,14 @@ typedef struct ag_model_spec {
 } ag_model_spec;
 
 typedef struct ag_data_spec {
-    const char *text; /* exactly one of text, bin and synthetic is set; "" = unset */
+    const char *text; /* exactly one of text, bin, bin_train and synthetic is set; "" = unset */
     const char *bin;
-    int64_t synthetic; /* ag_synthetic */
-    int64_t tokenizer; /* ag_tokenizer */
+    const char *bin_train; /* a pattern of paths, and bin_val with it; NULL = unset, as "" */
+    const char *bin_val;
+    int64_t dtype;      /* ag_token_dtype */
+    int64_t bin_format; /* ag_bin_format */
+    int64_t synthetic;  /* ag_synthetic */
+    int64_t tokenizer;  /* ag_tokenizer */
     double val_fraction;
     int64_t vocab;  /* bin: 0 = largest token + 1; markov: number of symbols */
     int64_t order;  /* markov: symbols of context */

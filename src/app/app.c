@@ -10,6 +10,7 @@
 
 #include "app/commands.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/printable.h"
 #include "spec/digest.h"
 
@@ -50,7 +51,7 @@ ag_status ag_app_results_path(const char **out, const char *option, const ag_gri
             "the results file '%s' has a control character in its path, such as a line's "
             "end: give it another name or folder",
             *out);
-    return AG_OK;
+    return option != NULL || said[0] != '\0' ? ag_path_expand(out, *out, arena) : AG_OK;
 }
 
 void ag_app_hold_streams(void)

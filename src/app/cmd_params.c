@@ -98,6 +98,24 @@ static void fill(table *t, const char *asked, ag_arena *arena)
     }
 }
 
+/* Where any row is a path, what paths mean. */
+static void print_paths(const table *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        const ag_param *param = t->rows[i].param;
+        if (param == NULL || param->type != AG_PARAM_TEXT ||
+            (param->use != AG_USE_DATA && strcmp(param->key, "output.file") != 0))
+            continue;
+        puts("\nPaths: data.text, data.bin, data.bin_train, data.bin_val and model.init.file are\n"
+             "relative to the experiment file, output.file to the current directory; all that "
+             "stands\n"
+             "on the command line (--set, -o) to the current directory. ~, ~USER, $NAME and "
+             "${NAME}\n"
+             "are expanded as by a shell; \\$ is a dollar sign. No run id depends on a path.");
+        return;
+    }
+}
+
 static void print_table(const table *t)
 {
     static const row head = {
@@ -118,6 +136,7 @@ static void print_table(const table *t)
             printf("%-*s  ", width[c], line->cell[c]);
         printf("%s\n", line->cell[HELP]);
     }
+    print_paths(t);
 }
 
 static void add_member(ag_text *text, const char *name, const char *value)

@@ -174,6 +174,7 @@ static ag_status add_report(ag_text *text, const ag_experiment *experiment,
     }
     add_grid(text, experiment, options, n_selected, &holdings->arena);
     ag_holdings_text(text, out, holdings, grid, selected);
+    ag_plan_data(text, grid, selected);
     AG_TRY(ag_plan_models(text, grid, selected, options->ranks));
     return options->layers ? ag_plan_layers(text, grid, selected) : AG_OK;
 }
@@ -185,8 +186,9 @@ static ag_status report(ag_text *text, const ag_experiment *experiment,
     ag_holdings holdings;
     ag_arena arena;
     ag_arena_init_growing(&arena);
-    const char *out = NULL;
-    ag_status status = ag_app_results_path(&out, options->out, grid, &arena);
+    const char *out = options->out; /* `run` has expanded it */
+    ag_status status =
+        options->less ? AG_OK : ag_app_results_path(&out, options->out, grid, &arena);
     if (status == AG_OK) {
         status = ag_holdings_read(&holdings, out, grid);
         if (status == AG_OK)

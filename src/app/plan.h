@@ -75,13 +75,18 @@ void ag_holdings_json(ag_text *text, const char *out, const ag_holdings *holding
 void ag_holdings_warn(ag_text *text, const ag_holdings *holdings, const ag_grid *grid,
                       const bool *selected);
 
+/* Appends each corpus of the selected runs: source, tokens of each part, vocabulary. The second is
+ * a list of {"kind", "source", "train_tokens", "val_tokens", "vocab_size", "digest"}. */
+void ag_plan_data(ag_text *text, const ag_grid *grid, const bool *selected);
+void ag_plan_data_json(ag_text *text, const ag_grid *grid, const bool *selected);
+
 /* Appends one row for each distinct model of the selected runs, then disk and time. */
 ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selected, int ranks);
 
 /* Appends the format of each layer and role, one table for each (format, layer config). */
 ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selected);
 
-/* Appends {"experiment", "runs", "labels", "results"}. */
+/* Appends {"experiment", "runs", "labels", "data", "results"}. */
 void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected, const char *out,
                   const ag_holdings *holdings);
 

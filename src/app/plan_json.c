@@ -52,7 +52,9 @@ void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected, cons
         add_label(text, grid, &grid->labels[i]);
         comma = ",\n";
     }
-    ag_text_add(text, "\n],\"results\":");
+    ag_text_add(text, "\n],\"data\":");
+    ag_plan_data_json(text, grid, selected);
+    ag_text_add(text, ",\"results\":");
     ag_holdings_json(text, out, holdings, grid, selected);
     ag_text_add(text, "}\n");
 }

@@ -56,7 +56,8 @@ ag_plan_cost ag_plan_run_cost(const ag_run *run)
                   (double)run->train.grad_accum * (double)run->model.block_size;
     cost.flops = 3 * forward * cost.tokens + forward * eval_tokens(run);
     cost.memory = (double)ag_train_bytes(run, ag_val_windows(&corpus, run)) +
-                  2.0 * (double)(run->facts.train_tokens + run->facts.val_tokens);
+                  (double)ag_corpus_token_bytes(&run->facts) *
+                      (double)(run->facts.train_tokens + run->facts.val_tokens);
     /* a step stores three reals and two flags, a window of the last evaluation two reals */
     cost.disk = copies * 4.0 * (double)cost.parameters + 26.0 * (double)run->train.steps +
                 16.0 * (double)ag_val_windows(&corpus, run) + (double)ag_train_sampled_bytes(run);

@@ -49,13 +49,31 @@ static ag_status lack_data(const ag_repeat *repeat, const char *key, const char 
                    wrong, expected, key);
 }
 
+/* The key that names the data, and what it says. */
+static const char *find_source(const char **place, const ag_data_spec *data)
+{
+    const struct {
+        const char *key;
+        const char *path;
+    } sources[] = {
+        {"data.text",      data->text     },
+        {"data.bin",       data->bin      },
+        {"data.bin_train", data->bin_train},
+    };
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        if (sources[i].path[0] == '\0')
+            continue;
+        *place = sources[i].path;
+        return sources[i].key;
+    }
+    return "data.synthetic";
+}
+
 static ag_status check_data(const ag_repeat *repeat)
 {
     const ag_data_spec *data = &repeat->run.data;
-    const char *path = data->text[0] != '\0' ? data->text : data->bin;
-    const char *file_key = data->text[0] != '\0' ? "data.text" : "data.bin";
-    const char *key = path[0] != '\0' ? file_key : "data.synthetic";
-    const char *place = path[0] != '\0' ? path : "markov";
+    const char *place = "markov";
+    const char *key = find_source(&place, data);
     char found[200] = "";
     char wrong[TEXT_SIZE];
     ag_data_facts now;

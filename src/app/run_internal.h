@@ -200,6 +200,7 @@ bool ag_run_live_tick(ag_run_live *live, const ag_run_session *session);
 typedef struct ag_shard {
     size_t index; /* from 0, below count */
     size_t count; /* 0: the whole grid is one job's */
+    bool is_auto; /* as the batch system says, not the user */
 } ag_shard;
 
 /* "2/3", or "auto": as the batch system's job array says. */
@@ -207,6 +208,11 @@ ag_status ag_shard_parse(ag_shard *shard, const char *text);
 
 /* Sets mine [n_runs], balanced by cost. */
 ag_status ag_shard_choose(bool *mine, const ag_shard *shard, const double *costs, size_t n_runs);
+
+/* Whether beside `path`, as ag_shard_path names it, lie shards of another count: then one of the
+ * two trains again what the other has. AG_ERR_INPUT where nobody but the batch system says the
+ * count, else a warning. */
+ag_status ag_shard_check_others(const char *path, const ag_shard *shard);
 
 /* "OUT-shard2of3.h5" for "OUT.h5"; NULL when memory runs out. */
 const char *ag_shard_path(const char *path, const ag_shard *shard, ag_arena *arena);

@@ -194,6 +194,8 @@ static ag_status find_pending(size_t *count, ag_run_session *session)
 static bool reads_the_same(const ag_run *a, const ag_run *b)
 {
     return strcmp(a->data.text, b->data.text) == 0 && strcmp(a->data.bin, b->data.bin) == 0 &&
+           strcmp(a->data.bin_train, b->data.bin_train) == 0 &&
+           strcmp(a->data.bin_val, b->data.bin_val) == 0 &&
            strcmp(a->model.init_file, b->model.init_file) == 0;
 }
 

@@ -124,8 +124,10 @@ static ag_status find_out(ag_run_session *session)
 {
     AG_TRY(
         ag_app_results_path(&session->out, session->options->out, session->grid, &session->arena));
-    if (session->mine != NULL && session->options->out == NULL)
+    if (session->mine != NULL && session->options->out == NULL) {
+        AG_TRY(ag_shard_check_others(session->out, &session->options->shard));
         session->out = ag_shard_path(session->out, &session->options->shard, &session->arena);
+    }
     return session->out != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 

@@ -1,9 +1,11 @@
 /* run --shard K/N: which runs of the grid are this job's, and the name of its file. What a shard
  * trains depends on the grid alone, so that it is the same whenever and wherever it is asked. */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "run_internal.h"
 
 enum { MOST_SHARDS = 100000 };
@@ -31,7 +33,26 @@ static ag_status array_number(long *out, const char *name, long missing)
                    text != NULL ? "'" : "");
 }
 
-/* SLURM counts from wherever --array begins, we count from 1. */
+/* SLURM tells of the tasks that were submitted together, not of those before them: a part of an
+ * earlier array, submitted once more, looks like an array of its own. */
+static ag_status check_whole(long task, long first, long last, long count)
+{
+    if (count == 1)
+        return ag_fail(AG_ERR_INPUT,
+                       "--shard auto: the array has one task, %ld, and would train the whole grid. "
+                       "To repeat task %ld of an array 1-N, say --shard %ld/N, without --array; to "
+                       "train everything, leave --shard out",
+                       task, task, task);
+    if (first > 1)
+        return ag_fail(AG_ERR_INPUT,
+                       "--shard auto: the array begins at %ld: is it a part of an earlier one? To "
+                       "repeat task %ld of an array 1-N, say --shard %ld/N, without --array; a new "
+                       "array counts from 1, as in sbatch --array=1-%ld (%ld to %ld)",
+                       first, task, task, count, first, last);
+    return AG_OK;
+}
+
+/* SLURM counts from where --array begins, 0 or 1, we count from 1. */
 static ag_status take_array(ag_shard *shard)
 {
     long task = 0;
@@ -51,7 +72,9 @@ static ag_status take_array(ag_shard *shard)
             "--shard auto: task %ld of an array of %ld from %ld to %ld: the numbers must "
             "follow each other, as in sbatch --array=1-%ld; else say --shard K/N",
             task, count, first, last, count > 0 ? count : 1);
-    *shard = (ag_shard){.index = (size_t)((task - first) / step), .count = (size_t)count};
+    AG_TRY(check_whole(task, first, last, count));
+    *shard = (ag_shard){
+        .index = (size_t)((task - first) / step), .count = (size_t)count, .is_auto = true};
     return AG_OK;
 }
 
@@ -120,10 +143,66 @@ cleanup:
     return status;
 }
 
+/* --- the files */
+
+static size_t stem_length(const char *path)
+{
+    const size_t length = strlen(path);
+    return length > 3 && strcmp(path + length - 3, ".h5") == 0 ? length - 3 : length;
+}
+
+/* N of "STEM-shardKofN.h5" and of its folder, 0 for other names. */
+static long count_in_name(const char *name, const char *stem, size_t length)
+{
+    int k = 0;
+    int n = 0;
+    int end = 0;
+    if (strncmp(name, stem, length) != 0 ||
+        sscanf(name + length, "-shard%dof%d.h5%n", &k, &n, &end) != 2 || end == 0)
+        return 0;
+    const char *rest = name + length + end;
+    return *rest == '\0' || strcmp(rest, ".d") == 0 ? n : 0;
+}
+
+/* The first file in `folder` that is a shard of another count; its name, or "". */
+static void find_other(char name[256], const char *folder, const char *stem, size_t length,
+                       size_t count)
+{
+    DIR *directory = opendir(folder);
+    name[0] = '\0';
+    for (const struct dirent *e; directory != NULL && (e = readdir(directory)) != NULL;) {
+        long n = count_in_name(e->d_name, stem, length);
+        if (n > 0 && (size_t)n != count && (name[0] == '\0' || strcmp(e->d_name, name) < 0))
+            snprintf(name, 256, "%s", e->d_name);
+    }
+    if (directory != NULL)
+        closedir(directory);
+}
+
+ag_status ag_shard_check_others(const char *path, const ag_shard *shard)
+{
+    static const char format[] =
+        "%s lies beside, a shard of another count than this %zu of %zu: the two train the same "
+        "runs twice. To repeat a task of that array, say --shard K/N with its numbers, without "
+        "--array; for a new division move those files away, or 'altgrad merge' them first";
+    char name[256];
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    const char *stem = slash != NULL ? slash + 1 : path;
+    snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - path + 1) : 1,
+             slash != NULL ? path : ".");
+    find_other(name, folder, stem, stem_length(stem), shard->count);
+    if (name[0] == '\0')
+        return AG_OK;
+    if (shard->is_auto)
+        return ag_fail(AG_ERR_INPUT, format, name, shard->index + 1, shard->count);
+    ag_log(AG_LOG_WARNING, format, name, shard->index + 1, shard->count);
+    return AG_OK;
+}
+
 const char *ag_shard_path(const char *path, const ag_shard *shard, ag_arena *arena)
 {
-    size_t length = strlen(path);
-    size_t stem = length > 3 && strcmp(path + length - 3, ".h5") == 0 ? length - 3 : length;
+    const size_t stem = stem_length(path);
     return ag_arena_printf(arena, "%.*s-shard%zuof%zu%s", (int)stem, path, shard->index + 1,
                            shard->count, path + stem);
 }

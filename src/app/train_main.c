@@ -2,6 +2,7 @@
  * MPI and no YAML, so that a run that fails can be repeated alone, under a debugger if need be. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 #include "app/commands.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "data/batch.h"
 #include "proc/child.h"
@@ -232,8 +234,20 @@ static ag_status settle_path(const char **path, ag_arena *arena)
     return *path != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for a path");
 }
 
+/* A pattern names no file of its own: its folder of now is put before it. */
+static ag_status settle_pattern(const char **pattern, ag_arena *arena)
+{
+    char folder[PATH_MAX];
+    if ((*pattern)[0] == '\0' || (*pattern)[0] == '/' || getcwd(folder, sizeof folder) == NULL)
+        return AG_OK;
+    *pattern = ag_path_after(folder, *pattern, true, arena);
+    return *pattern != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for a path");
+}
+
 static ag_status settle_paths(train_job *job)
 {
+    AG_TRY(settle_pattern(&job->run.data.bin_train, &job->texts));
+    AG_TRY(settle_pattern(&job->run.data.bin_val, &job->texts));
     AG_TRY(settle_path(&job->run.data.text, &job->texts));
     AG_TRY(settle_path(&job->run.data.bin, &job->texts));
     return settle_path(&job->run.model.init_file, &job->texts);

@@ -22,13 +22,11 @@ static void describe(ag_run *run, const ag_layer_precision *layers)
     run->model.n_head = 1;
     run->model.n_embd = 64;
     run->model.block_size = 16;
-    run->data = (ag_data_spec){.text = "",
-                               .bin = "",
-                               .synthetic = AG_SYNTHETIC_MARKOV,
-                               .val_fraction = 0.5,
-                               .vocab = 4,
-                               .order = 1,
-                               .tokens = 100};
+    run->data.synthetic = AG_SYNTHETIC_MARKOV;
+    run->data.val_fraction = 0.5;
+    run->data.vocab = 4;
+    run->data.order = 1;
+    run->data.tokens = 100;
     run->train.steps = 1;
     run->train.batch_size = 1;
     run->eval = (ag_eval_spec){.every = 0, .windows = 1, .batch = 1};

@@ -14,9 +14,11 @@
 static bool same_data(const ag_data_spec *a, const ag_data_spec *b)
 {
     return strcmp(a->text, b->text) == 0 && strcmp(a->bin, b->bin) == 0 &&
-           a->synthetic == b->synthetic && a->tokenizer == b->tokenizer &&
-           a->val_fraction == b->val_fraction && a->vocab == b->vocab && a->order == b->order &&
-           a->tokens == b->tokens && a->seed == b->seed;
+           strcmp(a->bin_train, b->bin_train) == 0 && strcmp(a->bin_val, b->bin_val) == 0 &&
+           a->dtype == b->dtype && a->bin_format == b->bin_format && a->synthetic == b->synthetic &&
+           a->tokenizer == b->tokenizer && a->val_fraction == b->val_fraction &&
+           a->vocab == b->vocab && a->order == b->order && a->tokens == b->tokens &&
+           a->seed == b->seed;
 }
 
 /* Where a parameter that begins with `prefix` was said: on an axis (no tuple: none), in the file or

@@ -5,14 +5,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "config_internal.h"
 
 enum { KEY_SIZE = 128, MAX_PARAMS = 256 };
 
-/* Parameters that name files to read: relative to the experiment file. */
+/* Parameters that name files to read: relative to the experiment file, or, after --set, to the
+ * current directory. Two of them are patterns. */
 static bool is_input_path(const ag_param *param)
 {
-    static const char *const keys[] = {"data.text", "data.bin", "model.init.file"};
+    static const char *const keys[] = {"data.text", "data.bin", "data.bin_train", "data.bin_val",
+                                       "model.init.file"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (strcmp(param->key, keys[i]) == 0)
             return true;
@@ -39,14 +42,24 @@ const char *ag_plain_path(const char *path, ag_arena *arena)
     return plain;
 }
 
-static const char *absolute(ag_findings *findings, const ag_param *param, const char *text,
-                            const char *folder)
+/* What the text of a parameter means: of a path to read the whole path, in `folder`. The path of
+ * the results stays as it was written, which is kept with them, but must be one. NULL after an
+ * error. */
+static const char *settle_path(ag_findings *findings, const ag_param *param, const char *text,
+                               const char *folder, ag_place place)
 {
-    if (!is_input_path(param) || text[0] == '\0')
+    const bool is_input = is_input_path(param);
+    const char *path = NULL;
+    if ((!is_input && strcmp(param->key, "output.file") != 0) || text[0] == '\0')
         return text;
-    const char *path = text;
-    if (text[0] != '/')
-        path = ag_arena_printf(findings->arena, "%s/%s", folder, text);
+    if (ag_path_expand(&path, text, findings->arena) != AG_OK) {
+        ag_config_error(findings, place, "%s %s", param->key, ag_error_message());
+        ag_error_clear();
+        return NULL;
+    }
+    if (!is_input)
+        return text;
+    path = ag_path_after(folder, path, strncmp(param->key, "data.bin_", 9) == 0, findings->arena);
     if (path != NULL)
         path = ag_plain_path(path, findings->arena);
     findings->out_of_memory |= path == NULL;
@@ -88,7 +101,7 @@ bool ag_config_setting(ag_setting *setting, ag_experiment *experiment, const ag_
     *setting = (ag_setting){.param = param, .place = node->place};
     const char *text = ag_node_param_text(findings, node, param);
     if (text != NULL)
-        text = absolute(findings, param, text, experiment->folder);
+        text = settle_path(findings, param, text, experiment->folder, node->place);
     if (text == NULL)
         return false;
     ag_run scratch = {0};
@@ -239,7 +252,7 @@ static void set_value(ag_experiment *experiment, const ag_param *param, const ch
     char folder[PATH_MAX];
     if (getcwd(folder, sizeof folder) == NULL)
         folder[0] = '\0';
-    text = absolute(&experiment->findings, param, text, folder);
+    text = settle_path(&experiment->findings, param, text, folder, place);
     if (text == NULL)
         return;
     experiment->param_places[param_index(param)] = place;

@@ -14,12 +14,13 @@ int64_t ag_sequence_start(const ag_run *run, uint64_t sequence)
     return (int64_t)(((uint64_t)random.word[1] << 32 | random.word[0]) % starts);
 }
 
-/* T inputs from `tokens` and, one further on, their targets. */
-static void copy_window(int32_t *inputs, int32_t *targets, const uint16_t *tokens, int64_t T)
+/* T inputs from token `start` on and, one further on, their targets; one of the two is not NULL. */
+static void copy_window(int32_t *inputs, int32_t *targets, const uint16_t *tokens,
+                        const uint32_t *wide, int64_t start, int64_t T)
 {
     for (int64_t t = 0; t < T; t++) {
-        inputs[t] = tokens[t];
-        targets[t] = tokens[t + 1];
+        inputs[t] = tokens != NULL ? tokens[start + t] : (int32_t)wide[start + t];
+        targets[t] = tokens != NULL ? tokens[start + t + 1] : (int32_t)wide[start + t + 1];
     }
 }
 
@@ -31,7 +32,8 @@ void ag_batch_train(int32_t *inputs, int32_t *targets, const ag_corpus *corpus, 
     for (int64_t row = 0; row < run->train.batch_size; row++) {
         uint64_t sequence = batch * (uint64_t)run->train.batch_size + (uint64_t)row;
         int64_t start = ag_sequence_start(run, sequence);
-        copy_window(inputs + row * T, targets + row * T, corpus->train + start, T);
+        copy_window(inputs + row * T, targets + row * T, corpus->train, corpus->wide_train, start,
+                    T);
     }
 }
 
@@ -45,7 +47,8 @@ void ag_batch_val(int32_t *inputs, int32_t *targets, const ag_corpus *corpus, co
 {
     const int64_t T = run->model.block_size;
     for (int64_t i = 0; i < count; i++)
-        copy_window(inputs + i * T, targets + i * T, corpus->val + windows[i] * T, T);
+        copy_window(inputs + i * T, targets + i * T, corpus->val, corpus->wide_val, windows[i] * T,
+                    T);
 }
 
 int64_t ag_eval_windows(int64_t *windows, const ag_corpus *corpus, const ag_run *run)

@@ -1,60 +1,120 @@
-/* nanoGPT's prepared data: train.bin and val.bin, tokens as little-endian uint16, nothing else. */
-#include <stdio.h>
+/* Prepared tokens: nanoGPT's train.bin and val.bin, or llm.c's shards, one after the other. They
+ * are used where they lie unless several files, or another width, make a copy necessary. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "data_internal.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "tokens are used as they lie in the file, and digests are of little-endian bytes");
+typedef struct token_part {
+    ag_token_paths paths;
+    ag_token_file *files; /* [paths.count] */
+    size_t count;         /* tokens */
+    uint32_t largest;
+} token_part;
 
-/* One part. `limit` tokens are allowed, 0 = any; *size becomes at least largest token + 1. */
-static ag_status check_part(int64_t *size, const ag_mapping *file, const char *path, int64_t limit)
+static void close_part(token_part *part)
 {
-    const uint16_t *tokens = file->base;
-    if (file->bytes % sizeof *tokens != 0)
-        return ag_fail(AG_ERR_INPUT,
-                       "data.bin '%s': has an odd number of bytes, %zu; expected 2-byte tokens",
-                       path, file->bytes);
-    const size_t count = file->bytes / sizeof *tokens;
-    uint16_t largest = 0;
-    for (size_t i = 0; i < count; i++)
-        largest = tokens[i] > largest ? tokens[i] : largest;
-    *size = *size > largest ? *size : (int64_t)largest + 1;
-    if (limit == 0 || largest < limit)
-        return AG_OK;
-    size_t at = 0;
-    while (tokens[at] < limit)
-        at++;
-    return ag_fail(AG_ERR_INPUT,
-                   "data.bin '%s': token %d at byte %zu is not below the vocabulary's size; "
-                   "expected data.vocab to be above %d (or left out), not %lld",
-                   path, tokens[at], at * sizeof *tokens, largest, (long long)limit);
+    for (size_t i = 0; part->files != NULL && i < part->paths.count; i++)
+        ag_unmap(&part->files[i].file);
+    free(part->files);
+    ag_token_paths_free(&part->paths);
 }
 
-static ag_status load_part(ag_corpus *corpus, size_t part, const char *name,
-                           const ag_data_spec *spec)
+/* A shard of another width is seldom one of the same data set. */
+static ag_status open_file(token_part *part, size_t i, const ag_data_spec *spec, const char *key)
+{
+    ag_token_file *file = &part->files[i];
+    AG_TRY(ag_token_file_open(file, spec, part->paths.paths[i], key));
+    if (file->width != part->files[0].width)
+        return ag_fail(AG_ERR_INPUT,
+                       "%s '%s': has tokens of %zu bytes, but '%s' of %zu; expected one width in "
+                       "all files of a part: does the pattern match another data set too?",
+                       key, part->paths.paths[i], file->width, part->paths.paths[0],
+                       part->files[0].width);
+    part->count += file->count;
+    part->largest = file->largest > part->largest ? file->largest : part->largest;
+    return AG_OK;
+}
+
+static ag_status open_part(token_part *part, const ag_data_spec *spec, bool is_val)
+{
+    const char *key = ag_is_said(spec->bin) ? "data.bin"
+                      : is_val              ? "data.bin_val"
+                                            : "data.bin_train";
+    AG_TRY(ag_token_paths_find(&part->paths, spec, is_val));
+    part->files = calloc(part->paths.count, sizeof *part->files);
+    if (part->files == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "no memory for the list of token files");
+    for (size_t i = 0; i < part->paths.count; i++)
+        AG_TRY(open_file(part, i, spec, key));
+    return AG_OK;
+}
+
+/* `to` has `width` bytes a token, which is enough for all of them. */
+static void copy_tokens(void *to, size_t width, const ag_token_file *file)
+{
+    const uint16_t *narrow = file->tokens;
+    const uint32_t *wide = file->tokens;
+    if (file->width == width) {
+        memcpy(to, file->tokens, file->count * width);
+        return;
+    }
+    for (size_t i = 0; i < file->count; i++) {
+        if (width == sizeof(uint16_t))
+            ((uint16_t *)to)[i] = (uint16_t)wide[i];
+        else
+            ((uint32_t *)to)[i] = narrow[i];
+    }
+}
+
+/* The tokens of a part in one piece, which `mapping` comes to own. */
+static ag_status join_part(const void **tokens, ag_mapping *mapping, token_part *part, size_t width)
+{
+    if (part->paths.count == 1 && part->files[0].width == width) {
+        *tokens = part->files[0].tokens;
+        *mapping = part->files[0].file;
+        part->files[0].file = (ag_mapping){0};
+        return AG_OK;
+    }
+    AG_TRY(ag_map_memory(mapping, part->count * width));
+    char *to = mapping->base;
+    for (size_t i = 0; i < part->paths.count; i++) {
+        copy_tokens(to, width, &part->files[i]);
+        to += part->files[i].count * width;
+    }
+    *tokens = mapping->base;
+    return AG_OK;
+}
+
+static ag_status join(ag_corpus *corpus, token_part parts[2], const ag_data_spec *spec)
 {
     ag_corpus_memory *memory = corpus->memory;
-    ag_mapping *file = &memory->tokens[part];
-    char *path = NULL;
-    if (asprintf(&path, "%s/%s", spec->bin, name) < 0)
-        return ag_fail(AG_ERR_SYSTEM, "no memory for a path");
-    ag_status status = ag_map_file(file, "data.bin", path);
-    if (status == AG_OK)
-        status = check_part(&corpus->facts.vocab_size, file, path, spec->vocab);
-    free(path);
-    return status;
+    const void *tokens[2] = {NULL, NULL};
+    const uint32_t largest =
+        parts[0].largest > parts[1].largest ? parts[0].largest : parts[1].largest;
+    const bool is_wide = largest > UINT16_MAX;
+    for (size_t i = 0; i < 2; i++)
+        AG_TRY(join_part(&tokens[i], &memory->tokens[i], &parts[i],
+                         is_wide ? sizeof(uint32_t) : sizeof(uint16_t)));
+    corpus->train = is_wide ? NULL : tokens[0];
+    corpus->val = is_wide ? NULL : tokens[1];
+    corpus->wide_train = is_wide ? tokens[0] : NULL;
+    corpus->wide_val = is_wide ? tokens[1] : NULL;
+    corpus->facts.train_tokens = (int64_t)parts[0].count;
+    corpus->facts.val_tokens = (int64_t)parts[1].count;
+    corpus->facts.vocab_size = spec->vocab > 0 ? spec->vocab : (int64_t)largest + 1;
+    return AG_OK;
 }
 
 ag_status ag_bin_corpus_load(ag_corpus *corpus, const ag_data_spec *spec)
 {
-    const ag_corpus_memory *memory = corpus->memory;
-    corpus->facts.vocab_size = spec->vocab;
-    AG_TRY(load_part(corpus, 0, "train.bin", spec));
-    AG_TRY(load_part(corpus, 1, "val.bin", spec));
-    corpus->train = memory->tokens[0].base;
-    corpus->val = memory->tokens[1].base;
-    corpus->facts.train_tokens = (int64_t)(memory->tokens[0].bytes / sizeof(uint16_t));
-    corpus->facts.val_tokens = (int64_t)(memory->tokens[1].bytes / sizeof(uint16_t));
-    return AG_OK;
+    token_part parts[2] = {0};
+    ag_status status = open_part(&parts[0], spec, false);
+    if (status == AG_OK)
+        status = open_part(&parts[1], spec, true);
+    if (status == AG_OK)
+        status = join(corpus, parts, spec);
+    close_part(&parts[0]);
+    close_part(&parts[1]);
+    return status;
 }

@@ -11,10 +11,12 @@
 
 void ag_corpus_place(char *place, size_t size, const ag_data_spec *spec)
 {
-    if (spec->text[0] != '\0')
+    if (ag_is_said(spec->text))
         snprintf(place, size, "data.text '%.1000s'", spec->text);
-    else if (spec->bin[0] != '\0')
+    else if (ag_is_said(spec->bin))
         snprintf(place, size, "data.bin '%.1000s'", spec->bin);
+    else if (ag_is_said(spec->bin_train))
+        snprintf(place, size, "data.bin_train '%.1000s'", spec->bin_train);
     else
         snprintf(place, size, "data.synthetic");
 }
@@ -46,11 +48,16 @@ static ag_status load_markov(ag_corpus *corpus, const ag_data_spec *spec)
     return status;
 }
 
+static bool are_token_files(const ag_data_spec *spec)
+{
+    return ag_is_said(spec->bin) || ag_is_said(spec->bin_train);
+}
+
 static ag_status load(ag_corpus *corpus, const ag_data_spec *spec)
 {
-    if (spec->text[0] != '\0')
+    if (ag_is_said(spec->text))
         return ag_text_corpus_load(corpus, spec);
-    if (spec->bin[0] != '\0')
+    if (are_token_files(spec))
         return ag_bin_corpus_load(corpus, spec);
     return load_markov(corpus, spec);
 }
@@ -66,7 +73,7 @@ static ag_status check_part(const ag_data_spec *spec, const char *part, int64_t 
                    "%s: the %s part has %lld tokens; expected at least model.block_size + 1 = "
                    "%lld of them, one window%s",
                    place, part, (long long)tokens, (long long)block_size + 1,
-                   spec->bin[0] != '\0' ? "" : " (data.val_fraction sets where it is cut)");
+                   are_token_files(spec) ? "" : " (data.val_fraction sets where it is cut)");
 }
 
 static ag_status check_parts(const ag_data_facts *facts, const ag_data_spec *spec,
@@ -92,11 +99,21 @@ static ag_status compute_digest(ag_corpus *corpus)
     AG_TRY(ag_sha256_create(&hash));
     ag_sha256_add(hash, &vocab_size, sizeof vocab_size);
     add_counted(hash, corpus->vocab, facts->vocab_size, sizeof *corpus->vocab);
-    add_counted(hash, corpus->train, facts->train_tokens, sizeof *corpus->train);
-    add_counted(hash, corpus->val, facts->val_tokens, sizeof *corpus->val);
+    if (corpus->train != NULL) {
+        add_counted(hash, corpus->train, facts->train_tokens, sizeof *corpus->train);
+        add_counted(hash, corpus->val, facts->val_tokens, sizeof *corpus->val);
+    } else {
+        add_counted(hash, corpus->wide_train, facts->train_tokens, sizeof *corpus->wide_train);
+        add_counted(hash, corpus->wide_val, facts->val_tokens, sizeof *corpus->wide_val);
+    }
     ag_sha256_hex(hash, facts->digest);
     ag_sha256_destroy(hash);
     return AG_OK;
+}
+
+size_t ag_corpus_token_bytes(const ag_data_facts *facts)
+{
+    return facts->vocab_size > UINT16_MAX + 1 ? sizeof(uint32_t) : sizeof(uint16_t);
 }
 
 static bool same_sizes(const ag_data_facts *a, const ag_data_facts *b)
@@ -105,12 +122,14 @@ static bool same_sizes(const ag_data_facts *a, const ag_data_facts *b)
            a->val_tokens == b->val_tokens;
 }
 
-/* The digest from the cache where it can; else it is computed, and kept unless the files changed
- * while they were read. */
+/* That of the synthetic source comes from the cache where it can. What files hold is read anyway,
+ * and no date says that they still hold what they did; it is kept for those who only plan, unless
+ * the files changed while they were read. */
 static ag_status find_digest(ag_corpus *corpus, const ag_data_spec *spec,
                              const ag_known_facts *known, const ag_text *key)
 {
-    if (known != NULL && same_sizes(&known->facts, &corpus->facts)) {
+    if (known != NULL && spec->synthetic != AG_SYNTHETIC_NONE &&
+        same_sizes(&known->facts, &corpus->facts)) {
         memcpy(corpus->facts.digest, known->facts.digest, sizeof corpus->facts.digest);
         return AG_OK;
     }

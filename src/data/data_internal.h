@@ -12,6 +12,34 @@ typedef struct ag_mapping {
     size_t bytes;
 } ag_mapping;
 
+/* What a file is that was given in the place of tokens or text, and what can be done about it. */
+typedef struct ag_file_kind {
+    const char *what; /* "a NumPy array" */
+    const char *cure;
+} ag_file_kind;
+
+/* By the mark with which such a file begins; NULL for one without. */
+const ag_file_kind *ag_file_recognise(const unsigned char *bytes, size_t size);
+
+/* By its first 4 KiB. */
+bool ag_looks_like_text(const unsigned char *bytes, size_t size);
+bool ag_looks_like_numbers(const unsigned char *bytes, size_t size);
+
+/* What these words look like if not tokens of 2 bytes (4 bytes: if not of 4); NULL where nothing
+ * speaks against them. */
+const ag_file_kind *ag_tokens_misread(const uint16_t *words, size_t count);
+const ag_file_kind *ag_wide_tokens_misread(const uint32_t *tokens, size_t count);
+
+/* Length of the UTF-8 sequence (RFC 3629) at `bytes`, 0 when it is not valid: overlong forms,
+ * surrogates and numbers beyond U+10FFFF included. */
+size_t ag_decode_utf8(uint32_t *code, const unsigned char *bytes, size_t available);
+
+/* Unset parameters of data are "", or NULL where a caller left them out. */
+static inline bool ag_is_said(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
 /* The whole file, read-only. `key` is the parameter that named it, for the message: AG_ERR_INPUT
  * when it cannot be opened, is no regular file or is empty. */
 ag_status ag_map_file(ag_mapping *mapping, const char *key, const char *path);
@@ -29,6 +57,33 @@ typedef struct ag_corpus_memory {
     uint32_t *vocab; /* malloc */
 } ag_corpus_memory;
 
+/* --- token files */
+
+/* The files of one part, sorted: train.bin of data.bin, or those of a pattern. */
+typedef struct ag_token_paths {
+    char **paths; /* [count] */
+    size_t count;
+} ag_token_paths;
+
+ag_status ag_token_paths_find(ag_token_paths *paths, const ag_data_spec *spec, bool is_val);
+void ag_token_paths_free(ag_token_paths *paths);
+
+typedef struct ag_token_file {
+    ag_mapping file;
+    const void *tokens; /* in the mapping: [count] of `width` bytes */
+    size_t count;
+    size_t width;     /* 2 or 4 */
+    uint32_t largest; /* token */
+} ag_token_file;
+
+/* Reads a file as what it is: plain integers or llm.c's, see ag_corpus_open. AG_ERR_INPUT with what
+ * it is instead and the cure. */
+ag_status ag_token_file_open(ag_token_file *out, const ag_data_spec *spec, const char *path,
+                             const char *key);
+
+/* llm.c's magic numbers: what such a file holds, or NULL. */
+const char *ag_llmc_content(int32_t magic);
+
 /* Each fills in tokens, vocabulary and sizes. The digest is left to the caller. */
 ag_status ag_text_corpus_load(ag_corpus *corpus, const ag_data_spec *spec);
 ag_status ag_bin_corpus_load(ag_corpus *corpus, const ag_data_spec *spec);
@@ -45,9 +100,9 @@ typedef struct ag_known_facts {
     double entropy_rate;
 } ag_known_facts;
 
-/* A text that changes whenever the facts may: parameters, sizes, modification times. False when a
- * file is not there, or was written less than two seconds ago and so might change once more without
- * a new modification time. */
+/* A text that changes whenever the facts may: parameters, and what the system knows of the files.
+ * False when a file is not there, or was written less than two seconds ago and so might change once
+ * more without a new time. */
 bool ag_facts_cache_key(ag_text *key, const ag_data_spec *spec);
 
 /* False when they are not in the cache, there is no cache or its entry is damaged. */

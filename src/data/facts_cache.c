@@ -1,7 +1,7 @@
 /* A cache of the facts about corpora, so that planning need not read them. One small file an entry,
  * named by the SHA-256 of what the facts depend on:
  *
- *     altgrad-facts 1 DIGEST VOCAB TRAIN VAL ENTROPY_RATE SHA-256 of the key and all before it */
+ *     altgrad-facts 2 DIGEST VOCAB TRAIN VAL ENTROPY_RATE SHA-256 of the key and all before it */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,32 +16,46 @@
 
 enum { ENTRY_MAX = 512 };
 
-static bool add_file(ag_text *key, const char *folder, const char *name)
+/* No tool of a user sets ctime, so that what replaces a file is seen whatever its size and date;
+ * inode and device tell files of images apart, which may have one date for all. */
+static bool add_file(ag_text *key, const char *path)
 {
     struct stat info;
-    ag_text path;
-    ag_text_init(&path);
-    ag_text_printf(&path, "%s%s", folder, name);
-    bool found = !path.failed && stat(path.data, &info) == 0;
-    ag_text_deinit(&path);
-    if (!found || info.st_mtim.tv_sec > time(NULL) - 2)
+    const time_t settled = time(NULL) - 2;
+    if (stat(path, &info) != 0 || info.st_mtim.tv_sec > settled || info.st_ctim.tv_sec > settled)
         return false;
-    ag_text_printf(key, "%s%s %lld bytes %lld.%09ld\n", folder, name, (long long)info.st_size,
-                   (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+    ag_text_printf(key, "%s %lld bytes %lld.%09ld %lld.%09ld %llu %llu\n", path,
+                   (long long)info.st_size, (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
+                   (long long)info.st_ctim.tv_sec, info.st_ctim.tv_nsec,
+                   (unsigned long long)info.st_ino, (unsigned long long)info.st_dev);
     return true;
+}
+
+static bool add_token_files(ag_text *key, const ag_data_spec *spec, bool is_val)
+{
+    ag_token_paths paths;
+    bool settled = ag_token_paths_find(&paths, spec, is_val) == AG_OK;
+    if (!settled)
+        ag_error_clear(); /* who opens them will tell */
+    for (size_t i = 0; i < paths.count && settled; i++)
+        settled = add_file(key, paths.paths[i]);
+    ag_text_printf(key, "%zu files\n", paths.count);
+    ag_token_paths_free(&paths);
+    return settled;
 }
 
 bool ag_facts_cache_key(ag_text *key, const ag_data_spec *spec)
 {
     bool settled = true;
     ag_text_printf(key,
-                   "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "%a\n",
+                   "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "%a"
+                   " %" PRId64 " %" PRId64 "\n",
                    spec->synthetic, spec->tokenizer, spec->vocab, spec->order, spec->tokens,
-                   spec->seed, spec->val_fraction);
-    if (spec->text[0] != '\0')
-        settled = add_file(key, spec->text, "");
-    else if (spec->bin[0] != '\0')
-        settled = add_file(key, spec->bin, "/train.bin") && add_file(key, spec->bin, "/val.bin");
+                   spec->seed, spec->val_fraction, spec->dtype, spec->bin_format);
+    if (ag_is_said(spec->text))
+        settled = add_file(key, spec->text);
+    else if (ag_is_said(spec->bin) || ag_is_said(spec->bin_train))
+        settled = add_token_files(key, spec, false) && add_token_files(key, spec, true);
     return settled && !key->failed;
 }
 
@@ -95,7 +109,7 @@ static bool parse_entry(ag_known_facts *known, const ag_text *key, const char *e
         strcmp(check + 1, hex) != 0)
         return false;
     ag_data_facts *facts = &known->facts;
-    return sscanf(entry, "altgrad-facts 1 %64s %" SCNd64 " %" SCNd64 " %" SCNd64 " %la",
+    return sscanf(entry, "altgrad-facts 2 %64s %" SCNd64 " %" SCNd64 " %" SCNd64 " %la",
                   facts->digest, &facts->vocab_size, &facts->train_tokens, &facts->val_tokens,
                   &known->entropy_rate) == 5;
 }
@@ -119,7 +133,7 @@ static bool format_entry(ag_text *entry, const ag_known_facts *known, const ag_t
 {
     char hex[AG_DIGEST_LENGTH + 1];
     const ag_data_facts *facts = &known->facts;
-    ag_text_printf(entry, "altgrad-facts 1 %s %" PRId64 " %" PRId64 " %" PRId64 " %a",
+    ag_text_printf(entry, "altgrad-facts 2 %s %" PRId64 " %" PRId64 " %" PRId64 " %a",
                    facts->digest, facts->vocab_size, facts->train_tokens, facts->val_tokens,
                    known->entropy_rate);
     if (!checksum(hex, key, entry->data, entry->length))

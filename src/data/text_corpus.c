@@ -1,5 +1,6 @@
 /* Text files. A token is a byte, or the rank of a code point among those that the text uses. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "data_internal.h"
 
@@ -21,9 +22,7 @@ static bool is_continuation(unsigned char byte)
     return (byte & 0xC0) == 0x80;
 }
 
-/* Length of the UTF-8 sequence (RFC 3629) at `bytes`, 0 when it is not valid: overlong forms,
- * surrogates and numbers beyond U+10FFFF included. */
-static size_t decode_utf8(uint32_t *code, const unsigned char *bytes, size_t available)
+size_t ag_decode_utf8(uint32_t *code, const unsigned char *bytes, size_t available)
 {
     static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char lead = bytes[0];
@@ -52,7 +51,7 @@ static ag_status number_text(uint16_t *tokens, size_t *count, symbol_set *symbol
     *count = 0;
     for (size_t at = 0; at < file->bytes;) {
         uint32_t code;
-        size_t length = decode_utf8(&code, bytes + at, file->bytes - at);
+        size_t length = ag_decode_utf8(&code, bytes + at, file->bytes - at);
         if (length == 0)
             return ag_fail(AG_ERR_INPUT,
                            "data.text '%s': the bytes at offset %zu (0x%02x ...) are not UTF-8; "
@@ -135,13 +134,38 @@ static ag_status load_bytes(ag_corpus *corpus, size_t *count, const ag_mapping *
     return AG_OK;
 }
 
+/* Bytes of a container or of numbers are no text in any tokenizer. */
+static ag_status check_kind(const ag_mapping *file, const char *path)
+{
+    int32_t magic = 0;
+    memcpy(&magic, file->base, file->bytes < sizeof magic ? file->bytes : sizeof magic);
+    const ag_file_kind *kind = ag_file_recognise(file->base, file->bytes);
+    if (ag_llmc_content(magic) != NULL)
+        return ag_fail(AG_ERR_INPUT,
+                       "data.text '%s': is %s of llm.c, expected UTF-8 text; token files go into "
+                       "data.bin, or data.bin_train and data.bin_val",
+                       path, ag_llmc_content(magic));
+    if (kind != NULL)
+        return ag_fail(AG_ERR_INPUT, "data.text '%s': is %s, expected UTF-8 text; %s", path,
+                       kind->what, kind->cure);
+    if (ag_looks_like_numbers(file->base, file->bytes))
+        return ag_fail(AG_ERR_INPUT,
+                       "data.text '%s': looks like numbers (many bytes are 0), expected UTF-8 "
+                       "text; token files go into data.bin, or data.bin_train and data.bin_val, "
+                       "UTF-16 is converted by 'iconv -f UTF-16LE -t UTF-8'",
+                       path);
+    return AG_OK;
+}
+
 ag_status ag_text_corpus_load(ag_corpus *corpus, const ag_data_spec *spec)
 {
     ag_corpus_memory *memory = corpus->memory;
     ag_mapping file = {0};
     size_t count = 0;
     AG_TRY(ag_map_file(&file, "data.text", spec->text));
-    ag_status status = ag_map_memory(&memory->tokens[0], file.bytes * sizeof(uint16_t));
+    ag_status status = check_kind(&file, spec->text);
+    if (status == AG_OK)
+        status = ag_map_memory(&memory->tokens[0], file.bytes * sizeof(uint16_t));
     if (status == AG_OK && spec->tokenizer == AG_TOKENIZER_BYTE)
         status = load_bytes(corpus, &count, &file);
     else if (status == AG_OK)

@@ -11,6 +11,8 @@
 static const char *const s_gelus[] = {"exact", "tanh", NULL};
 static const char *const s_synthetics[] = {"none", "markov", NULL};
 static const char *const s_tokenizers[] = {"char", "byte", NULL};
+static const char *const s_dtypes[] = {"auto", "uint16", "uint32", NULL};
+static const char *const s_bin_formats[] = {"auto", "plain", "llm.c", NULL};
 static const char *const s_orders[] = {"random", "sequential", NULL};
 static const char *const s_optimizers[] = {"adamw", "sgd", "manifold_adamw", "grid", NULL};
 static const char *const s_schedules[] = {"cosine", "linear", "constant", "wsd", NULL};
@@ -54,11 +56,15 @@ static const ag_param s_params[] = {
     {"model.init.run", TEXT, AT(model.init_run), "", 0, 0, NULL, DATA, "", "id of the run in that file; empty = its only run", NULL},
 
     {"data.text", TEXT, AT(data.text), "", 0, 0, NULL, DATA, "", "train on this UTF-8 text file", NULL},
-    {"data.bin", TEXT, AT(data.bin), "", 0, 0, NULL, DATA, "", "train on train.bin and val.bin (uint16) in this folder", NULL},
+    {"data.bin", TEXT, AT(data.bin), "", 0, 0, NULL, DATA, "", "train on the tokens of train.bin and val.bin in this folder", NULL},
+    {"data.bin_train", TEXT, AT(data.bin_train), "", 0, 0, NULL, DATA, "", "train on token files of this pattern (* ? [...]), in the order of their paths", ""},
+    {"data.bin_val", TEXT, AT(data.bin_val), "", 0, 0, NULL, DATA, "", "the token files for validation, beside data.bin_train", ""},
+    {"data.bin_format", WORD, AT(data.bin_format), "auto", 0, 0, s_bin_formats, DATA, "", "of token files: plain = integers alone; llm.c = after its header; auto = each as it is", "auto"},
+    {"data.dtype", WORD, AT(data.dtype), "auto", 0, 0, s_dtypes, DATA, "", "integers of plain token files; auto = uint16, refused where they look like others", "auto"},
     {"data.synthetic", WORD, AT(data.synthetic), "none", 0, 0, s_synthetics, DATA, "", "train on a built-in source of known entropy rate", NULL},
     {"data.tokenizer", WORD, AT(data.tokenizer), "char", 0, 0, s_tokenizers, DATA, "", "of data.text: one token per code point, or per byte", NULL},
     {"data.val_fraction", REAL, AT(data.val_fraction), "0.1", 1e-6, 0.999999, NULL, DATA, "", "fraction of the tokens, at the end, kept for validation", NULL},
-    {"data.vocab", INT, AT(data.vocab), "0", 0, 65536, NULL, DATA, "", "symbols of data.synthetic; of data.bin, 0 = largest token + 1", NULL},
+    {"data.vocab", INT, AT(data.vocab), "0", 0, AG_VOCAB_MAX, NULL, DATA, "", "symbols of data.synthetic (at most 65536); of token files, 0 = largest token + 1", NULL},
     {"data.order", INT, AT(data.order), "2", 0, 16, NULL, DATA, "symbols", "context of data.synthetic", NULL},
     {"data.tokens", INT, AT(data.tokens), "1000000", 16, 1e10, NULL, DATA, "tokens", "length of data.synthetic", NULL},
     {"data.seed", INT, AT(data.seed), "0", 0, WHOLE, NULL, DATA, "", "seed of data.synthetic", NULL},
@@ -159,17 +165,27 @@ static ag_status check_data(const ag_data_spec *data)
 {
     bool is_text = data->text[0] != '\0';
     bool is_bin = data->bin[0] != '\0';
+    bool is_shards = data->bin_train[0] != '\0' || data->bin_val[0] != '\0';
     bool is_synthetic = data->synthetic != AG_SYNTHETIC_NONE;
-    int kinds = is_text + is_bin + is_synthetic;
+    int kinds = is_text + is_bin + is_shards + is_synthetic;
     if (kinds != 1)
         return ag_fail(AG_ERR_INPUT,
-                       "data: %s of text, bin and synthetic is set; give exactly one, such as "
-                       "'text: input.txt'",
+                       "data: %s of text, bin, bin_train and synthetic is set; give exactly one, "
+                       "such as 'text: input.txt'",
                        kinds == 0 ? "none" : "more than one");
+    if (is_shards && (data->bin_train[0] == '\0' || data->bin_val[0] == '\0'))
+        return ag_fail(AG_ERR_INPUT,
+                       "data.%s: this pattern of token files needs its other half, such as "
+                       "'%s: DIR/*_%s_*.bin'",
+                       data->bin_train[0] != '\0' ? "bin_train" : "bin_val",
+                       data->bin_train[0] != '\0' ? "bin_val" : "bin_train",
+                       data->bin_train[0] != '\0' ? "val" : "train");
     if (is_synthetic && data->vocab < 2)
         return ag_fail(AG_ERR_INPUT,
                        "data.vocab: the synthetic source needs 2 symbols or more, such as "
                        "'vocab: 64'");
+    if (is_synthetic && data->vocab > 65536)
+        return ag_fail(AG_ERR_INPUT, "data.vocab: the synthetic source has at most 65536 symbols");
     if (is_text && data->vocab != 0)
         return ag_fail(AG_ERR_INPUT, "data.vocab: the text itself decides its symbols; leave this "
                                      "key out");

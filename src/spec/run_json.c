@@ -39,7 +39,7 @@ static void add_section(ag_text *text, const ag_run *run, const char *name, ag_p
     add_key(text, name);
     const char *before = "{";
     for (size_t i = 0; i < section.count; i++) {
-        if (part == AG_PART_IDENTITY && ag_param_is_neutral(run, section.params[i]))
+        if (ag_param_is_neutral(run, section.params[i]))
             continue;
         ag_text_add(text, before);
         add_key(text, section.leaves[i]);

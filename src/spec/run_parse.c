@@ -7,8 +7,6 @@
 #include "spec/run_json.h"
 #include "spec_internal.h"
 
-enum { MAX_VOCAB = 65536 };
-
 /* A missing key is one that an id from before the key leaves out. */
 static ag_status read_param(ag_run *run, const ag_param *param, ag_json_at at, const char *leaf,
                             ag_arena *arena)
@@ -66,7 +64,7 @@ ag_status ag_facts_from_json(ag_data_facts *facts, ag_json_at at)
     AG_TRY(ag_json_hex(facts->digest, at, "digest", AG_DIGEST_LENGTH));
     AG_TRY(ag_json_whole(&facts->train_tokens, at, "train_tokens", 1, AG_MAX_WHOLE));
     AG_TRY(ag_json_whole(&facts->val_tokens, at, "val_tokens", 0, AG_MAX_WHOLE));
-    return ag_json_whole(&facts->vocab_size, at, "vocab_size", 1, MAX_VOCAB);
+    return ag_json_whole(&facts->vocab_size, at, "vocab_size", 1, AG_VOCAB_MAX);
 }
 
 ag_status ag_digest_from_json(char digest[AG_DIGEST_LENGTH + 1], ag_json_at at, const char *key)

@@ -242,6 +242,39 @@ static void test_set_lies_over_the_file(void **state)
     ag_text_deinit(&messages);
 }
 
+/* As shells do; the path of the results stays as it was written. */
+static void test_paths_are_expanded(void **state)
+{
+    (void)state;
+    char here[4096];
+    char wanted[4200];
+    ag_text messages;
+    ag_text_init(&messages);
+    ag_experiment *experiment = NULL;
+    assert_non_null(realpath("config", here));
+    snprintf(wanted, sizeof wanted, "%s/data/small.txt", here);
+    setenv("AG_CONFIG", here, 1);
+    setenv("HOME", here, 1);
+    static const char *const texts[] = {"data.text=$AG_CONFIG/data/small.txt",
+                                        "data.text=~/data/small.txt",
+                                        "data.text=${AG_CONFIG}/data/small.txt"};
+    for (size_t i = 0; i < 3; i++) {
+        const char *sets[] = {texts[i], "output.file=$AG_CONFIG/x.h5"};
+        assert_ok(ag_experiment_load(&experiment, "config/paths.yaml", sets, 2, &messages));
+        const ag_run *run = &ag_experiment_grid(experiment)->runs[0];
+        assert_string_equal(run->data.text, wanted);
+        assert_string_equal(run->output.file, "$AG_CONFIG/x.h5");
+        ag_experiment_destroy(experiment);
+    }
+    unsetenv("AG_UNSET");
+    const char *bad[] = {"output.file=$AG_UNSET/x.h5"};
+    assert_int_equal(ag_experiment_load(&experiment, "config/paths.yaml", bad, 1, &messages),
+                     AG_ERR_INPUT);
+    assert_non_null(strstr(messages.data, "--set:1:13: error: output.file '$AG_UNSET/x.h5': the "
+                                          "environment variable AG_UNSET is not set"));
+    ag_text_deinit(&messages);
+}
+
 /* Paths of data are the experiment file's own; those on the command line are the shell's. */
 static void test_paths_become_absolute(void **state)
 {
@@ -324,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_compare),
         cmocka_unit_test(test_set_lies_over_the_file),
         cmocka_unit_test(test_paths_become_absolute),
+        cmocka_unit_test(test_paths_are_expanded),
         cmocka_unit_test(test_the_whole_language),
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_grids_that_are_too_large),

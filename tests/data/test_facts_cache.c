@@ -4,7 +4,21 @@
 #include <dirent.h>
 
 #include "data/corpus.h"
+#include "data_internal.h"
 #include "spec/digest.h"
+
+static time_t s_ahead_s = 10;
+
+/* In place of the system's: nobody can set the time at which a file of a test was last changed, but
+ * some seconds later the cache takes it. */
+time_t time(time_t *out)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (out != NULL)
+        *out = now.tv_sec + s_ahead_s;
+    return now.tv_sec + s_ahead_s;
+}
 
 static const char s_text[] = "to be or not to be, that is the question";
 
@@ -60,28 +74,87 @@ static size_t read_entry(char *bytes, size_t size, const char *path)
     return count;
 }
 
-/* The text is replaced by another of the same size and date: only the cache can still know the old
- * facts, so their coming back proves a hit. */
-static void test_hit_and_miss(void **state)
+/* A digest that the text has not: only the cache can say it. */
+static void plant(ag_data_facts *facts, const ag_data_spec *spec)
+{
+    ag_known_facts known = {.facts = *facts};
+    ag_text key;
+    ag_text_init(&key);
+    memset(known.facts.digest, 'f', AG_DIGEST_LENGTH);
+    assert_true(ag_facts_cache_key(&key, spec));
+    ag_facts_cache_write(&known, &key);
+    ag_text_deinit(&key);
+    *facts = known.facts;
+}
+
+/* Of the same size and, as scratch_file does, of the same date: no tool can set the other time. */
+static void test_a_replaced_file_is_noticed(void **state)
 {
     scratch *s = *state;
     ag_data_facts first;
     ag_data_facts again;
     ag_data_spec spec = make_text(s);
-    char entry[512];
-    assert_ok(ag_corpus_facts(&first, &spec, 4));
-    find_entry(entry, s, false);
-    assert_string_not_equal(entry, "");
     char other[sizeof s_text];
-    memset(other, 'x', sizeof other);
-    scratch_file(s, "text.txt", other, strlen(s_text));
+    assert_ok(ag_corpus_facts(&first, &spec, 4));
+    plant(&first, &spec);
     assert_ok(ag_corpus_facts(&again, &spec, 4));
     assert_same_facts(&again, &first);
 
-    scratch_date(spec.text, 1000000001);
+    memset(other, 'x', sizeof other);
+    scratch_file(s, "text.txt", other, strlen(s_text));
     assert_ok(ag_corpus_facts(&again, &spec, 4));
     assert_int_equal(again.vocab_size, 1);
+
+    scratch_date(scratch_file(s, "text.txt", s_text, strlen(s_text)), 1000000001);
+    assert_ok(ag_corpus_facts(&again, &spec, 4));
     assert_string_not_equal(again.digest, first.digest);
+}
+
+/* With another file's inode, size and both times it would still be found out. */
+static void test_who_trains_reads_the_file(void **state)
+{
+    ag_data_facts truth;
+    ag_data_facts planted;
+    ag_data_spec spec = make_text(*state);
+    ag_corpus corpus;
+    assert_ok(ag_corpus_facts(&truth, &spec, 4));
+    planted = truth;
+    plant(&planted, &spec);
+    assert_ok(ag_corpus_open(&corpus, &spec, 4));
+    assert_same_facts(&corpus.facts, &truth);
+    ag_corpus_close(&corpus);
+    assert_ok(ag_corpus_facts(&planted, &spec, 4)); /* and the cache has learned */
+    assert_same_facts(&planted, &truth);
+}
+
+static void write_shard(const scratch *s, const char *name, unsigned first)
+{
+    uint16_t tokens[40];
+    for (unsigned i = 0; i < 40; i++)
+        tokens[i] = (uint16_t)(first + i % 7);
+    scratch_file(s, name, tokens, sizeof tokens);
+}
+
+/* Every shard counts, and that there is another. */
+static void test_shards_are_part_of_the_key(void **state)
+{
+    scratch *s = *state;
+    ag_data_facts facts;
+    ag_data_spec spec = {.bin_train = strdup(scratch_path(s, "t*.shard")),
+                         .bin_val = strdup(scratch_path(s, "t1.shard"))};
+    write_shard(s, "t1.shard", 1);
+    write_shard(s, "t2.shard", 2);
+    assert_ok(ag_corpus_facts(&facts, &spec, 4));
+    assert_int_equal(facts.vocab_size, 9);
+    write_shard(s, "t2.shard", 3);
+    assert_ok(ag_corpus_facts(&facts, &spec, 4));
+    assert_int_equal(facts.vocab_size, 10);
+    write_shard(s, "t3.shard", 4);
+    assert_ok(ag_corpus_facts(&facts, &spec, 4));
+    assert_int_equal(facts.vocab_size, 11);
+    assert_int_equal(facts.train_tokens, 120);
+    free((char *)spec.bin_train);
+    free((char *)spec.bin_val);
 }
 
 static void test_a_hit_is_checked_against_the_block_size(void **state)
@@ -148,7 +221,12 @@ static void test_fresh_files_are_not_cached(void **state)
     ag_data_facts facts;
     char entry[512];
     find_entry(entry, s, true);
+    s_ahead_s = 0;
     ag_data_spec spec = make_text(s);
+    assert_ok(ag_corpus_facts(&facts, &spec, 4));
+    find_entry(entry, s, false);
+    assert_string_equal(entry, ""); /* although its date is of 2001 */
+    s_ahead_s = 10;
     scratch_date(spec.text, time(NULL));
     assert_ok(ag_corpus_facts(&facts, &spec, 4));
     find_entry(entry, s, false);
@@ -184,7 +262,9 @@ static void test_without_a_cache(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hit_and_miss),
+        cmocka_unit_test(test_a_replaced_file_is_noticed),
+        cmocka_unit_test(test_who_trains_reads_the_file),
+        cmocka_unit_test(test_shards_are_part_of_the_key),
         cmocka_unit_test(test_a_hit_is_checked_against_the_block_size),
         cmocka_unit_test(test_parameters_are_part_of_the_key),
         cmocka_unit_test(test_a_damaged_entry_is_ignored),

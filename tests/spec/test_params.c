@@ -225,10 +225,12 @@ static void test_checks_of_several_parameters(void **state)
     assert_fails(AG_ERR_INPUT, "128 channels do not divide among 3 heads", ag_run_check(&run));
     run = good;
     run.data.text = "";
-    assert_fails(AG_ERR_INPUT, "none of text, bin and synthetic is set", ag_run_check(&run));
+    assert_fails(AG_ERR_INPUT, "none of text, bin, bin_train and synthetic is set",
+                 ag_run_check(&run));
     run = good;
     run.data.bin = "folder";
-    assert_fails(AG_ERR_INPUT, "more than one of text, bin and synthetic", ag_run_check(&run));
+    assert_fails(AG_ERR_INPUT, "more than one of text, bin, bin_train and synthetic",
+                 ag_run_check(&run));
     run = good;
     run.data.vocab = 10;
     assert_fails(AG_ERR_INPUT, "data.vocab", ag_run_check(&run));
