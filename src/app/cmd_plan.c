@@ -175,7 +175,7 @@ static ag_status add_report(ag_text *text, const ag_experiment *experiment,
     add_grid(text, experiment, options, n_selected, &holdings->arena);
     ag_holdings_text(text, out, holdings, grid, selected);
     ag_plan_data(text, grid, selected);
-    AG_TRY(ag_plan_models(text, grid, selected, options->ranks));
+    AG_TRY(ag_plan_models(text, grid, selected, options->ranks, holdings));
     return options->layers ? ag_plan_layers(text, grid, selected) : AG_OK;
 }
 

@@ -35,6 +35,9 @@ typedef struct ag_plan_cost {
 /* Sustained by one core in a small GPT's matrix products and everything between them. */
 enum { AG_PLAN_GFLOPS = 25 };
 
+/* MiB that the two programs of a rank hold without any run, at most: libraries, buffers. */
+enum { AG_PLAN_TRAINER_MIB = 24, AG_PLAN_RANK_MIB = 32 };
+
 ag_plan_cost ag_plan_run_cost(const ag_run *run);
 
 /* --- what the results hold of a grid */
@@ -56,6 +59,9 @@ typedef struct ag_held {
 typedef struct ag_holdings {
     bool exists;                       /* whether there are results at all */
     ag_held *runs;                     /* [n_runs] of the grid */
+    size_t n_timed;                    /* kept runs that the next two are of */
+    double timed_s;                    /* seconds that they took */
+    double timed_flops;                /* as ag_plan_run_cost counts them */
     size_t n_orphans;                  /* complete, but no run of the grid */
     char (*orphans)[AG_ID_LENGTH + 1]; /* [n_orphans] */
     ag_arena arena;
@@ -81,7 +87,8 @@ void ag_plan_data(ag_text *text, const ag_grid *grid, const bool *selected);
 void ag_plan_data_json(ag_text *text, const ag_grid *grid, const bool *selected);
 
 /* Appends one row for each distinct model of the selected runs, then disk and time. */
-ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selected, int ranks);
+ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selected, int ranks,
+                         const ag_holdings *holdings);
 
 /* Appends the format of each layer and role, one table for each (format, layer config). */
 ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selected);

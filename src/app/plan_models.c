@@ -147,7 +147,7 @@ static void add_time(ag_text *text, double seconds)
         ag_text_printf(text, "%.1f days", seconds / 86400);
 }
 
-static void add_row(ag_text *text, const model_row *row)
+static void add_row(ag_text *text, const model_row *row, double speed)
 {
     const ag_run *run = row->run;
     ag_text_printf(text, "  %6lld %6lld %6lld %6lld %7zu", (long long)run->model.n_layer,
@@ -158,11 +158,45 @@ static void add_row(ag_text *text, const model_row *row)
     double epochs = row->cost.tokens / (double)run->facts.train_tokens;
     double per_parameter = row->cost.tokens / (double)row->cost.parameters;
     ag_text_printf(text, " %8.2f %11.2f   ", epochs, per_parameter);
-    add_time(text, row->cost.flops / (AG_PLAN_GFLOPS * 1e9));
+    add_time(text, row->cost.flops / speed);
     ag_text_add(text, "\n");
 }
 
-ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selected, int ranks)
+/* What a rank holds while it trains: two programs, and the run. */
+static void add_memory_needs(ag_text *text, double run_bytes)
+{
+    const double trainer = ceil(run_bytes / 0x1p20) + AG_PLAN_TRAINER_MIB;
+    ag_text_printf(text,
+                   "  memory     %.0f MiB a rank at most: %.0f for its trainer, %d for altgrad\n",
+                   trainer + AG_PLAN_RANK_MIB, trainer, AG_PLAN_RANK_MIB);
+}
+
+/* Operations a second: as measured, else assumed. */
+static double core_speed(const ag_holdings *holdings)
+{
+    return holdings->n_timed > 0 ? holdings->timed_flops / holdings->timed_s : AG_PLAN_GFLOPS * 1e9;
+}
+
+static void add_time_needs(ag_text *text, const totals *sum, int ranks, const ag_holdings *holdings)
+{
+    const double speed = core_speed(holdings);
+    ag_text_add(text, "  core time  ");
+    add_time(text, sum->flops / speed);
+    if (holdings->n_timed > 0)
+        ag_text_printf(text, " (by %zu of the runs in the results: %.3g GFLOP/s a core)",
+                       holdings->n_timed, speed / 1e9);
+    else
+        ag_text_printf(text,
+                       " (a rough guess at %d GFLOP/s a core, up to 5 times too long or short; "
+                       "once a run is done, its time counts)",
+                       AG_PLAN_GFLOPS);
+    ag_text_add(text, "\n  wall time  ");
+    add_time(text, fmax(sum->flops / ranks, sum->longest) / speed);
+    ag_text_printf(text, " with %d rank%s\n", ranks, ranks == 1 ? "" : "s");
+}
+
+ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selected, int ranks,
+                         const ag_holdings *holdings)
 {
     ag_arena arena;
     ag_arena_init_growing(&arena);
@@ -174,19 +208,12 @@ ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selecte
     ag_text_add(text, "\nmodels\n  layers  heads  width  block    runs  parameters      tokens   "
                       "epochs  tok/param   time each\n");
     for (size_t i = 0; i < count; i++)
-        add_row(text, &rows[i]);
+        add_row(text, &rows[i], core_speed(holdings));
     ag_arena_deinit(&arena);
-    double core_s = sum.flops / (AG_PLAN_GFLOPS * 1e9);
-    double longest_s = sum.longest / (AG_PLAN_GFLOPS * 1e9);
-    double wall_s = core_s / ranks > longest_s ? core_s / ranks : longest_s;
     ag_text_add(text, "\nneeds\n  disk       ");
     add_amount(text, sum.disk, 0);
-    ag_text_add(text, "B\n  memory     ");
-    add_amount(text, sum.memory, 0);
-    ag_text_add(text, "B a rank at most\n  core time  ");
-    add_time(text, core_s);
-    ag_text_printf(text, " (an estimate: %d GFLOP/s a core)\n  wall time  ", AG_PLAN_GFLOPS);
-    add_time(text, wall_s);
-    ag_text_printf(text, " with %d rank%s\n", ranks, ranks == 1 ? "" : "s");
+    ag_text_add(text, "B\n");
+    add_memory_needs(text, sum.memory);
+    add_time_needs(text, &sum, ranks, holdings);
     return AG_OK;
 }

@@ -40,6 +40,18 @@ static const planned *find_planned(const char id[AG_ID_LENGTH + 1], const planne
     return bsearch(&key, plan, n_plan, sizeof *plan, by_id);
 }
 
+enum { TIMED_MOST = 64 };
+
+/* A sample of what the runs took, for the estimate of those to come. */
+static void take_time(ag_holdings *holdings, const ag_result_row *row, const ag_run *run)
+{
+    if (row->status != AG_RUN_DONE || !(row->train_s > 0) || holdings->n_timed == TIMED_MOST)
+        return;
+    holdings->n_timed++;
+    holdings->timed_s += row->train_s;
+    holdings->timed_flops += ag_plan_run_cost(run).flops;
+}
+
 static ag_held look_at(const ag_result_row *row, const ag_run *asked)
 {
     if (row->status == AG_RUN_FAILED)
@@ -61,9 +73,10 @@ static ag_status compare(ag_holdings *holdings, const ag_results *results, const
         if (row->status == AG_RUN_PENDING)
             continue;
         const planned *found = find_planned(row->id, plan, n_plan);
-        if (found != NULL)
+        if (found != NULL) {
             *found->held = look_at(row, found->run);
-        else if (row->status != AG_RUN_FAILED)
+            take_time(holdings, row, found->run);
+        } else if (row->status != AG_RUN_FAILED)
             memcpy(holdings->orphans[holdings->n_orphans++], row->id, sizeof row->id);
     }
     return AG_OK;

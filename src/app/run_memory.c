@@ -7,7 +7,7 @@
 #include "plan.h"
 #include "run_internal.h"
 
-static const double s_program = 24.0 * 0x1p20; /* bytes: a trainer without any run */
+static const double s_program = AG_PLAN_TRAINER_MIB * 0x1p20;
 
 static int by_falling_size(const void *a, const void *b)
 {

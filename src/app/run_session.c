@@ -197,10 +197,15 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
     AG_TRY(open_store(session, ranks));
     AG_TRY(queue_missing(session));
     const ag_run_counts *counts = &session->counts;
+    const size_t left = counts->selected - counts->kept;
     ag_display_event(session->display, AG_LOG_INFO,
                      "%s: %zu run%s, %zu complete; %d at a time; results in %s",
                      session->grid->name, counts->selected, counts->selected == 1 ? "" : "s",
                      counts->kept, ranks, session->out);
+    if (left > 0 && (size_t)ranks > left)
+        ag_display_event(session->display, AG_LOG_WARNING,
+                         "%d ranks, but %zu run%s to train: %zu idle; mpirun -n %zu is enough",
+                         ranks, left, left == 1 ? "" : "s", (size_t)ranks - left, left);
     if (counts->kept > 0 && session->options->n_again == 0)
         ag_run_warn_of_less(session->options, session->out);
     return AG_OK;

@@ -30,7 +30,10 @@ ag_status ag_map_file(ag_mapping *mapping, const char *key, const char *path)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make it wait */
     if (file < 0)
-        return ag_fail(AG_ERR_INPUT, "%s '%s': cannot be opened: %s", key, path, strerror(errno));
+        return ag_fail(AG_ERR_INPUT, "%s '%s': cannot be opened: %s%s", key, path, strerror(errno),
+                       errno == ENOENT ? " (a path in the experiment file is relative to that "
+                                         "file; --set KEY=PATH names another)"
+                                       : "");
     ag_status status = map_open_file(mapping, file, key, path);
     close(file);
     return status;

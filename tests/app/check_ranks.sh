@@ -21,4 +21,8 @@ case $(grep -c "ended with exit code 9" log) in
 3 | 4) ;; # the run that it held may have begun
 *) complain "neither three nor four failures" ;;
 esac
+
+few "seeds: 1"
+expect 0 "$mpiexec" -n 2 "$altgrad" run few.yaml -o one.h5 --progress plain
+says "2 ranks, but 1 run to train: 1 idle; mpirun -n 1 is enough"
 sum_up

@@ -103,4 +103,11 @@ for file in closed.h5 again.h5; do
     grep -q -e 'uniform' -e "'altgrad-run', not 'altgrad-results'" log ||
         complain "$file is damaged by closed streams"
 done
+
+# what a plan says of its data, and of the time, which a run has shown
+expect 0 "$altgrad" plan few.yaml -o few.h5
+matches 'training tokens, .* validation tokens, vocabulary of'
+matches 'core time .* of the runs in the results: .* GFLOP/s'
+expect 0 "$altgrad" plan few.yaml -o new.h5
+matches 'core time .*a rough guess'
 sum_up
