@@ -8,15 +8,21 @@ ENOUGH = 8  # ... where this many points are left
 
 
 class Limits:
-    """Of the axes of all panels of one kind. The end decides, not the steep start. Differences of which some are
-    far larger than the margin stand on an axis that is linear within it and logarithmic beyond."""
+    """Of the axes of all panels of one kind. The end decides, not the steep start. Differences of
+    which some are far larger than the margin stand on an axis that is linear within it and
+    logarithmic beyond."""
 
     def __init__(self, lines, last, margin=None, floor=None):
         """`last` is the last step of all; `margin` is for differences, `floor` for losses."""
         self.last, self.margin, self.floor = last, margin, floor
+        lines = list(lines)
+        points = [point for line in lines for point in line.points()]
+        start = START * last
+        if max((np.sum(steps >= start) for steps, _ in points), default=0) < ENOUGH:
+            start = 0
         values = [np.empty(0)] if margin is None else [np.zeros(1)]
+        values += [np.asarray(v)[steps >= start] for steps, v in points]
         for line in lines:
-            values += [np.asarray(v)[self._late(s)] for s, v in line.points()]
             values += [np.array([line.final[1]])] if line.final is not None else []
         values = np.concatenate(values)
         values = values[np.isfinite(values)]
@@ -28,10 +34,6 @@ class Limits:
             self.low, self.high = -margin, margin
         largest = max(abs(self.low), abs(self.high))
         self.is_log = margin is not None and 0 < 8 * margin < largest
-
-    def _late(self, steps):
-        late = steps >= START * self.last
-        return late if late.sum() >= ENOUGH else np.ones(len(steps), bool)
 
     def apply(self, axes):
         room = (self.high - self.low) or abs(self.low) * 0.1 or 0.01

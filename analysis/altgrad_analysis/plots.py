@@ -4,20 +4,18 @@ side, four in a row, and each row of the figure has its own table, whose first c
 the lines. All lengths are inches, all places are from the top left."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from .axes import listed, resolve
 from .curves import Curves
 from .panels import Limits, draw_panel
 from .styles import line_styles, settings
 from .table import HEADING, CellTable, key_width
-from .text import literal, printable, width, wrap
+from .text import literal, printable, wrap
 
 MOST_COLUMNS = 4
 PANEL = 3.35  # wide
 HEIGHTS = {"val_loss": 2.2, "difference": 1.9, "loss": 1.8}
 MARGIN, GAP, WIDE_GAP = 0.15, 0.2, 0.8
-LINE = 0.165  # of text of 8.5 points
 TITLE, SMALL = 9.5, 8
 
 
@@ -120,6 +118,8 @@ def save(figure, path):
 
 
 class Overview:
+    """What the figure of a point is made of, and where it stands."""
+
     def __init__(self, results, point, curves, kinds, metric):
         self.results, self.point, self.kinds, self.metric = results, point, kinds, metric
         self.layers = list(dict.fromkeys(point.labels["layers"]))
@@ -204,7 +204,7 @@ class Overview:
         def draw(axes):
             draw_panel(axes, lines, self.styles, self.limits[kind], kind == "difference")
             if is_first:
-                axes.set_ylabel(self._label(kind), parse_math=False)
+                axes.set_ylabel(self._label(kind))
             else:
                 axes.tick_params(labelleft=False)
             if is_last:
@@ -285,10 +285,13 @@ class Overview:
                 f"{results.margin:g}; same: within it; open: more seeds would tell."
             )
         lines = self.lines["val_loss"].values()
-        band = any(line.has_band for line in lines)
-        words = "curves: mean over seeds" + (", and band from the lowest to the highest" if band else "")
-        words += "; ◇: final_val_loss" + ("; grey: within the margin." if results.baseline else ".")
-        yield words
+        has_band = any(line.has_band for line in lines)
+        yield (
+            "curves: mean over seeds"
+            + (", and band from the lowest to the highest" if has_band else "")
+            + "; ◇: final_val_loss"
+            + ("; grey: within the margin." if "difference" in self.kinds else ".")
+        )
         if any(line.diverged for line in lines):
             yield "thin lines that end in ×: runs that diverged."
         if results.running:

@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
 import plot  # noqa: E402
 from altgrad_analysis import Results  # noqa: E402
 from altgrad_analysis.axes import Axis, parse_select, resolve  # noqa: E402
-from altgrad_analysis.curves import smooth  # noqa: E402
+from altgrad_analysis.curves import Line, smooth  # noqa: E402
+from altgrad_analysis.panels import Limits  # noqa: E402
 from altgrad_analysis.plots import overview  # noqa: E402
 from altgrad_analysis.styles import line_styles  # noqa: E402
 from altgrad_analysis.text import width, wrap  # noqa: E402
@@ -338,7 +339,8 @@ class AnalysisTest(unittest.TestCase):
         live = Path(f"{self.path}.d") / "live"
         live.mkdir(parents=True)
         lines = ['{"step": 0, "loss": 4.5}', '{"step": 2, "loss": null, "x": "?"}', "[1]", "{torn"]
-        lines += ['{"eval_step": 4, "val_loss": 3.5}', '{"step": 1, "loss": 4.25}', '{"step": 3, "l']
+        lines += ['{"eval_step": 4, "val_loss": 3.5}']
+        lines += ['{"step": 1, "loss": 4.25}', '{"step": 3, "loss": 4.0}']
         (live / "c1.jsonl").write_text("\n".join(lines))
         (live / "a0.jsonl").write_text('{"step": 0, "loss": 99}\n')  # complete: stale
         (live / "unknown.jsonl").write_text('{"step": 0, "loss": 99}\n')
@@ -360,6 +362,16 @@ class AnalysisTest(unittest.TestCase):
         self.assertEqual(set(running["layers"]), {"mlp"})
         self.assertEqual(len(results.curves("val_loss").query("id == 'c1'")), 1)
         self.assertEqual(self.draw(self.path, "--live")[0], 0)
+
+    def test_the_end_decides_on_the_limits(self):
+        """The steep start does not, but with few evaluations all of them are seen."""
+        steps = np.arange(0, 1001, 50)
+        loss = np.where(steps < 50, 9.0, 3.0 - steps / 1000)
+        line = Line("E4M3", False, steps, loss)
+        self.assertEqual((Limits([line], 1000).low, Limits([line], 1000).high), (2.0, 2.95))
+        few = Line("E4M3", False, steps[::10], loss[::10])
+        self.assertEqual(Limits([few], 1000).high, 9.0)
+        self.assertEqual(Limits([line, few], 1000).high, 2.95)
 
     def test_live_before_there_is_a_file(self):
         folder = self.folder / "new.h5.d"
