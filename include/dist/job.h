@@ -31,6 +31,8 @@ typedef struct ag_job_progress {
     int64_t step;   /* of `steps` */
     int64_t steps;  /* 0 while not known */
     double value;   /* what the worker wants to show */
+    int64_t mark;   /* the worker's, like the next: its newest result on the way */
+    double marked[2];
     double seconds; /* since it began */
 } ag_job_progress;
 

@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-enum { AG_PROTOCOL_MAGIC = 0x41474d31, AG_PROTOCOL_VERSION = 2, AG_PIECE_BYTES = 8 << 20 };
+enum { AG_PROTOCOL_MAGIC = 0x41474d31, AG_PROTOCOL_VERSION = 3, AG_PIECE_BYTES = 8 << 20 };
 
 typedef enum ag_message_kind {
     AG_MSG_READY,
@@ -53,9 +53,11 @@ typedef struct ag_message {
     uint32_t phase;
     uint32_t unused;
     double seconds; /* PROGRESS, RESULT: since the job began */
+    int64_t mark;   /* PROGRESS, like marked: the worker's own */
+    double marked[2];
 } ag_message;
 
-_Static_assert(sizeof(ag_message) == 88, "no padding: the struct is the wire format");
+_Static_assert(sizeof(ag_message) == 112, "no padding: the struct is the wire format");
 
 /* A message about `job` that is all zero otherwise. */
 static inline ag_message ag_message_make(ag_message_kind kind, int64_t job, int32_t attempt)

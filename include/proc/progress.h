@@ -10,13 +10,16 @@
 #include "base/status.h"
 
 typedef struct ag_progress_page {
-    _Atomic uint64_t beats;      /* grows with every sign of life */
-    _Atomic int64_t step;        /* steps trained */
-    _Atomic int64_t steps;       /* of the whole run */
-    _Atomic uint64_t loss_bits;  /* double, of the last step */
-    _Atomic uint32_t evaluating; /* 1 during an evaluation */
-    _Atomic uint32_t diverged;   /* 1 once the run has ended so; set before its result is written */
-    _Atomic uint64_t val_loss_bits; /* double, of the last evaluation; 0 before the first */
+    _Atomic uint64_t beats;        /* grows with every sign of life */
+    _Atomic uint64_t edition;      /* odd while steps, losses and evaluation change */
+    _Atomic int64_t step;          /* steps trained */
+    _Atomic int64_t steps;         /* of the whole run */
+    _Atomic uint64_t loss_bits;    /* double, of the last step */
+    _Atomic uint32_t evaluating;   /* 1 during an evaluation */
+    _Atomic int64_t eval_step;     /* steps trained before the last evaluation; -1: none yet */
+    _Atomic uint64_t eval_bits[2]; /* doubles: its val_loss and val_loss_hp */
+    _Atomic uint32_t diverged; /* 1 once the run has ended so; set before its result is written */
+    _Atomic uint64_t val_loss_bits; /* double, of the whole run; set before its result is written */
 } ag_progress_page;
 
 /* Creates the page; *fd is inherited by children. Release with ag_progress_close and close(fd). */

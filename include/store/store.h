@@ -7,6 +7,8 @@
  *           /runs/<id>.h5  one file a completed run: present = complete
  *           /logs/<id>.log the log of the newest attempt
  *           /checkpoints/<id> where an unfinished run goes on; its trainer writes it
+ *           /live/<id>.jsonl  points of the curve of an unfinished run, an object per line:
+ *                          {"step", "loss"} or {"eval_step", "val_loss", "val_loss_hp"}
  *           /events.jsonl  what happened, for people; never needed to recover results
  *           /damaged/      what was found so and set aside
  *
@@ -105,8 +107,12 @@ const char *ag_store_checkpoint_path(ag_store *store, const char *id);
 /* The steps that a run's checkpoint has behind it; 0 where it has none. */
 int64_t ag_store_checkpoint_step(ag_store *store, const char *id);
 
-/* Removes the checkpoint of a run that is complete, where one was left; ag_store_put does too. */
-void ag_store_forget_checkpoint(ag_store *store, const char *id);
+/* Appends lines to live/<id>.jsonl, the curve of a run that is being trained. Not synced. */
+ag_status ag_store_curve(ag_store *store, const char *id, const char *lines);
+
+/* Removes the checkpoint and the curve of a run that is complete, where they were left;
+ * ag_store_put does too. */
+void ag_store_forget_progress(ag_store *store, const char *id);
 
 /* Those tasks by ag_store_work. */
 ag_status ag_store_publish(const char *path);

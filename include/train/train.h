@@ -20,7 +20,9 @@ typedef struct ag_train_progress {
     int64_t step;       /* steps trained */
     int64_t first_step; /* of them, those that a checkpoint brought */
     double loss;        /* of the last step */
-    double val_loss;    /* of the last evaluation, NaN before the first */
+    int64_t eval_step;  /* steps trained before the last evaluation, -1 before the first */
+    double val_loss;    /* of it, like the next; NaN before the first */
+    double val_loss_hp;
 } ag_train_progress;
 
 /* What the trainer tells and asks while it works; each may be NULL. Never called inside a kernel:

@@ -68,6 +68,7 @@ static void client_progress(void *context, const ag_job_progress *progress)
                                   .counted = session->counted[progress->job]};
     ag_display_progress(session->display, progress, &shown);
     ag_run_live_progress(session->live, progress);
+    ag_run_curves_progress(session->curves, progress);
 }
 
 /* --- results */
@@ -209,6 +210,7 @@ static ag_status client_done(void *context, const ag_job_result *result)
         return ag_preflight_answer(session, result);
     ag_display_ended(session->display, result->rank);
     ag_run_live_ended(session->live, result->rank);
+    ag_run_curves_ended(session->curves, session, result->rank, result->end == AG_JOB_DONE);
     if (result->end == AG_JOB_DONE)
         return keep(session, result);
     if (result->end == AG_JOB_CANCELLED)
@@ -233,6 +235,7 @@ static ag_status client_lost(void *context, int rank, double silent_s)
                        name, silent_s);
     ag_display_ended(session->display, rank);
     ag_run_live_ended(session->live, rank);
+    ag_run_curves_ended(session->curves, session, rank, false);
     ag_display_event(session->display, AG_LOG_WARNING,
                      "%s has given no sign of life for %.0f s: it gets no more runs, and others "
                      "take those that it has",
@@ -278,6 +281,7 @@ static ag_status client_tick(void *context)
     if (session->store == NULL) /* the ranks are still being asked */
         return obey(session, false);
     AG_TRY(obey(session, ag_run_live_tick(session->live, session)));
+    ag_run_curves_tick(session->curves, session);
     ag_publisher_tick(&session->publisher, session->out, session->display);
     ag_display_tick(session->display, &session->counts);
     return AG_OK;

@@ -10,6 +10,7 @@
  *   run_trainer.c  what a supervisor does with a job: one altgrad-train
  *   run_display.c  progress on a terminal or in a log
  *   run_live.c     what `altgrad status` shows, and the answer to `altgrad stop`
+ *   run_curves.c   the curves of runs that are being trained
  *   run_publish.c  when `altgrad pack` is to be run
  *   run_self.c     other commands of altgrad, in child processes
  *   run_shard.c    the part of the grid that --shard means
@@ -114,7 +115,8 @@ int ag_display_output(const ag_display *display);
 
 /* --- the trainer */
 
-/* ag_job_progress.phase and ag_job_result.phase; value is the training loss, at the end val_loss */
+/* ag_job_progress.phase and ag_job_result.phase; value is the training loss, at the end val_loss;
+ * mark is the step of the newest evaluation (-1: none yet), marked its val_loss and val_loss_hp */
 typedef enum ag_trainer_phase {
     AG_TRAINER_TRAINING,
     AG_TRAINER_EVALUATING,
@@ -195,6 +197,21 @@ void ag_run_live_ended(ag_run_live *live, int rank);
 /* Writes where `session` stands, when it is due. True when somebody asks it to stop. */
 bool ag_run_live_tick(ag_run_live *live, const ag_run_session *session);
 
+/* --- curves of runs that are being trained */
+
+typedef struct ag_run_curves ag_run_curves;
+
+ag_status ag_run_curves_create(ag_run_curves **out, int ranks);
+void ag_run_curves_destroy(ag_run_curves *curves); /* NULL is fine */
+
+void ag_run_curves_progress(ag_run_curves *curves, const ag_job_progress *progress);
+
+/* Appends what is new to OUT.h5.d/live/<id>.jsonl, when it is due; the second at once, for the run
+ * of a rank that ended: a complete one needs no more points. */
+void ag_run_curves_tick(ag_run_curves *curves, const ag_run_session *session);
+void ag_run_curves_ended(ag_run_curves *curves, const ag_run_session *session, int rank,
+                         bool complete);
+
 /* --- shards */
 
 typedef struct ag_shard {
@@ -250,6 +267,7 @@ struct ag_run_session {
     ag_store *store;
     ag_display *display;
     ag_run_live *live;
+    ag_run_curves *curves;
     ag_publisher publisher;
     ag_run_counts counts;
     ag_preflight preflight;

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/commands.h"
 #include "base/clock.h"
@@ -118,6 +119,12 @@ static ag_status describe_runs(ag_run_session *session, int ranks)
     return options->shard.count > 0 ? select_shard(session) : AG_OK;
 }
 
+static void warn(ag_run_session *session)
+{
+    ag_display_event(session->display, AG_LOG_WARNING, "%s", ag_error_message());
+    ag_error_clear();
+}
+
 /* --- the results */
 
 static ag_status find_out(ag_run_session *session)
@@ -131,6 +138,22 @@ static ag_status find_out(ag_run_session *session)
     return session->out != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
+/* From the first moment there is a file to be read, with every run of the grid. Trouble with it is
+ * told, and will be again where it stays. */
+static ag_status show_results(ag_run_session *session)
+{
+    if (ag_store_is_packed(session->store))
+        return AG_OK;
+    session->publisher.wanted = true;
+    if (access(session->out, F_OK) == 0)
+        return AG_OK;
+    if (ag_run_store_work(AG_STORE_PUBLISH, session->out, session->publisher.token) != AG_OK)
+        warn(session);
+    else
+        session->publisher.wanted = false;
+    return AG_OK;
+}
+
 static ag_status open_store(ag_run_session *session, int ranks)
 {
     ag_job_facts facts;
@@ -140,7 +163,9 @@ static ag_status open_store(ag_run_session *session, int ranks)
     session->publisher.token = ag_store_token(session->store);
     session->beat_s = ag_clock_s();
     AG_TRY(ag_run_live_create(&session->live, ranks));
-    return ag_store_plan(session->store, session->grid, session->names, session->mine);
+    AG_TRY(ag_run_curves_create(&session->curves, ranks));
+    AG_TRY(ag_store_plan(session->store, session->grid, session->names, session->mine));
+    return show_results(session);
 }
 
 static void count_part(ag_run_session *session, size_t run, double part)
@@ -172,7 +197,7 @@ static ag_status queue_missing(ag_run_session *session)
         counts->selected++;
         if (ag_store_has(session->store, grid->runs[run].id) && !session->again[run]) {
             counts->kept++;
-            ag_store_forget_checkpoint(session->store, grid->runs[run].id);
+            ag_store_forget_progress(session->store, grid->runs[run].id);
             continue;
         }
         counts->cost += session->costs[run];
@@ -219,11 +244,13 @@ size_t ag_run_left(const ag_run_counts *counts)
            counts->lost;
 }
 
-/* Whether a run of the whole experiment, selected or not, is still to be done. Those that failed
- * here do not count. */
+/* Whether a run of the whole experiment, or of this shard, selected or not, is still to be done.
+ * Those that failed here do not count. */
 static bool is_pending(const ag_run_session *session)
 {
     for (size_t run = 0; run < session->grid->n_runs; run++) {
+        if (session->mine != NULL && !session->mine[run])
+            continue;
         if (!session->failed[run] && !ag_store_has(session->store, session->grid->runs[run].id))
             return true;
     }
@@ -237,12 +264,6 @@ static size_t count_complete(const ag_run_session *session)
         complete +=
             session->selected[run] && ag_store_has(session->store, session->grid->runs[run].id);
     return complete;
-}
-
-static void warn(ag_run_session *session)
-{
-    ag_display_event(session->display, AG_LOG_WARNING, "%s", ag_error_message());
-    ag_error_clear();
 }
 
 /* Run files that prove damaged when they are packed are work left, not the end of it. A packer that
@@ -272,6 +293,7 @@ void ag_run_session_deinit(ag_run_session *session)
     ag_publisher_deinit(&session->publisher);
     ag_display_destroy(session->display);
     ag_run_live_destroy(session->live);
+    ag_run_curves_destroy(session->curves);
     ag_store_close(session->store);
     ag_experiment_destroy(session->experiment);
     ag_arena_deinit(&session->arena);

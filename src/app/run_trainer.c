@@ -217,15 +217,35 @@ static void watch(ag_trainer *trainer, uint64_t beats)
     enforce_limits(trainer);
 }
 
-static bool trainer_poll(void *context, ag_job_progress *progress)
+static void read_page(ag_job_progress *progress, const ag_progress_page *page)
 {
-    ag_trainer *trainer = context;
-    const ag_progress_page *page = ag_child_progress(trainer->child);
     progress->step = atomic_load(&page->step);
     progress->steps = atomic_load(&page->steps);
     progress->phase =
         atomic_load(&page->evaluating) != 0 ? AG_TRAINER_EVALUATING : AG_TRAINER_TRAINING;
     progress->value = value_of(&page->loss_bits);
+    progress->mark = atomic_load(&page->eval_step);
+    progress->marked[0] = value_of(&page->eval_bits[0]);
+    progress->marked[1] = value_of(&page->eval_bits[1]);
+}
+
+/* A step and its loss belong together. A trainer that was killed between them leaves them so. */
+static void read_whole_page(ag_job_progress *progress, const ag_progress_page *page)
+{
+    enum { MOST_TRIES = 100 };
+    for (int i = 0; i < MOST_TRIES; i++) {
+        uint64_t edition = atomic_load(&page->edition);
+        read_page(progress, page);
+        if (edition % 2 == 0 && atomic_load(&page->edition) == edition)
+            return;
+    }
+}
+
+static bool trainer_poll(void *context, ag_job_progress *progress)
+{
+    ag_trainer *trainer = context;
+    const ag_progress_page *page = ag_child_progress(trainer->child);
+    read_whole_page(progress, page);
     if (ag_child_poll(trainer->child).state != AG_CHILD_RUNNING)
         return false;
     watch(trainer, atomic_load(&page->beats));

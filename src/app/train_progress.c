@@ -28,13 +28,23 @@ ag_status ag_train_view_open(ag_train_view *view, const ag_run *run, int fd, boo
     return AG_OK;
 }
 
+static uint64_t bits_of(double value)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 static void store_page(ag_progress_page *page, const ag_train_progress *now)
 {
-    uint64_t loss_bits = 0;
-    memcpy(&loss_bits, &now->loss, sizeof loss_bits);
+    atomic_fetch_add(&page->edition, 1);
     atomic_store(&page->step, now->step);
-    atomic_store(&page->loss_bits, loss_bits);
+    atomic_store(&page->loss_bits, bits_of(now->loss));
     atomic_store(&page->evaluating, now->phase == AG_PHASE_EVALUATING);
+    atomic_store(&page->eval_step, now->eval_step);
+    atomic_store(&page->eval_bits[0], bits_of(now->val_loss));
+    atomic_store(&page->eval_bits[1], bits_of(now->val_loss_hp));
+    atomic_fetch_add(&page->edition, 1);
     atomic_fetch_add(&page->beats, 1);
 }
 
@@ -42,9 +52,7 @@ static void store_page(ag_progress_page *page, const ag_train_progress *now)
 static void store_end(ag_progress_page *page, const ag_record *record)
 {
     double val_loss = record->evals > 0 ? record->val_loss[record->evals - 1] : NAN;
-    uint64_t bits = 0;
-    memcpy(&bits, &val_loss, sizeof bits);
-    atomic_store(&page->val_loss_bits, bits);
+    atomic_store(&page->val_loss_bits, bits_of(val_loss));
     atomic_store(&page->diverged, record->outcome == AG_OUTCOME_DIVERGED);
 }
 

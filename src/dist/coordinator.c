@@ -245,14 +245,18 @@ static ag_status on_ready(ag_coordinator *coordinator, const ag_letter *letter)
 static ag_status on_progress(ag_coordinator *coordinator, const ag_letter *letter)
 {
     const ag_message *message = &letter->message;
-    ag_job_progress progress = {.job = message->job,
-                                .attempt = message->attempt,
-                                .rank = letter->from,
-                                .phase = message->phase,
-                                .step = message->step,
-                                .steps = message->steps,
-                                .value = message->value,
-                                .seconds = message->seconds};
+    ag_job_progress progress = {
+        .job = message->job,
+        .attempt = message->attempt,
+        .rank = letter->from,
+        .phase = message->phase,
+        .step = message->step,
+        .steps = message->steps,
+        .value = message->value,
+        .mark = message->mark,
+        .marked = {message->marked[0], message->marked[1]},
+        .seconds = message->seconds
+    };
     coordinator->client->progress(coordinator->client->context, &progress);
     return AG_OK;
 }

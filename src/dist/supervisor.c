@@ -144,7 +144,8 @@ static ag_status begin(ag_supervisor *supervisor)
 
 static bool same_progress(const ag_job_progress *a, const ag_job_progress *b)
 {
-    return a->job == b->job && a->step == b->step && a->steps == b->steps && a->phase == b->phase;
+    return a->job == b->job && a->step == b->step && a->steps == b->steps && a->phase == b->phase &&
+           a->mark == b->mark;
 }
 
 static ag_status tell_progress(ag_supervisor *supervisor, ag_job_progress *progress)
@@ -162,6 +163,8 @@ static ag_status tell_progress(ag_supervisor *supervisor, ag_job_progress *progr
     message.step = progress->step;
     message.steps = progress->steps;
     message.value = progress->value;
+    message.mark = progress->mark;
+    memcpy(message.marked, progress->marked, sizeof message.marked);
     message.phase = progress->phase;
     message.seconds = now - supervisor->began;
     return send_home(supervisor, &message, NULL, 0);

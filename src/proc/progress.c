@@ -22,7 +22,9 @@ ag_status ag_progress_create(ag_progress_page **out, int *fd)
         status = ag_fail_errno("cannot make the progress page");
     else
         status = ag_progress_map(out, *fd);
-    if (status != AG_OK)
+    if (status == AG_OK)
+        atomic_store(&(*out)->eval_step, -1);
+    else
         close(*fd);
     return status;
 }

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,6 +71,46 @@ static ag_status parse_plan(ag_watch *watch, char *text, const ag_places *places
         memcpy(run->id, line, AG_ID_LENGTH);
         watch->n_runs++;
     }
+    return AG_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Of the plan's runs, those of other shards. */
+static ag_status others_ids(ag_ids *ids, const ag_places *places, ag_arena *arena)
+{
+    bool planned = false;
+    ag_watch watch = {.path = places->results};
+    ag_arena_init_growing(&watch.arena);
+    if (ag_plan_read(&planned, &watch, places) != AG_OK)
+        ag_error_clear(); /* a damaged one will be written anew */
+    *ids = (ag_ids){.id = ag_arena_alloc(arena, (watch.n_runs + 1) * sizeof *ids->id)};
+    for (size_t i = 0; ids->id != NULL && i < watch.n_runs; i++) {
+        if (watch.runs[i].elsewhere)
+            memcpy(ids->id[ids->count++], watch.runs[i].id, sizeof *ids->id);
+    }
+    ag_arena_deinit(&watch.arena);
+    if (ids->id == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the plan");
+    qsort(ids->id, ids->count, sizeof *ids->id, by_id);
+    return AG_OK;
+}
+
+ag_status ag_plan_ids(ag_ids *ids, const ag_grid *grid, const ag_places *places, ag_arena *arena)
+{
+    ag_ids others;
+    AG_TRY(others_ids(&others, places, arena));
+    *ids = (ag_ids){.id = ag_arena_alloc(arena, (grid->n_runs + 1) * sizeof *ids->id)};
+    if (ids->id == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", grid->n_runs);
+    for (size_t i = 0; i < grid->n_runs; i++) {
+        if (!ag_ids_have(&others, grid->runs[i].id))
+            memcpy(ids->id[ids->count++], grid->runs[i].id, sizeof *ids->id);
+    }
+    qsort(ids->id, ids->count, sizeof *ids->id, by_id);
     return AG_OK;
 }
 

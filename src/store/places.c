@@ -15,6 +15,7 @@ static const place_row s_places[] = {
     {offsetof(ag_places, facts),       "facts.json"          },
     {offsetof(ag_places, plan),        "plan"                },
     {offsetof(ag_places, live),        "live.json"           },
+    {offsetof(ag_places, curves),      "live"                },
     {offsetof(ag_places, stop),        "stop"                },
     {offsetof(ag_places, events),      "events.jsonl"        },
     {offsetof(ag_places, failed),      "failed"              },

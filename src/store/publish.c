@@ -129,6 +129,7 @@ static ag_status note_packed_labels(const ag_places *places, const char *before,
 static ag_status is_what_is_asked(bool *same, const ag_places *places, ag_arena *arena)
 {
     ag_ids packed;
+    ag_ids wanted = {0};
     ag_grid grid = {0};
     ag_text asked;
     const char *stored = "";
@@ -136,9 +137,11 @@ static ag_status is_what_is_asked(bool *same, const ag_places *places, ag_arena 
     ag_status status = ag_packed_ids(&packed, &stored, places, arena);
     if (status == AG_OK)
         status = ag_grid_read(&grid, &asked, places->grid, arena);
+    if (status == AG_OK)
+        status = ag_plan_ids(&wanted, &grid, places, arena);
     *same = status == AG_OK && strcmp(asked.data, stored) == 0;
     for (size_t i = 0; *same && i < grid.n_runs; i++)
-        *same = ag_ids_have(&packed, grid.runs[i].id);
+        *same = ag_ids_have(&packed, grid.runs[i].id) == ag_ids_have(&wanted, grid.runs[i].id);
     if (status == AG_OK)
         status = note_packed_labels(places, stored, &grid, arena);
     ag_text_deinit(&asked);

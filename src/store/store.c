@@ -45,6 +45,7 @@ static ag_status make_folders(const ag_store *store)
     AG_TRY(ag_make_folders(store->places.failed));
     AG_TRY(ag_make_folders(store->places.logs));
     AG_TRY(ag_make_folders(store->places.checkpoints));
+    AG_TRY(ag_make_folders(store->places.curves));
     if (store->state == AG_STATE_PACKED)
         return AG_OK;
     return ag_make_folders(store->places.runs);
@@ -78,26 +79,6 @@ static ag_status write_grid(const ag_store *store, const ag_grid *grid)
     return status;
 }
 
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-/* A file that stays packed holds every run of the grid. */
-static ag_status note_packed(ag_store *store, const ag_grid *grid)
-{
-    ag_ids *packed = &store->packed;
-    packed->id = ag_arena_alloc(&store->arena, (grid->n_runs + 1) * sizeof *packed->id);
-    if (packed->id == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", grid->n_runs);
-    packed->count = grid->n_runs;
-    for (size_t i = 0; i < grid->n_runs; i++)
-        memcpy(packed->id[i], grid->runs[i].id, sizeof packed->id[i]);
-    if (packed->count > 0)
-        qsort(packed->id, packed->count, sizeof *packed->id, by_id);
-    return AG_OK;
-}
-
 /* The grid is written first: what there is at the path is prepared for it. */
 static ag_status open_owned(ag_store *store, const ag_grid *grid, const ag_job_facts *facts)
 {
@@ -109,7 +90,7 @@ static ag_status open_owned(ag_store *store, const ag_grid *grid, const ag_job_f
     bool packed = !ag_is_folder(places->runs) && ag_is_file(places->results);
     store->state = packed ? AG_STATE_PACKED : AG_STATE_SPOOLED;
     AG_TRY(make_folders(store));
-    return packed ? note_packed(store, grid) : AG_OK;
+    return packed ? ag_plan_ids(&store->packed, grid, places, &store->arena) : AG_OK;
 }
 
 /* Nothing of ours is left beside a file that was refused. */
@@ -175,7 +156,8 @@ void ag_store_close(ag_store *store)
         return;
     if (store->is_owner && ag_owner_is(&store->owner, &store->places)) {
         unlink(store->places.live);
-        rmdir(store->places.checkpoints);         /* unless one is left */
+        rmdir(store->places.checkpoints); /* unless one is left, as in the next */
+        rmdir(store->places.curves);
         ag_remove_folder(store->places.runs_old); /* of a packer killed when all was packed */
         ag_owner_leave(&store->owner, &store->places);
         rmdir(store->places.folder); /* unless anything is in it */
@@ -220,7 +202,7 @@ ag_status ag_store_put(ag_store *store, const char *id, const void *bytes, size_
     AG_TRY(ag_run_path(path, store->places.runs, id));
     AG_TRY(ag_write_mine(path, &(ag_piece){bytes, size}, &store->owner, &store->places));
     ag_failure_remove(id, store->places.failed);
-    ag_store_forget_checkpoint(store, id);
+    ag_store_forget_progress(store, id);
     return AG_OK;
 }
 
@@ -277,10 +259,39 @@ int64_t ag_store_checkpoint_step(ag_store *store, const char *id)
     return ag_checkpoint_step(ag_store_checkpoint_path(store, id), id);
 }
 
+static const char *curve_path(ag_store *store, const char *id)
+{
+    snprintf(store->path, sizeof store->path, "%.*s/%.*s.jsonl", AG_PATH_SIZE - 32,
+             store->places.curves, AG_ID_LENGTH, id);
+    return store->path;
+}
+
+/* A line that was torn by a kill must not take the next one along. */
+static bool ends_in_a_line(FILE *file)
+{
+    return fseek(file, -1, SEEK_END) != 0 || fgetc(file) == '\n';
+}
+
+ag_status ag_store_curve(ag_store *store, const char *id, const char *lines)
+{
+    enum { MOST_BYTES = 1 << 20 }; /* of attempts that began anew, again and again */
+    const char *path = curve_path(store, id);
+    struct stat facts;
+    bool is_long = stat(path, &facts) == 0 && facts.st_size > MOST_BYTES;
+    FILE *file = fopen(path, is_long ? "w+e" : "a+e");
+    if (file == NULL)
+        return ag_fail_errno("cannot write %s", path);
+    bool written = ends_in_a_line(file) || fputs("\n", file) >= 0;
+    written = fseek(file, 0, SEEK_END) == 0 && fputs(lines, file) >= 0 && written;
+    written = fclose(file) == 0 && written;
+    return written ? AG_OK : ag_fail_errno("cannot write %s", path);
+}
+
 /* A trainer that was killed while it wrote one has left a part beside it. */
-void ag_store_forget_checkpoint(ag_store *store, const char *id)
+void ag_store_forget_progress(ag_store *store, const char *id)
 {
     char part[AG_PATH_SIZE + sizeof AG_TEMPORARY];
+    unlink(curve_path(store, id));
     const char *path = ag_store_checkpoint_path(store, id);
     snprintf(part, sizeof part, "%s" AG_TEMPORARY, path);
     unlink(path);

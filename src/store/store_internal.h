@@ -272,6 +272,7 @@ typedef struct ag_places {
     char facts[AG_PATH_SIZE];
     char plan[AG_PATH_SIZE];
     char live[AG_PATH_SIZE];
+    char curves[AG_PATH_SIZE];
     char stop[AG_PATH_SIZE];
     char events[AG_PATH_SIZE];
     char failed[AG_PATH_SIZE];
@@ -333,6 +334,10 @@ ag_status ag_plan_write(const ag_places *places, const ag_grid *grid, const char
 
 /* Fills runs, their number and the experiment's name; false where there is no such file. */
 ag_status ag_plan_read(bool *found, ag_watch *watch, const ag_places *places);
+
+/* The ids of `grid` that a packed file must hold, and no others, to be what is asked for: all but
+ * those that the plan leaves to other shards. Sorted, in the arena. */
+ag_status ag_plan_ids(ag_ids *ids, const ag_grid *grid, const ag_places *places, ag_arena *arena);
 
 ag_status ag_live_write(const ag_live *live, const ag_places *places, const char *token);
 

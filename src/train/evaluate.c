@@ -71,7 +71,9 @@ static ag_status evaluate(ag_trainer *trainer, const window_list *list)
     record->val_loss_hp[record->evals] = val_loss_hp;
     record->evals++;
     record->timing.eval_s += ag_clock_s() - start_s;
+    trainer->now.eval_step = trainer->state.step;
     trainer->now.val_loss = val_loss;
+    trainer->now.val_loss_hp = val_loss_hp;
     trainer->now.phase = AG_PHASE_TRAINING;
     return AG_OK;
 }

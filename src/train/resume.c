@@ -186,7 +186,11 @@ static void take_up(ag_trainer *trainer, const standing *was, const seconds *spe
     record->timing.eval_s = spent->eval;
     trainer->now.step = trainer->now.first_step = trainer->saved_step = was->step;
     trainer->now.loss = was->step > 0 ? record->loss[was->step - 1] : NAN;
-    trainer->now.val_loss = was->evals > 0 ? record->val_loss[was->evals - 1] : NAN;
+    if (was->evals > 0) {
+        trainer->now.eval_step = record->eval_step[was->evals - 1];
+        trainer->now.val_loss = record->val_loss[was->evals - 1];
+        trainer->now.val_loss_hp = record->val_loss_hp[was->evals - 1];
+    }
 }
 
 static ag_status load(ag_trainer *trainer)

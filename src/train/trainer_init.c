@@ -112,7 +112,8 @@ ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *aren
     const ag_run *run = trainer->run;
     ag_layout layout = {.arena = arena};
     trainer->quantised = is_quantised(run);
-    trainer->now.val_loss = NAN;
+    trainer->now.eval_step = -1;
+    trainer->now.val_loss = trainer->now.val_loss_hp = NAN;
     trainer->now.loss = NAN;
     if (run->compute == AG_COMPUTE_FP32 && (trainer->quantised || run->sites != NULL))
         return ag_fail(AG_ERR_INPUT,

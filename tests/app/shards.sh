@@ -1,6 +1,6 @@
 #!/bin/sh
-# shards.sh ALTGRAD PYTHON: three shards of an experiment, one of them packed, join to the file that
-# the undivided experiment leaves; parts that do not belong together are refused.
+# shards.sh ALTGRAD PYTHON: three shards of an experiment, each one file, join to the file that the
+# undivided experiment leaves; parts that do not belong together are refused.
 set -u
 altgrad=$1
 python=$2
@@ -53,7 +53,7 @@ done
 total=$("$altgrad" plan "$yaml" --json | grep -c '^{"id":.*"run":')
 parts=0
 for part in s1 s-shard2of3 s3; do
-    count=$(find $part.h5.d/runs -name '*.h5' | wc -l)
+    count=$("$python" -c "import h5py; print(len(h5py.File('$part.h5')['runs']))")
     if [ "$count" -eq 0 ] || [ "$count" -ge "$total" ]; then
         complain "$part has $count of $total runs"
     fi
@@ -61,15 +61,29 @@ for part in s1 s-shard2of3 s3; do
 done
 [ "$parts" = "$total" ] || complain "the shards have $parts runs, the grid $total"
 
-# two parts, then the third, which was packed; then once more, which changes nothing
+# a complete shard is one file, which stays as it is when nothing is left to train
+for part in s1 s-shard2of3 s3; do
+    if [ -e "$part.h5.d/runs" ]; then complain "$part is not packed"; fi
+done
+cp s1.h5 before.h5
+expect 0 "$altgrad" run "$yaml" -o s1.h5 --progress none --shard 1/3
+cmp s1.h5 before.h5 || complain "a complete shard was written anew"
+rm -r s1.h5.d s-shard2of3.h5.d s3.h5.d
+
+# two parts, then the third; then once more, which changes nothing
 expect 0 "$altgrad" merge joined.h5 s1.h5 s-shard2of3.h5
 expect 75 "$altgrad" status joined.h5
-expect 0 "$altgrad" pack s3.h5
 expect 0 "$altgrad" merge joined.h5 s3.h5
 says "0 of $total are pending"
 expect 0 "$altgrad" status joined.h5
 "$python" "$here/compare_results.py" whole.h5 joined.h5 > out 2>&1 || complain "joined differs"
 expect 0 "$altgrad" merge joined.h5 s1.h5
+"$python" "$here/compare_results.py" whole.h5 joined.h5 > out 2>&1 || complain "joined differs"
+
+# a file that holds more than the shard that is asked for: nothing is trained again
+expect 0 "$altgrad" run "$yaml" -o joined.h5 --progress plain --shard 1/3
+expect 0 "$altgrad" run "$yaml" -o joined.h5 --progress plain
+says "$total runs, $total complete"
 "$python" "$here/compare_results.py" whole.h5 joined.h5 > out 2>&1 || complain "joined differs"
 
 # another experiment; nothing; no determinism
