@@ -55,6 +55,17 @@ const ag_result_row *ag_results_row(const ag_results *results, const char *id);
 ag_status ag_results_completed(const char (**ids)[AG_ID_LENGTH + 1], size_t *count,
                                const char *path, ag_arena *arena);
 
+/* Whose results they are. */
+typedef struct ag_inventory {
+    ag_grid grid; /* for which they were last opened */
+    size_t n_complete;
+    const char (*complete)[AG_ID_LENGTH + 1]; /* ids, of the grid or not */
+    size_t n_checkpoints;
+} ag_inventory;
+
+/* Opens no run file: they may be damaged. */
+ag_status ag_results_inventory(ag_inventory *held, const char *path, ag_arena *arena);
+
 /* "OpenBLAS 0.3.21 Haswell": what the run files of OUT say that they were computed with. "" where
  * there is no whole one, and where they differ in the kernels, which the last word names. */
 ag_status ag_results_blas(const char **blas, const char *path, ag_arena *arena);

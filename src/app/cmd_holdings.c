@@ -1,12 +1,14 @@
 /* altgrad holdings OUT: what results hold, left in the result's descriptor: a line with the
  * libraries that they were computed with, BLAS alone where only the runs tell, then the id of each
- * complete run. `run` starts it, since its own process must not open HDF5. */
+ * complete run. With --names: whose they are (ag_run_former). `run` starts it, since its own
+ * process must not open HDF5. */
 #include <string.h>
 #include <unistd.h>
 
 #include "app/commands.h"
 #include "base/text.h"
 #include "proc/child.h"
+#include "run_internal.h"
 #include "store/merge.h"
 
 static ag_status list(ag_text *text, const char *path, ag_arena *arena)
@@ -29,15 +31,50 @@ static ag_status list(ag_text *text, const char *path, ag_arena *arena)
     return text->failed ? ag_fail(AG_ERR_SYSTEM, "out of memory") : AG_OK;
 }
 
+static char state_of(const ag_inventory *held, const char *id)
+{
+    for (size_t i = 0; i < held->n_complete; i++) {
+        if (strcmp(held->complete[i], id) == 0)
+            return '+';
+    }
+    return '-';
+}
+
+static bool names(const ag_grid *grid, const char *id)
+{
+    for (size_t i = 0; i < grid->n_runs; i++) {
+        if (strcmp(grid->runs[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static ag_status list_names(ag_text *text, const char *path, ag_arena *arena)
+{
+    ag_inventory held;
+    AG_TRY(ag_results_inventory(&held, path, arena));
+    const char **runs = ag_run_names(&held.grid, arena);
+    ag_text_printf(text, "%zu %s\n", held.n_checkpoints, held.grid.name);
+    for (size_t i = 0; runs != NULL && i < held.grid.n_runs; i++)
+        ag_text_printf(text, "%s %c %s\n", held.grid.runs[i].id,
+                       state_of(&held, held.grid.runs[i].id), runs[i]);
+    for (size_t i = 0; i < held.n_complete; i++) {
+        if (!names(&held.grid, held.complete[i]))
+            ag_text_printf(text, "%s o \n", held.complete[i]);
+    }
+    return runs == NULL || text->failed ? ag_fail(AG_ERR_SYSTEM, "out of memory") : AG_OK;
+}
+
 int ag_cmd_holdings(int argc, char **argv)
 {
     ag_text text;
     ag_arena arena;
-    if (argc != 2)
+    bool by_name = argc == 3 && strcmp(argv[1], "--names") == 0;
+    if (argc != 2 && !by_name)
         return ag_app_usage("holdings", "of which results file?");
     ag_arena_init_growing(&arena);
     ag_text_init(&text);
-    ag_status status = list(&text, argv[1], &arena);
+    ag_status status = by_name ? list_names(&text, argv[2], &arena) : list(&text, argv[1], &arena);
     if (status == AG_OK &&
         write(AG_CHILD_RESULT_FD, text.data, text.length) != (ssize_t)text.length)
         status = ag_fail_errno("cannot hand the holdings over");

@@ -10,7 +10,7 @@
 
 static const char s_help[] =
     "usage: altgrad run FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--again SEL]...\n"
-    "                   [--shard K/N|auto] [--max-time D] [--take-over]\n"
+    "                   [--shard K/N|auto] [--max-time D] [--take-over] [--replace]\n"
     "                   [--progress auto|tty|plain|none]\n"
     "\n"
     "Trains every run of an experiment file that the results do not hold yet, one at a time for\n"
@@ -29,6 +29,7 @@ static const char s_help[] =
     "them.\n"
     "                   auto: as SLURM_ARRAY_TASK_* say; the array may count from any number\n"
     "  --take-over      write the results although another altgrad seems to\n"
+    "  --replace        OUT may hold results of another experiment, which become orphans\n"
     "  --progress HOW   auto: a redrawn block on a terminal, else lines in a log\n"
     "\n"
     "Ctrl-C, SIGTERM or SIGUSR1 (kill -USR1 the mpirun): no further run starts; those at work "
@@ -86,6 +87,9 @@ static ag_status take_option(ag_run_options *options, int option)
         return read_max_time(options, optarg);
     case 'k':
         return ag_shard_parse(&options->shard, optarg);
+    case 'r':
+        options->replace = true;
+        return AG_OK;
     case 't':
         options->take_over = true;
         return AG_OK;
@@ -107,6 +111,7 @@ static ag_status parse_options(ag_run_options *options, int argc, char **argv)
         {"max-time",  required_argument, NULL, 'm'},
         {"shard",     required_argument, NULL, 'k'},
         {"take-over", no_argument,       NULL, 't'},
+        {"replace",   no_argument,       NULL, 'r'},
         {"progress",  required_argument, NULL, 'p'},
         {NULL,        0,                 NULL, 0  }
     };

@@ -6,6 +6,7 @@
  *   run_memory.c   whether the trainers of a host have room beside each other
  *   run_session.c  opens experiment and results, queues what is missing, packs at the end
  *   run_facts.c    the job's facts that the results keep
+ *   run_former.c   whose the results were until now
  *   run_client.c   what rank 0 does with each thing that the coordinator tells
  *   run_trainer.c  what a supervisor does with a job: one altgrad-train
  *   run_display.c  progress on a terminal or in a log
@@ -161,6 +162,11 @@ ag_status ag_run_show_summary(const char *out, int output);
  * nothing tells, then the id of each complete run. In the arena. */
 ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena);
 
+/* Whose they are: a line with the number of checkpoints and the experiment's name, then one for
+ * each run that it names or that is complete: "<id> <state> <name>"; the state is + for complete, -
+ * for pending, o for an orphan. In the arena. */
+ag_status ag_run_former(const char **lines, const char *out, ag_arena *arena);
+
 ag_status ag_run_init_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, void *context);
 
 typedef struct ag_run_session ag_run_session;
@@ -247,6 +253,7 @@ typedef struct ag_run_options {
     size_t n_again;
     ag_show show;
     bool take_over;
+    bool replace;      /* another experiment's results may become orphans */
     double drain_at_s; /* by ag_clock_s(), --max-time; 0: never */
     ag_shard shard;
 } ag_run_options;
@@ -287,6 +294,10 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks);
 /* After the coordinator's work: packs or publishes, and gives the results back. */
 ag_status ag_run_session_finish(ag_run_session *session);
 void ag_run_session_deinit(ag_run_session *session);
+
+/* Refuses results of another experiment with which this one has no run in common; tells which
+ * complete runs become orphans. */
+ag_status ag_run_check_former(ag_run_session *session);
 
 /* Warns where kept runs recorded less than is asked for now: what decides that is no part of a
  * run's identity. Waits for a child that looks. */

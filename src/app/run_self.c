@@ -162,9 +162,8 @@ void ag_run_warn_of_less(const ag_run_options *options, const char *out)
         ag_error_clear();
 }
 
-ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena)
+static ag_status lines_of(const char **lines, const char *const *arguments, ag_arena *arena)
 {
-    const char *const arguments[] = {"holdings", out, NULL};
     ag_text result;
     ag_text_init(&result);
     ag_status status = run_self(arguments, AG_CHILD_SILENT, &result);
@@ -173,6 +172,16 @@ ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena)
     if (status == AG_OK && *lines == NULL)
         status = ag_fail(AG_ERR_SYSTEM, "out of memory");
     return status;
+}
+
+ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena)
+{
+    return lines_of(lines, (const char *const[]){"holdings", out, NULL}, arena);
+}
+
+ag_status ag_run_former(const char **lines, const char *out, ag_arena *arena)
+{
+    return lines_of(lines, (const char *const[]){"holdings", "--names", out, NULL}, arena);
 }
 
 /* Those that the tensors of a model depend on. */

@@ -216,6 +216,7 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
     AG_TRY(find_out(session));
     AG_TRY(
         ag_display_create(&session->display, session->options->show, session->grid->name, ranks));
+    AG_TRY(ag_run_check_former(session));
     ag_coordinator_expect(session->coordinator, session->grid->runs[0].limits.silence_limit_s);
     AG_TRY(ag_coordinator_gather(session->coordinator));
     AG_TRY(ag_preflight_run(session));

@@ -393,6 +393,35 @@ ag_status ag_results_completed(const char (**ids)[AG_ID_LENGTH + 1], size_t *cou
     return AG_OK;
 }
 
+static ag_status grid_of(ag_grid *grid, const ag_places *places, ag_arena *arena)
+{
+    ag_text text;
+    ag_ids unused;
+    const char *packed = "";
+    if (!ag_is_file(places->grid)) {
+        AG_TRY(ag_packed_ids(&unused, &packed, places, arena));
+        return ag_grid_from_json(grid, packed, strlen(packed), arena);
+    }
+    ag_text_init(&text);
+    ag_status status = ag_read_whole(&text, places->grid);
+    if (status == AG_OK)
+        status = ag_grid_from_json(grid, text.data, text.length, arena);
+    ag_text_deinit(&text);
+    return status;
+}
+
+ag_status ag_results_inventory(ag_inventory *held, const char *path, ag_arena *arena)
+{
+    ag_places places;
+    ag_ids checkpoints;
+    *held = (ag_inventory){0};
+    AG_TRY(ag_places_of(&places, path));
+    AG_TRY(grid_of(&held->grid, &places, arena));
+    AG_TRY(ag_list_ids(&checkpoints, places.checkpoints, "", arena));
+    held->n_checkpoints = checkpoints.count;
+    return ag_results_completed(&held->complete, &held->n_complete, path, arena);
+}
+
 /* --- what computed them */
 
 /* False for a run that is damaged, which `run` will set aside. libhdf5 may crash on such a file. */

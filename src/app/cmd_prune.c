@@ -1,0 +1,104 @@
+/* altgrad prune: removes what of the results nobody needs any more. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/commands.h"
+#include "store/prune.h"
+
+static void print_help(void)
+{
+    fputs("usage: altgrad prune OUT [--yes] [--json]\n\n"
+          "Lists what of the results nobody needs any more, with its size; with --yes it removes\n"
+          "that. It never touches a run that the experiment names:\n\n"
+          "  orphans       complete runs that the experiment no longer names\n"
+          "  checkpoints   of runs that are complete or no longer named; likewise curves and logs\n"
+          "  damaged       files that 'altgrad run' has set aside\n"
+          "  folder        OUT.d, once OUT is complete and holds everything\n\n"
+          "Exit codes: 0 listed or removed, 2 bad input, 3 environment: such as an altgrad that\n"
+          "writes these results.\n\n"
+          "example: altgrad prune results/quickstart.h5 --yes\n",
+          stdout);
+}
+
+static const char *const s_kinds[AG_SCRAP_KINDS] = {
+    [AG_SCRAP_ORPHAN] = "orphan",   [AG_SCRAP_CHECKPOINT] = "checkpoint",
+    [AG_SCRAP_CURVE] = "curve",     [AG_SCRAP_LOG] = "log",
+    [AG_SCRAP_DAMAGED] = "damaged", [AG_SCRAP_FOLDER] = "folder"};
+
+static void print_list(const ag_scraps *scraps, const char *path, bool removed)
+{
+    for (size_t i = 0; i < scraps->count; i++) {
+        const ag_scrap *scrap = &scraps->items[i];
+        printf("%-10s  %12.0f bytes  %s%s%s\n", s_kinds[scrap->kind], scrap->bytes, scrap->name,
+               scrap->text[0] != '\0' ? "  " : "", scrap->text);
+    }
+    if (scraps->count == 0)
+        printf("%s: nothing to remove\n", path);
+    else
+        printf("%s: %.0f bytes %s\n", path, scraps->bytes,
+               removed ? "removed" : "could go; nothing is removed without --yes");
+}
+
+static ag_status print_json(const ag_scraps *scraps, bool removed)
+{
+    json_t *items = json_array();
+    for (size_t i = 0; i < scraps->count; i++) {
+        const ag_scrap *scrap = &scraps->items[i];
+        json_array_append_new(items, json_pack("{s:s, s:s, s:s, s:I}", "kind", s_kinds[scrap->kind],
+                                               "name", scrap->name, "label", scrap->text, "bytes",
+                                               (json_int_t)scrap->bytes));
+    }
+    json_t *all = json_pack("{s:b, s:I, s:o}", "removed", removed, "bytes",
+                            (json_int_t)scraps->bytes, "items", items);
+    char *text = all != NULL ? json_dumps(all, JSON_INDENT(1)) : NULL;
+    json_decref(all);
+    if (text == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    puts(text);
+    free(text);
+    return AG_OK;
+}
+
+static ag_status prune(const char *path, bool yes, bool json)
+{
+    ag_scraps scraps;
+    AG_TRY(ag_scraps_list(&scraps, path));
+    bool remove = yes && scraps.count > 0;
+    if (remove && !json)
+        print_list(&scraps, path, false);
+    ag_status status = remove ? ag_scraps_remove(&scraps, path) : AG_OK;
+    if (status == AG_OK && json)
+        status = print_json(&scraps, remove);
+    else if (status == AG_OK && remove)
+        printf("%s: removed\n", path);
+    else if (status == AG_OK)
+        print_list(&scraps, path, false);
+    ag_scraps_deinit(&scraps);
+    return status;
+}
+
+int ag_cmd_prune(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"yes",  no_argument, NULL, 'y'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL,   0,           NULL, 0  }
+    };
+    bool yes = false;
+    bool json = false;
+    for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
+        if (option == 'h') {
+            print_help();
+            return AG_EXIT_OK;
+        }
+        if (option == '?')
+            return ag_app_usage("prune", "%s", ag_error_message());
+        yes = yes || option == 'y';
+        json = json || option == 'j';
+    }
+    if (optind + 1 != argc)
+        return ag_app_usage("prune", "which results file? One, such as results/quickstart.h5");
+    return ag_app_exit(prune(argv[optind], yes, json));
+}

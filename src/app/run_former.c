@@ -1,0 +1,114 @@
+/* Whose results these are: no experiment takes over another's file unasked, and runs that an edited
+ * experiment no longer names are told before anything is trained. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run_internal.h"
+
+/* What lies at the path, as `altgrad holdings --names` tells it. */
+typedef struct former {
+    const char *experiment; /* "" where there is nothing */
+    long checkpoints;
+    size_t complete;
+    size_t common;       /* runs that this experiment names too */
+    size_t n_left;       /* complete, named then, and not named now */
+    const char *left[4]; /* what the first of them are called */
+} former;
+
+enum { SHOWN = sizeof((former *)0)->left / sizeof((former *)0)->left[0] };
+
+static bool names(const ag_grid *grid, const char *id)
+{
+    for (size_t i = 0; i < grid->n_runs; i++) {
+        if (strncmp(grid->runs[i].id, id, AG_ID_LENGTH) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "<id> <+ complete, - pending, o an orphan already> <name>" */
+static void take_line(former *f, const char *line, const ag_grid *grid)
+{
+    char state = line[AG_ID_LENGTH + 1];
+    bool is_named = names(grid, line);
+    f->complete += state != '-';
+    f->common += is_named;
+    if (state != '+' || is_named)
+        return;
+    if (f->n_left < SHOWN)
+        f->left[f->n_left] = line + AG_ID_LENGTH + 3;
+    f->n_left++;
+}
+
+static void parse(former *f, char *text, const ag_grid *grid)
+{
+    char *rest = NULL;
+    char *title = strtok_r(text, "\n", &rest);
+    if (title == NULL)
+        return;
+    f->checkpoints = strtol(title, &title, 10);
+    f->experiment = title + (*title == ' ');
+    for (char *line; (line = strtok_r(NULL, "\n", &rest)) != NULL;) {
+        if (strlen(line) >= AG_ID_LENGTH + 3)
+            take_line(f, line, grid);
+    }
+}
+
+static ag_status refuse(const ag_run_session *session, const former *f)
+{
+    return ag_fail(AG_ERR_INPUT,
+                   "%s holds the results of the experiment '%s' (%zu complete run%s), and '%s' has "
+                   "no run in common with it. Give this experiment a file of its own: -o OUT, or "
+                   "output.file in %s. Or let it take this one with --replace: the runs of '%s' "
+                   "stay in it as orphans until 'altgrad prune'",
+                   session->out, f->experiment, f->complete, f->complete == 1 ? "" : "s",
+                   session->grid->name, session->options->file, f->experiment);
+}
+
+static void tell(const ag_run_session *session, const former *f)
+{
+    ag_text shown;
+    ag_text_init(&shown);
+    for (size_t i = 0; i < f->n_left && i < SHOWN; i++)
+        ag_text_printf(&shown, "%s%s", i > 0 ? ", " : "", f->left[i]);
+    if (f->n_left > SHOWN)
+        ag_text_printf(&shown, " and %zu more", f->n_left - SHOWN);
+    bool one = f->n_left == 1;
+    ag_display_event(session->display, AG_LOG_WARNING,
+                     "%zu complete run%s of %s %s no longer named by the experiment (%s): %s as "
+                     "%s, apart from the others, until 'altgrad prune %s' removes %s",
+                     f->n_left, one ? "" : "s", session->out, one ? "is" : "are", shown.data,
+                     one ? "it stays" : "they stay", one ? "an orphan" : "orphans", session->out,
+                     one ? "it" : "them");
+    ag_text_deinit(&shown);
+}
+
+/* Whether there is anything at the path: no child need look for nothing. */
+static bool is_new(const char *out)
+{
+    char grid[AG_PROGRAM_PATH];
+    snprintf(grid, sizeof grid, "%.*s.d/grid.json", AG_PROGRAM_PATH - 16, out);
+    return access(out, F_OK) != 0 && access(grid, F_OK) != 0;
+}
+
+ag_status ag_run_check_former(ag_run_session *session)
+{
+    const char *text = "";
+    former f = {.experiment = ""};
+    if (is_new(session->out))
+        return AG_OK;
+    if (ag_run_former(&text, session->out, &session->arena) != AG_OK) {
+        ag_error_clear(); /* what cannot be read is told by the store */
+        return AG_OK;
+    }
+    parse(&f, (char *)text, session->grid);
+    bool holds = f.complete > 0 || f.checkpoints > 0;
+    if (holds && f.common == 0 && strcmp(f.experiment, session->grid->name) != 0 &&
+        !session->options->replace)
+        return refuse(session, &f);
+    if (f.n_left > 0)
+        tell(session, &f);
+    return AG_OK;
+}
