@@ -38,6 +38,7 @@ typedef struct ag_results {
     ag_grid grid;
     size_t n_rows;
     const ag_result_row *rows; /* row i is run i of the grid; then the orphans */
+    const char *labels;        /* of orphans, for ag_store_labels; NULL: none are known */
     ag_grid former;            /* axes and labels of the orphans, in their order, as last known */
     bool packed;
     ag_arena arena;

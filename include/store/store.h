@@ -78,6 +78,9 @@ const char *ag_store_token(const ag_store *store);
 /* Gives ownership back. NULL is fine. */
 void ag_store_close(ag_store *store);
 
+/* Learns what runs were called that are orphans here: ag_results.labels of other results. */
+ag_status ag_store_labels(ag_store *store, const char *labels);
+
 /* The heartbeat: call it every half minute or so. AG_ERR_SYSTEM when somebody took over, and then
  * nothing may be written any more. */
 ag_status ag_store_beat(ag_store *store);

@@ -93,6 +93,11 @@ typedef struct ag_begun {
 /* The checkpoints beside the results at `path`, whether those exist or not, by id. In the arena. */
 ag_status ag_watch_begun(const ag_begun **begun, size_t *count, const char *path, ag_arena *arena);
 
+typedef struct ag_watch_orphan {
+    char id[AG_ID_LENGTH + 1];
+    const char *name; /* what it was called last; "" where that is not known */
+} ag_watch_orphan;
+
 typedef struct ag_watch {
     const char *path;       /* borrowed */
     const char *experiment; /* its name */
@@ -100,6 +105,7 @@ typedef struct ag_watch {
     size_t n_runs;
     ag_watch_run *runs; /* in the grid's order */
     size_t n_orphans;   /* complete, but no run of the grid */
+    const ag_watch_orphan *orphans;
     ag_watch_owner owner;
     ag_live *live;  /* NULL where there is no living owner that tells */
     ag_text events; /* JSON objects, a line each; the last may be cut off */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/commands.h"
 #include "base/log.h"
@@ -17,15 +18,18 @@
 static void print_help(void)
 {
     fputs(
-        "usage: altgrad merge OUT PART...\n\n"
+        "usage: altgrad merge OUT [--experiment FILE] PART...\n\n"
         "Joins results files of one experiment, as 'altgrad run --shard' leaves them, into OUT,\n"
         "which may exist and hold a part already. The parts stay as they are. OUT then holds what\n"
         "a run of the whole experiment would have left. Parts of different experiments are\n"
-        "refused; a run that two parts hold with different weights is reported as broken\n"
+        "refused, unless it is said which one OUT is of: by --experiment FILE, or by OUT itself\n"
+        "where it exists. Then the runs that this experiment names are taken, from any parts.\n"
+        "A run that two parts hold with different weights is reported as broken\n"
         "determinism (exit code 1), and nothing is written. Damaged runs are left out, and named:\n"
         "of one damaged packed file, this takes what is good.\n\n"
         "Exit codes: 0 joined, 1 broken determinism, 2 bad input, 3 environment.\n\n"
-        "example: altgrad merge results/q.h5 results/q-shard*.h5\n",
+        "example: altgrad merge results/q.h5 results/q-shard*.h5\n"
+        "         altgrad merge all.h5 --experiment four_seeds.yaml mine.h5 theirs.h5\n",
         stdout);
 }
 
@@ -35,7 +39,10 @@ typedef struct merger {
     const char **paths;  /* [n_parts] */
     ag_results *parts;   /* [n_parts] */
     size_t n_open;       /* of them */
-    const ag_grid *grid; /* of the first part */
+    const ag_grid *grid; /* of the experiment that is named, else of the first part */
+    const char *file;    /* of that experiment; NULL: none is named */
+    bool has_target;     /* OUT's runs are known; parts may hold others too */
+    ag_experiment *experiment;
     size_t copied;
     size_t left; /* damaged */
     size_t broken;
@@ -54,12 +61,38 @@ static size_t line_that_differs(const char *a, const char *b)
 static ag_status refuse(const merger *m, size_t part, const char *what, const char *here,
                         const char *there)
 {
-    return ag_fail(AG_ERR_INPUT, "%s is of another experiment than %s: %s '%s', not '%s'",
-                   m->paths[part], m->paths[0], what, here, there);
+    return ag_fail(AG_ERR_INPUT,
+                   "%s is of another experiment than %s: %s '%s', not '%s'. To join runs of both, "
+                   "write an experiment file that names them all: 'altgrad merge %s --experiment "
+                   "FILE PART...' takes them from any parts",
+                   m->paths[part], m->paths[0], what, here, there, m->out);
+}
+
+static bool names(const ag_grid *grid, const char *id)
+{
+    for (size_t r = 0; r < grid->n_runs; r++) {
+        if (strcmp(grid->runs[r].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Parts of any experiments will do that have runs of this one. */
+static ag_status check_runs(const merger *m, size_t part)
+{
+    const ag_results *results = &m->parts[part];
+    for (size_t i = 0; i < results->n_rows; i++) {
+        if (names(m->grid, results->rows[i].id))
+            return AG_OK;
+    }
+    return ag_fail(AG_ERR_INPUT, "%s is of another experiment than %s: it has none of its runs",
+                   m->paths[part], m->file != NULL ? m->file : m->out);
 }
 
 static ag_status check_part(const merger *m, size_t part)
 {
+    if (m->has_target)
+        return check_runs(m, part);
     const ag_grid *first = m->grid;
     const ag_grid *other = &m->parts[part].grid;
     char here[32];
@@ -142,9 +175,11 @@ static ag_status check_all(merger *m)
 {
     for (; m->n_open < m->n_parts; m->n_open++)
         AG_TRY(open_part(m, m->n_open));
-    m->grid = &m->parts[0].grid;
-    for (size_t part = 1; part < m->n_parts; part++) {
-        AG_TRY(check_part(m, part));
+    if (m->file == NULL)
+        m->grid = &m->parts[0].grid;
+    for (size_t part = m->file == NULL ? 1 : 0; part < m->n_parts; part++) {
+        if (m->paths[part] != m->out)
+            AG_TRY(check_part(m, part));
         for (size_t i = 0; i < m->parts[part].n_rows; i++) {
             if (is_complete(&m->parts[part].rows[i]))
                 compare_with_earlier(m, part, &m->parts[part].rows[i]);
@@ -190,13 +225,19 @@ static ag_status copy_run(merger *m, ag_store *store, size_t part, const ag_resu
     return status;
 }
 
+/* Orphans come along where all parts are of one experiment. */
+static bool is_wanted(const merger *m, const ag_result_row *row)
+{
+    return !m->has_target || names(m->grid, row->id);
+}
+
 /* Completed runs first: a failure counts only where no part completed the run. */
 static ag_status copy_all(merger *m, ag_store *store)
 {
     for (size_t part = 0; part < m->n_parts; part++) {
         for (size_t i = 0; i < m->parts[part].n_rows; i++) {
             const ag_result_row *row = &m->parts[part].rows[i];
-            if (is_complete(row) && !ag_store_has(store, row->id))
+            if (is_complete(row) && is_wanted(m, row) && !ag_store_has(store, row->id))
                 AG_TRY(copy_run(m, store, part, row));
         }
     }
@@ -204,7 +245,7 @@ static ag_status copy_all(merger *m, ag_store *store)
         for (size_t i = 0; i < m->parts[part].n_rows; i++) {
             const ag_result_row *row = &m->parts[part].rows[i];
             const ag_failure failure = {row->id, row->reason, 1};
-            if (row->status == AG_RUN_FAILED && !ag_store_has(store, row->id))
+            if (row->status == AG_RUN_FAILED && is_wanted(m, row) && !ag_store_has(store, row->id))
                 AG_TRY(ag_store_fail(store, &failure));
         }
     }
@@ -217,8 +258,10 @@ static size_t count_pending(const merger *m, const ag_store *store)
     size_t pending = 0;
     for (size_t r = 0; r < m->grid->n_runs; r++) {
         bool ended = ag_store_has(store, m->grid->runs[r].id);
-        for (size_t part = 0; part < m->n_parts; part++)
-            ended = ended || m->parts[part].rows[r].status == AG_RUN_FAILED;
+        for (size_t part = 0; part < m->n_parts; part++) {
+            const ag_result_row *row = ag_results_row(&m->parts[part], m->grid->runs[r].id);
+            ended = ended || (row != NULL && row->status == AG_RUN_FAILED);
+        }
         pending += !ended;
     }
     return pending;
@@ -233,6 +276,15 @@ static ag_status note_plan(const merger *m, ag_store *store)
                                      : ag_fail(AG_ERR_SYSTEM, "out of memory");
     ag_arena_deinit(&arena);
     return status;
+}
+
+static ag_status note_labels(const merger *m, ag_store *store)
+{
+    for (size_t part = 0; part < m->n_parts; part++) {
+        if (m->parts[part].labels != NULL)
+            AG_TRY(ag_store_labels(store, m->parts[part].labels));
+    }
+    return AG_OK;
 }
 
 static void print_end(const merger *m, size_t pending)
@@ -254,7 +306,8 @@ static ag_status join(merger *m)
     facts.job = "merge";
     if (status != AG_OK ||
         (status = ag_store_open(&store, m->out, m->grid, &facts, false)) != AG_OK ||
-        (status = note_plan(m, store)) != AG_OK || (status = copy_all(m, store)) != AG_OK)
+        (status = note_plan(m, store)) != AG_OK || (status = note_labels(m, store)) != AG_OK ||
+        (status = copy_all(m, store)) != AG_OK)
         goto cleanup;
     size_t pending = count_pending(m, store);
     status = pending > 0 ? ag_store_publish(m->out) : ag_store_pack(m->out);
@@ -287,9 +340,33 @@ static bool exists(const char *out)
     return found;
 }
 
-static int merge_files(const char *out, char **parts, size_t count)
+static ag_status load_target(merger *m)
 {
-    merger m = {.out = out};
+    ag_text diagnostics;
+    const ag_experiment_options how = {.init_digest = ag_run_init_digest};
+    ag_text_init(&diagnostics);
+    ag_status status = ag_experiment_load_with(&m->experiment, m->file, &how, &diagnostics);
+    fputs(diagnostics.data, stderr);
+    ag_text_deinit(&diagnostics);
+    if (status == AG_OK)
+        m->grid = ag_experiment_grid(m->experiment);
+    return status;
+}
+
+/* A glob takes the folders along that lie beside results. */
+static bool is_folder_of_results(const char *path)
+{
+    struct stat facts;
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/')
+        length--;
+    return length > 5 && strncmp(path + length - 5, ".h5.d", 5) == 0 && stat(path, &facts) == 0 &&
+           S_ISDIR(facts.st_mode);
+}
+
+static int merge_files(const char *out, const char *file, char **parts, size_t count)
+{
+    merger m = {.out = out, .file = file};
     m.paths = calloc(count + 1, sizeof *m.paths);
     m.parts = calloc(count + 1, sizeof *m.parts);
     int code = AG_EXIT_SYSTEM;
@@ -298,14 +375,20 @@ static int merge_files(const char *out, char **parts, size_t count)
     } else {
         if (exists(out))
             m.paths[m.n_parts++] = out;
+        m.has_target = file != NULL || m.n_parts > 0;
         for (size_t i = 0; i < count; i++) {
-            if (strcmp(parts[i], out) != 0)
+            if (strcmp(parts[i], out) != 0 && !is_folder_of_results(parts[i]))
                 m.paths[m.n_parts++] = parts[i];
         }
-        code = merge(&m);
+        ag_status status = file != NULL ? load_target(&m) : AG_OK;
+        if (m.n_parts == 0)
+            code = ag_app_usage("merge", "which parts?");
+        else
+            code = status == AG_OK ? merge(&m) : ag_app_exit(status);
     }
     for (size_t i = 0; i < m.n_open; i++)
         ag_results_close(&m.parts[i]);
+    ag_experiment_destroy(m.experiment);
     free(m.parts);
     free(m.paths);
     return code;
@@ -314,10 +397,16 @@ static int merge_files(const char *out, char **parts, size_t count)
 int ag_cmd_merge(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {NULL,   0,           NULL, 0  }
+        {"experiment", required_argument, NULL, 'e'},
+        {"help",       no_argument,       NULL, 'h'},
+        {NULL,         0,                 NULL, 0  }
     };
+    const char *file = NULL;
     for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
+        if (option == 'e') {
+            file = optarg;
+            continue;
+        }
         if (option != 'h')
             return ag_app_usage("merge", "%s", ag_error_message());
         print_help();
@@ -325,5 +414,5 @@ int ag_cmd_merge(int argc, char **argv)
     }
     if (optind + 2 > argc)
         return ag_app_usage("merge", "into which file, and which parts?");
-    return merge_files(argv[optind], argv + optind + 1, (size_t)(argc - optind - 1));
+    return merge_files(argv[optind], file, argv + optind + 1, (size_t)(argc - optind - 1));
 }

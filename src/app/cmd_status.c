@@ -104,6 +104,17 @@ static void add_counts(ag_text *out, const ag_watch *watch)
     ag_text_add(out, "\n");
 }
 
+static void add_orphans(ag_text *out, const ag_watch *watch)
+{
+    enum { MOST = 5 };
+    for (size_t i = 0; i < watch->n_orphans && i < MOST; i++)
+        ag_text_printf(out, "%s%s %s\n", i == 0 ? "orphans   " : "          ", watch->orphans[i].id,
+                       watch->orphans[i].name);
+    if (watch->n_orphans > MOST)
+        ag_text_printf(out, "          and %zu more; 'altgrad prune' lists and removes them\n",
+                       watch->n_orphans - MOST);
+}
+
 static void add_owner(ag_text *out, const ag_watch *watch)
 {
     const ag_watch_owner *owner = &watch->owner;
@@ -263,6 +274,7 @@ static void add_report(ag_text *out, ag_watch *watch)
     ag_text_printf(out, ": %s (%s)\n", watch->path,
                    watch->packed ? "packed" : "weights in its run files");
     add_counts(out, watch);
+    add_orphans(out, watch);
     add_owner(out, watch);
     if (watch->live != NULL)
         add_progress(out, watch->live);

@@ -83,6 +83,13 @@ bool ag_node_name(const char **out, ag_findings *findings, const ag_node *node, 
 {
     if (!ag_node_text(out, findings, node, what))
         return false;
+    if (strcmp(*out, "nan") == 0) {
+        ag_config_error(findings, node->place,
+                        "%s cannot be 'nan', which pandas reads from a table as a missing value: "
+                        "take another, such as 'NaN' or 'nan_'",
+                        what);
+        return false;
+    }
     if (strlen(*out) <= AG_MAX_NAME)
         return true;
     ag_config_error(findings, node->place, "%s has %zu bytes; a name has at most %d", what,

@@ -176,7 +176,8 @@ static ag_status collect_axes(ag_grid *former, const ag_grid *now, json_t *label
     ag_axis *axes = ag_arena_alloc(arena, (most + 1) * sizeof *axes);
     if (axes == NULL)
         return no_memory();
-    memcpy(axes, now->axes, now->n_axes * sizeof *axes);
+    if (now->n_axes > 0)
+        memcpy(axes, now->axes, now->n_axes * sizeof *axes);
     *former = (ag_grid){.n_axes = now->n_axes, .axes = axes};
     for (size_t run = 0; run < count; run++) {
         size_t i;

@@ -220,6 +220,7 @@ static ag_status name_orphans(reader *r, ag_result_row *rows, size_t count)
         return no_memory(r);
     for (size_t i = 0; i < count; i++)
         ids[i] = rows[i].id;
+    r->results->labels = r->labels;
     AG_TRY(ag_former_read(former, &r->results->grid, r->labels, ids, count, arena));
     for (size_t i = 0; i < count; i++) {
         rows[i].name = ag_former_name(&former->labels[i], former->n_axes, arena);

@@ -111,6 +111,20 @@ static void write_steps(ag_run_writer *w)
                "steps trained before this one");
 }
 
+/* nanoGPT's lm_head shares its tensor with the embedding: a second name for it here too, so that a
+ * strict load_state_dict finds all that it asks for. Tables and sums count it once. */
+static void link_head(ag_run_writer *w, const char *group)
+{
+    if (!w->record->run->model.tie_weights || w->h5.status != AG_OK)
+        return;
+    hid_t weights = ag_h5_group(&w->h5, w->run, group);
+    if (ag_h5_has(&w->h5, weights, "transformer.wte.weight") &&
+        H5Lcreate_hard(weights, "transformer.wte.weight", weights, "lm_head.weight", H5P_DEFAULT,
+                       H5P_DEFAULT) < 0)
+        ag_h5_fail(&w->h5, "link", "lm_head.weight");
+    ag_h5_release(weights);
+}
+
 static void write_weights(ag_run_writer *w, const char *group, const float *weights)
 {
     if (weights == NULL)
@@ -129,6 +143,7 @@ static void write_weights(ag_run_writer *w, const char *group, const float *weig
         };
         add_dataset(w, path, &array);
     }
+    link_head(w, group);
 }
 
 /* The parameters that make the run's identity, and what it was asked to sample, each as an
@@ -156,6 +171,24 @@ static void put_parameters(ag_run_writer *w)
     }
 }
 
+/* What nanoGPT's configuration asks for, by its names and as numbers. */
+static void put_model(ag_run_writer *w)
+{
+    typedef struct model_row {
+        int64_t vocab_size;
+        int8_t bias;
+        int8_t tie_weights;
+    } model_row;
+    static const ag_column columns[] = {
+        {"vocab_size",  AG_CELL_I64, offsetof(model_row, vocab_size),  0},
+        {"bias",        AG_CELL_I8,  offsetof(model_row, bias),        0},
+        {"tie_weights", AG_CELL_I8,  offsetof(model_row, tie_weights), 0},
+    };
+    const ag_run *run = w->record->run;
+    const model_row row = {run->facts.vocab_size, run->model.bias, run->model.tie_weights};
+    ag_h5_put(&w->h5, w->run, columns, sizeof columns / sizeof columns[0], &row);
+}
+
 /* A run as text: what its id covers, or the rest. */
 static void write_config(ag_run_writer *w, hid_t group, const char *name,
                          void (*add)(ag_text *text, const ag_run *run))
@@ -174,6 +207,7 @@ static void write_facts(ag_run_writer *w)
     ag_h5_put(&w->h5, w->run, ag_summary_columns, ag_n_summary_columns, &summary);
     ag_h5_put_text(&w->h5, w->run, "nonfinite", w->record->nonfinite);
     put_parameters(w);
+    put_model(w);
     write_config(w, w->run, "config", ag_run_canonical);
     hid_t timing = ag_h5_make_group(&w->h5, w->run, "timing");
     ag_h5_put(&w->h5, timing, ag_timing_columns, ag_n_timing_columns, &w->record->timing);

@@ -145,6 +145,11 @@ ag_status ag_store_open(ag_store **out, const char *path, const ag_grid *grid,
     return ag_store_open_with(out, path, grid, facts, &options);
 }
 
+ag_status ag_store_labels(ag_store *store, const char *labels)
+{
+    return ag_former_note(&store->places, "", &(ag_grid){0}, labels);
+}
+
 const char *ag_store_token(const ag_store *store)
 {
     return store->owner.token;

@@ -32,6 +32,53 @@ static ag_status plan_from_grid(ag_watch *watch, const char *text, size_t size)
     return AG_OK;
 }
 
+/* --- runs that the grid no longer names */
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static ag_status take_orphans(ag_watch *watch, const ag_ids *complete, const char *labels)
+{
+    ag_grid former;
+    ag_arena *arena = &watch->arena;
+    ag_ids named = {watch->n_runs, ag_arena_alloc(arena, (watch->n_runs + 1) * sizeof *named.id)};
+    const char **ids = ag_arena_alloc(arena, (complete->count + 1) * sizeof *ids);
+    ag_watch_orphan *orphans = ag_arena_alloc(arena, (complete->count + 1) * sizeof *orphans);
+    if (named.id == NULL || ids == NULL || orphans == NULL)
+        return no_memory(watch);
+    for (size_t i = 0; i < watch->n_runs; i++)
+        memcpy(named.id[i], watch->runs[i].id, sizeof *named.id);
+    qsort(named.id, named.count, sizeof *named.id, by_id);
+    watch->n_orphans = 0;
+    for (size_t i = 0; i < complete->count; i++) {
+        if (!ag_ids_have(&named, complete->id[i]))
+            ids[watch->n_orphans++] = complete->id[i];
+    }
+    AG_TRY(ag_former_read(&former, &(ag_grid){0}, labels, ids, watch->n_orphans, arena));
+    for (size_t i = 0; i < watch->n_orphans; i++) {
+        memcpy(orphans[i].id, ids[i], sizeof orphans[i].id);
+        orphans[i].name = ag_former_name(&former.labels[i], former.n_axes, arena);
+        if (orphans[i].name == NULL)
+            return no_memory(watch);
+    }
+    watch->orphans = orphans;
+    return AG_OK;
+}
+
+static ag_status take_spooled_orphans(ag_watch *watch, const ag_ids *complete,
+                                      const ag_places *places)
+{
+    ag_text labels;
+    ag_text_init(&labels);
+    if (!ag_is_file(places->labels) || ag_read_whole(&labels, places->labels) != AG_OK)
+        ag_error_clear(); /* names are worth no failure */
+    ag_status status = take_orphans(watch, complete, labels.data);
+    ag_text_deinit(&labels);
+    return status;
+}
+
 /* --- packed: the index says all */
 
 typedef struct index_row {
@@ -48,15 +95,9 @@ static const ag_column s_index_columns[] = {
     {"reason", AG_CELL_TEXT, INDEX(reason)},
 };
 
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
 static void take_index(ag_watch *watch, ag_table *index)
 {
     const index_row *rows = index->rows;
-    size_t known = 0;
     if (rows == NULL || watch->runs == NULL)
         return;
     qsort(index->rows, index->n_rows, sizeof *rows, by_id);
@@ -66,37 +107,26 @@ static void take_index(ag_watch *watch, ag_table *index)
         run->status = AG_RUN_PENDING;
         if (row == NULL)
             continue;
-        known++;
         run->reason = row->reason;
         run->status = ag_status_from_word(row->status);
     }
-    watch->n_orphans = index->n_rows - known;
-}
-
-/* Files of version 1 have them in /index, where take_index counts them. */
-static void count_orphans(ag_watch *watch, ag_h5 *h5, size_t *count)
-{
-    ag_table orphans = {1, s_index_columns, sizeof(index_row), 0, NULL};
-    if (ag_h5_has(h5, h5->id, "orphans"))
-        ag_h5_read_table(h5, h5->id, "orphans", &orphans, &watch->arena);
-    *count = orphans.n_rows;
 }
 
 static ag_status read_packed(ag_watch *watch, const ag_places *places, bool planned)
 {
     ag_h5 h5;
-    size_t orphans = 0;
+    ag_ids complete;
     ag_table index = {3, s_index_columns, sizeof(index_row), 0, NULL};
     ag_h5_open(&h5, places->results, AG_RESULTS_FORMAT, NULL);
     ag_h5_read_table(&h5, h5.id, "index", &index, &watch->arena);
     const char *grid = planned ? "" : ag_h5_read_text(&h5, h5.id, "experiment/grid", &watch->arena);
-    count_orphans(watch, &h5, &orphans);
+    const char *labels = ag_packed_labels(&h5, &watch->arena);
     AG_TRY(ag_h5_close(&h5));
     if (!planned)
         AG_TRY(plan_from_grid(watch, grid, strlen(grid)));
     take_index(watch, &index);
-    watch->n_orphans += orphans;
-    return AG_OK;
+    AG_TRY(ag_packed_ids(&complete, NULL, places, &watch->arena));
+    return take_orphans(watch, &complete, labels);
 }
 
 /* --- spooled: names of files */
@@ -128,21 +158,18 @@ static ag_status take_files(ag_watch *watch, const ag_places *places)
     ag_ids files;
     ag_ids failed;
     ag_ids diverged;
-    size_t known = 0;
     AG_TRY(ag_list_ids(&files, places->runs, ".h5", &watch->arena));
     AG_TRY(ag_list_ids(&failed, places->failed, ".json", &watch->arena));
     AG_TRY(diverged_ids(&diverged, watch));
     for (size_t i = 0; i < watch->n_runs; i++) {
         ag_watch_run *run = &watch->runs[i];
         bool complete = ag_ids_have(&files, run->id);
-        known += complete;
         if (complete)
             run->status = ag_ids_have(&diverged, run->id) ? AG_RUN_DIVERGED : AG_RUN_DONE;
         else
             run->status = ag_ids_have(&failed, run->id) ? AG_RUN_FAILED : AG_RUN_PENDING;
     }
-    watch->n_orphans = files.count - known;
-    return AG_OK;
+    return take_spooled_orphans(watch, &files, places);
 }
 
 static ag_status read_spooled(ag_watch *watch, const ag_places *places, bool planned)

@@ -40,6 +40,8 @@ expect 0 "$altgrad" run few.yaml -o out.h5 --progress none --set train.steps=4 -
 held "len(f['orphans']) == 6 and len(f['index']) == 4 and len(f['runs']) == 10"
 expect 0 "$altgrad" status out.h5
 says "6 that the experiment no longer names"
+matches "^orphans   [0-9a-f]* BF16 uniform 0$"
+says "and 1 more; 'altgrad prune' lists and removes them"
 
 # prune: nothing without --yes; then only what the experiment does not name
 touch out.h5.d/checkpoints/0123456789ab 2> /dev/null ||

@@ -86,6 +86,24 @@ expect 0 "$altgrad" run "$yaml" -o joined.h5 --progress plain
 says "$total runs, $total complete"
 "$python" "$here/compare_results.py" whole.h5 joined.h5 > out 2>&1 || complain "joined differs"
 
+# runs of two experiments into one whose file names them all; a glob takes folders along
+for seeds in 0,1 2,3 0,1,2,3; do
+    few "formats: [BF16, E4M3]" "seeds: [$seeds]"
+    cp few.yaml "seeds-$seeds.yaml"
+    expect 0 "$altgrad" run few.yaml -o "part-$seeds.h5" --progress none
+done
+mv part-0,1,2,3.h5 four.h5
+expect 2 "$altgrad" merge new.h5 part-*
+says "'altgrad merge new.h5 --experiment FILE PART...' takes them from any parts"
+expect 0 "$altgrad" merge new.h5 --experiment seeds-0,1,2,3.yaml part-*
+says "8 runs joined from 2 files; 0 of 8 are pending"
+"$python" "$here/compare_results.py" four.h5 new.h5 > out 2>&1 || complain "new.h5 differs"
+expect 0 "$altgrad" merge part-0,1.h5 new.h5 # OUT says which runs it wants
+says "0 runs joined"
+expect 2 "$altgrad" merge part-0,1.h5 part-2,3.h5
+says "part-2,3.h5 is of another experiment than part-0,1.h5: it has none of its runs"
+rm -r new.h5*
+
 # another experiment; nothing; no determinism
 expect 0 "$altgrad" run "$yaml" -o other.h5 --progress none --set train.steps=2 --only seed=0
 expect 2 "$altgrad" merge new.h5 s1.h5 other.h5

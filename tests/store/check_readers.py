@@ -158,7 +158,11 @@ def check_runs(path, packed):
             assert ("file" in run.attrs) == (not packed)
             check_samples(run)
             check_tensors(file, name, packed)
+            assert [run.attrs[name] for name in ("vocab_size", "bias", "tie_weights")] == [
+                run.attrs["vocab_size"], run.attrs["model.bias"] == "true", 1]
             if packed:
+                # tied: a second name for one tensor, as nanoGPT's state_dict has it
+                assert run["weights/lm_head.weight"] == run["weights/transformer.wte.weight"]
                 # the table's first rows are the metrics, then the weights in the digest's order
                 rows = [r["name"].decode() for r in run["tensors"]]
                 whole = b"".join(run[r][...].tobytes() for r in rows if r.startswith("weights/"))
