@@ -24,7 +24,7 @@ eval: {every: 2, windows: 4}
 formats: [BF16, {name: _e4m3, all: E4M3}, {name: '$x^{$', all: E3M0}]
 layer_configs:
   all: {format: $format}
-  nan: {default_format: null, layer_rules: [{pattern: mlp, format: $format}]}
+  NA: {default_format: null, layer_rules: [{pattern: mlp, format: $format}]}
 axes:
   mean: {x: {optimizer.warmup: 2}, y: {optimizer.warmup: 3}}
   optimizer.lr: [1e-3, 3e-2]
