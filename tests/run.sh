@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 need test
 say "building ..."
-build -DALTGRAD_TESTS=ON
+build -DALTGRAD_TESTS=ON -DALTGRAD_WERROR=ON
 mpi_environment
 [ $# -gt 0 ] || set -- -LE long
 cd "$build_dir" && exec ctest --output-on-failure --no-tests=error -j 2 "$@"

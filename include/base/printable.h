@@ -34,6 +34,11 @@ size_t ag_text_width(const char *text);
 /* The bytes of the longest beginning of `text` that takes at most `columns`. */
 size_t ag_text_fit(const char *text, size_t columns);
 
+/* Appends words, padded likewise; where they are wider than `columns`, the middle of the widest
+ * word gives way to an ellipsis, again and again: "e4m3 all_b...proj seed=2". Printable text only.
+ */
+void ag_text_add_short(ag_text *text, const char *words, size_t columns);
+
 /* Appends a text as ag_text_add_printable does, then spaces until it takes `columns`. */
 void ag_text_add_padded(ag_text *text, const char *shown, size_t columns);
 

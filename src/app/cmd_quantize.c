@@ -74,9 +74,10 @@ static void swap_if_big_endian(float *x, size_t count)
 
 static ag_status fail_bytes(uint64_t bytes)
 {
-    return ag_fail(AG_ERR_INPUT,
-                   "the input has %llu bytes, which is no multiple of 4: expected float32 values",
-                   (unsigned long long)bytes);
+    return ag_fail(
+        AG_ERR_INPUT,
+        "the input has %llu bytes, which is not a multiple of 4: expected float32 values",
+        (unsigned long long)bytes);
 }
 
 /* --- value by value */
@@ -136,7 +137,7 @@ static ag_status read_all(float **values, size_t *count)
 static ag_status check_matrix(const filter *f, const ag_matrix *matrix, size_t count)
 {
     if (matrix->rows * matrix->cols != count)
-        return ag_fail(AG_ERR_INPUT, "%zu values are no whole number of rows of %zu", count,
+        return ag_fail(AG_ERR_INPUT, "%zu values do not fill whole rows of %zu", count,
                        matrix->cols);
     if (f->scheme.hadamard && f->sum != AG_SUM_ROWS)
         return ag_fail(AG_ERR_INPUT, "the Hadamard transform goes along columns; add '--sum rows'");
@@ -206,7 +207,7 @@ static ag_status set_scale(filter *f, const char *text)
     char *end;
     f->scale = strtof(text, &end);
     if (end == text || *end != '\0' || !(f->scale >= 0x1p-126f && f->scale <= 0x1p126f))
-        return ag_fail(AG_ERR_INPUT, "--scale: '%s' is no number from 2^-126 to 2^126", text);
+        return ag_fail(AG_ERR_INPUT, "--scale: '%s' is not a number from 2^-126 to 2^126", text);
     return AG_OK;
 }
 
@@ -216,7 +217,7 @@ static ag_status set_seed(filter *f, const char *text)
     errno = 0;
     unsigned long long seed = strtoull(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
-        return ag_fail(AG_ERR_INPUT, "--seed: '%s' is no whole number from 0 to 2^64 - 1", text);
+        return ag_fail(AG_ERR_INPUT, "--seed: '%s' is not a whole number from 0 to 2^64 - 1", text);
     f->site.key = ag_stream_key(seed, AG_STREAM_ROUNDING);
     return AG_OK;
 }
@@ -227,7 +228,7 @@ static ag_status set_cols(filter *f, const char *text)
     errno = 0;
     unsigned long long cols = strtoull(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || cols == 0)
-        return ag_fail(AG_ERR_INPUT, "--cols: '%s' is no number of columns", text);
+        return ag_fail(AG_ERR_INPUT, "--cols: '%s' is not a number of columns", text);
     f->cols = (size_t)cols;
     return AG_OK;
 }

@@ -3,13 +3,15 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "app/commands.h"
 #include "base/printable.h"
 #include "status_report.h"
 #include "wrong_file.h"
 
-enum { SHOWN_FAILURES = 20, SHOWN_EVENTS = 5, SHOWN_RUNNING = 40 };
+/* A heartbeat comes every half minute: one that is not much older is no news. */
+enum { SHOWN_FAILURES = 20, SHOWN_EVENTS = 5, SHOWN_RUNNING = 40, LATE_HEARTBEAT_S = 60 };
 
 static const char s_help[] =
     "usage: altgrad status OUT [--json]\n\n"
@@ -115,6 +117,14 @@ static void add_orphans(ag_text *out, const ag_watch *watch)
                        watch->n_orphans - MOST);
 }
 
+/* Since 1970. */
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 static void add_owner(ag_text *out, const ag_watch *watch)
 {
     const ag_watch_owner *owner = &watch->owner;
@@ -125,13 +135,18 @@ static void add_owner(ag_text *out, const ag_watch *watch)
     ag_text_printf(out, "owner     host %s, pid %ld%s", owner->host, owner->pid, owner->where);
     if (strcmp(owner->job, "-") != 0)
         ag_text_printf(out, ", job %s", owner->job);
+    if (owner->life ==
+        AG_LIFE_HERE) /* its process is there: how old its heartbeat is says nothing */
+        ag_text_add(out, ", alive");
     if (watch->live != NULL) {
-        ag_text_add(out, ", for ");
-        add_duration(out, watch->live->now_s - watch->live->began_s);
+        ag_text_add(out, ", running for ");
+        add_duration(out, fmax(seconds_now() - watch->live->began_s, 0.0));
     }
-    ag_text_add(out, "; last heartbeat ");
-    add_duration(out, owner->silence_s);
-    ag_text_add(out, " ago\n");
+    if (owner->life != AG_LIFE_HERE && owner->silence_s >= LATE_HEARTBEAT_S) {
+        ag_text_add(out, "; no heartbeat for ");
+        add_duration(out, owner->silence_s);
+    }
+    ag_text_add(out, "\n");
     if (owner->life == AG_LIFE_DEAD)
         ag_text_add(out,
                     "          that process is gone: it was killed. 'altgrad run' goes on from "

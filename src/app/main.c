@@ -22,10 +22,10 @@ static const command s_commands[] = {
     {"plan",      ag_cmd_plan,      true,  "the grid of an experiment file: runs, models, cost"        },
     {"run",       ag_cmd_run,       false, "train what is missing; mpirun -n N for N at a time"        },
     {"status",    ag_cmd_status,    true,  "where an experiment stands, beside it or afterwards"       },
-    {"stop",      ag_cmd_stop,      false, "ask a running experiment to stop; run goes on from there"  },
+    {"stop",      ag_cmd_stop,      false, "ask a running experiment to stop; run continues it"        },
     {"summary",   ag_cmd_summary,   true,  "format by layer config: means, differences to the baseline"},
     {"reproduce", ag_cmd_reproduce, true,  "train completed runs again: are the bits the same?"        },
-    {"check",     ag_cmd_check,     true,  "is anything of an experiment's results damaged or missing?"},
+    {"check",     ag_cmd_check,     true,  "are the results of an experiment damaged or incomplete?"   },
     {"pack",      ag_cmd_pack,      false, "one self-contained results file out of the run files"      },
     {"merge",     ag_cmd_merge,     true,  "join the shards of an experiment into one results file"    },
     {"prune",     ag_cmd_prune,     true,  "remove what of the results nobody needs any more"          },
@@ -34,7 +34,7 @@ static const command s_commands[] = {
     {"quantize",  ag_cmd_quantize,  false, "a filter: float32 in, rounded to a format, float32 out"    },
     {"digest",    ag_cmd_digest,    true,  NULL                                                        },
     {"holdings",  ag_cmd_holdings,  true,  NULL                                                        },
-    {"help",      NULL,             false, "this list"                                                 },
+    {"help",      NULL,             false, "this list, or the help of a COMMAND"                       },
 };
 
 enum { N_COMMANDS = sizeof s_commands / sizeof s_commands[0] };
@@ -98,6 +98,15 @@ static int run_command(const command *chosen, int argc, char **argv)
     return ag_app_close_output(chosen->run(argc, argv));
 }
 
+static const command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (s_commands[i].run != NULL && strcmp(s_commands[i].name, name) == 0)
+            return &s_commands[i];
+    }
+    return NULL;
+}
+
 /* A child of `altgrad run` ends with it, so that no two ever write the same results. */
 static bool follow_parent(void)
 {
@@ -125,13 +134,10 @@ int main(int argc, char **argv)
         print_help(stdout);
         return ag_app_close_output(AG_EXIT_OK);
     }
-    if (strcmp(name, "--version") == 0) {
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         puts("altgrad " ALTGRAD_VERSION);
         return ag_app_close_output(AG_EXIT_OK);
     }
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        if (s_commands[i].run != NULL && strcmp(s_commands[i].name, name) == 0)
-            return run_command(&s_commands[i], argc - 1, argv + 1);
-    }
-    return unknown_command(name);
+    const command *chosen = find_command(name);
+    return chosen != NULL ? run_command(chosen, argc - 1, argv + 1) : unknown_command(name);
 }

@@ -88,7 +88,8 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
     session->failures_in_a_row = 0;
     session->rank_failures[result->rank] = 0;
     session->publisher.wanted = true;
-    ag_display_event(session->display, AG_LOG_INFO, "%s %s %s: val_loss %.4f, %.1f s", id,
+    ag_display_event(session->display, AG_LOG_INFO,
+                     "%s %s %s: val_loss %.4f, %.1f s in this session", id,
                      session->names[result->job], diverged ? "diverged" : "done", result->value,
                      result->seconds);
     return AG_OK;
@@ -115,8 +116,8 @@ static ag_status keep_assignment(char path[AG_PROGRAM_PATH], const ag_run_sessio
 
 static ag_status give_up(ag_run_session *session)
 {
-    ag_display_event(session->display, AG_LOG_ERROR,
-                     "%d failures in a row: no further run is started", MOST_FAILURES_IN_A_ROW);
+    ag_display_event(session->display, AG_LOG_ERROR, "%d failures in a row: no further run starts",
+                     MOST_FAILURES_IN_A_ROW);
     session->gave_up = true;
     session->stopping = true;
     return ag_coordinator_drain(session->coordinator);
@@ -230,18 +231,18 @@ static ag_status client_lost(void *context, int rank, double silent_s)
     const char *name = ag_preflight_rank(session, rank);
     if (session->store == NULL)
         return ag_fail(AG_ERR_SYSTEM,
-                       "%s has given no sign of life for %.0f s. Nothing was trained; the same "
-                       "command goes on without that host, or once it is well",
+                       "%s has been silent for %.0f s. Nothing was trained; the same "
+                       "command continues without that host, or once it responds again",
                        name, silent_s);
     ag_display_ended(session->display, rank);
     ag_run_live_ended(session->live, rank);
     ag_run_curves_ended(session->curves, session, rank, false);
     ag_display_event(session->display, AG_LOG_WARNING,
-                     "%s has given no sign of life for %.0f s: it gets no more runs, and others "
-                     "take those that it has",
+                     "%s has been silent for %.0f s: it gets no more runs, and other "
+                     "ranks take over the ones it has",
                      name, silent_s);
-    snprintf(members, sizeof members, "\"rank\": %d, \"reason\": \"no sign of life for %.0f s\"",
-             rank, silent_s);
+    snprintf(members, sizeof members, "\"rank\": %d, \"reason\": \"silent for %.0f s\"", rank,
+             silent_s);
     return ag_store_event(session->store, "lost", members);
 }
 

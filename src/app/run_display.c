@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "run_internal.h"
 
 enum { BAR_CELLS = 20, LEAST_WIDTH = 40, OTHER_LINES = 3, LONGEST_LINE = 512 };
@@ -267,7 +268,7 @@ static void add_bar(ag_display *display, const ag_run_counts *counts, int width)
     end_line(display);
 }
 
-static void write_numbers(char *text, size_t size, const row *its)
+static void write_numbers(char *text, size_t size, const row *its, bool with_rate)
 {
     const ag_job_progress *now = &its->progress;
     if (now->steps == 0) {
@@ -279,21 +280,26 @@ static void write_numbers(char *text, size_t size, const row *its)
     size_t room = size - (size_t)used;
     if (now->phase == AG_TRAINER_EVALUATING)
         snprintf(rest, room, "  evaluating");
-    else if (now->step > 0 && its->rate > 0.0)
+    else if (now->step > 0 && its->rate > 0.0 && with_rate)
         snprintf(rest, room, "  loss %7.4f %9.0f tok/s", now->value, its->rate);
     else if (now->step > 0)
         snprintf(rest, room, "  loss %7.4f", now->value);
 }
 
-/* The numbers stand in a column of their own; the name is cut to what room they leave. */
+/* The numbers stand in a column of their own, the last of them only where there is room; the name
+ * is shortened to what they leave. */
 static void add_row(ag_display *display, int rank, int width)
 {
-    enum { NUMBERS = 52 };
+    enum { NUMBERS = 52, FEWER_NUMBERS = 36, NARROW = 100 };
     char numbers[96];
     const row *its = &display->rows[rank];
-    int room = width > NUMBERS + 16 ? width - NUMBERS - 7 : 9;
-    write_numbers(numbers, sizeof numbers, its);
-    ag_text_printf(&display->frame, "%4d  %-*.*s %s", rank, room, room, its->run.name, numbers);
+    bool narrow = width < NARROW;
+    int left = narrow ? FEWER_NUMBERS : NUMBERS;
+    write_numbers(numbers, sizeof numbers, its, !narrow);
+    ag_text_printf(&display->frame, "%4d  ", rank);
+    ag_text_add_short(&display->frame, its->run.name,
+                      width > left + 16 ? (size_t)(width - left - 7) : 9);
+    ag_text_printf(&display->frame, " %s", numbers);
     end_line(display);
 }
 

@@ -199,7 +199,7 @@ static void enforce_limits(ag_trainer *trainer)
         snprintf(verdict, size, "passed its memory limit of %g MiB",
                  (double)limits->memory_limit / 0x1p20);
     else if (limits->stall_limit_s > 0.0 && trainer->idle_s > limits->stall_limit_s)
-        snprintf(verdict, size, "gave no sign of life for %g s", limits->stall_limit_s);
+        snprintf(verdict, size, "made no progress for %g s", limits->stall_limit_s);
     if (verdict[0] != '\0')
         ag_child_kill(trainer->child);
 }

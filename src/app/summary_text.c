@@ -64,6 +64,12 @@ static bool is_first_of_group(const ag_summary *s, size_t cell)
     return true;
 }
 
+/* What would be printed as -0.0000 is 0. */
+static double without_sign(double value)
+{
+    return fabs(value) < 0.00005 ? 0.0 : value;
+}
+
 static void format_mean(char text[FIELD_SIZE], const ag_estimate *mean)
 {
     if (mean->n == 0)
@@ -82,9 +88,10 @@ static void format_difference(char text[FIELD_SIZE], const ag_summary_cell *cell
     else if (difference->n == 0)
         snprintf(text, FIELD_SIZE, "-");
     else if (difference->n == 1)
-        snprintf(text, FIELD_SIZE, "%+.4f", difference->mean);
+        snprintf(text, FIELD_SIZE, "%+.4f", without_sign(difference->mean));
     else
-        snprintf(text, FIELD_SIZE, "%+.4f ± %.4f", difference->mean, difference->half);
+        snprintf(text, FIELD_SIZE, "%+.4f ± %.4f", without_sign(difference->mean),
+                 difference->half);
 }
 
 static void add_counts(ag_text *out, const ag_summary_cell *cell)
@@ -137,6 +144,22 @@ static void add_heading(ag_text *out, const ag_summary *s)
     ag_text_add(out, "difference\n");
 }
 
+static void add_floor(ag_text *out, const ag_summary_cell *cell)
+{
+    if (isfinite(cell->floor))
+        ag_text_printf(out, "floor %.4f (entropy rate of the source)\n", cell->floor);
+}
+
+/* Told once then, above the tables. */
+static bool has_one_floor(const ag_summary *s)
+{
+    for (size_t i = 1; i < s->n_cells; i++) {
+        if (s->cells[i].floor != s->cells[0].floor)
+            return false;
+    }
+    return true;
+}
+
 static void add_group_title(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
 {
     const ag_grid *grid = &s->results->grid;
@@ -148,8 +171,8 @@ static void add_group_title(ag_text *out, const ag_summary *s, const ag_summary_
         separator = ", ";
     }
     ag_text_add(out, "\n");
-    if (isfinite(cell->floor))
-        ag_text_printf(out, "floor %.4f (entropy rate of the source)\n", cell->floor);
+    if (!has_one_floor(s))
+        add_floor(out, cell);
 }
 
 /* The formats of one layer config stand together. */
@@ -331,7 +354,7 @@ static void add_legend(ag_text *out, const ag_summary *s)
         ag_text_printf(out,
                        "\nno differences: no format leaves everything in BF16, and "
                        "compare.baseline names none to\ncompare with, such as "
-                       "{format: %s}. %s: mean ± sd over seeds, nats a token.\n",
+                       "{format: %s}. %s: mean ± sd over seeds, nats per token.\n",
                        axis_text(s, s->cells[0].label, s->format_axis), s->metric);
         return;
     }
@@ -340,7 +363,7 @@ static void add_legend(ag_text *out, const ag_summary *s)
     ag_text_add(out, " at the same other axes, mean of pairs ± 95 % interval\n(Student's t). ");
     ag_text_printf(out,
                    "worse, better: the interval lies beyond the margin of %g; same: within it;\n"
-                   "open: more seeds would tell. %s: mean ± sd over seeds, nats a token.\n",
+                   "open: more seeds would tell. %s: mean ± sd over seeds, nats per token.\n",
                    grid->compare.margin, s->metric);
 }
 
@@ -356,6 +379,8 @@ static bool is_all_pending(const ag_summary *s)
 
 static void add_tables(ag_text *out, const ag_summary *summary)
 {
+    if (has_one_floor(summary))
+        add_floor(out, &summary->cells[0]);
     for (size_t i = 0; i < summary->n_cells; i++) {
         if (is_first_of_group(summary, i))
             add_group(out, summary, i);

@@ -138,3 +138,60 @@ bool ag_text_print(const ag_text *text)
     ag_text_deinit(&shown);
     return printed;
 }
+
+/* --- shortened */
+
+enum { MOST_WORDS = 32, SHORTEST_WORD = 3 };
+
+/* One column less for the widest of the words; false where all are as short as can be. */
+static bool shorten_widest(size_t *widths, size_t n)
+{
+    size_t widest = 0;
+    for (size_t i = 1; i < n; i++)
+        widest = widths[i] > widths[widest] ? i : widest;
+    if (widths[widest] <= SHORTEST_WORD)
+        return false;
+    widths[widest]--;
+    return true;
+}
+
+/* The first and the last columns of a word of `length` bytes. */
+static void add_ends(ag_text *text, const char *word, size_t length, size_t columns)
+{
+    char copy[512];
+    snprintf(copy, sizeof copy, "%.*s", (int)length, word);
+    if (ag_text_width(copy) <= columns) {
+        ag_text_add(text, copy);
+        return;
+    }
+    size_t head = ag_text_fit(copy, columns / 2);
+    const char *tail = copy + head;
+    while (ag_text_width(tail) > columns - 1 - columns / 2)
+        tail += ag_text_fit(tail, 1) > 0 ? ag_text_fit(tail, 1) : ag_text_fit(tail, 2);
+    ag_text_printf(text, "%.*s\u2026%s", (int)head, copy, tail);
+}
+
+void ag_text_add_short(ag_text *text, const char *words, size_t columns)
+{
+    size_t widths[MOST_WORDS];
+    size_t n = 0;
+    size_t total = ag_text_width(words);
+    size_t start = text->length;
+    for (const char *at = words; *at != '\0' && n < MOST_WORDS; at += strspn(at, " ")) {
+        char word[512];
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(at, " "), at);
+        widths[n++] = ag_text_width(word);
+        at += strcspn(at, " ");
+    }
+    while (total > columns && n > 0 && shorten_widest(widths, n))
+        total--;
+    const char *at = words;
+    for (size_t i = 0; i < n; i++, at += strspn(at, " ")) {
+        size_t length = strcspn(at, " ");
+        ag_text_add(text, i > 0 ? " " : "");
+        add_ends(text, at, length, widths[i]);
+        at += length;
+    }
+    size_t used = text->length > start ? ag_text_width(text->data + start) : 0;
+    ag_text_printf(text, "%*s", used < columns ? (int)(columns - used) : 0, "");
+}

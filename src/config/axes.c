@@ -132,10 +132,11 @@ static bool check_dash(ag_findings *findings, const ag_node *node)
         sscanf(node->text, "%ld%*[-.: ]%ld%n", &first, &last, &read) != 2 ||
         node->text[read] != '\0' || first < 0 || last < first)
         return true;
-    ag_config_error(findings, node->place,
-                    "seeds: '%.60s' is no number of seeds; for the seeds %ld to %ld write {from: "
-                    "%ld, count: %ld}",
-                    node->text, first, last, first, last - first + 1);
+    ag_config_error(
+        findings, node->place,
+        "seeds: '%.60s' is not a number of seeds; for the seeds %ld to %ld write {from: "
+        "%ld, count: %ld}",
+        node->text, first, last, first, last - first + 1);
     return false;
 }
 
@@ -276,7 +277,7 @@ static bool named_setting(ag_setting *setting, ag_experiment *experiment, const 
     ag_findings *findings = &experiment->findings;
     const ag_param *param = ag_param_find(key->text);
     if (param == NULL) {
-        ag_config_error(findings, key->place, "there is no parameter '%.60s'%s", key->text,
+        ag_config_error(findings, key->place, "there is not a parameter '%.60s'%s", key->text,
                         ag_config_param_hint(findings, key->text));
         return false;
     }
@@ -311,7 +312,7 @@ static void make_named_axis(ag_axis_points *axis, ag_experiment *experiment, con
     axis->kind = AG_AXIS_NAMED;
     if (node->kind != AG_NODE_MAP || node->count == 0) {
         ag_config_error(findings, axis->place,
-                        "'%.60s' is no parameter%s (a named axis takes points such as 'small: "
+                        "'%.60s' is not a parameter%s (a named axis takes points such as 'small: "
                         "{model.n_layer: 2}')",
                         axis->name, ag_config_param_hint(findings, axis->name));
         return;

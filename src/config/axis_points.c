@@ -23,7 +23,7 @@ void ag_axis_unknown(ag_experiment *experiment, const ag_node *key, const char *
     for (size_t i = 0; i < experiment->n_axes; i++)
         names[i] = experiment->axes[i].name;
     ag_config_error(&experiment->findings, key->place,
-                    "%s names '%.60s', which is no axis of this grid%s (its axes are %s)", what,
+                    "%s names '%.60s', which is not an axis of this grid%s (its axes are %s)", what,
                     key->text,
                     ag_config_hint(&experiment->findings, key->text, names, experiment->n_axes),
                     ag_config_listed(&experiment->findings, names, experiment->n_axes));

@@ -281,7 +281,7 @@ static bool apply_formats(ag_layer_precision *precision, ag_findings *findings, 
     }
     if (said == 0 && keys_known)
         ag_config_error(findings, node->place,
-                        "no format is said: give 'all', 'weight', 'input' or 'grad_output'");
+                        "no format is given: set 'all', 'weight', 'input' or 'grad_output'");
     return good && said > 0;
 }
 

@@ -107,7 +107,7 @@ bool ag_node_int(int64_t *out, ag_findings *findings, const ag_node *node, const
     long long value = strtoll(text, &end, 10);
     const char *digits = text + (*text == '-' || *text == '+');
     if (errno != 0 || *end != '\0' || *digits < '0' || *digits > '9') {
-        ag_config_error(findings, node->place, "%s: '%.60s' is no whole number", what, text);
+        ag_config_error(findings, node->place, "%s: '%.60s' is not a whole number", what, text);
         return false;
     }
     *out = value;

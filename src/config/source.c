@@ -10,7 +10,8 @@
 static ag_status check_bytes(const ag_source *source)
 {
     if (memchr(source->text, 0, source->size) != NULL)
-        return ag_fail(AG_ERR_INPUT, "%s: holds a zero byte: this is no text file", source->name);
+        return ag_fail(AG_ERR_INPUT, "%s: holds a zero byte, so it is not a text file",
+                       source->name);
     size_t line = 1;
     uint32_t character = 0;
     for (size_t i = 0; i < source->size;) {

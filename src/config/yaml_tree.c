@@ -257,7 +257,7 @@ static void check_repeated(tree_builder *builder, const ag_node *map)
         size_t *slot = ag_index_find(&index, ag_index_hash(text, strlen(text)), same_key, &wanted);
         if (*slot != 0)
             ag_config_error(builder->findings, map->keys[i]->place,
-                            "the key '%.100s' stands here twice", text);
+                            "the key '%.100s' appears twice in this mapping", text);
         *slot = i + 1;
     }
 }
@@ -328,7 +328,7 @@ static void report_syntax(tree_builder *builder, struct fy_diag *diag)
     void *position = NULL;
     const struct fy_diag_error *error = fy_diag_errors_iterate(diag, &position);
     if (error == NULL) {
-        ag_config_error(builder->findings, builder->last, "this is no YAML");
+        ag_config_error(builder->findings, builder->last, "this is not valid YAML");
         return;
     }
     ag_place place = {.source = builder->source, .length = 1};

@@ -331,7 +331,7 @@ static ag_status take_back(ag_coordinator *coordinator, int rank, int64_t job, i
 {
     ag_message message = ag_message_make(AG_MSG_RESULT, job, attempt);
     message.end = AG_JOB_CANCELLED;
-    return deliver(coordinator, rank, &message, NULL, "its rank gave no sign of life");
+    return deliver(coordinator, rank, &message, NULL, "its rank fell silent");
 }
 
 static ag_status lose(ag_coordinator *coordinator, int rank)

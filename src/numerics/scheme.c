@@ -154,7 +154,7 @@ static ag_status check_history(const ag_scheme *scheme)
         return AG_OK;
     if (scheme->granularity != AG_GRANULARITY_TENSOR)
         return ag_fail(AG_ERR_INPUT,
-                       "%s amax keeps one history a tensor; use granularity 'tensor', or amax "
+                       "%s amax keeps one history per tensor; use granularity 'tensor', or amax "
                        "'current' for granularity '%s'",
                        ag_amax_words[scheme->amax], ag_granularity_words[scheme->granularity]);
     if (scheme->history < 1 || scheme->history > MAX_HISTORY)
@@ -255,8 +255,8 @@ static void describe_groups(char *text, size_t size, const ag_scheme *scheme)
 static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
 {
     char groups[40];
-    char history[32] = "";
-    char margin[32] = "";
+    char history[16] = "";
+    char margin[24] = "";
     describe_groups(groups, sizeof groups, scheme);
     if (ag_scheme_keeps_history(scheme))
         snprintf(history, sizeof history, " (%d)", scheme->history);

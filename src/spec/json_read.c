@@ -11,8 +11,8 @@ ag_status ag_json_parse(json_t **out, const char *text, size_t size, const char 
     json_error_t error;
     *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
     if (*out == NULL)
-        return ag_fail(AG_ERR_INPUT, "%s is no JSON: line %d, column %d: %s", what, error.line,
-                       error.column, error.text);
+        return ag_fail(AG_ERR_INPUT, "%s is not valid JSON: line %d, column %d: %s", what,
+                       error.line, error.column, error.text);
     return AG_OK;
 }
 

@@ -280,7 +280,7 @@ ag_status ag_run_file_check(const char *path)
     ag_folder_of(folder, path);
     if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode))
         return ag_fail(AG_ERR_INPUT, "%s is %s; a run file needs a path of its own", path,
-                       S_ISDIR(facts.st_mode) ? "a folder" : "no regular file");
+                       S_ISDIR(facts.st_mode) ? "a folder" : "not a regular file");
     if (access(folder, W_OK | X_OK) != 0)
         return ag_fail_errno("cannot write the run file %s", path);
     return AG_OK;
@@ -294,7 +294,7 @@ ag_status ag_run_file_check_fd(int fd)
         return ag_fail_errno("descriptor %d, which is to take the run file", fd);
     if (!S_ISREG(facts.st_mode) || (flags & O_ACCMODE) == O_RDONLY)
         return ag_fail(AG_ERR_INPUT,
-                       "descriptor %d is to take the run file, but is no regular file open for "
+                       "descriptor %d is to take the run file, but is not a regular file open for "
                        "writing",
                        fd);
     return AG_OK;

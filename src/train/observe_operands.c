@@ -224,7 +224,7 @@ static void fill_quant(double *row, const ag_trainer *trainer, size_t index)
         ag_counters_sqnr_db(c),
     };
     _Static_assert(sizeof values / sizeof values[0] == sizeof s_quant / sizeof s_quant[0],
-                   "a value a metric");
+                   "one value per metric");
     memcpy(row, values, sizeof values);
 }
 

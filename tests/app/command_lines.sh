@@ -29,6 +29,9 @@ while IFS='|' read -r code message command; do
 done <<END
 2|usage: altgrad|$altgrad
 2|did you mean 'plan'|$altgrad plam
+0|usage: altgrad plan|$altgrad help plan >&2
+2|did you mean 'plan'|$altgrad help plam
+0|altgrad 0.|$altgrad -V >&2
 2|which experiment file|$altgrad plan
 2|has no name|$altgrad plan ''
 2|there is no option '--layer-cake'|$altgrad plan few.yaml --layer-cake
@@ -74,7 +77,7 @@ done <<END
 2|there is no format|$altgrad formats ''
 2|which format|$altgrad quantize
 2|--scale: 'nan'|$altgrad quantize E4M3 --scale nan
-2|no multiple of 4|printf abc | $altgrad quantize E4M3
+2|not a multiple of 4|printf abc | $altgrad quantize E4M3
 3|standard input|$altgrad quantize E4M3 <&-
 3|standard input|$altgrad quantize E4M3 < folder
 3|standard output|head -c 99999 /dev/zero | $altgrad quantize E4M3 > /dev/full
@@ -82,13 +85,13 @@ done <<END
 2|is empty|$train
 3|standard input|$train <&-
 2|unexpected argument|$train run.json
-2|no JSON|$train < text
-2|no JSON|head -c 100 run.json | $train
-2|no JSON|cat run.json run.json | $train
+2|not valid JSON|$train < text
+2|not valid JSON|head -c 100 run.json | $train
+2|not valid JSON|cat run.json run.json | $train
 2|expected|sed 's/"n_embd":16/"n_embd":-1/' run.json | $train
 2|id|sed 's/"n_embd":16/"n_embd":32/' run.json | $train
 2|is a folder|$train -o folder < run.json
-2|no regular file|$train -o /dev/full < run.json
+2|not a regular file|$train -o /dev/full < run.json
 3|missing/x.h5|$train -o missing/x.h5 < run.json
 2|has no name|$train -o '' < run.json
 3|descriptor 9|$train --result-fd 9 9>&- < run.json

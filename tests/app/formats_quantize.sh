@@ -85,11 +85,11 @@ quantize "$matrix" 000040400000003e000040400000803f e2m1/mx --cols 2 --sum rows
 quantize '' '' e2m1/nv
 # in one block, 100 becomes 3 * 32 and 5.5 nothing
 quantize '\000\000\310\102\000\000\260\100' 0000c04200000000 e2m1/mx
-answers 2 "no whole number of rows" sh -c "printf '$matrix' | '$altgrad' quantize e2m1/mx --cols 3"
+answers 2 "do not fill whole rows" sh -c "printf '$matrix' | '$altgrad' quantize e2m1/mx --cols 3"
 answers 2 "are for a format with a granularity" "$altgrad" quantize e2m1 --cols 2
 answers 2 "round is for a format alone" "$altgrad" quantize e2m1/mx --round zero
 answers 2 "is not cols or rows" "$altgrad" quantize e2m1/mx --sum all
-answers 2 "is no number of columns" "$altgrad" quantize e2m1/mx --cols 0
+answers 2 "is not a number of columns" "$altgrad" quantize e2m1/mx --cols 0
 answers 2 "add '--sum rows'" "$altgrad" quantize e2m1/mx/e8m0floor/nearest/hadamard
 
 # a stream longer than any buffer comes out whole, whatever pieces it arrives in
@@ -105,10 +105,10 @@ answers 2 "one format at a time" "$altgrad" quantize e4m3 e5m2
 answers 2 "there is no format 'e4m3x'" "$altgrad" quantize e4m3x
 answers 2 "exponent bits" "$altgrad" quantize e9m1
 answers 2 "'up' is not nearest" "$altgrad" quantize e4m3 --round up
-answers 2 "is no number from" "$altgrad" quantize e4m3 --scale 0
-answers 2 "is no number from" "$altgrad" quantize e4m3 --scale nan
-answers 2 "is no number from" "$altgrad" quantize e4m3 --scale 1x
-answers 2 "is no whole number" "$altgrad" quantize e4m3 --seed -1
+answers 2 "is not a number from" "$altgrad" quantize e4m3 --scale 0
+answers 2 "is not a number from" "$altgrad" quantize e4m3 --scale nan
+answers 2 "is not a number from" "$altgrad" quantize e4m3 --scale 1x
+answers 2 "is not a whole number" "$altgrad" quantize e4m3 --seed -1
 answers 2 "not saturate or special" "$altgrad" quantize e4m3 --overflow wrap
 answers 2 "needs a value" "$altgrad" quantize e4m3 --scale
 printf 'abcdef' >six

@@ -72,7 +72,7 @@ says "ended without a result"
 run 1 hang hang -- --only seed=3 --set run.time_limit=0.2
 says "passed its time limit of 0.2 s"
 run 1 hang hang -- --only seed=3 --set run.stall_limit=0.2
-says "gave no sign of life for 0.2 s"
+says "made no progress for 0.2 s"
 run 1 hog hog -- --only seed=3 --set run.memory_limit=96M
 says "passed its memory limit of 96 MiB at step"
 run 1 kill kill -- --only seed=3

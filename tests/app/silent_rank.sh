@@ -29,15 +29,15 @@ begin() {
 
 begin through
 ends 0 "$launcher"
-matches "warning: rank 1 on .* has given no sign of life for 6 s: it gets no more runs"
+matches "warning: rank 1 on .* has been silent for 6 s: it gets no more runs"
 says "24/24 runs done"
-grep -q '"event": "lost", "rank": 1, "reason": "no sign of life for 6 s"' \
+grep -q '"event": "lost", "rank": 1, "reason": "silent for 6 s"' \
     through.h5.d/events.jsonl || complain "no event tells of it"
 
 begin drained
 kill -USR1 "$launcher"
 ends 75 "$launcher"
-matches "rank 1 on .* has given no sign of life"
+matches "rank 1 on .* has been silent"
 expect 0 "$mpirun" -n 2 "$altgrad" run few.yaml -o drained.h5 --progress plain
 
 expect 0 "$altgrad" run few.yaml -o alone.h5 --progress plain

@@ -147,9 +147,9 @@ static void the_table_is_readable(void **state)
     assert_string_equal(
         text.data,
         "case\n"
+        "floor 1.5000 (entropy rate of the source)\n"
         "\n"
         "optimizer.lr = 1e-3\n"
-        "floor 1.5000 (entropy rate of the source)\n"
         "layers   format  seeds  val_loss          difference\n"
         "uniform  BF16        3  2.1000 ± 0.1000   baseline\n"
         "         E4M3        3  2.2000 ± 0.0954   +0.1000 ± 0.0248   worse\n"
@@ -158,7 +158,7 @@ static void the_table_is_readable(void **state)
         "difference: to format = BF16 at the same other axes, mean of pairs ± 95 % interval\n"
         "(Student's t). worse, better: the interval lies beyond the margin of 0.05; same: within "
         "it;\n"
-        "open: more seeds would tell. val_loss: mean ± sd over seeds, nats a token.\n"
+        "open: more seeds would tell. val_loss: mean ± sd over seeds, nats per token.\n"
         "\n"
         "BF16  bf16 operands and results\n"
         "E4M3  weight: e4m3fn, per tensor, current amax, max 448\n"

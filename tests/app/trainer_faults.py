@@ -27,7 +27,7 @@ FAULTS = {
     "exit": r"ended with exit code 7",
     "divide": r"was killed by SIGFPE \(Floating point exception\)",
     "overflow": r"was killed by SIGSEGV \(Segmentation fault\)",
-    "loop": r"gave no sign of life for 2 s",
+    "loop": r"made no progress for 2 s",
     "crawl": r"passed its time limit of 5 s",
     "hoard": r"passed its memory limit of 100 MiB",
 }

@@ -95,9 +95,33 @@ static void test_padding_counts_columns(void **state)
     ag_text_deinit(&text);
 }
 
+static void test_names_are_shortened_in_their_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        size_t columns;
+        const char *expected;
+    } cases[] = {
+        {"E4M3 seed=0",                        13, "E4M3 seed=0  "             },
+        {"e6m1f all_but_attn_proj seed=2",     21, "e6m1f all_\u2026roj seed=2"},
+        {"e6m1f all_but_attn_pv seed=2",       21, "e6m1f all_\u2026_pv seed=2"},
+        {"\u65e5\u672c\u8a9e\u65e5\u672c s=1", 10, "\u65e5\u2026\u672c s=1 "   },
+        {"",                                   2,  "  "                        },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ag_text text;
+        ag_text_init(&text);
+        ag_text_add_short(&text, cases[i].words, cases[i].columns);
+        assert_string_equal(text.data, cases[i].expected);
+        ag_text_deinit(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names_are_shortened_in_their_words),
         cmocka_unit_test(test_control_characters_are_found),
         cmocka_unit_test(test_control_characters_are_shown_escaped),
         cmocka_unit_test(test_columns),

@@ -66,7 +66,7 @@ static void test_bombs(void **state)
     expect_repeated_refused("altgrad: ", "9", 1000000, "altgrad: '999");
     expect_repeated_refused("name: ", "x", 1048570, "has 1048577 bytes");
     expect_repeated_refused("altgrad: 1\nseeds: [", "1, ", 300000, "too much in one file");
-    expect_repeated_refused("altgrad: 1\n", "a: 1\n", 20000, "stands here twice");
+    expect_repeated_refused("altgrad: 1\n", "a: 1\n", 20000, "appears twice in this mapping");
     expect_repeated_refused("altgrad: 1\nlayer_configs: {a: {layer_rules: [{format: null, "
                             "pattern: '",
                             "(", 900, "");

@@ -322,7 +322,7 @@ static void test_bad_recipes_are_explained(void **state)
         {"e4m3/mx/e8m0ceil",                    "there is no scale 'e8m0ceil'"         },
         {"e4m3/mx/delayed",                     "'delayed' is for granularity 'tensor'"},
         {"e4m3/nv",                             "elements are e2m1f"                   },
-        {"e4m3/row/delayed",                    "one history a tensor"                 },
+        {"e4m3/row/delayed",                    "one history per tensor"               },
         {"fp16/row",                            "add 'amax: current'"                  },
         {"bf16/mx",                             "takes no scale"                       },
         {"e4m3/tensor/amx",                     "there is no scale 'amx'"              },

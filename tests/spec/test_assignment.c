@@ -142,7 +142,7 @@ static void test_changed_assignments_are_refused(void **state)
         {"\"every\":200",           "\"every\":-5",                 "eval.every: '-5' is not valid"                       },
         {"\"output\":{",            "\"ouput\":{",                  "local: unknown key 'ouput'; did you mean 'output'?"  },
         {"\"text\":\"input.txt\"",  "\"text\":\"\"",                "exactly one"                                         },
-        {"{\"id\"",                 "[{\"id\"",                     "is no JSON: line 1"                                  },
+        {"{\"id\"",                 "[{\"id\"",                     "is not valid JSON: line 1"                           },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_fails(AG_ERR_INPUT, cases[i].message,
