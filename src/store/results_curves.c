@@ -287,7 +287,7 @@ ag_curves *ag_curves_begin(ag_h5 *h5, const ag_gathered *gathered)
         ag_curves_end(c);
         return NULL;
     }
-    if (c->n_runs == 0) { /* netCDF refuses files with empty dimensions */
+    if (c->runs == NULL || c->n_runs == 0) { /* netCDF refuses files with empty dimensions */
         ag_curves_end(c);
         return NULL;
     }
