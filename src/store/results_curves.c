@@ -192,7 +192,7 @@ static void make_labels(ag_curves *c)
     const ag_column *axes = ag_axis_columns(&unused, c->grid, 0, &taken, &c->arena);
     if (axes != NULL)
         name_coordinates(c, axes);
-    if (texts == NULL || c->coordinates == NULL) {
+    if (texts == NULL || axes == NULL || c->coordinates == NULL) {
         c->h5->status = ag_fail(AG_ERR_SYSTEM, "%s: out of memory for its curves", c->h5->path);
         return;
     }
@@ -287,7 +287,7 @@ ag_curves *ag_curves_begin(ag_h5 *h5, const ag_gathered *gathered)
         ag_curves_end(c);
         return NULL;
     }
-    if (c->runs == NULL || c->n_runs == 0) { /* netCDF refuses files with empty dimensions */
+    if (c->n_runs == 0) { /* netCDF refuses files with empty dimensions */
         ag_curves_end(c);
         return NULL;
     }
