@@ -32,7 +32,7 @@ typedef struct ag_label {
 
 typedef struct ag_compare {
     const ag_axis_value *baseline; /* [n_axes]; text NULL where the axis is not named */
-    const char *metric;            /* "val_loss" */
+    const char *metric;            /* "final_val_loss" */
     double margin;
 } ag_compare;
 

@@ -25,12 +25,12 @@ typedef struct ag_timing {
     char build[64];
 } ag_timing;
 
-enum { AG_NONFINITE_SIZE = 128 };
+enum { AG_NONFINITE_SIZE = 128, AG_REASON_SIZE = 256 };
 
 typedef struct ag_record {
     const ag_run *run; /* borrowed */
     ag_outcome outcome;
-    char reason[256];                  /* why it diverged, "" otherwise */
+    char reason[AG_REASON_SIZE];       /* why it diverged, "" otherwise */
     char nonfinite[AG_NONFINITE_SIZE]; /* where NaN or Inf was first seen, "" = nowhere */
 
     /* one element a training step, [steps] */
@@ -41,13 +41,16 @@ typedef struct ag_record {
     uint8_t *clipped;
     uint8_t *skipped; /* nothing was updated: loss or gradient norm not finite */
 
-    /* one element an evaluation, [evals]; the last covers the whole validation part */
+    /* one element an evaluation, [evals], all of the same fixed windows */
     int64_t evals;
     int64_t *eval_step; /* steps trained before it */
     double *val_loss;
     double *val_loss_hp; /* same weights, every role null */
 
-    int64_t windows;       /* of the last evaluation */
+    /* the whole validation part, after the last step */
+    double final_val_loss; /* mean over the windows */
+    double final_val_loss_hp;
+    int64_t windows;
     double *final_windows; /* loss of each window, [windows] */
     double *final_windows_hp;
 
@@ -63,7 +66,17 @@ typedef struct ag_record {
     ag_timing timing;
 } ag_record;
 
-/* Arrays for a run with `max_evals` evaluations and `windows` windows in the last, in the arena.
+/* Why a run that was trained to its end has diverged all the same, or NULL: its final validation
+ * loss, or the loss of its last step (NaN where there is none), is not finite. A validation loss
+ * without quantisers that is not finite is no verdict on a run which never computes like that, nor
+ * is a finite loss, however large. */
+const char *ag_divergence(double final_val_loss, double last_loss, int64_t steps,
+                          char reason[AG_REASON_SIZE]);
+
+/* Lets the outcome of a record know its final evaluation. */
+void ag_record_judge(ag_record *record);
+
+/* Arrays for a run with `max_evals` evaluations and a validation part of `windows`, in the arena.
  * Weights are the trainer's: the record borrows them. */
 ag_status ag_record_make(ag_record *record, const ag_run *run, int64_t max_evals, int64_t windows,
                          ag_arena *arena);

@@ -25,8 +25,10 @@ typedef struct ag_result_row {
     const char *name; /* of an orphan: what it was called last, "" where that is not known */
     int64_t steps;
     double loss;     /* of the last training step */
-    double val_loss; /* of the whole validation part; NaN where there is none */
+    double val_loss; /* of the fixed windows after the last step; NaN where there is none */
     double val_loss_hp;
+    double final_val_loss; /* of the whole validation part */
+    double final_val_loss_hp;
     double entropy_rate;  /* of a synthetic corpus: the floor of the loss; NaN elsewhere */
     const char *recorded; /* ag_run_recorded, "" where that is not known */
     char digest[AG_DIGEST_LENGTH + 1]; /* of the final weights */

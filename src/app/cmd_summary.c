@@ -8,16 +8,19 @@
 
 static void print_help(void)
 {
-    fputs("usage: altgrad summary OUT [--metric M] [--json]\n\n"
-          "Format by layer config: mean and standard deviation over the seeds, the paired\n"
-          "difference to the baseline with its 95 % interval, and how many runs diverged, failed\n"
-          "or are pending. Works beside a running experiment.\n\n"
-          "  --metric M   val_loss, val_loss_hp (the same weights without quantisers) or loss (of\n"
-          "               the last training step); unless given, what the experiment compares\n"
-          "  --json       the same as JSON\n\n"
-          "Exit codes: 0 shown, 2 bad input or no such file, 3 environment.\n\n"
-          "example: altgrad summary results/quickstart.h5 --metric val_loss_hp\n",
-          stdout);
+    fputs(
+        "usage: altgrad summary OUT [--metric M] [--json]\n\n"
+        "Format by layer config: mean and standard deviation over the seeds, the paired\n"
+        "difference to the baseline with its 95 % interval, and how many runs diverged, failed\n"
+        "or are pending. Works beside a running experiment.\n\n"
+        "  --metric M   final_val_loss (the whole validation part after the last step), val_loss\n"
+        "               (the fixed eval.windows then), either with _hp (the same weights without\n"
+        "               quantisers), or loss (of the last training step); unless given, what the\n"
+        "               experiment compares\n"
+        "  --json       the same as JSON\n\n"
+        "Exit codes: 0 shown, 2 bad input or no such file, 3 environment.\n\n"
+        "example: altgrad summary results/quickstart.h5 --metric final_val_loss_hp\n",
+        stdout);
 }
 
 int ag_cmd_summary(int argc, char **argv)

@@ -89,7 +89,7 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
     session->rank_failures[result->rank] = 0;
     session->publisher.wanted = true;
     ag_display_event(session->display, AG_LOG_INFO,
-                     "%s %s %s: val_loss %.4f, %.1f s in this session", id,
+                     "%s %s %s: final_val_loss %.4f, %.1f s in this session", id,
                      session->names[result->job], diverged ? "diverged" : "done", result->value,
                      result->seconds);
     return AG_OK;

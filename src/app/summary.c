@@ -17,9 +17,11 @@ typedef struct metric_row {
 } metric_row;
 
 static const metric_row s_metrics[] = {
-    {"val_loss",    offsetof(ag_result_row, val_loss)   },
-    {"val_loss_hp", offsetof(ag_result_row, val_loss_hp)},
-    {"loss",        offsetof(ag_result_row, loss)       },
+    {"final_val_loss",    offsetof(ag_result_row, final_val_loss)   },
+    {"final_val_loss_hp", offsetof(ag_result_row, final_val_loss_hp)},
+    {"val_loss",          offsetof(ag_result_row, val_loss)         },
+    {"val_loss_hp",       offsetof(ag_result_row, val_loss_hp)      },
+    {"loss",              offsetof(ag_result_row, loss)             },
 };
 
 enum { N_METRICS = sizeof s_metrics / sizeof s_metrics[0] };
@@ -192,7 +194,8 @@ ag_status ag_summary_make(ag_summary *summary, const ag_results *results, const 
                             .seed_axis = find_axis(grid, "seed")};
     if (find_metric(summary->metric) == NULL)
         return ag_fail(AG_ERR_INPUT,
-                       "there is no metric '%s'; the summary knows val_loss, val_loss_hp and loss",
+                       "there is no metric '%s'; the summary knows final_val_loss, "
+                       "final_val_loss_hp, val_loss, val_loss_hp and loss",
                        summary->metric);
     ag_arena_init_growing(&summary->arena);
     ag_status status = fill(summary);

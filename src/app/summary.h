@@ -52,8 +52,8 @@ typedef struct ag_summary {
     ag_arena arena;
 } ag_summary;
 
-/* `metric` is val_loss, val_loss_hp or loss; NULL = what the experiment compares. AG_ERR_INPUT for
- * another name. */
+/* `metric` is a loss of ag_result_row by its name there; NULL = what the experiment compares.
+ * AG_ERR_INPUT for another name. */
 ag_status ag_summary_make(ag_summary *summary, const ag_results *results, const char *metric);
 void ag_summary_deinit(ag_summary *summary);
 

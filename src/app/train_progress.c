@@ -51,8 +51,7 @@ static void store_page(ag_progress_page *page, const ag_train_progress *now)
 /* What the supervisor tells of the run, which cannot read its run file. */
 static void store_end(ag_progress_page *page, const ag_record *record)
 {
-    double val_loss = record->evals > 0 ? record->val_loss[record->evals - 1] : NAN;
-    atomic_store(&page->val_loss_bits, bits_of(val_loss));
+    atomic_store(&page->val_loss_bits, bits_of(record->final_val_loss));
     atomic_store(&page->diverged, record->outcome == AG_OUTCOME_DIVERGED);
 }
 
@@ -120,8 +119,8 @@ void ag_train_print_end(const ag_run *run, const ag_record *record, const char *
     clear_line();
     if (record->outcome == AG_OUTCOME_DIVERGED)
         ag_log(AG_LOG_INFO, "%s diverged: %s", run->id, record->reason);
-    ag_log(AG_LOG_INFO, "%s %lld steps, val_loss %.4f (hp %.4f), %.0f tokens/s, %.1f s%s%s",
-           run->id, (long long)record->steps, record->val_loss[record->evals - 1],
-           record->val_loss_hp[record->evals - 1], record->timing.tokens_per_s,
-           record->timing.total_s, where != NULL ? ": " : "", where != NULL ? where : "");
+    ag_log(AG_LOG_INFO, "%s %lld steps, final_val_loss %.4f (hp %.4f), %.0f tokens/s, %.1f s%s%s",
+           run->id, (long long)record->steps, record->final_val_loss, record->final_val_loss_hp,
+           record->timing.tokens_per_s, record->timing.total_s, where != NULL ? ": " : "",
+           where != NULL ? where : "");
 }

@@ -2,7 +2,7 @@
  * others as what differs from it; layers that runs share, and the values of each axis, are written
  * once and named by their index.
  *
- *   {"altgrad_grid": 1, "name", "yaml",
+ *   {"altgrad_grid": 2, "name", "yaml",
  *    "axes":    [{"name", "type", "values": [{"text", "value"}, ...]}, ...],
  *    "layers":  [{layer: ...}, ...],
  *    "runs":    [{"id", "layers": index, "seed", "compute", "data", "init", "set": {key: value}}],

@@ -1,6 +1,7 @@
 /* Reads what grid.c writes: complete runs, labels and axes. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "spec/grid.h"
 #include "spec_internal.h"
@@ -268,6 +269,15 @@ static ag_status read_compare(reader *r)
     return read_baseline(r, at);
 }
 
+/* In version 1, val_loss was the loss of the whole validation part. */
+static void name_final_loss(ag_compare *compare)
+{
+    if (strcmp(compare->metric, "val_loss") == 0)
+        compare->metric = "final_val_loss";
+    if (strcmp(compare->metric, "val_loss_hp") == 0)
+        compare->metric = "final_val_loss_hp";
+}
+
 static ag_status read_grid(reader *r)
 {
     static const char *const known[] = {"altgrad_grid", "name",   "yaml",    "axes", "layers",
@@ -275,8 +285,8 @@ static ag_status read_grid(reader *r)
     ag_json_at at = {r->top, "grid"};
     int64_t version = 0;
     AG_TRY(ag_json_whole(&version, at, "altgrad_grid", 0, AG_MAX_WHOLE));
-    if (version != AG_GRID_VERSION)
-        return ag_fail(AG_ERR_INPUT, "grid: version %" PRId64 ", this program reads version %d",
+    if (version < 1 || version > AG_GRID_VERSION)
+        return ag_fail(AG_ERR_INPUT, "grid: version %" PRId64 ", this program reads 1 to %d",
                        version, AG_GRID_VERSION);
     AG_TRY(ag_json_known(at, known));
     AG_TRY(copy_text(&r->grid->name, r, at, "name"));
@@ -284,7 +294,10 @@ static ag_status read_grid(reader *r)
     AG_TRY(read_axes(r));
     AG_TRY(read_runs(r));
     AG_TRY(read_labels(r));
-    return read_compare(r);
+    AG_TRY(read_compare(r));
+    if (version == 1)
+        name_final_loss(&r->grid->compare);
+    return AG_OK;
 }
 
 ag_status ag_grid_from_json(ag_grid *grid, const char *text, size_t size, ag_arena *arena)

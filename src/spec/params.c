@@ -20,7 +20,8 @@ static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
 static const char *const s_diagnostics[] = {"quant", "flips",    "grad",      "grid",
                                             "rank",  "kurtosis", "nonfinite", NULL};
 static const char *const s_keep_weights[] = {"none", "final", "initial+final", NULL};
-static const char *const s_metrics[] = {"val_loss", "val_loss_hp", "loss", NULL};
+static const char *const s_metrics[] = {
+    "final_val_loss", "final_val_loss_hp", "val_loss", "val_loss_hp", "loss", NULL};
 
 #define AT(member) offsetof(ag_run, member)
 #define STEPS 2147483647.0       /* a step is one 32-bit word of a random number's counter */
@@ -89,8 +90,8 @@ static const ag_param s_params[] = {
     {"optimizer.rung_clip", INT, AT(optimizer.rung_clip), "10", 1, 65535, NULL, ID, "rungs", "grid: largest number of rungs a weight moves per step", "10"},
     {"optimizer.headroom", INT, AT(optimizer.headroom), "2", 0, 64, NULL, ID, "binades", "grid: powers of two by which the largest initial weight can grow", "2"},
 
-    {"eval.every", INT, AT(eval.every), "200", 0, STEPS, NULL, RUN, "steps", "interval between evaluations; 0 = only at the end", NULL},
-    {"eval.windows", INT, AT(eval.windows), "64", 1, 1e6, NULL, ID, "", "fixed validation windows in a periodic evaluation", NULL},
+    {"eval.every", INT, AT(eval.every), "200", 0, STEPS, NULL, RUN, "steps", "interval between evaluations, each on the same fixed windows (curves val_loss, val_loss_hp); 0 = only after the last step", NULL},
+    {"eval.windows", INT, AT(eval.windows), "64", 1, 1e6, NULL, ID, "", "fixed validation windows, spread evenly, of every point of the curves; final_val_loss covers the whole validation part", NULL},
     {"eval.batch", INT, AT(eval.batch), "16", 1, 65536, NULL, ID, "windows", "windows evaluated together", NULL},
 
     {"stop.on_nonfinite", WORD, AT(stop.on_nonfinite), "stop", 0, 0, s_on_nonfinite, ID, "", "what to do when a loss or gradient norm is not finite", NULL},
@@ -110,7 +111,7 @@ static const ag_param s_params[] = {
     {"output.file", TEXT, AT(output.file), "", 0, 0, NULL, RUN, "", "results file; empty = the experiment's name followed by .h5", NULL},
     {"output.weights", WORD, AT(output.weights), "final", 0, 0, s_keep_weights, RUN, "", "weights kept in the results", NULL},
 
-    {"compare.metric", WORD, AT(compare.metric), "val_loss", 0, 0, s_metrics, ALL, "", "what the summary compares", NULL},
+    {"compare.metric", WORD, AT(compare.metric), "final_val_loss", 0, 0, s_metrics, ALL, "", "what the summary compares; final_val_loss: the whole validation part after the last step, val_loss: the fixed eval.windows then", NULL},
     {"compare.margin", REAL, AT(compare.margin), "0.01", 0, 1e9, NULL, ALL, "nats", "smallest difference that matters", NULL},
 };
 // clang-format on

@@ -248,6 +248,17 @@ static void compare_values(comparer *c, const char *name, const values *stored, 
     }
 }
 
+/* The curve of a run file of version 1 ends with the pass over the whole validation part, which has
+ * no equal in the fresh one. */
+static void leave_final(const comparer *c, const char *name, values *stored, values *fresh)
+{
+    if (ag_run_has_final(&c->stored.h5, c->stored.run) || strncmp(name, "val/val_loss", 12) != 0 ||
+        stored->count == 0 || stored->count != fresh->count)
+        return;
+    stored->count--;
+    fresh->count--;
+}
+
 static void compare_dataset(comparer *c, const char *name)
 {
     values stored;
@@ -255,6 +266,7 @@ static void compare_dataset(comparer *c, const char *name)
     read_values(&stored, &c->stored.h5, c->stored.run, name);
     read_values(&fresh, &c->fresh.h5, c->fresh.run, name);
     bool both = stored.bytes != NULL && fresh.bytes != NULL;
+    leave_final(c, name, &stored, &fresh);
     if (both && c->stored.h5.status == AG_OK && c->fresh.h5.status == AG_OK)
         compare_values(c, name, &stored, &fresh);
     c->out->n_datasets++;
@@ -325,11 +337,19 @@ static void compare_attribute(comparer *c, const ag_column *column, void *in_sto
 
 static const ag_column s_nonfinite = {"nonfinite", AG_CELL_TEXT, 0, AG_NONFINITE_SIZE};
 
-/* Whether a run is an orphan is a fact of the experiment. */
+/* Whether a run is an orphan is a fact of the experiment. A run file of version 1 has no evaluation
+ * on the fixed windows after the last step. */
+static bool is_compared(const comparer *c, const char *column)
+{
+    if (strncmp(column, "val_loss", 8) == 0)
+        return ag_run_has_final(&c->stored.h5, c->stored.run);
+    return strcmp(column, "orphan") != 0;
+}
+
 static void compare_attributes(comparer *c)
 {
     for (size_t i = 0; i < ag_n_summary_columns; i++) {
-        if (strcmp(ag_summary_columns[i].name, "orphan") != 0)
+        if (is_compared(c, ag_summary_columns[i].name))
             compare_attribute(c, &ag_summary_columns[i], &c->stored.summary, &c->fresh.summary);
     }
     compare_attribute(c, &s_nonfinite, c->stored.nonfinite, c->fresh.nonfinite);
@@ -341,7 +361,7 @@ static void read_tables(side *s, ag_timing *timing, ag_arena *arena)
 {
     s->tensors = (ag_table){ag_n_tensor_columns, ag_tensor_columns, sizeof(ag_tensor_row), 0, NULL};
     ag_h5_read_table(&s->h5, s->run, "tensors", &s->tensors, arena);
-    ag_h5_get(&s->h5, s->run, ag_summary_columns, ag_n_summary_columns, &s->summary);
+    ag_run_summary_read(&s->summary, &s->h5, s->run, arena);
     ag_h5_get(&s->h5, s->run, &s_nonfinite, 1, s->nonfinite);
     ag_h5_get(&s->h5, s->timing, ag_timing_columns, ag_n_timing_columns, timing);
 }

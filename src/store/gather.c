@@ -16,17 +16,70 @@ static size_t *first_labels(const ag_grid *grid, ag_arena *arena)
     return labels;
 }
 
+/* Of a series, the last value but one; NaN where there is none. */
+static double before_last(ag_h5 *h5, hid_t run, const char *path, ag_arena *arena)
+{
+    ag_array values = {.type = AG_CELL_F64};
+    ag_h5_read(h5, run, path, &values, arena);
+    if (h5->status != AG_OK || values.dims[0] < 2)
+        return NAN;
+    return ((const double *)values.data)[values.dims[0] - 2];
+}
+
+/* Run files of version 1 end their curve with the pass over the whole validation part. */
+static void split_final(ag_run_summary *summary, ag_h5 *h5, hid_t run, ag_arena *arena)
+{
+    summary->final_val_loss = summary->val_loss;
+    summary->final_val_loss_hp = summary->val_loss_hp;
+    summary->val_loss = before_last(h5, run, "val/val_loss", arena);
+    summary->val_loss_hp = before_last(h5, run, "val/val_loss_hp", arena);
+}
+
+static void get_summary(ag_run_summary *summary, ag_h5 *h5, hid_t run)
+{
+    for (size_t i = 0; i < ag_n_summary_columns; i++) {
+        const ag_column *column = &ag_summary_columns[i];
+        if (strncmp(column->name, "final_", 6) != 0 || ag_run_has_final(h5, run))
+            ag_h5_get(h5, run, column, 1, summary);
+    }
+}
+
+/* Run files of version 1 may say that a run is done whose validation loss is no number. */
+static void judge(ag_run_summary *summary)
+{
+    char reason[AG_REASON_SIZE];
+    if (strcmp(summary->status, "done") != 0 ||
+        ag_divergence(summary->final_val_loss, summary->loss, summary->steps, reason) == NULL)
+        return;
+    ag_copy_text(summary->status, sizeof summary->status, "diverged");
+    ag_copy_text(summary->reason, sizeof summary->reason, reason);
+}
+
+void ag_run_summary_read(ag_run_summary *summary, ag_h5 *h5, hid_t run, ag_arena *arena)
+{
+    get_summary(summary, h5, run);
+    if (!ag_run_has_final(h5, run))
+        split_final(summary, h5, run, arena);
+    judge(summary);
+}
+
+bool ag_run_has_final(const ag_h5 *h5, hid_t run)
+{
+    return h5->status == AG_OK && H5Aexists(run, "final_val_loss") > 0;
+}
+
 void ag_entry_read_from(ag_entry *entry, const char *id, ag_h5 *h5, ag_arena *arena)
 {
     char name[32];
     ag_array steps = {.type = AG_CELL_I64};
     snprintf(name, sizeof name, "runs/%s", id);
     hid_t run = ag_h5_group(h5, h5->id, name);
-    ag_h5_get(h5, run, ag_summary_columns, ag_n_summary_columns, &entry->summary);
+    ag_run_summary_read(&entry->summary, h5, run, arena);
     hid_t timing = ag_h5_group(h5, run, "timing");
     ag_h5_get(h5, timing, ag_timing_columns, ag_n_timing_columns, &entry->timing);
     ag_h5_read(h5, run, "val/eval_step", &steps, arena);
-    entry->evals = (int64_t)steps.dims[0];
+    bool ends_with_final = steps.dims[0] > 0 && !ag_run_has_final(h5, run);
+    entry->evals = (int64_t)steps.dims[0] - ends_with_final;
     entry->eval_step = steps.data;
     entry->has_file = true;
     ag_h5_release(timing);
@@ -45,8 +98,13 @@ ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places
 
 static void fill_missing(ag_entry *entry, const ag_run *run, const char *status, const char *reason)
 {
-    entry->summary = (ag_run_summary){
-        .seed = run->seed, .loss = NAN, .val_loss = NAN, .val_loss_hp = NAN, .entropy_rate = NAN};
+    entry->summary = (ag_run_summary){.seed = run->seed,
+                                      .loss = NAN,
+                                      .val_loss = NAN,
+                                      .val_loss_hp = NAN,
+                                      .final_val_loss = NAN,
+                                      .final_val_loss_hp = NAN,
+                                      .entropy_rate = NAN};
     entry->timing =
         (ag_timing){.train_s = NAN, .eval_s = NAN, .total_s = NAN, .tokens_per_s = NAN, .rank = -1};
     snprintf(entry->summary.id, sizeof entry->summary.id, "%s", run->id);

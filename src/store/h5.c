@@ -135,11 +135,12 @@ static void check_version(ag_h5 *h5)
     int64_t version = 0;
     const ag_column column = {"format_version", AG_CELL_I64, 0, 0};
     ag_h5_get(h5, h5->id, &column, 1, &version);
-    if (h5->status == AG_OK && version != AG_FORMAT_VERSION)
-        h5->status = ag_fail(AG_ERR_FILE,
-                             "%s: its format_version is %lld and this altgrad reads %d; use the "
-                             "altgrad that wrote it",
-                             h5->path, (long long)version, AG_FORMAT_VERSION);
+    if (h5->status == AG_OK && (version < 1 || version > AG_FORMAT_VERSION))
+        h5->status =
+            ag_fail(AG_ERR_FILE,
+                    "%s: its format_version is %lld and this altgrad reads 1 to %d; use the "
+                    "altgrad that wrote it",
+                    h5->path, (long long)version, AG_FORMAT_VERSION);
 }
 
 /* To HDF5, a file that cannot be read is one that is not right. */

@@ -235,6 +235,18 @@ void ag_h5_read(ag_h5 *h5, hid_t parent, const char *name, ag_array *array, ag_a
     ag_h5_release(set);
 }
 
+bool ag_h5_has_column(ag_h5 *h5, hid_t parent, const char *table, const char *column)
+{
+    hid_t set = open_dataset(h5, parent, table);
+    if (set < 0)
+        return false;
+    hid_t type = H5Dget_type(set);
+    bool has = H5Tget_class(type) == H5T_COMPOUND && H5Tget_member_index(type, column) >= 0;
+    ag_h5_release(type);
+    ag_h5_release(set);
+    return has;
+}
+
 void ag_h5_read_table(ag_h5 *h5, hid_t parent, const char *name, ag_table *table, ag_arena *arena)
 {
     hid_t set = open_dataset(h5, parent, name);

@@ -1,6 +1,7 @@
 #include "store/record.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "spec/digest.h"
@@ -76,7 +77,11 @@ size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_reco
 ag_status ag_record_make(ag_record *record, const ag_run *run, int64_t max_evals, int64_t windows,
                          ag_arena *arena)
 {
-    *record = (ag_record){.run = run, .windows = windows, .entropy_rate = NAN};
+    *record = (ag_record){.run = run,
+                          .final_val_loss = NAN,
+                          .final_val_loss_hp = NAN,
+                          .windows = windows,
+                          .entropy_rate = NAN};
     for (size_t i = 0; i < N_ARRAYS; i++) {
         void *array = ag_arena_alloc(arena, bytes_of(&s_arrays[i], run, max_evals, windows));
         if (array == NULL)
@@ -93,6 +98,32 @@ size_t ag_record_bytes(const ag_run *run, int64_t max_evals, int64_t windows)
     for (size_t i = 0; i < N_ARRAYS; i++)
         bytes += ag_arena_rounded(bytes_of(&s_arrays[i], run, max_evals, windows));
     return bytes;
+}
+
+const char *ag_divergence(double final_val_loss, double last_loss, int64_t steps,
+                          char reason[AG_REASON_SIZE])
+{
+    if (steps > 0 && !isfinite(last_loss))
+        snprintf(reason, AG_REASON_SIZE, "the loss of step %lld, the last, is not finite",
+                 (long long)steps - 1);
+    else if (!isfinite(final_val_loss) && steps > 0)
+        snprintf(reason, AG_REASON_SIZE, "the validation loss after step %lld is not finite",
+                 (long long)steps);
+    else if (!isfinite(final_val_loss))
+        snprintf(reason, AG_REASON_SIZE,
+                 "the validation loss of the initial weights is not finite");
+    else
+        return NULL;
+    return reason;
+}
+
+void ag_record_judge(ag_record *record)
+{
+    int64_t steps = record->steps;
+    double loss = steps > 0 ? record->loss[steps - 1] : NAN;
+    if (record->outcome == AG_OUTCOME_DONE &&
+        ag_divergence(record->final_val_loss, loss, steps, record->reason) != NULL)
+        record->outcome = AG_OUTCOME_DIVERGED;
 }
 
 ag_status ag_weights_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_tensor_table *tensors,

@@ -54,6 +54,8 @@ static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_ti
                            .loss = summary->loss,
                            .val_loss = summary->val_loss,
                            .val_loss_hp = summary->val_loss_hp,
+                           .final_val_loss = summary->final_val_loss,
+                           .final_val_loss_hp = summary->final_val_loss_hp,
                            .entropy_rate = summary->entropy_rate,
                            .recorded = recorded,
                            .train_s = timing->train_s,
@@ -71,14 +73,15 @@ static ag_status make_room(reader *r, size_t indexed)
     return r->found != NULL ? AG_OK : no_memory(r);
 }
 
-/* While spooled, the run files and the notes of failures say what is there; the index is read only
+/* Without `has_final` the index is of version 1, and each completed run is read from where it lies.
+ * While spooled, the run files and the notes of failures say what is there; the index is read only
  * because it is faster than many files. */
-static bool still_counts(const reader *r, const ag_run_summary *summary)
+static bool still_counts(const reader *r, const ag_run_summary *summary, bool has_final)
 {
-    if (strcmp(summary->status, "pending") == 0)
+    bool failed = strcmp(summary->status, "failed") == 0;
+    if (strcmp(summary->status, "pending") == 0 || (!has_final && !failed))
         return false;
-    return r->state == AG_STATE_PACKED ||
-           (strcmp(summary->status, "failed") != 0 && ag_ids_have(&r->files, summary->id));
+    return r->state == AG_STATE_PACKED || (!failed && ag_ids_have(&r->files, summary->id));
 }
 
 /* /index and /timing have the same rows in the same order. */
@@ -89,6 +92,7 @@ static ag_status read_index(reader *r)
     ag_table timing = {ag_n_timing_columns, ag_timing_columns, sizeof(ag_timing), 0, NULL};
     ag_h5 h5;
     ag_h5_open(&h5, r->places.results, AG_RESULTS_FORMAT, NULL);
+    bool has_final = ag_h5_has_column(&h5, h5.id, "index", "final_val_loss");
     ag_h5_read_table(&h5, h5.id, "index", &index, arena);
     ag_h5_read_table(&h5, h5.id, "timing", &timing, arena);
     AG_TRY(ag_h5_close(&h5));
@@ -98,7 +102,7 @@ static ag_status read_index(reader *r)
     AG_TRY(make_room(r, index.n_rows));
     for (size_t i = 0; i < index.n_rows; i++) {
         const ag_run_summary *summary = (const ag_run_summary *)index.rows + i;
-        if (still_counts(r, summary))
+        if (still_counts(r, summary, has_final))
             AG_TRY(add_found(r, summary, (const ag_timing *)timing.rows + i));
     }
     if (r->n_found > 0)
@@ -145,6 +149,8 @@ static ag_status add_failures(reader *r)
                                .loss = NAN,
                                .val_loss = NAN,
                                .val_loss_hp = NAN,
+                               .final_val_loss = NAN,
+                               .final_val_loss_hp = NAN,
                                .entropy_rate = NAN};
         memcpy(row->id, grid->runs[i].id, sizeof row->id);
     }
@@ -254,6 +260,8 @@ static ag_status arrange(reader *r)
                                                     .loss = NAN,
                                                     .val_loss = NAN,
                                                     .val_loss_hp = NAN,
+                                                    .final_val_loss = NAN,
+                                                    .final_val_loss_hp = NAN,
                                                     .entropy_rate = NAN};
         rows[count].orphan = false;
         memcpy(rows[count++].id, grid->runs[i].id, sizeof rows->id);

@@ -100,6 +100,8 @@ void ag_h5_write_table(ag_h5 *h5, hid_t parent, const char *name, const ag_table
 void ag_h5_read(ag_h5 *h5, hid_t parent, const char *name, ag_array *array, ag_arena *arena);
 const char *ag_h5_read_text(ag_h5 *h5, hid_t parent, const char *name, ag_arena *arena);
 
+bool ag_h5_has_column(ag_h5 *h5, hid_t parent, const char *table, const char *column);
+
 /* Reads the columns that `table` names; rows go to the arena. */
 void ag_h5_read_table(ag_h5 *h5, hid_t parent, const char *name, ag_table *table, ag_arena *arena);
 
@@ -151,9 +153,11 @@ typedef struct ag_run_summary {
     int8_t orphan;
     int64_t seed;
     int64_t steps;
-    double loss; /* of the last training step; this and the next two are NaN where there is none */
-    double val_loss;
+    double loss; /* of the last training step; this and the next four are NaN where there is none */
+    double val_loss; /* of the last step's evaluation on the fixed windows */
     double val_loss_hp;
+    double final_val_loss; /* of the whole validation part */
+    double final_val_loss_hp;
     int64_t clipped; /* number of steps */
     int64_t skipped;
     double entropy_rate;
@@ -409,6 +413,11 @@ typedef struct ag_gathered {
 
 /* Summary, timing and evaluation steps of a run of an open file, or of a run file; the label is not
  * set. */
+/* The attributes of a run; a file of version 1 is read as if this version had written it. */
+void ag_run_summary_read(ag_run_summary *summary, ag_h5 *h5, hid_t run, ag_arena *arena);
+
+/* Whether the group of a run tells its final evaluation apart, as files of version 2 do. */
+bool ag_run_has_final(const ag_h5 *h5, hid_t run);
 void ag_entry_read_from(ag_entry *entry, const char *id, ag_h5 *h5, ag_arena *arena);
 ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena);
 

@@ -1,5 +1,7 @@
 /* Validation losses: with the run's own quantisers, and of the same weights with every role null.
  * Evaluation reads the state and changes none of it. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "data/batch.h"
 #include "trainer.h"
@@ -51,39 +53,58 @@ static ag_status window_losses(ag_trainer *trainer, double *losses, const window
     return AG_OK;
 }
 
-static ag_status evaluate(ag_trainer *trainer, const window_list *list)
+/* The mean losses of a list, with the run's quantisers and without; those of each window go to the
+ * record. */
+static ag_status evaluate(ag_trainer *trainer, const window_list *list, double means[2])
 {
     ag_record *record = trainer->record;
     double start_s = ag_clock_s();
     trainer->now.phase = AG_PHASE_EVALUATING;
     AG_TRY(window_losses(trainer, record->final_windows, list, AG_MODE_EVALUATE));
-    double val_loss = mean(record->final_windows, list->count);
-    double val_loss_hp = val_loss;
-    if (trainer->quantised) {
+    if (trainer->quantised)
         AG_TRY(window_losses(trainer, record->final_windows_hp, list, AG_MODE_EVALUATE_HP));
-        val_loss_hp = mean(record->final_windows_hp, list->count);
-    } else {
-        for (int64_t i = 0; i < list->count; i++)
-            record->final_windows_hp[i] = record->final_windows[i];
-    }
-    record->eval_step[record->evals] = trainer->state.step;
-    record->val_loss[record->evals] = val_loss;
-    record->val_loss_hp[record->evals] = val_loss_hp;
-    record->evals++;
+    else
+        memcpy(record->final_windows_hp, record->final_windows,
+               (size_t)list->count * sizeof *record->final_windows);
+    means[0] = mean(record->final_windows, list->count);
+    means[1] = mean(record->final_windows_hp, list->count);
     record->timing.eval_s += ag_clock_s() - start_s;
-    trainer->now.eval_step = trainer->state.step;
-    trainer->now.val_loss = val_loss;
-    trainer->now.val_loss_hp = val_loss_hp;
     trainer->now.phase = AG_PHASE_TRAINING;
     return AG_OK;
 }
 
-ag_status ag_evaluate_periodic(ag_trainer *trainer)
+static void add_point(ag_trainer *trainer, const double means[2])
 {
-    return evaluate(trainer, &(window_list){trainer->windows, trainer->n_windows});
+    ag_record *record = trainer->record;
+    record->eval_step[record->evals] = trainer->state.step;
+    record->val_loss[record->evals] = means[0];
+    record->val_loss_hp[record->evals] = means[1];
+    record->evals++;
+    trainer->now.eval_step = trainer->state.step;
+    trainer->now.val_loss = means[0];
+    trainer->now.val_loss_hp = means[1];
 }
 
+ag_status ag_evaluate_periodic(ag_trainer *trainer)
+{
+    double means[2];
+    AG_TRY(evaluate(trainer, &(window_list){trainer->windows, trainer->n_windows}, means));
+    add_point(trainer, means);
+    return AG_OK;
+}
+
+/* The point is added last: a checkpoint that is written meanwhile shows the run before it. */
 ag_status ag_evaluate_final(ag_trainer *trainer)
 {
-    return evaluate(trainer, &(window_list){NULL, trainer->record->windows});
+    ag_record *record = trainer->record;
+    double fixed[2];
+    double all[2];
+    AG_TRY(evaluate(trainer, &(window_list){trainer->windows, trainer->n_windows}, fixed));
+    memcpy(all, fixed, sizeof all);
+    if (trainer->n_windows < record->windows) /* else the fixed windows are all there are */
+        AG_TRY(evaluate(trainer, &(window_list){NULL, record->windows}, all));
+    add_point(trainer, fixed);
+    record->final_val_loss = all[0];
+    record->final_val_loss_hp = all[1];
+    return AG_OK;
 }

@@ -190,5 +190,6 @@ ag_status ag_train(ag_record *record, const ag_run *run, const ag_corpus *corpus
         AG_TRY(ag_trainer_report(&trainer));
     }
     AG_TRY(ag_evaluate_final(&trainer));
+    ag_record_judge(record);
     return finish_record(&trainer);
 }

@@ -55,7 +55,8 @@ ag_status ag_trainer_report(ag_trainer *trainer);
 void ag_trainer_say(const ag_trainer *trainer, ag_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Appends an evaluation to the record: on the fixed windows, and on the whole validation part. */
+/* Appends an evaluation on the fixed windows to the record. The final one evaluates the whole
+ * validation part too, which is no point of the curve. */
 ag_status ag_evaluate_periodic(ag_trainer *trainer);
 ag_status ag_evaluate_final(ag_trainer *trainer);
 

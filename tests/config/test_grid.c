@@ -218,7 +218,7 @@ static void test_compare(void **state)
     assert_string_equal(compare->baseline[0].text, "BF16");
     assert_null(compare->baseline[1].text);
     assert_int_equal(compare->baseline[2].integer, 1);
-    assert_string_equal(compare->metric, "val_loss");
+    assert_string_equal(compare->metric, "final_val_loss");
     assert_true(compare->margin == 0.02);
     ag_experiment_destroy(experiment);
     experiment = load_good(HEAD "formats: [E5M2, BF16]\n");

@@ -194,8 +194,7 @@ static ag_status read_changed_grid(fixture *f, const char *old, const char *new)
 static void test_damaged_grids_are_refused(void **state)
 {
     static const text_change cases[] = {
-        {"\"altgrad_grid\":1",    "\"altgrad_grid\":2",
-         "grid: version 2, this program reads version 1"                                                                 },
+        {"\"altgrad_grid\":2",    "\"altgrad_grid\":3",            "grid: version 3, this program reads 1 to 2"          },
         {"\"labels\"",            "\"label\"",                     "grid: unknown key 'label'"                           },
         {"\"labels\":[[0",        "\"labels\":[[6",                "expected an index below 6"                           },
         {"\"labels\":[[0,0",      "\"labels\":[[0,2",              "expected an index below 2"                           },
@@ -211,6 +210,19 @@ static void test_damaged_grids_are_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_fails(AG_ERR_INPUT, cases[i].message,
                      read_changed_grid(*state, cases[i].old, cases[i].new));
+}
+
+/* Version 1 knew one validation loss after the last step, that of the whole validation part. */
+static void test_version_1_compares_the_final_loss(void **state)
+{
+    fixture *f = *state;
+    ag_grid grid;
+    const char *old = replaced(&f->text, "\"altgrad_grid\":2", "\"altgrad_grid\":1", &f->arena);
+    assert_non_null(strstr(old, "\"metric\":\"val_loss\""));
+    assert_ok(ag_grid_from_json(&grid, f->text.data, f->text.length, &f->arena));
+    assert_string_equal(grid.compare.metric, "val_loss");
+    assert_ok(ag_grid_from_json(&grid, old, strlen(old), &f->arena));
+    assert_string_equal(grid.compare.metric, "final_val_loss");
 }
 
 static void test_truncated_and_mutated_grids(void **state)
@@ -238,6 +250,7 @@ int main(void)
         TEST(test_a_grid_comes_back),
         TEST(test_writing_again_gives_the_same_text),
         TEST(test_an_empty_grid),
+        TEST(test_version_1_compares_the_final_loss),
         TEST(test_damaged_grids_are_refused),
         TEST(test_truncated_and_mutated_grids),
     };

@@ -31,7 +31,7 @@ STEPS = 5
 DONE = 3
 COLUMNS = (
     "id label format layers seed optimizer_lr status reason steps loss val_loss"
-    " val_loss_hp clipped skipped entropy_rate recorded weights_digest initial_digest"
+    " val_loss_hp final_val_loss final_val_loss_hp clipped skipped entropy_rate recorded weights_digest initial_digest"
 ).split()
 METRICS = ["clipped", "grad_norm", "loss", "lr", "skipped", "step"]
 LAYOUT = """

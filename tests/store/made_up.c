@@ -71,6 +71,8 @@ void made_up_record(ag_record *record, const ag_run *run, ag_arena *arena)
         record->val_loss[i] = 3 - i + seed;
         record->val_loss_hp[i] = 2.5 - i + seed;
     }
+    record->final_val_loss = 2.25 + seed;
+    record->final_val_loss_hp = 1.75 + seed;
     for (int i = 0; i < MADE_UP_WINDOWS; i++) {
         record->final_windows[i] = 2 + i / 8.0;
         record->final_windows_hp[i] = 1.5 + i / 8.0;

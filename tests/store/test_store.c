@@ -126,6 +126,8 @@ static void assert_row(const ag_results *results, const fixture *f, size_t index
         return;
     assert_true(row->val_loss == 2 + (double)f->runs[index].seed);
     assert_true(row->val_loss_hp == 1.5 + (double)f->runs[index].seed);
+    assert_true(row->final_val_loss == 2.25 + (double)f->runs[index].seed);
+    assert_true(row->final_val_loss_hp == 1.75 + (double)f->runs[index].seed);
     assert_true(row->loss == 4 - 4 / 10.0 + (double)f->runs[index].seed);
     assert_true(row->entropy_rate == 1.25);
     assert_true(row->train_s == 12.5);

@@ -24,6 +24,8 @@ static inline void assert_same_record(const ag_record *a, const ag_record *b)
     assert_same(a->skipped, b->skipped, a->steps, 1);
     assert_int_equal(a->evals, b->evals);
     assert_same(a->eval_step, b->eval_step, a->evals, sizeof(int64_t));
+    assert_same(&a->final_val_loss, &b->final_val_loss, 1, sizeof(double));
+    assert_same(&a->final_val_loss_hp, &b->final_val_loss_hp, 1, sizeof(double));
     assert_same(a->val_loss, b->val_loss, a->evals, sizeof(double));
     assert_same(a->val_loss_hp, b->val_loss_hp, a->evals, sizeof(double));
     assert_int_equal(a->samples.count, b->samples.count);

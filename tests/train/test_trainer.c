@@ -133,7 +133,50 @@ static void test_it_learns(void **state)
     double sum = 0.0;
     for (int64_t i = 0; i < record->windows; i++)
         sum += record->final_windows[i];
-    assert_true(record->val_loss[2] == sum / (double)record->windows);
+    assert_true(record->final_val_loss == sum / (double)record->windows);
+    tiny_end(&s_a);
+}
+
+/* Window i of `count` fixed ones is window i * all / count of the validation part. Without
+ * quantisers a window's loss does not depend on which others are evaluated with it. */
+static void test_curve_ends_on_the_fixed_windows(void **state)
+{
+    (void)state;
+    tiny_make(&s_a);
+    s_a.run.eval.every = 0;
+    s_a.run.eval.windows = 3;
+    tiny_train(&s_a, &ag_kernels_fast);
+    const ag_record *record = &s_a.record;
+    double sum = 0.0;
+    assert_true(record->windows > 3);
+    for (int64_t i = 0; i < 3; i++)
+        sum += record->final_windows[i * record->windows / 3];
+    assert_int_equal(record->evals, 1);
+    assert_true(fabs(record->val_loss[0] - sum / 3) < 1e-6);
+    assert_true(fabs(record->val_loss[0] - record->final_val_loss) > 1e-4);
+    tiny_end(&s_a);
+}
+
+static void test_result_that_is_no_number_is_divergence(void **state)
+{
+    (void)state;
+    char reason[AG_REASON_SIZE] = "";
+    assert_null(ag_divergence(1e30, 2.0, 12, reason));
+    assert_null(ag_divergence(2.0, NAN, 0, reason));
+    assert_string_equal(ag_divergence(NAN, 2.0, 12, reason),
+                        "the validation loss after step 12 is not finite");
+    assert_string_equal(ag_divergence(-INFINITY, NAN, 0, reason),
+                        "the validation loss of the initial weights is not finite");
+    assert_string_equal(ag_divergence(2.0, INFINITY, 12, reason),
+                        "the loss of step 11, the last, is not finite");
+    tiny_make(&s_a);
+    s_a.run.optimizer.lr = 1e38; /* the one update ruins the weights, after its loss was good */
+    s_a.run.optimizer.warmup = 0;
+    s_a.run.train.steps = 1;
+    tiny_train(&s_a, &ag_kernels_fast);
+    assert_true(isfinite(s_a.record.loss[0]) && !isfinite(s_a.record.final_val_loss));
+    assert_int_equal(s_a.record.outcome, AG_OUTCOME_DIVERGED);
+    assert_string_equal(s_a.record.reason, "the validation loss after step 1 is not finite");
     tiny_end(&s_a);
 }
 
@@ -196,7 +239,8 @@ static void test_nonfinite_skips(void **state)
 {
     (void)state;
     start_broken(&s_a, AG_NONFINITE_SKIP);
-    assert_int_equal(s_a.record.outcome, AG_OUTCOME_DONE);
+    assert_int_equal(s_a.record.outcome, AG_OUTCOME_DIVERGED);
+    assert_string_equal(s_a.record.reason, "the loss of step 5, the last, is not finite");
     assert_int_equal(s_a.record.steps, 6);
     for (int i = 0; i < 6; i++)
         assert_true(s_a.record.skipped[i] && !s_a.record.clipped[i]);
@@ -277,6 +321,8 @@ int main(void)
         cmocka_unit_test(test_nothing_is_allocated_in_the_loop),
         cmocka_unit_test(test_reference_and_fast_kernels_agree),
         cmocka_unit_test(test_it_learns),
+        cmocka_unit_test(test_curve_ends_on_the_fixed_windows),
+        cmocka_unit_test(test_result_that_is_no_number_is_divergence),
         cmocka_unit_test(test_no_steps_evaluate_what_is_there),
         cmocka_unit_test(test_nonfinite_stops),
         cmocka_unit_test(test_nonfinite_skips),
