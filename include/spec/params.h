@@ -20,6 +20,7 @@ typedef enum ag_param_type {
     AG_PARAM_TEXT,
     AG_PARAM_DURATION, /* seconds as a real; written 90, 90s, 10m, 2h, 1d or none */
     AG_PARAM_BYTES,    /* written 512M, 2G or none */
+    AG_PARAM_STEPS,    /* a whole number; written 100, or 5% of train.steps: see ag_run_settle */
 } ag_param_type;
 
 typedef enum ag_param_use {
@@ -68,6 +69,19 @@ ag_status ag_param_set(ag_run *run, const ag_param *param, const char *text, ag_
 
 /* The parameter's value as a user would write it. In the arena; NULL when memory runs out. */
 const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *arena);
+
+/* Turns numbers of steps that were written as a share of train.steps, which ag_param_set keeps as
+ * minus its billionths, into the nearest number of steps. What a run is made of never has a share.
+ */
+void ag_run_settle(ag_run *run);
+
+/* Whether the run's result can depend on the parameter. One without effect is null in the
+ * canonical JSON, so that runs which mean the same have the same text. */
+bool ag_param_has_effect(const ag_run *run, const ag_param *param);
+
+/* What the effect of a parameter depends on, as in "only optimizer.schedule wsd reads it"; NULL
+ * where it always has one. */
+const char *ag_param_condition(const ag_param *param);
 
 /* The checks that involve several parameters (n_embd divisible by n_head, exactly one kind of
  * data, ...). AG_ERR_INPUT with the first that fails. */

@@ -245,7 +245,7 @@ bool ag_axis_param_point(ag_point *point, ag_experiment *experiment, const ag_ax
 
 static ag_axis_type type_of(const ag_param *param)
 {
-    if (param->type == AG_PARAM_INT)
+    if (param->type == AG_PARAM_INT || param->type == AG_PARAM_STEPS)
         return AG_AXIS_INT;
     return param->type == AG_PARAM_REAL ? AG_AXIS_REAL : AG_AXIS_TEXT;
 }

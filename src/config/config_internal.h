@@ -422,6 +422,14 @@ size_t ag_config_combination_find(ag_experiment *experiment, const uint32_t *tup
 /* Every combination to a run: experiment->grid. */
 void ag_config_build(ag_experiment *experiment);
 
+/* Where the first parameter that begins with `prefix` was said: on an axis (`tuple` NULL: none), in
+ * the file or on the command line. Source NULL where its default stands. */
+ag_place ag_config_said(const ag_experiment *experiment, const uint32_t *tuple, const char *prefix);
+
+/* Settings of a grid without errors that cannot be meant so: a warm-up without end, keys that no
+ * run reads. */
+void ag_config_check_sense(ag_experiment *experiment);
+
 /* Tables for at most n_combinations routings. */
 bool ag_config_route_init(ag_experiment *experiment);
 

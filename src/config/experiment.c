@@ -91,8 +91,10 @@ static void read_experiment(ag_experiment *experiment, const char *const *sets, 
         return;
     if (is_routed(experiment))
         ag_config_check_rules(experiment);
-    if (experiment->findings.errors == 0)
-        ag_config_check_compare(experiment);
+    if (experiment->findings.errors > 0)
+        return;
+    ag_config_check_sense(experiment);
+    ag_config_check_compare(experiment);
 }
 
 static ag_status load(ag_experiment *experiment, const char *path, const char *const *sets,

@@ -21,10 +21,7 @@ static bool same_data(const ag_data_spec *a, const ag_data_spec *b)
            a->seed == b->seed;
 }
 
-/* Where a parameter that begins with `prefix` was said: on an axis (no tuple: none), in the file or
- * on the command line; else where its section or the file begins. */
-static ag_place param_place(const ag_experiment *experiment, const uint32_t *tuple,
-                            const char *prefix)
+ag_place ag_config_said(const ag_experiment *experiment, const uint32_t *tuple, const char *prefix)
 {
     for (size_t a = 0; tuple != NULL && a < experiment->n_axes; a++) {
         const ag_point *point = &experiment->axes[a].points[tuple[a]];
@@ -40,7 +37,15 @@ static ag_place param_place(const ag_experiment *experiment, const uint32_t *tup
             strncmp(params[i].key, prefix, strlen(prefix)) == 0)
             return experiment->param_places[i];
     }
-    return experiment->root->place;
+    return (ag_place){0};
+}
+
+/* Where it was said, else where the file begins. */
+static ag_place param_place(const ag_experiment *experiment, const uint32_t *tuple,
+                            const char *prefix)
+{
+    ag_place place = ag_config_said(experiment, tuple, prefix);
+    return place.source != NULL ? place : experiment->root->place;
 }
 
 /* A corpus is looked at once for each (data, block_size) of the grid. */
@@ -116,6 +121,7 @@ static void apply_points(ag_run *run, const ag_experiment *experiment, const uin
         if (experiment->axes[a].kind == AG_AXIS_SEED)
             run->seed = point->value.integer;
     }
+    ag_run_settle(run);
     bool fp32 = experiment->formats[tuple[AG_FORMAT_AXIS]].fp32;
     run->compute = fp32 ? AG_COMPUTE_FP32 : AG_COMPUTE_BF16;
 }
@@ -205,11 +211,20 @@ static void check_base(ag_experiment *experiment)
     check_both(&run, experiment, NULL);
 }
 
+/* A share of steps is no number: an axis that has one holds texts. */
+static ag_axis_type final_type(const ag_axis_points *axis)
+{
+    bool has_share = false;
+    for (size_t i = 0; i < axis->n_points && axis->kind == AG_AXIS_PARAM; i++)
+        has_share |= axis->param->type == AG_PARAM_STEPS && strchr(axis->points[i].canonical, '%');
+    return has_share ? AG_AXIS_TEXT : axis->type;
+}
+
 static void fill_axes(ag_experiment *experiment)
 {
     ag_axis *axes = ag_config_alloc(&experiment->findings, experiment->n_axes, sizeof *axes);
     for (size_t a = 0; a < experiment->n_axes && axes != NULL; a++)
-        axes[a] = (ag_axis){experiment->axes[a].name, experiment->axes[a].type};
+        axes[a] = (ag_axis){experiment->axes[a].name, final_type(&experiment->axes[a])};
     experiment->grid.n_axes = experiment->n_axes;
     experiment->grid.axes = axes;
 }

@@ -41,6 +41,7 @@ void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param)
         ag_text_add(text, *(const bool *)place ? "true" : "false");
         break;
     case AG_PARAM_INT:
+    case AG_PARAM_STEPS:
     case AG_PARAM_BYTES:
         ag_text_printf(text, "%" PRId64, *(const int64_t *)place);
         break;
@@ -75,6 +76,7 @@ static bool has_type(json_t *value, ag_param_type type)
     case AG_PARAM_BOOL:
         return json_is_boolean(value);
     case AG_PARAM_INT:
+    case AG_PARAM_STEPS:
     case AG_PARAM_REAL:
     case AG_PARAM_DURATION:
     case AG_PARAM_BYTES:
@@ -134,34 +136,61 @@ ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, 
 
 /* --- what the identity holds */
 
-static bool is_adam(const ag_run *run)
+/* A parameter that only some words of another one give an effect. */
+typedef struct condition {
+    size_t offset;
+    size_t other;
+    uint64_t words; /* bit k: word k does */
+    const char *text;
+} condition;
+
+#define AT(member) offsetof(ag_run, member)
+#define BIT(word) (UINT64_C(1) << (word))
+#define ADAM (BIT(AG_OPTIMIZER_ADAMW) | BIT(AG_OPTIMIZER_MANIFOLD_ADAMW))
+
+static const char s_by_adam[] = "only optimizer.type adamw and manifold_adamw read it";
+static const char s_by_grid[] = "only optimizer.type grid reads it";
+
+static const condition s_conditions[] = {
+    {AT(train.data_seed),          AT(train.data_order),   BIT(AG_ORDER_RANDOM),
+     "only train.data_order random reads it"                                                                                     },
+    {AT(optimizer.min_lr_ratio),   AT(optimizer.schedule), ~BIT(AG_SCHEDULE_CONSTANT),
+     "optimizer.schedule constant does not read it"                                                                              },
+    {AT(optimizer.decay_fraction), AT(optimizer.schedule), BIT(AG_SCHEDULE_WSD),
+     "only optimizer.schedule wsd reads it"                                                                                      },
+    {AT(optimizer.betas),          AT(optimizer.type),     ADAM,                       s_by_adam                                 },
+    {AT(optimizer.eps),            AT(optimizer.type),     ADAM,                       s_by_adam                                 },
+    {AT(optimizer.momentum),       AT(optimizer.type),     ~ADAM,                      "only optimizer.type sgd and grid read it"},
+    {AT(optimizer.rung_clip),      AT(optimizer.type),     BIT(AG_OPTIMIZER_GRID),     s_by_grid                                 },
+    {AT(optimizer.headroom),       AT(optimizer.type),     BIT(AG_OPTIMIZER_GRID),     s_by_grid                                 },
+};
+
+static const condition *condition_of(const ag_param *param)
 {
-    return run->optimizer.type == AG_OPTIMIZER_ADAMW ||
-           run->optimizer.type == AG_OPTIMIZER_MANIFOLD_ADAMW;
+    for (size_t i = 0; i < sizeof s_conditions / sizeof s_conditions[0]; i++) {
+        if (s_conditions[i].offset == param->offset)
+            return &s_conditions[i];
+    }
+    return NULL;
 }
 
 bool ag_param_has_effect(const ag_run *run, const ag_param *param)
 {
-    switch (param->offset) {
-    case offsetof(ag_run, model.init_seed):
+    if (param->offset == AT(model.init_seed))
         return run->init_digest[0] == '\0';
-    case offsetof(ag_run, train.data_seed):
-        return run->train.data_order == AG_ORDER_RANDOM;
-    case offsetof(ag_run, optimizer.min_lr_ratio):
-        return run->optimizer.schedule != AG_SCHEDULE_CONSTANT;
-    case offsetof(ag_run, optimizer.decay_fraction):
-        return run->optimizer.schedule == AG_SCHEDULE_WSD;
-    case offsetof(ag_run, optimizer.betas):
-    case offsetof(ag_run, optimizer.eps):
-        return is_adam(run);
-    case offsetof(ag_run, optimizer.momentum):
-        return !is_adam(run);
-    case offsetof(ag_run, optimizer.rung_clip):
-    case offsetof(ag_run, optimizer.headroom):
-        return run->optimizer.type == AG_OPTIMIZER_GRID;
-    default:
+    const condition *needs = condition_of(param);
+    if (needs == NULL)
         return true;
-    }
+    int64_t word = *(const int64_t *)((const char *)run + needs->other);
+    return (needs->words >> word & 1) != 0;
+}
+
+const char *ag_param_condition(const ag_param *param)
+{
+    if (param->offset == AT(model.init_seed))
+        return "the initial weights come from model.init.file";
+    const condition *needs = condition_of(param);
+    return needs != NULL ? needs->text : NULL;
 }
 
 void ag_param_preset(ag_run *run, const ag_param *param, const char *text)

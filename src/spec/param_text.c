@@ -12,7 +12,7 @@
 #include "spec/run_json.h"
 #include "spec_internal.h"
 
-enum { SHOWN = 60, EXPECTS_SIZE = 200, MAX_WORDS = 32 };
+enum { SHOWN = 60, EXPECTS_SIZE = 200, MAX_WORDS = 32, SHARE_WHOLE = 1000000000 };
 
 static void *at(ag_run *run, const ag_param *param)
 {
@@ -56,6 +56,10 @@ void ag_param_expects(char *text, size_t size, const ag_param *param)
         break;
     case AG_PARAM_INT:
         expects_bounded(text, size, "whole number", param);
+        break;
+    case AG_PARAM_STEPS:
+        snprintf(text, size, "whole number, 0 to %.0f, or a share of train.steps such as 5%%",
+                 param->max);
         break;
     case AG_PARAM_REAL:
         expects_bounded(text, size, "number", param);
@@ -134,6 +138,31 @@ static bool read_int(int64_t *value, const ag_param *param, const char *text)
         return false;
     *value = (int64_t)real;
     return true;
+}
+
+/* Plain steps, or a share of those that the run has: minus its billionths, until they are known. */
+static bool read_steps(int64_t *value, const ag_param *param, const char *text)
+{
+    double percent = 0;
+    const char *rest = NULL;
+    if (read_int(value, param, text))
+        return true;
+    if (!read_number(&percent, &rest, text) || strcmp(rest, "%") != 0 || percent < 0 ||
+        percent > 100)
+        return false;
+    *value = -llround(percent * (SHARE_WHOLE / 100));
+    return true;
+}
+
+void ag_run_settle(ag_run *run)
+{
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    for (size_t i = 0; i < count; i++) {
+        int64_t *value = at(run, &params[i]);
+        if (params[i].type == AG_PARAM_STEPS && *value < 0)
+            *value = (-*value * run->train.steps + SHARE_WHOLE / 2) / SHARE_WHOLE;
+    }
 }
 
 /* A number with a unit of `units` behind it, or none = 0. The unit may be left out. */
@@ -285,6 +314,9 @@ static bool read_plain(plain_value *out, size_t *size, const ag_param *param, co
     case AG_PARAM_INT:
         *size = sizeof out->whole;
         return read_int(&out->whole, param, text);
+    case AG_PARAM_STEPS:
+        *size = sizeof out->whole;
+        return read_steps(&out->whole, param, text);
     case AG_PARAM_BYTES:
         *size = sizeof out->whole;
         return read_bytes(&out->whole, param, text);
@@ -385,6 +417,15 @@ static const char *write_bytes(int64_t bytes, ag_arena *arena)
     return ag_arena_printf(arena, "%" PRId64 "%c", bytes, units[power - 1]);
 }
 
+static const char *write_steps(int64_t steps, ag_arena *arena)
+{
+    if (steps >= 0)
+        return ag_arena_printf(arena, "%" PRId64, steps);
+    char percent[32];
+    ag_json_real(percent, -(double)steps / (SHARE_WHOLE / 100));
+    return ag_arena_printf(arena, "%s%%", percent);
+}
+
 const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *arena)
 {
     const void *place = (const char *)run + param->offset;
@@ -393,6 +434,8 @@ const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *are
         return *(const bool *)place ? "true" : "false";
     case AG_PARAM_INT:
         return ag_arena_printf(arena, "%" PRId64, *(const int64_t *)place);
+    case AG_PARAM_STEPS:
+        return write_steps(*(const int64_t *)place, arena);
     case AG_PARAM_REAL:
         return write_real(*(const double *)place, arena);
     case AG_PARAM_PAIR:

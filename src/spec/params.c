@@ -29,6 +29,7 @@ static const char *const s_metrics[] = {
 
 #define BOOL AG_PARAM_BOOL
 #define INT AG_PARAM_INT
+#define LENGTH AG_PARAM_STEPS
 #define REAL AG_PARAM_REAL
 #define PAIR AG_PARAM_PAIR
 #define WORD AG_PARAM_WORD
@@ -79,7 +80,7 @@ static const ag_param s_params[] = {
     {"optimizer.type", WORD, AT(optimizer.type), "adamw", 0, 0, s_optimizers, ID, "", "update rule; two use the grid of the weights' format: manifold_adamw scales gradients by its spacing, grid moves weights along it", NULL},
     {"optimizer.lr", REAL, AT(optimizer.lr), "1e-3", 0, 100, NULL, ID, "", "peak learning rate; sgd and grid need about 100 times that of adamw", NULL},
     {"optimizer.min_lr_ratio", REAL, AT(optimizer.min_lr_ratio), "0.1", 0, 1, NULL, ID, "", "final learning rate as a fraction of lr (not for constant)", NULL},
-    {"optimizer.warmup", INT, AT(optimizer.warmup), "100", 0, STEPS, NULL, ID, "steps", "linear warm-up", NULL},
+    {"optimizer.warmup", LENGTH, AT(optimizer.warmup), "100", 0, STEPS, NULL, ID, "steps", "linear warm-up; a share such as 5% is of train.steps", NULL},
     {"optimizer.schedule", WORD, AT(optimizer.schedule), "cosine", 0, 0, s_schedules, ID, "", "learning rate after warm-up; wsd = constant, then linear decay", NULL},
     {"optimizer.decay_fraction", REAL, AT(optimizer.decay_fraction), "0.2", 0, 1, NULL, ID, "", "wsd: fraction of the steps, at the end, in which lr falls", NULL},
     {"optimizer.betas", PAIR, AT(optimizer.betas), "[0.9, 0.99]", 0, 0.9999999, NULL, ID, "", "adamw, manifold_adamw: decay rates of the first and second moments", NULL},

@@ -31,10 +31,6 @@ void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param);
 /* Sets a parameter from a value that ag_param_to_json wrote; checks type and range. */
 ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, ag_arena *arena);
 
-/* Whether the run's result can depend on the parameter. One without effect is null in the
- * canonical JSON, so that runs which mean the same have the same text. */
-bool ag_param_has_effect(const ag_run *run, const ag_param *param);
-
 /* Whether the id leaves the parameter out: added after schema 1, and at its neutral value or
  * without effect. */
 bool ag_param_is_neutral(const ag_run *run, const ag_param *param);

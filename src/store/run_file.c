@@ -161,10 +161,10 @@ static void put_parameters(ag_run_writer *w)
         const ag_param *param = &params[i];
         if (!is_shown(param))
             continue;
-        const ag_column number = {
-            param->key, param->type == AG_PARAM_INT ? AG_CELL_I64 : AG_CELL_F64, param->offset, 0};
+        bool whole = param->type == AG_PARAM_INT || param->type == AG_PARAM_STEPS;
+        const ag_column number = {param->key, whole ? AG_CELL_I64 : AG_CELL_F64, param->offset, 0};
         const char *text = ag_param_get(w->record->run, param, &w->arena);
-        if (param->type == AG_PARAM_INT || param->type == AG_PARAM_REAL)
+        if (whole || param->type == AG_PARAM_REAL)
             ag_h5_put(&w->h5, w->run, &number, 1, w->record->run);
         else
             ag_h5_put_text(&w->h5, w->run, param->key, text != NULL ? text : "");

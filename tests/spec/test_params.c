@@ -196,7 +196,8 @@ static void test_every_range_has_its_ends(void **state)
     const ag_param *params = ag_params(&count);
     for (size_t i = 0; i < count; i++) {
         const ag_param *param = &params[i];
-        if (param->type != AG_PARAM_INT && param->type != AG_PARAM_REAL)
+        if (param->type != AG_PARAM_INT && param->type != AG_PARAM_STEPS &&
+            param->type != AG_PARAM_REAL)
             continue;
         ag_run run;
         ag_run_defaults(&run);

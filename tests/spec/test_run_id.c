@@ -28,6 +28,7 @@ static const char *other_value(const ag_run *run, const ag_param *param, ag_aren
     case AG_PARAM_BOOL:
         return *(const bool *)place ? "false" : "true";
     case AG_PARAM_INT:
+    case AG_PARAM_STEPS:
         return ag_arena_printf(arena, "%lld", (long long)*(const int64_t *)place + 1);
     case AG_PARAM_REAL:
         return ag_arena_printf(arena, "%.17g", *(const double *)place * 0.75 + 0.001);
