@@ -104,7 +104,9 @@ static void add_detail(ag_text *out, const ag_format *f)
     add_value(out, "min normal", f->min_normal);
     add_value(out, "min subnormal", f->min_subnormal);
     ag_text_printf(out, "%-14s %s\n%-14s %s\n%-14s %s\n", "Inf", f->has_inf ? "yes" : "no", "NaN",
-                   f->has_nan ? "yes" : "no", "-0", f->has_negative_zero ? "yes" : "no");
+                   f->has_nan ? "yes" : "no", "-0",
+                   f->has_negative_zero ? "yes"
+                                        : "no code of its own; emulated values keep their sign");
     ag_text_printf(out, "%-14s ", "aliases");
     size_t before = out->length;
     join_aliases(out, f->name);

@@ -23,7 +23,6 @@ typedef struct grid {
     uint32_t subnormal_end;  /* bits from which on E = 0 overflows whatever the mantissa */
     uint32_t max;            /* bits of the largest finite value */
     uint32_t overflow;       /* bits of what lies beyond */
-    uint32_t signed_from;    /* bits of the smallest magnitude with a sign: 0 where -0 exists */
     int32_t subnormal_shift; /* value = mantissa * 2^-t steps, t = this - exponent field */
     float step;              /* the smallest subnormal number */
     float rounder;           /* 2^23 steps: |x| + rounder - rounder is a whole number of steps */
@@ -42,7 +41,6 @@ static inline grid grid_of(const ag_format *format, ag_overflow overflow)
         .subnormal_end = (uint32_t)(129 - format->bias) << 23,
         .max = format->max_bits,
         .overflow = beyond,
-        .signed_from = format->has_negative_zero ? 0 : 1,
         .subnormal_shift = 151 - format->bias - format->mantissa,
         .step = ldexpf(1, 1 - format->bias - format->mantissa),
         .rounder = ldexpf(1, 24 - format->bias - format->mantissa),
@@ -56,14 +54,13 @@ static inline bool grid_exists(const ag_format *format)
     return format->mantissa <= 15 && 24 - format->bias - format->mantissa <= 127;
 }
 
-/* `rounded`: the bits of |y| on the grid, perhaps past its end. NaN has no sign, nor has the zero
- * of formats without -0. */
+/* `rounded`: the bits of |y| on the grid, perhaps past its end. */
 INLINE float finish(uint32_t rounded, uint32_t bits, const grid *g)
 {
     uint32_t magnitude = bits & ~SIGN;
     uint32_t value = rounded > g->max ? g->overflow : rounded;
     value = magnitude > INFINITE ? NOT_A_NUMBER : value;
-    value |= value - g->signed_from > INFINITE - g->signed_from ? 0 : bits & SIGN;
+    value |= value > INFINITE ? 0 : bits & SIGN;
     return ag_bits_float(value);
 }
 

@@ -87,8 +87,6 @@ static float round_to(const ag_format *format, float x, ag_overflow overflow,
     uint32_t code = round_magnitude(format, magnitude, direction, random);
     if (code > format->max_code)
         return ag_bits_float(overflow_bits(format, sign, overflow));
-    if (code == 0 && !format->has_negative_zero)
-        sign = 0;
     return ag_bits_float(sign | ag_format_magnitude(format, code));
 }
 

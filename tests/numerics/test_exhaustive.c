@@ -36,8 +36,8 @@ static int check_numbers(const ag_format *format)
             (magnitude > middle || (magnitude == middle && code % 2 == 1)))
             code++;
         uint32_t expected = bits_of((float)s_table.value[code]);
-        uint32_t sign = expected == 0 && format->kind == AG_KIND_FNUZ ? 0 : SIGN_BIT;
-        if (is_wrong(format, bits, expected) || is_wrong(format, bits | SIGN_BIT, expected | sign))
+        if (is_wrong(format, bits, expected) ||
+            is_wrong(format, bits | SIGN_BIT, expected | SIGN_BIT))
             return 1;
     }
     return 0;
