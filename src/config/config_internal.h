@@ -375,6 +375,15 @@ struct ag_experiment {
 /* Sections of parameters and --set into experiment->base. */
 void ag_config_params(ag_experiment *experiment, const char *const *sets, size_t n_sets);
 
+/* Lays what --set says of keys that span the grid over the tree of the file. */
+void ag_config_overlay(ag_experiment *experiment, const char *const *sets, size_t n_sets);
+
+/* Whether a key of --set is one of those. */
+bool ag_config_spans_grid(const char *key, ag_findings *findings);
+
+/* A text of --set as a source of findings, the `order`th. NULL when memory runs out. */
+ag_source *ag_config_set_source(ag_findings *findings, const char *text, size_t order);
+
 /* The names of the sections of parameters. */
 size_t ag_config_sections(const char *names[], size_t capacity, ag_findings *findings);
 

@@ -75,6 +75,7 @@ static bool is_routed(const ag_experiment *experiment)
 
 static void read_experiment(ag_experiment *experiment, const char *const *sets, size_t n_sets)
 {
+    ag_config_overlay(experiment, sets, n_sets);
     check_top_level(experiment);
     check_version(experiment);
     read_name(experiment);

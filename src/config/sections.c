@@ -94,14 +94,24 @@ void ag_setting_apply(ag_run *run, const ag_setting *setting)
     memcpy((char *)run + setting->param->offset, setting->value, value_size(setting->param));
 }
 
+/* Where relative paths start that were said at `place`; `here` has PATH_MAX bytes. */
+static const char *path_folder(const ag_experiment *experiment, ag_place place, char *here)
+{
+    if (place.source == &experiment->file)
+        return experiment->folder;
+    return getcwd(here, PATH_MAX) != NULL ? here : "";
+}
+
 bool ag_config_setting(ag_setting *setting, ag_experiment *experiment, const ag_param *param,
                        const ag_node *node)
 {
     ag_findings *findings = &experiment->findings;
     *setting = (ag_setting){.param = param, .place = node->place};
     const char *text = ag_node_param_text(findings, node, param);
+    char here[PATH_MAX];
     if (text != NULL)
-        text = settle_path(findings, param, text, experiment->folder, node->place);
+        text = settle_path(findings, param, text, path_folder(experiment, node->place, here),
+                           node->place);
     if (text == NULL)
         return false;
     ag_run scratch = {0};
@@ -214,7 +224,15 @@ static void read_section(ag_experiment *experiment, const char *prefix, const ag
 
 /* --- --set */
 
-static const ag_source *set_source(ag_findings *findings, const char *text, size_t order)
+/* The first key of a section; NULL for a word that is none. */
+static const char *first_leaf(const char *section)
+{
+    const char *words[MAX_PARAMS];
+    bool is_section = strchr(section, '.') == NULL && section_words(words, section) > 0;
+    return is_section ? words[0] : NULL;
+}
+
+ag_source *ag_config_set_source(ag_findings *findings, const char *text, size_t order)
 {
     ag_source *source = ag_config_alloc(findings, 1, sizeof *source);
     if (source == NULL)
@@ -240,18 +258,22 @@ static const ag_param *set_param(ag_findings *findings, const char *key, ag_plac
     const ag_param *param = ag_param_find(key);
     if (param != NULL)
         return param;
-    ag_config_error(findings, place,
-                    "there is no parameter '%.60s'%s ('altgrad params' lists them)", key,
-                    ag_config_param_hint(findings, key));
+    if (first_leaf(key) != NULL)
+        ag_config_error(findings, place,
+                        "--set takes one key of a section at a time, as in --set %.60s.%s=...", key,
+                        first_leaf(key));
+    else
+        ag_config_error(findings, place,
+                        "there is no parameter '%.60s'%s ('altgrad params' lists them)", key,
+                        ag_config_param_hint(findings, key));
     return NULL;
 }
 
 static void set_value(ag_experiment *experiment, const ag_param *param, const char *text,
                       ag_place place)
 {
-    char folder[PATH_MAX];
-    if (getcwd(folder, sizeof folder) == NULL)
-        folder[0] = '\0';
+    char here[PATH_MAX];
+    const char *folder = path_folder(experiment, place, here);
     text = settle_path(&experiment->findings, param, text, folder, place);
     if (text == NULL)
         return;
@@ -266,7 +288,7 @@ static void set_value(ag_experiment *experiment, const ag_param *param, const ch
 static void read_set(ag_experiment *experiment, const char *text, size_t order)
 {
     ag_findings *findings = &experiment->findings;
-    const ag_source *source = set_source(findings, text, order);
+    const ag_source *source = ag_config_set_source(findings, text, order);
     if (source == NULL)
         return;
     const char *equals = strchr(source->text, '=');
@@ -278,6 +300,8 @@ static void read_set(ag_experiment *experiment, const char *text, size_t order)
     place.length = (size_t)(equals - source->text);
     const char *key = ag_arena_strndup(findings->arena, source->text, place.length);
     if (key == NULL)
+        return;
+    if (ag_config_spans_grid(key, findings)) /* it was laid over the file */
         return;
     const ag_param *param = set_param(findings, key, place);
     if (param == NULL)
@@ -295,12 +319,6 @@ static void section_of(char *section, const ag_param *param)
     size_t length = strcspn(param->key, ".");
     memcpy(section, param->key, length);
     section[length] = '\0';
-}
-
-static bool is_section(const char *word)
-{
-    const char *words[MAX_PARAMS];
-    return strchr(word, '.') == NULL && section_words(words, word) > 0;
 }
 
 size_t ag_config_sections(const char *names[], size_t capacity, ag_findings *findings)
@@ -332,7 +350,7 @@ void ag_config_params(ag_experiment *experiment, const char *const *sets, size_t
     ag_run_defaults(&experiment->base);
     for (size_t i = 0; i < experiment->root->count; i++) {
         const char *key = experiment->root->keys[i]->text;
-        if (is_section(key))
+        if (first_leaf(key) != NULL)
             read_section(experiment, key, experiment->root->items[i]);
     }
     for (size_t i = 0; i < n_sets; i++)
