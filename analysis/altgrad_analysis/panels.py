@@ -1,7 +1,7 @@
 """One panel of curves."""
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, MaxNLocator, SymmetricalLogLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, SymmetricalLogLocator
 
 START = 0.05  # of the steps: what falls steeply before does not decide on the limits ...
 ENOUGH = 8  # ... where this many points are left
@@ -44,16 +44,26 @@ class Limits:
             low, high = min(self.low * 1.6, -self.margin), max(self.high * 1.6, self.margin)
         else:
             axes.yaxis.set_major_locator(MaxNLocator(5))
-        signed = self.margin is not None
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value, signed)))
         axes.set_ylim(low, high)
+        ticks = [tick for tick in axes.yaxis.get_majorticklocs() if low <= tick <= high]
+        labels = tick_labels(ticks, self.margin is not None)
+        axes.yaxis.set_major_locator(FixedLocator(ticks))
+        axes.yaxis.set_major_formatter(FixedFormatter(labels))
         axes.set_xlim(*((-0.02 * self.last, 1.04 * self.last) if self.last else (-1, 1)))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _short(value, signed):
-    text = f"{value:+.3g}" if signed and value else f"{value:.4g}"
-    return text.replace("-", "\N{MINUS SIGN}")
+def tick_labels(ticks, signed):
+    """With as many digits as each takes: 4.1416 and 4.1424 must not both be 4.142."""
+    for digits in range(3, 12):
+        labels = [f"{tick:{'+' if signed and tick else ''}.{digits}g}" for tick in ticks]
+        if all(abs(float(t) - v) <= 1e-3 * _spacing(ticks) for t, v in zip(labels, ticks)):
+            break
+    return [label.replace("-", "\N{MINUS SIGN}") for label in labels]
+
+
+def _spacing(ticks):
+    return min((abs(b - a) for a, b in zip(ticks, ticks[1:])), default=1.0)
 
 
 def _draw_line(axes, line, style):

@@ -15,7 +15,7 @@ from .text import literal, printable, wrap
 MOST_COLUMNS = 4
 PANEL = 3.35  # wide
 HEIGHTS = {"val_loss": 2.2, "difference": 1.9, "loss": 1.8}
-MARGIN, GAP, WIDE_GAP = 0.15, 0.2, 0.8
+MARGIN, GAP, WIDE_GAP = 0.15, 0.2, 0.9
 TITLE, SMALL = 9.5, 8
 
 

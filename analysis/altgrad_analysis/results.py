@@ -47,6 +47,8 @@ class Results:
         compare = grid["compare"]
         self.name = grid["name"]
         self.metric = compare.get("metric", "val_loss")
+        if grid.get("altgrad_grid", 1) == 1 and self.metric.startswith("val_loss"):
+            self.metric = f"final_{self.metric}"  # what the first version meant
         self.margin = compare.get("margin", np.nan)
         self.baseline = {
             axis.column: axis.values[i]
@@ -106,7 +108,7 @@ class Results:
             if metric in index and f"final_{metric}" not in index:
                 place = index.columns.get_loc(metric)
                 index.insert(place, f"final_{metric}", index[metric])
-        return index
+        return _judged(index)
 
     def _add_pending(self, index):
         """Files of earlier versions leave out the runs that are pending."""
@@ -301,6 +303,19 @@ class Results:
             key = labels.groupby(shared, sort=False, dropna=False).ngroup().to_numpy()
         partner[key[chosen]] = np.flatnonzero(chosen)
         return partner[key]
+
+
+def _judged(index):
+    """The first version called a run done whose loss was no number in the end."""
+    finite = np.ones(len(index), bool)
+    for metric in ("final_val_loss", "loss"):
+        if metric in index:
+            finite &= np.isfinite(index[metric].to_numpy(float))
+    if "steps" in index and "final_val_loss" in index:  # untrained runs have no training loss
+        untrained = (index["steps"] == 0).to_numpy()
+        finite |= untrained & np.isfinite(index["final_val_loss"].to_numpy(float))
+    status = index["status"].mask((index["status"] == "done") & ~finite, "diverged")
+    return index.assign(status=status)
 
 
 def _groups(run):

@@ -23,7 +23,7 @@ import plot  # noqa: E402
 from altgrad_analysis import Results  # noqa: E402
 from altgrad_analysis.axes import Axis, parse_select, resolve  # noqa: E402
 from altgrad_analysis.curves import Line, smooth  # noqa: E402
-from altgrad_analysis.panels import Limits  # noqa: E402
+from altgrad_analysis.panels import Limits, tick_labels  # noqa: E402
 from altgrad_analysis.plots import overview  # noqa: E402
 from altgrad_analysis.styles import line_styles  # noqa: E402
 from altgrad_analysis.text import width, wrap  # noqa: E402
@@ -431,12 +431,16 @@ class SecondVersionTest(unittest.TestCase):
             rows = file["index"][...]
             new = with_columns(rows, 9, ("orphan", "i1"))
             new[8] = (b"o8", b"", b"", 0, b"done", 7.0, NAN, 1)
+            new["val_loss"][3] = NAN  # seed 1 of E4M3/uniform: done, it said
             del file["index"]
             file["index"] = new
         results = Results(path)
         self.assertEqual(list(results.orphans["id"]), ["o8"])
         self.assertEqual(len(results.index), 8)
         self.assertNotIn("orphan", results.index)
+        self.assertEqual(results.index["status"][3], "diverged")
+        cell = results.select(results.table(), {"format": "E4M3", "layers": "uniform"}).iloc[0]
+        self.assertEqual((cell["done"], cell["diverged"]), (1, 1))
 
 
 class PartsTest(unittest.TestCase):
@@ -486,6 +490,14 @@ class PartsTest(unittest.TestCase):
         self.assertEqual(
             resolve([lr, form], select), {"optimizer_lr": [0.003], "format": ["BF16", "e4m3"]}
         )
+
+    def test_tick_labels_differ_where_ticks_do(self):
+        ticks = [4.1416, 4.1424, 4.1432, 4.144]
+        self.assertEqual(tick_labels(ticks, False), ["4.1416", "4.1424", "4.1432", "4.144"])
+        self.assertEqual(tick_labels([2.4, 2.8, 3.2], False), ["2.4", "2.8", "3.2"])
+        minus = "\N{MINUS SIGN}"
+        signed = tick_labels([-0.0003, 0.0, 0.0003], True)
+        self.assertEqual(signed, [minus + "0.0003", "0", "+0.0003"])
 
     def test_lines_do_not_repeat(self):
         formats = ["BF16"] + [f"f{i}" for i in range(60)]
