@@ -39,6 +39,9 @@ size_t ag_text_fit(const char *text, size_t columns);
  */
 void ag_text_add_short(ag_text *text, const char *words, size_t columns);
 
+/* Appends somebody's name as a cell of a table: escaped, shortened and padded to `columns`. */
+void ag_text_add_cell(ag_text *text, const char *name, size_t columns);
+
 /* Appends a text as ag_text_add_printable does, then spaces until it takes `columns`. */
 void ag_text_add_padded(ag_text *text, const char *shown, size_t columns);
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "config/select.h"
+#include "format_facts.h"
 #include "init_digest.h"
 #include "plan.h"
 #include "wrong_file.h"
@@ -176,6 +177,7 @@ static ag_status add_report(ag_text *text, const ag_experiment *experiment,
     }
     add_grid(text, experiment, options, n_selected, &holdings->arena);
     ag_holdings_text(text, out, holdings, grid, selected);
+    ag_format_facts(text, grid, selected, true);
     ag_plan_data(text, grid, selected);
     AG_TRY(ag_plan_models(text, grid, selected, options->ranks, holdings));
     return options->layers ? ag_plan_layers(text, grid, selected) : AG_OK;

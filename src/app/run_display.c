@@ -257,8 +257,11 @@ static void add_bar(ag_display *display, const ag_run_counts *counts, int width)
     bar[BAR_CELLS] = '\0';
     ag_text *frame = &display->frame;
     write_eta(eta, sizeof eta, display, counts);
-    if (width >= 100)
-        ag_text_printf(frame, "%.40s ", display->experiment);
+    if (width >= 100) {
+        ag_text_add_printable_n(frame, display->experiment, ag_text_fit(display->experiment, 40),
+                                "");
+        ag_text_add(frame, " ");
+    }
     ag_text_add(frame, "[");
     add_coloured(frame, display, "\033[32m", bar);
     ag_text_add(frame, "] ");

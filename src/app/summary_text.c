@@ -5,12 +5,11 @@
 #include <string.h>
 
 #include "base/printable.h"
-#include "spec/layers.h"
+#include "format_facts.h"
 #include "spec/run_json.h"
-#include "spec/sites.h"
 #include "summary.h"
 
-enum { FIELD_SIZE = 96, MOST_SCHEMES = 4, SCHEME_SIZE = 128 };
+enum { FIELD_SIZE = 96, NAME_COLUMNS = 48 };
 
 static void add_point(ag_text *out, const char *separator, const char *axis, const char *value)
 {
@@ -38,7 +37,7 @@ static size_t widest(const ag_summary *s, size_t axis, const char *title)
         size_t used = ag_text_width(axis_text(s, s->cells[i].label, axis));
         width = used > width ? used : width;
     }
-    return width;
+    return width < NAME_COLUMNS ? width : NAME_COLUMNS;
 }
 
 static bool is_group_axis(const ag_summary *s, size_t axis)
@@ -119,9 +118,11 @@ static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *c
                      const char *layers)
 {
     char field[FIELD_SIZE];
-    ag_text_add_padded(out, layers, widest(s, s->layers_axis, "layers") + 2);
-    ag_text_add_padded(out, axis_text(s, cell->label, s->format_axis),
-                       widest(s, s->format_axis, "format") + 2);
+    ag_text_add_cell(out, layers, widest(s, s->layers_axis, "layers"));
+    ag_text_add(out, "  ");
+    ag_text_add_cell(out, axis_text(s, cell->label, s->format_axis),
+                     widest(s, s->format_axis, "format"));
+    ag_text_add(out, "  ");
     ag_text_printf(out, "%5zu  ", cell->n_values);
     format_mean(field, &cell->mean);
     ag_text_add_padded(out, field, MEAN_WIDTH);
@@ -213,127 +214,6 @@ static void add_group(ag_text *out, const ag_summary *s, size_t first)
     }
 }
 
-/* --- what the formats are */
-
-typedef struct scheme_list {
-    size_t count;
-    char text[MOST_SCHEMES][SCHEME_SIZE];
-} scheme_list;
-
-static void add_once(scheme_list *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->text[i], text) == 0)
-            return;
-    }
-    if (list->count < MOST_SCHEMES)
-        snprintf(list->text[list->count++], SCHEME_SIZE, "%s", text);
-}
-
-/* A use that stays BF16 is told where the other one of the role does not. */
-static void add_use(scheme_list *list, const ag_scheme uses[AG_USES], size_t use)
-{
-    char text[SCHEME_SIZE];
-    char description[SCHEME_SIZE - 24];
-    if (!uses[0].quantised && !uses[1].quantised)
-        return;
-    ag_scheme_describe(description, sizeof description, &uses[use]);
-    snprintf(text, sizeof text, "%s, max %g", description, (double)uses[use].format.max);
-    add_once(list, uses[use].quantised ? text : description);
-}
-
-/* All that the layers and sites of the format's runs have in a use of a role. */
-static void collect(scheme_list *list, const ag_summary *s, const char *format, size_t role,
-                    size_t use)
-{
-    const ag_grid *grid = &s->results->grid;
-    for (size_t i = 0; i < grid->n_labels; i++) {
-        const ag_run *run = &grid->runs[grid->labels[i].run];
-        if (strcmp(axis_text(s, &grid->labels[i], s->format_axis), format) != 0)
-            continue;
-        for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++)
-            add_use(list, run->layers[layer].scheme[role], use);
-        for (size_t site = 0; run->sites != NULL && site < ag_site_count(&run->model); site++)
-            add_use(list, run->sites[site].scheme[role], use);
-    }
-}
-
-enum { OPERANDS = AG_ROLES * AG_USES };
-
-static bool are_same(const scheme_list *a, const scheme_list *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
-/* The role where both its uses are the same: that stands for both. */
-static const char *operand_name(const scheme_list lists[OPERANDS], size_t operand)
-{
-    size_t role = operand / AG_USES;
-    size_t use = operand % AG_USES;
-    if (!are_same(&lists[role * AG_USES], &lists[role * AG_USES + 1]))
-        return ag_use_words[role][use];
-    return use == 0 ? ag_role_words[role] : NULL;
-}
-
-static void add_operand(ag_text *out, const scheme_list lists[OPERANDS], size_t operand)
-{
-    const scheme_list *list = &lists[operand];
-    const char *separator = "";
-    for (size_t i = operand; i < OPERANDS; i++) {
-        const char *name = are_same(&lists[i], list) ? operand_name(lists, i) : NULL;
-        if (name == NULL)
-            continue;
-        ag_text_printf(out, "%s%s", separator, name);
-        separator = ", ";
-    }
-    ag_text_add(out, ": ");
-    for (size_t i = 0; i < list->count; i++)
-        ag_text_printf(out, "%s%s", i > 0 ? " | " : "", list->text[i]);
-    ag_text_add(out, "\n");
-}
-
-static bool seen_before(const scheme_list lists[OPERANDS], size_t operand)
-{
-    for (size_t i = 0; i < operand; i++) {
-        if (are_same(&lists[i], &lists[operand]))
-            return true;
-    }
-    return lists[operand].count == 0;
-}
-
-static void add_format(ag_text *out, const ag_summary *s, const ag_label *label)
-{
-    const char *format = axis_text(s, label, s->format_axis);
-    const ag_run *run = &s->results->grid.runs[label->run];
-    size_t width = widest(s, s->format_axis, "") + 2;
-    scheme_list lists[OPERANDS];
-    bool quantised = false;
-    memset(lists, 0, sizeof lists); /* compared as bytes */
-    for (size_t i = 0; i < OPERANDS; i++)
-        collect(&lists[i], s, format, i / AG_USES, i % AG_USES);
-    ag_text_add_padded(out, format, width);
-    for (size_t i = 0; i < OPERANDS; i++) {
-        if (seen_before(lists, i))
-            continue;
-        ag_text_add_padded(out, "", quantised ? width : 0);
-        add_operand(out, lists, i);
-        quantised = true;
-    }
-    if (!quantised)
-        ag_text_add(out, run->compute == AG_COMPUTE_FP32 ? "float32, nothing is rounded\n"
-                                                         : "bf16 operands and results\n");
-}
-
-static bool is_first_of_format(const ag_summary *s, size_t cell)
-{
-    for (size_t i = 0; i < cell; i++) {
-        if (strcmp(axis_text(s, s->cells[i].label, s->format_axis),
-                   axis_text(s, s->cells[cell].label, s->format_axis)) == 0)
-            return false;
-    }
-    return true;
-}
-
 /* --- the whole */
 
 static void add_baseline(ag_text *out, const ag_grid *grid)
@@ -387,10 +267,7 @@ static void add_tables(ag_text *out, const ag_summary *summary)
     }
     add_legend(out, summary);
     ag_text_add(out, "\n");
-    for (size_t i = 0; i < summary->n_cells; i++) {
-        if (is_first_of_format(summary, i))
-            add_format(out, summary, summary->cells[i].label);
-    }
+    ag_format_facts(out, &summary->results->grid, NULL, false);
 }
 
 void ag_summary_table(ag_text *out, const ag_summary *summary)

@@ -127,6 +127,36 @@ void ag_text_add_padded(ag_text *text, const char *shown, size_t columns)
     ag_text_printf(text, "%*s", used < columns ? (int)(columns - used) : 0, "");
 }
 
+/* The longest end of `text` that takes at most `columns`. */
+static const char *fitting_end(const char *text, size_t columns)
+{
+    size_t length = 0;
+    size_t width = ag_text_width(text);
+    for (; width > columns; text += length)
+        width -= next_width(&length, text, strlen(text));
+    return text;
+}
+
+void ag_text_add_cell(ag_text *text, const char *name, size_t columns)
+{
+    ag_text shown;
+    ag_text_init(&shown);
+    ag_text_add_printable(&shown, name);
+    const char *rest = shown.data;
+    size_t start = text->length;
+    if (ag_text_width(rest) > columns) {
+        size_t head = ag_text_fit(rest, columns / 2);
+        ag_text_add_n(text, rest, head);
+        ag_text_add(text, "…");
+        rest = fitting_end(rest + head, columns > 1 ? (columns - 1) / 2 : 0);
+    }
+    ag_text_add(text, rest);
+    size_t used = text->length > start ? ag_text_width(text->data + start) : 0;
+    ag_text_printf(text, "%*s", used < columns ? (int)(columns - used) : 0, "");
+    text->failed |= shown.failed;
+    ag_text_deinit(&shown);
+}
+
 bool ag_text_print(const ag_text *text)
 {
     ag_text shown;

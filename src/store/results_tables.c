@@ -5,7 +5,7 @@
 
 #include "store_internal.h"
 
-enum { NAME_SIZE = 64 };
+enum { NAME_SIZE = 64, MOST_COLUMNS = 64 };
 
 static bool is_taken(const char *name, const ag_table *taken, const ag_column *columns,
                      size_t count)
@@ -142,6 +142,18 @@ static void fill_label(char *text, const ag_grid *grid, const ag_label *label)
     *text = '\0';
 }
 
+/* Those of the summary that follow the axes. */
+static size_t summary_columns(ag_column rest[MOST_COLUMNS])
+{
+    size_t count = 0;
+    for (size_t i = 1; i < ag_n_summary_columns; i++) {
+        const char *name = ag_summary_columns[i].name;
+        if (strcmp(name, "seed") != 0 && strcmp(name, "orphan") != 0)
+            rest[count++] = ag_summary_columns[i];
+    }
+    return count;
+}
+
 /* A row is the summary, the label, the axes. In the file: id, label, axes, then the rest. The
  * summary's seed gives way to the axis of that name, and which table it is says who is an orphan.
  */
@@ -152,13 +164,8 @@ static void index_columns(ag_table *table, const ag_grid *grid, ag_arena *arena)
     };
     ag_column *columns =
         ag_arena_alloc(arena, (grid->n_axes + ag_n_summary_columns + 2) * sizeof *columns);
-    ag_column rest[64];
-    size_t n_rest = 0;
-    for (size_t i = 1; i < ag_n_summary_columns; i++) {
-        const char *name = ag_summary_columns[i].name;
-        if (strcmp(name, "seed") != 0 && strcmp(name, "orphan") != 0)
-            rest[n_rest++] = ag_summary_columns[i];
-    }
+    ag_column rest[MOST_COLUMNS];
+    size_t n_rest = summary_columns(rest);
     rest[n_rest] = own[1];
     const ag_table taken = {.columns = rest, .n_columns = n_rest + 1};
     const ag_column *axes =
@@ -193,10 +200,15 @@ static void write_runs(ag_h5 *h5, const char *name, const ag_grid *grid, const a
     ag_h5_write_table(h5, h5->id, name, &table);
 }
 
+/* The axes have the names that they have in /index, whose other columns are taken. */
 static void write_labels(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
 {
     const ag_column id = {"id", AG_CELL_TEXT, 0, AG_ID_LENGTH + 1};
-    const ag_table taken = {.columns = &id, .n_columns = 1};
+    ag_column reserved[MOST_COLUMNS];
+    size_t n_reserved = summary_columns(reserved);
+    reserved[n_reserved++].name = "label";
+    reserved[n_reserved++] = id;
+    const ag_table taken = {.columns = reserved, .n_columns = n_reserved};
     ag_table table = {.n_rows = g->grid.n_labels, .n_columns = g->grid.n_axes + 1};
     ag_column *columns = ag_axis_columns(&table.row_size, &g->grid, id.size, &taken, arena);
     char *rows = ag_arena_alloc(arena, (table.n_rows + 1) * table.row_size);

@@ -25,7 +25,8 @@ formats: [BF16, {{name: "中文格式", all: E4M3}}, {{name: "a/b", all: E5M2}},
 layer_configs:
   c: {{format: $format}}
   b/c: {{default_format: null, layer_rules: [{{pattern: attn, format: $format}}]}}
-axes: {{"rate, or = \\\\/ 🎚": {{"lo w": {{optimizer.lr: 1e-3}}, "hi,gh=": {{optimizer.lr: 2e-3}}}}}}
+axes: {{"rate, or = \\\\/ 🎚": {{"lo w": {{optimizer.lr: 1e-3}}, "hi,gh=": {{optimizer.lr: 2e-3}}}},
+  val_loss: {{one: {{}}}}}}
 """.format(long="n" * 400)
 
 
@@ -53,9 +54,12 @@ def check_results(path):
         labels = [label.decode() for label in index["label"]]
         formats = {name.decode() for name in index["format"]}
         assert len(set(labels)) == len(labels) == 22, labels  # BF16 twice
-        assert "a\\/b/c/lo w/0" in labels and "a/b\\/c/lo w/0" in labels, labels
+        assert "a\\/b/c/lo w/one/0" in labels and "a/b\\/c/lo w/one/0" in labels, labels
         assert {"中文格式", "$x^{$ %s %n", "n" * 400} <= formats, formats
-        assert "rate__or______🎚" in index.dtype.names, index.dtype.names
+        axes = ("rate__or______🎚", "val_loss_")
+        for table in ("index", "labels"):
+            names = file[table].dtype.names
+            assert set(axes) <= set(names), (table, names)
 
 
 def main():
@@ -76,6 +80,8 @@ def main():
         check_table(altgrad("summary", str(results)))
         check_results(results)
         altgrad("status", str(results))
+        facts = r"\n  a  +weight, input, grad_output: e3m4f, per tensor, current amax, 8 bits, max 31\n"
+        assert re.search(facts, altgrad("plan", str(experiment)))
         selected = altgrad("plan", str(experiment), "--only", "rate, or = \\/ 🎚=hi,gh=,lo w")
         assert "selected by --only" in selected
 

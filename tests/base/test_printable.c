@@ -118,6 +118,33 @@ static void test_names_are_shortened_in_their_words(void **state)
     }
 }
 
+/* A cell is as wide as its column, whatever the name: its middle gives way, spaces stay. */
+static void test_cells_fit_their_columns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t columns;
+        const char *wanted;
+    } cases[] = {
+        {"BF16",                                 6, "BF16  "                     },
+        {"a  b",                                 4, "a  b"                       },
+        {"one name of several words",            9, "one …ords"                },
+        {"abcdefghij",                           6, "abc…ij"                   },
+        {"\xe4\xb8\xad\xe6\x96\x87\xe6\xa0\xbc", 5, "\xe4\xb8\xad…\xe6\xa0\xbc"},
+        {"\xe4\xb8\xad\xe6\x96\x87\xe6\xa0\xbc", 4, "\xe4\xb8\xad… "           },
+        {"e\x1b[1mvil",                          6, "e\\u…il"                  },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ag_text text;
+        ag_text_init(&text);
+        ag_text_add_cell(&text, cases[i].name, cases[i].columns);
+        assert_int_equal(ag_text_width(text.data), cases[i].columns);
+        assert_string_equal(text.data, cases[i].wanted);
+        ag_text_deinit(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_control_characters_are_found),
         cmocka_unit_test(test_control_characters_are_shown_escaped),
         cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_cells_fit_their_columns),
         cmocka_unit_test(test_padding_counts_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
