@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "app/commands.h"
+#include "base/printable.h"
 #include "store/check.h"
 #include "wrong_file.h"
 
@@ -38,35 +39,48 @@ static size_t count_kind(const ag_check *check, ag_finding_kind kind)
     return count;
 }
 
-static void print_count(size_t count, const char *what)
+static void add_count(ag_text *out, size_t count, const char *what)
 {
     if (count > 0)
-        printf(", %zu %s", count, what);
+        ag_text_printf(out, ", %zu %s", count, what);
 }
 
-static void print_text(const ag_check *check, const char *path)
+static void add_report(ag_text *out, const ag_check *check, const char *path)
 {
     size_t damage = count_kind(check, AG_FINDING_DAMAGED);
     size_t unreadable = count_kind(check, AG_FINDING_UNREADABLE);
     for (size_t i = 0; i < check->n_findings; i++) {
         const ag_finding *finding = &check->findings[i];
-        printf("%s: %s%s%s%s\n", kind_name(finding->kind), finding->run[0] != '\0' ? "run " : "",
-               finding->run, finding->run[0] != '\0' ? ": " : "", finding->text);
+        ag_text_printf(out, "%s: %s%s%s%s\n", kind_name(finding->kind),
+                       finding->run[0] != '\0' ? "run " : "", finding->run,
+                       finding->run[0] != '\0' ? ": " : "", finding->text);
     }
-    printf("%s (%s): %zu of %zu runs are complete and good", path,
-           check->packed ? "packed" : "spooled", check->complete, check->n_runs);
-    print_count(check->damaged, "damaged");
-    print_count(check->unreadable, "unreadable");
-    print_count(check->failed, "failed");
-    print_count(check->pending, "pending");
-    print_count(check->orphans, "that the experiment no longer names");
+    ag_text_printf(out, "%s (%s): %zu of %zu runs are complete and good", path,
+                   check->packed ? "packed" : "spooled", check->complete, check->n_runs);
+    add_count(out, check->damaged, "damaged");
+    add_count(out, check->unreadable, "unreadable");
+    add_count(out, check->failed, "failed");
+    add_count(out, check->pending, "pending");
+    add_count(out, check->orphans, "that the experiment no longer names");
     if (damage > 0)
-        printf("; %zu thing%s damaged", damage, damage == 1 ? " is" : "s are");
+        ag_text_printf(out, "; %zu thing%s damaged", damage, damage == 1 ? " is" : "s are");
     if (unreadable > 0)
-        printf("; %zu thing%s not be read", unreadable, unreadable == 1 ? " can" : "s can");
-    puts(damage + unreadable == 0 ? "; nothing is damaged" : "");
+        ag_text_printf(out, "; %zu thing%s not be read", unreadable,
+                       unreadable == 1 ? " can" : "s can");
+    ag_text_add(out, damage + unreadable == 0 ? "; nothing is damaged\n" : "\n");
     if (check->heals)
-        printf("cure: %s%s\n", s_cure, path);
+        ag_text_printf(out, "cure: %s%s\n", s_cure, path);
+}
+
+/* Paths, and reasons that quote what the file holds, are somebody else's. */
+static int print_text(const ag_check *check, const char *path)
+{
+    ag_text text;
+    ag_text_init(&text);
+    add_report(&text, check, path);
+    bool printed = ag_text_print(&text);
+    ag_text_deinit(&text);
+    return printed ? AG_EXIT_OK : ag_app_exit(ag_fail(AG_ERR_SYSTEM, "cannot write the report"));
 }
 
 static int print_json(const ag_check *check, const char *path)
@@ -94,10 +108,7 @@ static int check_file(const char *path, bool as_json)
     ag_check check;
     int code = ag_app_exit(ag_check_results(&check, path));
     if (code == AG_EXIT_OK) {
-        if (as_json)
-            code = print_json(&check, path);
-        else
-            print_text(&check, path);
+        code = as_json ? print_json(&check, path) : print_text(&check, path);
         if (code == AG_EXIT_OK && count_kind(&check, AG_FINDING_DAMAGED) > 0)
             code = AG_EXIT_FAILED;
         else if (code == AG_EXIT_OK && count_kind(&check, AG_FINDING_UNREADABLE) > 0)

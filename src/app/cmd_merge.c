@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "run_internal.h"
 #include "spec/run_json.h"
 #include "store/merge.h"
@@ -289,11 +290,15 @@ static ag_status note_labels(const merger *m, ag_store *store)
 
 static void print_end(const merger *m, size_t pending)
 {
-    printf("%s: %zu runs joined from %zu files; %zu of %zu are pending", m->out, m->copied,
-           m->n_parts, pending, m->grid->n_runs);
+    ag_text text;
+    ag_text_init(&text);
+    ag_text_printf(&text, "%s: %zu runs joined from %zu files; %zu of %zu are pending", m->out,
+                   m->copied, m->n_parts, pending, m->grid->n_runs);
     if (m->left > 0)
-        printf("; %zu were damaged and are left out", m->left);
-    putchar('\n');
+        ag_text_printf(&text, "; %zu were damaged and are left out", m->left);
+    ag_text_add(&text, "\n");
+    ag_text_print(&text);
+    ag_text_deinit(&text);
 }
 
 static ag_status join(merger *m)

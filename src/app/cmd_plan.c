@@ -229,8 +229,8 @@ static ag_status plan(const ag_plan_options *options)
         goto cleanup;
     if (text.failed)
         status = ag_fail(AG_ERR_SYSTEM, "out of memory");
-    else
-        fputs(text.data, stdout);
+    else if (!ag_text_print(&text))
+        status = ag_fail(AG_ERR_SYSTEM, "cannot write to standard output");
 cleanup:
     free(selected);
     ag_text_deinit(&text);

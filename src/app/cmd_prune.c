@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "app/commands.h"
+#include "base/printable.h"
 #include "store/prune.h"
 
 static void print_help(void)
@@ -26,18 +27,28 @@ static const char *const s_kinds[AG_SCRAP_KINDS] = {
     [AG_SCRAP_CURVE] = "curve",     [AG_SCRAP_LOG] = "log",
     [AG_SCRAP_DAMAGED] = "damaged", [AG_SCRAP_FOLDER] = "folder"};
 
-static void print_list(const ag_scraps *scraps, const char *path, bool removed)
+static void add_list(ag_text *out, const ag_scraps *scraps, const char *path, bool removed)
 {
     for (size_t i = 0; i < scraps->count; i++) {
         const ag_scrap *scrap = &scraps->items[i];
-        printf("%-10s  %12.0f bytes  %s%s%s\n", s_kinds[scrap->kind], scrap->bytes, scrap->name,
-               scrap->text[0] != '\0' ? "  " : "", scrap->text);
+        ag_text_printf(out, "%-10s  %12.0f bytes  %s%s%s\n", s_kinds[scrap->kind], scrap->bytes,
+                       scrap->name, scrap->text[0] != '\0' ? "  " : "", scrap->text);
     }
     if (scraps->count == 0)
-        printf("%s: nothing to remove\n", path);
+        ag_text_printf(out, "%s: nothing to remove\n", path);
     else
-        printf("%s: %.0f bytes %s\n", path, scraps->bytes,
-               removed ? "removed" : "could go; nothing is removed without --yes");
+        ag_text_printf(out, "%s: %.0f bytes %s\n", path, scraps->bytes,
+                       removed ? "removed" : "could go; nothing is removed without --yes");
+}
+
+/* Names of files in a folder can be anybody's. */
+static void print_list(const ag_scraps *scraps, const char *path, bool removed)
+{
+    ag_text text;
+    ag_text_init(&text);
+    add_list(&text, scraps, path, removed);
+    ag_text_print(&text);
+    ag_text_deinit(&text);
 }
 
 static ag_status print_json(const ag_scraps *scraps, bool removed)

@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "reproduce.h"
 #include "run_internal.h"
 #include "spec/params.h"
@@ -204,8 +205,7 @@ static void tell(const reproducer *r, const ag_repeat *repeat)
         return;
     ag_text_init(&text);
     ag_reproduce_add_run(&text, repeat);
-    fputs(text.data, stdout);
-    fflush(stdout);
+    ag_text_print(&text);
     ag_text_deinit(&text);
 }
 
@@ -329,7 +329,7 @@ static ag_status report(reproducer *r)
         ag_reproduce_json(&text, r->out, r->repeats, r->n_repeats);
     else
         ag_reproduce_add_total(&text, r->repeats, r->n_repeats);
-    fputs(text.data, stdout);
+    ag_text_print(&text);
     ag_status status = text.failed ? no_memory() : AG_OK;
     ag_text_deinit(&text);
     return status;

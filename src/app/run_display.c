@@ -300,8 +300,12 @@ static void add_row(ag_display *display, int rank, int width)
     int left = narrow ? FEWER_NUMBERS : NUMBERS;
     write_numbers(numbers, sizeof numbers, its, !narrow);
     ag_text_printf(&display->frame, "%4d  ", rank);
-    ag_text_add_short(&display->frame, its->run.name,
+    ag_text name;
+    ag_text_init(&name);
+    ag_text_add_printable(&name, its->run.name);
+    ag_text_add_short(&display->frame, name.data,
                       width > left + 16 ? (size_t)(width - left - 7) : 9);
+    ag_text_deinit(&name);
     ag_text_printf(&display->frame, " %s", numbers);
     end_line(display);
 }
@@ -348,7 +352,9 @@ static void draw_block(ag_display *display, const ag_run_counts *counts)
         add_row(display, rank, width);
     }
     if (display->last[0] != '\0') {
-        ag_text_printf(&display->frame, "last: %.*s", width - 7, display->last);
+        ag_text_add(&display->frame, "last: ");
+        ag_text_add_printable_n(&display->frame, display->last,
+                                ag_text_fit(display->last, width > 7 ? (size_t)width - 7 : 0), "");
         end_line(display);
     }
     ag_text_add(&display->frame, "\033[J");
