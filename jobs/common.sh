@@ -9,9 +9,9 @@ build_dir=${ALTGRAD_BUILD_DIR:-build}
 packages_run="gcc libc6-dev cmake ninja-build pkg-config
     openmpi-bin libopenmpi-dev libhdf5-dev libpcre2-dev libopenblas-dev libfyaml-dev
     libjansson-dev libssl-dev zlib1g-dev
-    python3 python3-numpy python3-h5py python3-pandas python3-matplotlib python3-scipy"
-packages_test="libcmocka-dev hdf5-tools python3-xarray python3-netcdf4 python3-tables
-    mpich libmpich-dev munge slurmctld slurmd slurm-client iproute2
+    python3 python3-numpy python3-h5py python3-pandas python3-matplotlib python3-scipy
+    python3-xarray python3-netcdf4 python3-tables"
+packages_test="libcmocka-dev hdf5-tools mpich libmpich-dev munge slurmctld slurmd slurm-client iproute2
     clang-format clang-tidy shellcheck"
 
 say() {
