@@ -11,7 +11,7 @@ static const char s_help[] =
     "usage: altgrad check OUT [--json]\n\n"
     "Reads every byte of the results and of what lies beside them: the checksums of files,\n"
     "of every array and text of every run; whether the runs of the grid are there;\n"
-    "checkpoints, events, notes; what a killed altgrad left. It changes nothing. One line a\n"
+    "checkpoints, events, notes; what a killed altgrad left. It changes nothing. One line per\n"
     "finding, then one that sums up.\n\n"
     "  --json   the same as JSON\n\n"
     "'altgrad run' on the experiment mends it: the good runs stay, what is damaged is set\n"

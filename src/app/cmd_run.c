@@ -24,7 +24,7 @@ static const char s_help[] =
     "                   axes.optimizer.lr=[1e-3, 2e-3] ('altgrad params' lists the keys)\n"
     "  --only SEL       axis=value[,value] or the beginning of a run id; all must hold\n"
     "  --again SEL      train these again although they are complete: to record more of them\n"
-    "  --max-time D     be through after 90s, 30m, 2h, 1-12:00:00 ...: stops shortly before, like\n"
+    "  --max-time D     stop within 90s, 30m, 2h, 1-12:00:00 ...: stops shortly before, like\n"
     "                   SIGUSR1 does; a number alone is seconds (SLURM takes it for minutes)\n"
     "  --shard K/N      part K of N, K from 1, the same work in each: for job arrays. Its results\n"
     "                   go to OUT-shardKofN.h5 unless -o names another; 'altgrad merge' joins "
