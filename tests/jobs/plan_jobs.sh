@@ -1,22 +1,12 @@
 #!/bin/sh
-# plan_jobs.sh ALTGRAD SOURCE_DIR: every experiment file in jobs/, and every one that README.md shows,
-# is planned without an error. One that reads a text gets a small one: texts are no part of the
-# project. Parts of experiments in README.md get the keys that they lack.
+# plan_jobs.sh ALTGRAD SOURCE_DIR: every experiment file in jobs/ is planned without an error. One that
+# reads a text gets a small one: texts are no part of the project. Those of README.md:
+# tests/app/readme_blocks.py.
 altgrad=$1
 cd "$2" || exit 1
-readme=$(mktemp -d) && trap 'rm -rf "$readme"' EXIT
-awk -v folder="$readme" '
-    /^```/ { inside = ($0 == "```yaml"); count += inside; first = inside; next }
-    inside {
-        file = folder "/readme" count ".yaml"
-        if (first && !/^altgrad:/)
-            print "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}" >file
-        first = 0
-        print >file
-    }' README.md
 count=0
 failed=0
-for file in jobs/*.yaml "$readme"/*.yaml; do
+for file in jobs/*.yaml; do
     set -- plan "$file"
     if grep -Eq '^ *data:.*text:|^ +text:' "$file"; then
         set -- "$@" --set data.text=tests/jobs/text.txt
