@@ -195,7 +195,7 @@ static void test_bad_input(void **state)
     assert_end(2, "number of seconds", (const char *const[]){"--checkpoint-every", "-1", NULL}, "");
     assert_end(2, "unexpected argument", (const char *const[]){"run.json", NULL}, "");
     assert_end(0, "", (const char *const[]){"--help", NULL}, "");
-    assert_end(3, "", (const char *const[]){"-o", "/nowhere/run.h5", NULL}, p.assignment.data);
+    assert_end(3, "", (const char *const[]){"-o", "/dev/null/run.h5", NULL}, p.assignment.data);
     assert_end(3, "", (const char *const[]){"--progress-fd", "99", NULL}, p.assignment.data);
     ag_text_deinit(&p.assignment);
 }
