@@ -65,18 +65,13 @@ static const foreign_word s_parts[] = {
 };
 /* clang-format on */
 
-#define LIST(rows)                                                                                 \
-    {                                                                                              \
-        rows, sizeof rows / sizeof rows[0]                                                         \
-    }
-
 static const struct {
     const foreign_word *rows;
     size_t count;
 } s_lists[] = {
-    [AG_WORDS_KEYS] = LIST(s_keys),
-    [AG_WORDS_ROLES] = LIST(s_roles),
-    [AG_WORDS_PARTS] = LIST(s_parts),
+    [AG_WORDS_KEYS] = {s_keys,  sizeof s_keys / sizeof s_keys[0]  },
+    [AG_WORDS_ROLES] = {s_roles, sizeof s_roles / sizeof s_roles[0]},
+    [AG_WORDS_PARTS] = {s_parts, sizeof s_parts / sizeof s_parts[0]},
 };
 
 /* Whether the space-separated list has the word; letter case and '-' for '_' are ignored. */
@@ -87,7 +82,7 @@ static bool has_word(const char *list, const char *word)
     if (length == 0 || length >= sizeof plain)
         return false;
     for (size_t i = 0; i <= length; i++) {
-        plain[i] = word[i] == '-' ? '_' : word[i];
+        plain[i] = (char)(word[i] == '-' ? '_' : word[i]);
         if (plain[i] >= 'A' && plain[i] <= 'Z')
             plain[i] = (char)(plain[i] - 'A' + 'a');
     }

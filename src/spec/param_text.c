@@ -13,6 +13,7 @@
 #include "spec_internal.h"
 
 enum { SHOWN = 60, EXPECTS_SIZE = 200, MAX_WORDS = 32, SHARE_WHOLE = 1000000000 };
+enum { SHARE_PERCENT = SHARE_WHOLE / 100 };
 
 static void *at(ag_run *run, const ag_param *param)
 {
@@ -150,7 +151,7 @@ static bool read_steps(int64_t *value, const ag_param *param, const char *text)
     if (!read_number(&percent, &rest, text) || strcmp(rest, "%") != 0 || percent < 0 ||
         percent > 100)
         return false;
-    *value = -llround(percent * (SHARE_WHOLE / 100));
+    *value = -llround(percent * SHARE_PERCENT);
     return true;
 }
 
@@ -422,7 +423,7 @@ static const char *write_steps(int64_t steps, ag_arena *arena)
     if (steps >= 0)
         return ag_arena_printf(arena, "%" PRId64, steps);
     char percent[32];
-    ag_json_real(percent, -(double)steps / (SHARE_WHOLE / 100));
+    ag_json_real(percent, -(double)steps / SHARE_PERCENT);
     return ag_arena_printf(arena, "%s%%", percent);
 }
 

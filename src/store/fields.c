@@ -85,8 +85,8 @@ void ag_copy_text(char *to, size_t size, const char *text)
         while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
             length--;
     }
-    memcpy(to, text, length);
-    memset(to + length, 0, size - length);
+    memset(to, 0, size); /* a cell is written whole */
+    snprintf(to, size, "%.*s", (int)length, text);
 }
 
 static double last_of(const double *values, int64_t count)

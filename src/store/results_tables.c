@@ -40,7 +40,7 @@ static const char *column_name(const char *axis, const ag_table *taken, const ag
         length--;
     char *name = ag_arena_strndup(arena, axis, length);
     for (char *at = name; name != NULL && *at != '\0'; at++)
-        *at = is_plain(*at) ? *at : '_';
+        *at = (char)(is_plain(*at) ? *at : '_');
     if (name != NULL && name[0] == '_')
         name = ag_arena_printf(arena, "axis%s", name);
     while (name != NULL && is_taken(name, taken, columns, count))

@@ -185,7 +185,8 @@ static void put_model(ag_run_writer *w)
         {"tie_weights", AG_CELL_I8,  offsetof(model_row, tie_weights), 0},
     };
     const ag_run *run = w->record->run;
-    const model_row row = {run->facts.vocab_size, run->model.bias, run->model.tie_weights};
+    const model_row row = {run->facts.vocab_size, (int8_t)run->model.bias,
+                           (int8_t)run->model.tie_weights};
     ag_h5_put(&w->h5, w->run, columns, sizeof columns / sizeof columns[0], &row);
 }
 
