@@ -26,6 +26,7 @@ import uuid
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 import compare_results
 import kept_runs
@@ -81,9 +82,11 @@ def watch_results(out, log):
         with h5py.File(out, "r") as file:
             index = file["index"][()]
             runs = file["runs"]
-            for run in index["id"][index["status"] != b"failed"]:
+            complete = index["id"][np.isin(index["status"], [b"done", b"diverged"])]
+            for run in complete:
                 runs[run.decode()]["metrics/loss"][()]
-            file["curves/loss"][()]
+            if len(complete) > 0:  # before the first one, no series has a point
+                file["curves/loss"][()]
         log.write("open\n")
     except Exception as error:  # whatever it is, a user would meet it too
         log.write(f"failed {out}: {error!r}\n".replace("\n", " ") + "\n")
