@@ -248,15 +248,19 @@ class Results:
     # --- comparison
 
     def table(self, metric=None):
-        """What `altgrad summary` says, one row for each combination of the axes but the seed: done
-        (runs with a result), pairs, mean and sd over seeds, mean difference to the baseline's runs
-        at the same other axes, its sd and half the width of its 95 % interval, verdict ("baseline",
-        "same", "worse", "better", "open", "" with fewer than two pairs), and the numbers of runs
-        that diverged, failed or are pending. `metric` is a column of the index; None is the one
-        that the experiment compares. A diverged run has no place in a mean."""
+        """What `altgrad summary` says, one row for each combination of the axes but the seed: mean
+        and sd over seeds, mean difference to the baseline's runs at the same other axes and the
+        number of pairs it is of, its sd and half the width of its 95 % interval, verdict
+        ("baseline", "same", "worse", "better", "open"; "diverged" where a run did, since those that
+        are left cannot settle it; "" with fewer than two pairs), and the numbers of runs that are
+        done, diverged, failed and pending, which add up to all. without_value of those done have no
+        finite value of the metric; the baseline's run diverged in baseline_diverged of all.
+        `metric` is a column of the index; None is the one that the experiment compares."""
         runs = self._labelled()
         metric = self._check_metric(metric or self.metric, runs)
-        values = runs[metric].where(runs["status"] == "done").to_numpy(float)
+        status = runs["status"].to_numpy()
+        values = runs[metric].to_numpy(float)
+        values = np.where((status == "done") & np.isfinite(values), values, np.nan)
         partner = self.partners()
         differences = np.where(partner >= 0, values - values[partner], np.nan)
         grouped = runs.groupby(self.cells, sort=False, dropna=False)
@@ -267,10 +271,22 @@ class Results:
         pairs, difference, difference_sd, half = estimate(
             differences[once], cell[once], len(table)
         )
+        own = partner == np.arange(len(runs))
+
+        def count(which):
+            return np.bincount(cell[once & which], minlength=len(table))
+
+        counts = {word: count(status == word) for word in ("done", "diverged", "failed", "pending")}
+        counts["without_value"] = counts["done"] - n
+        counts["baseline_diverged"] = count(
+            (partner >= 0) & ~own & (status[partner] == "diverged")
+        )
         verdict = judge(difference, half, self.margin)
-        verdict[cell[partner == np.arange(len(runs))]] = "baseline"
-        table = table.assign(
-            done=n,
+        verdict[counts["without_value"] > 0] = ""
+        if self.baseline:
+            verdict[counts["diverged"] > 0] = "diverged"
+        verdict[cell[own]] = "baseline"
+        return table.assign(
             pairs=pairs,
             mean=mean,
             sd=sd,
@@ -278,11 +294,8 @@ class Results:
             difference_sd=difference_sd,
             half_width=half,
             verdict=verdict,
+            **counts,
         )
-        for status in ("diverged", "failed", "pending"):
-            has = once & (runs["status"] == status).to_numpy()
-            table[status] = np.bincount(cell[has], minlength=len(table))
-        return table
 
     def _check_metric(self, metric, runs):
         known = [c for c in runs if runs[c].dtype.kind in "fiu" and c not in self.axes]

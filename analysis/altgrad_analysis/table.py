@@ -102,14 +102,26 @@ def verdict_of(cell):
 
 
 def _missing(cell):
-    """The runs without a result: "1 diverged, 2 pending"."""
-    words = [f"{int(cell[w])} {w}" for w in ("diverged", "failed", "pending") if cell[w]]
+    """The runs without a result: "1 of 3 diverged, 2 pending"; and how many pairs there are, where
+    they are fewer than the results."""
+    total = sum(int(cell[word]) for word in ("done", "diverged", "failed", "pending"))
+    valued = int(cell["done"] - cell["without_value"])
+    phrases = {
+        "diverged": f"{{}} of {total} diverged",
+        "baseline_diverged": f"baseline diverged in {{}} of {total}",
+        "without_value": "{} without a value",
+        "failed": "{} failed",
+        "pending": "{} pending",
+    }
+    words = [phrase.format(int(cell[word])) for word, phrase in phrases.items() if cell[word]]
+    if cell["verdict"] != "baseline" and 0 < cell["pairs"] < valued:
+        words.append(f"{int(cell['pairs'])} pair" + "s" * (cell["pairs"] > 1))
     return ", ".join(words)
 
 
 def _texts(cell):
     """Mean, difference, verdict; and what stands below, or in place of the difference."""
-    mean = "-" if cell["done"] == 0 else f"{cell['mean']:.4f}"
+    mean = "-" if np.isnan(cell["mean"]) else f"{cell['mean']:.4f}"
     mean += f" ± {cell['sd']:.4f}" if np.isfinite(cell["sd"]) else ""
     difference = "" if cell["pairs"] == 0 else f"{cell['difference']:+.4f}"
     difference += f" ± {cell['half_width']:.4f}" if np.isfinite(cell["half_width"]) else ""

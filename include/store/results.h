@@ -14,8 +14,11 @@ typedef enum ag_run_status {
     AG_RUN_DONE,
     AG_RUN_DIVERGED,
     AG_RUN_FAILED,
-    AG_RUN_PENDING
+    AG_RUN_PENDING,
+    AG_RUN_STATUSES
 } ag_run_status;
+
+extern const char *const ag_run_status_words[AG_RUN_STATUSES];
 
 typedef struct ag_result_row {
     char id[AG_ID_LENGTH + 1];

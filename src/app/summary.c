@@ -8,8 +8,8 @@
 
 static const double s_level = 0.95;
 
-const char *const ag_verdict_words[AG_VERDICTS] = {"baseline", "",       "same",
-                                                   "worse",    "better", "open"};
+const char *const ag_verdict_words[AG_VERDICTS] = {"baseline", "",     "same",    "worse",
+                                                   "better",   "open", "diverged"};
 
 typedef struct metric_row {
     const char *name;
@@ -84,10 +84,15 @@ static const ag_label *partner_of(const ag_grid *grid, const ag_label *label)
     return NULL;
 }
 
+static const ag_result_row *row_of(const ag_summary *summary, const ag_label *label)
+{
+    return &summary->results->rows[label->run];
+}
+
 /* NaN unless the run is done. */
 static double value_of(const ag_summary *summary, const ag_label *label)
 {
-    const ag_result_row *row = &summary->results->rows[label->run];
+    const ag_result_row *row = row_of(summary, label);
     double value = NAN;
     if (row->status == AG_RUN_DONE)
         memcpy(&value, (const char *)row + find_metric(summary->metric)->offset, sizeof value);
@@ -97,6 +102,7 @@ static double value_of(const ag_summary *summary, const ag_label *label)
 static void count_row(ag_summary_cell *cell, const ag_result_row *row)
 {
     cell->n_labels++;
+    cell->done += row->status == AG_RUN_DONE;
     cell->diverged += row->status == AG_RUN_DIVERGED;
     cell->failed += row->status == AG_RUN_FAILED;
     cell->pending += row->status == AG_RUN_PENDING;
@@ -107,11 +113,13 @@ static void count_row(ag_summary_cell *cell, const ag_result_row *row)
 static void add_label(const ag_summary *summary, ag_summary_cell *cell, const ag_label *label)
 {
     double value = value_of(summary, label);
-    count_row(cell, &summary->results->rows[label->run]);
+    count_row(cell, row_of(summary, label));
     const ag_label *partner =
         summary->has_baseline ? partner_of(&summary->results->grid, label) : NULL;
     if (partner == label)
         cell->verdict = AG_VERDICT_BASELINE;
+    else if (partner != NULL)
+        cell->partner_diverged += row_of(summary, partner)->status == AG_RUN_DIVERGED;
     if (cell->values == NULL || !isfinite(value))
         return;
     cell->values[cell->n_values++] = value;
@@ -145,9 +153,14 @@ static ag_status give_room(ag_summary *summary, ag_summary_cell *cell)
     return AG_OK;
 }
 
-static ag_verdict judge(const ag_estimate *difference, double margin)
+/* A seed that diverged has the worst of losses, and no number: what is left is no fair sample. Nor
+ * is it where a run is done whose value is not finite. */
+static ag_verdict judge(const ag_summary_cell *cell, double margin)
 {
-    if (difference->n < 2)
+    const ag_estimate *difference = &cell->difference;
+    if (cell->diverged > 0)
+        return AG_VERDICT_DIVERGED;
+    if (difference->n < 2 || cell->n_values < cell->done)
         return AG_VERDICT_NONE;
     double low = difference->mean - difference->half;
     double high = difference->mean + difference->half;
@@ -158,12 +171,12 @@ static ag_verdict judge(const ag_estimate *difference, double margin)
     return low >= -margin && high <= margin ? AG_VERDICT_SAME : AG_VERDICT_OPEN;
 }
 
-static void finish_cell(ag_summary_cell *cell, double margin)
+static void finish_cell(const ag_summary *summary, ag_summary_cell *cell)
 {
     cell->mean = ag_estimate_mean(cell->values, cell->n_values, s_level);
     cell->difference = ag_estimate_difference(cell->paired, cell->partners, cell->n_pairs, s_level);
-    if (cell->verdict != AG_VERDICT_BASELINE)
-        cell->verdict = judge(&cell->difference, margin);
+    if (summary->has_baseline && cell->verdict != AG_VERDICT_BASELINE)
+        cell->verdict = judge(cell, summary->results->grid.compare.margin);
 }
 
 static ag_status fill(ag_summary *summary)
@@ -179,7 +192,7 @@ static ag_status fill(ag_summary *summary)
     for (size_t i = 0; i < grid->n_labels; i++)
         add_label(summary, find_cell(summary, &grid->labels[i]), &grid->labels[i]);
     for (size_t i = 0; i < summary->n_cells; i++)
-        finish_cell(&summary->cells[i], grid->compare.margin);
+        finish_cell(summary, &summary->cells[i]);
     return AG_OK;
 }
 

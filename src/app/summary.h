@@ -12,29 +12,32 @@
 
 typedef enum ag_verdict {
     AG_VERDICT_BASELINE,
-    AG_VERDICT_NONE,   /* fewer than two pairs */
-    AG_VERDICT_SAME,   /* the interval lies within the margin */
-    AG_VERDICT_WORSE,  /* it lies above the margin */
-    AG_VERDICT_BETTER, /* it lies below */
-    AG_VERDICT_OPEN,   /* it reaches over the margin: more seeds would tell */
+    AG_VERDICT_NONE,     /* fewer than two pairs, or a run that is done has no value */
+    AG_VERDICT_SAME,     /* the interval lies within the margin */
+    AG_VERDICT_WORSE,    /* it lies above the margin */
+    AG_VERDICT_BETTER,   /* it lies below */
+    AG_VERDICT_OPEN,     /* it reaches over the margin: more seeds would tell */
+    AG_VERDICT_DIVERGED, /* a run of the cell did: those that are left cannot settle it */
     AG_VERDICTS
 } ag_verdict;
 
 extern const char *const ag_verdict_words[AG_VERDICTS];
 
-/* All labels that differ in the seed alone. */
+/* All labels that differ in the seed alone. done, diverged, failed and pending add up to them. */
 typedef struct ag_summary_cell {
     const ag_label *label; /* the first of them */
     size_t n_labels;
     size_t n_values;
-    double *values; /* of the runs that are done, in the order of the labels */
+    double *values; /* of the runs that are done, in the order of the labels; finite */
     size_t n_pairs;
     double *paired;   /* the values that have a partner ... */
     double *partners; /* ... and the baseline's value at the same other axes */
+    size_t done;      /* n_values of them have a finite value of the metric */
     size_t diverged;
     size_t failed;
     size_t pending;
-    double floor; /* entropy rate of the data; NaN where it is not known */
+    size_t partner_diverged; /* labels whose baseline's run diverged */
+    double floor;            /* entropy rate of the data; NaN where it is not known */
     ag_estimate mean;
     ag_estimate difference;
     ag_verdict verdict;

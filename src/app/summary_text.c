@@ -93,26 +93,44 @@ static void format_difference(char text[FIELD_SIZE], const ag_summary_cell *cell
                  difference->half);
 }
 
-static void add_counts(ag_text *out, const ag_summary_cell *cell)
+/* "1 of 3 diverged, 1 failed": with the seeds that have a value, all of the cell. */
+static void add_missing(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
 {
-    const struct {
-        size_t count;
-        const char *word;
-    } counts[] = {
-        {cell->diverged, "diverged"},
-        {cell->failed,   "failed"  },
-        {cell->pending,  "pending" }
-    };
     const char *separator = "";
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        if (counts[i].count == 0)
-            continue;
-        ag_text_printf(out, "%s%zu %s", separator, counts[i].count, counts[i].word);
+    if (cell->diverged > 0) {
+        ag_text_printf(out, "%zu of %zu diverged", cell->diverged, cell->n_labels);
         separator = ", ";
     }
+    if (cell->partner_diverged > 0) {
+        ag_text_printf(out, "%sbaseline diverged in %zu of %zu", separator, cell->partner_diverged,
+                       cell->n_labels);
+        separator = ", ";
+    }
+    if (cell->n_values < cell->done) {
+        ag_text_printf(out, "%s%zu done without %s", separator, cell->done - cell->n_values,
+                       s->metric);
+        separator = ", ";
+    }
+    if (cell->failed > 0) {
+        ag_text_printf(out, "%s%zu failed", separator, cell->failed);
+        separator = ", ";
+    }
+    if (cell->pending > 0)
+        ag_text_printf(out, "%s%zu pending", separator, cell->pending);
 }
 
-enum { MEAN_WIDTH = 18, DIFFERENCE_WIDTH = 19, VERDICT_WIDTH = 7 };
+enum { MEAN_WIDTH = 18, DIFFERENCE_WIDTH = 19, PAIRS_WIDTH = 5, VERDICT_WIDTH = 10 };
+
+/* How many pairs the difference rests on. */
+static void add_pairs(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
+{
+    if (!s->has_baseline)
+        return;
+    if (cell->verdict == AG_VERDICT_BASELINE)
+        ag_text_printf(out, "%*s  ", PAIRS_WIDTH, "");
+    else
+        ag_text_printf(out, "%*zu  ", PAIRS_WIDTH, cell->n_pairs);
+}
 
 static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *cell,
                      const char *layers)
@@ -128,10 +146,11 @@ static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *c
     ag_text_add_padded(out, field, MEAN_WIDTH);
     format_difference(field, cell);
     ag_text_add_padded(out, field, DIFFERENCE_WIDTH);
+    add_pairs(out, s, cell);
     ag_text_add_padded(out,
                        cell->verdict == AG_VERDICT_BASELINE ? "" : ag_verdict_words[cell->verdict],
                        VERDICT_WIDTH);
-    add_counts(out, cell);
+    add_missing(out, s, cell);
     trim(out);
     ag_text_add(out, "\n");
 }
@@ -142,7 +161,10 @@ static void add_heading(ag_text *out, const ag_summary *s)
     ag_text_add_padded(out, "format", widest(s, s->format_axis, "format") + 2);
     ag_text_add(out, "seeds  ");
     ag_text_add_padded(out, s->metric, MEAN_WIDTH);
-    ag_text_add(out, "difference\n");
+    ag_text_add_padded(out, "difference", DIFFERENCE_WIDTH);
+    ag_text_add(out, s->has_baseline ? "pairs" : "");
+    trim(out);
+    ag_text_add(out, "\n");
 }
 
 static void add_floor(ag_text *out, const ag_summary_cell *cell)
@@ -227,6 +249,15 @@ static void add_baseline(ag_text *out, const ag_grid *grid)
     }
 }
 
+static bool has_diverged(const ag_summary *s)
+{
+    for (size_t i = 0; i < s->n_cells; i++) {
+        if (s->cells[i].verdict == AG_VERDICT_DIVERGED)
+            return true;
+    }
+    return false;
+}
+
 static void add_legend(ag_text *out, const ag_summary *s)
 {
     const ag_grid *grid = &s->results->grid;
@@ -245,6 +276,42 @@ static void add_legend(ag_text *out, const ag_summary *s)
                    "worse, better: the interval lies beyond the margin of %g; same: within it;\n"
                    "open: more seeds would tell. %s: mean ± sd over seeds, nats per token.\n",
                    grid->compare.margin, s->metric);
+    if (has_diverged(s))
+        ag_text_add(out,
+                    "diverged: a seed did, and mean and difference are of the others alone.\n");
+}
+
+/* --- how many runs there are */
+
+typedef struct run_counts {
+    size_t of[AG_RUN_STATUSES];
+    size_t total;
+} run_counts;
+
+/* Of the grid, each once. */
+static run_counts count_runs(const ag_summary *s)
+{
+    run_counts counts = {.total = s->results->grid.n_runs};
+    for (size_t i = 0; i < counts.total; i++)
+        counts.of[s->results->rows[i].status]++;
+    return counts;
+}
+
+/* "9 runs: 7 done, 1 diverged, 1 failed"; nothing where all are done. */
+static void add_run_counts(ag_text *out, const ag_summary *s)
+{
+    run_counts counts = count_runs(s);
+    const char *separator = ": ";
+    if (counts.of[AG_RUN_DONE] == counts.total)
+        return;
+    ag_text_printf(out, "%zu run%s", counts.total, counts.total == 1 ? "" : "s");
+    for (size_t status = 0; status < AG_RUN_STATUSES; status++) {
+        if (counts.of[status] == 0)
+            continue;
+        ag_text_printf(out, "%s%zu %s", separator, counts.of[status], ag_run_status_words[status]);
+        separator = ", ";
+    }
+    ag_text_add(out, "\n");
 }
 
 /* A table of nothing but "-" would say less. */
@@ -259,6 +326,7 @@ static bool is_all_pending(const ag_summary *s)
 
 static void add_tables(ag_text *out, const ag_summary *summary)
 {
+    add_run_counts(out, summary);
     if (has_one_floor(summary))
         add_floor(out, &summary->cells[0]);
     for (size_t i = 0; i < summary->n_cells; i++) {
@@ -314,14 +382,24 @@ static void add_cell_json(ag_text *out, const ag_summary *s, const ag_summary_ce
     add_axes_json(out, s, cell->label);
     ag_text_printf(out,
                    "}, \"done\": %zu, \"diverged\": %zu, \"failed\": %zu, \"pending\": %zu, "
-                   "\"pairs\": %zu",
-                   cell->n_values, cell->diverged, cell->failed, cell->pending, cell->n_pairs);
+                   "\"without_value\": %zu, \"baseline_diverged\": %zu, \"pairs\": %zu",
+                   cell->done, cell->diverged, cell->failed, cell->pending,
+                   cell->done - cell->n_values, cell->partner_diverged, cell->n_pairs);
     add_number(out, "mean", cell->mean.mean);
     add_number(out, "sd", cell->mean.sd);
     add_number(out, "difference", cell->difference.mean);
     add_number(out, "half_width", cell->difference.half);
     add_number(out, "floor", cell->floor);
     ag_text_printf(out, ", \"verdict\": \"%s\"}", ag_verdict_words[cell->verdict]);
+}
+
+static void add_run_counts_json(ag_text *out, const ag_summary *s)
+{
+    run_counts counts = count_runs(s);
+    ag_text_printf(out, ", \"runs\": {\"total\": %zu", counts.total);
+    for (size_t status = 0; status < AG_RUN_STATUSES; status++)
+        ag_text_printf(out, ", \"%s\": %zu", ag_run_status_words[status], counts.of[status]);
+    ag_text_add(out, "}");
 }
 
 void ag_summary_json(ag_text *out, const ag_summary *summary)
@@ -331,6 +409,7 @@ void ag_summary_json(ag_text *out, const ag_summary *summary)
     ag_text_printf(out, ", \"metric\": \"%s\", \"packed\": %s", summary->metric,
                    summary->results->packed ? "true" : "false");
     add_number(out, "margin", summary->results->grid.compare.margin);
+    add_run_counts_json(out, summary);
     ag_text_add(out, ", \"cells\": [");
     for (size_t i = 0; i < summary->n_cells; i++) {
         ag_text_add(out, i > 0 ? ",\n  " : "\n  ");

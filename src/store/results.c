@@ -25,13 +25,15 @@ static ag_status no_memory(const reader *r)
     return ag_fail(AG_ERR_SYSTEM, "out of memory for the runs of %s", r->places.results);
 }
 
+const char *const ag_run_status_words[AG_RUN_STATUSES] = {"done", "diverged", "failed", "pending"};
+
 ag_run_status ag_status_from_word(const char *word)
 {
-    if (strcmp(word, "pending") == 0)
-        return AG_RUN_PENDING;
-    if (strcmp(word, "done") == 0)
-        return AG_RUN_DONE;
-    return strcmp(word, "diverged") == 0 ? AG_RUN_DIVERGED : AG_RUN_FAILED;
+    for (ag_run_status status = 0; status < AG_RUN_STATUSES; status++) {
+        if (strcmp(word, ag_run_status_words[status]) == 0)
+            return status;
+    }
+    return AG_RUN_FAILED;
 }
 
 static int by_id(const void *a, const void *b)

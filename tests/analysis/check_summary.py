@@ -21,6 +21,7 @@ model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
 data: {synthetic: markov, vocab: 16, order: 1, tokens: 2000}
 train: {steps: 4, batch_size: 4}
 eval: {every: 2, windows: 4}
+stop: {loss_ratio: 1.0005}
 formats: [BF16, {name: _e4m3, all: E4M3}, {name: '$x^{$', all: E3M0}]
 layer_configs:
   all: {format: $format}
@@ -53,7 +54,8 @@ def compare(altgrad, path):
         for axis in results.grid_axes:
             if axis.name != "seed":
                 assert axis.text(row[axis.column]) == cell["axes"][axis.name], (axis, cell)
-        words = "done diverged failed pending pairs mean sd difference half_width verdict"
+        words = "done diverged failed pending without_value baseline_diverged pairs mean sd"
+        words += " difference half_width verdict"
         for word in words.split():
             assert same(row[word], cell[word]), (word, row, cell)
     return set(table["verdict"])
@@ -71,7 +73,7 @@ def main(altgrad):
         command = [altgrad, "run", "x.yaml", "--progress", "none"]
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
         verdicts = compare(altgrad, str(Path(folder, "x.h5")))
-        assert {"baseline", "same", "open"} <= verdicts, verdicts
+        assert {"baseline", "same", "open", "diverged"} <= verdicts, verdicts
         done = draw(folder, "--select", "optimizer.lr=0.03", "--select", "mean=y")
         assert done.returncode == 0 and not done.stderr, done
         refused = draw(folder, "--select", "lr=1e-3")

@@ -179,7 +179,28 @@ class AnalysisTest(unittest.TestCase):
         self.assertEqual((cell["failed"], cell["verdict"]), (1, ""))
         cell = self.cell("E7M0", "uniform")
         self.assertEqual((cell["done"], cell["mean"], cell["diverged"]), (1, 3.0, 1))
+        self.assertEqual(cell["verdict"], "diverged")
         self.assertAlmostEqual(cell["difference"], 1.0)
+
+    def test_every_run_is_counted(self):
+        """Seed 1 of the baseline diverged; seed 0 of E4M3 is done without a finite value."""
+        with h5py.File(self.path, "a") as file:
+            index = file["index"][...]
+            index["status"][1] = b"diverged"
+            file["index"][...] = index
+        self.results = Results(self.path)
+        self.results.index.loc[2, "final_val_loss"] = np.inf
+        words = ["done", "diverged", "failed", "pending", "without_value", "baseline_diverged"]
+        cell = self.cell("E4M3", "uniform")
+        self.assertEqual(list(cell[words]), [2, 0, 0, 0, 1, 1])
+        self.assertEqual((cell["mean"], cell["pairs"], cell["verdict"]), (2.4, 0, ""))
+        cell = self.cell("BF16", "uniform")
+        self.assertEqual(list(cell[words]), [1, 1, 0, 0, 0, 0])
+        self.assertEqual(cell["verdict"], "baseline")
+        cell = self.cell("E7M0", "uniform")
+        self.assertEqual(list(cell[words]), [1, 1, 0, 0, 0, 1])
+        shown = self.shown(overview(self.results))
+        self.assertIn("baseline diverged in 1 of 2, 1 without a value", shown)
 
     def test_another_baseline(self):
         """E4M3/uniform, seed by seed: 2.1 and 2.4."""
@@ -313,7 +334,7 @@ class AnalysisTest(unittest.TestCase):
         self.assertIn("+0.1500 ± 0.6353", shown)  # E4M3/uniform
         self.assertEqual(shown.count("open"), 1)
         self.assertEqual(shown.count("baseline"), 2)
-        self.assertIn("1 diverged", shown)
+        self.assertIn("1 of 2 diverged", shown)
         self.assertIn("1 failed", shown)
         self.assertTrue(any("margin of 0.05" in text for text in shown))
 

@@ -80,7 +80,7 @@ static void cells_are_as_by_hand(void **state)
     assert_true(s.cells[2].difference.mean == 1.0);
     assert_int_equal(s.cells[2].diverged, 1);
     assert_int_equal(s.cells[2].failed, 1);
-    assert_int_equal(s.cells[2].verdict, AG_VERDICT_NONE);
+    assert_int_equal(s.cells[2].verdict, AG_VERDICT_DIVERGED);
     ag_summary_deinit(&s);
 }
 
@@ -109,6 +109,61 @@ static void verdicts_follow_the_margin(void **state)
     for (size_t i = 0; i < SEEDS; i++)
         f.rows[i].val_loss = 4.2 - f.rows[i].val_loss;
     assert_int_equal(verdict_at(&f, 0.07), AG_VERDICT_BETTER);
+}
+
+/* The seeds that are left would be worse, the same or better: none of it is said. */
+static void no_verdict_comes_from_the_survivors(void **state)
+{
+    (void)state;
+    static fixture f;
+    const double margins[] = {0.001, 0.01, 0.5};
+    for (size_t i = 0; i < sizeof margins / sizeof margins[0]; i++) {
+        fill(&f);
+        f.rows[5].status = AG_RUN_DIVERGED;
+        assert_int_equal(verdict_at(&f, margins[i]), AG_VERDICT_DIVERGED);
+        fill(&f);
+        f.rows[5].val_loss = INFINITY;
+        assert_int_equal(verdict_at(&f, margins[i]), AG_VERDICT_NONE);
+    }
+    fill(&f);
+    f.rows[5].status = AG_RUN_FAILED; /* has nothing to do with its loss */
+    assert_int_equal(verdict_at(&f, 0.5), AG_VERDICT_SAME);
+}
+
+/* With the seeds that have a value, the last column names every run of a cell. */
+static void every_run_is_counted(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    ag_text text;
+    fill(&f);
+    f.rows[1].status = AG_RUN_DIVERGED;
+    f.rows[3].val_loss = NAN;
+    f.rows[8].status = AG_RUN_PENDING;
+    ag_text_init(&text);
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    for (size_t i = 0; i < s.n_cells; i++) {
+        const ag_summary_cell *cell = &s.cells[i];
+        assert_int_equal(cell->done + cell->diverged + cell->failed + cell->pending, SEEDS);
+    }
+    ag_summary_table(&text, &s);
+    assert_non_null(strstr(text.data, "\n9 runs: 6 done, 2 diverged, 1 pending\n"));
+    assert_non_null(strstr(text.data, "BF16        2  2.1000 ± 0.1414   baseline"));
+    assert_non_null(strstr(text.data, " 1 of 3 diverged\n"));
+    assert_non_null(strstr(text.data,
+                           "E4M3        2  2.2500 ± 0.0566   +0.0900                1            "
+                           "baseline diverged in 1 of 3, 1 done without val_loss\n"));
+    text.length = 0;
+    ag_summary_json(&text, &s);
+    assert_non_null(strstr(text.data, "\"runs\": {\"total\": 9, \"done\": 6, \"diverged\": 2, "
+                                      "\"failed\": 0, \"pending\": 1}"));
+    assert_non_null(strstr(text.data,
+                           "\"done\": 3, \"diverged\": 0, \"failed\": 0, \"pending\": 0, "
+                           "\"without_value\": 1, \"baseline_diverged\": 1, "
+                           "\"pairs\": 1"));
+    ag_text_deinit(&text);
+    ag_summary_deinit(&s);
 }
 
 /* A grid without BF16 that names none. */
@@ -147,18 +202,21 @@ static void the_table_is_readable(void **state)
     assert_string_equal(
         text.data,
         "case\n"
+        "9 runs: 7 done, 1 diverged, 1 failed\n"
         "floor 1.5000 (entropy rate of the source)\n"
         "\n"
         "optimizer.lr = 1e-3\n"
-        "layers   format  seeds  val_loss          difference\n"
+        "layers   format  seeds  val_loss          difference         pairs\n"
         "uniform  BF16        3  2.1000 ± 0.1000   baseline\n"
-        "         E4M3        3  2.2000 ± 0.0954   +0.1000 ± 0.0248   worse\n"
-        "         E7M0        1  3.0000            +1.0000                   1 diverged, 1 failed\n"
+        "         E4M3        3  2.2000 ± 0.0954   +0.1000 ± 0.0248       3  worse\n"
+        "         E7M0        1  3.0000            +1.0000                1  diverged  1 of 3 "
+        "diverged, 1 failed\n"
         "\n"
         "difference: to format = BF16 at the same other axes, mean of pairs ± 95 % interval\n"
         "(Student's t). worse, better: the interval lies beyond the margin of 0.05; same: within "
         "it;\n"
         "open: more seeds would tell. val_loss: mean ± sd over seeds, nats per token.\n"
+        "diverged: a seed did, and mean and difference are of the others alone.\n"
         "\n"
         "BF16  bf16 operands and results\n"
         "E4M3  weight: e4m3fn, per tensor, current amax, max 448\n"
@@ -210,6 +268,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells_are_as_by_hand),
         cmocka_unit_test(verdicts_follow_the_margin),
+        cmocka_unit_test(no_verdict_comes_from_the_survivors),
+        cmocka_unit_test(every_run_is_counted),
         cmocka_unit_test(without_a_baseline_there_are_no_differences),
         cmocka_unit_test(the_table_is_readable),
         cmocka_unit_test(formats_are_told_by_product),
