@@ -25,6 +25,7 @@ typedef struct ag_check {
     bool heals;      /* something of it is damaged that `altgrad run` mends */
     size_t n_runs;   /* of the grid; the next five add up to it */
     size_t complete; /* and good */
+    size_t diverged; /* of the complete ones */
     size_t damaged;
     size_t unreadable;
     size_t failed;

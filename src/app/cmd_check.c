@@ -57,6 +57,9 @@ static void add_report(ag_text *out, const ag_check *check, const char *path)
     }
     ag_text_printf(out, "%s (%s): %zu of %zu runs are complete and good", path,
                    check->packed ? "packed" : "spooled", check->complete, check->n_runs);
+    if (check->diverged > 0)
+        ag_text_printf(out, " (%zu done, %zu diverged)", check->complete - check->diverged,
+                       check->diverged);
     add_count(out, check->damaged, "damaged");
     add_count(out, check->unreadable, "unreadable");
     add_count(out, check->failed, "failed");
@@ -92,10 +95,11 @@ static int print_json(const ag_check *check, const char *path)
                                                   "run", f->run, "text", f->text));
     }
     json_t *object = json_pack(
-        "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "file", path, "packed",
+        "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "file", path, "packed",
         (int)check->packed, "runs", (json_int_t)check->n_runs, "complete",
-        (json_int_t)check->complete, "damaged", (json_int_t)check->damaged, "unreadable",
-        (json_int_t)check->unreadable, "failed", (json_int_t)check->failed, "pending",
+        (json_int_t)check->complete, "done", (json_int_t)(check->complete - check->diverged),
+        "diverged", (json_int_t)check->diverged, "damaged", (json_int_t)check->damaged,
+        "unreadable", (json_int_t)check->unreadable, "failed", (json_int_t)check->failed, "pending",
         (json_int_t)check->pending, "orphans", (json_int_t)check->orphans, "findings", findings);
     bool written = object != NULL && json_dumpf(object, stdout, JSON_INDENT(1)) == 0;
     json_decref(object);

@@ -10,6 +10,7 @@
 #include "proc/child.h"
 #include "run_internal.h"
 #include "store/merge.h"
+#include "store/watch.h"
 
 static ag_status list(ag_text *text, const char *path, ag_arena *arena)
 {
@@ -31,13 +32,19 @@ static ag_status list(ag_text *text, const char *path, ag_arena *arena)
     return text->failed ? ag_fail(AG_ERR_SYSTEM, "out of memory") : AG_OK;
 }
 
-static char state_of(const ag_inventory *held, const char *id)
+/* `watch` where it could be read. */
+static char state_of(const ag_inventory *held, const ag_watch *watch, const char *id)
 {
-    for (size_t i = 0; i < held->n_complete; i++) {
-        if (strcmp(held->complete[i], id) == 0)
-            return '+';
+    size_t at = 0;
+    while (at < held->n_complete && strcmp(held->complete[at], id) != 0)
+        at++;
+    if (at == held->n_complete)
+        return '-';
+    for (size_t i = 0; watch != NULL && i < watch->n_runs; i++) {
+        if (strcmp(watch->runs[i].id, id) == 0)
+            return watch->runs[i].status == AG_RUN_DIVERGED ? 'x' : '+';
     }
-    return '-';
+    return '+';
 }
 
 static bool names(const ag_grid *grid, const char *id)
@@ -52,16 +59,21 @@ static bool names(const ag_grid *grid, const char *id)
 static ag_status list_names(ag_text *text, const char *path, ag_arena *arena)
 {
     ag_inventory held;
+    ag_watch watch;
     AG_TRY(ag_results_inventory(&held, path, arena));
+    bool watched = ag_watch_open(&watch, path) == AG_OK;
+    ag_error_clear();
     const char **runs = ag_run_names(&held.grid, arena);
     ag_text_printf(text, "%zu %s\n", held.n_checkpoints, held.grid.name);
     for (size_t i = 0; runs != NULL && i < held.grid.n_runs; i++)
         ag_text_printf(text, "%s %c %s\n", held.grid.runs[i].id,
-                       state_of(&held, held.grid.runs[i].id), runs[i]);
+                       state_of(&held, watched ? &watch : NULL, held.grid.runs[i].id), runs[i]);
     for (size_t i = 0; i < held.n_complete; i++) {
         if (!names(&held.grid, held.complete[i]))
             ag_text_printf(text, "%s o \n", held.complete[i]);
     }
+    if (watched)
+        ag_watch_close(&watch);
     return runs == NULL || text->failed ? ag_fail(AG_ERR_SYSTEM, "out of memory") : AG_OK;
 }
 

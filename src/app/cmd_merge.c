@@ -198,11 +198,13 @@ static ag_status put_run(merger *m, ag_store *store, size_t part, const ag_resul
     ag_text_init(&event);
     ag_status status = bytes->failed ? ag_fail(AG_ERR_SYSTEM, "out of memory for run %s", row->id)
                                      : ag_store_put(store, row->id, bytes->data, bytes->length);
-    ag_text_printf(&event, "\"run\": \"%s\", \"part\": ", row->id);
+    ag_text_printf(&event, "\"run\": \"%s\"", row->id);
+    if (row->status == AG_RUN_DONE)
+        ag_text_printf(&event, ", \"final_val_loss\": %.6g", row->final_val_loss);
+    ag_text_add(&event, ", \"part\": ");
     ag_json_string(&event, m->paths[part]);
     if (status == AG_OK)
-        status =
-            ag_store_event(store, row->status == AG_RUN_DIVERGED ? "diverged" : "done", event.data);
+        status = ag_store_event(store, ag_run_status_words[row->status], event.data);
     ag_text_deinit(&event);
     m->copied += status == AG_OK;
     return status;
@@ -253,19 +255,32 @@ static ag_status copy_all(merger *m, ag_store *store)
     return AG_OK;
 }
 
-/* Failed runs do not count, as at the end of a run. */
-static size_t count_pending(const merger *m, const ag_store *store)
+typedef struct counts {
+    size_t of[AG_RUN_STATUSES];
+} counts;
+
+/* How a run stands in the joined file: a failure counts where no part completed it, and a part
+ * whose run was left out, being damaged, completed nothing. */
+static ag_run_status status_of(const merger *m, const ag_store *store, const char *id)
 {
-    size_t pending = 0;
-    for (size_t r = 0; r < m->grid->n_runs; r++) {
-        bool ended = ag_store_has(store, m->grid->runs[r].id);
-        for (size_t part = 0; part < m->n_parts; part++) {
-            const ag_result_row *row = ag_results_row(&m->parts[part], m->grid->runs[r].id);
-            ended = ended || (row != NULL && row->status == AG_RUN_FAILED);
-        }
-        pending += !ended;
+    ag_run_status status = AG_RUN_PENDING;
+    bool complete = ag_store_has(store, id);
+    for (size_t part = 0; part < m->n_parts; part++) {
+        const ag_result_row *row = ag_results_row(&m->parts[part], id);
+        if (complete && is_complete(row))
+            return row->status;
+        if (row != NULL && row->status == AG_RUN_FAILED)
+            status = AG_RUN_FAILED;
     }
-    return pending;
+    return status;
+}
+
+static counts count_runs(const merger *m, const ag_store *store)
+{
+    counts count = {0};
+    for (size_t r = 0; r < m->grid->n_runs; r++)
+        count.of[status_of(m, store, m->grid->runs[r].id)]++;
+    return count;
 }
 
 static ag_status note_plan(const merger *m, ag_store *store)
@@ -288,12 +303,16 @@ static ag_status note_labels(const merger *m, ag_store *store)
     return AG_OK;
 }
 
-static void print_end(const merger *m, size_t pending)
+static void print_end(const merger *m, const counts *count)
 {
     ag_text text;
     ag_text_init(&text);
-    ag_text_printf(&text, "%s: %zu runs joined from %zu files; %zu of %zu are pending", m->out,
-                   m->copied, m->n_parts, pending, m->grid->n_runs);
+    ag_text_printf(&text, "%s: %zu run%s joined from %zu file%s; %zu run%s", m->out, m->copied,
+                   m->copied == 1 ? "" : "s", m->n_parts, m->n_parts == 1 ? "" : "s",
+                   m->grid->n_runs, m->grid->n_runs == 1 ? "" : "s");
+    for (size_t status = 0; status < AG_RUN_STATUSES; status++)
+        ag_text_printf(&text, "%s %zu %s", status == 0 ? ":" : ",", count->of[status],
+                       ag_run_status_words[status]);
     if (m->left > 0)
         ag_text_printf(&text, "; %zu were damaged and are left out", m->left);
     ag_text_add(&text, "\n");
@@ -314,10 +333,10 @@ static ag_status join(merger *m)
         (status = note_plan(m, store)) != AG_OK || (status = note_labels(m, store)) != AG_OK ||
         (status = copy_all(m, store)) != AG_OK)
         goto cleanup;
-    size_t pending = count_pending(m, store);
-    status = pending > 0 ? ag_store_publish(m->out) : ag_store_pack(m->out);
+    counts count = count_runs(m, store);
+    status = count.of[AG_RUN_PENDING] > 0 ? ag_store_publish(m->out) : ag_store_pack(m->out);
     if (status == AG_OK)
-        print_end(m, pending);
+        print_end(m, &count);
 cleanup:
     ag_store_close(store);
     ag_arena_deinit(&arena);

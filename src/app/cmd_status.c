@@ -19,7 +19,7 @@ static const char s_help[] =
     "sees the file: how many runs are done, what runs now, who runs it, what failed and\n"
     "where its log is. It costs the running experiment nothing.\n\n"
     "  --json   the same as JSON, with every failure\n\n"
-    "Exit codes: 0 complete (diverged counts as done), 1 complete but some runs failed,\n"
+    "Exit codes: 0 complete (all done or diverged), 1 complete but some runs failed,\n"
     "75 work left, 2 bad input or no such file, 3 environment.\n\n"
     "example: altgrad status results/quickstart.h5\n";
 
@@ -90,11 +90,9 @@ static void add_duration(ag_text *out, double seconds)
 static void add_counts(ag_text *out, const ag_watch *watch)
 {
     ag_status_counts counts = ag_status_count(watch);
-    ag_text_printf(out, "runs      %zu: %zu done", watch->n_runs - counts.elsewhere,
-                   counts.done + counts.diverged);
-    if (counts.diverged > 0)
-        ag_text_printf(out, " (%zu of them diverged)", counts.diverged);
-    ag_text_printf(out, ", %zu failed, %zu pending", counts.failed, counts.pending);
+    ag_text_printf(out, "runs      %zu: %zu done, %zu diverged, %zu failed, %zu pending",
+                   watch->n_runs - counts.elsewhere, counts.done, counts.diverged, counts.failed,
+                   counts.pending);
     if (counts.running > 0)
         ag_text_printf(out, " (%zu of them running)", counts.running);
     else if (counts.begun > 0)

@@ -52,6 +52,7 @@ typedef enum ag_held_state {
 
 typedef struct ag_held {
     ag_held_state state;
+    bool diverged;     /* of those that are complete */
     const char *lacks; /* the key of a setting; AG_HELD_LESS only */
     int64_t step;      /* where its checkpoint stands; 0 where it has none, or is complete */
 } ag_held;

@@ -57,7 +57,9 @@ static ag_held look_at(const ag_result_row *row, const ag_run *asked)
     if (row->status == AG_RUN_FAILED)
         return (ag_held){.state = AG_HELD_FAILED};
     const char *lacks = ag_run_lacks(row->recorded, asked);
-    return (ag_held){.state = lacks != NULL ? AG_HELD_LESS : AG_HELD_ALL, .lacks = lacks};
+    return (ag_held){.state = lacks != NULL ? AG_HELD_LESS : AG_HELD_ALL,
+                     .diverged = row->status == AG_RUN_DIVERGED,
+                     .lacks = lacks};
 }
 
 /* Rows of the results against the plan, which is sorted by id. */
@@ -124,8 +126,9 @@ void ag_holdings_close(ag_holdings *holdings)
 typedef struct counts {
     size_t selected;
     size_t of[AG_HELD_STATES];
-    size_t example; /* a run that recorded less */
-    size_t begun;   /* have a checkpoint, at steps from `least` to `most` */
+    size_t diverged; /* of those that are kept */
+    size_t example;  /* a run that recorded less */
+    size_t begun;    /* have a checkpoint, at steps from `least` to `most` */
     int64_t least;
     int64_t most;
 } counts;
@@ -158,6 +161,7 @@ static counts count_runs(const ag_holdings *holdings, const ag_grid *grid, const
             continue;
         count.selected++;
         count.of[holdings->runs[i].state]++;
+        count.diverged += holdings->runs[i].diverged;
         count_begun(&count, holdings->runs[i].step);
         if (holdings->runs[i].state == AG_HELD_LESS)
             count.example = i;
@@ -186,7 +190,10 @@ void ag_holdings_text(ag_text *text, const char *out, const ag_holdings *holding
         ag_text_printf(text, "  in %s: nothing yet\n", out);
         return;
     }
-    ag_text_printf(text, "  in %s: %zu kept, ", out, kept);
+    ag_text_printf(text, "  in %s: %zu kept", out, kept);
+    if (count.diverged > 0)
+        ag_text_printf(text, " (%zu done, %zu diverged)", kept - count.diverged, count.diverged);
+    ag_text_add(text, ", ");
     add_to_train(text, &count, kept);
     if (count.of[AG_HELD_FAILED] > 0)
         ag_text_printf(text, " (%zu failed before)", count.of[AG_HELD_FAILED]);

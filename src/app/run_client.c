@@ -42,9 +42,11 @@ static ag_status note(const ag_run_session *session, const char *event, int64_t 
 {
     ag_text members;
     ag_text_init(&members);
-    ag_text_printf(&members, "\"run\": \"%s\", \"rank\": %d, \"attempt\": %d, \"seconds\": %.3f",
-                   session->grid->runs[job].id, result->rank, (int)result->attempt,
-                   result->seconds);
+    ag_text_printf(&members, "\"run\": \"%s\", ", session->grid->runs[job].id);
+    if (strcmp(event, "done") == 0)
+        ag_text_printf(&members, "\"final_val_loss\": %.6g, ", result->value);
+    ag_text_printf(&members, "\"rank\": %d, \"attempt\": %d, \"seconds\": %.3f", result->rank,
+                   (int)result->attempt, result->seconds);
     if (result->reason[0] != '\0') {
         ag_text_add(&members, ", \"reason\": ");
         ag_json_string(&members, result->reason);
@@ -80,10 +82,8 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
     AG_TRY(ag_store_put(session->store, id, result->bytes, result->size));
     AG_TRY(note(session, diverged ? "diverged" : "done", result->job, result));
     unlink(ag_store_log_path(session->store, id)); /* only failures need theirs */
-    if (diverged)
-        session->counts.diverged++;
-    else
-        session->counts.done++;
+    session->counts.done += !diverged;
+    session->counts.diverged += diverged;
     ag_run_count_all(session, (size_t)result->job);
     session->failures_in_a_row = 0;
     session->rank_failures[result->rank] = 0;

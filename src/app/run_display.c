@@ -221,22 +221,26 @@ static void add_coloured(ag_text *text, const ag_display *display, const char *c
                    display->coloured ? "\033[0m" : "");
 }
 
-/* "12/30 runs done, 1 diverged, 2 failed, 3 running" */
+/* "12/30 runs done, 1 diverged, 2 failed, 15 pending (3 running)": they add up. */
 static void add_counts(ag_text *text, const ag_display *display, const ag_run_counts *counts)
 {
     char words[64];
-    ag_text_printf(text, "%zu/%zu runs done", counts->kept + counts->done + counts->diverged,
+    size_t diverged = counts->diverged + counts->kept_diverged;
+    size_t left = ag_run_left(counts);
+    ag_text_printf(text, "%zu/%zu runs done", counts->kept - counts->kept_diverged + counts->done,
                    counts->selected);
-    if (counts->diverged > 0) {
-        snprintf(words, sizeof words, ", %zu diverged", counts->diverged);
+    if (diverged > 0) {
+        snprintf(words, sizeof words, ", %zu diverged", diverged);
         add_coloured(text, display, "\033[33m", words);
     }
     if (counts->failed > 0) {
         snprintf(words, sizeof words, ", %zu failed", counts->failed);
         add_coloured(text, display, "\033[31m", words);
     }
-    if (!display->ended)
-        ag_text_printf(text, ", %d running", count_active(display));
+    if (left > 0)
+        ag_text_printf(text, ", %zu pending", left);
+    if (left > 0 && !display->ended)
+        ag_text_printf(text, " (%d running)", count_active(display));
 }
 
 /* --- the block */

@@ -19,30 +19,33 @@ typedef struct former {
 
 enum { SHOWN = sizeof((former *)0)->left / sizeof((former *)0)->left[0] };
 
-static bool names(const ag_grid *grid, const char *id)
+/* n_runs where there is none. */
+static size_t find_run(const ag_grid *grid, const char *id)
 {
-    for (size_t i = 0; i < grid->n_runs; i++) {
-        if (strncmp(grid->runs[i].id, id, AG_ID_LENGTH) == 0)
-            return true;
-    }
-    return false;
+    size_t run = 0;
+    while (run < grid->n_runs && strncmp(grid->runs[run].id, id, AG_ID_LENGTH) != 0)
+        run++;
+    return run;
 }
 
-/* "<id> <+ complete, - pending, o an orphan already> <name>" */
-static void take_line(former *f, const char *line, const ag_grid *grid)
+/* "<id> <+ done, x diverged, - pending, o an orphan already> <name>" */
+static void take_line(former *f, const char *line, ag_run_session *session)
 {
     char state = line[AG_ID_LENGTH + 1];
-    bool is_named = names(grid, line);
+    size_t run = find_run(session->grid, line);
+    bool is_named = run < session->grid->n_runs;
     f->complete += state != '-';
     f->common += is_named;
-    if (state != '+' || is_named)
+    if (is_named)
+        session->was_diverged[run] = state == 'x';
+    if ((state != '+' && state != 'x') || is_named)
         return;
     if (f->n_left < SHOWN)
         f->left[f->n_left] = line + AG_ID_LENGTH + 3;
     f->n_left++;
 }
 
-static void parse(former *f, char *text, const ag_grid *grid)
+static void parse(former *f, char *text, ag_run_session *session)
 {
     char *rest = NULL;
     char *title = strtok_r(text, "\n", &rest);
@@ -52,7 +55,7 @@ static void parse(former *f, char *text, const ag_grid *grid)
     f->experiment = title + (*title == ' ');
     for (char *line; (line = strtok_r(NULL, "\n", &rest)) != NULL;) {
         if (strlen(line) >= AG_ID_LENGTH + 3)
-            take_line(f, line, grid);
+            take_line(f, line, session);
     }
 }
 
@@ -103,7 +106,7 @@ ag_status ag_run_check_former(ag_run_session *session)
         ag_error_clear(); /* what cannot be read is told by the store */
         return AG_OK;
     }
-    parse(&f, (char *)text, session->grid);
+    parse(&f, (char *)text, session);
     bool holds = f.complete > 0 || f.checkpoints > 0;
     if (holds && f.common == 0 && strcmp(f.experiment, session->grid->name) != 0 &&
         !session->options->replace)

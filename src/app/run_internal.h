@@ -74,8 +74,9 @@ typedef enum ag_show { AG_SHOW_AUTO, AG_SHOW_TTY, AG_SHOW_PLAIN, AG_SHOW_NONE } 
 
 typedef struct ag_run_counts {
     size_t selected;
-    size_t kept; /* complete before this command began */
-    size_t done; /* by this command, like the next two */
+    size_t kept;          /* complete before this command began */
+    size_t kept_diverged; /* of those */
+    size_t done;          /* by this command, like the next two */
     size_t diverged;
     size_t failed;
     size_t lost;        /* complete before, found damaged since: to be done again */
@@ -163,8 +164,8 @@ ag_status ag_run_show_summary(const char *out, int output);
 ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena);
 
 /* Whose they are: a line with the number of checkpoints and the experiment's name, then one for
- * each run that it names or that is complete: "<id> <state> <name>"; the state is + for complete, -
- * for pending, o for an orphan. In the arena. */
+ * each run that it names or that is complete: "<id> <state> <name>"; the state is + for done, x for
+ * diverged, - for pending, o for an orphan. In the arena. */
 ag_status ag_run_former(const char **lines, const char *out, ag_arena *arena);
 
 ag_status ag_run_init_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, void *context);
@@ -268,6 +269,7 @@ struct ag_run_session {
     bool *mine;     /* of this shard, selected or not; NULL: all are */
     bool *again;    /* trained although complete; the old result stays until then */
     bool *failed;
+    bool *was_diverged; /* of those that were complete */
     const char **names; /* for people */
     double *costs;
     double *counted; /* the part of each run that counts.cost_done has in it */

@@ -97,6 +97,7 @@ static ag_status describe_runs(ag_run_session *session, int ranks)
     session->selected = ag_arena_alloc(arena, grid->n_runs * sizeof *session->selected);
     session->again = ag_arena_alloc(arena, grid->n_runs * sizeof *session->again);
     session->failed = ag_arena_alloc(arena, grid->n_runs * sizeof *session->failed);
+    session->was_diverged = ag_arena_alloc(arena, grid->n_runs * sizeof *session->was_diverged);
     session->names = ag_run_names(grid, arena);
     session->costs = ag_arena_alloc(arena, grid->n_runs * sizeof *session->costs);
     session->counted = ag_arena_alloc(arena, grid->n_runs * sizeof *session->counted);
@@ -106,8 +107,8 @@ static ag_status describe_runs(ag_run_session *session, int ranks)
         ag_arena_alloc(arena, (size_t)ranks * sizeof *session->preflight.reports);
     session->preflight.ranks = ranks;
     if (session->selected == NULL || session->again == NULL || session->failed == NULL ||
-        session->names == NULL || session->costs == NULL || session->counted == NULL ||
-        session->suspects == NULL || session->rank_failures == NULL ||
+        session->was_diverged == NULL || session->names == NULL || session->costs == NULL ||
+        session->counted == NULL || session->suspects == NULL || session->rank_failures == NULL ||
         session->preflight.reports == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     for (size_t run = 0; run < grid->n_runs; run++)
@@ -197,6 +198,7 @@ static ag_status queue_missing(ag_run_session *session)
         counts->selected++;
         if (ag_store_has(session->store, grid->runs[run].id) && !session->again[run]) {
             counts->kept++;
+            counts->kept_diverged += session->was_diverged[run];
             ag_store_forget_progress(session->store, grid->runs[run].id);
             continue;
         }
@@ -224,10 +226,14 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
     AG_TRY(queue_missing(session));
     const ag_run_counts *counts = &session->counts;
     const size_t left = counts->selected - counts->kept;
+    char diverged[48] = "";
+    if (counts->kept_diverged > 0)
+        snprintf(diverged, sizeof diverged, " (%zu done, %zu diverged)",
+                 counts->kept - counts->kept_diverged, counts->kept_diverged);
     ag_display_event(session->display, AG_LOG_INFO,
-                     "%s: %zu run%s, %zu complete; %d at a time; results in %s",
+                     "%s: %zu run%s, %zu complete%s; %d at a time; results in %s",
                      session->grid->name, counts->selected, counts->selected == 1 ? "" : "s",
-                     counts->kept, ranks, session->out);
+                     counts->kept, diverged, ranks, session->out);
     if (left > 0 && (size_t)ranks > left)
         ag_display_event(session->display, AG_LOG_WARNING,
                          "%d ranks, but %zu run%s to train: %zu idle; mpirun -n %zu is enough",

@@ -14,6 +14,7 @@
 
 typedef struct verdict {
     bool bad; /* damaged or unreadable */
+    bool diverged;
     ag_finding_kind kind;
     char text[1024];
 } verdict;
@@ -99,19 +100,44 @@ static void keep_verdict(verdict *v, ag_status status)
     ag_error_clear();
 }
 
-static ag_status verify_file(const checker *c, const char *id)
+static bool has_diverged(const ag_entry *entry)
+{
+    return ag_status_from_word(entry->summary.status) == AG_RUN_DIVERGED;
+}
+
+static ag_status verify_file(verdict *v, const checker *c, const char *id)
 {
     char path[AG_PATH_SIZE];
+    ag_arena arena;
+    ag_entry entry = {0};
     AG_TRY(ag_run_path(path, c->places.runs, id));
     AG_TRY(ag_seal_check(path));
-    return ag_results_verify(path);
+    AG_TRY(ag_results_verify(path));
+    ag_arena_init_growing(&arena);
+    ag_status status = ag_entry_read(&entry, id, &c->places, &arena);
+    ag_arena_deinit(&arena);
+    v->diverged = has_diverged(&entry);
+    return status;
+}
+
+static void verify_group(verdict *v, ag_h5 *h5, hid_t runs, const char *id)
+{
+    ag_arena arena;
+    ag_entry entry = {0};
+    ag_verify_run(h5, runs, id);
+    ag_arena_init_growing(&arena);
+    ag_entry_read_from(&entry, id, h5, &arena);
+    ag_arena_deinit(&arena);
+    v->diverged = has_diverged(&entry);
 }
 
 static ag_status verify_files(void *context)
 {
     const checker *c = context;
-    for (; *c->at < c->ids.count; ++*c->at)
-        keep_verdict(&c->verdicts[*c->at], verify_file(c, c->ids.id[*c->at]));
+    for (; *c->at < c->ids.count; ++*c->at) {
+        verdict *v = &c->verdicts[*c->at];
+        keep_verdict(v, verify_file(v, c, c->ids.id[*c->at]));
+    }
     return AG_OK;
 }
 
@@ -124,7 +150,7 @@ static ag_status verify_packed(void *context)
     if (h5.status != AG_OK)
         return ag_h5_close(&h5);
     for (; *c->at < c->ids.count; ++*c->at) {
-        ag_verify_run(&h5, runs, c->ids.id[*c->at]);
+        verify_group(&c->verdicts[*c->at], &h5, runs, c->ids.id[*c->at]);
         keep_verdict(&c->verdicts[*c->at], h5.status);
         h5.status = AG_OK;
     }
@@ -270,8 +296,8 @@ static ag_status count_run(checker *c, const char *id)
         check->unreadable++;
     else if (found != NULL && found->bad)
         check->damaged++;
-    else if (found != NULL)
-        check->complete++;
+    else if (found != NULL && ++check->complete > 0)
+        check->diverged += found->diverged;
     else if (ag_failure_read(&failure, id, c->places.failed, &check->arena))
         check->failed++;
     else

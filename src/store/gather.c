@@ -44,8 +44,7 @@ static void get_summary(ag_run_summary *summary, ag_h5 *h5, hid_t run)
     }
 }
 
-/* Run files of version 1 may say that a run is done whose validation loss is no number. */
-static void judge(ag_run_summary *summary)
+void ag_run_summary_judge(ag_run_summary *summary)
 {
     char reason[AG_REASON_SIZE];
     if (strcmp(summary->status, "done") != 0 ||
@@ -60,7 +59,7 @@ void ag_run_summary_read(ag_run_summary *summary, ag_h5 *h5, hid_t run, ag_arena
     get_summary(summary, h5, run);
     if (!ag_run_has_final(h5, run))
         split_final(summary, h5, run, arena);
-    judge(summary);
+    ag_run_summary_judge(summary);
 }
 
 bool ag_run_has_final(const ag_h5 *h5, hid_t run)
@@ -94,6 +93,15 @@ ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places
     ag_h5_open(&h5, path, AG_RUN_FORMAT, NULL);
     ag_entry_read_from(entry, id, &h5, arena);
     return ag_h5_close(&h5);
+}
+
+bool ag_entry_read_whole(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena)
+{
+    char path[AG_PATH_SIZE];
+    bool is_whole = ag_run_path(path, places->runs, id) == AG_OK && ag_seal_check(path) == AG_OK &&
+                    ag_entry_read(entry, id, places, arena) == AG_OK;
+    ag_error_clear();
+    return is_whole;
 }
 
 static void fill_missing(ag_entry *entry, const ag_run *run, const char *status, const char *reason)

@@ -435,17 +435,6 @@ ag_status ag_results_inventory(ag_inventory *held, const char *path, ag_arena *a
 
 /* --- what computed them */
 
-/* False for a run that is damaged, which `run` will set aside. libhdf5 may crash on such a file. */
-static bool read_whole_entry(ag_entry *entry, const char *id, const ag_places *places,
-                             ag_arena *arena)
-{
-    char path[AG_PATH_SIZE];
-    bool is_whole = ag_run_path(path, places->runs, id) == AG_OK && ag_seal_check(path) == AG_OK &&
-                    ag_entry_read(entry, id, places, arena) == AG_OK;
-    ag_error_clear();
-    return is_whole;
-}
-
 static bool have_same_kernels(const char *a, const char *b)
 {
     const char *last_a = strrchr(a, ' ');
@@ -462,7 +451,7 @@ ag_status ag_results_blas(const char **blas, const char *path, ag_arena *arena)
     AG_TRY(ag_list_ids(&ids, places.runs, ".h5", arena));
     for (size_t i = 0; i < ids.count; i++) {
         ag_entry entry = {0};
-        if (!read_whole_entry(&entry, ids.id[i], &places, arena))
+        if (!ag_entry_read_whole(&entry, ids.id[i], &places, arena))
             continue;
         if ((*blas)[0] != '\0' && !have_same_kernels(*blas, entry.timing.blas)) {
             *blas = "";

@@ -81,32 +81,21 @@ static ag_status take_spooled_orphans(ag_watch *watch, const ag_ids *complete,
 
 /* --- packed: the index says all */
 
-typedef struct index_row {
-    char id[AG_ID_LENGTH + 1];
-    char status[12];
-    char reason[256];
-} index_row;
-
-#define INDEX(member) offsetof(index_row, member), sizeof((index_row *)0)->member
-
-static const ag_column s_index_columns[] = {
-    {"id",     AG_CELL_TEXT, INDEX(id)    },
-    {"status", AG_CELL_TEXT, INDEX(status)},
-    {"reason", AG_CELL_TEXT, INDEX(reason)},
-};
-
-static void take_index(ag_watch *watch, ag_table *index)
+static void take_index(ag_watch *watch, ag_table *index, bool has_final)
 {
-    const index_row *rows = index->rows;
+    ag_run_summary *rows = index->rows;
     if (rows == NULL || watch->runs == NULL)
         return;
     qsort(index->rows, index->n_rows, sizeof *rows, by_id);
     for (size_t i = 0; i < watch->n_runs; i++) {
         ag_watch_run *run = &watch->runs[i];
-        const index_row *row = bsearch(run->id, rows, index->n_rows, sizeof *rows, by_id);
+        ag_run_summary *row = bsearch(run->id, rows, index->n_rows, sizeof *rows, by_id);
         run->status = AG_RUN_PENDING;
         if (row == NULL)
             continue;
+        if (!has_final)
+            row->final_val_loss = row->val_loss;
+        ag_run_summary_judge(row);
         run->reason = row->reason;
         run->status = ag_status_from_word(row->status);
     }
@@ -116,25 +105,25 @@ static ag_status read_packed(ag_watch *watch, const ag_places *places, bool plan
 {
     ag_h5 h5;
     ag_ids complete;
-    ag_table index = {3, s_index_columns, sizeof(index_row), 0, NULL};
+    ag_table index = {ag_n_summary_columns, ag_summary_columns, sizeof(ag_run_summary), 0, NULL};
     ag_h5_open(&h5, places->results, AG_RESULTS_FORMAT, NULL);
+    bool has_final = ag_h5_has_column(&h5, h5.id, "index", "final_val_loss");
     ag_h5_read_table(&h5, h5.id, "index", &index, &watch->arena);
     const char *grid = planned ? "" : ag_h5_read_text(&h5, h5.id, "experiment/grid", &watch->arena);
     const char *labels = ag_packed_labels(&h5, &watch->arena);
     AG_TRY(ag_h5_close(&h5));
     if (!planned)
         AG_TRY(plan_from_grid(watch, grid, strlen(grid)));
-    take_index(watch, &index);
+    take_index(watch, &index, has_final);
     AG_TRY(ag_packed_ids(&complete, NULL, places, &watch->arena));
     return take_orphans(watch, &complete, labels);
 }
 
-/* --- spooled: names of files */
+/* --- spooled: names of files say what is complete, events how it ended */
 
-/* The ids of events that say "diverged": the names of run files do not tell. */
-static ag_status diverged_ids(ag_ids *ids, ag_watch *watch)
+/* The runs of the events that begin with `mark`, have the run's id next, and then `member`. */
+static ag_status ids_of_events(ag_ids *ids, ag_watch *watch, const char *mark, const char *member)
 {
-    static const char mark[] = "\"event\": \"diverged\"";
     size_t most = 1;
     for (const char *at = watch->events.data; (at = strstr(at, mark)) != NULL; at++)
         most++;
@@ -142,15 +131,23 @@ static ag_status diverged_ids(ag_ids *ids, ag_watch *watch)
     if (ids->id == NULL)
         return no_memory(watch);
     for (const char *at = watch->events.data; (at = strstr(at, mark)) != NULL; at++) {
-        static const char follows[] = ", \"run\": \"";
-        const char *rest = at + strlen(mark);
-        if (strncmp(rest, follows, strlen(follows)) != 0)
+        const char *id = at + strlen(mark);
+        if (strlen(id) < AG_ID_LENGTH || strncmp(id + AG_ID_LENGTH, member, strlen(member)) != 0)
             continue;
-        snprintf(ids->id[ids->count++], AG_ID_LENGTH + 1, "%.*s", AG_ID_LENGTH,
-                 rest + strlen(follows));
+        snprintf(ids->id[ids->count++], AG_ID_LENGTH + 1, "%.*s", AG_ID_LENGTH, id);
     }
     qsort(ids->id, ids->count, sizeof *ids->id, by_id);
     return AG_OK;
+}
+
+/* Events of the first version, which called a run done whatever its result, do not tell; nor do
+ * those of a file that was copied without them. */
+static ag_run_status look_into(ag_watch *watch, const char *id, const ag_places *places)
+{
+    ag_entry entry = {0};
+    return ag_entry_read_whole(&entry, id, places, &watch->arena)
+               ? ag_status_from_word(entry.summary.status)
+               : AG_RUN_DONE;
 }
 
 static ag_status take_files(ag_watch *watch, const ag_places *places)
@@ -158,16 +155,21 @@ static ag_status take_files(ag_watch *watch, const ag_places *places)
     ag_ids files;
     ag_ids failed;
     ag_ids diverged;
+    ag_ids done;
     AG_TRY(ag_list_ids(&files, places->runs, ".h5", &watch->arena));
     AG_TRY(ag_list_ids(&failed, places->failed, ".json", &watch->arena));
-    AG_TRY(diverged_ids(&diverged, watch));
+    AG_TRY(ids_of_events(&diverged, watch, "\"event\": \"diverged\", \"run\": \"", "\""));
+    AG_TRY(ids_of_events(&done, watch, "\"event\": \"done\", \"run\": \"",
+                         "\", \"final_val_loss\": "));
     for (size_t i = 0; i < watch->n_runs; i++) {
         ag_watch_run *run = &watch->runs[i];
-        bool complete = ag_ids_have(&files, run->id);
-        if (complete)
-            run->status = ag_ids_have(&diverged, run->id) ? AG_RUN_DIVERGED : AG_RUN_DONE;
-        else
+        if (!ag_ids_have(&files, run->id))
             run->status = ag_ids_have(&failed, run->id) ? AG_RUN_FAILED : AG_RUN_PENDING;
+        else if (ag_ids_have(&diverged, run->id))
+            run->status = AG_RUN_DIVERGED;
+        else
+            run->status =
+                ag_ids_have(&done, run->id) ? AG_RUN_DONE : look_into(watch, run->id, places);
     }
     return take_spooled_orphans(watch, &files, places);
 }

@@ -107,7 +107,8 @@ def run_files(name):
             complain("the damaged run file was not kept")
     fresh("spooled")
     flip_middle(path)
-    expect(0, ["is left out", CHECKSUM, "2 runs joined from 1 files; 2 of 4 are pending"],
+    expect(0, ["is left out", CHECKSUM,
+                "2 runs joined from 1 file; 4 runs: 2 done, 0 diverged, 0 failed, 2 pending"],
            "merge", "new.h5", "out.h5")
     expect(0, [f"run {name[:12]} is pending again", CHECKSUM], *run("out.h5"))
 
@@ -169,7 +170,8 @@ def packed_results():
     flip_weights("out.h5")
     expect(1, [CHECKSUM, "does not match its crc32", "3 of 4 runs are complete and good, 1 damaged",
                CURE], "check", "out.h5")
-    expect(0, ["is left out", "3 runs joined from 1 files; 1 of 4 are pending; 1 were damaged"],
+    expect(0, ["is left out",
+               "3 runs joined from 1 file; 4 runs: 3 done, 0 diverged, 0 failed, 1 pending; 1 were damaged"],
            "merge", "new.h5", "out.h5")
     expect(0, "", *run("new.h5"))
     expect(0, GOOD, "check", "new.h5")

@@ -74,7 +74,7 @@ rm -r s1.h5.d s-shard2of3.h5.d s3.h5.d
 expect 0 "$altgrad" merge joined.h5 s1.h5 s-shard2of3.h5
 expect 75 "$altgrad" status joined.h5
 expect 0 "$altgrad" merge joined.h5 s3.h5
-says "0 of $total are pending"
+says "; $total runs: $total done, 0 diverged, 0 failed, 0 pending"
 expect 0 "$altgrad" status joined.h5
 "$python" "$here/compare_results.py" whole.h5 joined.h5 > out 2>&1 || complain "joined differs"
 expect 0 "$altgrad" merge joined.h5 s1.h5
@@ -96,7 +96,7 @@ mv part-0,1,2,3.h5 four.h5
 expect 2 "$altgrad" merge new.h5 part-*
 says "'altgrad merge new.h5 --experiment FILE PART...' takes them from any parts"
 expect 0 "$altgrad" merge new.h5 --experiment seeds-0,1,2,3.yaml part-*
-says "8 runs joined from 2 files; 0 of 8 are pending"
+says "8 runs joined from 2 files; 8 runs: 8 done, 0 diverged, 0 failed, 0 pending"
 "$python" "$here/compare_results.py" four.h5 new.h5 > out 2>&1 || complain "new.h5 differs"
 expect 0 "$altgrad" merge part-0,1.h5 new.h5 # OUT says which runs it wants
 says "0 runs joined"

@@ -41,7 +41,7 @@ says "example:"
 # while it runs: by a signal on this host
 begin
 expect 75 bin/altgrad status out.h5
-matches "^runs  *4: 0 done, 0 failed, 4 pending"
+matches "^runs  *4: 0 done, 0 diverged, 0 failed, 4 pending"
 says "pid $pid"
 expect 75 bin/altgrad status out.h5 --json
 json "d['runs']['total'] == 4 and d['owner']['pid'] == $pid and d['owner']['life'] == 'alive'"
@@ -84,7 +84,7 @@ bin/altgrad plan few.yaml --json | sed -n 's/^{"id":"\([0-9a-f]*\)".*/\1/p' | se
 expect 1 bin/altgrad run few.yaml -o out.h5 --progress none
 expect 1 bin/altgrad status out.h5
 says "few: out.h5 (packed)"
-matches "^runs  *4: 3 done, 1 failed, 0 pending"
+matches "^runs  *4: 3 done, 0 diverged, 1 failed, 0 pending"
 matches "^$(cat fail)  .*: ended with exit code 9"
 says "log: out.h5.d/logs/$(cat fail).log"
 expect 1 bin/altgrad status out.h5 --json
@@ -95,19 +95,19 @@ json "d['runs'] == dict(total=4, done=3, diverged=0, failed=1, pending=0, runnin
 rm fail
 expect 0 bin/altgrad run few.yaml -o out.h5 --progress none
 expect 0 bin/altgrad status out.h5
-matches "^runs  *4: 4 done, 0 failed, 0 pending"
+matches "^runs  *4: 4 done, 0 diverged, 0 failed, 0 pending"
 mkdir alone
 cp out.h5 alone/
 expect 0 bin/altgrad status alone/out.h5
 matches "^few: .*packed"
-matches "^runs  *4: 4 done, 0 failed, 0 pending"
+matches "^runs  *4: 4 done, 0 diverged, 0 failed, 0 pending"
 
-# runs that the experiment no longer names; a run that diverges counts as done
+# runs that the experiment no longer names; runs that diverge are counted apart
 expect 0 bin/altgrad run few.yaml -o out.h5 --progress none --set optimizer.lr=10 \
     --set optimizer.warmup=0 --set stop.loss_ratio=1.001
 says "diverged"
 expect 0 bin/altgrad status out.h5
-says "4 done (4 of them diverged), 0 failed, 0 pending; 4 that the experiment no longer names"
+says "4: 0 done, 4 diverged, 0 failed, 0 pending; 4 that the experiment no longer names"
 
 # not ours
 echo nothing > foreign.h5
