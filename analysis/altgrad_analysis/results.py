@@ -195,9 +195,17 @@ class Results:
             steps = curves["eval_step" if metric.startswith("val_") else "step"][...]
             values = curves[metric][...]
         if self._last_is_whole and metric.startswith("val_") and values.size:
-            last = values.shape[1] - 1 - np.argmax(~np.isnan(values[:, ::-1]), axis=1)
-            values[np.arange(len(values)), last] = np.nan
+            values[np.arange(len(values)), self._last_points(ids, steps, values)] = np.nan
         return ids, steps, values
+
+    def _last_points(self, ids, steps, values):
+        """Where the evaluation after the last step of each run stands, be it a number or not."""
+        last = values.shape[1] - 1 - np.argmax(~np.isnan(values[:, ::-1]), axis=1)
+        if "steps" not in self.index:
+            return last
+        runs = pd.concat([self.index, self.orphans]).drop_duplicates("id").set_index("id")
+        ends = runs["steps"].reindex(ids).to_numpy(float)
+        return np.where(np.isin(ends, steps), np.searchsorted(steps, ends), last)
 
     def curves(self, metric):
         """A metric of the training steps (loss, grad_norm, lr, ...) or of the evaluations
