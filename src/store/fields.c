@@ -51,16 +51,16 @@ const size_t ag_n_timing_columns = sizeof ag_timing_columns / sizeof ag_timing_c
 
 // clang-format off
 const ag_series ag_record_series[] = {
-    {"metrics/loss",      AG_CELL_F64, AT(loss),             STEPS,   NATS, "training loss of the step's tokens, before its update"},
-    {"metrics/grad_norm", AG_CELL_F64, AT(grad_norm),        STEPS,   "1",  "global gradient 2-norm before clipping"},
-    {"metrics/lr",        AG_CELL_F64, AT(lr),               STEPS,   "1",  "learning rate"},
-    {"metrics/clipped",   AG_CELL_I8,  AT(clipped),          STEPS,   "1",  "1 where the gradient was clipped"},
-    {"metrics/skipped",   AG_CELL_I8,  AT(skipped),          STEPS,   "1",  "1 where nothing was updated: loss or gradient not finite"},
+    {"metrics/loss",      AG_CELL_F64, AT(loss),             STEPS,   NATS, "training loss of each step, before its update"},
+    {"metrics/grad_norm", AG_CELL_F64, AT(grad_norm),        STEPS,   "1",  "2-norm of the whole gradient, before clipping"},
+    {"metrics/lr",        AG_CELL_F64, AT(lr),               STEPS,   "1",  "learning rate of each step"},
+    {"metrics/clipped",   AG_CELL_I8,  AT(clipped),          STEPS,   "1",  "1 for each step whose gradient was clipped"},
+    {"metrics/skipped",   AG_CELL_I8,  AT(skipped),          STEPS,   "1",  "1 for each step that updated nothing, its loss or gradient being not finite"},
     {"val/eval_step",     AG_CELL_I64, AT(eval_step),        EVALS,   "1",  "steps trained before the evaluation"},
     {"val/val_loss",      AG_CELL_F64, AT(val_loss),         EVALS,   NATS, "validation loss on the fixed eval.windows, with the run's quantisers"},
-    {"val/val_loss_hp",   AG_CELL_F64, AT(val_loss_hp),      EVALS,   NATS, "validation loss on the fixed eval.windows, of the same weights without quantisers"},
-    {"final_windows",     AG_CELL_F64, AT(final_windows),    WINDOWS, NATS, "loss of each window of the whole validation part, after the last step"},
-    {"final_windows_hp",  AG_CELL_F64, AT(final_windows_hp), WINDOWS, NATS, "the same without quantisers"},
+    {"val/val_loss_hp",   AG_CELL_F64, AT(val_loss_hp),      EVALS,   NATS, "validation loss of the same weights on the same windows, without quantisers"},
+    {"final_windows",     AG_CELL_F64, AT(final_windows),    WINDOWS, NATS, "loss of each window of the whole validation part after the last step, with the run's quantisers"},
+    {"final_windows_hp",  AG_CELL_F64, AT(final_windows_hp), WINDOWS, NATS, "loss of each window of the whole validation part after the last step, without quantisers"},
 };
 // clang-format on
 const size_t ag_n_record_series = sizeof ag_record_series / sizeof ag_record_series[0];

@@ -39,12 +39,12 @@ static double decibel(double ratio)
 }
 
 static const ag_metric s_grad[] = {
-    {"norm",        "1",  "2-norm of the weight's gradient",                          false},
+    {"norm",        "1",  "2-norm of the gradient of the layer's weight",             false},
     {"shadow_norm", "1",  "2-norm of its shadow: the same step with nothing rounded", false},
-    {"cosine",      "1",  "cosine between the gradient and its shadow",               false},
+    {"cosine",      "1",  "cosine of the angle between the gradient and its shadow",  false},
     {"snr",         "dB", "10 log10(|shadow|^2 / |gradient - shadow|^2)",             false},
-    {"dead_before", "1",  "part of grad_output that is 0 before it is quantised",     false},
-    {"dead_after",  "1",  "part of grad_output that is 0 after",                      false},
+    {"dead_before", "1",  "fraction of grad_output that is 0 before quantisation",    false},
+    {"dead_after",  "1",  "fraction of grad_output that is 0 after quantisation",     false},
 };
 
 static void fill_grad(double *row, const ag_trainer *trainer, size_t layer)

@@ -75,8 +75,8 @@ static void fill_kurtosis(double *row, const ag_trainer *trainer, size_t layer)
 
 static const ag_metric s_kurtosis[] = {
     {"kurtosis", "1",
-     "fourth central moment of the layer's input over its squared variance; "
-     "3 for a normal distribution", false},
+     "fourth central moment of the layer's input divided by the square of its variance; 3 for a "
+     "normal distribution", false},
 };
 
 const ag_sampler ag_sampler_kurtosis = {AG_BEFORE_UPDATE, "diagnostics/kurtosis", s_kurtosis, 1,
@@ -184,22 +184,22 @@ void ag_observe_weights(ag_observer *observer, const ag_linear *linear, const ag
 /* --- their counters */
 
 static const ag_metric s_quant[] = {
-    {"n",               "1",  "elements",                                              true },
-    {"zeros_in",        "1",  "elements that were 0 before, of either sign",           true },
-    {"underflow",       "1",  "elements that were not 0 and became 0",                 true },
-    {"saturated",       "1",  "finite elements that round past the largest value",     true },
-    {"inf_in",          "1",  "elements that were Inf before",                         true },
-    {"nan_in",          "1",  "elements that were NaN before",                         true },
-    {"groups",          "1",  "groups that share a scale",                             true },
-    {"zero_scales",     "1",  "groups with a scale of 0, or too small for its format", true },
-    {"nan_scales",      "1",  "groups with a scale of NaN",                            true },
-    {"amax",            "1",  "largest magnitude before; NaN ignored, Inf counted",    false},
-    {"scale_log2_min",  "1",  "log2 of the smallest scale of a group",                 false},
-    {"scale_log2_mean", "1",  "mean over groups of log2 of the scale",                 false},
-    {"scale_log2_max",  "1",  "log2 of the largest scale of a group",                  false},
-    {"signal",          "1",  "sum of x^2 over finite elements",                       false},
-    {"noise",           "1",  "sum of (x - xq)^2 over finite elements",                false},
-    {"sqnr",            "dB", "10 log10(signal / noise)",                              false},
+    {"n",               "1",  "number of elements",                                       true },
+    {"zeros_in",        "1",  "number of elements that were 0 before, of either sign",    true },
+    {"underflow",       "1",  "number of elements that were not 0 and became 0",          true },
+    {"saturated",       "1",  "number of finite elements rounded past the largest value", true },
+    {"inf_in",          "1",  "number of elements that were Inf before",                  true },
+    {"nan_in",          "1",  "number of elements that were NaN before",                  true },
+    {"groups",          "1",  "number of groups of elements that share a scale",          true },
+    {"zero_scales",     "1",  "number of groups whose scale is or became 0",              true },
+    {"nan_scales",      "1",  "number of groups whose scale is NaN",                      true },
+    {"amax",            "1",  "largest magnitude before; NaN is ignored, Inf counts",     false},
+    {"scale_log2_min",  "1",  "log2 of the smallest scale of any group",                  false},
+    {"scale_log2_mean", "1",  "mean over the groups of log2 of the scale",                false},
+    {"scale_log2_max",  "1",  "log2 of the largest scale of any group",                   false},
+    {"signal",          "1",  "sum of x^2 over the finite elements",                      false},
+    {"noise",           "1",  "sum of (x - quantised x)^2 over the finite elements",      false},
+    {"sqnr",            "dB", "signal to noise ratio, 10 log10(signal / noise)",          false},
 };
 
 static void fill_quant(double *row, const ag_trainer *trainer, size_t index)

@@ -10,30 +10,36 @@ static const double s_collapsed = 0.5;
 enum { STABLE, EFFECTIVE, COLLAPSED, METRICS };
 
 static const ag_metric s_rank[METRICS] = {
-    [STABLE] = {"stable_rank",    "1", "sum of squared singular values over the largest", false},
+    [STABLE] = {"stable_rank",    "1",
+                "sum of the squared singular values divided by that of the largest",    false},
     [EFFECTIVE] = {"effective_rank", "1",
-                "exp of the entropy of the singular values over their sum",               false},
+                "exp of the entropy of the singular values divided by their sum",       false},
     [COLLAPSED] = {"collapsed",      "1",
-                "1 where the effective rank is below half that of the first sample",      true },
+                "1 where the effective rank is 0, unknown, or below half of the first", true },
 };
 
-/* Roy and Vetterli, The effective rank, EUSIPCO 2007: exp(-sum p ln p), p = s / sum s. */
+/* Roy and Vetterli, The effective rank, EUSIPCO 2007: exp(-sum p ln p), p = s / sum s. Nothing is
+ * left of a matrix of zeros: its rank is 0, by any measure. */
 static double effective_rank(const double *s, size_t count)
 {
     double sum = 0.0;
     double entropy = 0.0;
     for (size_t i = 0; i < count; i++)
         sum += s[i];
+    if (sum == 0.0)
+        return 0.0;
     for (size_t i = 0; i < count; i++) {
         double p = s[i] / sum;
         entropy -= p > 0.0 ? p * ag_ln(p) : 0.0;
     }
-    return sum > 0.0 ? ag_exp(entropy) : NAN;
+    return ag_exp(entropy);
 }
 
 static double stable_rank(const double *s, size_t count)
 {
     double squares = 0.0;
+    if (s[0] == 0.0)
+        return 0.0;
     for (size_t i = 0; i < count; i++)
         squares += (s[i] / s[0]) * (s[i] / s[0]);
     return squares;
@@ -57,13 +63,10 @@ static void fill_rank(double *row, const ag_trainer *trainer, size_t layer)
     bool good = trainer->k->singular_values(s, s + count, linear->weight, M, N);
     row[STABLE] = good ? stable_rank(s, count) : NAN;
     row[EFFECTIVE] = good ? effective_rank(s, count) : NAN;
-    row[COLLAPSED] = 0.0;
-    if (samples->count == 0)
-        return;
     const double *first = row - (size_t)samples->count * samples->width;
-    const double *before = row - samples->width;
-    row[COLLAPSED] = row[EFFECTIVE] < s_collapsed * first[EFFECTIVE];
-    if (row[COLLAPSED] > before[COLLAPSED])
+    bool stands = row[EFFECTIVE] > 0.0 && row[EFFECTIVE] >= s_collapsed * first[EFFECTIVE];
+    row[COLLAPSED] = !stands; /* also where a rank is NaN */
+    if (samples->count > 0 && row[COLLAPSED] > (row - samples->width)[COLLAPSED])
         warn(trainer, linear, row[EFFECTIVE], first[EFFECTIVE]);
 }
 

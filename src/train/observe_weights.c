@@ -7,12 +7,12 @@
 /* --- flips */
 
 static const ag_metric s_flips[] = {
-    {"flips",       "1", "weights whose value on the grid the update changed",       true },
-    {"updates",     "1", "weights that the update changed",                          true },
-    {"stalls",      "1", "weights that it changed, but not their value on the grid", true },
-    {"flip_ratio",  "1", "flips over weights",                                       false},
-    {"stall_ratio", "1", "stalls over updates",                                      false},
-    {"mean_update", "1", "mean |update| of a weight",                                false},
+    {"flips",       "1", "number of weights that the update moved to another grid value",    true },
+    {"updates",     "1", "number of weights that the update changed",                        true },
+    {"stalls",      "1", "number of weights that it changed, but not to another grid value", true },
+    {"flip_ratio",  "1", "flips divided by the number of weights",                           false},
+    {"stall_ratio", "1", "stalls divided by updates",                                        false},
+    {"mean_update", "1", "mean absolute change of a weight in the update",                   false},
 };
 
 /* Where a layer's weights stand in observer->codes. */
@@ -93,24 +93,26 @@ const ag_sampler ag_sampler_flips = {AG_AFTER_UPDATE, "diagnostics/flips", s_fli
 static const double s_aligned = 0.1;
 
 static const ag_metric s_grid[] = {
-    {"log2_ulp_min",  "1",   "log2 of the smallest grid spacing (ULP) at a weight",      false},
-    {"log2_ulp_mean", "1",   "mean over weights of log2 of the grid spacing",            false},
-    {"log2_ulp_max",  "1",   "log2 of the largest grid spacing at a weight",             false},
-    {"distance",      "1",   "mean distance to the nearest grid value, in half ULPs",    false},
-    {"aligned",       "1",   "part of the weights within 0.1 half ULPs of a grid value", false},
-    {"moved_mean",    "ULP", "mean |change| since the sample before",                    false},
-    {"moved_max",     "ULP", "largest |change| since the sample before",                 false},
+    {"log2_ulp_min",  "1",   "log2 of the smallest grid spacing (ULP) at any weight",        false},
+    {"log2_ulp_mean", "1",   "mean over the weights of log2 of the grid spacing (ULP)",      false},
+    {"log2_ulp_max",  "1",   "log2 of the largest grid spacing (ULP) at any weight",         false},
+    {"distance",      "1",   "mean distance to the nearest grid value, in half ULPs",        false},
+    {"aligned",       "1",   "fraction of the weights within 0.1 half ULPs of a grid value", false},
+    {"moved_mean",    "ULP", "mean absolute change since the previous sample",               false},
+    {"moved_max",     "ULP", "largest absolute change since the previous sample",            false},
 };
 
 typedef struct spacing {
     double min, max, sum; /* of log2 */
     double distance, aligned;
     double moved, farthest;
+    bool unknown; /* a weight, or its scale, is not finite */
 } spacing;
 
 static void add_weight(spacing *s, const ag_format *format, float weight, float last, float scale)
 {
     float y = weight * scale;
+    s->unknown = s->unknown || !isfinite(y) || !isfinite(scale);
     double step = ag_grid_spacing(format, y);
     double log2_ulp = (double)ilogb(step) - ag_log2((double)scale);
     double off = fabs((double)y - (double)ag_round_nearest(format, y, AG_OVERFLOW_SATURATE));
@@ -144,6 +146,11 @@ static void fill_grid(double *row, const ag_trainer *trainer, size_t layer)
         count++;
     }
     bool first = trainer->record->samples.count == 0;
+    if (s.unknown) { /* what the other weights do would pass for all of them */
+        for (size_t i = 0; i < sizeof s_grid / sizeof s_grid[0]; i++)
+            row[i] = NAN;
+        return;
+    }
     row[0] = count > 0.0 ? s.min : NAN;
     row[1] = s.sum / count;
     row[2] = count > 0.0 ? s.max : NAN;

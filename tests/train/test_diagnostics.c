@@ -331,6 +331,27 @@ static void test_grid_of_vanished_blocks(void **state)
     tiny_end(&s_a);
 }
 
+/* What the others do is not told for all of them. */
+static void test_grid_of_weights_that_are_not_finite(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"log2_ulp_min", "log2_ulp_mean", "log2_ulp_max", "distance",
+                                        "aligned",      "moved_mean",    "moved_max"};
+    static const float values[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        make(&s_a, 1 << AG_OBSERVE_GRID);
+        tiny_quantise(&s_a, AG_ROLE_WEIGHT, tiny_scheme("e4m3"));
+        tiny_start(&s_a);
+        s_a.run.stop.on_nonfinite = AG_NONFINITE_SKIP;
+        ag_trainer_step(&s_a.trainer);
+        tiny_weight(&s_a, AG_T_C_FC_W, 1)[WEIGHTS / 2] = values[i];
+        ag_trainer_step(&s_a.trainer);
+        for (size_t name = 0; name < sizeof names / sizeof names[0]; name++)
+            assert_true(isnan(sampled(&s_a, "diagnostics/grid", names[name])));
+        tiny_end(&s_a);
+    }
+}
+
 /* --- rank */
 
 static int s_warnings;
@@ -390,6 +411,49 @@ static void test_rank(void **state)
     tiny_end(&s_a);
 }
 
+static void expect_collapsed(double rank)
+{
+    double stable = sampled(&s_a, "diagnostics/rank", "stable_rank");
+    double effective = sampled(&s_a, "diagnostics/rank", "effective_rank");
+    assert_true(isnan(rank) ? isnan(stable) && isnan(effective)
+                            : stable == rank && effective == rank);
+    assert_true(sampled(&s_a, "diagnostics/rank", "collapsed") == 1.0);
+}
+
+/* A layer whose weights are all 0, and one whose weights are no numbers: from the first sample on,
+ * and with one warning where a sample before was better. */
+static void test_rank_of_dead_layers(void **state)
+{
+    (void)state;
+    static const double even[IN] = {2, 2, 2, 2, 2, 2, 2, 2};
+    static const double ends[][IN] = {
+        {0  },
+        {NAN, 1},
+        {INFINITY  }
+    };
+    static const double ranks[] = {0.0, NAN, NAN};
+    const ag_train_hooks hooks = {.say = hear};
+    for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
+        for (int healthy = 0; healthy < 2; healthy++) {
+            make(&s_a, 1 << AG_OBSERVE_RANK);
+            tiny_start(&s_a);
+            s_a.trainer.hooks = &hooks;
+            s_a.run.stop.on_nonfinite = AG_NONFINITE_SKIP;
+            s_warnings = 0;
+            set_diagonal(&s_a, even);
+            if (healthy)
+                ag_trainer_step(&s_a.trainer);
+            for (int step = 0; step < 2; step++) {
+                set_diagonal(&s_a, ends[i]);
+                ag_trainer_step(&s_a.trainer);
+                expect_collapsed(ranks[i]);
+            }
+            assert_int_equal(s_warnings, healthy);
+            tiny_end(&s_a);
+        }
+    }
+}
+
 /* --- NaN and Inf */
 
 /* Where saturation swallows an Inf, the loss does not tell. */
@@ -442,6 +506,8 @@ int main(void)
         cmocka_unit_test(test_grid),
         cmocka_unit_test(test_grid_of_vanished_blocks),
         cmocka_unit_test(test_rank),
+        cmocka_unit_test(test_rank_of_dead_layers),
+        cmocka_unit_test(test_grid_of_weights_that_are_not_finite),
         cmocka_unit_test(test_nonfinite_is_found),
         cmocka_unit_test(test_nonfinite_of_a_quantiser),
     };
