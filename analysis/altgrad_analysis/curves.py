@@ -141,8 +141,8 @@ class Curves:
             for row, id in zip(labels.index, labels["id"]):
                 other = self.partner[row]
                 if other >= 0 and all_labels["id"].iloc[other] != id:
-                    pairs[id] = all_labels["id"].iloc[other]
-            done = [(a, b) for a, b in pairs.items() if self._are_done(a, b)]
+                    pairs[id, all_labels["id"].iloc[other]] = True
+            done = [pair for pair in pairs if self._are_done(*pair)]
             line = lines[layers, form] = Line(form, self.with_bands)
             drawn = [(rows[a], rows[b]) for a, b in done if a in rows and b in rows]
             line.add_runs(steps, np.array([values[a] - values[b] for a, b in drawn]))

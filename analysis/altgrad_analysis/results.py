@@ -262,7 +262,8 @@ class Results:
         ("baseline", "same", "worse", "better", "open"; "diverged" where a run did, since those that
         are left cannot settle it; "" with fewer than two pairs), and the numbers of runs that are
         done, diverged, failed and pending, which add up to all. without_value of those done have no
-        finite value of the metric; the baseline's run diverged in baseline_diverged of all.
+        finite value of the metric; the baseline's run diverged in baseline_diverged of the pairs.
+        Runs in which the seed has no part are one, and count once.
         `metric` is a column of the index; None is the one that the experiment compares."""
         runs = self._labelled()
         metric = self._check_metric(metric or self.metric, runs)
@@ -274,20 +275,24 @@ class Results:
         grouped = runs.groupby(self.cells, sort=False, dropna=False)
         cell = grouped.ngroup().to_numpy()
         table = runs.loc[~pd.Series(cell).duplicated(), self.cells].reset_index(drop=True)
-        once = ~pd.DataFrame({"cell": cell, "id": runs["id"]}).duplicated().to_numpy()
+        result = _results_of(runs, values)
+        counted = pd.DataFrame({"cell": cell, "result": result})
+        once = ~counted.duplicated().to_numpy()
         n, mean, sd, _ = estimate(values[once], cell[once], len(table))
+        other = np.where(partner >= 0, result[partner], -1)
+        paired = ~counted.assign(other=other).duplicated().to_numpy()
         pairs, difference, difference_sd, half = estimate(
-            differences[once], cell[once], len(table)
+            differences[paired], cell[paired], len(table)
         )
         own = partner == np.arange(len(runs))
 
-        def count(which):
-            return np.bincount(cell[once & which], minlength=len(table))
+        def count(which, first=once):
+            return np.bincount(cell[first & which], minlength=len(table))
 
         counts = {word: count(status == word) for word in ("done", "diverged", "failed", "pending")}
         counts["without_value"] = counts["done"] - n
         counts["baseline_diverged"] = count(
-            (partner >= 0) & ~own & (status[partner] == "diverged")
+            (partner >= 0) & ~own & (status[partner] == "diverged"), paired
         )
         verdict = judge(difference, half, self.margin)
         verdict[counts["without_value"] > 0] = ""
@@ -324,6 +329,18 @@ class Results:
             key = labels.groupby(shared, sort=False, dropna=False).ngroup().to_numpy()
         partner[key[chosen]] = np.flatnonzero(chosen)
         return partner[key]
+
+
+def _results_of(runs, values):
+    """A number for each row of `runs`, the same for rows that are one result: of one run, or of runs
+    that came to the same weights and the same value, bit for bit, as those do that differ in a seed
+    which has no part in them."""
+    key = runs["id"].astype(object).to_numpy()
+    if "weights_digest" in runs:
+        digests = runs["weights_digest"].fillna("").astype(str)
+        known = (digests != "").to_numpy() & np.isfinite(values)
+        key = np.where(known, [f"{d} {v!r}" for d, v in zip(digests, values.tolist())], key)
+    return pd.factorize(key)[0]
 
 
 def _judged(index):

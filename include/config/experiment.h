@@ -18,16 +18,21 @@ typedef struct ag_experiment ag_experiment;
 ag_status ag_experiment_load(ag_experiment **out, const char *path, const char *const *sets,
                              size_t n_sets, ag_text *diagnostics);
 
-/* Fills in the digest of the initial weights that run->model.init names: reading results files is
- * the caller's, config knows none. */
-typedef ag_status (*ag_init_digest)(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run,
-                                    void *context);
+/* Initial weights. */
+typedef struct ag_init_weights {
+    char run[AG_ID_LENGTH + 1]; /* whose they are; "" unless it was named by its labels */
+    char digest[AG_DIGEST_LENGTH + 1];
+} ag_init_weights;
+
+/* Finds the initial weights that run->model.init_* name: reading results files is the caller's,
+ * config knows none. Labels (init_where) name a seed, too. */
+typedef ag_status (*ag_init_find)(ag_init_weights *found, const ag_run *run, void *context);
 
 typedef struct ag_experiment_options {
     const char *const *sets; /* "key=value", borrowed during the call */
     size_t n_sets;
-    ag_init_digest init_digest; /* NULL: model.init is refused */
-    void *context;              /* of init_digest */
+    ag_init_find find_init; /* NULL: model.init is refused */
+    void *context;          /* of find_init */
 } ag_experiment_options;
 
 /* ag_experiment_load with all there is to say. */
@@ -49,6 +54,7 @@ typedef struct ag_experiment_counts {
     size_t excluded;
     size_t included; /* added by include */
     size_t folded;   /* labels beyond the first of their run */
+    size_t seeds;    /* of these, those that differ in a seed which has no part in the run */
 } ag_experiment_counts;
 
 ag_experiment_counts ag_experiment_counted(const ag_experiment *experiment);

@@ -49,10 +49,12 @@ typedef struct ag_model_spec {
     bool bias;
     bool tie_weights;
     double dropout;
-    int64_t gelu;          /* ag_gelu */
-    int64_t init_seed;     /* -1: the run's seed */
-    const char *init_file; /* a results file whose run gives the initial weights; "" = random */
-    const char *init_run;  /* its run id */
+    int64_t gelu;           /* ag_gelu */
+    int64_t init_seed;      /* -1: the run's seed */
+    const char *init_file;  /* a results file whose run gives the initial weights; "" = random */
+    const char *init_run;   /* its run id */
+    const char *init_where; /* or its labels, a line "axis=value" each: config puts the id in their
+                               place; NULL = "", none */
 } ag_model_spec;
 
 typedef struct ag_data_spec {

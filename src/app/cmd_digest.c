@@ -1,5 +1,7 @@
-/* altgrad digest VOCAB model.KEY=VALUE...: the digest of the weights that model.init names, left in
- * the result's descriptor. `run` starts it, since its own process must not open HDF5. */
+/* altgrad digest VOCAB model.KEY=VALUE...: the digest of the weights that model.init names and,
+ * where it names them by labels, the id of their run, left in the result's descriptor. `run` starts
+ * it, since its own process must not open HDF5. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,27 +22,30 @@ static ag_status set(ag_run *run, const char *text, ag_arena *arena)
     return ag_param_set(run, param, equals + 1, arena);
 }
 
-static ag_status digest(char hex[AG_DIGEST_LENGTH + 1], char **argv, ag_arena *arena)
+static ag_status find(ag_init_weights *found, char **argv, ag_arena *arena)
 {
     ag_run run;
     ag_run_defaults(&run);
     run.facts.vocab_size = strtoll(argv[1], NULL, 10);
     for (size_t i = 2; argv[i] != NULL; i++)
         AG_TRY(set(&run, argv[i], arena));
-    return ag_init_digest_read(hex, &run, NULL);
+    return ag_init_find_here(found, &run, NULL);
 }
 
 int ag_cmd_digest(int argc, char **argv)
 {
-    char hex[AG_DIGEST_LENGTH + 1] = "";
+    char text[AG_DIGEST_LENGTH + AG_ID_LENGTH + 1];
+    ag_init_weights found;
     ag_arena arena;
     if (argc < 2)
         return ag_app_usage("digest", "of which weights?");
     ag_arena_init_growing(&arena);
-    ag_status status = digest(hex, argv, &arena);
-    if (status == AG_OK &&
-        write(AG_CHILD_RESULT_FD, hex, AG_DIGEST_LENGTH) != (ssize_t)AG_DIGEST_LENGTH)
-        status = ag_fail_errno("cannot hand the digest over");
+    ag_status status = find(&found, argv, &arena);
+    if (status == AG_OK) {
+        int length = snprintf(text, sizeof text, "%s%s", found.digest, found.run);
+        if (write(AG_CHILD_RESULT_FD, text, (size_t)length) != length)
+            status = ag_fail_errno("cannot hand the digest over");
+    }
     ag_arena_deinit(&arena);
     return ag_app_exit(status);
 }

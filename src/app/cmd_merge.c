@@ -367,7 +367,7 @@ static bool exists(const char *out)
 static ag_status load_target(merger *m)
 {
     ag_text diagnostics;
-    const ag_experiment_options how = {.init_digest = ag_run_init_digest};
+    const ag_experiment_options how = {.find_init = ag_run_find_init};
     ag_text_init(&diagnostics);
     ag_status status = ag_experiment_load_with(&m->experiment, m->file, &how, &diagnostics);
     fputs(diagnostics.data, stderr);

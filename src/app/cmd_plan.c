@@ -147,9 +147,16 @@ static void add_grid(ag_text *text, const ag_experiment *experiment, const ag_pl
         ag_text_printf(text, " - %zu excluded", counts.excluded);
     if (counts.included > 0)
         ag_text_printf(text, " + %zu included", counts.included);
-    if (counts.folded > 0)
-        ag_text_printf(text, " - %zu that resolve to the same run as another", counts.folded);
+    if (counts.folded > counts.seeds)
+        ag_text_printf(text, " - %zu that resolve to the same run as another",
+                       counts.folded - counts.seeds);
+    if (counts.seeds > 0)
+        ag_text_printf(text, " - %zu that differ in the seed alone", counts.seeds);
     ag_text_printf(text, " = %zu runs\n", grid->n_runs);
+    if (counts.seeds > 0)
+        ag_text_add(text,
+                    "  seeds fold: no random number has a part in these runs, so each is trained "
+                    "and counted once\n");
     if (options->n_only > 0)
         ag_text_printf(text, "  %zu of them selected by --only\n", n_selected);
 }
@@ -211,7 +218,7 @@ static ag_status plan(const ag_plan_options *options)
     ag_experiment *experiment = NULL;
     bool *selected = NULL;
     const ag_experiment_options how = {
-        .sets = options->sets, .n_sets = options->n_sets, .init_digest = ag_init_digest_read};
+        .sets = options->sets, .n_sets = options->n_sets, .find_init = ag_init_find_here};
     ag_status status = ag_experiment_load_with(&experiment, options->file, &how, &text);
     if (!options->less)
         fputs(text.data, stderr);

@@ -151,6 +151,11 @@ static ag_status set_one(ag_run *run, const char *set, ag_arena *arena)
                        "--set %s: the run is repeated as it was; only where its data lie (data.*, "
                        "model.init.*) and its limits (run.*) can be set",
                        key);
+    if (strcmp(key, "model.init.where") == 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "--set %s: a run that is repeated has one source, which "
+                       "model.init.run names by its id",
+                       key);
     return ag_param_set(run, param, equals + 1, arena);
 }
 

@@ -16,12 +16,25 @@ static ag_status read_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, 
     return ag_weights_digest(hex, &tensors, weights);
 }
 
-ag_status ag_init_digest_read(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, void *context)
+ag_status ag_init_digest_read(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run)
 {
     ag_arena arena;
-    (void)context;
     ag_arena_init_growing(&arena);
     ag_status status = read_digest(hex, run, &arena);
     ag_arena_deinit(&arena);
     return status;
+}
+
+ag_status ag_init_find_here(ag_init_weights *found, const ag_run *run, void *context)
+{
+    ag_run its = *run;
+    (void)context;
+    *found = (ag_init_weights){0};
+    if (run->model.init_where[0] != '\0') {
+        AG_TRY(ag_init_run_where(found->run, run->model.init_file, run->model.init_where));
+        its.model.init_run = found->run;
+    } else if (run->model.init_run[0] == '\0') {
+        AG_TRY(ag_init_expect_one(run->model.init_file));
+    }
+    return ag_init_digest_read(found->digest, &its);
 }

@@ -94,7 +94,7 @@ static ag_status check_weights(const ag_run *run)
     char digest[AG_DIGEST_LENGTH + 1] = "";
     char found[200];
     char wrong[TEXT_SIZE];
-    ag_status status = path[0] != '\0' ? ag_init_digest_read(digest, run, NULL) : AG_OK;
+    ag_status status = path[0] != '\0' ? ag_init_digest_read(digest, run) : AG_OK;
     if (path[0] == '\0' || status == AG_ERR_SYSTEM ||
         (status == AG_OK && strcmp(digest, run->init_digest) == 0))
         return status;

@@ -155,7 +155,7 @@ enum { AG_TASK_ARGUMENTS = 8 };
 void ag_run_task_arguments(const char *arguments[AG_TASK_ARGUMENTS], ag_store_task task,
                            const char *out, const char *token);
 
-/* These three wait for it. The first is an ag_store_worker, the third an ag_init_digest. */
+/* These three wait for it. The first is an ag_store_worker, the last an ag_init_find. */
 ag_status ag_run_store_work(ag_store_task task, const char *path, const char *token);
 ag_status ag_run_show_summary(const char *out, int output);
 
@@ -168,7 +168,7 @@ ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena);
  * diverged, - for pending, o for an orphan. In the arena. */
 ag_status ag_run_former(const char **lines, const char *out, ag_arena *arena);
 
-ag_status ag_run_init_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, void *context);
+ag_status ag_run_find_init(ag_init_weights *found, const ag_run *run, void *context);
 
 typedef struct ag_run_session ag_run_session;
 

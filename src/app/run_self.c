@@ -190,7 +190,7 @@ static bool is_of_model(const ag_param *param)
     return strncmp(param->key, "model.", strlen("model.")) == 0;
 }
 
-ag_status ag_run_init_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, void *context)
+ag_status ag_run_find_init(ag_init_weights *found, const ag_run *run, void *context)
 {
     const char *arguments[MOST_ARGUMENTS + 1] = {"digest"};
     size_t n_params;
@@ -208,7 +208,9 @@ ag_status ag_run_init_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, 
             arguments[count++] = ag_arena_printf(&arena, "%s=%s", params[i].key, value);
     }
     ag_status status = run_self(arguments, AG_CHILD_SILENT, &result);
-    snprintf(hex, AG_DIGEST_LENGTH + 1, "%s", result.data);
+    snprintf(found->digest, sizeof found->digest, "%s", result.data);
+    snprintf(found->run, sizeof found->run, "%s",
+             result.length > AG_DIGEST_LENGTH ? result.data + AG_DIGEST_LENGTH : "");
     ag_text_deinit(&result);
     ag_arena_deinit(&arena);
     return status;

@@ -21,7 +21,7 @@ static ag_status load(ag_run_session *session)
     AG_TRY(ag_app_expect_experiment(options->file));
     ag_text_init(&diagnostics);
     const ag_experiment_options how = {
-        .sets = options->sets, .n_sets = options->n_sets, .init_digest = ag_run_init_digest};
+        .sets = options->sets, .n_sets = options->n_sets, .find_init = ag_run_find_init};
     ag_status status =
         ag_experiment_load_with(&session->experiment, options->file, &how, &diagnostics);
     fputs(diagnostics.data, stderr);

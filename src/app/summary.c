@@ -101,7 +101,7 @@ static double value_of(const ag_summary *summary, const ag_label *label)
 
 static void count_row(ag_summary_cell *cell, const ag_result_row *row)
 {
-    cell->n_labels++;
+    cell->n_runs++;
     cell->done += row->status == AG_RUN_DONE;
     cell->diverged += row->status == AG_RUN_DIVERGED;
     cell->failed += row->status == AG_RUN_FAILED;
@@ -110,24 +110,72 @@ static void count_row(ag_summary_cell *cell, const ag_result_row *row)
         cell->floor = row->entropy_rate;
 }
 
+/* Whether two results are one: of one run, or of runs of different seeds that came to the same
+ * weights and the same loss, bit for bit, because the seed has no part in them. */
+static bool same_result(const ag_summary *summary, const ag_label *a, const ag_label *b)
+{
+    const char *digest_a = row_of(summary, a)->digest;
+    const char *digest_b = row_of(summary, b)->digest;
+    return a->run == b->run || (digest_a[0] != '\0' && strcmp(digest_a, digest_b) == 0 &&
+                                value_of(summary, a) == value_of(summary, b));
+}
+
+/* Whether a label counted before in this cell says the same as this one. */
+static bool is_counted(const ag_summary *summary, const ag_summary_cell *cell,
+                       const ag_label *label)
+{
+    for (size_t i = 0; i < cell->n_labels; i++) {
+        if (same_result(summary, cell->labels[i], label))
+            return true;
+    }
+    return false;
+}
+
+static bool is_paired(const ag_summary *summary, const ag_summary_cell *cell, const ag_label *label,
+                      const ag_label *partner)
+{
+    for (size_t i = 0; i < cell->n_labels; i++) {
+        const ag_label *other = cell->partners_of[i];
+        if (other != NULL && same_result(summary, cell->labels[i], label) &&
+            same_result(summary, other, partner))
+            return true;
+    }
+    return false;
+}
+
+/* Of equal pairs the first counts. */
+static void add_pair(const ag_summary *summary, ag_summary_cell *cell, const ag_label *label,
+                     const ag_label *partner)
+{
+    if (partner == NULL || is_paired(summary, cell, label, partner))
+        return;
+    cell->n_compared++;
+    if (partner != label)
+        cell->partner_diverged += row_of(summary, partner)->status == AG_RUN_DIVERGED;
+    double value = value_of(summary, label);
+    double other = value_of(summary, partner);
+    if (!isfinite(value) || !isfinite(other))
+        return;
+    cell->paired[cell->n_pairs] = value;
+    cell->partners[cell->n_pairs++] = other;
+}
+
+/* A run that several labels of the cell name counts once, as does a pair of runs. */
 static void add_label(const ag_summary *summary, ag_summary_cell *cell, const ag_label *label)
 {
     double value = value_of(summary, label);
-    count_row(cell, row_of(summary, label));
     const ag_label *partner =
         summary->has_baseline ? partner_of(&summary->results->grid, label) : NULL;
     if (partner == label)
         cell->verdict = AG_VERDICT_BASELINE;
-    else if (partner != NULL)
-        cell->partner_diverged += row_of(summary, partner)->status == AG_RUN_DIVERGED;
-    if (cell->values == NULL || !isfinite(value))
-        return;
-    cell->values[cell->n_values++] = value;
-    double other = partner != NULL ? value_of(summary, partner) : NAN;
-    if (!isfinite(other))
-        return;
-    cell->paired[cell->n_pairs] = value;
-    cell->partners[cell->n_pairs++] = other;
+    if (!is_counted(summary, cell, label)) {
+        count_row(cell, row_of(summary, label));
+        if (isfinite(value))
+            cell->values[cell->n_values++] = value;
+    }
+    add_pair(summary, cell, label, partner);
+    cell->partners_of[cell->n_labels] = partner;
+    cell->labels[cell->n_labels++] = label;
 }
 
 static ag_summary_cell *find_cell(ag_summary *summary, const ag_label *label)
@@ -144,11 +192,15 @@ static ag_summary_cell *find_cell(ag_summary *summary, const ag_label *label)
 static ag_status give_room(ag_summary *summary, ag_summary_cell *cell)
 {
     double *room = ag_arena_alloc(&summary->arena, 3 * cell->n_labels * sizeof *room);
-    if (room == NULL)
+    const ag_label **labels =
+        ag_arena_alloc(&summary->arena, 2 * cell->n_labels * sizeof(const ag_label *));
+    if (room == NULL || labels == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for the summary");
     cell->values = room;
     cell->paired = room + cell->n_labels;
     cell->partners = room + 2 * cell->n_labels;
+    cell->labels = labels;
+    cell->partners_of = labels + cell->n_labels;
     cell->n_labels = 0;
     return AG_OK;
 }

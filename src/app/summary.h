@@ -23,10 +23,14 @@ typedef enum ag_verdict {
 
 extern const char *const ag_verdict_words[AG_VERDICTS];
 
-/* All labels that differ in the seed alone. done, diverged, failed and pending add up to them. */
+/* All labels that differ in the seed alone. done, diverged, failed and pending add up to their
+ * runs. */
 typedef struct ag_summary_cell {
     const ag_label *label; /* the first of them */
     size_t n_labels;
+    const ag_label **labels;      /* [n_labels] all of them */
+    const ag_label **partners_of; /* [n_labels] their partners on the baseline, or NULL */
+    size_t n_runs;                /* different ones: runs in which the seed has no part are one */
     size_t n_values;
     double *values; /* of the runs that are done, in the order of the labels; finite */
     size_t n_pairs;
@@ -36,7 +40,8 @@ typedef struct ag_summary_cell {
     size_t diverged;
     size_t failed;
     size_t pending;
-    size_t partner_diverged; /* labels whose baseline's run diverged */
+    size_t n_compared;       /* pairs of runs, with values or without */
+    size_t partner_diverged; /* those whose baseline's run diverged */
     double floor;            /* entropy rate of the data; NaN where it is not known */
     ag_estimate mean;
     ag_estimate difference;

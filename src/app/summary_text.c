@@ -98,12 +98,12 @@ static void add_missing(ag_text *out, const ag_summary *s, const ag_summary_cell
 {
     const char *separator = "";
     if (cell->diverged > 0) {
-        ag_text_printf(out, "%zu of %zu diverged", cell->diverged, cell->n_labels);
+        ag_text_printf(out, "%zu of %zu diverged", cell->diverged, cell->n_runs);
         separator = ", ";
     }
     if (cell->partner_diverged > 0) {
         ag_text_printf(out, "%sbaseline diverged in %zu of %zu", separator, cell->partner_diverged,
-                       cell->n_labels);
+                       cell->n_compared);
         separator = ", ";
     }
     if (cell->n_values < cell->done) {
@@ -318,7 +318,7 @@ static void add_run_counts(ag_text *out, const ag_summary *s)
 static bool is_all_pending(const ag_summary *s)
 {
     for (size_t i = 0; i < s->n_cells; i++) {
-        if (s->cells[i].pending < s->cells[i].n_labels)
+        if (s->cells[i].pending < s->cells[i].n_runs)
             return false;
     }
     return true;

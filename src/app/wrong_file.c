@@ -47,7 +47,7 @@ static void find_results(char *out, size_t size, const char *path)
     ag_text unused;
     ag_arena arena;
     ag_experiment *experiment = NULL;
-    const ag_experiment_options how = {.init_digest = ag_init_digest_read};
+    const ag_experiment_options how = {.find_init = ag_init_find_here};
     out[0] = '\0';
     const char *found = "";
     ag_text_init(&unused);

@@ -236,8 +236,12 @@ bool ag_axis_param_point(ag_point *point, ag_experiment *experiment, const ag_ax
     ag_run scratch = {0};
     ag_setting_apply(&scratch, setting);
     point->canonical = ag_param_get(&scratch, axis->param, &experiment->arena);
-    point->value.text =
-        node->kind == AG_NODE_SCALAR ? node->text : ag_node_param_text(findings, node, axis->param);
+    if (node->kind == AG_NODE_MAP)
+        point->value.text = ag_config_where_label(findings, node);
+    else if (node->kind == AG_NODE_SCALAR)
+        point->value.text = node->text;
+    else
+        point->value.text = ag_node_param_text(findings, node, axis->param);
     set_value(point, setting, axis);
     findings->out_of_memory |= point->canonical == NULL;
     return point->canonical != NULL && point->value.text != NULL;

@@ -148,12 +148,30 @@ static size_t seeds_needed(double margin)
     return n;
 }
 
+/* Runs of which each seed is the same say nothing more with more of them. */
+static void warn_of_no_chance(ag_experiment *experiment, const ag_axis_points *seeds)
+{
+    bool has_init = experiment->initials != NULL;
+    ag_config_warning(
+        &experiment->findings, seeds->place,
+        "no random number has a part in these runs, so each counts once whatever its seeds and no "
+        "interval is known: %s",
+        has_init ? "replicates are trained models, which 'model.init.where: {format: BF16}' takes "
+                   "from model.init.file, for each seed the run of that seed"
+                 : "replicates need a seed that decides something, such as model.init_seed: -1 or "
+                   "train.data_seed: -1");
+}
+
 static void check_seeds(ag_experiment *experiment)
 {
     const ag_axis_points *seeds = &experiment->axes[experiment->n_axes - 1];
     double margin = experiment->grid.compare.margin;
     if (!experiment->compare_asked || margin <= 0 || seeds->n_points == 0)
         return;
+    if (!experiment->draws && !experiment->pairs_seeds) {
+        warn_of_no_chance(experiment, seeds);
+        return;
+    }
     size_t needed = seeds_needed(margin);
     if (seeds->n_points < needed)
         ag_config_warning(

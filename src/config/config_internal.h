@@ -320,6 +320,8 @@ typedef struct ag_facts_entry {
     ag_data_facts facts;
 } ag_facts_entry;
 
+typedef struct ag_initial ag_initial; /* weights of model.init, in initial.c */
+
 struct ag_experiment {
     ag_arena arena;
     ag_findings findings;
@@ -361,6 +363,10 @@ struct ag_experiment {
     size_t searches;
     size_t n_facts;
     ag_facts_entry *facts;
+    const ag_initial *initials; /* of runs so far */
+    bool draws;                 /* in some run a random number has a part */
+    size_t n_seeds_folded;      /* labels of a run that keeps another seed */
+    bool pairs_seeds;           /* some run starts from the source's run of its own seed */
     size_t identified_layers;
 
     size_t *baseline; /* [n_axes] point, SIZE_MAX where not named */
@@ -427,6 +433,17 @@ void ag_config_combinations(ag_experiment *experiment);
 
 /* The index of a combination [n_axes], or SIZE_MAX. */
 size_t ag_config_combination_find(ag_experiment *experiment, const uint32_t *tuple);
+
+/* Whether it is model.init.where, whose value is a mapping of axes to values. */
+bool ag_config_is_where(const ag_param *param);
+
+/* Its value as a run holds it, or NULL after an error; and as one would write it. */
+const char *ag_config_where(ag_findings *findings, const ag_node *node);
+const char *ag_config_where_label(ag_findings *findings, const ag_node *map);
+
+/* Finds the weights that model.init of a run names, which is complete but for them. False after an
+ * error, which is said to be at `place`. */
+bool ag_config_initial(ag_run *run, ag_experiment *experiment, ag_place place);
 
 /* Every combination to a run: experiment->grid. */
 void ag_config_build(ag_experiment *experiment);

@@ -177,6 +177,7 @@ ag_experiment_counts ag_experiment_counted(const ag_experiment *experiment)
         .excluded = experiment->n_excluded,
         .included = experiment->n_included,
         .folded = experiment->grid.n_labels - experiment->grid.n_runs,
+        .seeds = experiment->n_seeds_folded,
     };
 }
 

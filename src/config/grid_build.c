@@ -6,6 +6,7 @@
 
 #include "config_internal.h"
 #include "data/corpus.h"
+#include "spec/chance.h"
 #include "spec/layers.h"
 #include "spec/run_json.h"
 
@@ -102,13 +103,8 @@ static bool set_init(ag_run *run, ag_experiment *experiment, const uint32_t *tup
 {
     if (run->model.init_file[0] == '\0' || ag_config_is_broken(experiment, "model."))
         return true;
-    ag_place place = param_place(experiment, tuple, "model.init");
-    if (experiment->options.init_digest == NULL)
-        ag_config_error(&experiment->findings, place, "model.init cannot be used here");
-    else if (experiment->options.init_digest(run->init_digest, run, experiment->options.context) !=
-             AG_OK)
-        ag_config_failed(&experiment->findings, place);
-    return run->init_digest[0] != '\0';
+    const char *key = run->model.init_where[0] != '\0' ? "model.init.where" : "model.init";
+    return ag_config_initial(run, experiment, param_place(experiment, tuple, key));
 }
 
 static void apply_points(ag_run *run, const ag_experiment *experiment, const uint32_t *tuple)
@@ -152,15 +148,21 @@ static bool resolve(ag_run *run, ag_experiment *experiment, const uint32_t *tupl
 
 /* --- folding */
 
+/* What runs of the same meaning share: the id of one in which the seed has a part, and of one in
+ * which it has none the id under seed 0. */
+typedef struct run_key {
+    char id[AG_ID_LENGTH + 1];
+} run_key;
+
 typedef struct wanted_run {
-    const ag_run *runs;
-    const char *id;
+    const run_key *keys;
+    const run_key *key;
 } wanted_run;
 
 static bool same_run(const void *context, size_t value)
 {
     const wanted_run *wanted = context;
-    return strcmp(wanted->runs[value].id, wanted->id) == 0;
+    return strcmp(wanted->keys[value].id, wanted->key->id) == 0;
 }
 
 static void set_label(ag_label *label, ag_experiment *experiment, const uint32_t *tuple,
@@ -171,22 +173,35 @@ static void set_label(ag_label *label, ag_experiment *experiment, const uint32_t
     label->values = values;
 }
 
-static bool allocate(ag_experiment *experiment, ag_index *ids, ag_label **labels,
+static bool allocate(ag_experiment *experiment, ag_index *index, run_key **keys, ag_label **labels,
                      ag_axis_value **values)
 {
     ag_findings *findings = &experiment->findings;
     size_t count = experiment->n_combinations;
     experiment->facts = ag_config_alloc(findings, AG_MAX_CORPORA, sizeof *experiment->facts);
     experiment->runs = calloc(count > 0 ? count : 1, sizeof *experiment->runs);
+    *keys = ag_config_alloc(findings, count, sizeof **keys);
     *labels = ag_config_alloc(findings, count, sizeof **labels);
     *values = ag_config_alloc(findings, count * experiment->n_axes, sizeof **values);
     findings->out_of_memory |= experiment->runs == NULL;
-    return ag_config_route_init(experiment) && ag_index_init(ids, count, findings) &&
+    return ag_config_route_init(experiment) && ag_index_init(index, count, findings) &&
            !findings->out_of_memory;
 }
 
+static ag_status set_key(run_key *key, const ag_run *run)
+{
+    ag_run other = *run;
+    memcpy(key->id, run->id, sizeof key->id);
+    if (ag_run_draws(run))
+        return AG_OK;
+    other.seed = 0;
+    AG_TRY(ag_run_identify(&other));
+    memcpy(key->id, other.id, sizeof key->id);
+    return AG_OK;
+}
+
 /* Where errors were found nobody asks for ids; runs are resolved for the checks alone. */
-static bool identify(ag_run *run, ag_experiment *experiment)
+static bool identify(ag_run *run, run_key *key, ag_experiment *experiment)
 {
     if (experiment->findings.errors > 0)
         return false;
@@ -197,7 +212,7 @@ static bool identify(ag_run *run, ag_experiment *experiment)
                         AG_MAX_IDENTIFIED);
         return false;
     }
-    if (ag_run_identify(run) == AG_OK)
+    if (ag_run_identify(run) == AG_OK && set_key(key, run) == AG_OK)
         return true;
     ag_config_failed(&experiment->findings, (ag_place){0});
     return false;
@@ -229,14 +244,34 @@ static void fill_axes(ag_experiment *experiment)
     experiment->grid.axes = axes;
 }
 
+/* The run that the grid has with this key: the first that had it, so that runs which differ in a
+ * seed without a part keep the seed that is listed first. */
+static size_t fold(ag_grid *grid, ag_index *index, run_key *keys)
+{
+    const run_key *key = &keys[grid->n_runs];
+    wanted_run wanted = {keys, key};
+    size_t *slot = ag_index_find(index, ag_index_hash(key->id, AG_ID_LENGTH), same_run, &wanted);
+    if (*slot == 0)
+        *slot = ++grid->n_runs;
+    return *slot - 1;
+}
+
+/* Whether a label is of another seed than its run, which it shares all the same. */
+static bool is_of_other_seed(const ag_experiment *experiment, const ag_label *label)
+{
+    size_t seed_axis = experiment->n_axes - 1;
+    return label->values[seed_axis].integer != experiment->runs[label->run].seed;
+}
+
 void ag_config_build(ag_experiment *experiment)
 {
     ag_grid *grid = &experiment->grid;
     ag_label *labels = NULL;
     ag_axis_value *values = NULL;
-    ag_index ids;
+    run_key *keys = NULL;
+    ag_index index;
     fill_axes(experiment);
-    if (!allocate(experiment, &ids, &labels, &values))
+    if (!allocate(experiment, &index, &keys, &labels, &values))
         return;
     grid->runs = experiment->runs;
     grid->labels = labels;
@@ -247,14 +282,12 @@ void ag_config_build(ag_experiment *experiment)
             return;
         const uint32_t *tuple = &experiment->tuples[i * experiment->n_axes];
         ag_run *run = &grid->runs[grid->n_runs];
-        if (!resolve(run, experiment, tuple) || !identify(run, experiment))
+        if (!resolve(run, experiment, tuple) || !identify(run, &keys[grid->n_runs], experiment))
             continue;
-        wanted_run wanted = {grid->runs, run->id};
-        size_t *slot = ag_index_find(&ids, ag_index_hash(run->id, AG_ID_LENGTH), same_run, &wanted);
-        if (*slot == 0)
-            *slot = ++grid->n_runs;
-        labels[i].run = *slot - 1;
-        set_label(&labels[i], experiment, tuple, &values[i * experiment->n_axes]);
-        grid->n_labels++;
+        ag_label *label = &labels[grid->n_labels];
+        experiment->draws |= ag_run_draws(run);
+        label->run = fold(grid, &index, keys);
+        set_label(label, experiment, tuple, &values[grid->n_labels++ * experiment->n_axes]);
+        experiment->n_seeds_folded += is_of_other_seed(experiment, label);
     }
 }

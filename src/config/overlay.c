@@ -5,7 +5,7 @@
 #include "base/printable.h"
 #include "config_internal.h"
 
-enum { DEEPEST = 3 }; /* compare.baseline.AXIS */
+enum { DEEPEST = 4 }; /* model.init.where.AXIS */
 
 /* What comes of "axes.optimizer.lr=[1, 2]". */
 typedef struct entry {
@@ -38,7 +38,15 @@ static bool split(entry *e, const char *key, ag_findings *findings)
                 .path = {ag_arena_strndup(findings->arena, named[i], length - 1), key + length}
             };
     }
-    if (strcmp(key, "compare.baseline") == 0)
+    if (strcmp(key, "model.init.where") == 0)
+        *e = (entry){
+            .depth = 3, .path = {"model", "init", "where"}
+        };
+    else if (begins_with(key, "model.init.where.") && key[strlen("model.init.where.")] != '\0')
+        *e = (entry){
+            .depth = 4, .path = {"model", "init", "where", key + strlen("model.init.where.")}
+        };
+    else if (strcmp(key, "compare.baseline") == 0)
         *e = (entry){
             .depth = 2, .path = {"compare", "baseline"}
         };

@@ -107,7 +107,8 @@ bool ag_config_setting(ag_setting *setting, ag_experiment *experiment, const ag_
 {
     ag_findings *findings = &experiment->findings;
     *setting = (ag_setting){.param = param, .place = node->place};
-    const char *text = ag_node_param_text(findings, node, param);
+    const char *text = ag_config_is_where(param) ? ag_config_where(findings, node)
+                                                 : ag_node_param_text(findings, node, param);
     char here[PATH_MAX];
     if (text != NULL)
         text = settle_path(findings, param, text, path_folder(experiment, node->place, here),
@@ -199,6 +200,7 @@ static void read_key(ag_experiment *experiment, const char *prefix, const ag_nod
     }
     ag_setting setting;
     experiment->param_places[param_index(param)] = value->place;
+    experiment->on_command_line[param_index(param)] = value->place.source != &experiment->file;
     if (ag_config_setting(&setting, experiment, param, value))
         ag_setting_apply(&experiment->base, &setting);
     else

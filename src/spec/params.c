@@ -56,6 +56,7 @@ static const ag_param s_params[] = {
     {"model.init_seed", INT, AT(model.init_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the initial weights; -1 = the run's seed", NULL},
     {"model.init.file", TEXT, AT(model.init_file), "", 0, 0, NULL, DATA, "", "start from the weights in this results file", NULL},
     {"model.init.run", TEXT, AT(model.init_run), "", 0, 0, NULL, DATA, "", "id of the run in that file; empty = its only run", NULL},
+    {"model.init.where", TEXT, AT(model.init_where), "", 0, 0, NULL, DATA, "", "or that run by its labels, such as {format: BF16}: any axis of that file; seed, left out, is the run's own, so trained models are replicates", ""},
 
     {"data.text", TEXT, AT(data.text), "", 0, 0, NULL, DATA, "", "train on this UTF-8 text file", NULL},
     {"data.bin", TEXT, AT(data.bin), "", 0, 0, NULL, DATA, "", "train on the tokens of train.bin and val.bin in this folder", NULL},
@@ -149,6 +150,11 @@ void ag_run_defaults(ag_run *run)
         ag_param_preset(run, &s_params[i], s_params[i].default_text);
 }
 
+static bool is_set(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
 static ag_status check_model(const ag_model_spec *model)
 {
     if (model->n_embd % model->n_head != 0)
@@ -159,6 +165,14 @@ static ag_status check_model(const ag_model_spec *model)
         return ag_fail(AG_ERR_INPUT,
                        "model.init.run: name the results file that holds run '%.60s' in "
                        "model.init.file",
+                       model->init_run);
+    if (is_set(model->init_where) && model->init_file[0] == '\0')
+        return ag_fail(AG_ERR_INPUT, "model.init.where: name the results file whose run it labels "
+                                     "in model.init.file");
+    if (is_set(model->init_where) && model->init_run[0] != '\0')
+        return ag_fail(AG_ERR_INPUT,
+                       "model.init.where: model.init.run names a run of the file too, '%.60s'; "
+                       "leave one of them out",
                        model->init_run);
     return AG_OK;
 }

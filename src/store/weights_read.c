@@ -20,8 +20,9 @@ static void find_only_run(ag_h5 *h5, hid_t runs, char id[AG_ID_LENGTH + 1])
     if (H5Gget_info(runs, &info) < 0)
         ag_h5_fail(h5, "list", "/runs");
     else if (info.nlinks != 1)
-        h5->status = ag_fail(AG_ERR_INPUT, "%s: holds %llu runs; say which one is meant", h5->path,
-                             (unsigned long long)info.nlinks);
+        h5->status =
+            ag_fail(AG_ERR_INPUT, "%s: holds %llu runs; say which one is meant by model.init.run",
+                    h5->path, (unsigned long long)info.nlinks);
     else
         H5Lget_name_by_idx(runs, ".", H5_INDEX_NAME, H5_ITER_INC, 0, id, AG_ID_LENGTH + 1,
                            H5P_DEFAULT);

@@ -84,6 +84,52 @@ static void cells_are_as_by_hand(void **state)
     ag_summary_deinit(&s);
 }
 
+/* Seeds of which each is the same run: E4M3 all the first one, with three partners. */
+static void a_run_of_several_seeds_counts_once(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    fill(&f);
+    for (size_t i = SEEDS; i < SEEDS + SEEDS; i++)
+        f.labels[i].run = SEEDS;
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    assert_int_equal(s.cells[1].n_values, 1);
+    assert_true(s.cells[1].mean.mean == s_losses[SEEDS]);
+    assert_int_equal(s.cells[1].n_pairs, 3);
+    ag_summary_deinit(&s);
+    for (size_t i = 0; i < SEEDS; i++) /* and one partner */
+        f.labels[i].run = 0;
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    assert_int_equal(s.cells[0].n_values, 1);
+    assert_int_equal(s.cells[1].n_pairs, 1);
+    assert_int_equal(s.cells[1].verdict, AG_VERDICT_NONE);
+    f.rows[SEEDS].status = AG_RUN_PENDING;
+    ag_summary_deinit(&s);
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    assert_int_equal(s.cells[1].pending, 1);
+    ag_summary_deinit(&s);
+}
+
+/* In files that have a run for each seed, those of the same weights and loss are no replicates;
+ * rounding by chance gives the same weights another loss. */
+static void equal_results_count_once(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    fill(&f);
+    for (size_t i = 0; i < SEEDS + SEEDS; i++) {
+        memset(f.rows[i].digest, 'a', AG_DIGEST_LENGTH);
+        f.rows[i].val_loss = i < SEEDS ? 2.0 : f.rows[i].val_loss;
+    }
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    assert_int_equal(s.cells[0].n_values, 1);
+    assert_int_equal(s.cells[1].n_values, 3);
+    assert_int_equal(s.cells[1].n_pairs, 3);
+    ag_summary_deinit(&s);
+}
+
 static ag_verdict verdict_at(fixture *f, double margin)
 {
     ag_summary s;
@@ -267,6 +313,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells_are_as_by_hand),
+        cmocka_unit_test(a_run_of_several_seeds_counts_once),
+        cmocka_unit_test(equal_results_count_once),
         cmocka_unit_test(verdicts_follow_the_margin),
         cmocka_unit_test(no_verdict_comes_from_the_survivors),
         cmocka_unit_test(every_run_is_counted),
