@@ -1,6 +1,7 @@
 /* What rank 0 does with each thing that the coordinator tells. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,13 +76,38 @@ static void client_progress(void *context, const ag_job_progress *progress)
 
 /* --- results */
 
+/* What a trainer warned of, such as a layer that is dead, would go with its log, which only
+ * failures need. */
+static void tell_warnings(const ag_run_session *session, const char *log_path)
+{
+    enum { MOST = 5 };
+    static const char mark[] = ": warning: ";
+    FILE *log = fopen(log_path, "re");
+    char *line = NULL;
+    size_t size = 0;
+    size_t count = 0;
+    while (log != NULL && getline(&line, &size, log) > 0) {
+        const char *said = strstr(line, mark);
+        if (said == NULL || count++ >= MOST)
+            continue;
+        said += strlen(mark);
+        ag_display_event(session->display, AG_LOG_WARNING, "%.*s", (int)strcspn(said, "\n"), said);
+    }
+    if (count > MOST)
+        ag_display_event(session->display, AG_LOG_WARNING, "and %zu more like these", count - MOST);
+    free(line);
+    if (log != NULL)
+        fclose(log);
+}
+
 static ag_status keep(ag_run_session *session, const ag_job_result *result)
 {
     const char *id = session->grid->runs[result->job].id;
     bool diverged = result->phase == AG_TRAINER_DIVERGED;
     AG_TRY(ag_store_put(session->store, id, result->bytes, result->size));
     AG_TRY(note(session, diverged ? "diverged" : "done", result->job, result));
-    unlink(ag_store_log_path(session->store, id)); /* only failures need theirs */
+    tell_warnings(session, ag_store_log_path(session->store, id));
+    unlink(ag_store_log_path(session->store, id));
     session->counts.done += !diverged;
     session->counts.diverged += diverged;
     ag_run_count_all(session, (size_t)result->job);

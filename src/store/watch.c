@@ -132,7 +132,8 @@ static ag_status ids_of_events(ag_ids *ids, ag_watch *watch, const char *mark, c
         return no_memory(watch);
     for (const char *at = watch->events.data; (at = strstr(at, mark)) != NULL; at++) {
         const char *id = at + strlen(mark);
-        if (strlen(id) < AG_ID_LENGTH || strncmp(id + AG_ID_LENGTH, member, strlen(member)) != 0)
+        if (strnlen(id, AG_ID_LENGTH) < AG_ID_LENGTH ||
+            strncmp(id + AG_ID_LENGTH, member, strlen(member)) != 0)
             continue;
         snprintf(ids->id[ids->count++], AG_ID_LENGTH + 1, "%.*s", AG_ID_LENGTH, id);
     }
