@@ -39,6 +39,11 @@ size_t ag_text_fit(const char *text, size_t columns);
  */
 void ag_text_add_short(ag_text *text, const char *words, size_t columns);
 
+/* Appends words, broken into lines of at most `columns` at their spaces; the first goes on where
+ * the text's last line ends, the others begin with `indent` spaces. A word that is wider stays
+ * whole. */
+void ag_text_add_wrapped(ag_text *text, const char *words, size_t columns, size_t indent);
+
 /* Appends somebody's name as a cell of a table: escaped, shortened and padded to `columns`. */
 void ag_text_add_cell(ag_text *text, const char *name, size_t columns);
 

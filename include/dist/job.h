@@ -44,6 +44,7 @@ typedef struct ag_job_result {
     uint32_t phase; /* the worker's last word, like value */
     double value;
     double seconds;     /* that it took */
+    double spent_s;     /* the worker's own: of all attempts together */
     const char *reason; /* "" when done */
     const void *bytes;  /* only when done */
     size_t size;

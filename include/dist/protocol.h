@@ -52,9 +52,9 @@ typedef struct ag_message {
     double value; /* PROGRESS, RESULT: the worker's own, like phase */
     uint32_t phase;
     uint32_t unused;
-    double seconds; /* PROGRESS, RESULT: since the job began */
-    int64_t mark;   /* PROGRESS, like marked: the worker's own */
-    double marked[2];
+    double seconds;   /* PROGRESS, RESULT: since the job began */
+    int64_t mark;     /* PROGRESS, like marked: the worker's own */
+    double marked[2]; /* RESULT: the first is spent_s */
 } ag_message;
 
 _Static_assert(sizeof(ag_message) == 112, "no padding: the struct is the wire format");

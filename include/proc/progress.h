@@ -18,7 +18,8 @@ typedef struct ag_progress_page {
     _Atomic uint32_t evaluating;   /* 1 during an evaluation */
     _Atomic int64_t eval_step;     /* steps trained before the last evaluation; -1: none yet */
     _Atomic uint64_t eval_bits[2]; /* doubles: its val_loss and val_loss_hp */
-    _Atomic uint32_t diverged; /* 1 once the run has ended so; set before its result is written */
+    _Atomic uint32_t diverged;   /* 1 once the run has ended so; set before its result is written */
+    _Atomic uint64_t spent_bits; /* double, seconds of all attempts; set like the next */
     _Atomic uint64_t val_loss_bits; /* double, of the whole run; set before its result is written */
 } ag_progress_page;
 

@@ -9,20 +9,20 @@
 
 static const char s_help[] =
     "usage: altgrad check OUT [--json]\n\n"
-    "Reads every byte of the results and of what lies beside them: the checksums of files,\n"
-    "of every array and text of every run; whether the runs of the grid are there;\n"
-    "checkpoints, events, notes; what a killed altgrad left. It changes nothing. One line per\n"
-    "finding, then one that sums up.\n\n"
+    "Reads every byte of the results and of the folder beside them: checksums of files and of\n"
+    "every array and text of every run, whether the runs of the grid are there, checkpoints,\n"
+    "events, notes, and what a killed altgrad left. It changes nothing. It prints one line per\n"
+    "finding, then a summary line.\n\n"
     "  --json   the same as JSON\n\n"
-    "'altgrad run' on the experiment mends it: the good runs stay, what is damaged is set\n"
-    "aside, and those runs are trained again.\n\n"
+    "'altgrad run' on the experiment repairs it: the good runs stay, damaged files are moved\n"
+    "to OUT.d/damaged, and their runs are trained again.\n\n"
     "Exit codes: 0 nothing is damaged (runs may be pending), 1 something is, 2 bad command\n"
     "line or no such file, 3 something cannot be read, or the file is not altgrad's.\n\n"
     "example: altgrad check results/quickstart.h5\n";
 
 static const char s_cure[] =
-    "'altgrad run' on the experiment, which keeps the good runs, sets what is damaged aside and "
-    "trains the others: altgrad run FILE -o ";
+    "'altgrad run' on the experiment keeps the good runs, moves what is damaged aside and "
+    "trains the others again: altgrad run FILE -o ";
 
 static const char *kind_name(ag_finding_kind kind)
 {

@@ -20,14 +20,14 @@ static void print_help(void)
 {
     fputs(
         "usage: altgrad merge OUT [--experiment FILE] PART...\n\n"
-        "Joins results files of one experiment, as 'altgrad run --shard' leaves them, into OUT,\n"
-        "which may exist and hold a part already. The parts stay as they are. OUT then holds what\n"
-        "a run of the whole experiment would have left. Parts of different experiments are\n"
-        "refused, unless it is said which one OUT is of: by --experiment FILE, or by OUT itself\n"
-        "where it exists. Then the runs that this experiment names are taken, from any parts.\n"
-        "A run that two parts hold with different weights is reported as broken\n"
-        "determinism (exit code 1), and nothing is written. Damaged runs are left out, and named:\n"
-        "of one damaged packed file, this takes what is good.\n\n"
+        "Joins results files of one experiment, such as those of 'altgrad run --shard', into OUT,\n"
+        "which may exist and hold some of the runs already. The parts stay as they are. OUT then\n"
+        "holds what 'altgrad run' on the whole experiment would have left.\n\n"
+        "Parts of different experiments are refused, unless --experiment FILE, or OUT where it\n"
+        "exists, says which runs to take: those that this experiment names, from any part.\n"
+        "Where two parts hold a run with different weights, this is reported as broken\n"
+        "determinism (exit code 1) and nothing is written. Damaged runs are named and left out,\n"
+        "so the good runs of one damaged packed file can be saved this way.\n\n"
         "Exit codes: 0 joined, 1 broken determinism, 2 bad input, 3 environment.\n\n"
         "example: altgrad merge results/q.h5 results/q-shard*.h5\n"
         "         altgrad merge all.h5 --experiment four_seeds.yaml mine.h5 theirs.h5\n",
@@ -305,16 +305,17 @@ static ag_status note_labels(const merger *m, ag_store *store)
 
 static void print_end(const merger *m, const counts *count)
 {
+    size_t parts = m->n_parts - (m->paths[0] == m->out);
     ag_text text;
     ag_text_init(&text);
-    ag_text_printf(&text, "%s: %zu run%s joined from %zu file%s; %zu run%s", m->out, m->copied,
-                   m->copied == 1 ? "" : "s", m->n_parts, m->n_parts == 1 ? "" : "s",
-                   m->grid->n_runs, m->grid->n_runs == 1 ? "" : "s");
+    ag_text_printf(&text, "%s: %zu new run%s from %zu part%s; %zu run%s", m->out, m->copied,
+                   m->copied == 1 ? "" : "s", parts, parts == 1 ? "" : "s", m->grid->n_runs,
+                   m->grid->n_runs == 1 ? "" : "s");
     for (size_t status = 0; status < AG_RUN_STATUSES; status++)
         ag_text_printf(&text, "%s %zu %s", status == 0 ? ":" : ",", count->of[status],
                        ag_run_status_words[status]);
     if (m->left > 0)
-        ag_text_printf(&text, "; %zu were damaged and are left out", m->left);
+        ag_text_printf(&text, "; %zu damaged run%s left out", m->left, m->left == 1 ? "" : "s");
     ag_text_add(&text, "\n");
     ag_text_print(&text);
     ag_text_deinit(&text);

@@ -23,18 +23,19 @@ static const char s_help[] =
     "\n"
     "Trains completed runs of a results file again, from the configuration that it stores, and\n"
     "compares bit for bit: weights and their digests, losses, learning rates, every other series.\n"
-    "OUT may be packed or not, and is only read. RUN is the beginning of a run id; without one,\n"
-    "all completed runs are meant.\n"
+    "OUT may be packed or not, and is only read. RUN is the beginning of a run id; the default is\n"
+    "all completed runs.\n"
     "\n"
-    "  --sample N       only N runs: those whose ids, which are hashes, come first in the "
-    "alphabet\n"
+    "  --sample N       only N runs, the first in the order of their ids (hashes): a random but "
+    "fixed\n"
+    "                   choice\n"
     "  --set KEY=VALUE  where the data are now (data.text, data.bin, model.init.file), or a limit\n"
-    "                   (run.*); it must be the same data, else the run is refused\n"
-    "  -j, --jobs N     so many at a time (1)\n"
-    "  --json           all that differs, for scripts\n"
+    "                   (run.*); a run whose data are not the same is refused\n"
+    "  -j, --jobs N     N runs at a time (1)\n"
+    "  --json           every difference, for scripts\n"
     "\n"
-    "Another OpenBLAS, kernel set or build of altgrad may compute other bits: what differs is "
-    "told.\n"
+    "Another OpenBLAS, kernel set or build of altgrad may compute other bits; the report names\n"
+    "those that differ.\n"
     "Exit codes: 0 all the same, 1 some differ, 2 bad input, 3 environment.\n"
     "\n"
     "example: altgrad reproduce results/quickstart.h5 --sample 3 -j 2\n";
@@ -86,8 +87,8 @@ static ag_status choose(bool *chosen, const char (*ids)[AG_ID_LENGTH + 1], size_
     if (found > 0 && beginning[0] != '\0')
         return AG_OK;
     return ag_fail(AG_ERR_INPUT,
-                   "%s: no completed run has an id that begins with '%s' ('altgrad status' and "
-                   "/index tell the ids)",
+                   "%s: no completed run has an id that begins with '%s' (the ids are in "
+                   "/index)",
                    out, beginning);
 }
 
@@ -105,8 +106,7 @@ static ag_status choose_runs(reproducer *r, char **beginnings)
     size_t count = 0;
     AG_TRY(ag_results_completed(&ids, &count, r->out, &r->arena));
     if (count == 0)
-        return ag_fail(AG_ERR_INPUT, "%s: there is no completed run, or no such results file",
-                       r->out);
+        return ag_fail(AG_ERR_INPUT, "%s: no completed run, or no such results file", r->out);
     bool *chosen = ag_arena_alloc(&r->arena, count * sizeof *chosen);
     r->repeats = ag_arena_alloc(&r->arena, count * sizeof *r->repeats);
     if (chosen == NULL || r->repeats == NULL)

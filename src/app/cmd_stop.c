@@ -11,12 +11,11 @@
 static const char s_help[] =
 
     "usage: altgrad stop OUT [--wait]\n\n"
-    "Asks the 'altgrad run' that writes OUT to stop: it starts nothing more, keeps what is\n"
-    "complete and ends with exit code 75; the same 'altgrad run' continues. On the owner's\n"
-    "host it is sent SIGUSR1; from any other host or container that sees the file a request\n"
-    "is laid beside it, which it finds within seconds (on a network file system within a\n"
-    "minute).\n\n"
-    "  --wait   return when it has ended\n\n"
+    "Asks the 'altgrad run' that writes OUT to stop: it starts no further runs, writes\n"
+    "checkpoints and ends with exit code 75; the same 'altgrad run' continues. On its own host\n"
+    "it gets SIGUSR1. From any other host or container that sees the file, it gets a request\n"
+    "in OUT.d, which it finds within seconds (on a network file system within a minute).\n\n"
+    "  --wait   wait until it has ended\n\n"
     "Exit codes: 0 asked (with --wait: ended), or nothing runs; 2 bad input; 3 environment.\n\n"
     "example: altgrad stop results/quickstart.h5 --wait && altgrad status "
     "results/quickstart.h5\n";
@@ -42,7 +41,7 @@ static ag_status ask(const ag_watch_owner *owner, const char *path)
     printf("%s: left a request for pid %ld%s on host %s, which looks for it every few seconds\n",
            path, owner->pid, owner->where, owner->host);
     if (owner->life == AG_LIFE_SILENT)
-        printf("%s: it gave no sign of life for %.0f s and is probably dead\n", path,
+        printf("%s: it has written no heartbeat for %.0f s and is probably dead\n", path,
                owner->silence_s);
     return AG_OK;
 }
@@ -55,7 +54,7 @@ static ag_status wait_for_end(const ag_watch_owner *first, const char *path)
         AG_TRY(ag_watch_owner_read(&owner, path));
     }
     printf("%s: pid %ld%s on host %s has ended%s\n", path, first->pid, first->where, first->host,
-           owner.life == AG_LIFE_DEAD ? " without giving the results back: it was killed" : "");
+           owner.life == AG_LIFE_DEAD ? ": it was killed" : "");
     return AG_OK;
 }
 
@@ -65,13 +64,13 @@ static ag_status stop(const char *path, bool wait)
     AG_TRY(ag_app_expect_results(path));
     AG_TRY(ag_watch_owner_read(&owner, path));
     if (owner.life == AG_LIFE_NONE || owner.life == AG_LIFE_DEAD) {
-        printf("%s: nobody writes it%s\n", path,
-               owner.life == AG_LIFE_NONE ? "" : "; the one that did was killed");
+        printf("%s: no altgrad is writing it%s\n", path,
+               owner.life == AG_LIFE_NONE ? "" : "; the last one was killed");
         return AG_OK;
     }
     if (is_short(&owner))
-        printf("%s: 'altgrad %s' writes it (pid %ld%s on host %s) and ends by itself\n", path,
-               owner.job, owner.pid, owner.where, owner.host);
+        printf("%s: 'altgrad %s' is writing it (pid %ld%s on host %s) and will end by itself\n",
+               path, owner.job, owner.pid, owner.where, owner.host);
     else
         AG_TRY(ask(&owner, path));
     (void)fflush(stdout);

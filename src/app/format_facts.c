@@ -9,7 +9,8 @@
 #include "spec/layers.h"
 #include "spec/sites.h"
 
-enum { MOST_SCHEMES = 4, SCHEME_SIZE = 128, OPERANDS = AG_ROLES * AG_USES, NAME_COLUMNS = 48 };
+enum { MOST_SCHEMES = 4, SCHEME_SIZE = 128, OPERANDS = AG_ROLES * AG_USES };
+enum { NAME_COLUMNS = 48, TEXT_COLUMNS = 80 };
 
 /* The runs that are looked at. */
 typedef struct facts {
@@ -102,21 +103,33 @@ static const char *operand_name(const scheme_list lists[OPERANDS], size_t operan
     return use == 0 ? ag_role_words[role] : NULL;
 }
 
-static void add_operand(ag_text *out, const scheme_list lists[OPERANDS], size_t operand)
+/* What stands left of the operands, in columns. */
+static size_t name_width(const facts *f)
+{
+    return f->width + (f->bits ? 2 : 0);
+}
+
+static void add_operand(ag_text *out, const facts *f, const scheme_list lists[OPERANDS],
+                        size_t operand)
 {
     const scheme_list *list = &lists[operand];
     const char *separator = "";
+    ag_text line;
+    ag_text_init(&line);
     for (size_t i = operand; i < OPERANDS; i++) {
         const char *name = are_same(&lists[i], list) ? operand_name(lists, i) : NULL;
         if (name == NULL)
             continue;
-        ag_text_printf(out, "%s%s", separator, name);
+        ag_text_printf(&line, "%s%s", separator, name);
         separator = ", ";
     }
-    ag_text_add(out, ": ");
+    ag_text_add(&line, ": ");
     for (size_t i = 0; i < list->count; i++)
-        ag_text_printf(out, "%s%s", i > 0 ? " | " : "", list->text[i]);
+        ag_text_printf(&line, "%s%s", i > 0 ? " | " : "", list->text[i]);
+    ag_text_add_wrapped(out, line.data, TEXT_COLUMNS, name_width(f) + 2);
     ag_text_add(out, "\n");
+    out->failed |= line.failed;
+    ag_text_deinit(&line);
 }
 
 static bool seen_before(const scheme_list lists[OPERANDS], size_t operand)
@@ -141,8 +154,8 @@ static void add_format(ag_text *out, const facts *f, size_t label)
     for (size_t i = 0; i < OPERANDS; i++) {
         if (seen_before(lists, i))
             continue;
-        ag_text_add_padded(out, "", quantised ? f->width + (f->bits ? 2 : 0) : 0);
-        add_operand(out, lists, i);
+        ag_text_add_padded(out, "", quantised ? name_width(f) : 0);
+        add_operand(out, f, lists, i);
         quantised = true;
     }
     if (!quantised)

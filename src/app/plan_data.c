@@ -44,7 +44,7 @@ static const char *kind_of(const ag_data_spec *data)
 static void add_source(ag_text *text, const ag_data_spec *data)
 {
     if (data->text[0] != '\0')
-        ag_text_printf(text, "%s, a token a %s", data->text,
+        ag_text_printf(text, "%s, one token per %s", data->text,
                        data->tokenizer == AG_TOKENIZER_BYTE ? "byte" : "character");
     else if (data->bin[0] != '\0')
         ag_text_printf(text, "%s/train.bin, val.bin", data->bin);

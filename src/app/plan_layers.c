@@ -8,7 +8,7 @@
 #include "spec/layers.h"
 #include "spec/sites.h"
 
-enum { CELL = 120, NAME_WIDTH = 32, SITE_NAME_WIDTH = 35 };
+enum { CELL = 120, NAME_WIDTH = 32, SITE_NAME_WIDTH = 35, TENSOR_WIDTH = 27 };
 
 static bool same_precision(const ag_layer_precision *a, const ag_layer_precision *b)
 {
@@ -47,7 +47,7 @@ static int name_width(const ag_run *run)
 static void add_line(ag_text *text, const ag_run *run, const char *name, const char *tensor,
                      const char *what)
 {
-    ag_text_printf(text, "  %-*s %-18s %s\n", name_width(run), name, tensor, what);
+    ag_text_printf(text, "  %-*s %-*s %s\n", name_width(run), name, TENSOR_WIDTH, tensor, what);
 }
 
 static void cell(char text[CELL], const ag_run *run, const ag_scheme *scheme)
@@ -58,19 +58,42 @@ static void cell(char text[CELL], const ag_run *run, const ag_scheme *scheme)
         snprintf(text, CELL, "%s", run->compute == AG_COMPUTE_FP32 ? "FP32" : "BF16");
 }
 
-static void add_role(ag_text *text, const ag_run *run, const char *name, int role,
+static bool is_used_once(const ag_layer_precision *precision, int role)
+{
+    return ag_scheme_equal(&precision->scheme[role][0], &precision->scheme[role][1]);
+}
+
+/* Roles from `role` on that are quantised alike, as "weight, input". Returns the first one that is
+ * not told with them. */
+static int gather_roles(char names[CELL], const ag_layer_precision *precision, int role)
+{
+    int end = role + 1;
+    int length = snprintf(names, CELL, "%s", ag_role_words[role]);
+    while (end < AG_ROLES && is_used_once(precision, end) &&
+           ag_scheme_equal(&precision->scheme[end][0], &precision->scheme[role][0])) {
+        length += snprintf(names + length, CELL - (size_t)length, ", %s", ag_role_words[end]);
+        end++;
+    }
+    return end;
+}
+
+/* Returns the next role to tell. */
+static int add_roles(ag_text *text, const ag_run *run, const char *name, int role,
                      const ag_layer_precision *precision)
 {
     char first[CELL];
     char second[CELL];
+    char roles[CELL];
     cell(first, run, &precision->scheme[role][0]);
-    cell(second, run, &precision->scheme[role][1]);
-    if (strcmp(first, second) == 0) {
-        add_line(text, run, name, ag_role_words[role], first);
-        return;
+    if (is_used_once(precision, role)) {
+        int next = gather_roles(roles, precision, role);
+        add_line(text, run, name, roles, first);
+        return next;
     }
+    cell(second, run, &precision->scheme[role][1]);
     add_line(text, run, name, ag_use_words[role][0], first);
     add_line(text, run, "", ag_use_words[role][1], second);
+    return role + 1;
 }
 
 static void add_layer(ag_text *text, const ag_run *run, const char *name, size_t index)
@@ -83,8 +106,8 @@ static void add_layer(ag_text *text, const ag_run *run, const char *name, size_t
         ag_text_printf(text, "  %-*s %s\n", name_width(run), name, plain);
         return;
     }
-    for (int role = 0; role < AG_ROLES; role++)
-        add_role(text, run, role == 0 ? name : "", role, precision);
+    for (int role = 0; role < AG_ROLES;)
+        role = add_roles(text, run, role == 0 ? name : "", role, precision);
 }
 
 static void add_layers(ag_text *text, const ag_run *run)
@@ -164,11 +187,30 @@ static void add_table(ag_text *text, const ag_run *run)
     add_sites(text, run);
 }
 
-static bool same_table(const ag_grid *grid, const ag_label *a, const ag_label *b)
+/* Labels of one format and layer config have one table, told under one heading. */
+static bool same_heading(const ag_grid *grid, const ag_label *a, const ag_label *b)
 {
     return strcmp(a->values[0].text, b->values[0].text) == 0 &&
            strcmp(a->values[1].text, b->values[1].text) == 0 &&
            grid->runs[a->run].model.n_layer == grid->runs[b->run].model.n_layer;
+}
+
+static bool same_rows(const ag_layer_precision *a, const ag_layer_precision *b, size_t n)
+{
+    if (a == b || a == NULL || b == NULL)
+        return a == b;
+    for (size_t i = 0; i < n; i++) {
+        if (!same_precision(&a[i], &b[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool same_table(const ag_run *a, const ag_run *b)
+{
+    return a->model.n_layer == b->model.n_layer && a->compute == b->compute &&
+           same_rows(a->layers, b->layers, ag_layer_count(&a->model)) &&
+           same_rows(a->sites, b->sites, ag_site_count(&a->model));
 }
 
 /* Whether some layer has more than one scale per tensor. */
@@ -184,34 +226,75 @@ static bool has_groups(const ag_run *run)
     return false;
 }
 
-ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selected)
+/* The first label of each heading, into `firsts`. Returns how many there are. */
+static size_t find_headings(size_t *firsts, const ag_grid *grid, const bool *selected)
 {
-    size_t *shown = calloc(grid->n_labels + 1, sizeof *shown); /* indices of labels */
-    if (shown == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory");
     size_t count = 0;
-    bool groups = false;
     for (size_t i = 0; i < grid->n_labels; i++) {
         const ag_label *label = &grid->labels[i];
-        size_t at = 0;
-        while (at < count && !same_table(grid, &grid->labels[shown[at]], label))
+        size_t at = selected[label->run] ? 0 : count;
+        while (at < count && !same_heading(grid, &grid->labels[firsts[at]], label))
             at++;
-        if (!selected[label->run] || at < count)
+        if (at == count && selected[label->run])
+            firsts[count++] = i;
+    }
+    return count;
+}
+
+static const ag_run *run_of(const ag_grid *grid, size_t label)
+{
+    return &grid->runs[grid->labels[label].run];
+}
+
+/* "format BF16, layers uniform, mlp_only (2 blocks)": those that have the table of heads[0]. A
+ * format's labels are neighbours. */
+static void add_headings(ag_text *text, const ag_grid *grid, const size_t *heads, size_t n)
+{
+    const ag_run *run = run_of(grid, heads[0]);
+    const char *format = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const ag_label *label = &grid->labels[heads[i]];
+        if (!same_table(run, run_of(grid, heads[i])))
             continue;
-        shown[count++] = i;
-        const ag_run *run = &grid->runs[label->run];
-        ag_text_add(text, "\nlayers ");
+        bool same_format = format != NULL && strcmp(format, label->values[0].text) == 0;
+        if (!same_format) {
+            ag_text_add(text, format == NULL ? "format " : "\nformat ");
+            ag_text_add_printable(text, format = label->values[0].text);
+        }
+        ag_text_add(text, same_format ? ", " : ", layers ");
         ag_text_add_printable(text, label->values[1].text);
-        ag_text_add(text, ", format ");
-        ag_text_add_printable(text, label->values[0].text);
-        ag_text_printf(text, " (%lld blocks)\n", (long long)run->model.n_layer);
-        add_table(text, run);
-        groups |= has_groups(run);
+    }
+    ag_text_printf(text, " (%lld blocks)\n", (long long)run->model.n_layer);
+}
+
+static bool is_told(const ag_grid *grid, const size_t *heads, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (same_table(run_of(grid, heads[i]), run_of(grid, heads[at])))
+            return true;
+    }
+    return false;
+}
+
+ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selected)
+{
+    size_t *heads = calloc(grid->n_labels + 1, sizeof *heads); /* indices of labels */
+    if (heads == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    size_t count = find_headings(heads, grid, selected);
+    bool groups = false;
+    for (size_t i = 0; i < count; i++) {
+        if (is_told(grid, heads, i))
+            continue;
+        ag_text_add(text, "\n");
+        add_headings(text, grid, heads + i, count - i);
+        add_table(text, run_of(grid, heads[i]));
+        groups |= has_groups(run_of(grid, heads[i]));
     }
     if (groups)
         ag_text_add(text,
                     "\nRows and blocks lie along what each product sums over: channels in fprop "
                     "and dgrad, tokens in wgrad.\n");
-    free(shown);
+    free(heads);
     return AG_OK;
 }

@@ -135,6 +135,18 @@ static void add_amount(ag_text *text, double amount, int width)
     ag_text_printf(text, "%*.*f %c", width - 2, unit > 0 ? 2 : 0, amount, units[unit]);
 }
 
+/* 1572864 as "1.5 MiB". */
+static void add_bytes(ag_text *text, double bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    while (bytes >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
+        bytes /= 1024;
+        unit++;
+    }
+    ag_text_printf(text, "%.*f %s\n", unit > 0 && bytes < 100 ? 1 : 0, bytes, units[unit]);
+}
+
 static void add_time(ag_text *text, double seconds)
 {
     if (seconds < 120)
@@ -167,11 +179,11 @@ static void add_memory_needs(ag_text *text, double run_bytes)
 {
     const double trainer = ceil(run_bytes / 0x1p20) + AG_PLAN_TRAINER_MIB;
     ag_text_printf(text,
-                   "  memory     %.0f MiB a rank at most: %.0f for its trainer, %d for altgrad\n",
+                   "  memory     %.0f MiB per rank at most: %.0f for its trainer, %d for altgrad\n",
                    trainer + AG_PLAN_RANK_MIB, trainer, AG_PLAN_RANK_MIB);
 }
 
-/* Operations a second: as measured, else assumed. */
+/* Operations per second: as measured, else assumed. */
 static double core_speed(const ag_holdings *holdings)
 {
     return holdings->n_timed > 0 ? holdings->timed_flops / holdings->timed_s : AG_PLAN_GFLOPS * 1e9;
@@ -183,12 +195,12 @@ static void add_time_needs(ag_text *text, const totals *sum, int ranks, const ag
     ag_text_add(text, "  core time  ");
     add_time(text, sum->flops / speed);
     if (holdings->n_timed > 0)
-        ag_text_printf(text, " (by %zu of the runs in the results: %.3g GFLOP/s a core)",
+        ag_text_printf(text, " (by %zu of the runs in the results: %.3g GFLOP/s per core)",
                        holdings->n_timed, speed / 1e9);
     else
         ag_text_printf(text,
-                       " (a rough guess at %d GFLOP/s a core, up to 5 times too long or short; "
-                       "once a run is done, its time counts)",
+                       " (a rough guess at %d GFLOP/s per core, up to 5 times too\n"
+                       "             long or too short; completed runs will make it better)",
                        AG_PLAN_GFLOPS);
     ag_text_add(text, "\n  wall time  ");
     add_time(text, fmax(sum->flops / ranks, sum->longest) / speed);
@@ -211,8 +223,7 @@ ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selecte
         add_row(text, &rows[i], core_speed(holdings));
     ag_arena_deinit(&arena);
     ag_text_add(text, "\nneeds\n  disk       ");
-    add_amount(text, sum.disk, 0);
-    ag_text_add(text, "B\n");
+    add_bytes(text, sum.disk);
     add_memory_needs(text, sum.memory);
     add_time_needs(text, &sum, ranks, holdings);
     return AG_OK;

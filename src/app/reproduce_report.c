@@ -57,7 +57,7 @@ void ag_reproduce_add_run(ag_text *text, const ag_repeat *repeat)
     for (size_t i = 0; i < comparison->n_differences && i < SHOWN_DIFFERENCES; i++)
         add_difference(text, &comparison->differences[i]);
     if (comparison->n_differences > SHOWN_DIFFERENCES)
-        ag_text_printf(text, "    and %zu more (--json tells all)\n",
+        ag_text_printf(text, "    and %zu more (--json lists all)\n",
                        comparison->n_differences - SHOWN_DIFFERENCES);
     add_machines(text, &comparison->stored, &comparison->fresh);
 }

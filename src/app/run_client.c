@@ -104,6 +104,8 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
 {
     const char *id = session->grid->runs[result->job].id;
     bool diverged = result->phase == AG_TRAINER_DIVERGED;
+    bool named = strcmp(session->names[result->job], id) != 0;
+    char all[48] = ""; /* where earlier attempts trained a part of it */
     AG_TRY(ag_store_put(session->store, id, result->bytes, result->size));
     AG_TRY(note(session, diverged ? "diverged" : "done", result->job, result));
     tell_warnings(session, ag_store_log_path(session->store, id));
@@ -114,10 +116,11 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
     session->failures_in_a_row = 0;
     session->rank_failures[result->rank] = 0;
     session->publisher.wanted = true;
-    ag_display_event(session->display, AG_LOG_INFO,
-                     "%s %s %s: final_val_loss %.4f, %.1f s in this session", id,
-                     session->names[result->job], diverged ? "diverged" : "done", result->value,
-                     result->seconds);
+    if (result->spent_s > result->seconds)
+        snprintf(all, sizeof all, " (%.1f s with earlier attempts)", result->spent_s);
+    ag_display_event(session->display, AG_LOG_INFO, "%s%s%s %s: final_val_loss %.4f, %.1f s%s", id,
+                     named ? " " : "", named ? session->names[result->job] : "",
+                     diverged ? "diverged" : "done", result->value, result->seconds, all);
     return AG_OK;
 }
 

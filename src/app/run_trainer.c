@@ -293,6 +293,7 @@ static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_t
         result->size = 0;
     result->phase = atomic_load(&page->diverged) != 0 ? AG_TRAINER_DIVERGED : AG_TRAINER_TRAINING;
     result->value = value_of(&page->val_loss_bits);
+    result->spent_s = value_of(&page->spent_bits);
     result->end = AG_JOB_DONE;
     if (end.state == AG_CHILD_EXITED && end.code == 0 && result->size > 0)
         return;

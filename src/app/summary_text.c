@@ -9,7 +9,7 @@
 #include "spec/run_json.h"
 #include "summary.h"
 
-enum { FIELD_SIZE = 96, NAME_COLUMNS = 48 };
+enum { FIELD_SIZE = 96, NAME_COLUMNS = 48, TEXT_COLUMNS = 80 };
 
 static void add_point(ag_text *out, const char *separator, const char *axis, const char *value)
 {
@@ -258,27 +258,39 @@ static bool has_diverged(const ag_summary *s)
     return false;
 }
 
-static void add_legend(ag_text *out, const ag_summary *s)
+/* One paragraph. */
+static void add_legend_words(ag_text *out, const ag_summary *s)
 {
     const ag_grid *grid = &s->results->grid;
     if (!s->has_baseline) {
         ag_text_printf(out,
-                       "\nno differences: no format leaves everything in BF16, and "
-                       "compare.baseline names none to\ncompare with, such as "
-                       "{format: %s}. %s: mean ± sd over seeds, nats per token.\n",
-                       axis_text(s, s->cells[0].label, s->format_axis), s->metric);
-        return;
+                       "no differences: no format leaves everything in BF16, and compare.baseline "
+                       "names none to compare with, such as {format: %s}. ",
+                       axis_text(s, s->cells[0].label, s->format_axis));
+    } else {
+        ag_text_add(out, "difference: to ");
+        add_baseline(out, grid);
+        ag_text_printf(out,
+                       " at the same other axes, mean of pairs ± 95 %% interval (Student's t). "
+                       "worse, better: the interval lies beyond the margin of %g; same: within "
+                       "it; open: more seeds would tell. ",
+                       grid->compare.margin);
     }
-    ag_text_add(out, "\ndifference: to ");
-    add_baseline(out, grid);
-    ag_text_add(out, " at the same other axes, mean of pairs ± 95 % interval\n(Student's t). ");
-    ag_text_printf(out,
-                   "worse, better: the interval lies beyond the margin of %g; same: within it;\n"
-                   "open: more seeds would tell. %s: mean ± sd over seeds, nats per token.\n",
-                   grid->compare.margin, s->metric);
-    if (has_diverged(s))
-        ag_text_add(out,
-                    "diverged: a seed did, and mean and difference are of the others alone.\n");
+    ag_text_printf(out, "%s: mean ± sd over seeds, nats per token.", s->metric);
+    if (s->has_baseline && has_diverged(s))
+        ag_text_add(out, " diverged: a seed did, and mean and difference are of the others alone.");
+}
+
+static void add_legend(ag_text *out, const ag_summary *s)
+{
+    ag_text words;
+    ag_text_init(&words);
+    add_legend_words(&words, s);
+    ag_text_add(out, "\n");
+    ag_text_add_wrapped(out, words.data, TEXT_COLUMNS, 0);
+    ag_text_add(out, "\n");
+    out->failed |= words.failed;
+    ag_text_deinit(&words);
 }
 
 /* --- how many runs there are */

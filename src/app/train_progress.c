@@ -52,6 +52,7 @@ static void store_page(ag_progress_page *page, const ag_train_progress *now)
 static void store_end(ag_progress_page *page, const ag_record *record)
 {
     atomic_store(&page->val_loss_bits, bits_of(record->final_val_loss));
+    atomic_store(&page->spent_bits, bits_of(record->timing.total_s));
     atomic_store(&page->diverged, record->outcome == AG_OUTCOME_DIVERGED);
 }
 

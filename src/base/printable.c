@@ -111,13 +111,17 @@ size_t ag_text_fit(const char *text, size_t columns)
     return fits;
 }
 
-size_t ag_text_width(const char *text)
+static size_t width_of(const char *text, size_t left)
 {
-    size_t left = strlen(text);
     size_t width = 0;
     for (size_t length = 0; left > 0; text += length, left -= length)
         width += next_width(&length, text, left);
     return width;
+}
+
+size_t ag_text_width(const char *text)
+{
+    return width_of(text, strlen(text));
 }
 
 void ag_text_add_padded(ag_text *text, const char *shown, size_t columns)
@@ -155,6 +159,29 @@ void ag_text_add_cell(ag_text *text, const char *name, size_t columns)
     ag_text_printf(text, "%*s", used < columns ? (int)(columns - used) : 0, "");
     text->failed |= shown.failed;
     ag_text_deinit(&shown);
+}
+
+void ag_text_add_wrapped(ag_text *text, const char *words, size_t columns, size_t indent)
+{
+    size_t start = text->length;
+    while (start > 0 && text->data[start - 1] != '\n')
+        start--;
+    size_t used = text->length > start ? ag_text_width(text->data + start) : 0;
+    bool glued = true; /* to what stands there */
+    for (const char *at = words + strspn(words, " "); *at != '\0'; at += strspn(at, " ")) {
+        size_t length = strcspn(at, " ");
+        size_t width = width_of(at, length);
+        if (!glued && used + 1 + width > columns) {
+            ag_text_printf(text, "\n%*s", (int)indent, "");
+            used = indent;
+            glued = true;
+        }
+        ag_text_add(text, glued ? "" : " ");
+        ag_text_add_n(text, at, length);
+        used += width + !glued;
+        glued = false;
+        at += length;
+    }
 }
 
 bool ag_text_print(const ag_text *text)

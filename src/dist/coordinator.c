@@ -222,6 +222,7 @@ static ag_status deliver(ag_coordinator *coordinator, int rank, const ag_message
                                   .phase = message->phase,
                                   .value = message->value,
                                   .seconds = message->seconds,
+                                  .spent_s = message->marked[0],
                                   .reason = reason,
                                   .bytes = done ? bytes : NULL,
                                   .size = done ? (size_t)message->total : 0};

@@ -100,6 +100,7 @@ static ag_status report(ag_supervisor *supervisor, size_t index, const ag_job_re
     message.phase = result->phase;
     message.value = result->value;
     message.seconds = result->seconds;
+    message.marked[0] = result->spent_s;
     drop(supervisor, index);
     return send_home(supervisor, &message, result->reason, strlen(result->reason));
 }

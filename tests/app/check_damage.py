@@ -100,7 +100,7 @@ def run_files(name):
         damaged_json({"complete": 2, "damaged": 1, "pending": 1, "packed": False})
         expect(3, [says, "is not packed: 1 of its runs were damaged"], "pack", "out.h5")
         expect(0, "2 pending", "summary", "out.h5")
-        expect(0, "2 runs joined", "merge", "new.h5", "out.h5")
+        expect(0, "2 new runs from 1 part", "merge", "new.h5", "out.h5")
         expect(0, "", *run("out.h5"))
         expect(0, GOOD, "check", "out.h5")
         if not os.path.exists(f"out.h5.d/damaged/{name}"):
@@ -108,7 +108,7 @@ def run_files(name):
     fresh("spooled")
     flip_middle(path)
     expect(0, ["is left out", CHECKSUM,
-                "2 runs joined from 1 file; 4 runs: 2 done, 0 diverged, 0 failed, 2 pending"],
+               "2 new runs from 1 part; 4 runs: 2 done, 0 diverged, 0 failed, 2 pending"],
            "merge", "new.h5", "out.h5")
     expect(0, [f"run {name[:12]} is pending again", CHECKSUM], *run("out.h5"))
 
@@ -170,8 +170,8 @@ def packed_results():
     flip_weights("out.h5")
     expect(1, [CHECKSUM, "does not match its crc32", "3 of 4 runs are complete and good, 1 damaged",
                CURE], "check", "out.h5")
-    expect(0, ["is left out",
-               "3 runs joined from 1 file; 4 runs: 3 done, 0 diverged, 0 failed, 1 pending; 1 were damaged"],
+    expect(0, ["is left out", "3 new runs from 1 part; 4 runs: 3 done, 0 diverged, 0 failed, "
+               "1 pending; 1 damaged run left out"],
            "merge", "new.h5", "out.h5")
     expect(0, "", *run("new.h5"))
     expect(0, GOOD, "check", "new.h5")

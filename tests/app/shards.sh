@@ -96,10 +96,10 @@ mv part-0,1,2,3.h5 four.h5
 expect 2 "$altgrad" merge new.h5 part-*
 says "'altgrad merge new.h5 --experiment FILE PART...' takes them from any parts"
 expect 0 "$altgrad" merge new.h5 --experiment seeds-0,1,2,3.yaml part-*
-says "8 runs joined from 2 files; 8 runs: 8 done, 0 diverged, 0 failed, 0 pending"
+says "8 new runs from 2 parts; 8 runs: 8 done, 0 diverged, 0 failed, 0 pending"
 "$python" "$here/compare_results.py" four.h5 new.h5 > out 2>&1 || complain "new.h5 differs"
 expect 0 "$altgrad" merge part-0,1.h5 new.h5 # OUT says which runs it wants
-says "0 runs joined"
+says "0 new runs from 1 part"
 expect 2 "$altgrad" merge part-0,1.h5 part-2,3.h5
 says "part-2,3.h5 is of another experiment than part-0,1.h5: it has none of its runs"
 rm -r new.h5*

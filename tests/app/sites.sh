@@ -25,20 +25,33 @@ observe: {diagnostics: [quant], quant_every: 2}
 output: {file: sites.h5}
 END
 
-"$altgrad" plan sites.yaml --layers | sed -n '/^layers some/,$p' > layers
+"$altgrad" plan sites.yaml --layers | sed -n '/^format split, layers/,$p' > layers
 diff - layers <<END
-layers some, format split (2 blocks)
+format split, layers some (2 blocks)
   transformer.h.*.attn.c_attn         BF16
   transformer.h.*.attn.c_proj         BF16
   transformer.h.*.mlp.c_fc            BF16
   transformer.h.*.mlp.c_proj          BF16
   lm_head                             BF16
-  transformer.h.*.attn.qk             q.scores, k.scores e3m4f, per tensor, current amax
-                                      q.dk, k.dq         not quantised
-                                      ds                 e5m2ieee, per row, current amax
-  transformer.h.1.residual            attn, mlp          e4m3fn, MX blocks of 32, E8M0 scale (rceil)
-  lm_head.opt.v                       sqrt_v             e4m3fn, per tensor, current amax
-  lm_head.wgrad                       dw                 e5m2ieee, per row, current amax
+  transformer.h.*.attn.qk             q.scores, k.scores          e3m4f, per tensor, current amax
+                                      q.dk, k.dq                  not quantised
+                                      ds                          e5m2ieee, per row, current amax
+  transformer.h.1.residual            attn, mlp                   e4m3fn, MX blocks of 32, E8M0 scale (rceil)
+  lm_head.opt.v                       sqrt_v                      e4m3fn, per tensor, current amax
+  lm_head.wgrad                       dw                          e5m2ieee, per row, current amax
+END
+
+# sections that are alike are told once
+sed -e '/^formats/,/^layer_configs/c\formats: [BF16, E4M3]\nlayer_configs:\n  plain: {format: $format}' \
+    -e '/^observe/i\  tail: {default_format: null, layer_rules: [{pattern: head, format: $format}]}' \
+    sites.yaml > alike.yaml
+"$altgrad" plan alike.yaml --layers | sed -n -e 's/ *$//' -e '/^format /p' > sections
+diff - sections <<END
+format BF16, layers plain, tail (2 blocks)
+format BF16, layers some (2 blocks)
+format E4M3, layers plain (2 blocks)
+format E4M3, layers some (2 blocks)
+format E4M3, layers tail (2 blocks)
 END
 
 "$altgrad" run sites.yaml --progress none > summary

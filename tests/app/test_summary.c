@@ -258,11 +258,11 @@ static void the_table_is_readable(void **state)
         "         E7M0        1  3.0000            +1.0000                1  diverged  1 of 3 "
         "diverged, 1 failed\n"
         "\n"
-        "difference: to format = BF16 at the same other axes, mean of pairs ± 95 % interval\n"
-        "(Student's t). worse, better: the interval lies beyond the margin of 0.05; same: within "
-        "it;\n"
-        "open: more seeds would tell. val_loss: mean ± sd over seeds, nats per token.\n"
-        "diverged: a seed did, and mean and difference are of the others alone.\n"
+        "difference: to format = BF16 at the same other axes, mean of pairs ± 95 %\n"
+        "interval (Student's t). worse, better: the interval lies beyond the margin of\n"
+        "0.05; same: within it; open: more seeds would tell. val_loss: mean ± sd over\n"
+        "seeds, nats per token. diverged: a seed did, and mean and difference are of the\n"
+        "others alone.\n"
         "\n"
         "BF16  bf16 operands and results\n"
         "E4M3  weight: e4m3fn, per tensor, current amax, max 448\n"
@@ -291,8 +291,8 @@ static void formats_are_told_by_product(void **state)
     assert_string_equal(
         formats,
         "\n"
-        "E4M3  weight.fprop, input.fprop, grad_output.dgrad: e4m3fn, per row, current amax, "
-        "power-of-two scale, max 448\n"
+        "E4M3  weight.fprop, input.fprop, grad_output.dgrad: e4m3fn, per row, current\n"
+        "        amax, power-of-two scale, max 448\n"
         "      weight.dgrad: e4m3fn, per tensor, current amax, power-of-two scale, max 448\n"
         "      input.wgrad, grad_output.wgrad: bf16");
     ag_text_deinit(&text);

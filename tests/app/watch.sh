@@ -54,7 +54,7 @@ expect 75 bin/altgrad status out.h5
 says "nobody: it is not running"
 says "stopping: no further run starts"
 expect 0 bin/altgrad stop out.h5
-says "nobody writes it"
+says "no altgrad is writing it"
 
 # as from another host: by a request, which the next owner does not obey
 begin

@@ -119,6 +119,23 @@ static void test_names_are_shortened_in_their_words(void **state)
 }
 
 /* A cell is as wide as its column, whatever the name: its middle gives way, spaces stay. */
+static void test_words_are_wrapped(void **state)
+{
+    (void)state;
+    ag_text text;
+    ag_text_init(&text);
+    ag_text_add(&text, "line\nx: ");
+    ag_text_add_wrapped(&text, "one two  three \xe4\xb8\xad\xe6\x96\x87 longerthanten a", 10, 2);
+    assert_string_equal(text.data, "line\nx: one two\n  three\n  \xe4\xb8\xad\xe6\x96\x87\n"
+                                   "  longerthanten\n  a");
+    ag_text_deinit(&text);
+    ag_text_init(&text);
+    ag_text_add_wrapped(&text, "0123456 89 ", 10, 0); /* just fits */
+    ag_text_add_wrapped(&text, "", 10, 0);
+    assert_string_equal(text.data, "0123456 89");
+    ag_text_deinit(&text);
+}
+
 static void test_cells_fit_their_columns(void **state)
 {
     (void)state;
@@ -153,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_control_characters_are_shown_escaped),
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_cells_fit_their_columns),
+        cmocka_unit_test(test_words_are_wrapped),
         cmocka_unit_test(test_padding_counts_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
