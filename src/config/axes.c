@@ -128,8 +128,10 @@ static bool check_dash(ag_findings *findings, const ag_node *node)
     long first = 0;
     long last = 0;
     int read = 0;
+    char between[3] = "";
     if (node->kind != AG_NODE_SCALAR ||
-        sscanf(node->text, "%ld%*[-.: ]%ld%n", &first, &last, &read) != 2 ||
+        sscanf(node->text, "%ld%2[-.: ]%ld%n", &first, between, &last, &read) != 3 ||
+        strcmp(between, ".") == 0 || strcmp(between, " ") == 0 || /* 1.5 */
         node->text[read] != '\0' || first < 0 || last < first)
         return true;
     ag_config_error(

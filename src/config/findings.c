@@ -108,21 +108,29 @@ const char *ag_config_listed(ag_findings *findings, const char *const *words, si
 
 /* --- rendering */
 
+/* Lines end as in YAML: "\n", "\r\n" or "\r". */
+static bool ends_line(char byte)
+{
+    return byte == '\n' || byte == '\r';
+}
+
 /* The line around `offset`: [start, end). */
 static void find_line(const ag_source *source, size_t offset, size_t *start, size_t *end)
 {
     *start = offset;
-    while (*start > 0 && source->text[*start - 1] != '\n')
+    while (*start > 0 && !ends_line(source->text[*start - 1]))
         *start -= 1;
-    const char *newline = memchr(source->text + offset, '\n', source->size - offset);
-    *end = newline != NULL ? (size_t)(newline - source->text) : source->size;
+    *end = offset;
+    while (*end < source->size && !ends_line(source->text[*end]))
+        *end += 1;
 }
 
 static size_t line_number(const ag_source *source, size_t offset)
 {
     size_t line = 1;
     for (size_t i = 0; i < offset; i++)
-        line += source->text[i] == '\n';
+        line += source->text[i] == '\n' ||
+                (source->text[i] == '\r' && (i + 1 == source->size || source->text[i + 1] != '\n'));
     return line;
 }
 

@@ -52,7 +52,11 @@ void ag_node_check_words(ag_findings *findings, const ag_node *map, const char *
         const char *hint = ag_foreign_hint(&ours, findings, list, key);
         if (hint[0] == '\0')
             hint = ag_config_hint(findings, key, words, n_words);
-        ag_config_error(findings, map->keys[i]->place, "%s has no key '%.100s'%s", what, key, hint);
+        if (hint[0] == '\0')
+            hint = ag_arena_printf(findings->arena, " (its keys are %s)",
+                                   ag_config_listed(findings, words, n_words));
+        ag_config_error(findings, map->keys[i]->place, "%s has no key '%.100s'%s", what, key,
+                        hint != NULL ? hint : "");
     }
 }
 

@@ -159,6 +159,15 @@ bool ag_config_is_broken(const ag_experiment *experiment, const char *prefix)
     return false;
 }
 
+/* What a foreign word means in its section, else anywhere. */
+static const char *foreign_key(const char **ours, ag_findings *findings, const char *prefix,
+                               const char *word)
+{
+    const char *whole = ag_arena_printf(findings->arena, "%s.%s", prefix, word);
+    const char *hint = whole != NULL ? ag_foreign_hint(ours, findings, AG_WORDS_KEYS, whole) : "";
+    return hint[0] != '\0' ? hint : ag_foreign_hint(ours, findings, AG_WORDS_KEYS, word);
+}
+
 static void unknown_key(ag_experiment *experiment, const ag_node *key, const char *prefix)
 {
     ag_findings *findings = &experiment->findings;
@@ -167,7 +176,7 @@ static void unknown_key(ag_experiment *experiment, const ag_node *key, const cha
     size_t count = section_words(words, prefix);
     if (key->flawed)
         return;
-    const char *hint = ag_foreign_hint(&ours, findings, AG_WORDS_KEYS, key->text);
+    const char *hint = foreign_key(&ours, findings, prefix, key->text);
     const char *nearest = ag_nearest_word(key->text, words, count);
     if (hint[0] == '\0' && nearest != NULL) {
         hint = ag_config_hint(findings, key->text, words, count);
@@ -248,8 +257,9 @@ const char *ag_config_param_hint(ag_findings *findings, const char *key)
     const char *ours = NULL;
     const char *leaf = strrchr(key, '.');
     const char *nearest = ag_param_nearest(key);
-    const char *hint =
-        ag_foreign_hint(&ours, findings, AG_WORDS_KEYS, leaf != NULL ? leaf + 1 : key);
+    const char *hint = ag_foreign_hint(&ours, findings, AG_WORDS_KEYS, key);
+    if (hint[0] == '\0' && leaf != NULL)
+        hint = ag_foreign_hint(&ours, findings, AG_WORDS_KEYS, leaf + 1);
     if (hint[0] == '\0' && nearest != NULL)
         hint = ag_arena_printf(findings->arena, "; did you mean '%s'?", nearest);
     return hint != NULL ? hint : "";

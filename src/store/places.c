@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store_internal.h"
@@ -49,6 +50,17 @@ static ag_status follow_links(char path[AG_PATH_SIZE])
     return ag_fail(AG_ERR_INPUT, "%s: a symbolic link that leads in circles", path);
 }
 
+/* A rename would put results in the place of a device such as /dev/null. */
+static ag_status check_kind(const char *path)
+{
+    struct stat facts;
+    if (lstat(path, &facts) != 0 || S_ISREG(facts.st_mode))
+        return AG_OK;
+    if (S_ISDIR(facts.st_mode))
+        return ag_fail(AG_ERR_INPUT, "%s: a folder, not a results file; name a file in it", path);
+    return ag_fail(AG_ERR_INPUT, "%s: a device, pipe or socket, not a results file", path);
+}
+
 ag_status ag_places_of(ag_places *places, const char *path)
 {
     int results = snprintf(places->results, AG_PATH_SIZE, "%s", path);
@@ -57,6 +69,7 @@ ag_status ag_places_of(ag_places *places, const char *path)
     if (results >= AG_PATH_SIZE)
         return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", path);
     AG_TRY(follow_links(places->results));
+    AG_TRY(check_kind(places->results));
     int folder = snprintf(places->folder, AG_PATH_SIZE, "%s.d", places->results);
     if (folder >= AG_PATH_SIZE)
         return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", places->results);

@@ -6,6 +6,8 @@ altgrad=$1 train=$2
 # shellcheck source=tests/app/support.sh
 . "$(dirname "$0")/support.sh"
 mkdir folder
+mkfifo pipe
+ln -s pipe link
 : > empty
 printf 'no YAML, no HDF5\377\n' > text
 few "seeds: 1"
@@ -67,6 +69,11 @@ done <<END
 2|few.h5 is a results file (HDF5)|$altgrad run few.h5
 2|few.h5 is a results file (HDF5)|$altgrad plan few.h5
 2|a folder, not a results file|$altgrad summary folder
+2|a folder, not a results file|$altgrad run few.yaml -o folder
+2|pipe: a device, pipe or socket|$altgrad run few.yaml -o pipe
+2|pipe: a device, pipe or socket|$altgrad run few.yaml -o link
+2|pipe: a device, pipe or socket|$altgrad merge link few.h5
+2|pipe: a device, pipe or socket|$altgrad plan few.yaml -o link
 3|not an HDF5 file|$altgrad summary empty
 3|a damaged HDF5 file|$altgrad summary cut.h5
 2|there is no metric 'mood'|$altgrad summary few.h5 --metric mood

@@ -42,6 +42,7 @@ format split, layers some (2 blocks)
 END
 
 # sections that are alike are told once
+# shellcheck disable=SC2016 # $format is altgrad's
 sed -e '/^formats/,/^layer_configs/c\formats: [BF16, E4M3]\nlayer_configs:\n  plain: {format: $format}' \
     -e '/^observe/i\  tail: {default_format: null, layer_rules: [{pattern: head, format: $format}]}' \
     sites.yaml > alike.yaml

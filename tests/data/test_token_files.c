@@ -217,6 +217,13 @@ static void test_other_files(void **state)
         CASE("BZh91AY&SY\1\2", "is bzip2-compressed"),
         CASE("{\"tokens\": [1, 2, 3, 4]}\n ", "is text"),
         CASE("First Citizen:\nB\xc3\xa4r, speak.\n", "is text"),
+        CASE("Rar!\x1a\7\1\0", "is a RAR archive"),
+        CASE("GGUF\3\0\0\0", "is a GGUF file"),
+        CASE("RIFF\x24\1\0\0WAVEfmt ", "is a sound or a film"),
+        CASE("\xff\xd8\xff\xe0\0\x10JFIF", "is a picture"),
+        CASE("Obj\1\4\x16"
+             "avro.schema",
+             "is an Avro file"),
         CASE("\xff\xfeT\0o\0 \0b\0e\0", "is UTF-16 text"),
 #undef CASE
     };
