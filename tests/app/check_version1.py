@@ -105,7 +105,7 @@ def digests(path):
 
 def merged(program, old):
     said = program.call("merge", "merged.h5", "spooled.h5", "packed.h5")
-    check("5 runs joined from 2 files; 4 runs: 2 done, 2 diverged, 0 failed, 0 pending" in said, said)
+    check("5 new runs from 2 parts; 4 runs: 2 done, 2 diverged, 0 failed, 0 pending" in said, said)
     check(digests("merged.h5") == old.digest, "merge: weights")
     check("4: 2 done, 2 diverged, 0 failed" in program.call("status", "merged.h5"), "merged: status")
     analysis("merged.h5", ALL, old)
