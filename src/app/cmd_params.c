@@ -117,6 +117,25 @@ static void print_paths(const table *t)
     }
 }
 
+/* Where model.init.where is among the rows, what it is good for. */
+static void print_where(const table *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (strcmp(t->rows[i].cell[0], "model.init.where") != 0)
+            continue;
+        puts("\nmodel.init.where names a run by any axes of the file that holds it, each with one "
+             "value:\n"
+             "where: {format: BF16, optimizer.lr: 3e-4}. A run with seed s starts from that file's "
+             "run\n"
+             "with seed s, so k trained models are k replicates of a quantisation (train.steps: "
+             "0).\n"
+             "With 'seed' among the labels all start from one model; where no random number has a "
+             "part\n"
+             "in a run, all its seeds are then one run, trained and counted once.");
+        return;
+    }
+}
+
 static void print_table(const table *t)
 {
     static const row head = {
@@ -138,6 +157,7 @@ static void print_table(const table *t)
         printf("%s\n", line->cell[HELP]);
     }
     print_paths(t);
+    print_where(t);
 }
 
 static void add_member(ag_text *text, const char *name, const char *value)

@@ -32,7 +32,9 @@ static const char s_help[] =
     "\n"
     "Left out, formats is [BF16], layer_configs is {uniform: {format: $format}} and seeds is [0];\n"
     "a layer that no rule matches stays in BF16 unless default_format says another. Order of the\n"
-    "axes: format, layers, those under axes, seed.\n"
+    "axes: format, layers, those under axes, seed. Runs in which no random number has a part are "
+    "one\n"
+    "run whatever their seed; to quantise trained models: 'altgrad params model.init'.\n"
     "Exit codes: 0 the file is good, 2 it has errors, 3 environment.\n"
     "\n"
     "example: altgrad plan jobs/quickstart.yaml --only format=E5M2 --layers\n";

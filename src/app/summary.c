@@ -163,6 +163,8 @@ static void add_pair(const ag_summary *summary, ag_summary_cell *cell, const ag_
 /* A run that several labels of the cell name counts once, as does a pair of runs. */
 static void add_label(const ag_summary *summary, ag_summary_cell *cell, const ag_label *label)
 {
+    if (cell->values == NULL || cell->labels == NULL || cell->partners_of == NULL)
+        return; /* give_room gave all of them */
     double value = value_of(summary, label);
     const ag_label *partner =
         summary->has_baseline ? partner_of(&summary->results->grid, label) : NULL;

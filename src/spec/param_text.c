@@ -75,7 +75,9 @@ void ag_param_expects(char *text, size_t size, const ag_param *param)
         snprintf(text, size, words[0] != '\0' ? "list of %s" : "an empty list, []", words);
         break;
     case AG_PARAM_TEXT:
-        snprintf(text, size, "text");
+        snprintf(text, size, "%s",
+                 param->offset == offsetof(ag_run, model.init_where) ? "mapping of axes to values"
+                                                                     : "text");
         break;
     case AG_PARAM_DURATION:
         snprintf(text, size, "duration such as 90s, 10m, 2h or 1d, or none");

@@ -56,7 +56,7 @@ static const ag_param s_params[] = {
     {"model.init_seed", INT, AT(model.init_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the initial weights; -1 = the run's seed", NULL},
     {"model.init.file", TEXT, AT(model.init_file), "", 0, 0, NULL, DATA, "", "start from the weights in this results file", NULL},
     {"model.init.run", TEXT, AT(model.init_run), "", 0, 0, NULL, DATA, "", "id of the run in that file; empty = its only run", NULL},
-    {"model.init.where", TEXT, AT(model.init_where), "", 0, 0, NULL, DATA, "", "or that run by its labels, such as {format: BF16}: any axis of that file; seed, left out, is the run's own, so trained models are replicates", ""},
+    {"model.init.where", TEXT, AT(model.init_where), "", 0, 0, NULL, DATA, "", "its labels instead, such as {format: BF16}; seed, left out, is the run's own", ""},
 
     {"data.text", TEXT, AT(data.text), "", 0, 0, NULL, DATA, "", "train on this UTF-8 text file", NULL},
     {"data.bin", TEXT, AT(data.bin), "", 0, 0, NULL, DATA, "", "train on the tokens of train.bin and val.bin in this folder", NULL},

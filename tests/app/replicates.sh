@@ -64,7 +64,7 @@ expect 0 "$mpiexec" -n 2 "$altgrad" run one.yaml --progress none
 matches '^         E2M1        1  [0-9.]*  '
 counts one 1
 expect 0 "$altgrad" status one.h5
-says '2: 2 done, 0 failed, 0 pending'
+says 'runs      2: 2 done, '
 # named by its labels it is the same; nothing is trained again
 quantise one ', where: {format: BF16, seed: 0}'
 expect 0 "$altgrad" plan one.yaml
@@ -99,5 +99,30 @@ refuses ', where: {format: BF16, seed: 3}' '(BF16 seed=3) is pending: run its ex
 quantise spooled ', where: {format: BF16}'
 expect 0 "$altgrad" run spooled.yaml --progress none
 counts spooled 3
+
+# ten models are not listed one by one
+few 'formats: [BF16, E4M3]' 'seeds: 5'
+sed 's/^name: few/name: models/' few.yaml > models.yaml
+expect 0 "$altgrad" run models.yaml --progress none
+refuses '' 'models.h5 holds 10 runs; say which one'
+matches '(E4M3 seed=2) and 2 more$'
+
+# models of the first version of the results, packed and spooled
+tar xzf "$here/version1/results.tar.gz"
+first_version() {
+    few 'formats: [BF16, E2M1]' 'seeds: 2'
+    sed -e "s/^name: few/name: $1/" -e 's/steps: 3/steps: 0/' -e 's/tokens: 2000, seed: 1/&0/' \
+        -e "s/n_embd: 16, block_size: 8}/n_embd: 8, block_size: 4, init: {file: $2}}/" \
+        few.yaml > "$1.yaml"
+}
+first_version packed1 'packed.h5, where: {format: BF16}'
+expect 0 "$altgrad" run packed1.yaml --progress none
+matches '^         E2M1        2  [0-9.]* ± 0\.[0-9]*[1-9]'
+first_version spooled1 'spooled.h5, where: {format: special, seed: 0}'
+expect 2 "$altgrad" run spooled1.yaml --progress none
+says '(special seed=0) diverged: its weights are no trained model; name another run'
+first_version spooled1 'spooled.h5, where: {format: BF16}'
+expect 2 "$altgrad" run spooled1.yaml --progress none
+says '(BF16 seed=0) is pending: run its experiment to the end, or name another run'
 
 sum_up
