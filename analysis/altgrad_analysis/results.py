@@ -19,6 +19,8 @@ from .live import read_live
 from .verdicts import estimate, judge
 
 COMPLETE = ("done", "diverged")
+# of a file without samples, these are asked for rightly
+SAMPLED = ("quant", *(f"diagnostics/{name}" for name in "flips grad grid rank kurtosis".split()))
 
 
 class Results:
@@ -246,8 +248,9 @@ class Results:
                 for layer, series in run.get(group, {}).items():
                     if layer != "step":
                         frames += _sampled(run_id, layer, series)
-        if known and group not in known:
-            raise KeyError(f"no run has samples of {group}; there are {listed(sorted(known))}")
+        if group not in (known or SAMPLED):
+            there = listed(sorted(known)) or "none: 'altgrad run' makes them (observe.diagnostics)"
+            raise KeyError(f"no run has samples of {group}; there are {there}")
         own = ["id", "layer", "operand", "step"]
         sampled = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=own)
         names = {axis: free_name(axis, sampled.columns) for axis in self.axes}

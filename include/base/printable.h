@@ -14,7 +14,8 @@
 size_t ag_utf8_read(uint32_t *character, const char *text, size_t left);
 
 /* Whether a character steers a terminal, ends a line or turns the direction of the text around it:
- * U+0000 to U+001F, U+007F to U+009F, U+2028, U+2029, U+202A to U+202E, U+2066 to U+2069. */
+ * U+0000 to U+001F, U+007F to U+009F, U+2028, U+2029, U+202A to U+202E, U+2066 to U+2069, U+061C,
+ * U+200E, U+200F; or is the invisible mark of byte orders, U+FEFF. */
 bool ag_is_control(uint32_t character);
 
 /* The first control character or byte that is no UTF-8; NULL where the whole text is printable. */

@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "base/printable.h"
 #include "store/prune.h"
+#include "wrong_file.h"
 
 static void print_help(void)
 {
@@ -111,5 +112,6 @@ int ag_cmd_prune(int argc, char **argv)
     }
     if (optind + 1 != argc)
         return ag_app_usage("prune", "which results file? One, such as results/quickstart.h5");
-    return ag_app_exit(prune(argv[optind], yes, json));
+    ag_status status = ag_app_expect_results(argv[optind]);
+    return ag_app_exit(status == AG_OK ? prune(argv[optind], yes, json) : status);
 }

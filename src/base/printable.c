@@ -33,7 +33,8 @@ bool ag_is_control(uint32_t character)
 {
     return character < 0x20 || (character >= 0x7f && character <= 0x9f) || character == 0x2028 ||
            character == 0x2029 || (character >= 0x202a && character <= 0x202e) ||
-           (character >= 0x2066 && character <= 0x2069);
+           (character >= 0x2066 && character <= 0x2069) || character == 0x061c ||
+           character == 0x200e || character == 0x200f || character == 0xfeff;
 }
 
 const char *ag_find_control(const char *text)

@@ -155,6 +155,15 @@ class AnalysisTest(unittest.TestCase):
             with self.assertRaisesRegex(KeyError, "there are diagnostics/grad, quant"):
                 self.results.samples(unknown)
 
+    def test_samples_of_a_file_without(self):
+        with h5py.File(self.path, "r+") as file:
+            for run in file["runs"].values():
+                for group in {"quant", "diagnostics"} & set(run):
+                    del run[group]
+        self.assertEqual(len(Results(self.path).samples("diagnostics/flips")), 0)
+        with self.assertRaisesRegex(KeyError, "there are none: .*observe.diagnostics"):
+            Results(self.path).samples("flips")
+
     def test_completed_runs_appear_under_each_label(self):
         runs = self.results.runs()
         self.assertEqual(len(runs), 9)  # ten labels, one of a run that failed

@@ -64,6 +64,7 @@ done <<END
 2|results file is expected here: its own is few.h5|$altgrad check few.yaml
 2|results file is expected here: its own is few.h5|$altgrad pack few.yaml
 2|results file is expected here: its own is few.h5|$altgrad stop few.yaml
+2|results file is expected here: its own is few.h5|$altgrad prune few.yaml
 2|results file is expected here: its own is few.h5|$altgrad reproduce few.yaml
 2|results file is expected here: its own is few.h5|$altgrad merge new.h5 few.yaml few.h5
 2|few.h5 is a results file (HDF5)|$altgrad run few.h5

@@ -6,9 +6,11 @@ static void test_control_characters_are_found(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "a\nb",         "\x1b[31m",     "tab\t",        "\x7f",         "c1\xc2\x85",
-        "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9",
-        "\xed\xa0\x80", "\xff",         "\xc0\xaf",     "cut\xe2\x82",  "\xf4\x90\x80\x80"};
+        "a\nb",         "\x1b[31m",      "tab\t",           "\x7f",
+        "c1\xc2\x85",   "\xe2\x80\xa8",  "\xe2\x80\xa9",    "\xe2\x80\xae",
+        "\xe2\x81\xa6", "\xe2\x81\xa9",  "\xe2\x80\x8e",    "\xe2\x80\x8f",
+        "\xd8\x9c",     "a\xef\xbb\xbf", "\xed\xa0\x80",    "\xff",
+        "\xc0\xaf",     "cut\xe2\x82",   "\xf4\x90\x80\x80"};
     static const char *const good[] = {"",
                                        "w/o grads",
                                        "$x^{$",
