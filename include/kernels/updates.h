@@ -6,16 +6,21 @@
 
 #include "numerics/quantize.h"
 
+/* Every constant of an update is computed in double from the settings and rounded to float32 once,
+ * as PyTorch's Python side does: 1 - beta of a float32 beta would be off by up to 2^-25 / (1 -
+ * beta) of itself, in every step alike. */
 typedef struct ag_adamw_step {
     float lr;
-    float beta1, beta2;
+    float beta1, beta2;   /* what the moments keep, */
+    float fresh1, fresh2; /* and 1 - beta, what they take of the gradient and its square */
     float eps;
     float decay;       /* lr * weight decay; 0 for tensors that are not decayed */
     float correction1; /* 1 - beta1^t */
     float correction2; /* 1 - beta2^t */
     float grad_scale;  /* of clipping */
 } ag_adamw_step;
-/* g = grad * grad_scale; m, v += ...; w = w - decay * w - lr * mhat / (sqrt(vhat) + eps)
+/* g = grad * grad_scale; m = beta1 * m + fresh1 * g; v = beta2 * v + fresh2 * g * g;
+ * w = w - decay * w - lr * mhat / (sqrt(vhat) + eps)
  * (Loshchilov and Hutter, arXiv 1711.05101, as torch.optim.AdamW orders it) */
 typedef void ag_adamw_fn(float *restrict w, float *restrict m, float *restrict v,
                          const float *restrict grad, size_t count, const ag_adamw_step *step);

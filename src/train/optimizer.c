@@ -59,6 +59,8 @@ static ag_adamw_step adamw_step(const part *p)
         .lr = (float)p->update->lr,
         .beta1 = (float)p->spec->betas[0],
         .beta2 = (float)p->spec->betas[1],
+        .fresh1 = (float)(1.0 - p->spec->betas[0]),
+        .fresh2 = (float)(1.0 - p->spec->betas[1]),
         .eps = (float)p->spec->eps,
         .decay = p->decay,
         .correction1 = (float)(1.0 - ag_pow(p->spec->betas[0], p->t)),

@@ -183,6 +183,8 @@ static void adamw(const bench *b)
     ag_adamw_step step = {.lr = 1e-6f,
                           .beta1 = 0.9f,
                           .beta2 = 0.99f,
+                          .fresh1 = 0.1f,
+                          .fresh2 = 0.01f,
                           .eps = 1e-8f,
                           .correction1 = 0.1f,
                           .correction2 = 0.01f,

@@ -162,6 +162,8 @@ static void test_adamw(void **state)
         ag_adamw_step step = {.lr = 0.01f,
                               .beta1 = 0.9f,
                               .beta2 = 0.99f,
+                              .fresh1 = 0.1f,
+                              .fresh2 = 0.01f,
                               .eps = 1e-8f,
                               .decay = 0.001f,
                               .correction1 = (float)(1 - pow(0.9, t)),
@@ -177,9 +179,8 @@ static void test_adamw(void **state)
         }
         free(grad);
     }
-    /* a step moves a weight by lr at most a few times; its ten or so roundings, and those of
-     * 1 - beta, which cancellation leaves with 2^-24 / 0.01, err by 1e-5 of it; w itself by half
-     * an ulp of a number below 4 */
+    /* a step moves a weight by lr at most a few times; its ten or so roundings err by 1e-5 of it,
+     * where moments cancel to a tenth; w itself by half an ulp of a number below 4 */
     const double bound = STEPS * (4 * lr * 1e-5 + 2 * (double)FLT_EPSILON);
     for (size_t i = 0; i < COUNT; i++)
         assert_true(fabs((double)w[i] - W[i]) <= bound);

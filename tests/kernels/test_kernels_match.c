@@ -82,6 +82,8 @@ static void check_adamw(const float *x, size_t count)
     static const ag_adamw_step step = {.lr = 1e-3f,
                                        .beta1 = 0.9f,
                                        .beta2 = 0.99f,
+                                       .fresh1 = 0.1f,
+                                       .fresh2 = 0.01f,
                                        .eps = 1e-8f,
                                        .decay = 1e-4f,
                                        .correction1 = 0.19f,

@@ -121,7 +121,8 @@ static void check_spacing(const ag_kernels *k, const ag_format *format, float sc
         assert_true(factor > 0 && factor <= 1);
         expected[i] = (double)(float)(0.5 * (double)grad[i] * factor);
     }
-    ag_adamw_step step = {.lr = 0, .beta1 = 0.5f, .eps = 1, .grad_scale = 1};
+    ag_adamw_step step = {
+        .lr = 0, .beta1 = 0.5f, .fresh1 = 0.5f, .fresh2 = 1, .eps = 1, .grad_scale = 1};
     step.correction1 = step.correction2 = 1;
     ag_spacing spacing = spacing_of(format, scale, k->amax(w, COUNT));
     k->manifold_adamw(w, m, v, grad, COUNT, &step, &spacing);
@@ -162,6 +163,8 @@ static void test_manifold_is_adamw_on_integers(void **state)
     float *b[3] = {copy(a[0], COUNT), floats(COUNT), floats(COUNT)};
     ag_spacing spacing = spacing_of(&format, 3, ref->amax(a[0], COUNT));
     ag_adamw_step step = {.lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f};
+    step.fresh1 = 0.1f;
+    step.fresh2 = 0.01f;
     step.grad_scale = 0.3f;
     step.decay = 1e-3f;
     for (uint64_t t = 1; t < 4; t++) {
@@ -300,6 +303,8 @@ static void check_match(const ag_format *format, const float *w, const float *gr
     ag_rounding_site where = {.key = 99, .site = 3, .use = 2, .step = 5};
     ag_sgd_step sgd = {.lr = 0.03f, .momentum = 0.9f, .decay = 1e-3f, .grad_scale = 0.7f};
     ag_adamw_step adamw = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f};
+    adamw.fresh1 = 0.1f;
+    adamw.fresh2 = 0.01f;
     adamw.correction1 = 0.19f;
     adamw.correction2 = 0.0199f;
     adamw.grad_scale = 0.7f;

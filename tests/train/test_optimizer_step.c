@@ -96,13 +96,93 @@ static void check_manifold(const tiny *t, const ag_tensor *tensor, const ag_form
         double vhat = v / (1 - 0.99 * 0.99);
         double step = lr * mhat / (sqrt(vhat) + 1e-8);
         double expected = (double)w[i] * (1 - lr * 0.25) - step;
-        /* 1 - beta2 = 0.01 as a float is off by 2^-24 / 0.01 of itself */
         double size = fabs((double)w[i]) + fabs(step) + 16 * lr;
         assert_close(tensor->name, (double)s->weights[at], expected, size);
         assert_close(tensor->name, (double)s->m[at], m, fabs((double)s_before.m[at]) + fabs(g));
         finer += factor < 1.0;
     }
     assert_true(finer > tensor->count / 4);
+}
+
+/* --- AdamW */
+
+static const double s_betas[][2] = {
+    {0.5,  0.75     },
+    {0.9,  0.99     },
+    {0.9,  0.999    },
+    {0.9,  0.9999   },
+    {0.99, 0.99999  },
+    {0.9,  0.9999999}
+};
+
+/* A tiny model whose weights and moments are zero, with a gradient of its own. */
+static void begin_adamw(tiny *t, float *grads, const double betas[2])
+{
+    optimizer_make(t, AG_OPTIMIZER_ADAMW);
+    t->run.optimizer.betas[0] = betas[0];
+    t->run.optimizer.betas[1] = betas[1];
+    t->run.optimizer.weight_decay = 0.0;
+    tiny_start(t);
+    ag_train_state *s = &t->trainer.state;
+    memset(s->weights, 0, s->tensors.total * sizeof(float));
+    for (size_t i = 0; i < s->tensors.total; i++)
+        grads[i] = 1.0f;
+}
+
+/* What the moments take of the first gradient is 1 - beta in double, rounded once. */
+static void test_adamw_takes_one_minus_beta_in_double(void **state)
+{
+    (void)state;
+    static float grads[8192];
+    for (size_t k = 0; k < sizeof s_betas / sizeof s_betas[0]; k++) {
+        begin_adamw(&s_a, grads, s_betas[k]);
+        ag_update update = {.grads = grads, .lr = 1e-3, .grad_scale = 1.0};
+        ag_optimizer_step(&s_a.trainer.state, &s_a.run.optimizer, &update, s_a.trainer.k);
+        double kept[2] = {s_betas[k][0], s_betas[k][1]};
+        if (s_a.trainer.state.m[0] != (float)(1.0 - kept[0]) ||
+            s_a.trainer.state.v[0] != (float)(1.0 - kept[1]))
+            fail_msg("betas %g, %g: m %.9g, v %.9g", kept[0], kept[1],
+                     (double)s_a.trainer.state.m[0], (double)s_a.trainer.state.v[0]);
+        tiny_end(&s_a);
+    }
+}
+
+/* 300 steps restated in double, gradients between 0.5 and 1.5, so that no moment cancels. An update
+ * then errs by the roundings of the moments, at most 3 a step over 300 steps, and by a dozen of its
+ * own, each of 2^-24; so does the sum of updates, which itself is rounded once a step. */
+static void test_adamw_300_steps(void **state)
+{
+    (void)state;
+    enum { STEPS = 300, COUNT = 16 }; /* of the first tensor */
+    static float grads[8192];
+    for (size_t k = 0; k < sizeof s_betas / sizeof s_betas[0]; k++) {
+        double M[COUNT] = {0};
+        double V[COUNT] = {0};
+        double W[COUNT] = {0};
+        uint64_t seed = 11;
+        begin_adamw(&s_a, grads, s_betas[k]);
+        for (int t = 1; t <= STEPS; t++) {
+            double correction1 = 1.0 - pow(s_betas[k][0], t);
+            double correction2 = 1.0 - pow(s_betas[k][1], t);
+            for (size_t i = 0; i < COUNT; i++) {
+                double g = (double)(ag_splitmix64(&seed) >> 40) * 0x1p-24 + 0.5;
+                grads[i] = (float)g;
+                g = (double)grads[i];
+                M[i] = s_betas[k][0] * M[i] + (1.0 - s_betas[k][0]) * g;
+                V[i] = s_betas[k][1] * V[i] + (1.0 - s_betas[k][1]) * g * g;
+                W[i] -= 1e-3 * (M[i] / correction1) / (sqrt(V[i] / correction2) + 1e-8);
+            }
+            ag_update update = {.grads = grads, .lr = 1e-3, .grad_scale = 1.0};
+            ag_optimizer_step(&s_a.trainer.state, &s_a.run.optimizer, &update, s_a.trainer.k);
+        }
+        for (size_t i = 0; i < COUNT; i++) {
+            double error = fabs((double)s_a.trainer.state.weights[i] - W[i]) / fabs(W[i]);
+            if (!(error <= (4 * STEPS + 12) * 0x1p-24))
+                fail_msg("betas %g, %g: off by %.3g of the movement", s_betas[k][0], s_betas[k][1],
+                         error);
+        }
+        tiny_end(&s_a);
+    }
 }
 
 static void test_manifold_adamw(void **state)
@@ -251,6 +331,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_adamw_takes_one_minus_beta_in_double),
+        cmocka_unit_test(test_adamw_300_steps),
         cmocka_unit_test(test_manifold_adamw),
         cmocka_unit_test(test_manifold_follows_the_scales_of_groups),
         cmocka_unit_test(test_grid),
