@@ -1,0 +1,19 @@
+#!/bin/sh
+# golden.sh ALTGRAD GOLDEN_RUNS [-w]: the pinned runs of this folder, ids and bits. -w pins anew what
+# this build computes; the reason for it belongs into the commit, and into the numerics version.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+altgrad=$1
+golden_runs=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+for part in formats options; do
+    "$altgrad" plan "$here/$part.yaml" --json > "$work/runs.json" 2> "$work/log" || {
+        cat "$work/log"
+        exit 2
+    }
+    printf '%s: ' "$part"
+    "$golden_runs" "$work/runs.json" "$here/$part.txt" ${3:+"$3"} || failed=1
+done
+exit $failed

@@ -1,0 +1,91 @@
+/* golden_runs RUNS.json DIGESTS [-w]
+ *
+ * Trains the runs of RUNS.json, which `altgrad plan FILE --json` printed, and compares what they
+ * come to with DIGESTS: one line per run, its id, the SHA-256 of its final weights (16 digits), its
+ * last training loss and the loss of its first validation window, to the last bit. With -w the file
+ * is written instead. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "data/batch.h"
+#include "spec/run_json.h"
+#include "train/train.h"
+
+enum { LINE = 128 };
+
+static int fail(const char *what)
+{
+    fprintf(stderr, "golden_runs: %s %s\n", what, ag_error_message());
+    return 2;
+}
+
+static ag_status train(char line[LINE], const ag_run *run)
+{
+    ag_arena memory;
+    ag_record record = {0};
+    ag_corpus corpus;
+    AG_TRY(ag_corpus_open(&corpus, &run->data, run->model.block_size));
+    ag_status status = ag_arena_init(&memory, ag_train_bytes(run, ag_val_windows(&corpus, run)));
+    if (status == AG_OK) {
+        status = ag_train(&record, run, &corpus, NULL, &ag_kernels_fast, NULL, &memory);
+        if (status == AG_OK)
+            snprintf(line, LINE, "%s %.16s %a %a\n", run->id, record.digest,
+                     record.loss[record.steps - 1], record.final_windows[0]);
+        ag_arena_deinit(&memory);
+    }
+    ag_corpus_close(&corpus);
+    return status;
+}
+
+static ag_status train_text(char line[LINE], const json_t *assignment)
+{
+    ag_arena texts;
+    ag_run run;
+    char *text = json_dumps(assignment, 0);
+    ag_arena_init_growing(&texts);
+    ag_status status = ag_run_from_assignment(&run, text, strlen(text), &texts);
+    if (status == AG_OK)
+        status = train(line, &run);
+    ag_arena_deinit(&texts);
+    free(text);
+    return status;
+}
+
+/* Whether the next line of `digests` is `line`. */
+static int same_line(FILE *digests, const char *line)
+{
+    char expected[LINE] = "";
+    if (fgets(expected, sizeof expected, digests) != NULL && strcmp(expected, line) == 0)
+        return 1;
+    fprintf(stderr, "got      %sexpected %s", line, expected[0] != '\0' ? expected : "no more\n");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    bool writes = argc == 4 && strcmp(argv[3], "-w") == 0;
+    if (argc < 3)
+        return fail("usage: golden_runs RUNS.json DIGESTS [-w]");
+    json_t *plan = json_load_file(argv[1], 0, NULL);
+    json_t *runs = json_object_get(plan, "runs");
+    FILE *digests = fopen(argv[2], writes ? "w" : "r");
+    if (!json_is_array(runs) || digests == NULL)
+        return fail("cannot read the files");
+    ag_kernels_init();
+    size_t differ = 0;
+    for (size_t i = 0; i < json_array_size(runs); i++) {
+        char line[LINE] = "";
+        if (train_text(line, json_array_get(runs, i)) != AG_OK)
+            return fail("a run failed:");
+        if (writes)
+            fputs(line, digests);
+        else
+            differ += !same_line(digests, line);
+    }
+    printf("%zu runs, %zu differ\n", json_array_size(runs), differ);
+    json_decref(plan);
+    return fclose(digests) != 0 || differ > 0;
+}
