@@ -1,0 +1,164 @@
+/* One job at a time: the caller announces it by raising `generation`, every thread takes pieces by
+ * raising `next` until none is left, and the caller goes on when the last thread has put down
+ * `busy`.
+ *
+ *   caller   job, next = 0, busy = threads - 1, generation++   pieces ...   waits for busy = 0
+ *   others   see a new generation                              pieces ...   busy--
+ *
+ * Kernels follow each other within microseconds, so a thread without work looks for a while before
+ * it sleeps; a sleeping one is woken through the condition variable. */
+#include "base/pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Looks at the next job before sleeping: some 20 to 50 microseconds. */
+enum { LOOKS = 4000 };
+
+static struct {
+    int threads; /* 0: never started */
+    pthread_t *ids;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    atomic_uint generation;
+    atomic_int sleepers;
+    atomic_int busy;
+    atomic_size_t next;
+    bool ends;
+
+    /* the job */
+    ag_pool_body *body;
+    void *context;
+    size_t count;
+    size_t grain;
+} s_pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+/* Whether this thread is inside a body: what that shares, it does alone. */
+static _Thread_local bool s_inside;
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+static void take_pieces(void)
+{
+    const size_t count = s_pool.count;
+    const size_t grain = s_pool.grain;
+    s_inside = true;
+    size_t begin = 0;
+    while ((begin = atomic_fetch_add(&s_pool.next, grain)) < count) {
+        size_t left = count - begin;
+        s_pool.body(s_pool.context, begin, begin + (left < grain ? left : grain));
+    }
+    s_inside = false;
+}
+
+static void sleep_until_after(unsigned seen)
+{
+    pthread_mutex_lock(&s_pool.mutex);
+    atomic_fetch_add(&s_pool.sleepers, 1);
+    while (atomic_load(&s_pool.generation) == seen)
+        pthread_cond_wait(&s_pool.wake, &s_pool.mutex);
+    atomic_fetch_sub(&s_pool.sleepers, 1);
+    pthread_mutex_unlock(&s_pool.mutex);
+}
+
+static void *work(void *unused)
+{
+    unsigned seen = 0;
+    for (;;) {
+        for (int look = 0; look < LOOKS && atomic_load(&s_pool.generation) == seen; look++)
+            relax();
+        if (atomic_load(&s_pool.generation) == seen)
+            sleep_until_after(seen);
+        seen++;
+        if (s_pool.ends)
+            return unused;
+        take_pieces();
+        atomic_fetch_sub(&s_pool.busy, 1);
+    }
+}
+
+/* What the caller wrote before is seen by whoever sees the new generation. */
+static void announce(void)
+{
+    atomic_fetch_add(&s_pool.generation, 1);
+    if (atomic_load(&s_pool.sleepers) == 0)
+        return;
+    pthread_mutex_lock(&s_pool.mutex);
+    pthread_cond_broadcast(&s_pool.wake);
+    pthread_mutex_unlock(&s_pool.mutex);
+}
+
+void ag_pool_share(size_t count, size_t grain, ag_pool_body *body, void *context)
+{
+    if (s_pool.threads <= 1 || count <= grain || s_inside) {
+        for (size_t begin = 0; begin < count; begin += grain)
+            body(context, begin, count - begin < grain ? count : begin + grain);
+        return;
+    }
+    s_pool.body = body;
+    s_pool.context = context;
+    s_pool.count = count;
+    s_pool.grain = grain;
+    atomic_store(&s_pool.next, 0);
+    atomic_store(&s_pool.busy, s_pool.threads - 1);
+    announce();
+    take_pieces();
+    for (int look = 0; atomic_load(&s_pool.busy) > 0; look++) {
+        if (look < LOOKS)
+            relax();
+        else
+            sched_yield(); /* another process may hold the core that we wait for */
+    }
+}
+
+int ag_pool_threads(void)
+{
+    return s_pool.threads > 1 ? s_pool.threads : 1;
+}
+
+ag_status ag_pool_start(int threads)
+{
+    s_pool.threads = 1;
+    s_pool.ends = false;
+    atomic_store(&s_pool.generation, 0);
+    s_pool.ids = calloc((size_t)threads, sizeof *s_pool.ids);
+    if (s_pool.ids == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %d threads", threads);
+    while (s_pool.threads < threads) {
+        int error = pthread_create(&s_pool.ids[s_pool.threads - 1], NULL, work, NULL);
+        if (error != 0) {
+            ag_pool_stop();
+            return ag_fail(AG_ERR_SYSTEM,
+                           "the system starts no more than %d of the %d threads that run.threads "
+                           "asks for: %s",
+                           s_pool.threads, threads, strerror(error));
+        }
+        s_pool.threads++;
+    }
+    return AG_OK;
+}
+
+void ag_pool_stop(void)
+{
+    if (s_pool.ids == NULL)
+        return;
+    s_pool.ends = true;
+    announce();
+    for (int i = 0; i < s_pool.threads - 1; i++)
+        pthread_join(s_pool.ids[i], NULL);
+    free(s_pool.ids);
+    s_pool.ids = NULL;
+    s_pool.threads = 1;
+}
