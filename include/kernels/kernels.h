@@ -126,7 +126,8 @@ typedef void ag_add_fn(float *restrict y, const float *restrict x, size_t count)
 
 /* --- the gradient's norm */
 
-/* Sum of squares in double, in 64 interleaved partial sums added in a fixed order. */
+/* Sum of squares in double: blocks of 65,536 elements, added in order, each in 64 interleaved
+ * partial sums. */
 typedef double ag_sum_squares_fn(const float *x, size_t count);
 
 typedef struct ag_kernels {

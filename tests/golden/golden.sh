@@ -1,6 +1,6 @@
 #!/bin/sh
-# golden.sh ALTGRAD GOLDEN_RUNS [-w]: the pinned runs of this folder, ids and bits. -w pins anew what
-# this build computes; the reason for it belongs into the commit, and into the numerics version.
+# golden.sh ALTGRAD GOLDEN_RUNS [THREADS [-w]]: the pinned runs of this folder, ids and bits. -w pins
+# anew what this build computes; the reason belongs into the commit, and into the numerics version.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 altgrad=$1
@@ -14,6 +14,6 @@ for part in formats options; do
         exit 2
     }
     printf '%s: ' "$part"
-    "$golden_runs" "$work/runs.json" "$here/$part.txt" ${3:+"$3"} || failed=1
+    "$golden_runs" "$work/runs.json" "$here/$part.txt" "${3:-1}" ${4:+"$4"} || failed=1
 done
 exit $failed

@@ -1,4 +1,4 @@
-/* golden_runs RUNS.json DIGESTS [-w]
+/* golden_runs RUNS.json DIGESTS THREADS [-w]
  *
  * Trains the runs of RUNS.json, which `altgrad plan FILE --json` printed, and compares what they
  * come to with DIGESTS: one line per run, its id, the SHA-256 of its final weights (16 digits), its
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/pool.h"
 #include "data/batch.h"
 #include "spec/run_json.h"
 #include "train/train.h"
@@ -66,9 +67,9 @@ static int same_line(FILE *digests, const char *line)
 
 int main(int argc, char **argv)
 {
-    bool writes = argc == 4 && strcmp(argv[3], "-w") == 0;
-    if (argc < 3)
-        return fail("usage: golden_runs RUNS.json DIGESTS [-w]");
+    bool writes = argc == 5 && strcmp(argv[4], "-w") == 0;
+    if (argc < 4 || ag_pool_start(atoi(argv[3])) != AG_OK)
+        return fail("usage: golden_runs RUNS.json DIGESTS THREADS [-w]");
     json_t *plan = json_load_file(argv[1], 0, NULL);
     json_t *runs = json_object_get(plan, "runs");
     FILE *digests = fopen(argv[2], writes ? "w" : "r");
@@ -87,5 +88,6 @@ int main(int argc, char **argv)
     }
     printf("%zu runs, %zu differ\n", json_array_size(runs), differ);
     json_decref(plan);
+    ag_pool_stop();
     return fclose(digests) != 0 || differ > 0;
 }

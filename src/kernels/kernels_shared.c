@@ -1,0 +1,488 @@
+/* The fast kernels with their work shared among the threads of the pool: each piece is a call of
+ * the fast kernel on some of the elements or rows. Maxima are the same in any order; sums over rows
+ * are shared by columns, so that each keeps its order; the sum of squares is added up in blocks of
+ * fixed size. So the bits are those of one thread, whatever their number. */
+#include "kernels_internal.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/pool.h"
+
+/* Elements of a piece: some ten microseconds of work, a multiple of every block and vector. */
+enum { PIECE = 16384 };
+
+static size_t rows_of_piece(size_t width)
+{
+    return width < PIECE ? PIECE / width : 1;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* --- maxima: the bits of magnitudes are ordered as their values are, NaN above all */
+
+static void raise_to(atomic_uint *largest, float magnitude)
+{
+    unsigned bits = ag_float_bits(magnitude);
+    unsigned seen = atomic_load(largest);
+    while (bits > seen && !atomic_compare_exchange_weak(largest, &seen, bits))
+        ;
+}
+
+typedef struct rounding {
+    float *out; /* NULL: the amax alone */
+    const float *x;
+    atomic_uint largest;
+} rounding;
+
+static void round_piece(void *context, size_t begin, size_t end)
+{
+    rounding *r = context;
+    size_t count = end - begin;
+    raise_to(&r->largest, r->out != NULL ? ag_round_bf16_fast(r->out + begin, r->x + begin, count)
+                                         : ag_amax_fast(r->x + begin, count));
+}
+
+float ag_amax_shared(const float *x, size_t count)
+{
+    rounding r = {.x = x};
+    ag_pool_share(count, PIECE, round_piece, &r);
+    return ag_bits_float(atomic_load(&r.largest));
+}
+
+float ag_round_bf16_shared(float *out, const float *x, size_t count)
+{
+    rounding r = {.out = out, .x = x};
+    ag_pool_share(count, PIECE, round_piece, &r);
+    return ag_bits_float(atomic_load(&r.largest));
+}
+
+/* --- operands */
+
+typedef struct quantising {
+    float *out;
+    const float *x;
+    const ag_format *format;
+    float scale;
+    ag_overflow overflow;
+    const ag_rounding_site *where; /* NULL: to nearest */
+    uint64_t first;
+} quantising;
+
+static void quantize_piece(void *context, size_t begin, size_t end)
+{
+    const quantising *q = context;
+    float *out = q->out + begin;
+    const float *x = q->x + begin;
+    if (q->where == NULL)
+        ag_quantize_fast(out, x, end - begin, q->format, q->scale, q->overflow);
+    else
+        ag_quantize_stochastic_fast(out, x, end - begin, q->format, q->scale, q->overflow, q->where,
+                                    q->first + begin);
+}
+
+void ag_quantize_shared(float *out, const float *x, size_t count, const ag_format *format,
+                        float scale, ag_overflow overflow)
+{
+    quantising q = {out, x, format, scale, overflow, NULL, 0};
+    ag_pool_share(count, PIECE, quantize_piece, &q);
+}
+
+void ag_quantize_stochastic_shared(float *out, const float *x, size_t count,
+                                   const ag_format *format, float scale, ag_overflow overflow,
+                                   const ag_rounding_site *where, uint64_t first)
+{
+    quantising q = {out, x, format, scale, overflow, where, first};
+    ag_pool_share(count, PIECE, quantize_piece, &q);
+}
+
+typedef struct grouping {
+    float *out;
+    const float *x;
+    const ag_groups *groups;
+    bool keep_nan;
+    const ag_scales *scales;
+    const ag_scheme *scheme;
+    const ag_rounding_site *where;
+    uint64_t first;
+} grouping;
+
+/* Rows [begin, end) of groups, as a matrix of their own. */
+static ag_groups some_groups(const ag_groups *all, size_t begin, size_t end)
+{
+    ag_groups some = *all;
+    some.down = end - begin;
+    some.rows = smaller(some.down * all->height, all->rows - begin * all->height);
+    return some;
+}
+
+static size_t group_rows_of_piece(const ag_groups *groups)
+{
+    return rows_of_piece(groups->height * groups->cols);
+}
+
+static void amax_piece(void *context, size_t begin, size_t end)
+{
+    const grouping *g = context;
+    ag_groups some = some_groups(g->groups, begin, end);
+    ag_groups_amax_fast(g->out + begin * some.across, g->x + begin * some.height * some.cols, &some,
+                        g->keep_nan);
+}
+
+void ag_groups_amax_shared(float *amax, const float *x, const ag_groups *groups, bool keep_nan)
+{
+    grouping g = {.out = amax, .x = x, .groups = groups, .keep_nan = keep_nan};
+    ag_pool_share(groups->down, group_rows_of_piece(groups), amax_piece, &g);
+}
+
+static void quantize_groups_piece(void *context, size_t begin, size_t end)
+{
+    const grouping *g = context;
+    ag_groups some = some_groups(g->groups, begin, end);
+    size_t at = begin * some.height * some.cols;
+    ag_scales scales = *g->scales;
+    scales.scale += begin * some.across;
+    scales.after += begin * some.across;
+    ag_quantize_groups_fast(g->out + at, g->x + at, &some, &scales, g->scheme, g->where,
+                            g->first + at);
+}
+
+void ag_quantize_groups_shared(float *out, const float *x, const ag_groups *groups,
+                               const ag_scales *scales, const ag_scheme *scheme,
+                               const ag_rounding_site *where, uint64_t first)
+{
+    grouping g = {.out = out,
+                  .x = x,
+                  .groups = groups,
+                  .scales = scales,
+                  .scheme = scheme,
+                  .where = where,
+                  .first = first};
+    ag_pool_share(groups->down, group_rows_of_piece(groups), quantize_groups_piece, &g);
+}
+
+typedef struct transform {
+    float *out;
+    const float *x;
+    size_t rows, cols;
+} transform;
+
+static void hadamard_piece(void *context, size_t begin, size_t end)
+{
+    const transform *t = context;
+    size_t first = begin * AG_HADAMARD;
+    size_t rows = smaller(end * AG_HADAMARD, t->rows) - first;
+    ag_hadamard_fast(t->out + first * t->cols, t->x + first * t->cols, rows, t->cols);
+}
+
+void ag_hadamard_shared(float *out, const float *x, size_t rows, size_t cols)
+{
+    transform t = {out, x, rows, cols};
+    size_t runs = (rows + AG_HADAMARD - 1) / AG_HADAMARD;
+    ag_pool_share(runs, rows_of_piece(AG_HADAMARD * cols), hadamard_piece, &t);
+}
+
+/* --- results */
+
+typedef struct result {
+    float *y;
+    const float *product; /* NULL: an epilogue in place */
+    const float *bias;
+    size_t width;
+    ag_factor a, b;
+    bool bf16;
+} result;
+
+static void result_piece(void *context, size_t begin, size_t end)
+{
+    const result *r = context;
+    float *y = r->y + begin * r->width;
+    ag_factor a = {r->a.all, r->a.each != NULL ? r->a.each + begin : NULL};
+    if (r->product == NULL)
+        ag_epilogue_fast(y, r->bias, end - begin, r->width, a, r->b, r->bf16);
+    else
+        ag_accumulate_fast(y, r->product + begin * r->width, end - begin, r->width, a, r->b);
+}
+
+void ag_epilogue_shared(float *y, const float *bias, size_t N, size_t OC, ag_factor a, ag_factor b,
+                        bool bf16)
+{
+    result r = {y, NULL, bias, OC, a, b, bf16};
+    ag_pool_share(N, rows_of_piece(OC), result_piece, &r);
+}
+
+void ag_accumulate_shared(float *restrict grad, const float *restrict product, size_t OC, size_t C,
+                          ag_factor a, ag_factor b)
+{
+    result r = {grad, product, NULL, C, a, b, false};
+    ag_pool_share(OC, rows_of_piece(C), result_piece, &r);
+}
+
+/* --- layer normalisation */
+
+typedef struct norm {
+    float *out;
+    float *mean, *rstd;
+    const float *x, *weight, *bias;
+    const ag_layernorm_grads *grads;
+    const float *dout;
+    size_t N, C;
+} norm;
+
+static void norm_piece(void *context, size_t begin, size_t end)
+{
+    const norm *n = context;
+    size_t at = begin * n->C;
+    ag_layernorm_forward_fast(n->out + at, n->mean + begin, n->rstd + begin, n->x + at, n->weight,
+                              n->bias, end - begin, n->C);
+}
+
+void ag_layernorm_forward_shared(float *restrict out, float *restrict mean, float *restrict rstd,
+                                 const float *restrict x, const float *restrict weight,
+                                 const float *restrict bias, size_t N, size_t C)
+{
+    norm n = {.out = out, .mean = mean, .rstd = rstd, .x = x, .weight = weight, .bias = bias};
+    n.C = C;
+    ag_pool_share(N, rows_of_piece(C), norm_piece, &n);
+}
+
+static void norm_dx_piece(void *context, size_t begin, size_t end)
+{
+    const norm *n = context;
+    size_t at = begin * n->C;
+    ag_layernorm_dx_fast(n->grads->dx + at, n->dout + at, n->x + at, n->weight, n->mean + begin,
+                         n->rstd + begin, end - begin, n->C);
+}
+
+static void norm_gains_piece(void *context, size_t begin, size_t end)
+{
+    const norm *n = context;
+    ag_layernorm_gains_fast(n->grads, n->dout, n->x, n->mean, n->rstd, n->N, n->C, begin, end);
+}
+
+/* One thread reads the rows once; several take the input's gradient by rows, the gains by columns.
+ */
+void ag_layernorm_backward_shared(const ag_layernorm_grads *grads, const float *restrict dout,
+                                  const float *restrict x, const float *restrict weight,
+                                  const float *restrict mean, const float *restrict rstd, size_t N,
+                                  size_t C)
+{
+    if (ag_pool_threads() == 1) {
+        ag_layernorm_backward_fast(grads, dout, x, weight, mean, rstd, N, C);
+        return;
+    }
+    norm n = {.grads = grads, .dout = dout, .x = x, .weight = weight, .N = N, .C = C};
+    n.mean = (float *)(uintptr_t)mean; /* read alone */
+    n.rstd = (float *)(uintptr_t)rstd;
+    ag_pool_share(N, rows_of_piece(C), norm_dx_piece, &n);
+    ag_pool_share(C, 64, norm_gains_piece, &n);
+}
+
+/* --- elements alone */
+
+typedef struct elements {
+    float *out;
+    const float *a, *b;
+    bool tanh_form;
+    float p;
+    uint64_t key, first;
+    uint32_t site, step;
+} elements;
+
+static void gelu_piece(void *context, size_t begin, size_t end)
+{
+    const elements *e = context;
+    ag_gelu_forward_fast(e->out + begin, e->a + begin, end - begin, e->tanh_form);
+}
+
+void ag_gelu_forward_shared(float *restrict out, const float *restrict x, size_t count,
+                            bool tanh_form)
+{
+    elements e = {.out = out, .a = x, .tanh_form = tanh_form};
+    ag_pool_share(count, PIECE, gelu_piece, &e);
+}
+
+static void gelu_backward_piece(void *context, size_t begin, size_t end)
+{
+    const elements *e = context;
+    ag_gelu_backward_fast(e->out + begin, e->a + begin, e->b + begin, end - begin, e->tanh_form);
+}
+
+void ag_gelu_backward_shared(float *dx, const float *dout, const float *restrict x, size_t count,
+                             bool tanh_form)
+{
+    elements e = {.out = dx, .a = dout, .b = x, .tanh_form = tanh_form};
+    ag_pool_share(count, PIECE, gelu_backward_piece, &e);
+}
+
+static void dropout_piece(void *context, size_t begin, size_t end)
+{
+    const elements *e = context;
+    ag_dropout_fast(e->out + begin, end - begin, e->p, e->key, e->site, e->step, e->first + begin);
+}
+
+void ag_dropout_shared(float *x, size_t count, float p, uint64_t key, uint32_t site, uint32_t step,
+                       uint64_t first)
+{
+    elements e = {.out = x, .p = p, .key = key, .first = first, .site = site, .step = step};
+    ag_pool_share(count, PIECE, dropout_piece, &e);
+}
+
+static void add_piece(void *context, size_t begin, size_t end)
+{
+    const elements *e = context;
+    ag_add_fast(e->out + begin, e->a + begin, end - begin);
+}
+
+void ag_add_shared(float *restrict y, const float *restrict x, size_t count)
+{
+    elements e = {.out = y, .a = x};
+    ag_pool_share(count, PIECE, add_piece, &e);
+}
+
+/* --- rows of probabilities */
+
+typedef struct rows {
+    float *x;
+    float *losses;
+    const float *probs;
+    const float *logits;
+    const int32_t *targets;
+    size_t width;
+    float scale;
+} rows;
+
+static void softmax_piece(void *context, size_t begin, size_t end)
+{
+    const rows *r = context;
+    ag_causal_softmax_fast(r->x + begin * r->width * r->width, end - begin, r->width, r->scale);
+}
+
+void ag_causal_softmax_shared(float *scores, size_t M, size_t T, float scale)
+{
+    rows r = {.x = scores, .width = T, .scale = scale};
+    ag_pool_share(M, rows_of_piece(T * T), softmax_piece, &r);
+}
+
+static void softmax_backward_piece(void *context, size_t begin, size_t end)
+{
+    const rows *r = context;
+    size_t at = begin * r->width * r->width;
+    ag_causal_softmax_backward_fast(r->x + at, r->probs + at, end - begin, r->width, r->scale);
+}
+
+void ag_causal_softmax_backward_shared(float *restrict dp, const float *restrict probs, size_t M,
+                                       size_t T, float scale)
+{
+    rows r = {.x = dp, .probs = probs, .width = T, .scale = scale};
+    ag_pool_share(M, rows_of_piece(T * T), softmax_backward_piece, &r);
+}
+
+static void cross_entropy_piece(void *context, size_t begin, size_t end)
+{
+    const rows *r = context;
+    ag_cross_entropy_fast(r->x + begin * r->width, r->losses + begin, r->targets + begin,
+                          end - begin, r->width, r->scale);
+}
+
+void ag_cross_entropy_shared(float *restrict logits, float *restrict losses, const int32_t *targets,
+                             size_t N, size_t V, float scale)
+{
+    rows r = {.x = logits, .losses = losses, .targets = targets, .width = V, .scale = scale};
+    ag_pool_share(N, rows_of_piece(V), cross_entropy_piece, &r);
+}
+
+static void loss_piece(void *context, size_t begin, size_t end)
+{
+    const rows *r = context;
+    ag_cross_entropy_loss_fast(r->losses + begin, r->logits + begin * r->width, r->targets + begin,
+                               end - begin, r->width);
+}
+
+void ag_cross_entropy_loss_shared(float *restrict losses, const float *restrict logits,
+                                  const int32_t *targets, size_t N, size_t V)
+{
+    rows r = {.logits = logits, .losses = losses, .targets = targets, .width = V};
+    ag_pool_share(N, rows_of_piece(V), loss_piece, &r);
+}
+
+/* --- the step's end */
+
+enum { BLOCKS = 256 };
+
+typedef struct squares {
+    const float *x;
+    double sum[BLOCKS];
+} squares;
+
+static void squares_piece(void *context, size_t begin, size_t end)
+{
+    squares *s = context;
+    s->sum[begin / AG_SQUARES_BLOCK] = ag_sum_squares_fast(s->x + begin, end - begin);
+}
+
+double ag_sum_squares_shared(const float *x, size_t count)
+{
+    double sum = 0;
+    const size_t most = (size_t)BLOCKS * AG_SQUARES_BLOCK;
+    for (size_t at = 0; at < count; at += most) {
+        size_t n = smaller(most, count - at);
+        squares s = {.x = x + at};
+        ag_pool_share(n, AG_SQUARES_BLOCK, squares_piece, &s);
+        for (size_t block = 0; block * AG_SQUARES_BLOCK < n; block++)
+            sum += s.sum[block];
+    }
+    return sum;
+}
+
+typedef struct update {
+    float *w, *m, *v;
+    const float *grad;
+    const ag_adamw_step *adamw;
+    const ag_spacing *spacing;
+    const ag_sgd_step *sgd;
+} update;
+
+static void adamw_piece(void *context, size_t begin, size_t end)
+{
+    const update *u = context;
+    float *w = u->w + begin;
+    float *m = u->m + begin;
+    float *v = u->v + begin;
+    if (u->spacing == NULL)
+        ag_adamw_fast(w, m, v, u->grad + begin, end - begin, u->adamw);
+    else
+        ag_manifold_adamw_fast(w, m, v, u->grad + begin, end - begin, u->adamw, u->spacing);
+}
+
+void ag_adamw_shared(float *restrict w, float *restrict m, float *restrict v,
+                     const float *restrict grad, size_t count, const ag_adamw_step *step)
+{
+    update u = {.w = w, .m = m, .v = v, .grad = grad, .adamw = step};
+    ag_pool_share(count, PIECE, adamw_piece, &u);
+}
+
+void ag_manifold_adamw_shared(float *restrict w, float *restrict m, float *restrict v,
+                              const float *restrict grad, size_t count, const ag_adamw_step *step,
+                              const ag_spacing *spacing)
+{
+    update u = {.w = w, .m = m, .v = v, .grad = grad, .adamw = step, .spacing = spacing};
+    ag_pool_share(count, PIECE, adamw_piece, &u);
+}
+
+static void sgd_piece(void *context, size_t begin, size_t end)
+{
+    const update *u = context;
+    ag_sgd_fast(u->w + begin, u->v + begin, u->grad + begin, end - begin, u->sgd);
+}
+
+void ag_sgd_shared(float *restrict w, float *restrict v, const float *restrict grad, size_t count,
+                   const ag_sgd_step *step)
+{
+    update u = {.w = w, .v = v, .grad = grad, .sgd = step};
+    ag_pool_share(count, PIECE, sgd_piece, &u);
+}
