@@ -35,6 +35,7 @@ void ag_post_library(char *text, size_t size);
 
 int ag_post_rank(const ag_post *post);
 int ag_post_ranks(const ag_post *post);
+int ag_post_ranks_here(const ag_post *post); /* on this host, this one included */
 
 /* Sends a copy of the body. `rank` is 0 for the coordinator. AG_ERR_SYSTEM when memory runs out. */
 ag_status ag_post_send(ag_post *post, ag_office to, int rank, const ag_message *message,

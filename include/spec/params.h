@@ -37,7 +37,8 @@ typedef struct ag_param {
     const char *default_text; /* as a user would write it */
     double min;
     double max;
-    const char *const *words; /* ends in NULL; WORD and WORDS only */
+    const char *const
+        *words; /* ends in NULL; of WORD and WORDS; of INT: one, which is written for 0 */
     ag_param_use use;
     const char *unit; /* "" when it has none */
     const char *help;

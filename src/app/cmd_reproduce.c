@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "proc/cores.h"
 #include "reproduce.h"
 #include "run_internal.h"
 #include "spec/params.h"
@@ -305,7 +306,7 @@ static ag_status train_all(reproducer *r)
     if (r->slots == NULL)
         return no_memory();
     for (long i = 0; i < r->n_slots; i++) {
-        AG_TRY(ag_trainer_create(&r->slots[i].trainer, 0));
+        AG_TRY(ag_trainer_create(&r->slots[i].trainer, 0, ag_cores_bound((int)r->n_slots)));
         r->slots[i].worker = ag_trainer_worker(r->slots[i].trainer);
     }
     size_t next = 0;

@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "base/clock.h"
 #include "dist/post.h"
+#include "proc/cores.h"
 #include "run_internal.h"
 
 static const char s_help[] =
@@ -186,7 +187,8 @@ static ag_status take_part(int *code, const ag_run_options *options, ag_post *po
     char greeting[512];
     ag_trainer *trainer = NULL;
     ag_supervisor *supervisor = NULL;
-    ag_status status = ag_trainer_create(&trainer, ag_post_rank(post));
+    int threads = ag_cores_bound(ag_post_ranks_here(post));
+    ag_status status = ag_trainer_create(&trainer, ag_post_rank(post), threads);
     ag_worker worker = ag_trainer_worker(trainer);
     ag_preflight_greet(greeting, sizeof greeting);
     if (status != AG_OK ||

@@ -21,6 +21,7 @@ static const double s_survey_limit_s = 600.0; /* to read the data, perhaps over 
 struct ag_trainer {
     char program[AG_PROGRAM_PATH];
     char rank[16];
+    char threads[16];
     char parent[16];
     ag_child *child;
     ag_limits_spec limits; /* its text is not used after the start */
@@ -50,12 +51,13 @@ typedef struct ended_trainer {
     char reason[REASON_SIZE];
 } ended_trainer;
 
-ag_status ag_trainer_create(ag_trainer **out, int rank)
+ag_status ag_trainer_create(ag_trainer **out, int rank, int threads)
 {
     ag_trainer *trainer = calloc(1, sizeof *trainer);
     if (trainer == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     snprintf(trainer->rank, sizeof trainer->rank, "%d", rank);
+    snprintf(trainer->threads, sizeof trainer->threads, "%d", threads);
     snprintf(trainer->parent, sizeof trainer->parent, "%d", (int)getpid());
     *out = trainer;
     return AG_OK;
@@ -119,14 +121,15 @@ static ag_status start_child(ag_trainer *trainer, const assignment *given, const
     snprintf(core, sizeof core, "OPENBLAS_CORETYPE=%s", given->core);
     snprintf(result_fd, sizeof result_fd, "%d", AG_CHILD_RESULT_FD);
     snprintf(progress_fd, sizeof progress_fd, "%d", AG_CHILD_PROGRESS_FD);
-    const char *argv[] = {trainer->program, "--result-fd", result_fd,     "--progress-fd",
-                          progress_fd,      "--rank",      trainer->rank, "--parent",
-                          trainer->parent,  NULL,          NULL,          NULL};
+    enum { MORE = 11 };
+    const char *argv[MORE + 3] = {trainer->program, "--result-fd", result_fd,      "--progress-fd",
+                                  progress_fd,      "--rank",      trainer->rank,  "--threads",
+                                  trainer->threads, "--parent",    trainer->parent};
     if (trainer->is_survey) {
-        argv[9] = "--preflight";
+        argv[MORE] = "--preflight";
     } else if (sees_folder_of(given->checkpoint)) {
-        argv[9] = "--checkpoint";
-        argv[10] = given->checkpoint;
+        argv[MORE] = "--checkpoint";
+        argv[MORE + 1] = given->checkpoint;
     }
     /* the last: a UCX that comes with an MPI library would catch the trainer's crashes */
     const char *environment[] = {"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",

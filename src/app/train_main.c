@@ -13,9 +13,11 @@
 #include "app/commands.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/pool.h"
 #include "base/text.h"
 #include "data/batch.h"
 #include "proc/child.h"
+#include "proc/cores.h"
 #include "spec/run_json.h"
 #include "store/run_file.h"
 #include "train/train.h"
@@ -34,6 +36,8 @@ static const char s_help[] =
     "      --result-fd N   write the run file into open descriptor N instead\n"
     "      --progress-fd N keep the progress page of descriptor N up to date\n"
     "      --rank N        the rank to store with the timings\n"
+    "      --threads N     threads that share the work, where the assignment leaves them to the\n"
+    "                      launcher (run.threads: auto; default: the cores bound to this process)\n"
     "      --parent PID    end at once when that process, which started this one, ends\n"
     "      --checkpoint FILE\n"
     "                      go on from the checkpoint FILE if it is there, and write it when\n"
@@ -56,6 +60,7 @@ typedef struct options {
     int result_fd;      /* -1: none */
     int progress_fd;    /* -1: none */
     long rank;
+    long threads;              /* 0: as the assignment says */
     long parent;               /* 0: none to follow */
     const char *checkpoint;    /* NULL: none */
     double checkpoint_every_s; /* negative: as the assignment says */
@@ -126,6 +131,7 @@ enum {
     OPTION_RESULT_FD = 256,
     OPTION_PROGRESS_FD,
     OPTION_RANK,
+    OPTION_THREADS,
     OPTION_PARENT,
     OPTION_CHECKPOINT,
     OPTION_CHECKPOINT_EVERY,
@@ -137,6 +143,7 @@ static const struct option s_options[] = {
     {"result-fd",        required_argument, NULL, OPTION_RESULT_FD       },
     {"progress-fd",      required_argument, NULL, OPTION_PROGRESS_FD     },
     {"rank",             required_argument, NULL, OPTION_RANK            },
+    {"threads",          required_argument, NULL, OPTION_THREADS         },
     {"parent",           required_argument, NULL, OPTION_PARENT          },
     {"checkpoint",       required_argument, NULL, OPTION_CHECKPOINT      },
     {"checkpoint-every", required_argument, NULL, OPTION_CHECKPOINT_EVERY},
@@ -169,6 +176,8 @@ static ag_status take_option(options *out, int option, const char *text)
         return AG_OK;
     case OPTION_RANK:
         return parse_number(&out->rank, "rank", text);
+    case OPTION_THREADS:
+        return parse_number(&out->threads, "threads", text);
     case OPTION_PARENT:
         return parse_number(&out->parent, "parent", text);
     case OPTION_CHECKPOINT:
@@ -291,6 +300,17 @@ static ag_status read_init(train_job *job)
     return AG_OK;
 }
 
+/* The experiment's number, else the supervisor's, who knows how many ranks share the host. */
+static ag_status start_threads(const train_job *job)
+{
+    int64_t threads = job->run.limits.threads;
+    if (threads == 0)
+        threads = job->options.threads;
+    if (threads == 0)
+        threads = ag_cores_bound(1);
+    return ag_pool_start(threads < AG_POOL_MOST_THREADS ? (int)threads : AG_POOL_MOST_THREADS);
+}
+
 static ag_status train(train_job *job)
 {
     const options *asked = &job->options;
@@ -358,6 +378,7 @@ static ag_status do_job(train_job *job)
     AG_TRY(check_output(job));
     AG_TRY(open_corpus(job));
     AG_TRY(read_init(job));
+    AG_TRY(start_threads(job));
     if (job->options.preflight)
         return ag_train_preflight(job->options.result_fd);
     AG_TRY(train(job));
@@ -366,6 +387,7 @@ static ag_status do_job(train_job *job)
 
 static void release(train_job *job)
 {
+    ag_pool_stop();
     ag_arena_deinit(&job->memory);
     ag_arena_deinit(&job->init_memory);
     ag_corpus_close(&job->corpus);

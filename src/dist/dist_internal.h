@@ -12,8 +12,9 @@
 /* Whether a launcher told this process that it is a rank. */
 bool ag_launcher_present(void);
 
-/* MPI_Init, with a warning first where srun may have been given the wrong --mpi. */
-void ag_launcher_start_mpi(void);
+/* Collective. MPI_Init, with a warning first where srun may have been given the wrong --mpi.
+ * Returns how many of the ranks are on this host. */
+int ag_launcher_start_mpi(void);
 
 /* AG_ERR_SYSTEM when MPI sees one rank although the launcher started several processes, which
  * would each take themselves for the coordinator. */

@@ -63,10 +63,24 @@ static void warn_of_old_pmi(void)
 #endif
 }
 
-void ag_launcher_start_mpi(void)
+/* Collective: every rank that starts MPI is asked. */
+static int count_ranks_here(void)
+{
+    MPI_Comm here;
+    int count = 1;
+    if (MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here) !=
+        MPI_SUCCESS)
+        return 1;
+    MPI_Comm_size(here, &count);
+    MPI_Comm_free(&here);
+    return count;
+}
+
+int ag_launcher_start_mpi(void)
 {
     warn_of_old_pmi();
     MPI_Init(NULL, NULL);
+    return count_ranks_here();
 }
 
 static ag_status refuse(const launcher *by, int promised)

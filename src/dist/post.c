@@ -21,6 +21,7 @@ struct ag_post {
     bool mpi;
     int rank;
     int ranks;
+    int ranks_here;
     parcel *boxes[2];   /* by office: sent within rank 0, oldest first */
     parcel *outgoing;   /* sends that MPI has not completed */
     parcel *incoming;   /* receives likewise, oldest first */
@@ -34,11 +35,11 @@ ag_status ag_post_open(ag_post **out)
     ag_post *post = calloc(1, sizeof *post);
     if (post == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    post->ranks = 1;
+    post->ranks = post->ranks_here = 1;
     post->mpi = ag_launcher_present();
     prctl(PR_SET_TIMERSLACK, 1000); /* ns: the default rounds short naps up by 50 us */
     if (post->mpi) {
-        ag_launcher_start_mpi();
+        post->ranks_here = ag_launcher_start_mpi();
         MPI_Comm_rank(MPI_COMM_WORLD, &post->rank);
         MPI_Comm_size(MPI_COMM_WORLD, &post->ranks);
     }
@@ -68,6 +69,11 @@ int ag_post_rank(const ag_post *post)
 int ag_post_ranks(const ag_post *post)
 {
     return post->ranks;
+}
+
+int ag_post_ranks_here(const ag_post *post)
+{
+    return post->ranks_here;
 }
 
 static void free_parcels(parcel *list)

@@ -57,6 +57,8 @@ void ag_param_expects(char *text, size_t size, const ag_param *param)
         break;
     case AG_PARAM_INT:
         expects_bounded(text, size, "whole number", param);
+        if (words[0] != '\0')
+            snprintf(text + strlen(text), size - strlen(text), ", or %s", words);
         break;
     case AG_PARAM_STEPS:
         snprintf(text, size, "whole number, 0 to %.0f, or a share of train.steps such as 5%%",
@@ -132,6 +134,10 @@ static bool is_within(const ag_param *param, double value)
 static bool read_int(int64_t *value, const ag_param *param, const char *text)
 {
     char *end = NULL;
+    if (param->words != NULL && strcmp(text, param->words[0]) == 0) {
+        *value = 0;
+        return true;
+    }
     errno = 0;
     *value = strtoll(text, &end, 10);
     if (errno == 0 && end != text && *end == '\0')
@@ -436,6 +442,8 @@ const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *are
     case AG_PARAM_BOOL:
         return *(const bool *)place ? "true" : "false";
     case AG_PARAM_INT:
+        if (param->words != NULL && *(const int64_t *)place == 0)
+            return param->words[0];
         return ag_arena_printf(arena, "%" PRId64, *(const int64_t *)place);
     case AG_PARAM_STEPS:
         return write_steps(*(const int64_t *)place, arena);

@@ -19,6 +19,7 @@ static const char *const s_schedules[] = {"cosine", "linear", "constant", "wsd",
 static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
 static const char *const s_diagnostics[] = {"quant", "flips",    "grad",      "grid",
                                             "rank",  "kurtosis", "nonfinite", NULL};
+static const char *const s_auto[] = {"auto", NULL};
 static const char *const s_keep_weights[] = {"none", "final", "initial+final", NULL};
 static const char *const s_metrics[] = {
     "final_val_loss", "final_val_loss_hp", "val_loss", "val_loss_hp", "loss", NULL};
@@ -108,6 +109,7 @@ static const ag_param s_params[] = {
     {"run.silence_limit", TIME, AT(limits.silence_limit_s), "5m", 0, 1e9, NULL, ALL, "s", "a rank that is silent for this long gets no more runs", NULL},
     {"run.memory_limit", BYTES, AT(limits.memory_limit), "none", 0, WHOLE, NULL, RUN, "bytes", "a run that needs more memory fails", NULL},
     {"run.checkpoint_every", TIME, AT(limits.checkpoint_every_s), "10m", 0, 1e9, NULL, RUN, "s", "interval between checkpoints of a run", NULL},
+    {"run.threads", INT, AT(limits.threads), "auto", 1, 1024, s_auto, RUN, "", "threads inside a run; auto = the cores that the launcher bound to the rank, 1 where it bound none. No bit depends on it", "auto"},
     {"run.blas_core", TEXT, AT(limits.blas_core), "common", 0, 0, NULL, RUN, "", "OpenBLAS kernel set; common = the newest that every rank supports", NULL},
 
     {"output.file", TEXT, AT(output.file), "", 0, 0, NULL, RUN, "", "results file; empty = the experiment's name followed by .h5", NULL},
