@@ -41,6 +41,12 @@ void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param)
         ag_text_add(text, *(const bool *)place ? "true" : "false");
         break;
     case AG_PARAM_INT:
+        if (param->words != NULL && *(const int64_t *)place == 0) {
+            ag_json_string(text, param->words[0]);
+            break;
+        }
+        ag_text_printf(text, "%" PRId64, *(const int64_t *)place);
+        break;
     case AG_PARAM_STEPS:
     case AG_PARAM_BYTES:
         ag_text_printf(text, "%" PRId64, *(const int64_t *)place);
@@ -70,12 +76,13 @@ void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param)
 
 /* --- reading */
 
-static bool has_type(json_t *value, ag_param_type type)
+static bool has_type(json_t *value, const ag_param *param)
 {
-    switch (type) {
+    switch (param->type) {
     case AG_PARAM_BOOL:
         return json_is_boolean(value);
     case AG_PARAM_INT:
+        return json_is_number(value) || (param->words != NULL && json_is_string(value));
     case AG_PARAM_STEPS:
     case AG_PARAM_REAL:
     case AG_PARAM_DURATION:
@@ -119,7 +126,7 @@ static void add_plain(ag_text *text, json_t *value)
 
 ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, ag_arena *arena)
 {
-    if (!has_type(value, param->type)) {
+    if (!has_type(value, param)) {
         char expects[256];
         ag_param_expects(expects, sizeof expects, param);
         return ag_fail(AG_ERR_INPUT, "%s: this JSON value has the wrong type: expected %s",
