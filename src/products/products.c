@@ -1,0 +1,138 @@
+/* Which engine multiplies, and how a product is shared among threads. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/pool.h"
+#include "products_internal.h"
+
+_Thread_local struct ag_room ag_room;
+
+/* In the order of preference. An engine without pairs takes BF16 operands as float32. */
+typedef struct engine {
+    const char *name; /* as ag_products_init takes it */
+    const char *title;
+    ag_engine_fn *multiply;
+    ag_engine_fn *pairs; /* NULL: none */
+} engine;
+
+static const engine s_engines[] = {
+#if defined(__x86_64__)
+    {"pairs",  "pairs (AVX-512 BF16)", ag_avx512_product, ag_pairs_product},
+    {"avx512", "AVX-512",              ag_avx512_product, NULL            },
+    {"avx2",   "AVX2",                 ag_avx2_product,   NULL            },
+#elif defined(__aarch64__)
+    {"neon", "NEON", ag_neon_product, NULL},
+#endif
+    {"scalar", "scalar",               ag_scalar_product, NULL            },
+};
+enum { N_ENGINES = sizeof s_engines / sizeof s_engines[0] };
+
+static const engine *s_engine = &s_engines[N_ENGINES - 1];
+
+static bool can_run(const engine *e)
+{
+#if defined(__x86_64__)
+    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    if (e->pairs != NULL)
+        return avx512 && __builtin_cpu_supports("avx512bf16") && ag_pairs_probe();
+    if (e->multiply == ag_avx512_product)
+        return avx512;
+    if (e->multiply == ag_avx2_product)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    (void)e;
+    return true;
+}
+
+static const engine *best(void)
+{
+    const engine *e = s_engines;
+    while (!can_run(e))
+        e++;
+    return e;
+}
+
+bool ag_products_init(const char *name)
+{
+    if (name == NULL)
+        name = getenv("ALTGRAD_PRODUCTS");
+    s_engine = best();
+    for (size_t i = 0; name != NULL && i < N_ENGINES; i++) {
+        if (strcmp(s_engines[i].name, name) != 0 || !can_run(&s_engines[i]))
+            continue;
+        s_engine = &s_engines[i];
+        return true;
+    }
+    return name == NULL;
+}
+
+const char *ag_products_engine(void)
+{
+    return s_engine->title;
+}
+
+/* --- sharing */
+
+typedef struct shared_product {
+    float *c;
+    size_t stride;
+    const ag_product_spec *spec;
+    ag_engine_fn *multiply;
+} shared_product;
+
+static void some_rows(void *context, size_t begin, size_t end)
+{
+    const shared_product *p = context;
+    p->multiply(p->c, p->stride, p->spec, begin, end - begin, 0, p->spec->N);
+}
+
+static void some_columns(void *context, size_t begin, size_t end)
+{
+    const shared_product *p = context;
+    p->multiply(p->c, p->stride, p->spec, 0, p->spec->M, begin, end - begin);
+}
+
+static size_t rounded_up(size_t count, size_t unit)
+{
+    return (count + unit - 1) / unit * unit;
+}
+
+static void fill_zero(float *c, size_t stride, const ag_product_spec *spec)
+{
+    for (size_t m = 0; m < spec->M; m++)
+        memset(c + m * stride, 0, spec->N * sizeof *c);
+    if (spec->finish != NULL)
+        spec->finish(spec->context, 0, spec->M, 0, spec->N);
+}
+
+/* Shares of columns pack b's panels once; where there are too few columns, shares of rows. */
+void ag_product(float *c, size_t stride, const ag_product_spec *spec)
+{
+    enum { PANEL = 64, TILES = 24 };
+    const size_t threads = (size_t)ag_pool_threads();
+    bool pairs = spec->kind == AG_PRODUCT_BF16 && s_engine->pairs != NULL;
+    shared_product p = {c, stride, spec, pairs ? s_engine->pairs : s_engine->multiply};
+    if (spec->M == 0 || spec->N == 0)
+        return;
+    if (spec->K == 0)
+        fill_zero(c, stride, spec);
+    else if (threads == 1)
+        p.multiply(c, stride, spec, 0, spec->M, 0, spec->N);
+    else if (spec->N >= 2 * PANEL * threads)
+        ag_pool_share(spec->N, rounded_up(spec->N / (2 * threads), PANEL), some_columns, &p);
+    else
+        ag_pool_share(spec->M, rounded_up((spec->M + threads - 1) / threads, TILES), some_rows, &p);
+}
+
+int ag_smallest_exponent(const float *x, size_t count)
+{
+    const word *bits = (const word *)x;
+    uint32_t smallest = 0xffffffffu; /* of magnitudes less 1: zero is the largest then */
+    for (size_t i = 0; i < count; i++) {
+        uint32_t magnitude = (bits[i] & 0x7fffffffu) - 1;
+        smallest = magnitude < smallest ? magnitude : smallest;
+    }
+    return smallest == 0xffffffffu ? 255 : (int)((smallest + 1) >> 23);
+}
