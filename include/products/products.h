@@ -10,7 +10,12 @@
  * Subnormal numbers are kept. No other partial sums are ever added to each other, so no bit depends
  * on the processor, its vectors, tiles, blocks, threads or the compiler; only the sign and payload
  * of a NaN are open. The error is at most about (512 + K / 512) 2^-24 sum |a b|. 512 is part of the
- * definition, which is part of the numerics version. */
+ * definition, which is part of the numerics version.
+ *
+ * Blocks of small integers: where the elements of both operands are integers times the scale of
+ * their block, in blocks of the same length along the sum (MXFP4, MXINT8, NVFP4 ...), a block's sum
+ * is exact in any order, and blocks take the place of segments: one rounding per block, as in
+ * block-scaled tensor cores. */
 #ifndef AG_PRODUCTS_PRODUCTS_H
 #define AG_PRODUCTS_PRODUCTS_H
 
@@ -39,6 +44,9 @@ typedef struct ag_product_spec {
     ag_view a; /* M rows */
     ag_view b; /* N rows */
     ag_product_kind kind;
+    size_t first; /* place of k = 0 in its segment, where what comes before is zero; below 512 */
+    size_t block; /* 0, or the length of blocks that take the place of segments: a power of two from
+                     2 to 512, and first is 0 */
 
     /* Called when rows [row, row + rows) x columns [col, col + cols) of c are complete, while they
      * are still near; once for every element. NULL: nobody. */

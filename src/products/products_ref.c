@@ -8,11 +8,14 @@ static float element(const ag_product_spec *spec, size_t m, size_t n)
     const float *a = spec->a.at + m * spec->a.row_step;
     const float *b = spec->b.at + n * spec->b.row_step;
     float c = 0;
-    for (size_t first = 0; first < spec->K; first += AG_SEGMENT) {
+    const size_t length = spec->block > 0 ? spec->block : AG_SEGMENT;
+    size_t k = 0;
+    for (size_t end = length - spec->first; k < spec->K; end += length) {
+        const bool is_first = k == 0;
         float s = 0;
-        for (size_t k = first; k < spec->K && k < first + AG_SEGMENT; k++)
+        for (; k < spec->K && k < end; k++)
             s = fmaf(a[k * spec->a.k_step], b[k * spec->b.k_step], s);
-        c = first == 0 ? s : c + s;
+        c = is_first ? s : c + s;
     }
     return c;
 }

@@ -60,6 +60,9 @@ static ag_product_spec make_spec(const float *a, const float *b, size_t M, size_
     return spec;
 }
 
+static size_t s_first; /* of the products that are checked, like the next */
+static size_t s_block;
+
 static void check(size_t M, size_t N, size_t K, int layout, filling kind)
 {
     size_t room = layout == 3 ? 3 : 1;
@@ -68,6 +71,8 @@ static void check(size_t M, size_t N, size_t K, int layout, filling kind)
     float *expected = fill(1, M * (N + 3), COARSE);
     float *got = malloc(M * (N + 3) * sizeof *got + 1);
     ag_product_spec spec = make_spec(a, b, M, N, K, layout);
+    spec.first = s_first;
+    spec.block = s_block;
     memcpy(got, expected, M * (N + 3) * sizeof *got); /* what lies between rows stays */
     ag_product_ref(expected, N + 3, &spec);
     if (kind == BF16S || kind == COARSE) {
@@ -124,6 +129,16 @@ static void test_engines_are_the_definition(void **state)
             print_message("skipped: this CPU or build has no %s\n", s_engines[i]);
         else {
             check_shapes();
+            for (s_first = 1; s_first < AG_SEGMENT; s_first += 255)
+                check(13, 70, 1100, (int)s_first % 4, FLOATS);
+            s_first = 0;
+            for (s_block = 2; s_block <= AG_SEGMENT; s_block *= 2) {
+                check(13, 70, 75, 0, COARSE);
+                check(12, 33, 600, 1, COARSE);
+                check(7, 16, 33, 2, BF16S);
+                check(6, 1, 1, 3, FLOATS);
+            }
+            s_block = 0;
             check(1300, 30, 20, 0, BF16S); /* more rows than a block has */
             check(30, 40, 1024, 2, FLOATS);
             check(1024, 9, 5, 2, FLOATS); /* rows 4 KiB apart */
