@@ -23,6 +23,9 @@ void ag_pool_stop(void);
 /* Threads that share the work, the caller included. */
 int ag_pool_threads(void);
 
+/* The number of the calling thread among them, from 0; 0 outside a body. */
+int ag_pool_thread(void);
+
 /* Work on the elements [begin, end) of what `context` describes. */
 typedef void ag_pool_body(void *context, size_t begin, size_t end);
 

@@ -1,7 +1,7 @@
 /* The arithmetic of a training step as pure functions on arrays: no allocation, no output, no
  * state. Each exists twice with one signature: the plain reference that reads as its formula, and
- * the fast one. All but the matrix products give the same bits in both; every sum has a fixed
- * order that depends on shapes alone.
+ * the fast one. Both give the same bits (but for singular values); every sum has a fixed order that
+ * depends on shapes alone.
  *
  * Shapes: B sequences, T tokens, N = B * T, C channels, OC output channels, H heads, V symbols.
  * Arrays are row-major float32, do not overlap unless said, and hold `count` elements where no
@@ -15,24 +15,17 @@
 
 #include "kernels/rounding.h"
 #include "kernels/updates.h"
+#include "products/products.h"
 
-/* --- matrix products, float32 accumulation */
+/* --- matrix products: products/products.h */
 
-/* c [M, N] = a [M, K] . b [N, K]^T        fprop: Y = X W^T */
-typedef void ag_gemm_nt_fn(float *restrict c, const float *a, const float *b, size_t M, size_t N,
-                           size_t K);
-/* c [M, N] = a [M, K] . b [K, N]          dgrad: dX = dY W */
-typedef void ag_gemm_nn_fn(float *restrict c, const float *a, const float *b, size_t M, size_t N,
-                           size_t K);
-/* c [M, N] = a [K, M]^T . b [K, N]        wgrad: dW = dY^T X */
-typedef void ag_gemm_tn_fn(float *restrict c, const float *a, const float *b, size_t M, size_t N,
-                           size_t K);
+typedef void ag_product_fn(float *c, size_t stride, const ag_product_spec *spec);
 
 /* --- for diagnostics */
 
 /* values [min(M, N)]: the singular values of a [M, N] in falling order, computed in double; scratch
  * [ag_singular_scratch] is free for use. False where an element is not finite, or the iteration
- * does not converge. Like those of products, the last bits are the library's. */
+ * does not converge. The last bits are the library's. */
 typedef bool ag_singular_values_fn(double *restrict values, double *restrict scratch,
                                    const float *restrict a, size_t M, size_t N);
 
@@ -80,6 +73,7 @@ typedef void ag_gelu_backward_fn(float *dx, const float *dout, const float *rest
 /* Sizes of causal self-attention; D = C / H channels a head. */
 typedef struct ag_attention_shape {
     size_t B, T, C, H;
+    bool bf16;     /* q, k, v and dout are BF16 values */
     float dropout; /* of the probabilities; 0 = none */
     uint64_t key;  /* ag_stream_key(seed, AG_STREAM_DROPOUT) */
     uint32_t site; /* of the dropout mask */
@@ -132,9 +126,7 @@ typedef double ag_sum_squares_fn(const float *x, size_t count);
 
 typedef struct ag_kernels {
     const char *name; /* "ref", "fast" */
-    ag_gemm_nt_fn *gemm_nt;
-    ag_gemm_nn_fn *gemm_nn;
-    ag_gemm_tn_fn *gemm_tn;
+    ag_product_fn *product;
     ag_singular_values_fn *singular_values;
     ag_amax_fn *amax;
     ag_round_bf16_fn *round_bf16;
@@ -180,12 +172,12 @@ ag_groups ag_matrix_scale(const ag_kernels *k, ag_scales *scales, const float *x
 void ag_matrix_quantize(const ag_kernels *k, float *out, const float *x, const ag_matrix *matrix,
                         const ag_scheme *scheme, ag_scales *scales, const ag_rounding_site *where);
 
-/* What the products of ag_kernels_fast run on: "OpenBLAS 0.3.21 SkylakeX", or "no BLAS" in a build
- * without it. Their bits differ from one to the other. Borrowed. */
-const char *ag_kernels_blas(void);
+/* What the singular values of ag_kernels_fast come from: "OpenBLAS 0.3.21", or "no LAPACK". Their
+ * last bits differ from one to the other; nothing else depends on it. Borrowed. */
+const char *ag_kernels_lapack(void);
 
-/* Holds the BLAS library, if there is one, to one thread; a second one changes bits. Call it once,
- * first. */
+/* Chooses the engine of products and holds the BLAS library, if there is one, to one thread. Call
+ * it once, first. */
 void ag_kernels_init(void);
 
 #endif

@@ -339,7 +339,7 @@ static void describe_machine(train_job *job)
     timing->rank = job->options.rank;
     if (gethostname(timing->host, sizeof timing->host - 1) != 0)
         timing->host[0] = '\0';
-    snprintf(timing->blas, sizeof timing->blas, "%s", ag_kernels_blas());
+    snprintf(timing->blas, sizeof timing->blas, "%s", ag_products_engine());
     snprintf(timing->build, sizeof timing->build, "%s", ALTGRAD_VERSION);
 }
 

@@ -88,7 +88,7 @@ ag_status ag_train_preflight(int fd)
     ag_memory_limit_read(&memory, "");
     int length =
         snprintf(text, sizeof text, "build %s\nblas %s\nhdf5 %s\ncores %x\nmemory %llu %llu %s\n",
-                 ALTGRAD_VERSION, ag_kernels_blas(), hdf5, runnable_cores(),
+                 ALTGRAD_VERSION, ag_products_engine(), hdf5, runnable_cores(),
                  (unsigned long long)memory.bytes, (unsigned long long)memory.held, memory.source);
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
         return ag_fail_errno("cannot report to the supervisor");

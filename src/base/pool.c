@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,8 @@ static struct {
 
 /* Whether this thread is inside a body: what that shares, it does alone. */
 static _Thread_local bool s_inside;
+
+static _Thread_local int s_thread;
 
 static inline void relax(void)
 {
@@ -73,9 +76,10 @@ static void sleep_until_after(unsigned seen)
     pthread_mutex_unlock(&s_pool.mutex);
 }
 
-static void *work(void *unused)
+static void *work(void *number)
 {
     unsigned seen = 0;
+    s_thread = (int)(intptr_t)number;
     for (;;) {
         for (int look = 0; look < LOOKS && atomic_load(&s_pool.generation) == seen; look++)
             relax();
@@ -83,7 +87,7 @@ static void *work(void *unused)
             sleep_until_after(seen);
         seen++;
         if (s_pool.ends)
-            return unused;
+            return NULL;
         take_pieces();
         atomic_fetch_sub(&s_pool.busy, 1);
     }
@@ -123,9 +127,27 @@ void ag_pool_share(size_t count, size_t grain, ag_pool_body *body, void *context
     }
 }
 
+int ag_pool_thread(void)
+{
+    return s_thread;
+}
+
 int ag_pool_threads(void)
 {
     return s_pool.threads > 1 ? s_pool.threads : 1;
+}
+
+/* Engines of products keep megabytes per thread, which glibc takes from the stack. */
+static int start_thread(int number)
+{
+    enum { STACK = 16 << 20 };
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK);
+    int error =
+        pthread_create(&s_pool.ids[number - 1], &attributes, work, (void *)(intptr_t)number);
+    pthread_attr_destroy(&attributes);
+    return error;
 }
 
 ag_status ag_pool_start(int threads)
@@ -137,7 +159,7 @@ ag_status ag_pool_start(int threads)
     if (s_pool.ids == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %d threads", threads);
     while (s_pool.threads < threads) {
-        int error = pthread_create(&s_pool.ids[s_pool.threads - 1], NULL, work, NULL);
+        int error = start_thread(s_pool.threads);
         if (error != 0) {
             ag_pool_stop();
             return ag_fail(AG_ERR_SYSTEM,

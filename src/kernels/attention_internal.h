@@ -1,5 +1,5 @@
-/* What the attention kernels share. All sums run over their index in ascending order, but the
- * sums over a row of probabilities, which have the lanes of float_maths.h. */
+/* What the attention kernels share. Sums of products are those of products/products.h; sums over a
+ * row of probabilities have the lanes of float_maths.h. */
 #ifndef AG_KERNELS_ATTENTION_INTERNAL_H
 #define AG_KERNELS_ATTENTION_INTERNAL_H
 

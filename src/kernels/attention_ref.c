@@ -1,10 +1,26 @@
 /* Causal self-attention as its formulas, one head after the other. */
 #include "attention_internal.h"
 
-size_t ag_attention_scratch(const ag_attention_shape *shape)
+/* A vector of which element i is at[i * step]. */
+typedef struct strided {
+    const float *at;
+    size_t step;
+} strided;
+
+/* The sum over begin <= i < end of a[i] b[i], as an element of a product is added up whose sum runs
+ * over all i and is zero elsewhere. */
+static float chain(strided a, strided b, size_t begin, size_t end)
 {
-    size_t T = shape->T;
-    return 2 * T * T + T * (shape->C / shape->H);
+    float c = 0;
+    for (size_t i = begin; i < end;) {
+        const bool is_first = i == begin;
+        const size_t segment_end = i - i % AG_SEGMENT + AG_SEGMENT;
+        float s = 0;
+        for (; i < end && i < segment_end; i++)
+            s = fmaf(a.at[i * a.step], b.at[i * b.step], s);
+        c = is_first ? s : c + s;
+    }
+    return c;
 }
 
 /* The dropout of row t's t + 1 probabilities. */
@@ -25,21 +41,15 @@ static void head_forward(float *out, float *probs, float *dropped, const float *
     const float *v = k + head->narrow;
     for (size_t t = 0; t < T; t++) {
         float *p = probs + t * T;
-        for (size_t s = 0; s <= t; s++) {
-            float score = 0;
-            for (size_t d = 0; d < D; d++)
-                score += qkv[t * head->wide + d] * k[s * head->wide + d];
-            p[s] = score;
-        }
+        for (size_t s = 0; s <= t; s++)
+            p[s] =
+                chain((strided){qkv + t * head->wide, 1}, (strided){k + s * head->wide, 1}, 0, D);
         row_causal_softmax(p, t, T, head->scale);
         memcpy(dropped, p, (t + 1) * sizeof *p);
         drop_row(dropped, head, t, shape);
-        for (size_t d = 0; d < D; d++) {
-            float sum = 0;
-            for (size_t s = 0; s <= t; s++)
-                sum += dropped[s] * v[s * head->wide + d];
-            out[t * head->narrow + d] = sum;
-        }
+        for (size_t d = 0; d < D; d++)
+            out[t * head->narrow + d] =
+                chain((strided){dropped, 1}, (strided){v + d, head->wide}, 0, t + 1);
     }
 }
 
@@ -63,11 +73,9 @@ static void scores_backward(float *dscores, float *dropped, const float *dout, c
     const size_t T = head->T;
     for (size_t t = 0; t < T; t++) {
         float *dp = dscores + t * T;
-        for (size_t s = 0; s <= t; s++) {
-            dp[s] = 0;
-            for (size_t d = 0; d < head->D; d++)
-                dp[s] += dout[t * head->narrow + d] * v[s * head->wide + d];
-        }
+        for (size_t s = 0; s <= t; s++)
+            dp[s] = chain((strided){dout + t * head->narrow, 1}, (strided){v + s * head->wide, 1},
+                          0, head->D);
         drop_row(dp, head, t, shape);
         row_softmax_backward(dp, probs + t * T, t + 1, head->scale);
         memcpy(dropped + t * T, probs + t * T, (t + 1) * sizeof *probs);
@@ -84,18 +92,10 @@ static void operands_backward(float *dqkv, const float *dscores, const float *dr
     const size_t wide = head->wide;
     for (size_t t = 0; t < T; t++) {
         for (size_t d = 0; d < head->D; d++) {
-            float dq = 0;
-            float dk = 0;
-            float dv = 0;
-            for (size_t s = 0; s <= t; s++)
-                dq += dscores[t * T + s] * qkv[s * wide + C + d];
-            for (size_t s = t; s < T; s++) {
-                dk += dscores[s * T + t] * qkv[s * wide + d];
-                dv += dropped[s * T + t] * dout[s * C + d];
-            }
-            dqkv[t * wide + d] = dq;
-            dqkv[t * wide + C + d] = dk;
-            dqkv[t * wide + 2 * C + d] = dv;
+            float *dq = dqkv + t * wide + d;
+            dq[0] = chain((strided){dscores + t * T, 1}, (strided){qkv + C + d, wide}, 0, t + 1);
+            dq[C] = chain((strided){dscores + t, T}, (strided){qkv + d, wide}, t, T);
+            dq[2 * C] = chain((strided){dropped + t, T}, (strided){dout + d, C}, t, T);
         }
     }
 }

@@ -27,9 +27,7 @@ bool ag_is_finite(const float *x, size_t count)
 
 const ag_kernels ag_kernels_ref = {
     .name = "ref",
-    .gemm_nt = ag_gemm_nt_ref,
-    .gemm_nn = ag_gemm_nn_ref,
-    .gemm_tn = ag_gemm_tn_ref,
+    .product = ag_product_ref,
     .singular_values = ag_singular_values_ref,
     .amax = ag_amax_ref,
     .round_bf16 = ag_round_bf16_ref,
@@ -65,9 +63,7 @@ const ag_kernels ag_kernels_ref = {
 
 const ag_kernels ag_kernels_fast = {
     .name = "fast",
-    .gemm_nt = ag_gemm_nt_fast,
-    .gemm_nn = ag_gemm_nn_fast,
-    .gemm_tn = ag_gemm_tn_fast,
+    .product = ag_product,
     .singular_values = ag_singular_values_fast,
     .amax = ag_amax_shared,
     .round_bf16 = ag_round_bf16_shared,

@@ -18,9 +18,6 @@ bool ag_is_finite(const float *x, size_t count);
 #define AG_CLONES
 #endif
 
-ag_gemm_nt_fn ag_gemm_nt_ref, ag_gemm_nt_fast;
-ag_gemm_nn_fn ag_gemm_nn_ref, ag_gemm_nn_fast;
-ag_gemm_tn_fn ag_gemm_tn_ref, ag_gemm_tn_fast;
 ag_singular_values_fn ag_singular_values_ref, ag_singular_values_fast;
 ag_amax_fn ag_amax_ref, ag_amax_fast, ag_amax_shared;
 ag_round_bf16_fn ag_round_bf16_ref, ag_round_bf16_fast, ag_round_bf16_shared;

@@ -6,8 +6,8 @@
  *
  * Each operand is quantised from its float32 value; P where it meets V, after dropout; what stays
  * null is taken as it is. Products read grid values and add up in float32, scales come back after
- * that: exact, as low-precision units with a float32 accumulator are, but for the order of sums,
- * which is the product kernels'. The softmax and its gradient stay float32, and the gradient of Q
+ * that: exact, as low-precision units with a float32 accumulator are, in the order of
+ * products/products.h. The softmax and its gradient stay float32, and the gradient of Q
  * is 1, or 0 where ste: clip says so. */
 #include <math.h>
 #include <string.h>
@@ -63,16 +63,23 @@ static void scatter(float *out, const float *in, size_t stride, const heads *h)
 
 /* --- products */
 
-typedef void gemm_fn(float *restrict c, const float *a, const float *b, size_t M, size_t N,
-                     size_t K);
+/* Which operand is transposed: c = a b^T, a b, a^T b. */
+typedef enum transposition { NT, NN, TN } transposition;
 
 /* c [M, N] of each head, from operands of M K and N K elements */
-static void multiply(float *c, const heads *h, gemm_fn *gemm, ag_stack_operand a,
+static void multiply(float *c, const heads *h, transposition form, ag_stack_operand a,
                      ag_stack_operand b, sizes s)
 {
+    ag_product_spec spec = {.M = s.M, .N = s.N, .K = s.K};
+    spec.a = form == TN ? (ag_view){NULL, 1, s.M} : (ag_view){NULL, s.K, 1};
+    spec.b = form == NT ? (ag_view){NULL, s.K, 1} : (ag_view){NULL, 1, s.N};
+    spec.kind = ag_operands_kind(a.operand, b.operand);
+    spec.block = ag_operands_block(a.operand, b.operand);
     for (size_t head = 0; head < h->count; head++) {
         float *out = c + head * s.M * s.N;
-        gemm(out, a.values + head * s.M * s.K, b.values + head * s.N * s.K, s.M, s.N, s.K);
+        spec.a.at = a.values + head * s.M * s.K;
+        spec.b.at = b.values + head * s.N * s.K;
+        h->k->product(out, s.N, &spec);
         h->k->epilogue(out, NULL, s.M, s.N, a.factors[head], b.factors[head], false);
     }
 }
@@ -104,14 +111,14 @@ void ag_attend(float *out, ag_attention *attention, float *probs, const float *q
     float *dropped = attention->dropped[0];
     float *result = attention->space->heads[0];
     make_qkv(&h, qkv);
-    multiply(probs, &h, h.k->gemm_nt, ag_site_operand(attention->q, 0),
-             ag_site_operand(attention->k, 0), (sizes){h.T, h.T, h.D});
+    multiply(probs, &h, NT, ag_site_operand(attention->q, 0), ag_site_operand(attention->k, 0),
+             (sizes){h.T, h.T, h.D});
     h.k->causal_softmax(probs, h.count, h.T, 1 / sqrtf((float)h.D));
     memcpy(dropped, probs, h.count * h.T * h.T * sizeof *probs);
     drop(dropped, &h);
     ag_site_make(attention->p, dropped, attention->dropped[1], &h.square, pass);
-    multiply(result, &h, h.k->gemm_nn, ag_site_operand(attention->p, 0),
-             ag_site_operand(attention->v, 0), (sizes){h.T, h.D, h.T});
+    multiply(result, &h, NN, ag_site_operand(attention->p, 0), ag_site_operand(attention->v, 0),
+             (sizes){h.T, h.D, h.T});
     scatter(out, result, shape->C, &h);
 }
 
@@ -121,8 +128,8 @@ void ag_attend(float *out, ag_attention *attention, float *probs, const float *q
 static void make_dscores(const heads *h, const float *probs)
 {
     const ag_attention_space *space = h->a->space;
-    multiply(space->dscores, h, h->k->gemm_nt, ag_site_operand(h->a->dout, 0),
-             ag_site_operand(h->a->v, 1), (sizes){h->T, h->T, h->D});
+    multiply(space->dscores, h, NT, ag_site_operand(h->a->dout, 0), ag_site_operand(h->a->v, 1),
+             (sizes){h->T, h->T, h->D});
     ag_site_clip_gradient(space->dscores, h->a->p, &h->square);
     drop(space->dscores, h);
     h->k->causal_softmax_backward(space->dscores, probs, h->count, h->T, 1 / sqrtf((float)h->D));
@@ -130,11 +137,11 @@ static void make_dscores(const heads *h, const float *probs)
 }
 
 /* One of dq, dk, dv, to its place in dqkv [N, 3C]: the gradient of `of`. */
-static void differentiate(float *place, const heads *h, gemm_fn *gemm, ag_stack_operand a,
+static void differentiate(float *place, const heads *h, transposition form, ag_stack_operand a,
                           ag_stack_operand b, const ag_site_operands *of)
 {
     float *result = h->a->space->heads[0];
-    multiply(result, h, gemm, a, b, (sizes){h->T, h->D, h->T});
+    multiply(result, h, form, a, b, (sizes){h->T, h->D, h->T});
     ag_site_clip_gradient(result, of, &h->wide);
     scatter(place, result, 3 * h->shape->C, h);
 }
@@ -148,10 +155,9 @@ void ag_attend_backward(float *dqkv, ag_attention *attention, const float *dout,
     gather(space->heads[1], dout, shape->C, &h);
     ag_site_make(a->dout, space->heads[1], space->heads[2], &h.wide, pass);
     make_dscores(&h, probs);
-    differentiate(dqkv, &h, h.k->gemm_nn, ag_site_operand(a->ds, 0), ag_site_operand(a->k, 1),
-                  a->q);
-    differentiate(dqkv + shape->C, &h, h.k->gemm_tn, ag_site_operand(a->ds, 1),
-                  ag_site_operand(a->q, 1), a->k);
-    differentiate(dqkv + 2 * shape->C, &h, h.k->gemm_tn, ag_site_operand(a->p, 1),
+    differentiate(dqkv, &h, NN, ag_site_operand(a->ds, 0), ag_site_operand(a->k, 1), a->q);
+    differentiate(dqkv + shape->C, &h, TN, ag_site_operand(a->ds, 1), ag_site_operand(a->q, 1),
+                  a->k);
+    differentiate(dqkv + 2 * shape->C, &h, TN, ag_site_operand(a->p, 1),
                   ag_site_operand(a->dout, 1), a->v);
 }

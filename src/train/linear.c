@@ -101,6 +101,15 @@ static void quantise_grad(ag_linear *linear, float *dy, const ag_source *source,
 
 /* --- products */
 
+/* c [M, N], from views of two operands' values */
+static void multiply(float *c, const ag_linear *linear, const ag_operand *a, const ag_operand *b,
+                     ag_product_spec spec)
+{
+    spec.kind = ag_operands_kind(a, b);
+    spec.block = ag_operands_block(a, b);
+    linear->k->product(c, spec.N, &spec);
+}
+
 void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
 {
     size_t N = pass->B * linear->T;
@@ -109,7 +118,11 @@ void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
     quantise_input(linear, pass);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, FPROP);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, FPROP);
-    linear->k->gemm_nt(y, x->values, w->values, N, OC, C);
+    multiply(y, linear, x, w,
+             (ag_product_spec){
+                 .M = N, .N = OC, .K = C, .a = {x->values, C, 1},
+                            .b = {w->values, C, 1}
+    });
     linear->k->epilogue(y, linear->bias, N, OC, x->factor, w->factor, rounds(linear, pass));
     if (pass->observer != NULL)
         ag_observe_result(pass->observer, x, y, N * OC);
@@ -122,7 +135,11 @@ static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
     size_t OC = linear->layer.outputs;
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, DGRAD_OF_GRAD);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, DGRAD_OF_WEIGHT);
-    linear->k->gemm_nn(dx, dy->values, w->values, N, C, OC);
+    multiply(dx, linear, dy, w,
+             (ag_product_spec){
+                 .M = N, .N = C, .K = OC, .a = {dy->values, OC, 1},
+                            .b = {w->values,  1,  C}
+    });
     linear->k->epilogue(dx, NULL, N, C, dy->factor, w->factor, rounds(linear, pass));
     if (pass->observer != NULL)
         ag_observe_result(pass->observer, dy, dx, N * C);
@@ -148,7 +165,11 @@ static void wgrad(ag_linear *linear, const ag_pass *pass)
     size_t OC = linear->layer.outputs;
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, WGRAD_OF_GRAD);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, WGRAD_OF_INPUT);
-    linear->k->gemm_tn(linear->product, dy->values, x->values, OC, C, N);
+    multiply(linear->product, linear, dy, x,
+             (ag_product_spec){
+                 .M = OC, .N = C, .K = N, .a = {dy->values, 1, OC},
+                            .b = {x->values,  1, C }
+    });
     if (pass->mode == AG_MODE_TRAIN)
         ag_operand_clip_gradient(linear->product, operand_of(linear, AG_ROLE_WEIGHT, FPROP),
                                  OC * C);

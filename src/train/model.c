@@ -41,6 +41,7 @@ static ag_attention_shape attention_shape(const ag_model *model, size_t block, c
         .T = model->T,
         .C = model->C,
         .H = model->H,
+        .bf16 = model->blocks[block].c_attn.bf16 && pass->mode != AG_MODE_SHADOW,
         .dropout = pass->dropout,
         .key = pass->dropout_key,
         .site = (uint32_t)(block * SITES_PER_BLOCK + SITE_ATTENTION_PROBS),

@@ -169,13 +169,85 @@ static void quantise(ag_operand *operand, float *out, const ag_source *source, c
         quantise_groups(operand, out, &transformed, pass);
 }
 
+/* --- what the product may know of the values */
+
+/* Whether grid values of the format are BF16 values: at most 8 significant bits. */
+static bool fits_bf16(const ag_format *format)
+{
+    return format->mantissa <= 7 && format->exponent <= 8;
+}
+
+/* Grid values shifted by 2^-emax: the smallest is known from the format. */
+static int smallest_of(const ag_format *format)
+{
+    float smallest = format->min_subnormal > 0.0f ? format->min_subnormal : format->min_normal;
+    int field = 127 + ilogbf(smallest * ag_operand_shift(format));
+    return field > 0 ? field : 0;
+}
+
+/* A block's scale of one or four significant bits leaves E2M1 and integers within BF16's eight. */
+static bool blocks_fit_bf16(const ag_scheme *scheme)
+{
+    if (scheme->granularity == AG_GRANULARITY_NV)
+        return scheme->format.mantissa <= 3;
+    return fits_bf16(&scheme->format) && (scheme->granularity == AG_GRANULARITY_MX || scheme->pow2);
+}
+
+/* `quantised` says whether the scheme was applied. */
+static void describe(ag_operand *operand, const ag_source *source, bool quantised, bool shadow)
+{
+    const ag_scheme *scheme = operand->scheme;
+    bool is_grid = quantised && (scheme->granularity == AG_GRANULARITY_TENSOR ||
+                                 scheme->granularity == AG_GRANULARITY_ROW);
+    if (is_grid)
+        operand->has_bf16 = fits_bf16(&scheme->format);
+    else
+        operand->has_bf16 = quantised ? blocks_fit_bf16(scheme) : operand->bf16 && !shadow;
+    operand->smallest = is_grid && operand->has_bf16 ? smallest_of(&scheme->format) : 0;
+    bool is_enough = ag_pairs_are_exact(operand->smallest, operand->smallest);
+    if (operand->has_bf16 && !is_enough) /* the values themselves may be larger */
+        operand->smallest = ag_smallest_exponent(operand->values, source->rows * source->cols);
+}
+
+ag_product_kind ag_operands_kind(const ag_operand *a, const ag_operand *b)
+{
+    bool pairs = a->has_bf16 && b->has_bf16 && ag_pairs_are_exact(a->smallest, b->smallest);
+    return pairs ? AG_PRODUCT_BF16 : AG_PRODUCT_FLOAT;
+}
+
+/* Whether every value of the format is a whole number of its smallest steps, up to 127 of them. */
+static bool has_small_integers(const ag_format *format)
+{
+    return format->min_subnormal > 0.0f && format->max <= 127 * format->min_subnormal;
+}
+
+static size_t block_of(const ag_operand *operand)
+{
+    const ag_scheme *scheme = operand->scheme;
+    bool is_block =
+        scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
+    return operand->is_quantised && is_block && has_small_integers(&scheme->format)
+               ? (size_t)scheme->block_cols
+               : 0;
+}
+
+size_t ag_operands_block(const ag_operand *a, const ag_operand *b)
+{
+    size_t block = block_of(a);
+    bool same = block > 0 && block == block_of(b) &&
+                strcmp(a->scheme->format.name, b->scheme->format.name) == 0;
+    return same ? block : 0;
+}
+
 static void make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
 {
     bool shadow = pass->mode == AG_MODE_SHADOW;
     const ag_scheme *scheme =
         shadow || pass->mode == AG_MODE_EVALUATE_HP ? &s_null : operand->scheme;
+    operand->is_quantised = scheme->quantised;
     if (scheme->quantised) {
         quantise(operand, out, source, pass);
+        describe(operand, source, true, shadow);
         return;
     }
     if (operand->clipped != NULL)
@@ -185,6 +257,7 @@ static void make(ag_operand *operand, float *out, const ag_source *source, const
         operand->k->round_bf16(out, source->x, source->rows * source->cols);
     operand->values = as_it_is ? source->x : out;
     operand->factor = (ag_factor){.all = 1.0f};
+    describe(operand, source, false, shadow);
 }
 
 void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)

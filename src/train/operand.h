@@ -39,6 +39,9 @@ typedef struct ag_operand {
     /* what the last ag_operand_make left */
     const float *values; /* what the product reads: Q(x * S), shifted or scaled (operand.c) */
     ag_factor factor;    /* what the product's epilogue multiplies by */
+    bool is_quantised;   /* by the scheme, which some passes leave aside */
+    bool has_bf16;       /* whether all values are BF16 values, */
+    int smallest;        /* and their ag_smallest_exponent, or less */
 } ag_operand;
 
 /* A tensor to be made an operand of. */
@@ -60,6 +63,13 @@ void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, c
 
 /* Ends an optimizer step: pushes the step's amax and sets the scale of the next. */
 void ag_operand_end_step(ag_operand *operand);
+
+/* Elements per block where both operands of a product are small integers in blocks of one length
+ * along the sum; 0 elsewhere: products/products.h. */
+size_t ag_operands_block(const ag_operand *a, const ag_operand *b);
+
+/* What is known of the values of a product's operands, as ag_operand_make left them. */
+ag_product_kind ag_operands_kind(const ag_operand *a, const ag_operand *b);
 
 /* The gradient of Q under ste: clip, of what the last ag_operand_make was given. */
 void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t count);

@@ -36,7 +36,7 @@ static ag_checkpoint_key key_of(const ag_trainer *trainer)
 {
     ag_checkpoint_key key = {.run_id = trainer->run->id,
                              .digest_initial = trainer->record->digest_initial};
-    snprintf(key.kernels, sizeof key.kernels, "%s, %s", trainer->k->name, ag_kernels_blas());
+    snprintf(key.kernels, sizeof key.kernels, "%s", trainer->k->name);
     return key;
 }
 

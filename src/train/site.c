@@ -23,6 +23,7 @@ static void make_use(ag_site_operands *tensor, int use, float *out, const float 
     ag_operand *operand = &tensor->operands[use];
     size_t count = stack->rows * stack->cols;
     size_t n_factors = operand->sum == AG_SUM_COLS ? stack->rows : stack->cols;
+    int smallest = 255; /* of all matrices */
     for (size_t i = 0; i < stack->matrices; i++) {
         const float *from = x + i * count;
         float *to = out + i * count;
@@ -31,9 +32,11 @@ static void make_use(ag_site_operands *tensor, int use, float *out, const float 
         operand->factors = whole.factors != NULL ? whole.factors + i * n_factors : NULL;
         ag_operand_make(operand, to, &source, pass);
         tensor->factors[use][i] = operand->factor;
+        smallest = operand->smallest < smallest ? operand->smallest : smallest;
         if (operand->values == from && to != from) /* null; but x will not stay */
             memcpy(to, from, count * sizeof *to);
     }
+    operand->smallest = smallest;
     operand->clipped = whole.clipped;
     operand->factors = whole.factors;
     tensor->values[use] = out;
@@ -51,7 +54,7 @@ void ag_site_make(ag_site_operands *tensor, float *x, float *copy, const ag_stac
 ag_stack_operand ag_site_operand(const ag_site_operands *tensor, int use)
 {
     int made = use < tensor->copies ? use : 0;
-    return (ag_stack_operand){tensor->values[made], tensor->factors[made]};
+    return (ag_stack_operand){tensor->values[made], tensor->factors[made], &tensor->operands[made]};
 }
 
 void ag_site_store(ag_site_operands *tensor, float *x, const ag_stack *stack, const ag_pass *pass)

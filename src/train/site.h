@@ -28,6 +28,7 @@ typedef struct ag_site_operands {
 typedef struct ag_stack_operand {
     const float *values;
     const ag_factor *factors;
+    const ag_operand *operand; /* what is the same of all matrices */
 } ag_stack_operand;
 
 /* Quantises x, which becomes the first operand; the second, which only training needs, goes to

@@ -28,25 +28,9 @@ typedef struct bench {
     int32_t *tokens;
     ag_format format;
     ag_scheme scheme;
-    size_t M, NN, K; /* of the product */
 } bench;
 
 typedef void work(const bench *b);
-
-static void gemm_nt(const bench *b)
-{
-    b->k->gemm_nt(b->z, b->x, b->w, b->M, b->NN, b->K);
-}
-
-static void gemm_nn(const bench *b)
-{
-    b->k->gemm_nn(b->z, b->x, b->w, b->M, b->NN, b->K);
-}
-
-static void gemm_tn(const bench *b)
-{
-    b->k->gemm_tn(b->z, b->x, b->w, b->M, b->NN, b->K);
-}
 
 static void amax(const bench *b)
 {
@@ -260,16 +244,6 @@ static void show(const char *name, work *call, bench *b, double count, const cha
     printf(" %s\n", unit);
 }
 
-static void show_product(const char *name, work *call, bench *b, size_t M, size_t NN, size_t K)
-{
-    b->M = M;
-    b->NN = NN;
-    b->K = K;
-    char text[64];
-    snprintf(text, sizeof text, "%s %zu %zu %zu", name, M, NN, K);
-    show(text, call, b, 2.0 * (double)M * (double)NN * (double)K, "GFLOP/s");
-}
-
 int main(void)
 {
     static const struct {
@@ -314,12 +288,8 @@ int main(void)
     b.tokens = calloc(N, sizeof *b.tokens);
     if (ag_format_parse(&b.format, "e4m3fn") != AG_OK || b.scratch == NULL || b.tokens == NULL)
         return 1;
-    printf("%s\n%-26s %12s %12s    %8s %8s\n", ag_kernels_blas(), "", "ref", "fast", "ref", "fast");
-    show_product("gemm_nt", gemm_nt, &b, N, QKV, C);
-    show_product("gemm_nt", gemm_nt, &b, N, C, WIDE);
-    show_product("gemm_nn", gemm_nn, &b, N, C, WIDE);
-    show_product("gemm_tn", gemm_tn, &b, WIDE, C, N);
-    show_product("gemm_nt", gemm_nt, &b, N, V, C);
+    printf("%s\n%-26s %12s %12s    %8s %8s\n", ag_products_engine(), "", "ref", "fast", "ref",
+           "fast");
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
         if (ag_scheme_parse(&b.scheme, schemes[i]) != AG_OK)
             return 1;

@@ -4,91 +4,6 @@
 
 #include "float_maths.h"
 
-/* --- products: each element errs by at most (K + 1) eps times its sum of |a| |b| */
-
-static float element(const float *x, size_t row, size_t column, size_t columns, bool transposed,
-                     size_t rows)
-{
-    return transposed ? x[column * rows + row] : x[row * columns + column];
-}
-
-static void check_product(const float *c, const float *a, const float *b, size_t M, size_t N,
-                          size_t K, bool at, bool bt)
-{
-    for (size_t m = 0; m < M; m++) {
-        for (size_t n = 0; n < N; n++) {
-            double sum = 0;
-            double size = 0;
-            for (size_t k = 0; k < K; k++) {
-                double term =
-                    (double)element(a, m, k, K, at, M) * (double)element(b, k, n, N, bt, K);
-                sum += term;
-                size += fabs(term);
-            }
-            double bound = (double)(K + 1) * (double)FLT_EPSILON * size;
-            if (!(fabs((double)c[m * N + n] - sum) <= bound))
-                fail_msg("product %zu %zu %zu: [%zu, %zu] is %g, expected %g +- %g", M, N, K, m, n,
-                         (double)c[m * N + n], sum, bound);
-        }
-    }
-}
-
-static void test_products(void **state)
-{
-    (void)state;
-    static const size_t sizes[][3] = {
-        {1,  1,  1  },
-        {2,  3,  5  },
-        {17, 31, 7  },
-        {64, 65, 33 },
-        {13, 48, 257}
-    };
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        size_t M = sizes[i][0];
-        size_t N = sizes[i][1];
-        size_t K = sizes[i][2];
-        float *a = normal(1, M * K, 1);
-        float *b = normal(2, K * N, 1);
-        float *c = floats(M * N);
-        for (int table = 0; table < 2; table++) {
-            const ag_kernels *k = table == 0 ? ref : fast;
-            memset(c, 0xff, M * N * sizeof *c); /* NaN: what was there must not count */
-            k->gemm_nt(c, a, b, M, N, K);
-            check_product(c, a, b, M, N, K, false, true);
-            k->gemm_nn(c, a, b, M, N, K);
-            check_product(c, a, b, M, N, K, false, false);
-            k->gemm_tn(c, a, b, M, N, K);
-            check_product(c, a, b, M, N, K, true, false);
-        }
-        free(a);
-        free(b);
-        free(c);
-    }
-}
-
-/* Grid values of 8-bit formats multiply exactly, so a product of few has no rounding at all. */
-static void test_small_whole_products_are_exact(void **state)
-{
-    (void)state;
-    enum { M = 9, N = 11, K = 64, MK = M * K, KN = K * N, MN = M * N };
-    float *a = floats(MK);
-    float *b = floats(KN);
-    float *c = floats(MN);
-    float *d = floats(MN);
-    uint64_t generator = 3;
-    for (size_t i = 0; i < MK; i++)
-        a[i] = (float)(ag_splitmix64(&generator) % 255) - 127;
-    for (size_t i = 0; i < KN; i++)
-        b[i] = (float)(ag_splitmix64(&generator) % 255) - 127;
-    ref->gemm_nn(c, a, b, M, N, K);
-    fast->gemm_nn(d, a, b, M, N, K);
-    assert_memory_equal(c, d, MN * sizeof *c);
-    free(a);
-    free(b);
-    free(c);
-    free(d);
-}
-
 /* --- the float functions, on every 997th float of their range */
 
 static void test_float_exp(void **state)
@@ -310,18 +225,16 @@ static void test_cross_entropy_of_large_logits(void **state)
         assert_true(logits[i] == expected[i]);
 }
 
-static void test_blas_is_named(void **state)
+static void test_lapack_is_named(void **state)
 {
     (void)state;
     ag_kernels_init();
-    assert_memory_equal(ag_kernels_blas(), PRODUCTS, strlen(PRODUCTS));
+    assert_memory_equal(ag_kernels_lapack(), LAPACK, strlen(LAPACK));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_products),
-        cmocka_unit_test(test_small_whole_products_are_exact),
         cmocka_unit_test(test_float_exp),
         cmocka_unit_test(test_float_normal_tail),
         cmocka_unit_test(test_gelu_is_accurate),
@@ -331,7 +244,7 @@ int main(void)
         cmocka_unit_test(test_attention_dropout_agrees),
         cmocka_unit_test(test_constant_rows),
         cmocka_unit_test(test_cross_entropy_of_large_logits),
-        cmocka_unit_test(test_blas_is_named),
+        cmocka_unit_test(test_lapack_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,13 +15,14 @@ from pathlib import Path
 # module: (modules it may include, libraries that only it sees)
 TABLE = {
     "base": ((), ()),
+    "products": (("base",), ()),
     "numerics": (("base",), ()),
     "spec": (("base", "numerics"), ("jansson", "openssl")),
     "data": (("base", "spec"), ()),
     "config": (("base", "numerics", "spec", "data"), ("fyaml", "pcre2")),
-    "kernels": (("base", "numerics"), ("cblas",)),
+    "kernels": (("base", "products", "numerics"), ("cblas",)),
     "store": (("base", "spec"), ("hdf5", "zlib", "jansson")),
-    "train": (("base", "numerics", "spec", "data", "kernels"), ()),
+    "train": (("base", "products", "numerics", "spec", "data", "kernels"), ()),
     "stats": (("base",), ()),
     "proc": (("base",), ()),
     "dist": (("base",), ("mpi", "zlib")),

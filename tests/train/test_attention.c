@@ -222,7 +222,7 @@ static void check(const schemes *qk, const schemes *pv, float dropout)
     const size_t columns = 3 * (size_t)C;
     static float wide[WIDE], square[SQUARE], size[SQUARE], mask[SQUARE];
     ag_pass pass = {.mode = AG_MODE_TRAIN, .B = B, .sample = 6, .step = 5, .rounding_key = 99};
-    ag_attention_shape shape = {B, T, C, H, dropout, 7, SITE + SITE_P, 5, pass.sample};
+    ag_attention_shape shape = {B, T, C, H, false, dropout, 7, SITE + SITE_P, 5, pass.sample};
     start(&s_a, qk, pv);
     ag_attention *attention = &s_a.trainer.model.blocks[1].attention;
     fill(a.qkv, sizeof a.qkv / sizeof *a.qkv, 1, 3.0f);

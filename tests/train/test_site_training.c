@@ -239,7 +239,14 @@ static void check_stored_stream(ag_scheme scheme)
     const ag_factor one = {.all = 1.0f};
     float branch[STREAM];
     const ag_linear *projection = &block->mlp_proj;
-    model->k->gemm_nt(branch, projection->input, projection->weight_copies[0], N, WIDTH, 32);
+    ag_product_spec spec = {
+        .M = N,
+        .N = WIDTH,
+        .K = 32,
+        .a = {projection->input,            32, 1},
+        .b = {projection->weight_copies[0], 32, 1}
+    };
+    model->k->product(branch, WIDTH, &spec);
     model->k->epilogue(branch, projection->bias, N, WIDTH, one, one, true);
     model->k->add(branch, expected, STREAM);
     quantise(branch, STREAM, WIDTH, &scheme, &second, STREAM);

@@ -1,29 +1,8 @@
-/* The matrix products and singular values by OpenBLAS: the only file that knows it. */
+/* Singular values by LAPACK, as OpenBLAS brings it: the only file that knows it. */
 #include "kernels_internal.h"
 
 #include <cblas.h>
 #include <stdio.h>
-
-void ag_gemm_nt_fast(float *restrict c, const float *a, const float *b, size_t M, size_t N,
-                     size_t K)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)M, (blasint)N, (blasint)K, 1, a,
-                (blasint)K, b, (blasint)K, 0, c, (blasint)N);
-}
-
-void ag_gemm_nn_fast(float *restrict c, const float *a, const float *b, size_t M, size_t N,
-                     size_t K)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)M, (blasint)N, (blasint)K, 1, a,
-                (blasint)K, b, (blasint)N, 0, c, (blasint)N);
-}
-
-void ag_gemm_tn_fast(float *restrict c, const float *a, const float *b, size_t M, size_t N,
-                     size_t K)
-{
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)M, (blasint)N, (blasint)K, 1, a,
-                (blasint)M, b, (blasint)N, 0, c, (blasint)N);
-}
 
 /* LAPACK's, by its Fortran name; OpenBLAS comes with no header for it everywhere. */
 void dgesdd_(const char *job, const blasint *rows, const blasint *columns, double *a,
@@ -51,16 +30,17 @@ bool ag_singular_values_fast(double *restrict values, double *restrict scratch,
     return info == 0;
 }
 
-const char *ag_kernels_blas(void)
+const char *ag_kernels_lapack(void)
 {
     static _Thread_local char text[64];
     int length = 0;
     sscanf(openblas_get_config(), "%*s %*s%n", &length); /* "OpenBLAS 0.3.21 DYNAMIC_ARCH ..." */
-    snprintf(text, sizeof text, "%.*s %s", length, openblas_get_config(), openblas_get_corename());
+    snprintf(text, sizeof text, "%.*s", length, openblas_get_config());
     return text;
 }
 
 void ag_kernels_init(void)
 {
     openblas_set_num_threads(1);
+    ag_products_init(NULL);
 }

@@ -1,0 +1,18 @@
+/* The singular values of the fast table where no LAPACK is built in: those of the reference. */
+#include "kernels_internal.h"
+
+bool ag_singular_values_fast(double *restrict values, double *restrict scratch,
+                             const float *restrict a, size_t M, size_t N)
+{
+    return ag_singular_values_ref(values, scratch, a, M, N);
+}
+
+const char *ag_kernels_lapack(void)
+{
+    return "no LAPACK";
+}
+
+void ag_kernels_init(void)
+{
+    ag_products_init(NULL);
+}
