@@ -6,17 +6,10 @@
 #ifndef AG_KERNELS_INTERNAL_H
 #define AG_KERNELS_INTERNAL_H
 
+#include "base/clones.h"
 #include "kernels/kernels.h"
 
 bool ag_is_finite(const float *x, size_t count);
-
-/* One version for each level of x86-64, chosen when the program starts. Elsewhere the compiler's
- * own target stands. No value depends on the choice. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define AG_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define AG_CLONES
-#endif
 
 ag_singular_values_fn ag_singular_values_ref, ag_singular_values_fast;
 ag_amax_fn ag_amax_ref, ag_amax_fast, ag_amax_shared;

@@ -1,8 +1,9 @@
 /* Which engine multiplies, and how a product is shared among threads. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clones.h"
 #include "base/pool.h"
 #include "products_internal.h"
 
@@ -126,13 +127,39 @@ void ag_product(float *c, size_t stride, const ag_product_spec *spec)
         ag_pool_share(spec->M, rounded_up((spec->M + threads - 1) / threads, TILES), some_rows, &p);
 }
 
-int ag_smallest_exponent(const float *x, size_t count)
+/* --- the guard */
+
+enum { PIECE = 16384 };
+
+/* The smallest magnitude's bits less 1: zero is the largest then. */
+AG_CLONES static uint32_t smallest_less_one(const word *bits, size_t count)
 {
-    const word *bits = (const word *)x;
-    uint32_t smallest = 0xffffffffu; /* of magnitudes less 1: zero is the largest then */
+    uint32_t smallest = 0xffffffffu;
     for (size_t i = 0; i < count; i++) {
         uint32_t magnitude = (bits[i] & 0x7fffffffu) - 1;
         smallest = magnitude < smallest ? magnitude : smallest;
     }
+    return smallest;
+}
+
+typedef struct search {
+    const float *x;
+    atomic_uint smallest;
+} search;
+
+static void search_piece(void *context, size_t begin, size_t end)
+{
+    search *s = context;
+    unsigned found = smallest_less_one((const word *)s->x + begin, end - begin);
+    unsigned seen = atomic_load(&s->smallest);
+    while (found < seen && !atomic_compare_exchange_weak(&s->smallest, &seen, found))
+        ;
+}
+
+int ag_smallest_exponent(const float *x, size_t count)
+{
+    search s = {.x = x, .smallest = 0xffffffffu};
+    ag_pool_share(count, PIECE, search_piece, &s);
+    unsigned smallest = atomic_load(&s.smallest);
     return smallest == 0xffffffffu ? 255 : (int)((smallest + 1) >> 23);
 }
