@@ -14,8 +14,14 @@
  *
  * Blocks of small integers: where the elements of both operands are integers times the scale of
  * their block, in blocks of the same length along the sum (MXFP4, MXINT8, NVFP4 ...), a block's sum
- * is exact in any order, and blocks take the place of segments: one rounding per block, as in
- * block-scaled tensor cores. */
+ * is exact in any order, and one rounding per block is left, as in block-scaled tensor cores. With
+ * the integers' sum S_j, and the blocks' scales sa, sb of a row of a and of b,
+ *
+ *   c = +0;  c = fma(S_j, fl(sa_j sb_j), c), j = 0, 1, ...
+ *
+ * Where scales are powers of two or those of NVFP4, operands hold integers times scales, S_j sa sb
+ * is exact, and blocks take the place of segments (ag_product_spec.block). Elsewhere operands hold
+ * the integers alone (ag_product_of_blocks). */
 #ifndef AG_PRODUCTS_PRODUCTS_H
 #define AG_PRODUCTS_PRODUCTS_H
 
@@ -57,6 +63,12 @@ typedef struct ag_product_spec {
 /* c [M, N], rows `stride` apart, = a b^T by the definition above. K = 0 gives +0. Shared among the
  * threads of the pool. */
 void ag_product(float *c, size_t stride, const ag_product_spec *spec);
+
+/* The product of integers in blocks of spec->block elements (any length up to 1,024) whose scales
+ * are a_scales [blocks, M] and b_scales [blocks, N]; spec->first is 0. sums [M, N] is free for use.
+ * Slow: each block is a product of its own. */
+void ag_product_of_blocks(float *c, float *sums, const ag_product_spec *spec, const float *a_scales,
+                          const float *b_scales);
 
 /* The same, as the definition reads. */
 void ag_product_ref(float *c, size_t stride, const ag_product_spec *spec);

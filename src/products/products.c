@@ -1,4 +1,5 @@
 /* Which engine multiplies, and how a product is shared among threads. */
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,46 @@ void ag_product(float *c, size_t stride, const ag_product_spec *spec)
         ag_pool_share(spec->N, rounded_up(spec->N / (2 * threads), PANEL), some_columns, &p);
     else
         ag_pool_share(spec->M, rounded_up((spec->M + threads - 1) / threads, TILES), some_rows, &p);
+}
+
+/* --- blocks of integers with scales of any kind */
+
+typedef struct scaling {
+    float *c;
+    const float *sums;
+    const float *a_scales; /* [M], of this block */
+    const float *b_scales; /* [N] */
+    size_t N;
+} scaling;
+
+AG_CLONES static void scale_row(float *c, const float *sums, float a, const float *b, size_t N)
+{
+    for (size_t n = 0; n < N; n++)
+        c[n] = fmaf(sums[n], a * b[n], c[n]);
+}
+
+static void scale_rows(void *context, size_t begin, size_t end)
+{
+    const scaling *s = context;
+    for (size_t m = begin; m < end; m++)
+        scale_row(s->c + m * s->N, s->sums + m * s->N, s->a_scales[m], s->b_scales, s->N);
+}
+
+void ag_product_of_blocks(float *c, float *sums, const ag_product_spec *spec, const float *a_scales,
+                          const float *b_scales)
+{
+    enum { ROWS = 64 };
+    memset(c, 0, spec->M * spec->N * sizeof *c);
+    for (size_t k = 0, j = 0; k < spec->K; k += spec->block, j++) {
+        ag_product_spec block = *spec; /* its sum is exact in any order */
+        block.block = 0;
+        block.K = spec->K - k < spec->block ? spec->K - k : spec->block;
+        block.a.at += k * block.a.k_step;
+        block.b.at += k * block.b.k_step;
+        ag_product(sums, spec->N, &block);
+        scaling s = {c, sums, a_scales + j * spec->M, b_scales + j * spec->N, spec->N};
+        ag_pool_share(spec->M, ROWS, scale_rows, &s);
+    }
 }
 
 /* --- the guard */

@@ -101,13 +101,36 @@ static void quantise_grad(ag_linear *linear, float *dy, const ag_source *source,
 
 /* --- products */
 
+/* An operand's integers in the view's place. */
+static void take_integers(ag_view *view, float *integers, float *scales, const ag_operand *operand,
+                          size_t rows, size_t K)
+{
+    bool across = view->row_step == 1; /* stored [K, rows] */
+    ag_operand_integers(integers, scales, operand, across ? K : rows, across ? rows : K);
+    view->at = integers;
+}
+
+static void multiply_blocks(float *c, const ag_linear *linear, const ag_operand *a,
+                            const ag_operand *b, ag_product_spec spec)
+{
+    const ag_block_space *space = linear->blocks;
+    take_integers(&spec.a, space->integers[0], space->scales[0], a, spec.M, spec.K);
+    take_integers(&spec.b, space->integers[1], space->scales[1], b, spec.N, spec.K);
+    spec.block = ag_operands_scaled_block(a, b);
+    spec.kind = AG_PRODUCT_BF16; /* small integers are BF16 values */
+    ag_product_of_blocks(c, space->sums, &spec, space->scales[0], space->scales[1]);
+}
+
 /* c [M, N], from views of two operands' values */
 static void multiply(float *c, const ag_linear *linear, const ag_operand *a, const ag_operand *b,
                      ag_product_spec spec)
 {
     spec.kind = ag_operands_kind(a, b);
     spec.block = ag_operands_block(a, b);
-    linear->k->product(c, spec.N, &spec);
+    if (ag_operands_scaled_block(a, b) > 0)
+        multiply_blocks(c, linear, a, b, spec);
+    else
+        linear->k->product(c, spec.N, &spec);
 }
 
 void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)

@@ -16,6 +16,14 @@ typedef enum ag_held {
     AG_HELD_HP
 } ag_held;
 
+/* Room for a product of integers in blocks with float32 scales; NULL members where a run has none.
+ */
+typedef struct ag_block_space {
+    float *integers[2]; /* of both operands */
+    float *scales[2];
+    float *sums; /* of a block */
+} ag_block_space;
+
 typedef struct ag_linear {
     ag_layer layer;
     const ag_kernels *k;
@@ -33,6 +41,7 @@ typedef struct ag_linear {
     float *input_copy;             /* [N, C] for wgrad, where copies say 2 */
     float *grad_copy;              /* [N, OC] for wgrad, where copies say 2; shared by all layers */
     float *product;                /* [OC, C], shared by all layers */
+    const ag_block_space *blocks;  /* shared by all layers */
 
     /* sites of the layer, NULL where off */
     ag_site_operands *dw;

@@ -49,6 +49,7 @@ typedef struct ag_model {
     float *x_end;     /* [N, C] */
     ag_norm ln_f;
     ag_linear lm_head;
+    ag_block_space block_space;
     ag_scales scales; /* of the operand made last; large enough for any: */
     size_t n_groups;  /* that many */
     float *logits;    /* [N, V] */

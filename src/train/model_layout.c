@@ -16,6 +16,7 @@ typedef struct builder {
     size_t next_amax;
     float *grad_copy; /* shared by all layers */
     float *product;
+    bool has_scaled_integers; /* some operand so far */
 } builder;
 
 /* Weight and bias of a linear layer, by ag_linear_kind. */
@@ -107,6 +108,11 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
     bool differentiated = role != AG_ROLE_GRAD_OUTPUT && use == 0;
     if (differentiated && scheme->quantised && scheme->ste == AG_STE_CLIP)
         operand->clipped = ag_layout_bytes(b->layout, matrix.rows * matrix.cols);
+    if (ag_scheme_has_scaled_integers(scheme)) {
+        ag_groups groups = ag_groups_of(scheme, &matrix);
+        operand->after = ag_layout_floats(b->layout, ag_groups_count(&groups));
+        b->has_scaled_integers = true;
+    }
     if (scheme->quantised && scheme->granularity == AG_GRANULARITY_ROW)
         operand->factors =
             ag_layout_floats(b->layout, matrix.sum == AG_SUM_COLS ? matrix.rows : matrix.cols);
@@ -125,6 +131,7 @@ static void lay_out_copies(builder *b, ag_linear *linear)
         linear->input_copy = ag_layout_floats(b->layout, b->N * layer->inputs);
     linear->grad_copy = b->grad_copy;
     linear->product = b->product;
+    linear->blocks = &b->model->block_space;
 }
 
 static void lay_out_linear(builder *b, ag_linear *linear, size_t index)
@@ -215,6 +222,19 @@ static void lay_out_scratch(builder *b)
     model->dqkv = ag_layout_floats(b->layout, b->N * 3 * model->C);
 }
 
+/* An operand or a result of a linear layer has at most so many elements, and no more blocks. */
+static void lay_out_block_space(builder *b)
+{
+    ag_model *model = b->model;
+    size_t widest = max_size(4 * model->C, model->V);
+    size_t most = b->has_scaled_integers ? widest * max_size(b->N, model->C) : 0;
+    for (int i = 0; i < 2; i++) {
+        model->block_space.integers[i] = ag_layout_floats(b->layout, most);
+        model->block_space.scales[i] = ag_layout_floats(b->layout, most);
+    }
+    model->block_space.sums = ag_layout_floats(b->layout, most);
+}
+
 ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *state,
                            ag_layout *layout)
 {
@@ -238,5 +258,6 @@ ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *s
     for (size_t i = 0; i < model->L; i++)
         lay_out_block(&b, &model->blocks[i], i);
     lay_out_head(&b);
+    lay_out_block_space(&b);
     return ag_sites_lay_out(model, run, (ag_scale_cursor){b.next_scale, b.next_amax}, layout);
 }

@@ -149,6 +149,9 @@ static void quantise_groups(ag_operand *operand, float *out, const ag_source *so
         take_out_scales(operand, operand->scales, ag_groups_count(&groups));
     if (operand->clipped != NULL)
         mark_clipped(operand, source, &groups, operand->scales->scale);
+    if (operand->after != NULL)
+        memcpy(operand->after, operand->scales->after,
+               ag_groups_count(&groups) * sizeof *operand->after);
     k->quantize_groups(out, source->x, &groups, operand->scales, scheme, &where, source->first);
     operand->values = out;
 }
@@ -221,22 +224,65 @@ static bool has_small_integers(const ag_format *format)
     return format->min_subnormal > 0.0f && format->max <= 127 * format->min_subnormal;
 }
 
+static bool has_exact_scales(const ag_scheme *scheme)
+{
+    return scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
+}
+
 static size_t block_of(const ag_operand *operand)
 {
     const ag_scheme *scheme = operand->scheme;
-    bool is_block =
-        scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
+    bool is_block = has_exact_scales(scheme);
     return operand->is_quantised && is_block && has_small_integers(&scheme->format)
                ? (size_t)scheme->block_cols
                : 0;
 }
 
+static bool have_one_format(const ag_operand *a, const ag_operand *b)
+{
+    return strcmp(a->scheme->format.name, b->scheme->format.name) == 0;
+}
+
 size_t ag_operands_block(const ag_operand *a, const ag_operand *b)
 {
     size_t block = block_of(a);
-    bool same = block > 0 && block == block_of(b) &&
-                strcmp(a->scheme->format.name, b->scheme->format.name) == 0;
-    return same ? block : 0;
+    return block > 0 && block == block_of(b) && have_one_format(a, b) ? block : 0;
+}
+
+/* A sum of more than 1,024 products of up to 127^2 may pass 2^24. */
+bool ag_scheme_has_scaled_integers(const ag_scheme *scheme)
+{
+    return scheme->quantised && scheme->granularity == AG_GRANULARITY_BLOCK &&
+           scheme->block_cols <= 1024 && has_small_integers(&scheme->format);
+}
+
+size_t ag_operands_scaled_block(const ag_operand *a, const ag_operand *b)
+{
+    bool apart = a->is_quantised && b->is_quantised && a->after != NULL && b->after != NULL;
+    bool same = apart && a->scheme->block_cols == b->scheme->block_cols && have_one_format(a, b);
+    return same ? (size_t)a->scheme->block_cols : 0;
+}
+
+/* A value is the rounded product of an integer, the format's smallest step and what undoes the
+ * scale: the quotient lies so near to the integer that rounding finds it. */
+void ag_operand_integers(float *integers, float *scales, const ag_operand *operand, size_t rows,
+                         size_t cols)
+{
+    const ag_scheme *scheme = operand->scheme;
+    ag_matrix matrix = {rows, cols, operand->sum, 0};
+    ag_groups groups = ag_groups_of(scheme, &matrix);
+    const size_t along = operand->sum == AG_SUM_COLS ? groups.width : groups.height;
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < cols; j++) {
+            size_t place = operand->sum == AG_SUM_COLS ? j : i;
+            size_t other = operand->sum == AG_SUM_COLS ? i : j;
+            size_t others = operand->sum == AG_SUM_COLS ? rows : cols;
+            float scale =
+                operand->after[ag_groups_at(&groups, i, j)] * scheme->format.min_subnormal;
+            integers[i * cols + j] = rintf(operand->values[i * cols + j] / scale);
+            scales[place / along * others + other] = scale;
+        }
+    }
 }
 
 static void make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)

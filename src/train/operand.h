@@ -34,6 +34,7 @@ typedef struct ag_operand {
     uint8_t *clipped;  /* ste: clip: 1 where |x * S| > max; NULL otherwise */
     ag_scales *scales; /* of groups: shared by all operands, so good until the next is made */
     ag_watch *watch;   /* what an observer gathers of it, or NULL */
+    float *after;      /* of each group, where a product of blocks multiplies by it; else NULL */
     float *factors;    /* of granularity row: one a row of the product's, or a column */
 
     /* what the last ag_operand_make left */
@@ -67,6 +68,18 @@ void ag_operand_end_step(ag_operand *operand);
 /* Elements per block where both operands of a product are small integers in blocks of one length
  * along the sum; 0 elsewhere: products/products.h. */
 size_t ag_operands_block(const ag_operand *a, const ag_operand *b);
+
+/* The same where the blocks' scales are float32: the integers and their scales are taken apart
+ * then, by ag_operand_integers. */
+size_t ag_operands_scaled_block(const ag_operand *a, const ag_operand *b);
+
+/* Whether ag_operands_scaled_block may concern an operand of this scheme. */
+bool ag_scheme_has_scaled_integers(const ag_scheme *scheme);
+
+/* The integers behind the values [rows, cols] of the last ag_operand_make, and the scales of their
+ * blocks, [blocks along the sum][elements of the other axis]. */
+void ag_operand_integers(float *integers, float *scales, const ag_operand *operand, size_t rows,
+                         size_t cols);
 
 /* What is known of the values of a product's operands, as ag_operand_make left them. */
 ag_product_kind ag_operands_kind(const ag_operand *a, const ag_operand *b);

@@ -150,6 +150,42 @@ static void test_engines_are_the_definition(void **state)
     ag_products_init(NULL);
 }
 
+/* Against the formula, with the integers' sum in int64. */
+static void test_blocks_with_scales(void **state)
+{
+    (void)state;
+    enum { M = 7, N = 37, K = 150, BLOCK = 20, BLOCKS = 8 };
+    float a[M * K];
+    float b[N * K];
+    float *sa = fill(5, BLOCKS * M, FLOATS);
+    float *sb = fill(6, BLOCKS * N, FLOATS);
+    float c[M * N];
+    float sums[M * N];
+    uint64_t seed = 9;
+    for (size_t i = 0; i < M * K; i++)
+        a[i] = (float)(ag_splitmix64(&seed) % 255) - 127;
+    for (size_t i = 0; i < N * K; i++)
+        b[i] = (float)(ag_splitmix64(&seed) % 255) - 127;
+    ag_product_spec spec = make_spec(a, b, M, N, K, 0);
+    spec.kind = AG_PRODUCT_BF16;
+    spec.block = BLOCK;
+    ag_product_of_blocks(c, sums, &spec, sa, sb);
+    for (size_t m = 0; m < M; m++) {
+        for (size_t n = 0; n < N; n++) {
+            float expected = 0;
+            for (size_t j = 0; j < BLOCKS; j++) {
+                int64_t sum = 0;
+                for (size_t k = j * BLOCK; k < K && k < (j + 1) * BLOCK; k++)
+                    sum += (int64_t)a[m * K + k] * (int64_t)b[n * K + k];
+                expected = fmaf((float)sum, sa[j * M + m] * sb[j * N + n], expected);
+            }
+            assert_true(c[m * N + n] == expected);
+        }
+    }
+    free(sa);
+    free(sb);
+}
+
 static void test_threads_change_no_bit(void **state)
 {
     (void)state;
@@ -263,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_engines_are_the_definition),
+        cmocka_unit_test(test_blocks_with_scales),
         cmocka_unit_test(test_threads_change_no_bit),
         cmocka_unit_test(test_error_bound),
         cmocka_unit_test(test_known_sums),
