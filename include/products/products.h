@@ -95,4 +95,11 @@ bool ag_products_init(const char *name);
 /* The engine at work: "pairs (AVX-512 BF16)", "AVX-512", "AVX2", "NEON", "scalar". Borrowed. */
 const char *ag_products_engine(void);
 
+/* Whether it has an instruction for pairs of BF16 elements. */
+bool ag_products_have_pairs(void);
+
+/* Multiply-adds a second of the instruction that such products take, alone and without memory, on
+ * all threads of the pool: no product is faster. Measured, which takes some ten milliseconds. */
+double ag_products_peak(ag_product_kind kind);
+
 #endif

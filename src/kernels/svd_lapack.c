@@ -1,4 +1,5 @@
-/* Singular values by LAPACK, as OpenBLAS brings it: the only file that knows it. */
+/* What OpenBLAS is good for: singular values by its LAPACK, and sgemm as a yardstick. The only file
+ * that knows it. */
 #include "kernels_internal.h"
 
 #include <cblas.h>
@@ -37,6 +38,26 @@ const char *ag_kernels_lapack(void)
     sscanf(openblas_get_config(), "%*s %*s%n", &length); /* "OpenBLAS 0.3.21 DYNAMIC_ARCH ..." */
     snprintf(text, sizeof text, "%.*s", length, openblas_get_config());
     return text;
+}
+
+/* Each view has a step of 1, along k or along its rows. */
+bool ag_blas_product(float *c, size_t stride, const ag_product_spec *spec, int threads)
+{
+    bool a_lies = spec->a.k_step == 1;
+    bool b_lies = spec->b.k_step == 1;
+    openblas_set_num_threads(threads);
+    cblas_sgemm(CblasRowMajor, a_lies ? CblasNoTrans : CblasTrans,
+                b_lies ? CblasTrans : CblasNoTrans, (blasint)spec->M, (blasint)spec->N,
+                (blasint)spec->K, 1, spec->a.at,
+                (blasint)(a_lies ? spec->a.row_step : spec->a.k_step), spec->b.at,
+                (blasint)(b_lies ? spec->b.row_step : spec->b.k_step), 0, c, (blasint)stride);
+    openblas_set_num_threads(1);
+    return true;
+}
+
+const char *ag_blas_set(void)
+{
+    return openblas_get_corename();
 }
 
 void ag_kernels_init(void)

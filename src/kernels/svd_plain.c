@@ -12,6 +12,20 @@ const char *ag_kernels_lapack(void)
     return "no LAPACK";
 }
 
+bool ag_blas_product(float *c, size_t stride, const ag_product_spec *spec, int threads)
+{
+    (void)c;
+    (void)stride;
+    (void)spec;
+    (void)threads;
+    return false;
+}
+
+const char *ag_blas_set(void)
+{
+    return NULL;
+}
+
 void ag_kernels_init(void)
 {
     ag_products_init(NULL);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/clones.h"
 #include "base/pool.h"
 #include "products_internal.h"
@@ -15,18 +16,21 @@ typedef struct engine {
     const char *name; /* as ag_products_init takes it */
     const char *title;
     ag_engine_fn *multiply;
-    ag_engine_fn *pairs; /* NULL: none */
+    ag_spin_fn *spin;
+    ag_engine_fn *pairs; /* NULL: none, like the next */
+    ag_spin_fn *spin_pairs;
 } engine;
 
 static const engine s_engines[] = {
 #if defined(__x86_64__)
-    {"pairs",  "pairs (AVX-512 BF16)", ag_avx512_product, ag_pairs_product},
-    {"avx512", "AVX-512",              ag_avx512_product, NULL            },
-    {"avx2",   "AVX2",                 ag_avx2_product,   NULL            },
+    {"pairs",  "pairs (AVX-512 BF16)", ag_avx512_product, ag_avx512_spin, ag_pairs_product,
+                           ag_pairs_spin                                                                              },
+    {"avx512", "AVX-512",              ag_avx512_product, ag_avx512_spin, NULL,             NULL},
+    {"avx2",   "AVX2",                 ag_avx2_product,   ag_avx2_spin,   NULL,             NULL},
 #elif defined(__aarch64__)
-    {"neon", "NEON", ag_neon_product, NULL},
+    {"neon", "NEON", ag_neon_product, ag_neon_spin, NULL, NULL},
 #endif
-    {"scalar", "scalar",               ag_scalar_product, NULL            },
+    {"scalar", "scalar",               ag_scalar_product, ag_scalar_spin, NULL,             NULL},
 };
 enum { N_ENGINES = sizeof s_engines / sizeof s_engines[0] };
 
@@ -73,6 +77,11 @@ bool ag_products_init(const char *name)
 const char *ag_products_engine(void)
 {
     return s_engine->title;
+}
+
+bool ag_products_have_pairs(void)
+{
+    return s_engine->pairs != NULL;
 }
 
 /* --- sharing */
@@ -203,4 +212,38 @@ int ag_smallest_exponent(const float *x, size_t count)
     ag_pool_share(count, PIECE, search_piece, &s);
     unsigned smallest = atomic_load(&s.smallest);
     return smallest == 0xffffffffu ? 255 : (int)((smallest + 1) >> 23);
+}
+
+/* --- what bounds a product */
+
+typedef struct spinning {
+    ag_spin_fn *spin;
+    size_t rounds;
+    atomic_size_t done; /* multiply-adds */
+} spinning;
+
+static void spin_piece(void *context, size_t begin, size_t end)
+{
+    static const word zeros[AG_CHAINS];
+    float sums[AG_CHAINS];
+    spinning *s = context;
+    for (size_t i = begin; i < end; i++)
+        atomic_fetch_add(&s->done, s->spin(sums, zeros, s->rounds));
+}
+
+/* The best of some tries, each twice as long as the one before, until one takes milliseconds. */
+double ag_products_peak(ag_product_kind kind)
+{
+    const double enough_s = 4e-3;
+    bool pairs = kind == AG_PRODUCT_BF16 && s_engine->pairs != NULL;
+    spinning s = {pairs ? s_engine->spin_pairs : s_engine->spin, 1000, 0};
+    double peak = 0;
+    for (double seconds = 0; seconds < enough_s; s.rounds *= 2) {
+        atomic_store(&s.done, 0);
+        double start_s = ag_clock_s();
+        ag_pool_share((size_t)ag_pool_threads(), 1, spin_piece, &s);
+        seconds = ag_clock_s() - start_s;
+        peak = fmax(peak, (double)atomic_load(&s.done) / seconds);
+    }
+    return peak;
 }

@@ -33,6 +33,15 @@ typedef void ag_engine_fn(float *c, size_t stride, const ag_product_spec *spec, 
 ag_engine_fn ag_scalar_product, ag_avx2_product, ag_avx512_product, ag_neon_product,
     ag_pairs_product;
 
+enum { AG_CHAINS = 16 };
+
+/* The engine's instruction alone, `rounds` times in each of as many chains as fit the registers and
+ * hide its latency; the chains begin with `starts`. Returns how many multiply-adds that were. Their
+ * results keep compilers from leaving them out. */
+typedef size_t ag_spin_fn(float sums[AG_CHAINS], const word starts[AG_CHAINS], size_t rounds);
+
+ag_spin_fn ag_scalar_spin, ag_avx2_spin, ag_avx512_spin, ag_neon_spin, ag_pairs_spin;
+
 /* Whether VDPBF16PS on this CPU is what the pairs engine takes it for. */
 bool ag_pairs_probe(void);
 

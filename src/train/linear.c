@@ -118,7 +118,7 @@ static void multiply_blocks(float *c, const ag_linear *linear, const ag_operand 
     take_integers(&spec.b, space->integers[1], space->scales[1], b, spec.N, spec.K);
     spec.block = ag_operands_scaled_block(a, b);
     spec.kind = AG_PRODUCT_BF16; /* small integers are BF16 values */
-    ag_product_of_blocks(c, space->sums, &spec, space->scales[0], space->scales[1]);
+    linear->k->product_of_blocks(c, space->sums, &spec, space->scales[0], space->scales[1]);
 }
 
 /* c [M, N], from views of two operands' values */
