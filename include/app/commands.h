@@ -19,6 +19,7 @@ enum {
     AG_EXIT_INTERRUPTED = 130
 };
 
+int ag_cmd_bench(int argc, char **argv);
 int ag_cmd_check(int argc, char **argv);
 int ag_cmd_digest(int argc, char **argv);
 int ag_cmd_formats(int argc, char **argv);

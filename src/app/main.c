@@ -29,6 +29,7 @@ static const command s_commands[] = {
     {"pack",      ag_cmd_pack,      false, "one self-contained results file out of the run files"      },
     {"merge",     ag_cmd_merge,     true,  "join the shards of an experiment into one results file"    },
     {"prune",     ag_cmd_prune,     true,  "remove what of the results nobody needs any more"          },
+    {"bench",     ag_cmd_bench,     true,  "what a training step's time goes into, format by format"   },
     {"params",    ag_cmd_params,    false, "every key of the experiment file, with default and range"  },
     {"formats",   ag_cmd_formats,   false, "number formats: range, precision, the value of every code" },
     {"quantize",  ag_cmd_quantize,  false, "a filter: float32 in, rounded to a format, float32 out"    },

@@ -1,0 +1,394 @@
+/* A table of kernels that does what the fast one does and keeps account: the time of each kernel
+ * goes to a part of the step, with the least that it has to compute or to move.
+ *
+ * Kernels know nothing but their arguments, so the account they write into is this file's. They are
+ * called by one thread; what they share among others, they share inside. */
+#include "bench.h"
+
+#include "base/clock.h"
+
+static ag_bench_record *s_record;
+
+enum { FLOAT = sizeof(float) };
+
+const char *ag_bench_part_name(ag_bench_part part)
+{
+    static const char *const names[AG_BENCH_PARTS] = {
+        [AG_BENCH_EMBEDDING] = "embedding",
+        [AG_BENCH_NORMS] = "norms",
+        [AG_BENCH_QUANTISING] = "quantising",
+        [AG_BENCH_FPROP] = "fprop",
+        [AG_BENCH_DGRAD] = "dgrad",
+        [AG_BENCH_WGRAD] = "wgrad",
+        [AG_BENCH_SCALES] = "scales, bias",
+        [AG_BENCH_ATTENTION] = "attention",
+        [AG_BENCH_GELU] = "GELU",
+        [AG_BENCH_RESIDUAL] = "residual",
+        [AG_BENCH_CROSS_ENTROPY] = "cross-entropy",
+        [AG_BENCH_OPTIMIZER] = "optimizer",
+        [AG_BENCH_REST] = "rest",
+    };
+    return names[part];
+}
+
+static const ag_kernels *fast(void)
+{
+    return &ag_kernels_fast;
+}
+
+/* A call that began at `start_s` and moved so many floats. */
+static void add(ag_bench_part part, double start_s, size_t floats)
+{
+    ag_bench_work *work = &s_record->now.parts[part];
+    work->seconds += ag_clock_s() - start_s;
+    work->calls++;
+    work->bytes += (double)floats * FLOAT;
+}
+
+/* --- products */
+
+/* Attention whose operands are quantised takes its products by the table too: T x T scores of D
+ * channels, or D channels from T scores. */
+static bool is_attention(const ag_product_spec *s)
+{
+    const size_t T = s_record->T;
+    const size_t D = s_record->D;
+    return s->M == T && ((s->N == T && s->K == D) || (s->N == D && s->K == T));
+}
+
+/* By what is transposed, as linear.c lays them out. */
+static ag_bench_part part_of(const ag_product_spec *s)
+{
+    if (s->a.k_step != 1)
+        return AG_BENCH_WGRAD;
+    return s->b.k_step != 1 ? AG_BENCH_DGRAD : AG_BENCH_FPROP;
+}
+
+static void count_shape(ag_bench_part part, const ag_product_spec *s)
+{
+    size_t i = 0;
+    for (; i < s_record->n_shapes; i++) {
+        const ag_bench_shape *known = &s_record->shapes[i];
+        if (known->part == part && known->M == s->M && known->N == s->N && known->K == s->K)
+            break;
+    }
+    if (i == AG_BENCH_SHAPES)
+        return;
+    if (i == s_record->n_shapes)
+        s_record->shapes[s_record->n_shapes++] = (ag_bench_shape){part, s->M, s->N, s->K, 0};
+    s_record->shapes[i].calls++;
+}
+
+static void add_product(double start_s, const ag_product_spec *s, bool attends)
+{
+    ag_bench_part part = attends ? AG_BENCH_ATTENTION : part_of(s);
+    add(part, start_s, 0);
+    s_record->now.parts[part].multiply_adds[s->kind] += (double)s->M * (double)s->N * (double)s->K;
+    if (!attends)
+        count_shape(part, s);
+}
+
+static void product(float *c, size_t stride, const ag_product_spec *spec)
+{
+    double start_s = ag_clock_s();
+    fast()->product(c, stride, spec);
+    add_product(start_s, spec, is_attention(spec));
+}
+
+static void product_of_blocks(float *c, float *sums, const ag_product_spec *spec,
+                              const float *a_scales, const float *b_scales)
+{
+    double start_s = ag_clock_s();
+    fast()->product_of_blocks(c, sums, spec, a_scales, b_scales);
+    add_product(start_s, spec, false);
+}
+
+static void epilogue(float *y, const float *bias, size_t N, size_t OC, ag_factor a, ag_factor b,
+                     bool bf16)
+{
+    double start_s = ag_clock_s();
+    fast()->epilogue(y, bias, N, OC, a, b, bf16);
+    add(AG_BENCH_SCALES, start_s, 2 * N * OC);
+}
+
+static void accumulate(float *restrict grad, const float *restrict x, size_t OC, size_t C,
+                       ag_factor a, ag_factor b)
+{
+    double start_s = ag_clock_s();
+    fast()->accumulate(grad, x, OC, C, a, b);
+    add(AG_BENCH_SCALES, start_s, 3 * OC * C);
+}
+
+static void bias_backward(float *restrict dbias, const float *restrict dout, size_t N, size_t OC)
+{
+    double start_s = ag_clock_s();
+    fast()->bias_backward(dbias, dout, N, OC);
+    add(AG_BENCH_SCALES, start_s, N * OC);
+}
+
+/* --- quantising */
+
+static float amax(const float *x, size_t count)
+{
+    double start_s = ag_clock_s();
+    float largest = fast()->amax(x, count);
+    add(AG_BENCH_QUANTISING, start_s, count);
+    return largest;
+}
+
+static float round_bf16(float *out, const float *x, size_t count)
+{
+    double start_s = ag_clock_s();
+    float largest = fast()->round_bf16(out, x, count);
+    add(AG_BENCH_QUANTISING, start_s, 2 * count);
+    return largest;
+}
+
+static void quantize(float *out, const float *x, size_t count, const ag_format *format, float scale,
+                     ag_overflow overflow)
+{
+    double start_s = ag_clock_s();
+    fast()->quantize(out, x, count, format, scale, overflow);
+    add(AG_BENCH_QUANTISING, start_s, 2 * count);
+}
+
+static void quantize_stochastic(float *out, const float *x, size_t count, const ag_format *format,
+                                float scale, ag_overflow overflow, const ag_rounding_site *where,
+                                uint64_t first)
+{
+    double start_s = ag_clock_s();
+    fast()->quantize_stochastic(out, x, count, format, scale, overflow, where, first);
+    add(AG_BENCH_QUANTISING, start_s, 2 * count);
+}
+
+static void hadamard(float *out, const float *x, size_t rows, size_t cols)
+{
+    double start_s = ag_clock_s();
+    fast()->hadamard(out, x, rows, cols);
+    add(AG_BENCH_QUANTISING, start_s, 2 * rows * cols);
+}
+
+static void groups_amax(float *largest, const float *x, const ag_groups *groups, bool keep_nan)
+{
+    double start_s = ag_clock_s();
+    fast()->groups_amax(largest, x, groups, keep_nan);
+    add(AG_BENCH_QUANTISING, start_s, groups->rows * groups->cols);
+}
+
+static void scales_set(ag_scales *scales, const ag_scheme *scheme, size_t count)
+{
+    double start_s = ag_clock_s();
+    fast()->scales_set(scales, scheme, count);
+    add(AG_BENCH_QUANTISING, start_s, 3 * count);
+}
+
+static void quantize_groups(float *out, const float *x, const ag_groups *groups,
+                            const ag_scales *scales, const ag_scheme *scheme,
+                            const ag_rounding_site *where, uint64_t first)
+{
+    double start_s = ag_clock_s();
+    fast()->quantize_groups(out, x, groups, scales, scheme, where, first);
+    add(AG_BENCH_QUANTISING, start_s, 2 * groups->rows * groups->cols);
+}
+
+/* --- layers */
+
+static void embedding_forward(float *restrict x, const int32_t *tokens, const float *restrict wte,
+                              const float *restrict wpe, size_t B, size_t T, size_t C)
+{
+    double start_s = ag_clock_s();
+    fast()->embedding_forward(x, tokens, wte, wpe, B, T, C);
+    add(AG_BENCH_EMBEDDING, start_s, 2 * B * T * C);
+}
+
+static void embedding_backward(float *restrict dwte, float *restrict dwpe, const float *restrict dx,
+                               const int32_t *tokens, size_t B, size_t T, size_t C)
+{
+    double start_s = ag_clock_s();
+    fast()->embedding_backward(dwte, dwpe, dx, tokens, B, T, C);
+    add(AG_BENCH_EMBEDDING, start_s, B * T * C);
+}
+
+static void layernorm_forward(float *restrict out, float *restrict mean, float *restrict rstd,
+                              const float *restrict x, const float *restrict weight,
+                              const float *restrict bias, size_t N, size_t C)
+{
+    double start_s = ag_clock_s();
+    fast()->layernorm_forward(out, mean, rstd, x, weight, bias, N, C);
+    add(AG_BENCH_NORMS, start_s, 2 * N * C);
+}
+
+static void layernorm_backward(const ag_layernorm_grads *grads, const float *restrict dout,
+                               const float *restrict x, const float *restrict weight,
+                               const float *restrict mean, const float *restrict rstd, size_t N,
+                               size_t C)
+{
+    double start_s = ag_clock_s();
+    fast()->layernorm_backward(grads, dout, x, weight, mean, rstd, N, C);
+    add(AG_BENCH_NORMS, start_s, 4 * N * C);
+}
+
+static void gelu_forward(float *restrict out, const float *restrict x, size_t count, bool tanh_form)
+{
+    double start_s = ag_clock_s();
+    fast()->gelu_forward(out, x, count, tanh_form);
+    add(AG_BENCH_GELU, start_s, 2 * count);
+}
+
+static void gelu_backward(float *dx, const float *dout, const float *restrict x, size_t count,
+                          bool tanh_form)
+{
+    double start_s = ag_clock_s();
+    fast()->gelu_backward(dx, dout, x, count, tanh_form);
+    add(AG_BENCH_GELU, start_s, 3 * count);
+}
+
+/* So many products of [T, T] and [T, D] on and below the diagonal, the first of `products` of BF16
+ * values where the operands are. */
+static void add_attention(double start_s, const ag_attention_shape *s, double products)
+{
+    ag_bench_work *work = &s_record->now.parts[AG_BENCH_ATTENTION];
+    double each = (double)s->B * (double)s->C * (double)s->T * (double)(s->T + 1) / 2;
+    add(AG_BENCH_ATTENTION, start_s, 0);
+    work->multiply_adds[s->bf16 ? AG_PRODUCT_BF16 : AG_PRODUCT_FLOAT] += each;
+    work->multiply_adds[AG_PRODUCT_FLOAT] += (products - 1) * each;
+}
+
+static void attention_forward(float *restrict out, float *restrict probs, float *restrict scratch,
+                              const float *restrict qkv, const ag_attention_shape *shape)
+{
+    double start_s = ag_clock_s();
+    fast()->attention_forward(out, probs, scratch, qkv, shape);
+    add_attention(start_s, shape, 2); /* scores, out */
+}
+
+static void attention_backward(float *restrict dqkv, float *restrict scratch,
+                               const float *restrict dout, const float *restrict qkv,
+                               const float *restrict probs, const ag_attention_shape *shape)
+{
+    double start_s = ag_clock_s();
+    fast()->attention_backward(dqkv, scratch, dout, qkv, probs, shape);
+    add_attention(start_s, shape, 4); /* dP, dq, dk, dv */
+}
+
+static void causal_softmax(float *scores, size_t M, size_t T, float scale)
+{
+    double start_s = ag_clock_s();
+    fast()->causal_softmax(scores, M, T, scale);
+    add(AG_BENCH_ATTENTION, start_s, 0);
+}
+
+static void causal_softmax_backward(float *restrict dp, const float *restrict probs, size_t M,
+                                    size_t T, float scale)
+{
+    double start_s = ag_clock_s();
+    fast()->causal_softmax_backward(dp, probs, M, T, scale);
+    add(AG_BENCH_ATTENTION, start_s, 0);
+}
+
+static void cross_entropy(float *restrict logits, float *restrict losses, const int32_t *targets,
+                          size_t N, size_t V, float scale)
+{
+    double start_s = ag_clock_s();
+    fast()->cross_entropy(logits, losses, targets, N, V, scale);
+    add(AG_BENCH_CROSS_ENTROPY, start_s, 2 * N * V);
+}
+
+static void dropout(float *x, size_t count, float p, uint64_t key, uint32_t site, uint32_t step,
+                    uint64_t first)
+{
+    double start_s = ag_clock_s();
+    fast()->dropout(x, count, p, key, site, step, first);
+    add(AG_BENCH_RESIDUAL, start_s, 2 * count);
+}
+
+static void add_to(float *restrict y, const float *restrict x, size_t count)
+{
+    double start_s = ag_clock_s();
+    fast()->add(y, x, count);
+    add(AG_BENCH_RESIDUAL, start_s, 3 * count);
+}
+
+/* --- after the gradients */
+
+static double sum_squares(const float *x, size_t count)
+{
+    double start_s = ag_clock_s();
+    double sum = fast()->sum_squares(x, count);
+    add(AG_BENCH_OPTIMIZER, start_s, count);
+    return sum;
+}
+
+static void adamw(float *restrict w, float *restrict m, float *restrict v,
+                  const float *restrict grad, size_t count, const ag_adamw_step *step)
+{
+    double start_s = ag_clock_s();
+    fast()->adamw(w, m, v, grad, count, step);
+    add(AG_BENCH_OPTIMIZER, start_s, 7 * count);
+}
+
+static void manifold_adamw(float *restrict w, float *restrict m, float *restrict v,
+                           const float *restrict grad, size_t count, const ag_adamw_step *step,
+                           const ag_spacing *spacing)
+{
+    double start_s = ag_clock_s();
+    fast()->manifold_adamw(w, m, v, grad, count, step, spacing);
+    add(AG_BENCH_OPTIMIZER, start_s, 7 * count);
+}
+
+static void sgd(float *restrict w, float *restrict v, const float *restrict grad, size_t count,
+                const ag_sgd_step *step)
+{
+    double start_s = ag_clock_s();
+    fast()->sgd(w, v, grad, count, step);
+    add(AG_BENCH_OPTIMIZER, start_s, 5 * count);
+}
+
+static void grid(float *restrict w, float *restrict v, const float *restrict grad, size_t count,
+                 const ag_grid_step *step, const ag_rounding_site *where)
+{
+    double start_s = ag_clock_s();
+    fast()->grid(w, v, grad, count, step, where);
+    add(AG_BENCH_OPTIMIZER, start_s, 5 * count);
+}
+
+/* --- the table */
+
+const ag_kernels *ag_bench_kernels(ag_bench_record *record)
+{
+    static ag_kernels table;
+    s_record = record;
+    table = ag_kernels_fast; /* evaluation and diagnostics are no part of a step */
+    table.product = product;
+    table.product_of_blocks = product_of_blocks;
+    table.amax = amax;
+    table.round_bf16 = round_bf16;
+    table.quantize = quantize;
+    table.quantize_stochastic = quantize_stochastic;
+    table.hadamard = hadamard;
+    table.groups_amax = groups_amax;
+    table.scales_set = scales_set;
+    table.quantize_groups = quantize_groups;
+    table.epilogue = epilogue;
+    table.accumulate = accumulate;
+    table.embedding_forward = embedding_forward;
+    table.embedding_backward = embedding_backward;
+    table.layernorm_forward = layernorm_forward;
+    table.layernorm_backward = layernorm_backward;
+    table.bias_backward = bias_backward;
+    table.gelu_forward = gelu_forward;
+    table.gelu_backward = gelu_backward;
+    table.attention_forward = attention_forward;
+    table.attention_backward = attention_backward;
+    table.causal_softmax = causal_softmax;
+    table.causal_softmax_backward = causal_softmax_backward;
+    table.cross_entropy = cross_entropy;
+    table.dropout = dropout;
+    table.add = add_to;
+    table.sum_squares = sum_squares;
+    table.adamw = adamw;
+    table.manifold_adamw = manifold_adamw;
+    table.sgd = sgd;
+    table.grid = grid;
+    return &table;
+}

@@ -1,0 +1,429 @@
+/* altgrad bench: what the time of a training step goes into, format by format. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "base/clock.h"
+#include "base/pool.h"
+#include "bench.h"
+#include "config/select.h"
+#include "data/batch.h"
+#include "data/corpus.h"
+#include "init_digest.h"
+#include "plan.h"
+#include "proc/cores.h"
+#include "train/train.h"
+#include "wrong_file.h"
+
+static const char s_help[] =
+    "usage: altgrad bench [FILE] [--format F]... [--threads N] [--steps N] [--set KEY=VALUE]...\n"
+    "                     [--json]\n"
+    "\n"
+    "Trains some steps in each format and shows what their time goes into, part by part, each\n"
+    "beside a bound that is measured in the same process: the engine's multiply-add instruction\n"
+    "alone for products and attention, copies of as many bytes for what moves memory; and beside\n"
+    "OpenBLAS's sgemm in the same shapes where it is built in. Nothing is written.\n"
+    "\n"
+    "  FILE             an experiment: its model, data and formats, each with the first of the\n"
+    "                   layer configs, other axes and seeds that has it. Default: a small model\n"
+    "  --format F       this format of FILE; without FILE any that 'altgrad formats' knows\n"
+    "  --threads N      threads that share the work (default: as run.threads says)\n"
+    "  --steps N        steps to measure (20), after 2 that warm up\n"
+    "  --set KEY=VALUE  instead of the file's, or of the small model's: model.n_embd=384\n"
+    "  --json           the same as JSON\n"
+    "\n"
+    "A figure is the mean over the steps of middle duration, half of all. Evaluation, diagnostics\n"
+    "and model.init are left out: the weights are random.\n"
+    "Exit codes: 0 done, 2 the file or the command line has errors, 3 environment.\n"
+    "\n"
+    "example: altgrad bench jobs/quickstart.yaml --format BF16 --format E4M3\n";
+
+static const char s_small_model[] =
+    "altgrad: 1\n"
+    "name: bench\n"
+    "model: {n_layer: 4, n_head: 4, n_embd: 128, block_size: 64, bias: false}\n"
+    "data: {synthetic: markov, vocab: 65, order: 2, tokens: 100000, seed: 1}\n"
+    "train: {batch_size: 12}\n"
+    "formats: [FP32, BF16, E4M3, mxfp8, mxfp4, mxint8, nvfp4]\n";
+
+enum { MOST_STEPS = 100000 };
+
+typedef struct request {
+    const char *file;  /* NULL: the small model */
+    const char **sets; /* [n_sets] */
+    size_t n_sets;
+    const char **formats; /* [n_formats]; none: all */
+    size_t n_formats;
+    long threads; /* 0: as run.threads says */
+    long steps;
+    bool json;
+} request;
+
+/* --- command line */
+
+static ag_status parse_count(long *out, const char *option, const char *text, long most)
+{
+    char *end = NULL;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || value < 1 || value > most)
+        return ag_fail(AG_ERR_INPUT, "--%s takes a number from 1 to %ld, not '%s'", option, most,
+                       text);
+    *out = value;
+    return AG_OK;
+}
+
+static ag_status take_option(request *asked, int option)
+{
+    switch (option) {
+    case 'f':
+        asked->formats[asked->n_formats++] = optarg;
+        return AG_OK;
+    case 's':
+        asked->sets[asked->n_sets++] = optarg;
+        return AG_OK;
+    case 't':
+        return parse_count(&asked->threads, "threads", optarg, AG_POOL_MOST_THREADS);
+    case 'n':
+        return parse_count(&asked->steps, "steps", optarg, MOST_STEPS);
+    case 'j':
+        asked->json = true;
+        return AG_OK;
+    default: /* '?' */
+        return AG_ERR_INPUT;
+    }
+}
+
+/* Returns -1 when the command shall go on, else its exit code. */
+static int parse_options(request *asked, int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"format",  required_argument, NULL, 'f'},
+        {"set",     required_argument, NULL, 's'},
+        {"threads", required_argument, NULL, 't'},
+        {"steps",   required_argument, NULL, 'n'},
+        {"json",    no_argument,       NULL, 'j'},
+        {"help",    no_argument,       NULL, 'h'},
+        {NULL,      0,                 NULL, 0  }
+    };
+    for (int option; (option = ag_app_next_option(argc, argv, ":h", known)) != -1;) {
+        if (option == 'h') {
+            fputs(s_help, stdout);
+            return AG_EXIT_OK;
+        }
+        if (take_option(asked, option) != AG_OK)
+            return ag_app_usage("bench", "%s", ag_error_message());
+    }
+    if (optind + 1 < argc)
+        return ag_app_usage("bench", "one experiment file at a time, not also '%s'",
+                            argv[optind + 1]);
+    asked->file = argv[optind];
+    return -1;
+}
+
+/* --- the experiment */
+
+/* formats=[F, F] of the small model. */
+static const char *list_formats(const request *asked, ag_arena *arena)
+{
+    const char *list = "formats=[";
+    for (size_t i = 0; list != NULL && i < asked->n_formats; i++)
+        list = ag_arena_printf(arena, "%s%s%s", list, i > 0 ? ", " : "", asked->formats[i]);
+    return list != NULL ? ag_arena_printf(arena, "%s]", list) : NULL;
+}
+
+static ag_status read_experiment(ag_experiment **out, const char *path, const request *asked)
+{
+    const ag_experiment_options how = {
+        .sets = asked->sets, .n_sets = asked->n_sets, .init_digest = ag_init_digest_read};
+    ag_text diagnostics;
+    ag_text_init(&diagnostics);
+    ag_status status = ag_experiment_load_with(out, path, &how, &diagnostics);
+    fputs(diagnostics.data, stderr);
+    ag_text_deinit(&diagnostics);
+    return status;
+}
+
+/* The small model as a file, which goes when it is read. */
+static ag_status read_small_model(ag_experiment **out, request *asked, ag_arena *arena)
+{
+    const size_t length = sizeof s_small_model - 1;
+    const char *folder = getenv("TMPDIR");
+    if (asked->n_formats > 0)
+        asked->sets[asked->n_sets++] = list_formats(asked, arena);
+    char *path = ag_arena_printf(arena, "%s/altgrad-bench-XXXXXX",
+                                 folder != NULL && folder[0] != '\0' ? folder : "/tmp");
+    if (path == NULL || (asked->n_formats > 0 && asked->sets[asked->n_sets - 1] == NULL))
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    int fd = mkstemp(path);
+    if (fd < 0)
+        return ag_fail_errno("%s", path);
+    ag_status status = write(fd, s_small_model, length) == (ssize_t)length
+                           ? read_experiment(out, path, asked)
+                           : ag_fail_errno("%s", path);
+    close(fd);
+    unlink(path);
+    if (status == AG_ERR_INPUT) { /* which names a file that nobody knows */
+        ag_error_clear();
+        return ag_fail(AG_ERR_INPUT, "the built-in model cannot be what --format or --set says");
+    }
+    return status;
+}
+
+static ag_status load(ag_experiment **out, request *asked, ag_arena *arena)
+{
+    if (asked->file == NULL)
+        return read_small_model(out, asked, arena);
+    AG_TRY(ag_app_expect_experiment(asked->file));
+    return read_experiment(out, asked->file, asked);
+}
+
+/* --- the formats to measure, each by its first run */
+
+static bool is_asked(const request *asked, const char *format)
+{
+    for (size_t i = 0; asked->file != NULL && i < asked->n_formats; i++) {
+        if (strcmp(asked->formats[i], format) == 0)
+            return true;
+    }
+    return asked->file == NULL || asked->n_formats == 0;
+}
+
+static bool is_listed(const ag_bench_result *results, size_t count, const char *format)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(results[i].format, format) == 0)
+            return true;
+    }
+    return false;
+}
+
+static size_t format_axis(const ag_grid *grid)
+{
+    size_t axis = 0;
+    while (axis + 1 < grid->n_axes && strcmp(grid->axes[axis].name, "format") != 0)
+        axis++;
+    return axis;
+}
+
+/* results [n_labels] at most. */
+static size_t list_results(ag_bench_result *results, const ag_grid *grid, const request *asked)
+{
+    const size_t axis = format_axis(grid);
+    size_t count = 0;
+    for (size_t i = 0; i < grid->n_labels; i++) {
+        const char *format = grid->labels[i].values[axis].text;
+        if (is_asked(asked, format) && !is_listed(results, count, format))
+            results[count++] =
+                (ag_bench_result){.format = format, .run = &grid->runs[grid->labels[i].run]};
+    }
+    return count;
+}
+
+/* A format that FILE does not have is told as --only tells it. */
+static ag_status check_formats(const ag_grid *grid, const request *asked, ag_arena *arena)
+{
+    bool *selected = ag_arena_alloc(arena, grid->n_runs * sizeof *selected);
+    if (selected == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; asked->file != NULL && i < asked->n_formats; i++) {
+        const char *selector = ag_arena_printf(arena, "format=%s", asked->formats[i]);
+        if (selector == NULL)
+            return ag_fail(AG_ERR_SYSTEM, "out of memory");
+        AG_TRY(ag_select_runs(selected, grid, &selector, 1));
+    }
+    return AG_OK;
+}
+
+/* --- measuring */
+
+static void keep_step(ag_bench_record *record, double now_s)
+{
+    bool warms_up = record->seen < AG_BENCH_WARM_UP;
+    record->seen++;
+    if (warms_up || record->count == record->n_steps)
+        return;
+    ag_bench_step *step = &record->steps[record->count++];
+    ag_bench_work *rest = &record->now.parts[AG_BENCH_REST];
+    record->now.seconds = rest->seconds = now_s - record->since_s;
+    for (int part = 0; part < AG_BENCH_REST; part++)
+        rest->seconds -= record->now.parts[part].seconds;
+    *step = record->now;
+}
+
+/* Called between two steps. */
+static void note_step(void *context, const ag_train_progress *progress)
+{
+    ag_bench_record *record = context;
+    if (progress->phase == AG_PHASE_TRAINING)
+        keep_step(record, ag_clock_s());
+    record->now = (ag_bench_step){0};
+    record->since_s = ag_clock_s();
+}
+
+static bool has_enough(void *context)
+{
+    const ag_bench_record *record = context;
+    return record->count == record->n_steps;
+}
+
+/* The same training without what is no part of a step, which ends by being stopped. */
+static ag_run stripped(const ag_run *run, size_t n_steps)
+{
+    ag_run only = *run;
+    const int64_t needed = (int64_t)n_steps + AG_BENCH_WARM_UP + 1;
+    only.train.steps = run->train.steps > needed ? run->train.steps : needed;
+    only.eval.every = 0;
+    only.observe.diagnostics = 0;
+    only.stop = (ag_stop_spec){.on_nonfinite = AG_NONFINITE_SKIP};
+    only.output.weights = AG_WEIGHTS_NONE;
+    return only;
+}
+
+static ag_status train(ag_bench_record *record, const ag_run *run, const ag_corpus *corpus)
+{
+    ag_arena memory;
+    ag_record trained = {0};
+    const ag_train_hooks hooks = {
+        .context = record, .progress = note_step, .should_stop = has_enough};
+    AG_TRY(ag_arena_init(&memory, ag_train_bytes(run, ag_val_windows(corpus, run))));
+    ag_status status =
+        ag_train(&trained, run, corpus, NULL, ag_bench_kernels(record), &hooks, &memory);
+    ag_arena_deinit(&memory);
+    if (has_enough(record)) {
+        ag_error_clear();
+        return AG_OK;
+    }
+    return status != AG_OK ? status : ag_fail(AG_ERR_BUG, "the training ended by itself");
+}
+
+static int by_seconds(const void *a, const void *b)
+{
+    const ag_bench_step *x = a;
+    const ag_bench_step *y = b;
+    return (x->seconds > y->seconds) - (x->seconds < y->seconds);
+}
+
+static void add_work(ag_bench_work *sum, const ag_bench_work *work, double share)
+{
+    sum->seconds += share * work->seconds;
+    sum->calls += share * work->calls;
+    sum->bytes += share * work->bytes;
+    for (int kind = 0; kind < 2; kind++)
+        sum->multiply_adds[kind] += share * work->multiply_adds[kind];
+}
+
+/* Of the middle half of the steps, so that parts add up to the step. */
+static ag_bench_step middle_mean(ag_bench_record *record)
+{
+    ag_bench_step mean = {0};
+    const size_t first = record->count / 4;
+    const size_t end = record->count - first;
+    const double share = 1 / (double)(end - first);
+    qsort(record->steps, record->count, sizeof *record->steps, by_seconds);
+    for (size_t i = first; i < end; i++) {
+        mean.seconds += share * record->steps[i].seconds;
+        for (int part = 0; part < AG_BENCH_PARTS; part++)
+            add_work(&mean.parts[part], &record->steps[i].parts[part], share);
+    }
+    return mean;
+}
+
+static ag_status measure_with(ag_bench_result *result, ag_bench_record *record)
+{
+    const ag_run run = stripped(result->run, record->n_steps);
+    ag_corpus corpus;
+    AG_TRY(ag_corpus_open(&corpus, &run.data, run.model.block_size));
+    ag_status status = train(record, &run, &corpus);
+    ag_corpus_close(&corpus);
+    if (status != AG_OK)
+        return status;
+    result->n_steps = record->count;
+    result->parameters = ag_plan_run_cost(result->run).parameters;
+    result->tokens =
+        (double)run.train.grad_accum * (double)run.train.batch_size * (double)run.model.block_size;
+    result->mean = middle_mean(record);
+    return ag_bench_bound(&result->bounds, record, &result->mean);
+}
+
+static ag_status measure(ag_bench_result *result, size_t n_steps)
+{
+    const ag_model_spec *model = &result->run->model;
+    ag_bench_record record = {.n_steps = n_steps,
+                              .T = (size_t)model->block_size,
+                              .D = (size_t)(model->n_embd / model->n_head)};
+    record.steps = calloc(n_steps, sizeof *record.steps);
+    if (record.steps == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu steps", n_steps);
+    ag_status status = measure_with(result, &record);
+    free(record.steps);
+    return status;
+}
+
+/* --- the command */
+
+static ag_status start_threads(const request *asked, const ag_run *run)
+{
+    int64_t threads = asked->threads > 0 ? asked->threads : run->limits.threads;
+    if (threads == 0)
+        threads = ag_cores_bound(1);
+    return ag_pool_start(threads < AG_POOL_MOST_THREADS ? (int)threads : AG_POOL_MOST_THREADS);
+}
+
+static ag_status measure_all(const request *asked, const ag_grid *grid, ag_arena *arena)
+{
+    ag_text text;
+    ag_bench_result *results = ag_arena_alloc(arena, grid->n_labels * sizeof *results);
+    if (results == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    AG_TRY(check_formats(grid, asked, arena));
+    const size_t count = list_results(results, grid, asked);
+    AG_TRY(start_threads(asked, results[0].run));
+    for (size_t i = 0; i < count; i++)
+        AG_TRY(measure(&results[i], (size_t)asked->steps));
+    ag_text_init(&text);
+    if (asked->json)
+        ag_bench_json(&text, results, count);
+    else
+        ag_bench_text(&text, results, count);
+    ag_status status = text.failed ? ag_fail(AG_ERR_SYSTEM, "out of memory") : AG_OK;
+    if (status == AG_OK)
+        fputs(text.data, stdout);
+    ag_text_deinit(&text);
+    return status;
+}
+
+static ag_status bench(request *asked)
+{
+    ag_arena arena;
+    ag_experiment *experiment = NULL;
+    ag_arena_init_growing(&arena);
+    ag_kernels_init();
+    ag_status status = load(&experiment, asked, &arena);
+    if (status == AG_OK)
+        status = measure_all(asked, ag_experiment_grid(experiment), &arena);
+    ag_pool_stop();
+    ag_experiment_destroy(experiment);
+    ag_arena_deinit(&arena);
+    return status;
+}
+
+int ag_cmd_bench(int argc, char **argv)
+{
+    request asked = {.steps = 20};
+    asked.sets = calloc((size_t)argc + 1, sizeof *asked.sets);
+    asked.formats = calloc((size_t)argc + 1, sizeof *asked.formats);
+    int code = AG_EXIT_SYSTEM;
+    if (asked.sets != NULL && asked.formats != NULL) {
+        code = parse_options(&asked, argc, argv);
+        if (code < 0)
+            code = ag_app_exit(bench(&asked));
+    }
+    free(asked.sets);
+    free(asked.formats);
+    return code;
+}

@@ -1,0 +1,102 @@
+/* The kernels of `altgrad bench` do what the fast ones do, and count what was done. */
+#include "../train/same_record.h"
+#include "../train/scenarios.h"
+
+#include "bench.h"
+#include "numerics/recipe.h"
+
+static tiny s_fast; /* large */
+static tiny s_timed;
+static ag_bench_record s_record;
+
+static ag_bench_record *record_of(const tiny *t)
+{
+    s_record = (ag_bench_record){0};
+    s_record.T = (size_t)t->run.model.block_size;
+    s_record.D = (size_t)(t->run.model.n_embd / t->run.model.n_head);
+    return &s_record;
+}
+
+static void test_timing_changes_no_bit(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SCENARIOS; i++) {
+        scenario_make(&s_fast, scenarios[i]);
+        scenario_make(&s_timed, scenarios[i]);
+        tiny_train(&s_fast, &ag_kernels_fast);
+        tiny_train(&s_timed, ag_bench_kernels(record_of(&s_timed)));
+        assert_same_record(&s_fast.record, &s_timed.record);
+        tiny_end(&s_fast);
+        tiny_end(&s_timed);
+    }
+}
+
+/* Multiply-adds of a step, all of a kind of product together. */
+static double step_of(tiny *t, ag_bench_part part)
+{
+    tiny_start_from(t, ag_bench_kernels(record_of(t)), NULL);
+    s_record.now = (ag_bench_step){0};
+    ag_trainer_step(&t->trainer);
+    tiny_end(t);
+    return s_record.now.parts[part].multiply_adds[0] + s_record.now.parts[part].multiply_adds[1];
+}
+
+/* 2 blocks of 12 C^2 weights and the head's, by 3 sequences of 8 tokens. */
+enum { LINEAR = 3 * 8 * (2 * 12 * 8 * 8 + 8 * TINY_VOCAB) };
+
+static void test_linear_layers_are_told_apart(void **state)
+{
+    (void)state;
+    static const ag_bench_part parts[] = {AG_BENCH_FPROP, AG_BENCH_DGRAD, AG_BENCH_WGRAD};
+    static const char *const formats[] = {"e4m3fn", "e4m3fn/row", "int8/1x4", "mxfp4", "nvfp4"};
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t j = 0; j < sizeof formats / sizeof formats[0]; j++) {
+            tiny_make(&s_timed);
+            for (int layer = 0; layer < TINY_LAYERS; layer++)
+                assert_ok(ag_recipe_parse(&s_timed.layers[layer], formats[j]));
+            assert_true(step_of(&s_timed, parts[i]) == LINEAR);
+        }
+    }
+}
+
+/* 6 products of 3 sequences, 2 blocks, 8 channels: of what lies on and below the diagonal, or,
+ * where operands are quantised, of all. */
+static void test_attention_is_no_linear_layer(void **state)
+{
+    (void)state;
+    tiny_make(&s_timed);
+    assert_true(step_of(&s_timed, AG_BENCH_ATTENTION) == 6 * 3 * 2 * 8 * (8 * 9 / 2));
+
+    tiny_make(&s_timed);
+    tiny_quantise_sites(&s_timed, AG_SITE_QK, tiny_scheme("e4m3fn"));
+    assert_true(step_of(&s_timed, AG_BENCH_ATTENTION) == 6 * 3 * 2 * 8 * 8 * 8);
+    tiny_make(&s_timed);
+    tiny_quantise_sites(&s_timed, AG_SITE_QK, tiny_scheme("e4m3fn"));
+    assert_true(step_of(&s_timed, AG_BENCH_WGRAD) == LINEAR);
+}
+
+/* Each array once: GELU reads 32 channels and writes 32, then reads 64 and writes 32; AdamW reads
+ * four arrays of all parameters and writes three, and the norm reads the gradients, which have gaps
+ * between tensors. */
+static void test_bytes_are_counted(void **state)
+{
+    (void)state;
+    enum { BLOCK = 12 * 8 * 8 + 9 * 8 + 4 * 8, PARAMETERS = (TINY_VOCAB + 8) * 8 + 2 * BLOCK + 16 };
+    tiny_make(&s_timed);
+    step_of(&s_timed, AG_BENCH_GELU);
+    assert_true(s_record.now.parts[AG_BENCH_GELU].bytes == 4 * 5 * 2 * (3 * 8) * 32);
+    assert_true(s_record.now.parts[AG_BENCH_OPTIMIZER].bytes ==
+                4 * (7.0 * PARAMETERS + (double)s_timed.trainer.state.tensors.total));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_timing_changes_no_bit),
+        cmocka_unit_test(test_linear_layers_are_told_apart),
+        cmocka_unit_test(test_attention_is_no_linear_layer),
+        cmocka_unit_test(test_bytes_are_counted),
+    };
+    ag_kernels_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
