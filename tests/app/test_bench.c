@@ -41,6 +41,13 @@ static double step_of(tiny *t, ag_bench_part part)
     return s_record.now.parts[part].multiply_adds[0] + s_record.now.parts[part].multiply_adds[1];
 }
 
+static void quantise(tiny *t, const char *format)
+{
+    tiny_make(t);
+    for (int layer = 0; layer < TINY_LAYERS; layer++)
+        assert_ok(ag_recipe_parse(&t->layers[layer], format));
+}
+
 /* 2 blocks of 12 C^2 weights and the head's, by 3 sequences of 8 tokens. */
 enum { LINEAR = 3 * 8 * (2 * 12 * 8 * 8 + 8 * TINY_VOCAB) };
 
@@ -51,9 +58,7 @@ static void test_linear_layers_are_told_apart(void **state)
     static const char *const formats[] = {"e4m3fn", "e4m3fn/row", "int8/1x4", "mxfp4", "nvfp4"};
     for (size_t i = 0; i < 3; i++) {
         for (size_t j = 0; j < sizeof formats / sizeof formats[0]; j++) {
-            tiny_make(&s_timed);
-            for (int layer = 0; layer < TINY_LAYERS; layer++)
-                assert_ok(ag_recipe_parse(&s_timed.layers[layer], formats[j]));
+            quantise(&s_timed, formats[j]);
             assert_true(step_of(&s_timed, parts[i]) == LINEAR);
         }
     }
@@ -65,11 +70,11 @@ static void test_attention_is_no_linear_layer(void **state)
 {
     (void)state;
     tiny_make(&s_timed);
-    assert_true(step_of(&s_timed, AG_BENCH_ATTENTION) == 6 * 3 * 2 * 8 * (8 * 9 / 2));
+    assert_true(step_of(&s_timed, AG_BENCH_ATTENTION) == 6 * 3 * 2 * 8 * 36);
 
     tiny_make(&s_timed);
     tiny_quantise_sites(&s_timed, AG_SITE_QK, tiny_scheme("e4m3fn"));
-    assert_true(step_of(&s_timed, AG_BENCH_ATTENTION) == 6 * 3 * 2 * 8 * 8 * 8);
+    assert_true(step_of(&s_timed, AG_BENCH_ATTENTION) == 6 * 3 * 2 * 8 * 64);
     tiny_make(&s_timed);
     tiny_quantise_sites(&s_timed, AG_SITE_QK, tiny_scheme("e4m3fn"));
     assert_true(step_of(&s_timed, AG_BENCH_WGRAD) == LINEAR);
@@ -89,6 +94,31 @@ static void test_bytes_are_counted(void **state)
                 4 * (7.0 * PARAMETERS + (double)s_timed.trainer.state.tensors.total));
 }
 
+/* Small integers, whose sums are the same in any order, in the layouts of the three products. */
+static void test_sgemm_is_the_same_product(void **state)
+{
+    (void)state;
+    enum { M = 5, N = 7, K = 11 };
+    float a[M * K];
+    float b[N * K];
+    for (size_t i = 0; i < M * K; i++)
+        a[i] = (float)(i * 7 % 13) - 6;
+    for (size_t i = 0; i < N * K; i++)
+        b[i] = (float)(i * 5 % 11) - 5;
+    for (int form = 0; form < 3; form++) {
+        float c[M * N] = {0};
+        float expected[M * N];
+        ag_product_spec spec = {.M = M, .N = N, .K = K};
+        spec.a = form == 2 ? (ag_view){a, 1, M} : (ag_view){a, K, 1};
+        spec.b = form == 0 ? (ag_view){b, K, 1} : (ag_view){b, 1, N};
+        ag_product_ref(expected, N, &spec);
+        if (ag_blas_product(c, N, &spec, 1))
+            assert_memory_equal(c, expected, sizeof c);
+        else
+            assert_null(ag_blas_set());
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +126,7 @@ int main(void)
         cmocka_unit_test(test_linear_layers_are_told_apart),
         cmocka_unit_test(test_attention_is_no_linear_layer),
         cmocka_unit_test(test_bytes_are_counted),
+        cmocka_unit_test(test_sgemm_is_the_same_product),
     };
     ag_kernels_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
