@@ -1,5 +1,5 @@
-/* How a loop is compiled for the widest vectors of the machine at hand: one version for each level of
- * x86-64, chosen when the program starts. Elsewhere the compiler's own target stands. No value
+/* How a loop is compiled for the widest vectors of the machine at hand: one version for each level
+ * of x86-64, chosen when the program starts. Elsewhere the compiler's own target stands. No value
  * depends on the choice. */
 #ifndef AG_BASE_CLONES_H
 #define AG_BASE_CLONES_H

@@ -19,9 +19,7 @@
 
 /* --- matrix products: products/products.h */
 
-typedef void ag_product_fn(float *c, size_t stride, const ag_product_spec *spec);
-typedef void ag_product_of_blocks_fn(float *c, float *sums, const ag_product_spec *spec,
-                                     const float *a_scales, const float *b_scales);
+typedef void ag_product_fn(const ag_product *product);
 
 /* --- for diagnostics */
 
@@ -129,7 +127,6 @@ typedef double ag_sum_squares_fn(const float *x, size_t count);
 typedef struct ag_kernels {
     const char *name; /* "ref", "fast" */
     ag_product_fn *product;
-    ag_product_of_blocks_fn *product_of_blocks;
     ag_singular_values_fn *singular_values;
     ag_amax_fn *amax;
     ag_round_bf16_fn *round_bf16;
@@ -181,7 +178,7 @@ const char *ag_kernels_lapack(void);
 
 /* ag_product by OpenBLAS's sgemm on `threads` threads: a yardstick, with bits of its own. False
  * where none is built in. */
-bool ag_blas_product(float *c, size_t stride, const ag_product_spec *spec, int threads);
+bool ag_blas_product(const ag_product *product, int threads);
 
 /* Which of its kernel sets OpenBLAS chose here, "Haswell"; they differ in speed. NULL without one.
  * Borrowed. */

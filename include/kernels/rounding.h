@@ -9,6 +9,7 @@
 #include "numerics/groups.h"
 #include "numerics/quantize.h"
 #include "numerics/scheme.h"
+#include "products/products.h"
 
 /* The largest |x|, as ag_amax. */
 typedef float ag_amax_fn(const float *x, size_t count);
@@ -47,13 +48,6 @@ typedef void ag_quantize_groups_fn(float *out, const float *x, const ag_groups *
                                    const ag_rounding_site *where, uint64_t first);
 
 /* --- results */
-
-/* What an operand brings back to its product's rows (the first operand) or columns (the second):
- * one factor for all, or one each. */
-typedef struct ag_factor {
-    float all;
-    const float *each; /* NULL: `all` */
-} ag_factor;
 
 /* y [N, OC] = fl(fl(y * a) * b) + bias [OC] (NULL: none), then BF16 where `bf16`. */
 typedef void ag_epilogue_fn(float *y, const float *bias, size_t N, size_t OC, ag_factor a,

@@ -1,27 +1,20 @@
-/* Matrix products whose every element is defined to the bit.
+/* Matrix products whose every bit is defined.
  *
- * The summed axis is cut into segments of 512 elements, the last one shorter. A segment is a chain
- * of fused multiply-adds in float32 from +0, in rising k, each rounded once to nearest even; the
- * segments' sums are added in order:
+ *   c [M, N] = a [M, K] . b [N, K]^T
  *
- *   s_j = 0;  for the k of segment j, rising: s_j = fma(a[m,k], b[n,k], s_j)
- *   c[m,n] = s_0;  c[m,n] = fl(c[m,n] + s_j), j = 1, 2, ...
+ * Floats and pairs: the summed axis is cut into segments of 512. Each is a chain of fused
+ * multiply-adds in float32 from +0, in rising k, and the segments' sums are added in order:
  *
- * Subnormal numbers are kept. No other partial sums are ever added to each other, so no bit depends
- * on the processor, its vectors, tiles, blocks, threads or the compiler; only the sign and payload
- * of a NaN are open. The error is at most about (512 + K / 512) 2^-24 sum |a b|. 512 is part of the
- * definition, which is part of the numerics version.
+ *   c = s_0;  c = RN(c + s_j), j = 1, 2, ..       s_j: s = 0;  s = fma(a[m, k], b[n, k], s)
  *
- * Blocks of small integers: where the elements of both operands are integers times the scale of
- * their block, in blocks of the same length along the sum (MXFP4, MXINT8, NVFP4 ...), a block's sum
- * is exact in any order, and one rounding per block is left, as in block-scaled tensor cores. With
- * the integers' sum S_j, and the blocks' scales sa, sb of a row of a and of b,
+ * Codes, small integers with a scale for each block of k, as block-scaled tensor cores take them:
  *
- *   c = +0;  c = fma(S_j, fl(sa_j sb_j), c), j = 0, 1, ...
+ *   c = 0;  c = fma(float(S_j), fl(sa[m, j] * sb[n, j]), c), j = 0, 1, ..
+ *   S_j = sum over block j of a[m, k] * b[n, k], exact
  *
- * Where scales are powers of two or those of NVFP4, operands hold integers times scales, S_j sa sb
- * is exact, and blocks take the place of segments (ag_product_spec.block). Elsewhere operands hold
- * the integers alone (ag_product_of_blocks). */
+ * RN rounds to nearest even; subnormal numbers are kept. The bits depend on K and the operands
+ * alone: no vector, tile, block, thread, compiler or processor has a say. Only the sign and payload
+ * of a NaN are open. The error of the first is at most about (512 + K / 512) 2^-24 sum |a b|. */
 #ifndef AG_PRODUCTS_PRODUCTS_H
 #define AG_PRODUCTS_PRODUCTS_H
 
@@ -31,75 +24,160 @@
 
 enum { AG_SEGMENT = 512 };
 
-/* An operand: element k of its row i is at[i * row_step + k * k_step]. Borrowed. */
-typedef struct ag_view {
-    const float *at;
+/* What a word, 32 bits, holds of consecutive k. Where K ends within a word the rest is 0. */
+typedef enum ag_word {
+    AG_WORD_FLOAT,   /* one float32 */
+    AG_WORD_PAIR,    /* two bfloat16, the first in the upper half */
+    AG_WORD_CODES,   /* four int8, the first in the lowest byte */
+    AG_WORD_CODES_A, /* the same, each with its sign bit turned over (code + 128): what a holds */
+} ag_word;
+
+/* The smallest and largest magnitude among the nonzero elements, as bits; none: those of
+ * ag_no_range.
+ */
+typedef struct ag_range {
+    uint32_t least;
+    uint32_t most;
+} ag_range;
+
+/* One operand. Word i of row r lies at words[r * row_step + i * k_step], so a matrix in either
+ * layout, a head of one or a range of its rows is one. */
+typedef struct ag_words {
+    const void *words; /* float or uint32_t */
     size_t row_step;
     size_t k_step;
-} ag_view;
+    ag_word word;
+    ag_range range; /* of pairs, as the packing functions return it */
 
-/* What is known of the operands' values. A pair of BF16 elements takes one instruction on CPUs that
- * have it, with the same bits: see ag_pairs_are_exact. */
-typedef enum ag_product_kind {
-    AG_PRODUCT_FLOAT, /* any float32 */
-    AG_PRODUCT_BF16   /* all are BF16 values, and ag_pairs_are_exact says yes */
-} ag_product_kind;
+    /* of codes: the scale of row r and block j is scales[r * scale_row_step + j * scale_step];
+     * NULL: 1. Each block starts with a word of its own. */
+    const float *scales;
+    size_t scale_row_step;
+    size_t scale_step;
+    int most_code; /* largest magnitude of a code, at most 127 */
+} ag_words;
 
-typedef struct ag_product_spec {
+/* What an operand brings back to its product's rows (a) or columns (b): one factor for all, or
+ * one each. */
+typedef struct ag_factor {
+    float all;
+    const float *each; /* NULL: `all` */
+} ag_factor;
+
+/* What becomes of a sum before it is stored, in this order. All zero: nothing. */
+typedef struct ag_finish {
+    bool scaled;       /* sum = fl(fl(sum * rows) * columns) */
+    ag_factor rows;    /* [M] */
+    ag_factor columns; /* [N] */
+    const float *bias; /* [N]: sum += bias, or NULL */
+    bool bf16;         /* rounded to BF16, nearest even; any NaN becomes 7fc00000 */
+    float *onto;       /* [M, N], rows onto_step apart: onto += sum, and c is scratch; or NULL */
+    size_t onto_step;
+} ag_finish;
+
+/* A product is plain data: copy it, or take a part of it. a and b both hold codes or neither does;
+ * floats and pairs may meet. */
+typedef struct ag_product {
+    float *c; /* rows c_step apart; overlaps nothing else */
+    size_t c_step;
+    ag_words a, b;
     size_t M, N, K;
-    ag_view a; /* M rows */
-    ag_view b; /* N rows */
-    ag_product_kind kind;
-    size_t first; /* place of k = 0 in its segment, where what comes before is zero; below 512 */
-    size_t block; /* 0, or the length of blocks that take the place of segments: a power of two from
-                     2 to 512, and first is 0 */
+    size_t block; /* of codes: k in a block; 0: all K, without scales */
+    size_t first; /* of floats and pairs: the place of k = 0 in its segment, where all before it is
+                     zero; below 512, and even for pairs */
+    ag_finish finish;
+} ag_product;
 
-    /* Called when rows [row, row + rows) x columns [col, col + cols) of c are complete, while they
-     * are still near; once for every element. NULL: nobody. */
-    void (*finish)(const void *context, size_t row, size_t rows, size_t col, size_t cols);
-    const void *context;
-} ag_product_spec;
+/* Rows m0 <= m < m1 and columns n0 <= n < n1 of a product, which is a product. However a product is
+ * shared out, its bits are the same. */
+ag_product ag_product_part(const ag_product *whole, size_t m0, size_t m1, size_t n0, size_t n1);
 
-/* c [M, N], rows `stride` apart, = a b^T by the definition above. K = 0 gives +0. Shared among the
- * threads of the pool. */
-void ag_product(float *c, size_t stride, const ag_product_spec *spec);
+/* The definition, as it reads: the judge of all engines, slow. */
+void ag_product_ref(const ag_product *product);
 
-/* The product of integers in blocks of spec->block elements (any length up to 1,024) whose scales
- * are a_scales [blocks, M] and b_scales [blocks, N]; spec->first is 0. sums [M, N] is free for use.
- * Slow: each block is a product of its own. */
-void ag_product_of_blocks(float *c, float *sums, const ag_product_spec *spec, const float *a_scales,
-                          const float *b_scales);
+/* --- operands */
 
-/* The same, as the definition reads. */
-void ag_product_ref(float *c, size_t stride, const ag_product_spec *spec);
-
-/* The exponent field of the smallest nonzero magnitude of x [count]: 255 where all are zero, 0
- * where one is subnormal. */
-int ag_smallest_exponent(const float *x, size_t count);
-
-/* Whether pairs give the chain's bits for operands of these smallest exponent fields. VDPBF16PS
- * takes subnormal inputs and results for zero. Every product of two nonzero operands, and so every
- * partial sum, is a multiple of 2^(ea + eb - 2 (127 + 7)); where that is at least 2^-126, none can
- * be subnormal. */
-static inline bool ag_pairs_are_exact(int ea, int eb)
+/* Floats [rows, K] of a matrix: `along` has the summed axis along its rows ([rows, K] in memory),
+ * `across` down its columns ([K, rows]). `stride` is that of the matrix. */
+static inline ag_words ag_floats_along(const float *x, size_t stride)
 {
-    return ea > 0 && eb > 0 && ea + eb >= 2 * (127 + 7) - 126;
+    return (ag_words){.words = x, .row_step = stride, .k_step = 1};
 }
 
-/* Chooses the engine for this CPU, once, before the first product: the fastest whose probe gives
- * the defined bits. `name` asks for one of "scalar", "avx2", "avx512", "neon", "pairs" (float32 and
- * pairs); NULL: what the environment's ALTGRAD_PRODUCTS names, else the best. False where this CPU
- * or build has no such engine; the best is taken then. */
+static inline ag_words ag_floats_across(const float *x, size_t stride)
+{
+    return (ag_words){.words = x, .row_step = 1, .k_step = stride};
+}
+
+/* Words that hold K elements. */
+static inline size_t ag_words_of(ag_word word, size_t K)
+{
+    return word == AG_WORD_FLOAT ? K : word == AG_WORD_PAIR ? (K + 1) / 2 : (K + 3) / 4;
+}
+
+/* Words that hold a row of codes in blocks of `block` k, each begun with a word of its own. */
+static inline size_t ag_code_words(size_t K, size_t block)
+{
+    return K / block * ((block + 3) / 4) + (K % block + 3) / 4;
+}
+
+static inline ag_range ag_no_range(void)
+{
+    return (ag_range){.least = 0x7f800000u, .most = 0};
+}
+
+ag_range ag_range_join(ag_range x, ag_range y);
+
+/* Whether pairs of these ranges may be multiplied by VDPBF16PS, which takes subnormal inputs and
+ * sums for 0. All products, and so all sums, are multiples of 2^(ea + eb - 268), ea and eb the
+ * biased exponents of the least magnitudes (8 significant bits each): none is subnormal if that is
+ * 2^-126 at least. */
+bool ag_pairs_are_normal(ag_range a, ag_range b);
+
+/* Whether the sum of K products of codes is exact in float32, in any order. */
+static inline bool ag_codes_are_exact(size_t K, int most_a, int most_b)
+{
+    return K <= (1u << 24) / (unsigned)(most_a * most_b > 0 ? most_a * most_b : 1);
+}
+
+/* words [rows, ag_code_words]: codes [rows, K] in blocks, for the operand a or b. */
+void ag_codes_along(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block,
+                    bool for_a);
+/* words [ag_code_words, rows]: codes [K, rows] */
+void ag_codes_across(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block,
+                     bool for_a);
+
+/* --- the engine at work. Products and packing are shared among the threads of the pool. */
+
+/* Chooses the engine, once, before the first product: the one called `name` (products/engine.h);
+ * NULL: what the environment's ALTGRAD_PRODUCTS names, else the fastest that proves its bits on
+ * this processor. False where there is no such engine; the fastest is taken then. */
 bool ag_products_init(const char *name);
 
-/* The engine at work: "pairs (AVX-512 BF16)", "AVX-512", "AVX2", "NEON", "scalar". Borrowed. */
+/* Its instructions, for people: "AVX-512 with VNNI and BF16". Borrowed. */
 const char *ag_products_engine(void);
 
-/* Whether it has an instruction for pairs of BF16 elements. */
+/* Whether operands whose values are BF16's should be pairs. */
 bool ag_products_have_pairs(void);
 
-/* Multiply-adds a second of the instruction that such products take, alone and without memory, on
- * all threads of the pool: no product is faster. Measured, which takes some ten milliseconds. */
-double ag_products_peak(ag_product_kind kind);
+/* Multiply-adds a second of the instruction for such words (pairs, or else floats), alone and
+ * without memory, on all threads of the pool: no product is faster. Takes some ten milliseconds. */
+double ag_products_peak(ag_word word);
+
+void ag_multiply(const ag_product *product);
+
+/* words [rows, (K + 1) / 2] of floats x [rows, K] whose values are BF16's; returns their range. */
+ag_range ag_pairs_along(uint32_t *words, const float *x, size_t rows, size_t K);
+/* words [(K + 1) / 2, rows] of x [K, rows] */
+ag_range ag_pairs_across(uint32_t *words, const float *x, size_t rows, size_t K);
+
+/* Words of codes, for the operand a or b, of floats x [rows, K] that are integers of up to 127
+ * times the unit of their block: units [blocks][rows]. A block with a value that is not finite gets
+ * codes of 0 and NaN for its unit. */
+void ag_code_values_along(uint32_t *words, float *units, const float *x, size_t rows, size_t K,
+                          size_t block, bool for_a);
+/* The same of x [K, rows]. */
+void ag_code_values_across(uint32_t *words, float *units, const float *x, size_t rows, size_t K,
+                           size_t block, bool for_a);
 
 #endif

@@ -35,7 +35,7 @@ typedef struct ag_bench_work {
     double seconds;
     double calls;
     double bytes;            /* read and written where each array comes and goes once */
-    double multiply_adds[2]; /* by ag_product_kind */
+    double multiply_adds[2]; /* of floats, of pairs */
 } ag_bench_work;
 
 /* A product of a linear layer, and how often it was taken. */
@@ -72,7 +72,7 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record);
 /* --- bounds of the machine (bench_bounds.c) */
 
 typedef struct ag_bench_bounds {
-    double peak[2];                 /* multiply-adds a second, by ag_product_kind */
+    double peak[2];                 /* multiply-adds a second, of floats, of pairs */
     double least_s[AG_BENCH_PARTS]; /* a step's bound; 0: the part has none */
     double sgemm_s[AG_BENCH_PARTS]; /* what OpenBLAS takes for the same products; 0: none */
 } ag_bench_bounds;

@@ -76,15 +76,14 @@ static ag_status copy_bandwidth(double *bandwidth, double bytes)
 /* --- products */
 
 typedef struct by_blas {
-    float *c;
-    ag_product_spec spec;
+    ag_product product;
     bool is_there;
 } by_blas;
 
 static void multiply(void *context)
 {
     by_blas *b = context;
-    b->is_there = ag_blas_product(b->c, b->spec.N, &b->spec, ag_pool_threads());
+    b->is_there = ag_blas_product(&b->product, ag_pool_threads());
 }
 
 static float *ones(size_t count)
@@ -101,19 +100,19 @@ static ag_status sgemm_seconds(double *seconds, const ag_bench_shape *s)
     float *a = ones(s->M * s->K);
     float *b = ones(s->N * s->K);
     by_blas work = {
-        .c = ones(s->M * s->N), .spec = {.M = s->M, .N = s->N, .K = s->K}
+        .product = {.c = ones(s->M * s->N), .c_step = s->N, .M = s->M, .N = s->N, .K = s->K}
     };
-    bool is_wgrad = s->part == AG_BENCH_WGRAD;
-    bool is_fprop = s->part == AG_BENCH_FPROP;
-    work.spec.a = is_wgrad ? (ag_view){a, 1, s->M} : (ag_view){a, s->K, 1};
-    work.spec.b = is_fprop ? (ag_view){b, s->K, 1} : (ag_view){b, 1, s->N};
-    bool is_room = a != NULL && b != NULL && work.c != NULL;
+    work.product.a =
+        s->part == AG_BENCH_WGRAD ? ag_floats_across(a, s->M) : ag_floats_along(a, s->K);
+    work.product.b =
+        s->part == AG_BENCH_FPROP ? ag_floats_along(b, s->K) : ag_floats_across(b, s->N);
+    bool is_room = a != NULL && b != NULL && work.product.c != NULL;
     *seconds = is_room ? best_of(multiply, &work) : 0;
     if (!work.is_there)
         *seconds = 0;
     free(a);
     free(b);
-    free(work.c);
+    free(work.product.c);
     return is_room ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for a product");
 }
 
@@ -136,7 +135,7 @@ ag_status ag_bench_bound(ag_bench_bounds *bounds, const ag_bench_record *record,
 {
     *bounds = (ag_bench_bounds){0};
     for (int kind = 0; kind < 2; kind++)
-        bounds->peak[kind] = ag_products_peak(kind == 0 ? AG_PRODUCT_FLOAT : AG_PRODUCT_BF16);
+        bounds->peak[kind] = ag_products_peak(kind == 0 ? AG_WORD_FLOAT : AG_WORD_PAIR);
     for (int part = 0; part < AG_BENCH_PARTS; part++)
         AG_TRY(bound_part(bounds, &mean->parts[part], (ag_bench_part)part));
     for (size_t i = 0; i < record->n_shapes; i++) {

@@ -49,7 +49,7 @@ static void add(ag_bench_part part, double start_s, size_t floats)
 
 /* Attention whose operands are quantised takes its products by the table too: T x T scores of D
  * channels, or D channels from T scores. */
-static bool is_attention(const ag_product_spec *s)
+static bool is_attention(const ag_product *s)
 {
     const size_t T = s_record->T;
     const size_t D = s_record->D;
@@ -57,14 +57,14 @@ static bool is_attention(const ag_product_spec *s)
 }
 
 /* By what is transposed, as linear.c lays them out. */
-static ag_bench_part part_of(const ag_product_spec *s)
+static ag_bench_part part_of(const ag_product *s)
 {
     if (s->a.k_step != 1)
         return AG_BENCH_WGRAD;
     return s->b.k_step != 1 ? AG_BENCH_DGRAD : AG_BENCH_FPROP;
 }
 
-static void count_shape(ag_bench_part part, const ag_product_spec *s)
+static void count_shape(ag_bench_part part, const ag_product *s)
 {
     size_t i = 0;
     for (; i < s_record->n_shapes; i++) {
@@ -79,28 +79,21 @@ static void count_shape(ag_bench_part part, const ag_product_spec *s)
     s_record->shapes[i].calls++;
 }
 
-static void add_product(double start_s, const ag_product_spec *s, bool attends)
+static void add_product(double start_s, const ag_product *s, bool attends)
 {
     ag_bench_part part = attends ? AG_BENCH_ATTENTION : part_of(s);
     add(part, start_s, 0);
-    s_record->now.parts[part].multiply_adds[s->kind] += (double)s->M * (double)s->N * (double)s->K;
+    s_record->now.parts[part].multiply_adds[s->a.word != AG_WORD_FLOAT] +=
+        (double)s->M * (double)s->N * (double)s->K;
     if (!attends)
         count_shape(part, s);
 }
 
-static void product(float *c, size_t stride, const ag_product_spec *spec)
+static void product(const ag_product *product)
 {
     double start_s = ag_clock_s();
-    fast()->product(c, stride, spec);
-    add_product(start_s, spec, is_attention(spec));
-}
-
-static void product_of_blocks(float *c, float *sums, const ag_product_spec *spec,
-                              const float *a_scales, const float *b_scales)
-{
-    double start_s = ag_clock_s();
-    fast()->product_of_blocks(c, sums, spec, a_scales, b_scales);
-    add_product(start_s, spec, false);
+    fast()->product(product);
+    add_product(start_s, product, is_attention(product));
 }
 
 static void epilogue(float *y, const float *bias, size_t N, size_t OC, ag_factor a, ag_factor b,
@@ -250,8 +243,8 @@ static void add_attention(double start_s, const ag_attention_shape *s, double pr
     ag_bench_work *work = &s_record->now.parts[AG_BENCH_ATTENTION];
     double each = (double)s->B * (double)s->C * (double)s->T * (double)(s->T + 1) / 2;
     add(AG_BENCH_ATTENTION, start_s, 0);
-    work->multiply_adds[s->bf16 ? AG_PRODUCT_BF16 : AG_PRODUCT_FLOAT] += each;
-    work->multiply_adds[AG_PRODUCT_FLOAT] += (products - 1) * each;
+    work->multiply_adds[s->bf16 ? 1 : 0] += each;
+    work->multiply_adds[0] += (products - 1) * each;
 }
 
 static void attention_forward(float *restrict out, float *restrict probs, float *restrict scratch,
@@ -360,7 +353,6 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     s_record = record;
     table = ag_kernels_fast; /* evaluation and diagnostics are no part of a step */
     table.product = product;
-    table.product_of_blocks = product_of_blocks;
     table.amax = amax;
     table.round_bf16 = round_bf16;
     table.quantize = quantize;

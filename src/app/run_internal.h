@@ -127,11 +127,11 @@ typedef enum ag_trainer_phase {
 
 typedef struct ag_trainer ag_trainer;
 
-/* `threads` is what trainers take where run.threads is auto. An assignment is the path of the log file, that of the checkpoint, and OpenBLAS's kernel set ("":
- * none), each closed by a 0, since a path may hold a newline; then what altgrad-train takes on
- * stdin. AG_JOB_SURVEY is
- * altgrad-train --preflight: its result is that report, the phase of a failure the trainer's exit
- * code, or 128 and its signal. */
+/* `threads` is what trainers take where run.threads is auto. An assignment is the path of the log
+ * file, that of the checkpoint, and OpenBLAS's kernel set ("": none), each closed by a 0, since a
+ * path may hold a newline; then what altgrad-train takes on stdin. AG_JOB_SURVEY is altgrad-train
+ * --preflight: its result is that report, the phase of a failure the trainer's exit code, or 128
+ * and its signal. */
 ag_status ag_trainer_create(ag_trainer **out, int rank, int threads);
 void ag_trainer_destroy(ag_trainer *trainer); /* kills what runs; NULL is fine */
 ag_worker ag_trainer_worker(ag_trainer *trainer);

@@ -1,12 +1,13 @@
-/* One job at a time: the caller announces it by raising `generation`, every thread takes pieces by
- * raising `next` until none is left, and the caller goes on when the last thread has put down
- * `busy`.
+/* One job at a time: the caller opens it and raises `generation`; every thread that sees it takes
+ * pieces by raising `next` until none is left; then the caller closes it and waits for those that
+ * are still inside.
  *
- *   caller   job, next = 0, busy = threads - 1, generation++   pieces ...   waits for busy = 0
- *   others   see a new generation                              pieces ...   busy--
+ *   caller   job, next = 0, open, generation++   pieces ...   close, waits for inside = 0
+ *   others   see a new generation                inside++, pieces if it is open ..., inside--
  *
- * Kernels follow each other within microseconds, so a thread without work looks for a while before
- * it sleeps; a sleeping one is woken through the condition variable. */
+ * So a thread that has no core at the moment is not waited for: the others take its pieces. Kernels
+ * follow each other within microseconds, so a thread without work looks for a while before it
+ * sleeps; a sleeping one is woken through the condition variable. */
 #include "base/pool.h"
 
 #include <errno.h>
@@ -28,9 +29,10 @@ static struct {
     pthread_cond_t wake;
     atomic_uint generation;
     atomic_int sleepers;
-    atomic_int busy;
+    atomic_int inside;
+    atomic_bool open;
     atomic_size_t next;
-    bool ends;
+    atomic_bool ends;
 
     /* the job */
     ag_pool_body *body;
@@ -85,15 +87,17 @@ static void *work(void *number)
             relax();
         if (atomic_load(&s_pool.generation) == seen)
             sleep_until_after(seen);
-        seen++;
-        if (s_pool.ends)
+        seen = atomic_load(&s_pool.generation);
+        if (atomic_load(&s_pool.ends))
             return NULL;
-        take_pieces();
-        atomic_fetch_sub(&s_pool.busy, 1);
+        atomic_fetch_add(&s_pool.inside, 1);
+        if (atomic_load(&s_pool.open))
+            take_pieces();
+        atomic_fetch_sub(&s_pool.inside, 1);
     }
 }
 
-/* What the caller wrote before is seen by whoever sees the new generation. */
+/* What the caller wrote before is seen by whoever sees the job open, or the new generation. */
 static void announce(void)
 {
     atomic_fetch_add(&s_pool.generation, 1);
@@ -116,10 +120,11 @@ void ag_pool_share(size_t count, size_t grain, ag_pool_body *body, void *context
     s_pool.count = count;
     s_pool.grain = grain;
     atomic_store(&s_pool.next, 0);
-    atomic_store(&s_pool.busy, s_pool.threads - 1);
+    atomic_store(&s_pool.open, true);
     announce();
     take_pieces();
-    for (int look = 0; atomic_load(&s_pool.busy) > 0; look++) {
+    atomic_store(&s_pool.open, false);
+    for (int look = 0; atomic_load(&s_pool.inside) > 0; look++) {
         if (look < LOOKS)
             relax();
         else
@@ -153,7 +158,7 @@ static int start_thread(int number)
 ag_status ag_pool_start(int threads)
 {
     s_pool.threads = 1;
-    s_pool.ends = false;
+    atomic_store(&s_pool.ends, false);
     atomic_store(&s_pool.generation, 0);
     s_pool.ids = calloc((size_t)threads, sizeof *s_pool.ids);
     if (s_pool.ids == NULL)
@@ -176,7 +181,7 @@ void ag_pool_stop(void)
 {
     if (s_pool.ids == NULL)
         return;
-    s_pool.ends = true;
+    atomic_store(&s_pool.ends, true);
     announce();
     for (int i = 0; i < s_pool.threads - 1; i++)
         pthread_join(s_pool.ids[i], NULL);

@@ -21,9 +21,21 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-size_t ag_attention_scratch(const ag_attention_shape *shape)
+/* Words of q, k, v and of dout as pairs. */
+static size_t pair_words(const ag_attention_shape *shape)
+{
+    size_t words = shape->B * shape->T * (3 * shape->C + shape->C) / 2;
+    return shape->bf16 && shape->C / shape->H % 2 == 0 ? words : 0;
+}
+
+static size_t thread_scratch(const ag_attention_shape *shape)
 {
     return (size_t)ag_pool_threads() * 2 * shape->T * shape->T;
+}
+
+size_t ag_attention_scratch(const ag_attention_shape *shape)
+{
+    return thread_scratch(shape) + pair_words(shape);
 }
 
 /* What a call is about. */
@@ -35,44 +47,87 @@ typedef struct attention_call {
     float *out;        /* forward */
     const float *dout; /* backward */
     float *dqkv;
-    ag_product_kind kind; /* of products of two among q, k, v and dout */
+    ag_words qkv_words;  /* [N, 3C] along the channels: pairs where they pay, or the floats */
+    ag_words dout_words; /* [N, C] */
 } attention_call;
 
-/* scores [T, T] = a b^T on and below the diagonal's panels */
-static void scores_of(float *scores, ag_view a, ag_view b, size_t T, size_t D, ag_product_kind kind)
+/* The same operand from element (row, column) on. */
+static ag_words words_at(const ag_words *x, size_t row, size_t column)
 {
-    for (size_t n = 0; n < T; n += PANEL) {
-        ag_product_spec spec = {.M = T - n, .N = smaller(PANEL, T - n), .K = D, .kind = kind};
-        spec.a = (ag_view){a.at + n * a.row_step, a.row_step, 1};
-        spec.b = (ag_view){b.at + n * b.row_step, b.row_step, 1};
-        ag_product(scores + n * T + n, T, &spec);
-    }
+    ag_words part = *x;
+    size_t word = x->word == AG_WORD_PAIR ? column / 2 : column;
+    part.words = (const uint32_t *)x->words + row * x->row_step + word;
+    return part;
 }
 
-/* out [T, D], rows `stride` apart, = p x for p [T, T] that is zero above the diagonal; x [T, D] */
-static void weigh_earlier(float *out, size_t stride, const float *p, ag_view x, size_t T, size_t D)
+/* Floats x [N, C] whose rows are words, in `room` if they are pairs. */
+static ag_words words_of(const float *x, size_t N, size_t C, uint32_t *room, bool pairs)
+{
+    if (!pairs)
+        return ag_floats_along(x, C);
+    ag_range range = ag_pairs_along(room, x, N, C);
+    return (ag_words){
+        .words = room, .row_step = C / 2, .k_step = 1, .word = AG_WORD_PAIR, .range = range};
+}
+
+static void make_words(attention_call *call)
+{
+    const ag_attention_shape *shape = call->shape;
+    const size_t N = shape->B * shape->T;
+    bool pairs = pair_words(shape) > 0 && ag_products_have_pairs();
+    uint32_t *room = (uint32_t *)(void *)(call->scratch + thread_scratch(shape));
+    call->qkv_words = words_of(call->qkv, N, 3 * shape->C, room, pairs);
+    if (call->dout != NULL)
+        call->dout_words = words_of(call->dout, N, shape->C, room + N * 3 * shape->C / 2, pairs);
+}
+
+/* scores [T, T] = a b^T on and below the diagonal's panels */
+static void scores_of(float *scores, const ag_words *a, const ag_words *b, size_t T, size_t D)
+{
+    for (size_t n = 0; n < T; n += PANEL)
+        ag_multiply(&(ag_product){.c = scores + n * T + n,
+                                  .c_step = T,
+                                  .a = words_at(a, n, 0),
+                                  .b = words_at(b, n, 0),
+                                  .M = T - n,
+                                  .N = smaller(PANEL, T - n),
+                                  .K = D});
+}
+
+/* x [T, D] of a head, whose rows are `stride` apart. */
+typedef struct head_rows {
+    const float *at;
+    size_t stride;
+} head_rows;
+
+/* out [T, D], rows `stride` apart, = p x for p [T, T] that is zero above the diagonal */
+static void weigh_earlier(float *out, size_t stride, const float *p, head_rows x, size_t T,
+                          size_t D)
 {
     const size_t block = rows_of_block(T);
-    for (size_t t = 0; t < T; t += block) {
-        size_t rows = smaller(block, T - t);
-        ag_product_spec spec = {.M = rows, .N = D, .K = t + rows};
-        spec.a = (ag_view){p + t * T, T, 1};
-        spec.b = (ag_view){x.at, 1, x.row_step};
-        ag_product(out + t * stride, stride, &spec);
-    }
+    for (size_t t = 0; t < T; t += block)
+        ag_multiply(&(ag_product){.c = out + t * stride,
+                                  .c_step = stride,
+                                  .a = ag_floats_along(p + t * T, T),
+                                  .b = ag_floats_across(x.at, x.stride),
+                                  .M = smaller(block, T - t),
+                                  .N = D,
+                                  .K = smaller(t + block, T)});
 }
 
 /* out [T, D] = p^T x */
-static void weigh_later(float *out, size_t stride, const float *p, ag_view x, size_t T, size_t D)
+static void weigh_later(float *out, size_t stride, const float *p, head_rows x, size_t T, size_t D)
 {
     const size_t block = rows_of_block(T);
-    for (size_t s = 0; s < T; s += block) {
-        ag_product_spec spec = {
-            .M = smaller(block, T - s), .N = D, .K = T - s, .first = s % AG_SEGMENT};
-        spec.a = (ag_view){p + s * T + s, 1, T};
-        spec.b = (ag_view){x.at + s * x.row_step, 1, x.row_step};
-        ag_product(out + s * stride, stride, &spec);
-    }
+    for (size_t s = 0; s < T; s += block)
+        ag_multiply(&(ag_product){.c = out + s * stride,
+                                  .c_step = stride,
+                                  .a = ag_floats_across(p + s * T + s, T),
+                                  .b = ag_floats_across(x.at + s * x.stride, x.stride),
+                                  .M = smaller(block, T - s),
+                                  .N = D,
+                                  .K = T - s,
+                                  .first = s % AG_SEGMENT});
 }
 
 static void drop_rows(float *x, const attention_head *head, const ag_attention_shape *shape)
@@ -104,11 +159,11 @@ static void forward_heads(void *context, size_t begin, size_t end)
     const ag_attention_shape *shape = call->shape;
     for (size_t i = begin; i < end; i++) {
         attention_head head = attention_head_at(shape, i / shape->H, i % shape->H);
-        const float *q = call->qkv + head.qkv;
-        const ag_view k = {q + head.narrow, head.wide, 1};
-        const ag_view v = {k.at + head.narrow, head.wide, 1};
+        const ag_words q = words_at(&call->qkv_words, 0, head.qkv);
+        const ag_words k = words_at(&q, 0, head.narrow);
+        const head_rows v = {call->qkv + head.qkv + 2 * head.narrow, head.wide};
         float *probs = call->probs + head.probs;
-        scores_of(probs, (ag_view){q, head.wide, 1}, k, head.T, head.D, call->kind);
+        scores_of(probs, &q, &k, head.T, head.D);
         ag_causal_softmax_fast(probs, 1, head.T, head.scale);
         const float *weights = dropped_of(scratch_of_thread(call), probs, &head, shape);
         weigh_earlier(call->out + head.out, head.narrow, weights, v, head.T, head.D);
@@ -126,16 +181,6 @@ AG_CLONES static bool are_finite(const float *x, size_t count)
     return largest < 0x7f800000u;
 }
 
-static ag_product_kind kind_of(const ag_attention_shape *shape, const float *qkv, const float *dout)
-{
-    size_t tokens = shape->B * shape->T;
-    if (!shape->bf16)
-        return AG_PRODUCT_FLOAT;
-    int smallest = ag_smallest_exponent(qkv, tokens * 3 * shape->C);
-    int other = dout != NULL ? ag_smallest_exponent(dout, tokens * shape->C) : smallest;
-    return ag_pairs_are_exact(smallest, other) ? AG_PRODUCT_BF16 : AG_PRODUCT_FLOAT;
-}
-
 void ag_attention_forward_fast(float *restrict out, float *restrict probs, float *restrict scratch,
                                const float *restrict qkv, const ag_attention_shape *shape)
 {
@@ -145,7 +190,7 @@ void ag_attention_forward_fast(float *restrict out, float *restrict probs, float
     }
     attention_call call = {
         .shape = shape, .qkv = qkv, .probs = probs, .scratch = scratch, .out = out};
-    call.kind = kind_of(shape, qkv, NULL);
+    make_words(&call);
     ag_pool_share(shape->B * shape->H, 1, forward_heads, &call);
 }
 
@@ -159,12 +204,13 @@ static void backward_heads(void *context, size_t begin, size_t end)
         const size_t T = head.T;
         const size_t C = head.narrow;
         const float *probs = call->probs + head.probs;
-        const ag_view q = {call->qkv + head.qkv, head.wide, 1};
-        const ag_view k = {q.at + C, head.wide, 1};
-        const ag_view v = {k.at + C, head.wide, 1};
-        const ag_view dout = {call->dout + head.out, C, 1};
+        const head_rows q = {call->qkv + head.qkv, head.wide};
+        const head_rows k = {q.at + C, head.wide};
+        const head_rows dout = {call->dout + head.out, C};
+        const ag_words v_words = words_at(&call->qkv_words, 0, head.qkv + 2 * C);
+        const ag_words dout_words = words_at(&call->dout_words, 0, head.out);
         float *dq = call->dqkv + head.qkv;
-        scores_of(dscores, dout, v, T, head.D, call->kind);
+        scores_of(dscores, &dout_words, &v_words, T, head.D);
         if (shape->dropout > 0)
             drop_rows(dscores, &head, shape);
         ag_causal_softmax_backward_fast(dscores, probs, 1, T, head.scale);
@@ -187,7 +233,7 @@ void ag_attention_backward_fast(float *restrict dqkv, float *restrict scratch,
     attention_call call = {
         .shape = shape, .qkv = qkv, .scratch = scratch, .dout = dout, .dqkv = dqkv};
     call.probs = (float *)(uintptr_t)probs; /* only read */
-    call.kind = kind_of(shape, qkv, dout);
+    make_words(&call);
     ag_pool_share(shape->B * shape->H, 1, backward_heads, &call);
 }
 

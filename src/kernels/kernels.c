@@ -28,7 +28,6 @@ bool ag_is_finite(const float *x, size_t count)
 const ag_kernels ag_kernels_ref = {
     .name = "ref",
     .product = ag_product_ref,
-    .product_of_blocks = ag_product_of_blocks,
     .singular_values = ag_singular_values_ref,
     .amax = ag_amax_ref,
     .round_bf16 = ag_round_bf16_ref,
@@ -64,8 +63,7 @@ const ag_kernels ag_kernels_ref = {
 
 const ag_kernels ag_kernels_fast = {
     .name = "fast",
-    .product = ag_product,
-    .product_of_blocks = ag_product_of_blocks,
+    .product = ag_multiply,
     .singular_values = ag_singular_values_fast,
     .amax = ag_amax_shared,
     .round_bf16 = ag_round_bf16_shared,

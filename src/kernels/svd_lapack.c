@@ -40,17 +40,16 @@ const char *ag_kernels_lapack(void)
     return text;
 }
 
-/* Each view has a step of 1, along k or along its rows. */
-bool ag_blas_product(float *c, size_t stride, const ag_product_spec *spec, int threads)
+/* Operands are floats with a step of 1, along k or along their rows. */
+bool ag_blas_product(const ag_product *p, int threads)
 {
-    bool a_lies = spec->a.k_step == 1;
-    bool b_lies = spec->b.k_step == 1;
+    bool a_lies = p->a.k_step == 1;
+    bool b_lies = p->b.k_step == 1;
     openblas_set_num_threads(threads);
     cblas_sgemm(CblasRowMajor, a_lies ? CblasNoTrans : CblasTrans,
-                b_lies ? CblasTrans : CblasNoTrans, (blasint)spec->M, (blasint)spec->N,
-                (blasint)spec->K, 1, spec->a.at,
-                (blasint)(a_lies ? spec->a.row_step : spec->a.k_step), spec->b.at,
-                (blasint)(b_lies ? spec->b.row_step : spec->b.k_step), 0, c, (blasint)stride);
+                b_lies ? CblasTrans : CblasNoTrans, (blasint)p->M, (blasint)p->N, (blasint)p->K, 1,
+                p->a.words, (blasint)(a_lies ? p->a.row_step : p->a.k_step), p->b.words,
+                (blasint)(b_lies ? p->b.row_step : p->b.k_step), 0, p->c, (blasint)p->c_step);
     openblas_set_num_threads(1);
     return true;
 }

@@ -12,11 +12,9 @@ const char *ag_kernels_lapack(void)
     return "no LAPACK";
 }
 
-bool ag_blas_product(float *c, size_t stride, const ag_product_spec *spec, int threads)
+bool ag_blas_product(const ag_product *product, int threads)
 {
-    (void)c;
-    (void)stride;
-    (void)spec;
+    (void)product;
     (void)threads;
     return false;
 }

@@ -1,48 +1,81 @@
-/* What the files of products share. */
+/* What the engines' files share. */
 #ifndef AG_PRODUCTS_INTERNAL_H
 #define AG_PRODUCTS_INTERNAL_H
 
-#include "products/products.h"
+#include "base/bits.h"
+#include "products/engine.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Loops over the rows and vectors of a tile must vanish, or its sums go through memory. */
-#ifdef __clang__
-#define EACH _Pragma("clang loop unroll(full)")
-#else
-#define EACH _Pragma("GCC unroll 16")
-#pragma GCC optimize("no-version-loops-for-strides")
-#endif
-
-/* A float32, or two BF16 elements, the earlier k in the upper half. */
-typedef uint32_t word __attribute__((may_alias));
-
-enum { AG_BLOCK_ROWS = 1152 }; /* of a; 4 bytes each are no multiple of 4 KiB */
-
-/* Scratch of a thread: it is the thread's alone, as its stack is, and larger than some stacks. */
-struct ag_room {
-    word a[AG_BLOCK_ROWS * AG_SEGMENT] __attribute__((aligned(64)));
-    word panel[AG_SEGMENT * 64] __attribute__((aligned(64)));
+enum {
+    PANEL_COLUMNS = 64, /* of b that are packed at a time */
+    PANEL_ROWS = 528,   /* words, and what codes need beside them */
 };
-extern _Thread_local struct ag_room ag_room;
 
-/* Rows [row, row + rows) x columns [col, col + cols) of the product, by one thread. */
-typedef void ag_engine_fn(float *c, size_t stride, const ag_product_spec *spec, size_t row,
-                          size_t rows, size_t col, size_t cols);
+/* A value of a's or b's row: any word but codes. */
+float ag_words_value(const ag_words *words, size_t row, size_t k);
 
-ag_engine_fn ag_scalar_product, ag_avx2_product, ag_avx512_product, ag_neon_product,
-    ag_pairs_product;
+/* Scales that are all 1 where there are none. */
+ag_words ag_words_scaled(const ag_words *words);
 
-enum { AG_CHAINS = 16 };
+static inline size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
-/* The engine's instruction alone, `rounds` times in each of as many chains as fit the registers and
- * hide its latency; the chains begin with `starts`. Returns how many multiply-adds that were. Their
- * results keep compilers from leaving them out. */
-typedef size_t ag_spin_fn(float sums[AG_CHAINS], const word starts[AG_CHAINS], size_t rounds);
+static inline const uint32_t *word_at(const ag_words *words, size_t row, size_t i)
+{
+    return (const uint32_t *)words->words + row * words->row_step + i * words->k_step;
+}
 
-ag_spin_fn ag_scalar_spin, ag_avx2_spin, ag_avx512_spin, ag_neon_spin, ag_pairs_spin;
+static inline const float *scale_at(const ag_words *words, size_t row, size_t block)
+{
+    return words->scales + row * words->scale_row_step + block * words->scale_step;
+}
 
-/* Whether VDPBF16PS on this CPU is what the pairs engine takes it for. */
-bool ag_pairs_probe(void);
+/* The two halves of a pair as bits of floats. */
+static inline uint32_t pair_first(uint32_t pair)
+{
+    return pair & 0xffff0000u;
+}
+
+static inline uint32_t pair_second(uint32_t pair)
+{
+    return pair << 16;
+}
+
+/* Four bytes as a word, the first one lowest. */
+static inline uint32_t bytes_word(const int8_t *bytes)
+{
+    return (uint32_t)(uint8_t)bytes[0] | (uint32_t)(uint8_t)bytes[1] << 8 |
+           (uint32_t)(uint8_t)bytes[2] << 16 | (uint32_t)(uint8_t)bytes[3] << 24;
+}
+
+/* Code i of a word, whoever holds it. */
+static inline int code_of(uint32_t word, size_t i, ag_word kind)
+{
+    uint32_t turned = kind == AG_WORD_CODES_A ? word ^ 0x80808080u : word;
+    return (int8_t)(turned >> 8 * i);
+}
+
+ag_multiply_fn ag_floats_portable, ag_pairs_portable, ag_codes_portable;
+ag_pair_along_fn ag_pair_along_portable;
+ag_pair_across_fn ag_pair_across_portable;
+
+ag_spin_fn ag_spin_floats_portable;
+
+#if defined(__x86_64__)
+ag_spin_fn ag_spin_floats_avx2, ag_spin_floats_avx512, ag_spin_pairs_bf16;
+ag_multiply_fn ag_floats_avx2, ag_codes_avx2, ag_codes_floats_avx2;
+ag_multiply_fn ag_floats_avx512, ag_codes_avx512;
+ag_multiply_fn ag_codes_vnni, ag_pairs_bf16;
+ag_pair_along_fn ag_pair_along_avx2, ag_pair_along_avx512;
+ag_pair_across_fn ag_pair_across_avx2, ag_pair_across_avx512;
+#elif defined(__aarch64__)
+ag_spin_fn ag_spin_floats_neon;
+ag_multiply_fn ag_floats_neon, ag_codes_neon;
+ag_pair_along_fn ag_pair_along_neon;
+ag_pair_across_fn ag_pair_across_neon;
+#endif
 
 #endif

@@ -70,16 +70,14 @@ typedef enum transposition { NT, NN, TN } transposition;
 static void multiply(float *c, const heads *h, transposition form, ag_stack_operand a,
                      ag_stack_operand b, sizes s)
 {
-    ag_product_spec spec = {.M = s.M, .N = s.N, .K = s.K};
-    spec.a = form == TN ? (ag_view){NULL, 1, s.M} : (ag_view){NULL, s.K, 1};
-    spec.b = form == NT ? (ag_view){NULL, s.K, 1} : (ag_view){NULL, 1, s.N};
-    spec.kind = ag_operands_kind(a.operand, b.operand);
-    spec.block = ag_operands_block(a.operand, b.operand);
     for (size_t head = 0; head < h->count; head++) {
         float *out = c + head * s.M * s.N;
-        spec.a.at = a.values + head * s.M * s.K;
-        spec.b.at = b.values + head * s.N * s.K;
-        h->k->product(out, s.N, &spec);
+        const ag_operand rows = ag_stack_operand_at(&a, head, s.M, s.K);
+        const ag_operand columns = ag_stack_operand_at(&b, head, s.N, s.K);
+        ag_multiply_operands(
+            h->k, (ag_product){.c = out, .c_step = s.N, .M = s.M, .N = s.N, .K = s.K},
+            &(ag_operand_view){&rows, rows.values, form == TN},
+            &(ag_operand_view){&columns, columns.values, form != NT}, h->a->space->room);
         h->k->epilogue(out, NULL, s.M, s.N, a.factors[head], b.factors[head], false);
     }
 }

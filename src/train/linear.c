@@ -10,6 +10,7 @@
  * lies beyond the format's range. */
 #include "linear.h"
 #include "observe_pass.h"
+#include "operand_words.h"
 
 enum { FPROP = 0, DGRAD_OF_WEIGHT = 1, WGRAD_OF_INPUT = 1, DGRAD_OF_GRAD = 0, WGRAD_OF_GRAD = 1 };
 
@@ -101,36 +102,15 @@ static void quantise_grad(ag_linear *linear, float *dy, const ag_source *source,
 
 /* --- products */
 
-/* An operand's integers in the view's place. */
-static void take_integers(ag_view *view, float *integers, float *scales, const ag_operand *operand,
-                          size_t rows, size_t K)
-{
-    bool across = view->row_step == 1; /* stored [K, rows] */
-    ag_operand_integers(integers, scales, operand, across ? K : rows, across ? rows : K);
-    view->at = integers;
-}
+/* Which operands lie across the sum: a b^T, a b, a^T b. */
+typedef enum transposition { NT, NN, TN } transposition;
 
-static void multiply_blocks(float *c, const ag_linear *linear, const ag_operand *a,
-                            const ag_operand *b, ag_product_spec spec)
+static void multiply(const ag_linear *linear, transposition form, const ag_operand *a,
+                     const ag_operand *b, ag_product product)
 {
-    const ag_block_space *space = linear->blocks;
-    take_integers(&spec.a, space->integers[0], space->scales[0], a, spec.M, spec.K);
-    take_integers(&spec.b, space->integers[1], space->scales[1], b, spec.N, spec.K);
-    spec.block = ag_operands_scaled_block(a, b);
-    spec.kind = AG_PRODUCT_BF16; /* small integers are BF16 values */
-    linear->k->product_of_blocks(c, space->sums, &spec, space->scales[0], space->scales[1]);
-}
-
-/* c [M, N], from views of two operands' values */
-static void multiply(float *c, const ag_linear *linear, const ag_operand *a, const ag_operand *b,
-                     ag_product_spec spec)
-{
-    spec.kind = ag_operands_kind(a, b);
-    spec.block = ag_operands_block(a, b);
-    if (ag_operands_scaled_block(a, b) > 0)
-        multiply_blocks(c, linear, a, b, spec);
-    else
-        linear->k->product(c, spec.N, &spec);
+    const ag_operand_view rows = {a, a->values, form == TN};
+    const ag_operand_view columns = {b, b->values, form != NT};
+    ag_multiply_operands(linear->k, product, &rows, &columns, linear->room);
 }
 
 void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
@@ -141,11 +121,7 @@ void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
     quantise_input(linear, pass);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, FPROP);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, FPROP);
-    multiply(y, linear, x, w,
-             (ag_product_spec){
-                 .M = N, .N = OC, .K = C, .a = {x->values, C, 1},
-                            .b = {w->values, C, 1}
-    });
+    multiply(linear, NT, x, w, (ag_product){.c = y, .c_step = OC, .M = N, .N = OC, .K = C});
     linear->k->epilogue(y, linear->bias, N, OC, x->factor, w->factor, rounds(linear, pass));
     if (pass->observer != NULL)
         ag_observe_result(pass->observer, x, y, N * OC);
@@ -158,11 +134,7 @@ static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
     size_t OC = linear->layer.outputs;
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, DGRAD_OF_GRAD);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, DGRAD_OF_WEIGHT);
-    multiply(dx, linear, dy, w,
-             (ag_product_spec){
-                 .M = N, .N = C, .K = OC, .a = {dy->values, OC, 1},
-                            .b = {w->values,  1,  C}
-    });
+    multiply(linear, NN, dy, w, (ag_product){.c = dx, .c_step = C, .M = N, .N = C, .K = OC});
     linear->k->epilogue(dx, NULL, N, C, dy->factor, w->factor, rounds(linear, pass));
     if (pass->observer != NULL)
         ag_observe_result(pass->observer, dy, dx, N * C);
@@ -188,11 +160,8 @@ static void wgrad(ag_linear *linear, const ag_pass *pass)
     size_t OC = linear->layer.outputs;
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, WGRAD_OF_GRAD);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, WGRAD_OF_INPUT);
-    multiply(linear->product, linear, dy, x,
-             (ag_product_spec){
-                 .M = OC, .N = C, .K = N, .a = {dy->values, 1, OC},
-                            .b = {x->values,  1, C }
-    });
+    multiply(linear, TN, dy, x,
+             (ag_product){.c = linear->product, .c_step = C, .M = OC, .N = C, .K = N});
     if (pass->mode == AG_MODE_TRAIN)
         ag_operand_clip_gradient(linear->product, operand_of(linear, AG_ROLE_WEIGHT, FPROP),
                                  OC * C);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "operand_words.h"
 #include "site.h"
 #include "spec/layers.h"
 
@@ -15,14 +16,6 @@ typedef enum ag_held {
     AG_HELD_EVALUATE,
     AG_HELD_HP
 } ag_held;
-
-/* Room for a product of integers in blocks with float32 scales; NULL members where a run has none.
- */
-typedef struct ag_block_space {
-    float *integers[2]; /* of both operands */
-    float *scales[2];
-    float *sums; /* of a block */
-} ag_block_space;
 
 typedef struct ag_linear {
     ag_layer layer;
@@ -41,7 +34,7 @@ typedef struct ag_linear {
     float *input_copy;             /* [N, C] for wgrad, where copies say 2 */
     float *grad_copy;              /* [N, OC] for wgrad, where copies say 2; shared by all layers */
     float *product;                /* [OC, C], shared by all layers */
-    const ag_block_space *blocks;  /* shared by all layers */
+    const ag_operand_room *room;   /* of a product's operands; shared by all layers */
 
     /* sites of the layer, NULL where off */
     ag_site_operands *dw;

@@ -16,7 +16,7 @@ typedef struct builder {
     size_t next_amax;
     float *grad_copy; /* shared by all layers */
     float *product;
-    bool has_scaled_integers; /* some operand so far */
+    bool has_codes; /* some operand so far */
 } builder;
 
 /* Weight and bias of a linear layer, by ag_linear_kind. */
@@ -108,10 +108,10 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
     bool differentiated = role != AG_ROLE_GRAD_OUTPUT && use == 0;
     if (differentiated && scheme->quantised && scheme->ste == AG_STE_CLIP)
         operand->clipped = ag_layout_bytes(b->layout, matrix.rows * matrix.cols);
-    if (ag_scheme_has_scaled_integers(scheme)) {
+    if (ag_scheme_has_codes(scheme)) {
         ag_groups groups = ag_groups_of(scheme, &matrix);
         operand->after = ag_layout_floats(b->layout, ag_groups_count(&groups));
-        b->has_scaled_integers = true;
+        b->has_codes = true;
     }
     if (scheme->quantised && scheme->granularity == AG_GRANULARITY_ROW)
         operand->factors =
@@ -131,7 +131,7 @@ static void lay_out_copies(builder *b, ag_linear *linear)
         linear->input_copy = ag_layout_floats(b->layout, b->N * layer->inputs);
     linear->grad_copy = b->grad_copy;
     linear->product = b->product;
-    linear->blocks = &b->model->block_space;
+    linear->room = b->model->room;
 }
 
 static void lay_out_linear(builder *b, ag_linear *linear, size_t index)
@@ -203,6 +203,7 @@ static void lay_out_scratch(builder *b)
 {
     ag_model *model = b->model;
     ag_attention_shape shape = {.B = model->B, .T = model->T, .C = model->C, .H = model->H};
+    shape.bf16 = b->run->compute == AG_COMPUTE_BF16;
     size_t widest = max_size(4 * model->C, model->V);
     bool second_grad = false;
     size_t groups = 1;
@@ -222,17 +223,19 @@ static void lay_out_scratch(builder *b)
     model->dqkv = ag_layout_floats(b->layout, b->N * 3 * model->C);
 }
 
-/* An operand or a result of a linear layer has at most so many elements, and no more blocks. */
-static void lay_out_block_space(builder *b)
+/* Words of the operands of a linear layer's product: of activations and gradients, which the first
+ * may be, and of weights or activations, which the second may. Pairs take one for two elements;
+ * codes in short blocks up to one each, and a unit for each block. */
+static void lay_out_room(builder *b)
 {
     ag_model *model = b->model;
     size_t widest = max_size(4 * model->C, model->V);
-    size_t most = b->has_scaled_integers ? widest * max_size(b->N, model->C) : 0;
+    size_t most[2] = {b->N * widest, max_size(widest * model->C, b->N * 4 * model->C)};
     for (int i = 0; i < 2; i++) {
-        model->block_space.integers[i] = ag_layout_floats(b->layout, most);
-        model->block_space.scales[i] = ag_layout_floats(b->layout, most);
+        size_t words = b->has_codes ? most[i] : most[i] / 2 + max_size(b->N, widest);
+        model->room[i].words = ag_layout_bytes(b->layout, words * sizeof(uint32_t));
+        model->room[i].units = ag_layout_floats(b->layout, b->has_codes ? most[i] : 0);
     }
-    model->block_space.sums = ag_layout_floats(b->layout, most);
 }
 
 ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *state,
@@ -258,6 +261,6 @@ ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *s
     for (size_t i = 0; i < model->L; i++)
         lay_out_block(&b, &model->blocks[i], i);
     lay_out_head(&b);
-    lay_out_block_space(&b);
+    lay_out_room(&b);
     return ag_sites_lay_out(model, run, (ag_scale_cursor){b.next_scale, b.next_amax}, layout);
 }

@@ -101,6 +101,14 @@ static ag_rounding_site site_of(const ag_operand *operand, const ag_pass *pass)
     return (ag_rounding_site){pass->rounding_key, operand->site, use, pass->step};
 }
 
+size_t ag_operand_groups(const ag_operand *operand, size_t rows, size_t K)
+{
+    bool cols = operand->sum == AG_SUM_COLS;
+    ag_matrix matrix = {cols ? rows : K, cols ? K : rows, operand->sum, 0};
+    ag_groups groups = ag_groups_of(operand->scheme, &matrix);
+    return ag_groups_count(&groups);
+}
+
 /* One scale for the tensor. */
 static void quantise_tensor(ag_operand *operand, float *out, const ag_source *source,
                             const ag_pass *pass)
@@ -180,14 +188,6 @@ static bool fits_bf16(const ag_format *format)
     return format->mantissa <= 7 && format->exponent <= 8;
 }
 
-/* Grid values shifted by 2^-emax: the smallest is known from the format. */
-static int smallest_of(const ag_format *format)
-{
-    float smallest = format->min_subnormal > 0.0f ? format->min_subnormal : format->min_normal;
-    int field = 127 + ilogbf(smallest * ag_operand_shift(format));
-    return field > 0 ? field : 0;
-}
-
 /* A block's scale of one or four significant bits leaves E2M1 and integers within BF16's eight. */
 static bool blocks_fit_bf16(const ag_scheme *scheme)
 {
@@ -196,93 +196,15 @@ static bool blocks_fit_bf16(const ag_scheme *scheme)
     return fits_bf16(&scheme->format) && (scheme->granularity == AG_GRANULARITY_MX || scheme->pow2);
 }
 
-/* `quantised` says whether the scheme was applied. */
-static void describe(ag_operand *operand, const ag_source *source, bool quantised, bool shadow)
+/* Whether all values are BF16's; `quantised` says whether the scheme was applied. */
+static bool leaves_bf16(const ag_operand *operand, bool quantised, bool shadow)
 {
     const ag_scheme *scheme = operand->scheme;
-    bool is_grid = quantised && (scheme->granularity == AG_GRANULARITY_TENSOR ||
-                                 scheme->granularity == AG_GRANULARITY_ROW);
-    if (is_grid)
-        operand->has_bf16 = fits_bf16(&scheme->format);
-    else
-        operand->has_bf16 = quantised ? blocks_fit_bf16(scheme) : operand->bf16 && !shadow;
-    operand->smallest = is_grid && operand->has_bf16 ? smallest_of(&scheme->format) : 0;
-    bool is_enough = ag_pairs_are_exact(operand->smallest, operand->smallest);
-    if (operand->has_bf16 && !is_enough) /* the values themselves may be larger */
-        operand->smallest = ag_smallest_exponent(operand->values, source->rows * source->cols);
-}
-
-ag_product_kind ag_operands_kind(const ag_operand *a, const ag_operand *b)
-{
-    bool pairs = a->has_bf16 && b->has_bf16 && ag_pairs_are_exact(a->smallest, b->smallest);
-    return pairs ? AG_PRODUCT_BF16 : AG_PRODUCT_FLOAT;
-}
-
-/* Whether every value of the format is a whole number of its smallest steps, up to 127 of them. */
-static bool has_small_integers(const ag_format *format)
-{
-    return format->min_subnormal > 0.0f && format->max <= 127 * format->min_subnormal;
-}
-
-static bool has_exact_scales(const ag_scheme *scheme)
-{
-    return scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
-}
-
-static size_t block_of(const ag_operand *operand)
-{
-    const ag_scheme *scheme = operand->scheme;
-    bool is_block = has_exact_scales(scheme);
-    return operand->is_quantised && is_block && has_small_integers(&scheme->format)
-               ? (size_t)scheme->block_cols
-               : 0;
-}
-
-static bool have_one_format(const ag_operand *a, const ag_operand *b)
-{
-    return strcmp(a->scheme->format.name, b->scheme->format.name) == 0;
-}
-
-size_t ag_operands_block(const ag_operand *a, const ag_operand *b)
-{
-    size_t block = block_of(a);
-    return block > 0 && block == block_of(b) && have_one_format(a, b) ? block : 0;
-}
-
-/* A sum of more than 1,024 products of up to 127^2 may pass 2^24. */
-bool ag_scheme_has_scaled_integers(const ag_scheme *scheme)
-{
-    return scheme->quantised && scheme->granularity == AG_GRANULARITY_BLOCK &&
-           scheme->block_cols <= 1024 && has_small_integers(&scheme->format);
-}
-
-size_t ag_operands_scaled_block(const ag_operand *a, const ag_operand *b)
-{
-    bool apart = a->is_quantised && b->is_quantised && a->after != NULL && b->after != NULL;
-    bool same = apart && a->scheme->block_cols == b->scheme->block_cols && have_one_format(a, b);
-    return same ? (size_t)a->scheme->block_cols : 0;
-}
-
-/* A value is the rounded product of an integer, the format's smallest step and what undoes the
- * scale: the quotient lies so near to the integer that rounding finds it. */
-void ag_operand_integers(float *integers, float *scales, const ag_operand *operand, size_t rows,
-                         size_t cols)
-{
-    const ag_scheme *scheme = operand->scheme;
-    ag_matrix matrix = {rows, cols, operand->sum, 0};
-    ag_groups groups = ag_groups_of(scheme, &matrix);
-    const size_t along = operand->sum == AG_SUM_COLS ? groups.width : groups.height;
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t j = 0; j < cols; j++) {
-            size_t place = operand->sum == AG_SUM_COLS ? j : i;
-            size_t other = operand->sum == AG_SUM_COLS ? i : j;
-            size_t others = operand->sum == AG_SUM_COLS ? rows : cols;
-            float scale =
-                operand->after[ag_groups_at(&groups, i, j)] * scheme->format.min_subnormal;
-            integers[i * cols + j] = rintf(operand->values[i * cols + j] / scale);
-            scales[place / along * others + other] = scale;
-        }
-    }
+    if (!quantised)
+        return operand->bf16 && !shadow;
+    bool is_grid =
+        scheme->granularity == AG_GRANULARITY_TENSOR || scheme->granularity == AG_GRANULARITY_ROW;
+    return is_grid ? fits_bf16(&scheme->format) : blocks_fit_bf16(scheme);
 }
 
 static void make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
@@ -291,9 +213,9 @@ static void make(ag_operand *operand, float *out, const ag_source *source, const
     const ag_scheme *scheme =
         shadow || pass->mode == AG_MODE_EVALUATE_HP ? &s_null : operand->scheme;
     operand->is_quantised = scheme->quantised;
+    operand->has_bf16 = leaves_bf16(operand, scheme->quantised, shadow);
     if (scheme->quantised) {
         quantise(operand, out, source, pass);
-        describe(operand, source, true, shadow);
         return;
     }
     if (operand->clipped != NULL)
@@ -303,7 +225,6 @@ static void make(ag_operand *operand, float *out, const ag_source *source, const
         operand->k->round_bf16(out, source->x, source->rows * source->cols);
     operand->values = as_it_is ? source->x : out;
     operand->factor = (ag_factor){.all = 1.0f};
-    describe(operand, source, false, shadow);
 }
 
 void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)

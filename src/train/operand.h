@@ -34,15 +34,14 @@ typedef struct ag_operand {
     uint8_t *clipped;  /* ste: clip: 1 where |x * S| > max; NULL otherwise */
     ag_scales *scales; /* of groups: shared by all operands, so good until the next is made */
     ag_watch *watch;   /* what an observer gathers of it, or NULL */
-    float *after;      /* of each group, where a product of blocks multiplies by it; else NULL */
+    float *after;      /* of each group, where values are codes (operand_words.h); else NULL */
     float *factors;    /* of granularity row: one a row of the product's, or a column */
 
     /* what the last ag_operand_make left */
     const float *values; /* what the product reads: Q(x * S), shifted or scaled (operand.c) */
     ag_factor factor;    /* what the product's epilogue multiplies by */
     bool is_quantised;   /* by the scheme, which some passes leave aside */
-    bool has_bf16;       /* whether all values are BF16 values, */
-    int smallest;        /* and their ag_smallest_exponent, or less */
+    bool has_bf16;       /* whether all values are BF16 values */
 } ag_operand;
 
 /* A tensor to be made an operand of. */
@@ -62,27 +61,11 @@ bool ag_operand_needs_amax(const ag_operand *operand);
  * null or the pass wants no quantisation. */
 void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass);
 
+/* Groups with a scale of an operand whose sum runs over K elements for each of `rows`. */
+size_t ag_operand_groups(const ag_operand *operand, size_t rows, size_t K);
+
 /* Ends an optimizer step: pushes the step's amax and sets the scale of the next. */
 void ag_operand_end_step(ag_operand *operand);
-
-/* Elements per block where both operands of a product are small integers in blocks of one length
- * along the sum; 0 elsewhere: products/products.h. */
-size_t ag_operands_block(const ag_operand *a, const ag_operand *b);
-
-/* The same where the blocks' scales are float32: the integers and their scales are taken apart
- * then, by ag_operand_integers. */
-size_t ag_operands_scaled_block(const ag_operand *a, const ag_operand *b);
-
-/* Whether ag_operands_scaled_block may concern an operand of this scheme. */
-bool ag_scheme_has_scaled_integers(const ag_scheme *scheme);
-
-/* The integers behind the values [rows, cols] of the last ag_operand_make, and the scales of their
- * blocks, [blocks along the sum][elements of the other axis]. */
-void ag_operand_integers(float *integers, float *scales, const ag_operand *operand, size_t rows,
-                         size_t cols);
-
-/* What is known of the values of a product's operands, as ag_operand_make left them. */
-ag_product_kind ag_operands_kind(const ag_operand *a, const ag_operand *b);
 
 /* The gradient of Q under ste: clip, of what the last ag_operand_make was given. */
 void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t count);

@@ -23,22 +23,26 @@ static void make_use(ag_site_operands *tensor, int use, float *out, const float 
     ag_operand *operand = &tensor->operands[use];
     size_t count = stack->rows * stack->cols;
     size_t n_factors = operand->sum == AG_SUM_COLS ? stack->rows : stack->cols;
-    int smallest = 255; /* of all matrices */
+    bool cols = operand->sum == AG_SUM_COLS;
+    size_t n_groups = whole.after == NULL
+                          ? 0
+                          : ag_operand_groups(operand, cols ? stack->rows : stack->cols,
+                                              cols ? stack->cols : stack->rows);
     for (size_t i = 0; i < stack->matrices; i++) {
         const float *from = x + i * count;
         float *to = out + i * count;
         ag_source source = {from, stack->rows, stack->cols, stack->first + i * count, amax, i > 0};
         operand->clipped = whole.clipped != NULL ? whole.clipped + i * count : NULL;
         operand->factors = whole.factors != NULL ? whole.factors + i * n_factors : NULL;
+        operand->after = whole.after != NULL ? whole.after + i * n_groups : NULL;
         ag_operand_make(operand, to, &source, pass);
         tensor->factors[use][i] = operand->factor;
-        smallest = operand->smallest < smallest ? operand->smallest : smallest;
         if (operand->values == from && to != from) /* null; but x will not stay */
             memcpy(to, from, count * sizeof *to);
     }
-    operand->smallest = smallest;
     operand->clipped = whole.clipped;
     operand->factors = whole.factors;
+    operand->after = whole.after;
     tensor->values[use] = out;
 }
 
@@ -55,6 +59,15 @@ ag_stack_operand ag_site_operand(const ag_site_operands *tensor, int use)
 {
     int made = use < tensor->copies ? use : 0;
     return (ag_stack_operand){tensor->values[made], tensor->factors[made], &tensor->operands[made]};
+}
+
+ag_operand ag_stack_operand_at(const ag_stack_operand *stack, size_t matrix, size_t rows, size_t K)
+{
+    ag_operand operand = *stack->operand;
+    operand.values = stack->values + matrix * rows * K;
+    if (operand.after != NULL)
+        operand.after += matrix * ag_operand_groups(&operand, rows, K);
+    return operand;
 }
 
 void ag_site_store(ag_site_operands *tensor, float *x, const ag_stack *stack, const ag_pass *pass)

@@ -37,6 +37,10 @@ void ag_site_make(ag_site_operands *tensor, float *x, float *copy, const ag_stac
                   const ag_pass *pass);
 ag_stack_operand ag_site_operand(const ag_site_operands *tensor, int use);
 
+/* The operand of one matrix, whose sum in the product runs over K of its elements for each of
+ * `rows`. */
+ag_operand ag_stack_operand_at(const ag_stack_operand *stack, size_t matrix, size_t rows, size_t K);
+
 /* x becomes what a low-precision store of it would give back. */
 void ag_site_store(ag_site_operands *tensor, float *x, const ag_stack *stack, const ag_pass *pass);
 

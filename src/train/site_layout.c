@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model.h"
+#include "operand_words.h"
 #include "site_layout.h"
 #include "spec/sites.h"
 
@@ -65,6 +66,8 @@ static void lay_out_groups(builder *b, ag_operand *operand, const ag_stack *most
     b->groups = count > b->groups ? count : b->groups;
     if (scheme->granularity == AG_GRANULARITY_ROW)
         operand->factors = ag_layout_floats(b->layout, most->matrices * count);
+    if (ag_scheme_has_codes(scheme))
+        operand->after = ag_layout_floats(b->layout, most->matrices * count);
 }
 
 static void lay_out_use(builder *b, ag_site_operands *operands, const ag_site *site,
@@ -173,8 +176,12 @@ static void lay_out_space(builder *b)
     for (size_t i = 0; any && i < 3; i++)
         space->heads[i] = ag_layout_floats(b->layout, model->B * model->T * model->C);
     size_t square = any ? model->B * model->H * model->T * model->T : 0;
+    size_t head = any ? model->T * (model->T > model->C ? model->T : model->C) : 0;
     space->dscores = ag_layout_floats(b->layout, square);
     space->dscores_copy = ag_layout_floats(b->layout, square);
+    for (size_t i = 0; i < 2; i++)
+        space->room[i] = (ag_operand_room){ag_layout_bytes(b->layout, head * sizeof(uint32_t)),
+                                           ag_layout_floats(b->layout, head)};
 }
 
 static void lay_out_block(builder *b, ag_block *block)

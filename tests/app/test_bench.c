@@ -108,11 +108,12 @@ static void test_sgemm_is_the_same_product(void **state)
     for (int form = 0; form < 3; form++) {
         float c[M * N] = {0};
         float expected[M * N];
-        ag_product_spec spec = {.M = M, .N = N, .K = K};
-        spec.a = form == 2 ? (ag_view){a, 1, M} : (ag_view){a, K, 1};
-        spec.b = form == 0 ? (ag_view){b, K, 1} : (ag_view){b, 1, N};
-        ag_product_ref(expected, N, &spec);
-        if (ag_blas_product(c, N, &spec, 1))
+        ag_product p = {.c = expected, .c_step = N, .M = M, .N = N, .K = K};
+        p.a = form == 2 ? ag_floats_across(a, M) : ag_floats_along(a, K);
+        p.b = form == 0 ? ag_floats_along(b, K) : ag_floats_across(b, N);
+        ag_product_ref(&p);
+        p.c = c;
+        if (ag_blas_product(&p, 1))
             assert_memory_equal(c, expected, sizeof c);
         else
             assert_null(ag_blas_set());

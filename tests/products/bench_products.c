@@ -1,7 +1,11 @@
-/* bench_products [ROUNDS]: the engines against OpenBLAS's sgemm, in the shapes of training steps of
- * 128, 384 and 768 channels. Calls alternate, so that a machine that changes its speed changes it
- * for both; printed are medians of each call's ratio. OPENBLAS_CORETYPE chooses OpenBLAS's kernels.
- * Pairs are made from float32 within the call. */
+/* Times the engines' products beside OpenBLAS's sgemm, call by call in turn, in the shapes of a
+ * training step of 128, 384 and 768 channels: medians of OpenBLAS's GF/s and of the ratios to it,
+ * then the geometric means. Run by hand, with OpenBLAS's kernels in the environment:
+ *
+ *   OPENBLAS_CORETYPE=SkylakeX OPENBLAS_NUM_THREADS=1 taskset -c 1 bench_products
+ *
+ * pairs: as the quantiser leaves them; packed: with packing. vnni: codes, MX blocks of 32, NVFP4
+ * blocks of 16, whole K. */
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,13 +13,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/philox.h"
-#include "products/products.h"
+#include "products/engine.h"
 
-enum { MOST_ROUNDS = 200 };
+enum { ROUNDS = 31, WAYS = 7 };
 
 typedef struct shape {
-    size_t N, C, OC; /* tokens, inputs, outputs */
+    size_t tokens, in, out;
 } shape;
 
 static const shape s_shapes[] = {
@@ -33,108 +36,237 @@ static const shape s_shapes[] = {
     {1024, 768,  3072},
     {1024, 3072, 768 },
 };
-enum { SHAPES = sizeof s_shapes / sizeof s_shapes[0] };
 
-static double now(void)
+typedef enum direction { FPROP, DGRAD, WGRAD, PASSES } direction;
+static const char *const s_pass[] = {"fprop", "dgrad", "wgrad"};
+
+typedef struct job {
+    direction pass;
+    size_t M, N, K;
+    float *a, *b, *c;
+    ag_product floats, pairs, mx, nv, whole;
+    uint32_t *pair_a, *pair_b;
+} job;
+
+static const ag_engine *s_engine;  /* for floats */
+static const ag_engine *s_fastest; /* for pairs and codes */
+
+static void *room(size_t bytes)
+{
+    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (p == NULL)
+        abort();
+    memset(p, 0, bytes);
+    return p;
+}
+
+static float *values(size_t count, unsigned seed)
+{
+    float *x = room(count * sizeof *x);
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        x[i] = (float)((int)(seed >> 24) - 128) / 64;
+    }
+    return x;
+}
+
+/* Whether a, and b, have the summed axis along their rows. */
+static bool along_a(direction pass)
+{
+    return pass != WGRAD;
+}
+
+static bool along_b(direction pass)
+{
+    return pass == FPROP;
+}
+
+static ag_words words(const void *x, ag_word word, bool along, size_t rows, size_t per_row)
+{
+    return (ag_words){
+        .words = x, .row_step = along ? per_row : 1, .k_step = along ? 1 : rows, .word = word};
+}
+
+static ag_words codes(size_t rows, size_t K, size_t block, bool for_a)
+{
+    size_t per_row = ag_code_words(K, block);
+    int8_t *x = room(rows * K);
+    uint32_t *out = room(rows * per_row * sizeof *out);
+    float *scales = room(rows * K * sizeof *scales);
+    for (size_t i = 0; i < rows * K; i++) {
+        x[i] = (int8_t)((int)(i * 2654435761u >> 13) % 25 - 12);
+        scales[i] = 0.5f;
+    }
+    ag_codes_along(out, x, rows, K, block, for_a);
+    ag_words w = words(out, for_a ? AG_WORD_CODES_A : AG_WORD_CODES, true, rows, per_row);
+    w.most_code = 12;
+    if (block < K) {
+        w.scales = scales;
+        w.scale_row_step = (K + block - 1) / block;
+        w.scale_step = 1;
+    }
+    free(x);
+    return w;
+}
+
+static ag_product coded(const job *j, size_t block)
+{
+    bool whole = block == 0;
+    return (ag_product){.c = j->c,
+                        .c_step = j->N,
+                        .a = codes(j->M, j->K, whole ? j->K : block, true),
+                        .b = codes(j->N, j->K, whole ? j->K : block, false),
+                        .M = j->M,
+                        .N = j->N,
+                        .K = j->K,
+                        .block = block};
+}
+
+static void pack(job *j)
+{
+    ag_pair_along_fn *const along = s_fastest->pair_along;
+    ag_pair_across_fn *const across = s_fastest->pair_across;
+    j->pairs.a.range = (along_a(j->pass) ? along : across)(j->pair_a, j->a, j->M, j->K);
+    j->pairs.b.range = (along_b(j->pass) ? along : across)(j->pair_b, j->b, j->N, j->K);
+}
+
+static job job_of(const shape *s, direction pass)
+{
+    job j = {.pass = pass};
+    j.M = pass == WGRAD ? s->out : s->tokens;
+    j.N = pass == FPROP ? s->out : s->in;
+    j.K = pass == FPROP ? s->in : pass == DGRAD ? s->out : s->tokens;
+    size_t pairs = (j.K + 1) / 2;
+    j.a = values(j.M * j.K, 1);
+    j.b = values(j.N * j.K, 2);
+    j.c = room(j.M * j.N * sizeof *j.c);
+    j.pair_a = room(j.M * pairs * sizeof *j.pair_a);
+    j.pair_b = room(j.N * pairs * sizeof *j.pair_b);
+    j.floats = (ag_product){.c = j.c, .c_step = j.N, .M = j.M, .N = j.N, .K = j.K};
+    j.pairs = j.floats;
+    j.floats.a = words(j.a, AG_WORD_FLOAT, along_a(pass), j.M, j.K);
+    j.floats.b = words(j.b, AG_WORD_FLOAT, along_b(pass), j.N, j.K);
+    j.pairs.a = words(j.pair_a, AG_WORD_PAIR, along_a(pass), j.M, pairs);
+    j.pairs.b = words(j.pair_b, AG_WORD_PAIR, along_b(pass), j.N, pairs);
+    pack(&j);
+    j.mx = coded(&j, 32);
+    j.nv = coded(&j, 16);
+    j.whole = coded(&j, 0);
+    return j;
+}
+
+static void sgemm(const job *j)
+{
+    CBLAS_TRANSPOSE a = along_a(j->pass) ? CblasNoTrans : CblasTrans;
+    CBLAS_TRANSPOSE b = along_b(j->pass) ? CblasTrans : CblasNoTrans;
+    cblas_sgemm(CblasRowMajor, a, b, (blasint)j->M, (blasint)j->N, (blasint)j->K, 1, j->a,
+                (blasint)(along_a(j->pass) ? j->K : j->M), j->b,
+                (blasint)(along_b(j->pass) ? j->K : j->N), 0, j->c, (blasint)j->N);
+}
+
+static double now_s(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static float *bf16s(size_t count, uint64_t seed)
+static void run(job *j, int way)
 {
-    float *x = aligned_alloc(64, (count * sizeof *x + 63) / 64 * 64);
-    for (size_t i = 0; i < count; i++) {
-        float value = (float)(int32_t)(ag_splitmix64(&seed) >> 32) * 0x1p-31f;
-        uint32_t bits;
-        memcpy(&bits, &value, sizeof bits);
-        bits &= 0xffff0000u;
-        memcpy(&x[i], &bits, sizeof bits);
+    switch (way) {
+    case 0:
+        sgemm(j);
+        break;
+    case 1:
+        ag_engine_multiply(s_engine, &j->floats);
+        break;
+    case 2:
+        ag_engine_multiply(s_fastest, &j->pairs);
+        break;
+    case 3:
+        pack(j);
+        ag_engine_multiply(s_fastest, &j->pairs);
+        break;
+    default:
+        ag_engine_multiply(s_fastest, way == 4 ? &j->mx : way == 5 ? &j->nv : &j->whole);
     }
-    return x;
 }
 
-/* pass 0: c [M, N] = a [M, K] b [N, K]^T; 1: b is [K, N]; 2: a is [K, M] and b [K, N] */
-static void by_blas(float *c, const float *a, const float *b, const ag_product_spec *s, int pass)
+static int compare(const void *x, const void *y)
 {
-    cblas_sgemm(CblasRowMajor, pass == 2 ? CblasTrans : CblasNoTrans,
-                pass == 0 ? CblasTrans : CblasNoTrans, (blasint)s->M, (blasint)s->N, (blasint)s->K,
-                1, a, (blasint)(pass == 2 ? s->M : s->K), b, (blasint)(pass == 0 ? s->K : s->N), 0,
-                c, (blasint)s->N);
+    double a = *(const double *)x;
+    double b = *(const double *)y;
+    return (a > b) - (a < b);
 }
 
-static int by_value(const void *a, const void *b)
+static double median(double *x, size_t count)
 {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int count)
-{
-    qsort(x, (size_t)count, sizeof *x, by_value);
+    qsort(x, count, sizeof *x, compare);
     return x[count / 2];
 }
 
-static double ratio(const shape *at, int pass, ag_product_kind kind, int rounds, double *gflops)
+/* seconds [WAYS]: medians, the ways in turn call by call. */
+static void measure(double *seconds, job *j)
 {
-    static double ratios[MOST_ROUNDS];
-    static double times[MOST_ROUNDS];
-    ag_product_spec s = {.kind = kind};
-    s.M = pass == 2 ? at->OC : at->N;
-    s.N = pass == 0 ? at->OC : at->C;
-    s.K = pass == 0 ? at->C : pass == 1 ? at->OC : at->N;
-    float *a = bf16s(s.M * s.K, 1);
-    float *b = bf16s(s.N * s.K, 2);
-    float *c = bf16s(s.M * s.N, 3);
-    s.a = pass == 2 ? (ag_view){a, 1, s.M} : (ag_view){a, s.K, 1};
-    s.b = pass == 0 ? (ag_view){b, s.K, 1} : (ag_view){b, 1, s.N};
-    int repeats = (int)(3e7 / (double)(s.M * s.N * s.K)) + 1;
-    for (int round = 0; round < rounds; round++) {
-        double t0 = now();
-        for (int i = 0; i < repeats; i++)
-            by_blas(c, a, b, &s, pass);
-        double t1 = now();
-        for (int i = 0; i < repeats; i++)
-            ag_product(c, s.N, &s);
-        double t2 = now();
-        ratios[round] = (t1 - t0) / (t2 - t1);
-        times[round] = (t2 - t1) / repeats;
+    static double times[WAYS][ROUNDS];
+    for (int round = -2; round < ROUNDS; round++) {
+        for (int way = 0; way < WAYS; way++) {
+            double begin = now_s();
+            run(j, way);
+            if (round >= 0)
+                times[way][round] = now_s() - begin;
+        }
     }
-    free(a);
-    free(b);
-    free(c);
-    *gflops = 2e-9 * (double)(s.M * s.N * s.K) / median(times, rounds);
-    return median(ratios, rounds);
+    for (int way = 0; way < WAYS; way++)
+        seconds[way] = median(times[way], ROUNDS);
+}
+
+static void free_job(job *j)
+{
+    void *all[] = {j->a, j->b, j->c, j->pair_a, j->pair_b};
+    const ag_product *const products[] = {&j->mx, &j->nv, &j->whole};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        free(all[i]);
+    for (size_t i = 0; i < 3; i++) {
+        free((void *)products[i]->a.words);
+        free((void *)products[i]->b.words);
+        free((void *)products[i]->a.scales);
+        free((void *)products[i]->b.scales);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const passes[] = {"fprop", "dgrad", "wgrad"};
-    static const char *const engines[] = {"avx2", "avx512", "pairs"};
-    int rounds = argc > 1 ? atoi(argv[1]) : 15;
-    rounds = rounds < 1 ? 1 : rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds;
-    openblas_set_num_threads(1);
-    printf("OpenBLAS %s; ratio of speeds (GFLOP/s of ours)\n", openblas_get_corename());
-    for (size_t e = 0; e < 3; e++) {
-        double logs = 0;
-        if (!ag_products_init(engines[e]))
-            continue;
-        ag_product_kind kind = e == 2 ? AG_PRODUCT_BF16 : AG_PRODUCT_FLOAT;
-        for (size_t i = 0; i < SHAPES; i++) {
-            printf("%-7s N %4zu, %4zu x %4zu ", engines[e], s_shapes[i].N, s_shapes[i].C,
-                   s_shapes[i].OC);
-            for (int pass = 0; pass < 3; pass++) {
-                double gflops = 0;
-                double r = ratio(&s_shapes[i], pass, kind, rounds, &gflops);
-                logs += log(r);
-                printf("  %s %.2f (%.0f)", passes[pass], r, gflops);
+    double logs[WAYS] = {0};
+    size_t cases = 0;
+    if (ag_engine_choose(&s_engine, argc > 1 ? argv[1] : NULL) != AG_OK ||
+        ag_engine_choose(&s_fastest, argc > 2 ? argv[2] : NULL) != AG_OK) {
+        fprintf(stderr, "%s\n", ag_error_message());
+        return 2;
+    }
+    printf("floats: %s; pairs and codes: %s\n", s_engine->name, s_fastest->name);
+    printf("%-16s %-6s %6s %7s %7s %7s %7s %7s %7s\n", "tokens, in x out", "pass", "GF/s", "floats",
+           "pairs", "packed", "mx", "nv", "whole");
+    for (size_t i = 0; i < sizeof s_shapes / sizeof s_shapes[0]; i++) {
+        for (direction pass = 0; pass < PASSES; pass++, cases++) {
+            const shape *s = &s_shapes[i];
+            double seconds[WAYS];
+            job j = job_of(s, pass);
+            measure(seconds, &j);
+            printf("%4zu, %4zux%-5zu %-6s %6.0f", s->tokens, s->in, s->out, s_pass[pass],
+                   2e-9 * (double)(j.M * j.N * j.K) / seconds[0]);
+            for (int way = 1; way < WAYS; way++) {
+                printf(" %7.2f", seconds[0] / seconds[way]);
+                logs[way] += log(seconds[0] / seconds[way]);
             }
             printf("\n");
-            (void)fflush(stdout);
+            fflush(stdout);
+            free_job(&j);
         }
-        printf("%-7s geometric mean %.3f\n", engines[e], exp(logs / (3 * SHAPES)));
     }
+    printf("%-30s", "geometric mean");
+    for (int way = 1; way < WAYS; way++)
+        printf(" %7.2f", exp(logs[way] / (double)cases));
+    printf("\n");
     return 0;
 }

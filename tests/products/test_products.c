@@ -1,310 +1,247 @@
-/* Every engine against the definition, bit for bit. */
-#include "support.h"
+/* Every engine that this processor has gives the reference's bits, whatever the shape, the layout,
+ * the values and the shares. */
+#include "space.h"
 
-#include <float.h>
-#include <math.h>
-#include <stdlib.h>
-
-#include "base/philox.h"
-#include "base/pool.h"
-#include "products/products.h"
-
-static const char *const s_engines[] = {"scalar", "avx2", "avx512", "neon", "pairs"};
-enum { ENGINES = sizeof s_engines / sizeof s_engines[0] };
-
-/* What operands are made of. */
-typedef enum filling {
-    FLOATS,  /* normal float32 */
-    BF16S,   /* their BF16 values */
-    COARSE,  /* small integers: many equal sums, zeros of both signs */
-    SPECIAL, /* some Inf, NaN, subnormal, huge */
-    FILLINGS
-} filling;
-
-static float *fill(uint64_t seed, size_t count, filling kind)
+static void assert_same(const float *expected, const float *got, size_t count, const char *what,
+                        const ag_engine *engine, const ag_product *p)
 {
-    static const float specials[] = {INFINITY,   -INFINITY, NAN,  0x1p-149f,
-                                     -0x1p-127f, FLT_MAX,   -0.0f};
-    float *x = malloc((count + 1) * sizeof *x);
-    assert_non_null(x);
     for (size_t i = 0; i < count; i++) {
-        uint64_t random = ag_splitmix64(&seed);
-        float value = ldexpf((float)(int32_t)(random >> 32), -31 - (int)(random & 7));
-        if (kind == COARSE)
-            value = (float)((int)(random % 7) - 3) * ((random >> 32 & 1) != 0 ? 1.0f : -1.0f);
-        if (kind == SPECIAL && random % 97 == 0)
-            value = specials[(random >> 8) % 7];
-        x[i] = kind == FLOATS || kind == SPECIAL
-                   ? value
-                   : ag_bits_float(ag_float_bits(value) & 0xffff0000u);
+        if (bits_of(expected[i]) != bits_of(got[i]) && !(isnan(expected[i]) && isnan(got[i])))
+            fail_msg("%s, %s: %zu x %zu, K %zu: element %zu is %a (%08x), not %a (%08x)",
+                     engine->name, what, p->M, p->N, p->K, i, (double)got[i], bits_of(got[i]),
+                     (double)expected[i], bits_of(expected[i]));
     }
-    return x;
 }
 
-static bool same(float a, float b)
+/* All engines against the reference, whole and in shares. */
+static void compare(space *s, ag_product *p, const char *what)
 {
-    return ag_float_bits(a) == ag_float_bits(b) || (isnan(a) && isnan(b));
-}
-
-/* Layouts: 0 nt, 1 nn, 2 tn, 3 rows and columns inside a larger matrix. */
-static ag_product_spec make_spec(const float *a, const float *b, size_t M, size_t N, size_t K,
-                                 int layout)
-{
-    ag_product_spec spec = {.M = M, .N = N, .K = K};
-    spec.a = layout == 2 ? (ag_view){a, 1, M} : (ag_view){a, K, 1};
-    spec.b = layout == 0 ? (ag_view){b, K, 1} : (ag_view){b, 1, N};
-    if (layout == 3) {
-        spec.a = (ag_view){a, 2 * K + 1, 2};
-        spec.b = (ag_view){b, 3 * K, 3};
+    const size_t count = p->M * p->c_step;
+    float *const onto = p->finish.onto == NULL ? NULL : s->onto;
+    fill(s->onto, count, ORDINARY, 3);
+    for (size_t i = 0; i < count; i++)
+        s->expected[i] = s->got[i] = onto == NULL ? -7 : s->onto[i];
+    p->c = onto == NULL ? s->expected : s->onto;
+    p->finish.onto = onto == NULL ? NULL : s->expected;
+    ag_product_ref(p);
+    for (size_t e = 0; ag_engines[e] != NULL; e++) {
+        if (!ag_engines[e]->runs_here())
+            continue;
+        for (size_t share = 0; share < 2; share++) {
+            size_t m = share == 0 ? p->M : p->M / 3;
+            size_t n = share == 0 ? p->N : p->N / 2;
+            for (size_t i = 0; i < count; i++)
+                s->got[i] = -7;
+            p->c = onto == NULL ? s->got : s->onto;
+            fill(s->onto, count, ORDINARY, 3);
+            if (onto != NULL)
+                memcpy(s->got, s->onto, count * sizeof *s->got);
+            p->finish.onto = onto == NULL ? NULL : s->got;
+            const ag_product parts[] = {ag_product_part(p, 0, m, 0, n),
+                                        ag_product_part(p, m, p->M, 0, n),
+                                        ag_product_part(p, 0, p->M, n, p->N)};
+            for (size_t i = 0; i < 3; i++)
+                ag_engine_multiply(ag_engines[e], &parts[i]);
+            assert_same(s->expected, s->got, count, what, ag_engines[e], p);
+        }
     }
-    return spec;
 }
 
-static size_t s_first; /* of the products that are checked, like the next */
-static size_t s_block;
-
-static void check(size_t M, size_t N, size_t K, int layout, filling kind)
+/* The layouts of both operands, and whether they are pairs, take turns. */
+static void compare_kind(space *s, size_t M, size_t N, size_t K, values kind)
 {
-    size_t room = layout == 3 ? 3 : 1;
-    float *a = fill(M * 7 + K, (M * K + M) * room, kind);
-    float *b = fill(N * 11 + K + 1, (N * K + N) * room, kind);
-    float *expected = fill(1, M * (N + 3), COARSE);
-    float *got = malloc(M * (N + 3) * sizeof *got + 1);
-    ag_product_spec spec = make_spec(a, b, M, N, K, layout);
-    spec.first = s_first;
-    spec.block = s_block;
-    memcpy(got, expected, M * (N + 3) * sizeof *got); /* what lies between rows stays */
-    ag_product_ref(expected, N + 3, &spec);
-    if (kind == BF16S || kind == COARSE) {
-        spec.kind = AG_PRODUCT_BF16;
-        assert_true(
-            ag_pairs_are_exact(ag_smallest_exponent(a, M * K), ag_smallest_exponent(b, N * K)));
+    static unsigned turn;
+    fill(s->x, M * K, kind, M + 7 * K);
+    fill(s->y, N * K, kind, N + 3 * K + 1);
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned which = turn++;
+        unsigned pairs = is_bf16(kind) ? which / 4 : 0;
+        ag_product p = {.c_step = N + which % 3, .M = M, .N = N, .K = K};
+        p.a = operand(s->a, s->x, M, K, (which & 1) != 0, (pairs & 1) != 0);
+        p.b = operand(s->b, s->y, N, K, (which & 2) != 0, (pairs & 2) != 0);
+        compare(s, &p, s_kinds[kind]);
     }
-    ag_product(got, N + 3, &spec);
-    for (size_t i = 0; i < M * (N + 3); i++)
-        if (!same(got[i], expected[i]))
-            fail_msg("%s: %zu x %zu x %zu, layout %d, filling %d, [%zu, %zu]: %a, expected %a",
-                     ag_products_engine(), M, N, K, layout, (int)kind, i / (N + 3), i % (N + 3),
-                     (double)got[i], (double)expected[i]);
-    free(a);
-    free(b);
-    free(expected);
-    free(got);
 }
 
-static void check_shapes(void)
+static const size_t s_sizes[][2] = {
+    {1,  1  },
+    {1,  17 },
+    {7,  1  },
+    {5,  16 },
+    {6,  64 },
+    {13, 65 },
+    {19, 131}
+};
+static const size_t s_depths[] = {0,   1,   2,   3,   7,   16,   31,   64,
+                                  127, 510, 511, 512, 513, 1024, 1025, 1100};
+
+enum { SIZES = sizeof s_sizes / sizeof s_sizes[0], DEPTHS = sizeof s_depths / sizeof s_depths[0] };
+
+static void engines_keep_to_the_reference(void **state)
+{
+    for (size_t i = 0; i < SIZES; i++)
+        for (size_t d = 0; d < DEPTHS; d++)
+            for (values kind = 0; kind < KINDS; kind++)
+                compare_kind(*state, s_sizes[i][0], s_sizes[i][1], s_depths[d], kind);
+}
+
+/* Rows of a that lie 4 KiB apart, more columns and rows than a block has. */
+static void large_and_colliding_shapes(void **state)
 {
     static const size_t shapes[][3] = {
-        {1,   1,   1   },
-        {1,   1,   0   },
-        {2,   3,   5   },
-        {7,   5,   3   },
-        {6,   64,  8   },
-        {8,   16,  17  },
-        {5,   63,  31  },
-        {13,  65,  33  },
-        {12,  48,  511 },
-        {9,   33,  512 },
-        {7,   17,  513 },
-        {31,  97,  37  },
-        {6,   70,  1025},
-        {3,   130, 1100},
-        {67,  66,  40  },
-        {1,   200, 12  },
-        {200, 1,   12  },
-        {24,  192, 64  },
+        {1024, 40,   33},
+        {2,    1600, 40},
+        {1300, 3,    60},
+        {128,  800,  70}
     };
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
-        for (int layout = 0; layout < 4; layout++)
-            for (int kind = 0; kind < FILLINGS; kind++)
-                check(shapes[i][0], shapes[i][1], shapes[i][2], layout, (filling)kind);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        compare_kind(*state, shapes[i][0], shapes[i][1], shapes[i][2], ORDINARY);
+        compare_kind(*state, shapes[i][0], shapes[i][1], shapes[i][2], BF16);
+    }
 }
 
-static void test_engines_are_the_definition(void **state)
+/* A product whose k = 0 stands within a segment is the end of one that has zeros before. */
+static void a_product_begins_within_a_segment(void **state)
 {
-    (void)state;
-    int ran = 0;
-    for (size_t i = 0; i < ENGINES; i++) {
-        if (!ag_products_init(s_engines[i]))
-            print_message("skipped: this CPU or build has no %s\n", s_engines[i]);
-        else {
-            check_shapes();
-            for (s_first = 1; s_first < AG_SEGMENT; s_first += 255)
-                check(13, 70, 1100, (int)s_first % 4, FLOATS);
-            s_first = 0;
-            for (s_block = 2; s_block <= AG_SEGMENT; s_block *= 2) {
-                check(13, 70, 75, 0, COARSE);
-                check(12, 33, 600, 1, COARSE);
-                check(7, 16, 33, 2, BF16S);
-                check(6, 1, 1, 3, FLOATS);
-            }
-            s_block = 0;
-            check(1300, 30, 20, 0, BF16S); /* more rows than a block has */
-            check(30, 40, 1024, 2, FLOATS);
-            check(1024, 9, 5, 2, FLOATS); /* rows 4 KiB apart */
-            check(1024, 20, 520, 2, BF16S);
-            ran++;
+    static const size_t places[] = {2, 300, 510};
+    enum { M = 7, N = 70, K = 640 };
+    space *s = *state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        for (int pairs = 0; pairs < 2; pairs++) {
+            const size_t first = places[i];
+            ag_product p = {.c_step = N, .M = M, .N = N, .K = K - first};
+            fill(s->x, M * K, BF16, i);
+            fill(s->y, N * K, BF16, i + 9);
+            for (size_t row = 0; row < M; row++)
+                for (size_t k = 0; k < first; k++)
+                    s->x[row * K + k] = 0;
+            p.K = K;
+            p.a = operand(s->a, s->x, M, K, true, pairs);
+            p.b = operand(s->b, s->y, N, K, false, pairs);
+            float whole[M * N];
+            p.c = whole;
+            ag_product_ref(&p);
+            p.K = K - first;
+            p.first = first;
+            p.a.words = (const uint32_t *)p.a.words + first / (pairs ? 2 : 1);
+            p.b.words = (const uint32_t *)p.b.words + first / (pairs ? 2 : 1) * N;
+            compare(s, &p, "within a segment");
+            assert_same(whole, s->expected, M * N, "zeros before", ag_engines[0], &p);
         }
     }
-    assert_true(ran >= 1);
-    ag_products_init(NULL);
 }
 
-/* Against the formula, with the integers' sum in int64. */
-static void test_blocks_with_scales(void **state)
+/* --- codes */
+
+static ag_words coded(space *s, uint32_t *room, size_t rows, size_t K, size_t block, bool along,
+                      bool for_a, int most)
 {
-    (void)state;
-    enum { M = 7, N = 37, K = 150, BLOCK = 20, BLOCKS = 8 };
-    float a[M * K];
-    float b[N * K];
-    float *sa = fill(5, BLOCKS * M, FLOATS);
-    float *sb = fill(6, BLOCKS * N, FLOATS);
-    float c[M * N];
-    float sums[M * N];
-    uint64_t seed = 9;
+    uint64_t state = rows + K + for_a;
+    size_t in_block = block == 0 ? K : block;
+    size_t words = K == 0 ? 0 : ag_code_words(K, in_block);
+    for (size_t i = 0; i < rows * K; i++)
+        s->codes[i] = (int8_t)((int)(ag_splitmix64(&state) % (2 * (unsigned)most + 1)) - most);
+    if (K > 0)
+        (along ? ag_codes_along : ag_codes_across)(room, s->codes, rows, K, in_block, for_a);
+    ag_words w = {.words = room, .word = for_a ? AG_WORD_CODES_A : AG_WORD_CODES};
+    w.row_step = along ? words : 1;
+    w.k_step = along ? 1 : rows;
+    w.most_code = most;
+    if (block > 0) {
+        float *scales = for_a ? s->scales_a : s->scales_b;
+        fill(scales, rows * (K / block + 1), ORDINARY, state);
+        w.scales = scales;
+        w.scale_row_step = along ? K / block + 1 : 1;
+        w.scale_step = along ? 1 : rows;
+    }
+    return w;
+}
+
+static void codes_keep_to_the_reference(void **state)
+{
+    static const size_t blocks[] = {0, 16, 32, 128, 10, 600};
+    static const int most[] = {12, 7, 127, 1};
+    space *s = *state;
+    for (size_t i = 0; i < SIZES; i++) {
+        for (size_t d = 0; d < DEPTHS; d++) {
+            for (size_t v = d % 3; v < 6 * 4; v += 3) {
+                size_t M = s_sizes[i][0], N = s_sizes[i][1], K = s_depths[d], block = blocks[v / 4];
+                if (!ag_codes_are_exact(block == 0 ? K : block, most[v % 4], most[v % 4]))
+                    continue;
+                ag_product p = {.c_step = N, .M = M, .N = N, .K = K, .block = block};
+                p.a = coded(s, s->a, M, K, block, (v + i) % 2 == 0, true, most[v % 4]);
+                p.b = coded(s, s->b, N, K, block, (v + d) % 2 == 0, false, most[v % 4]);
+                compare(s, &p, "codes");
+            }
+        }
+    }
+}
+
+/* Where no scale stands between, codes give what their values as floats give. */
+static void whole_codes_are_the_chain(void **state)
+{
+    enum { M = 9, N = 40, K = 1100 };
+    space *s = *state;
+    ag_product p = {.c = s->expected, .c_step = N, .M = M, .N = N, .K = K};
+    p.a = coded(s, s->a, M, K, 0, true, true, 12);
     for (size_t i = 0; i < M * K; i++)
-        a[i] = (float)(ag_splitmix64(&seed) % 255) - 127;
+        s->x[i] = s->codes[i];
+    p.b = coded(s, s->b, N, K, 0, true, false, 12);
     for (size_t i = 0; i < N * K; i++)
-        b[i] = (float)(ag_splitmix64(&seed) % 255) - 127;
-    ag_product_spec spec = make_spec(a, b, M, N, K, 0);
-    spec.kind = AG_PRODUCT_BF16;
-    spec.block = BLOCK;
-    ag_product_of_blocks(c, sums, &spec, sa, sb);
-    for (size_t m = 0; m < M; m++) {
-        for (size_t n = 0; n < N; n++) {
-            float expected = 0;
-            for (size_t j = 0; j < BLOCKS; j++) {
-                int64_t sum = 0;
-                for (size_t k = j * BLOCK; k < K && k < (j + 1) * BLOCK; k++)
-                    sum += (int64_t)a[m * K + k] * (int64_t)b[n * K + k];
-                expected = fmaf((float)sum, sa[j * M + m] * sb[j * N + n], expected);
-            }
-            assert_true(c[m * N + n] == expected);
+        s->y[i] = s->codes[i];
+    ag_product_ref(&p);
+    p.a = ag_floats_along(s->x, K);
+    p.b = ag_floats_along(s->y, K);
+    p.c = s->got;
+    ag_product_ref(&p);
+    assert_same(s->expected, s->got, M * N, "whole codes", ag_engines[0], &p);
+}
+
+/* --- finish */
+
+/* A finish with the parts that the bits of `which` name, and its factors. */
+static ag_finish finish_of(space *s, unsigned which)
+{
+    fill(s->scales_a, 2000, ORDINARY, 8);
+    fill(s->scales_b, 2000, ORDINARY, 9);
+    ag_finish f = {.scaled = (which & 1) != 0, .rows.all = 0.37f, .columns.all = 1.9f};
+    if ((which & 2) != 0)
+        f.rows.each = s->scales_a;
+    if ((which & 4) != 0)
+        f.columns.each = s->scales_b;
+    f.bias = (which & 8) != 0 ? s->scales_a + 1000 : NULL;
+    f.bf16 = (which & 16) != 0;
+    f.onto = (which & 32) != 0 ? s->onto : NULL;
+    return f;
+}
+
+static void finishes_keep_to_the_reference(void **state)
+{
+    static const size_t depths[] = {40, 600};
+    space *s = *state;
+    for (unsigned which = 1; which < 64; which++) {
+        for (size_t d = 0; d < 2; d++) {
+            size_t M = 14, N = 131, K = depths[d];
+            ag_product p = {.c_step = N, .M = M, .N = N, .K = K, .finish = finish_of(s, which)};
+            p.finish.onto_step = N;
+            fill(s->x, M * K, SPECIAL, which);
+            fill(s->y, N * K, SPECIAL, which + 1);
+            p.a = operand(s->a, s->x, M, K, true, true);
+            p.b = operand(s->b, s->y, N, K, false, true);
+            compare(s, &p, "finish");
         }
     }
-    free(sa);
-    free(sb);
-}
-
-static void test_threads_change_no_bit(void **state)
-{
-    (void)state;
-    assert_true(ag_products_init(NULL));
-    for (int threads = 2; threads < 6; threads++) {
-        assert_ok(ag_pool_start(threads));
-        check(200, 70, 600, 0, FLOATS);
-        check(50, 1500, 40, 1, BF16S);
-        check(300, 300, 70, 2, COARSE);
-        check(1, 1, 3, 2, COARSE);
-        ag_pool_stop();
-    }
-}
-
-/* The chain in double: each of its K products and additions errs by 2^-24 of what is there. */
-static void test_error_bound(void **state)
-{
-    (void)state;
-    enum { M = 9, N = 20, K = 1500 };
-    float *a = fill(3, M * K, FLOATS);
-    float *b = fill(4, N * K, FLOATS);
-    float c[M * N];
-    ag_product_spec spec = make_spec(a, b, M, N, K, 0);
-    ag_product(c, N, &spec);
-    for (size_t m = 0; m < M; m++)
-        for (size_t n = 0; n < N; n++) {
-            double sum = 0;
-            double magnitude = 0;
-            for (size_t k = 0; k < K; k++) {
-                double product = (double)a[m * K + k] * (double)b[n * K + k];
-                sum += product;
-                magnitude += fabs(product);
-            }
-            assert_true(fabs((double)c[m * N + n] - sum) <= (512 + 3) * 0x1p-24 * magnitude);
-        }
-    free(a);
-    free(b);
-}
-
-/* A chain that only the order of the definition gives: 2^24 + 1 rounds to 2^24, so each 1 after it
- * is lost, but 512 of them that come before it, in a segment of their own, are not. */
-static void test_known_sums(void **state)
-{
-    (void)state;
-    float a[1024];
-    float one[1024];
-    float c = 0;
-    for (size_t k = 0; k < 1024; k++)
-        a[k] = one[k] = 1;
-    ag_product_spec spec = {
-        .M = 1, .N = 1, .K = 1024, .a = {a,   0, 1},
-                   .b = {one, 0, 1}
-    };
-    for (size_t i = 0; i < ENGINES; i++) {
-        if (!ag_products_init(s_engines[i]))
-            continue;
-        spec.kind = AG_PRODUCT_BF16;
-        a[0] = 0x1p24f;
-        ag_product(&c, 1, &spec); /* segment 0: 2^24 and 511 lost ones; segment 1: 512 */
-        assert_true(c == 0x1p24f + 512);
-        a[0] = 1;
-        a[512] = 0x1p24f;
-        ag_product(&c, 1, &spec); /* 512, then 2^24 + 511 lost ones */
-        assert_true(c == 0x1p24f + 512);
-        a[512] = 1;
-        a[511] = 0x1p24f;
-        ag_product(&c, 1, &spec); /* 511 + 2^24 = 16777727, to even 16777728; then 512 */
-        assert_true(c == 16777728.0f + 512);
-        a[511] = 1;
-    }
-    ag_products_init(NULL);
-}
-
-static void test_smallest_exponent(void **state)
-{
-    (void)state;
-    const float x[] = {0.0f, -0.0f, 1.0f, -0x1p-20f, 3.0f, 0x1p-149f};
-    assert_int_equal(ag_smallest_exponent(x, 0), 255);
-    assert_int_equal(ag_smallest_exponent(x, 2), 255);
-    assert_int_equal(ag_smallest_exponent(x, 3), 127);
-    assert_int_equal(ag_smallest_exponent(x, 5), 107);
-    assert_int_equal(ag_smallest_exponent(x, 6), 0);
-}
-
-/* Where pairs would flush: the guard says no on the flushing side of its bound, and on the other
- * side the least sum, of two mantissas of 1 + 2^-7 that cancel but for their last bits, is kept. */
-static void test_guard(void **state)
-{
-    (void)state;
-    assert_false(ag_pairs_are_exact(0, 255));
-    assert_false(ag_pairs_are_exact(100, 41));
-    assert_true(ag_pairs_are_exact(100, 42));
-    assert_true(ag_pairs_are_exact(255, 255));
-    const float least = ldexpf(1 + 0x1p-7f, 71 - 127);
-    const float a[] = {least, -least};
-    const float b[] = {least, ldexpf(1, 71 - 127)};
-    float c = 0;
-    float expected = 0;
-    ag_product_spec spec = {
-        .M = 1, .N = 1, .K = 2, .a = {a, 0, 1},
-                   .b = {b, 0, 1}
-    };
-    assert_true(ag_pairs_are_exact(ag_smallest_exponent(a, 2), ag_smallest_exponent(b, 2)));
-    ag_product_ref(&expected, 1, &spec);
-    spec.kind = AG_PRODUCT_BF16;
-    ag_product(&c, 1, &spec);
-    assert_true(c == expected && c == ldexpf(1 + 0x1p-7f, -112 - 7));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_engines_are_the_definition),
-        cmocka_unit_test(test_blocks_with_scales),
-        cmocka_unit_test(test_threads_change_no_bit),
-        cmocka_unit_test(test_error_bound),
-        cmocka_unit_test(test_known_sums),
-        cmocka_unit_test(test_smallest_exponent),
-        cmocka_unit_test(test_guard),
+        cmocka_unit_test_setup_teardown(engines_keep_to_the_reference, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_product_begins_within_a_segment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(large_and_colliding_shapes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(codes_keep_to_the_reference, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whole_codes_are_the_chain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(finishes_keep_to_the_reference, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,14 +239,13 @@ static void check_stored_stream(ag_scheme scheme)
     const ag_factor one = {.all = 1.0f};
     float branch[STREAM];
     const ag_linear *projection = &block->mlp_proj;
-    ag_product_spec spec = {
-        .M = N,
-        .N = WIDTH,
-        .K = 32,
-        .a = {projection->input,            32, 1},
-        .b = {projection->weight_copies[0], 32, 1}
-    };
-    model->k->product(branch, WIDTH, &spec);
+    model->k->product(&(ag_product){.c = branch,
+                                    .c_step = WIDTH,
+                                    .a = ag_floats_along(projection->input, 32),
+                                    .b = ag_floats_along(projection->weight_copies[0], 32),
+                                    .M = N,
+                                    .N = WIDTH,
+                                    .K = 32});
     model->k->epilogue(branch, projection->bias, N, WIDTH, one, one, true);
     model->k->add(branch, expected, STREAM);
     quantise(branch, STREAM, WIDTH, &scheme, &second, STREAM);

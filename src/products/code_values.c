@@ -1,0 +1,136 @@
+/* Codes from the values that a quantiser left: integers times the unit of their block. */
+#include <math.h>
+#include <string.h>
+
+#include "base/clones.h"
+#include "base/pool.h"
+#include "products_internal.h"
+
+enum { PIECE = 16384, MOST_BLOCK = 1024 }; /* elements */
+
+typedef struct coding {
+    uint32_t *words;
+    float *units; /* [blocks][rows] */
+    const float *x;
+    size_t rows, K, block;
+    uint32_t turned; /* bits that differ in words for the operand a */
+} coding;
+
+/* The quotient lies so near to an integer that rounding finds it. NaN and Inf are none, and told
+ * of. */
+INLINE int code_of_value(float x, float unit, int *bad)
+{
+    const float quotient = x == 0 ? 0 : rintf(x / unit);
+    const bool is_code = fabsf(quotient) <= 127;
+    *bad |= !is_code;
+    return is_code ? (int)quotient : 0;
+}
+
+/* --- along rows */
+
+AG_CLONES static int code_neighbours(int8_t *codes, const float *x, float unit, size_t count)
+{
+    int bad = 0;
+    for (size_t k = 0; k < count; k++)
+        codes[k] = (int8_t)code_of_value(x[k], unit, &bad);
+    return bad;
+}
+
+/* The words of a block; returns the place after them. */
+static uint32_t *code_block(uint32_t *words, const float *x, float *unit, size_t count,
+                            uint32_t turned)
+{
+    int8_t codes[MOST_BLOCK];
+    const size_t depth = (count + 3) / 4;
+    memset(codes + 4 * (depth - 1), 0, 4); /* beyond an odd end */
+    if (code_neighbours(codes, x, *unit, count)) {
+        memset(codes, 0, count);
+        *unit = NAN;
+    }
+    for (size_t i = 0; i < depth; i++)
+        words[i] = bytes_word(codes + 4 * i) ^ turned;
+    return words + depth;
+}
+
+static void code_rows(void *context, size_t begin, size_t end)
+{
+    const coding *c = context;
+    for (size_t row = begin; row < end; row++) {
+        uint32_t *words = c->words + row * ag_code_words(c->K, c->block);
+        for (size_t k = 0, j = 0; k < c->K; k += c->block, j++)
+            words = code_block(words, c->x + row * c->K + k, &c->units[j * c->rows + row],
+                               smaller(c->block, c->K - k), c->turned);
+    }
+}
+
+static size_t pieces(size_t width)
+{
+    return width < PIECE ? PIECE / width : 1;
+}
+
+static uint32_t turned_for(bool a)
+{
+    return a ? 0x80808080u : 0;
+}
+
+void ag_code_values_along(uint32_t *words, float *units, const float *x, size_t rows, size_t K,
+                          size_t block, bool for_a)
+{
+    coding c = {words, units, x, rows, K, block, turned_for(for_a)};
+    ag_pool_share(rows, pieces(K), code_rows, &c);
+}
+
+/* --- down columns */
+
+/* A word of each column, from `count` rows of x. */
+AG_CLONES static int code_word_row(uint32_t *restrict words, const float *restrict x,
+                                   const float *restrict units, size_t rows, size_t count)
+{
+    int bad = 0;
+    memset(words, 0, rows * sizeof *words);
+    for (size_t k = 0; k < count; k++, x += rows)
+        for (size_t i = 0; i < rows; i++)
+            words[i] |= (uint32_t)(code_of_value(x[i], units[i], &bad) & 0xff) << 8 * k;
+    return bad;
+}
+
+/* Columns of the block that hold what is no code. */
+static void clear_bad(const coding *c, uint32_t *words, const float *x, float *units, size_t count)
+{
+    for (size_t i = 0; i < c->rows; i++) {
+        int bad = 0;
+        for (size_t k = 0; k < count; k++)
+            code_of_value(x[k * c->rows + i], units[i], &bad);
+        for (size_t k = 0; bad && k < count; k += 4)
+            words[k / 4 * c->rows + i] = 0;
+        units[i] = bad ? NAN : units[i];
+    }
+}
+
+static void code_blocks(void *context, size_t begin, size_t end)
+{
+    const coding *c = context;
+    const size_t depth = (c->block + 3) / 4;
+    for (size_t j = begin; j < end; j++) {
+        uint32_t *words = c->words + j * depth * c->rows;
+        const float *x = c->x + j * c->block * c->rows;
+        float *units = c->units + j * c->rows;
+        const size_t count = smaller(c->block, c->K - j * c->block);
+        const size_t n_words = (count + 3) / 4 * c->rows;
+        int bad = 0;
+        for (size_t k = 0; k < count; k += 4)
+            bad |= code_word_row(words + k / 4 * c->rows, x + k * c->rows, units, c->rows,
+                                 smaller(4, count - k));
+        if (bad)
+            clear_bad(c, words, x, units, count);
+        for (size_t i = 0; c->turned != 0 && i < n_words; i++)
+            words[i] ^= c->turned;
+    }
+}
+
+void ag_code_values_across(uint32_t *words, float *units, const float *x, size_t rows, size_t K,
+                           size_t block, bool for_a)
+{
+    coding c = {words, units, x, rows, K, block, turned_for(for_a)};
+    ag_pool_share((K + block - 1) / block, pieces(rows * block), code_blocks, &c);
+}

@@ -1,0 +1,22 @@
+/* Products of codes by AVX-512 without VNNI: as floats, in which a block's sum is exact. */
+#include <immintrin.h>
+
+#include "lanes.h"
+
+enum { LANES = 16, ROWS = 6, PER_WORD = 1, WHOLE_BLOCK = 512 };
+#define TILE 2
+
+typedef VECTOR(float, LANES) lanes;
+typedef VECTOR(uint32_t, LANES) words;
+typedef lanes partial;
+
+#define MULTIPLY_ADD(a, b, sum) ((lanes)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(sum)))
+#define DOT(sum, a, b) MULTIPLY_ADD((lanes)(a), (lanes)(b), sum)
+#define START(correction) ((lanes)((correction) - (correction)))
+#define TO_FLOAT(sum, correction) ((void)(correction), (sum))
+#include "codes.inc"
+
+void ag_codes_avx512(const ag_product *p)
+{
+    multiply(p);
+}

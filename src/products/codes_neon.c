@@ -1,0 +1,21 @@
+/* Products of codes by NEON: as floats, in which a block's sum is exact. */
+#include "lanes.h"
+
+enum { LANES = 4, ROWS = 6, PER_WORD = 1, WHOLE_BLOCK = 512 };
+#define TILE 2
+
+typedef VECTOR(float, LANES) lanes;
+typedef VECTOR(uint32_t, LANES) words;
+typedef lanes partial;
+
+#define MULTIPLY_ADD(a, b, sum)                                                                    \
+    ((lanes)vfmaq_f32((float32x4_t)(sum), (float32x4_t)(a), (float32x4_t)(b)))
+#define DOT(sum, a, b) MULTIPLY_ADD((lanes)(a), (lanes)(b), sum)
+#define START(correction) ((lanes)((correction) - (correction)))
+#define TO_FLOAT(sum, correction) ((void)(correction), (sum))
+#include "codes.inc"
+
+void ag_codes_neon(const ag_product *p)
+{
+    multiply(p);
+}

@@ -1,0 +1,29 @@
+/* Products of codes on any processor: as floats, in which a block's sum is exact. */
+#include <math.h>
+
+#include "lanes.h"
+
+enum { LANES = 4, ROWS = 3, PER_WORD = 1, WHOLE_BLOCK = 512 };
+#define TILE 2
+
+typedef VECTOR(float, LANES) lanes;
+typedef VECTOR(uint32_t, LANES) words;
+typedef lanes partial;
+
+INLINE lanes multiply_add(lanes a, lanes b, lanes sum)
+{
+    for (int i = 0; i < LANES; i++)
+        sum[i] = fmaf(a[i], b[i], sum[i]);
+    return sum;
+}
+
+#define MULTIPLY_ADD multiply_add
+#define DOT(sum, a, b) MULTIPLY_ADD((lanes)(a), (lanes)(b), sum)
+#define START(correction) ((lanes)((correction) - (correction)))
+#define TO_FLOAT(sum, correction) ((void)(correction), (sum))
+#include "codes.inc"
+
+void ag_codes_portable(const ag_product *p)
+{
+    multiply(p);
+}

@@ -1,0 +1,22 @@
+/* Products of codes by VPDPBUSD, which adds four products of bytes to an int32, exactly. */
+#include <immintrin.h>
+
+#include "lanes.h"
+
+enum { LANES = 16, ROWS = 6, PER_WORD = 4, WHOLE_BLOCK = 1024 };
+#define TILE 2
+
+typedef VECTOR(float, LANES) lanes;
+typedef VECTOR(uint32_t, LANES) words;
+typedef words partial;
+
+#define START(correction) (correction)
+#define DOT(sum, a, b) ((words)_mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(a), (__m512i)(b)))
+#define TO_FLOAT(sum, correction) ((void)(correction), (lanes)_mm512_cvtepi32_ps((__m512i)(sum)))
+#define MULTIPLY_ADD(a, b, sum) ((lanes)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(sum)))
+#include "codes.inc"
+
+void ag_codes_vnni(const ag_product *p)
+{
+    multiply(p);
+}

@@ -1,0 +1,24 @@
+/* Products of floats by AVX-512. */
+#include <immintrin.h>
+
+#include "lanes.h"
+
+enum { LANES = 16, ROWS = 6, PER_WORD = 1 };
+#define TILE 4
+#define TILES 1
+
+typedef VECTOR(float, LANES) lanes;
+typedef VECTOR(uint32_t, LANES) words;
+
+#define MULTIPLY_ADD(sum, a, b) ((lanes)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(sum)))
+#include "product.inc"
+
+void ag_floats_avx512(const ag_product *p)
+{
+    multiply(p);
+}
+
+size_t ag_spin_floats_avx512(float sums[AG_CHAINS], const uint32_t starts[AG_CHAINS], size_t rounds)
+{
+    return spin(sums, starts, rounds);
+}

@@ -1,0 +1,23 @@
+/* Products of floats by NEON. */
+#include "lanes.h"
+
+enum { LANES = 4, ROWS = 6, PER_WORD = 1 };
+#define TILE 4
+#define TILES 4
+
+typedef VECTOR(float, LANES) lanes;
+typedef VECTOR(uint32_t, LANES) words;
+
+#define MULTIPLY_ADD(sum, a, b)                                                                    \
+    ((lanes)vfmaq_f32((float32x4_t)(sum), (float32x4_t)(a), (float32x4_t)(b)))
+#include "product.inc"
+
+void ag_floats_neon(const ag_product *p)
+{
+    multiply(p);
+}
+
+size_t ag_spin_floats_neon(float sums[AG_CHAINS], const uint32_t starts[AG_CHAINS], size_t rounds)
+{
+    return spin(sums, starts, rounds);
+}

@@ -1,0 +1,27 @@
+/* Products of normal pairs by VDPBF16PS: fma(a_lower, b_lower, fma(a_upper, b_upper, sum)), each
+ * rounded to nearest even, subnormal inputs and results taken for 0. Only the unmasked 512-bit
+ * intrinsic is used: gcc drops mask bits of the masked ones. */
+#include <immintrin.h>
+
+#include "lanes.h"
+
+enum { LANES = 16, ROWS = 6, PER_WORD = 2 };
+#define TILE 4
+#define TILES 1
+
+typedef VECTOR(float, LANES) lanes;
+typedef VECTOR(uint32_t, LANES) words;
+
+#define MULTIPLY_ADD(sum, a, b)                                                                    \
+    ((lanes)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)(a), (__m512bh)(b)))
+#include "product.inc"
+
+void ag_pairs_bf16(const ag_product *p)
+{
+    multiply(p);
+}
+
+size_t ag_spin_pairs_bf16(float sums[AG_CHAINS], const uint32_t starts[AG_CHAINS], size_t rounds)
+{
+    return spin(sums, starts, rounds);
+}

@@ -1,0 +1,58 @@
+/* Products as their definition reads, one element at a time. */
+#include <math.h>
+
+#include "finish.h"
+
+/* The chain of one segment. */
+static float segment_sum(const ag_product *p, size_t m, size_t n, size_t begin, size_t end)
+{
+    float s = 0;
+    for (size_t k = begin; k < end; k++)
+        s = fmaf(ag_words_value(&p->a, m, k), ag_words_value(&p->b, n, k), s);
+    return s;
+}
+
+static float chained(const ag_product *p, size_t m, size_t n)
+{
+    const size_t rest = AG_SEGMENT - p->first; /* of the first segment */
+    float c = segment_sum(p, m, n, 0, smaller(rest, p->K));
+    for (size_t k = rest; k < p->K; k += AG_SEGMENT)
+        c += segment_sum(p, m, n, k, smaller(k + AG_SEGMENT, p->K));
+    return c;
+}
+
+/* The exact sum of `count` products of codes, from word i on. */
+static float block_sum(const ag_product *p, size_t m, size_t n, size_t i, size_t count)
+{
+    int64_t sum = 0;
+    for (size_t k = 0; k < count; k++) {
+        int64_t a = code_of(*word_at(&p->a, m, i + k / 4), k % 4, p->a.word);
+        int64_t b = code_of(*word_at(&p->b, n, i + k / 4), k % 4, p->b.word);
+        sum += a * b;
+    }
+    return (float)sum;
+}
+
+static float blockwise(const ag_product *p, size_t m, size_t n)
+{
+    const ag_words a = ag_words_scaled(&p->a);
+    const ag_words b = ag_words_scaled(&p->b);
+    const size_t block = p->block == 0 ? p->K : p->block;
+    float c = 0;
+    for (size_t j = 0; j * block < p->K; j++) {
+        float sum = block_sum(p, m, n, j * ((block + 3) / 4), smaller(block, p->K - j * block));
+        c = fmaf(sum, *scale_at(&a, m, j) * *scale_at(&b, n, j), c);
+    }
+    return c;
+}
+
+void ag_product_ref(const ag_product *p)
+{
+    const bool codes = p->b.word == AG_WORD_CODES;
+    for (size_t m = 0; m < p->M; m++) {
+        for (size_t n = 0; n < p->N; n++) {
+            float sum = codes ? blockwise(p, m, n) : chained(p, m, n);
+            finish_row(p, &sum, m, n, 1);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+/* The engine that the program runs, and how a product is shared among the threads of the pool. */
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/pool.h"
+#include "products_internal.h"
+
+static const ag_engine *s_engine;
+
+static const ag_engine *engine(void)
+{
+    if (s_engine == NULL)
+        ag_products_init(NULL);
+    return s_engine;
+}
+
+bool ag_products_init(const char *name)
+{
+    if (name == NULL)
+        name = getenv("ALTGRAD_PRODUCTS");
+    if (ag_engine_choose(&s_engine, name) == AG_OK)
+        return true;
+    ag_engine_choose(&s_engine, NULL);
+    return false;
+}
+
+const char *ag_products_engine(void)
+{
+    return engine()->instructions;
+}
+
+bool ag_products_have_pairs(void)
+{
+    return engine()->pairs_pay;
+}
+
+/* --- products */
+
+typedef struct sharing {
+    const ag_engine *engine;
+    const ag_product *product;
+} sharing;
+
+static void some_rows(void *context, size_t begin, size_t end)
+{
+    const sharing *s = context;
+    const ag_product part = ag_product_part(s->product, begin, end, 0, s->product->N);
+    ag_engine_multiply(s->engine, &part);
+}
+
+static void some_columns(void *context, size_t begin, size_t end)
+{
+    const sharing *s = context;
+    const ag_product part = ag_product_part(s->product, 0, s->product->M, begin, end);
+    ag_engine_multiply(s->engine, &part);
+}
+
+static size_t rounded_up(size_t count, size_t unit)
+{
+    return (count + unit - 1) / unit * unit;
+}
+
+/* Shares of columns pack b's panels once; where there are too few columns, shares of rows. */
+void ag_multiply(const ag_product *p)
+{
+    enum { TILES = 24 };
+    const size_t threads = (size_t)ag_pool_threads();
+    sharing s = {engine(), p};
+    if (threads == 1)
+        ag_engine_multiply(s.engine, p);
+    else if (p->N >= 2 * PANEL_COLUMNS * threads)
+        ag_pool_share(p->N, rounded_up(p->N / (2 * threads), PANEL_COLUMNS), some_columns, &s);
+    else
+        ag_pool_share(p->M, rounded_up((p->M + threads - 1) / threads, TILES), some_rows, &s);
+}
+
+/* --- operands */
+
+enum { PIECE = 16384 }; /* elements; even, so that words do not cross its ends */
+
+typedef struct packing {
+    const ag_engine *engine;
+    uint32_t *words;
+    const float *x;
+    size_t rows, K;
+    atomic_uint least, most;
+} packing;
+
+static void join(packing *p, ag_range range)
+{
+    unsigned least = atomic_load(&p->least);
+    while (range.least < least && !atomic_compare_exchange_weak(&p->least, &least, range.least))
+        ;
+    unsigned most = atomic_load(&p->most);
+    while (range.most > most && !atomic_compare_exchange_weak(&p->most, &most, range.most))
+        ;
+}
+
+static void pack_rows(void *context, size_t begin, size_t end)
+{
+    packing *p = context;
+    join(p, p->engine->pair_along(p->words + begin * ag_words_of(AG_WORD_PAIR, p->K),
+                                  p->x + begin * p->K, end - begin, p->K));
+}
+
+/* Elements of pairs of rows [begin, end). */
+static void pack_pairs(void *context, size_t begin, size_t end)
+{
+    packing *p = context;
+    size_t k0 = 2 * begin;
+    size_t k1 = 2 * end < p->K ? 2 * end : p->K;
+    join(p,
+         p->engine->pair_across(p->words + begin * p->rows, p->x + k0 * p->rows, p->rows, k1 - k0));
+}
+
+static ag_range pack(packing *p, size_t count, size_t width, ag_pool_body *body)
+{
+    ag_range none = ag_no_range();
+    atomic_store(&p->least, none.least);
+    atomic_store(&p->most, none.most);
+    p->engine = engine();
+    ag_pool_share(count, width < PIECE ? PIECE / width : 1, body, p);
+    return (ag_range){atomic_load(&p->least), atomic_load(&p->most)};
+}
+
+ag_range ag_pairs_along(uint32_t *words, const float *x, size_t rows, size_t K)
+{
+    packing p = {.words = words, .x = x, .rows = rows, .K = K};
+    return pack(&p, rows, K, pack_rows);
+}
+
+ag_range ag_pairs_across(uint32_t *words, const float *x, size_t rows, size_t K)
+{
+    packing p = {.words = words, .x = x, .rows = rows, .K = K};
+    return pack(&p, (K + 1) / 2, 2 * rows, pack_pairs);
+}
+
+/* --- what bounds a product */
+
+typedef struct spinning {
+    ag_spin_fn *spin;
+    size_t rounds;
+    atomic_size_t done; /* multiply-adds */
+} spinning;
+
+static void spin_piece(void *context, size_t begin, size_t end)
+{
+    static const uint32_t zeros[AG_CHAINS];
+    float sums[AG_CHAINS];
+    spinning *s = context;
+    for (size_t i = begin; i < end; i++)
+        atomic_fetch_add(&s->done, s->spin(sums, zeros, s->rounds));
+}
+
+/* The best of some tries, each twice as long as the one before, until one takes milliseconds. */
+double ag_products_peak(ag_word word)
+{
+    const double enough_s = 4e-3;
+    bool pairs = word == AG_WORD_PAIR && engine()->spin_pairs != NULL;
+    spinning s = {pairs ? engine()->spin_pairs : engine()->spin, 1000, 0};
+    double peak = 0;
+    for (double seconds = 0; seconds < enough_s; s.rounds *= 2) {
+        atomic_store(&s.done, 0);
+        double start_s = ag_clock_s();
+        ag_pool_share((size_t)ag_pool_threads(), 1, spin_piece, &s);
+        seconds = ag_clock_s() - start_s;
+        peak = fmax(peak, (double)atomic_load(&s.done) / seconds);
+    }
+    return peak;
+}
