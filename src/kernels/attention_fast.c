@@ -236,14 +236,3 @@ void ag_attention_backward_fast(float *restrict dqkv, float *restrict scratch,
     make_words(&call);
     ag_pool_share(shape->B * shape->H, 1, backward_heads, &call);
 }
-
-AG_CLONES void ag_causal_softmax_fast(float *scores, size_t M, size_t T, float scale)
-{
-    causal_softmax(scores, M, T, scale);
-}
-
-AG_CLONES void ag_causal_softmax_backward_fast(float *restrict dp, const float *restrict probs,
-                                               size_t M, size_t T, float scale)
-{
-    causal_softmax_backward(dp, probs, M, T, scale);
-}

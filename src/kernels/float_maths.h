@@ -9,17 +9,13 @@
 
 #include "base/bits.h"
 
-/* exp(x) within 1.2e-7 of its value for -87.33 <= x <= 88.37; 0 below, exp(88.37) above. */
-static inline float float_exp(float x)
+/* exp(x) within 1.2e-7 of its value for -87.33 <= x <= 88.37; 0 below. */
+static inline float float_exp_below(float x)
 {
-    const float lowest = -87.33f;
-    const float highest = 88.37f;
     const float rounder = 0x1.8p23f; /* x + rounder - rounder is x rounded to a whole number */
-    float bounded = x < lowest ? lowest : x;
-    bounded = bounded > highest ? highest : bounded;
-    float shifted = bounded * 0x1.715476p0f + rounder; /* 1 / ln 2 */
+    float shifted = x * 0x1.715476p0f + rounder; /* 1 / ln 2 */
     float k = shifted - rounder;
-    float r = (bounded - k * 0x1.62e4p-1f) - k * 0x1.7f7d1cp-20f; /* ln 2 in two parts */
+    float r = (x - k * 0x1.62e4p-1f) - k * 0x1.7f7d1cp-20f; /* ln 2 in two parts */
     float tail = 0x1.6d1178p-10f;
     tail = tail * r + 0x1.120be2p-7f;
     tail = tail * r + 0x1.555518p-5f;
@@ -28,7 +24,14 @@ static inline float float_exp(float x)
     float mantissa = 1 + (r + r * r * tail);
     /* the low bits of `shifted` hold k */
     float value = mantissa * ag_bits_float((ag_float_bits(shifted) + 127) << 23);
-    return x < lowest ? 0 : value;
+    return x < -87.33f ? 0 : value;
+}
+
+/* The same for any x: exp(88.37) above. */
+static inline float float_exp(float x)
+{
+    const float highest = 88.37f;
+    return float_exp_below(x > highest ? highest : x);
 }
 
 /* (1 - Phi(z)) / exp(-z^2 / 2) for z >= 0, Phi the normal distribution function, as a polynomial
@@ -54,10 +57,11 @@ enum { LANES = 16 };
 /* The sum of 16 partial sums: 8 + 8, 4 + 4, 2 + 2, 1 + 1. Overwrites them. */
 static inline float lanes_sum(float *part)
 {
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t j = 0; j < half; j++)
-            part[j] += part[j + half];
-    return part[0];
+    for (size_t j = 0; j < 8; j++)
+        part[j] += part[j + 8];
+    for (size_t j = 0; j < 4; j++)
+        part[j] += part[j + 4];
+    return (part[0] + part[2]) + (part[1] + part[3]);
 }
 
 /* The sum of x[i] in 16 interleaved partial sums. */
@@ -94,7 +98,7 @@ static inline float row_max(const float *x, size_t count)
 static inline float row_exp(float *x, float max, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        x[i] = float_exp(x[i] - max);
+        x[i] = float_exp_below(x[i] - max);
     return row_sum(x, count);
 }
 

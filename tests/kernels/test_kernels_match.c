@@ -354,6 +354,26 @@ static void check_causal_softmax(size_t M, size_t T)
     }
 }
 
+/* Scores as overflow and masks make them: infinities, NaN, signed zeros, ties. */
+static void test_odd_scores(void **state)
+{
+    (void)state;
+    enum { T = 32, COUNT = T * T };
+    static const float odd[] = {INFINITY, -INFINITY, NAN, -0.0f, 3e38f, -3e38f};
+    for (size_t o = 0; o < sizeof odd / sizeof odd[0]; o++) {
+        float *scores[2];
+        for (int i = 0; i < 2; i++) {
+            scores[i] = normal(3, COUNT, 2);
+            for (size_t at = o; at < COUNT; at += 5 + o)
+                scores[i][at] = at % 3 == 0 ? odd[o] : odd[at % 6];
+            (i == 0 ? ref : fast)->causal_softmax(scores[i], 1, T, 0.25f);
+        }
+        assert_same_bits("softmax of odd scores", scores[1], scores[0], COUNT);
+        free(scores[0]);
+        free(scores[1]);
+    }
+}
+
 static void test_attention(void **state)
 {
     (void)state;
@@ -385,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_elementwise),
         cmocka_unit_test(test_rowwise),
+        cmocka_unit_test(test_odd_scores),
         cmocka_unit_test(test_attention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
