@@ -77,21 +77,17 @@ static inline float row_sum(const float *x, size_t count)
     return lanes_sum(part);
 }
 
-/* The largest element, NaN ignored; -Inf when there is none. */
+/* The largest element; any where there is a NaN. By integers that are ordered as floats are, since
+ * compilers know that their maximum may be taken in vectors. */
 static inline float row_max(const float *x, size_t count)
 {
-    float part[LANES];
-    for (size_t j = 0; j < LANES; j++)
-        part[j] = -INFINITY;
-    size_t whole = count - count % LANES;
-    for (size_t i = 0; i < whole; i += LANES)
-        for (size_t j = 0; j < LANES; j++)
-            part[j] = x[i + j] > part[j] ? x[i + j] : part[j];
-    for (size_t j = 0; j < count - whole; j++)
-        part[j] = x[whole + j] > part[j] ? x[whole + j] : part[j];
-    for (size_t j = 1; j < LANES; j++)
-        part[0] = part[j] > part[0] ? part[j] : part[0];
-    return part[0];
+    int32_t largest = INT32_MIN;
+    for (size_t i = 0; i < count; i++) {
+        int32_t bits = (int32_t)ag_float_bits(x[i]);
+        int32_t order = bits < 0 ? bits ^ INT32_MAX : bits;
+        largest = order > largest ? order : largest;
+    }
+    return ag_bits_float((uint32_t)(largest < 0 ? largest ^ INT32_MAX : largest));
 }
 
 /* x becomes exp(x - max); returns the sum. */
