@@ -82,8 +82,8 @@ typedef struct ag_attention_shape {
 } ag_attention_shape;
 
 /* out [N, C] = softmax(q k^T / sqrt(D), causal) v, from qkv [N, 3C] (q, k, v side by side);
- * probs [B, H, T, T] keeps the probabilities (before dropout; 0 above the diagonal) and
- * scratch [ag_attention_scratch] is free for use. */
+ * probs [B, H, T, T] keeps the probabilities before dropout (what is above the diagonal is free)
+ * and scratch [ag_attention_scratch] is free for use. */
 typedef void ag_attention_forward_fn(float *restrict out, float *restrict probs,
                                      float *restrict scratch, const float *restrict qkv,
                                      const ag_attention_shape *shape);

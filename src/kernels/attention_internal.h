@@ -69,7 +69,7 @@ static inline void row_softmax_backward(float *dp, const float *p, size_t count,
 }
 
 /* Rows [begin, end) of scores [T, T]: row t's first t + 1 become probabilities of scores times
- * `scale`; 0 behind them to the end of 16 lanes. */
+ * `scale`; 0 behind them up to column `end`. */
 void ag_softmax_rows(float *scores, size_t T, size_t begin, size_t end, float scale);
 /* The same rows of dp, the gradient of probabilities, become that of the scores. */
 void ag_softmax_rows_backward(float *restrict dp, const float *restrict probs, size_t T,

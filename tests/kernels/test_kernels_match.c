@@ -378,12 +378,13 @@ static void test_attention(void **state)
 {
     (void)state;
     static const size_t sizes[][4] = {
-        {1, 1,  1,  1},
-        {2, 5,  6,  2},
-        {1, 16, 64, 2},
-        {2, 17, 34, 2},
-        {1, 64, 32, 1},
-        {1, 97, 48, 1}
+        {1, 1,   1,  1},
+        {2, 5,   6,  2},
+        {1, 16,  64, 2},
+        {2, 17,  34, 2},
+        {1, 64,  32, 1},
+        {1, 97,  48, 1},
+        {1, 777, 8,  1}
     };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         const size_t *size = sizes[i];
