@@ -46,6 +46,7 @@ typedef struct ag_grid {
     size_t n_labels;
     const ag_label *labels; /* labels of a run are not adjacent; the first is the run's own name */
     ag_compare compare;
+    int64_t numerics; /* the version that the ids are of: from 1 to AG_NUMERICS_VERSION */
 } ag_grid;
 
 /* The grid as one JSON text and back: the store keeps it beside the runs, so that packing and the

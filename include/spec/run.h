@@ -10,7 +10,11 @@
 
 #include "numerics/scheme.h"
 
-enum { AG_ID_LENGTH = 12, AG_DIGEST_LENGTH = 64, AG_NUMERICS_VERSION = 1 };
+enum { AG_ID_LENGTH = 12, AG_DIGEST_LENGTH = 64 };
+
+/* Part of each id. 1: products by OpenBLAS, whose kernels had bits of their own. 2: each product is
+ * a defined chain, and AdamW takes 1 - beta in double. */
+enum { AG_NUMERICS_VERSION = 2 };
 enum { AG_VOCAB_MAX = 1 << 24 }; /* symbols: so many whole numbers a float32 tells apart */
 
 typedef enum ag_gelu { AG_GELU_EXACT, AG_GELU_TANH } ag_gelu;
@@ -133,7 +137,6 @@ typedef struct ag_limits_spec {
     int64_t memory_limit;   /* bytes; 0 = none */
     double checkpoint_every_s;
     int64_t threads;       /* 0: the cores that are bound to the rank */
-    const char *blas_core; /* "common" or an OpenBLAS core name */
 } ag_limits_spec;
 
 typedef struct ag_output_spec {

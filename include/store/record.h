@@ -21,7 +21,7 @@ typedef struct ag_timing {
     double tokens_per_s; /* of training, evaluation left out */
     char host[64];
     int64_t rank;
-    char blas[64]; /* library and core name */
+    char blas[64]; /* what multiplied: the engine; of numerics 1 "OpenBLAS 0.3.21 Haswell" */
     char build[64];
 } ag_timing;
 

@@ -72,8 +72,4 @@ typedef struct ag_inventory {
 /* Opens no run file: they may be damaged. */
 ag_status ag_results_inventory(ag_inventory *held, const char *path, ag_arena *arena);
 
-/* "OpenBLAS 0.3.21 Haswell": what the run files of OUT say that they were computed with. "" where
- * there is no whole one, and where they differ in the kernels, which the last word names. */
-ag_status ag_results_blas(const char **blas, const char *path, ag_arena *arena);
-
 #endif

@@ -1,7 +1,6 @@
-/* altgrad holdings OUT: what results hold, left in the result's descriptor: a line with the
- * libraries that they were computed with, BLAS alone where only the runs tell, then the id of each
- * complete run. With --names: whose they are (ag_run_former). `run` starts it, since its own
- * process must not open HDF5. */
+/* altgrad holdings OUT: what results hold, left in the result's descriptor: the id of each complete
+ * run. With --names: whose they are (ag_run_former). `run` starts it, since its own process must
+ * not open HDF5. */
 #include <string.h>
 #include <unistd.h>
 
@@ -14,19 +13,12 @@
 
 static ag_status list(ag_text *text, const char *path, ag_arena *arena)
 {
-    ag_job_facts facts;
     const char(*ids)[AG_ID_LENGTH + 1];
     size_t count = 0;
     ag_status status = ag_results_completed(&ids, &count, path, arena);
     if (status != AG_OK && status != AG_ERR_FILE)
         return status;
     ag_error_clear(); /* of a damaged file `run` takes what is good, and tells */
-    if (ag_results_facts(&facts, path, arena) != AG_OK || facts.libraries == NULL)
-        facts.libraries = "";
-    ag_error_clear(); /* there is nothing yet, or `run` writes the facts anew */
-    if (strstr(facts.libraries, "BLAS") == NULL)
-        AG_TRY(ag_results_blas(&facts.libraries, path, arena));
-    ag_text_printf(text, "%.*s\n", (int)strcspn(facts.libraries, "\n"), facts.libraries);
     for (size_t i = 0; i < count; i++)
         ag_text_printf(text, "%s\n", ids[i]);
     return text->failed ? ag_fail(AG_ERR_SYSTEM, "out of memory") : AG_OK;
@@ -64,7 +56,8 @@ static ag_status list_names(ag_text *text, const char *path, ag_arena *arena)
     bool watched = ag_watch_open(&watch, path) == AG_OK;
     ag_error_clear();
     const char **runs = ag_run_names(&held.grid, arena);
-    ag_text_printf(text, "%zu %s\n", held.n_checkpoints, held.grid.name);
+    ag_text_printf(text, "%zu %lld %s\n", held.n_checkpoints, (long long)held.grid.numerics,
+                   held.grid.name);
     for (size_t i = 0; runs != NULL && i < held.grid.n_runs; i++)
         ag_text_printf(text, "%s %c %s\n", held.grid.runs[i].id,
                        state_of(&held, watched ? &watch : NULL, held.grid.runs[i].id), runs[i]);

@@ -35,8 +35,8 @@ static const char s_help[] =
     "  -j, --jobs N     N runs at a time (1)\n"
     "  --json           every difference, for scripts\n"
     "\n"
-    "Another OpenBLAS, kernel set or build of altgrad may compute other bits; the report names\n"
-    "those that differ.\n"
+    "Bits depend neither on the CPU nor on the number of threads. A run that was made by another\n"
+    "version of the numerics has others, and is refused.\n"
     "Exit codes: 0 all the same, 1 some differ, 2 bad input, 3 environment.\n"
     "\n"
     "example: altgrad reproduce results/quickstart.h5 --sample 3 -j 2\n";
@@ -160,17 +160,6 @@ static ag_status set_one(ag_run *run, const char *set, ag_arena *arena)
     return ag_param_set(run, param, equals + 1, arena);
 }
 
-/* The kernel set that the run was trained with, which may not be this machine's own. */
-static ag_status use_its_core(ag_run *run, const ag_timing *stored, ag_arena *arena)
-{
-    const char *core = strrchr(stored->blas, ' ');
-    if (strcmp(run->limits.blas_core, "common") != 0 || core == NULL ||
-        strncmp(stored->blas, "OpenBLAS ", 9) != 0)
-        return AG_OK;
-    run->limits.blas_core = ag_arena_strdup(arena, core + 1);
-    return run->limits.blas_core != NULL ? AG_OK : no_memory();
-}
-
 static ag_status prepare(reproducer *r, ag_repeat *repeat)
 {
     ag_run *run = &repeat->run;
@@ -178,13 +167,10 @@ static ag_status prepare(reproducer *r, ag_repeat *repeat)
     for (size_t i = 0; i < r->n_sets; i++)
         AG_TRY(set_one(run, r->sets[i], &r->arena));
     AG_TRY(ag_run_check(run));
-    AG_TRY(use_its_core(run, &repeat->stored, &r->arena));
     ag_text text;
     ag_text_init(&text);
-    bool any_core = strcmp(run->limits.blas_core, "common") == 0;
     ag_assignment_add(&text, ""); /* no log */
     ag_assignment_add(&text, ""); /* no checkpoint */
-    ag_assignment_add(&text, any_core ? "" : run->limits.blas_core);
     ag_run_assignment(&text, run);
     repeat->assignment = text.failed ? NULL : ag_arena_strndup(&r->arena, text.data, text.length);
     repeat->assignment_size = text.length;

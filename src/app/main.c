@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "proc/child.h"
+#include "products/products.h"
+#include "spec/run.h"
 #include "store/guard.h"
 
 typedef struct command {
@@ -136,7 +138,9 @@ int main(int argc, char **argv)
         return ag_app_close_output(AG_EXIT_OK);
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-        puts("altgrad " ALTGRAD_VERSION);
+        ag_products_init(NULL);
+        printf("altgrad " ALTGRAD_VERSION "\nproducts by %s, numerics %d\n", ag_products_engine(),
+               AG_NUMERICS_VERSION);
         return ag_app_close_output(AG_EXIT_OK);
     }
     const command *chosen = find_command(name);

@@ -63,6 +63,7 @@ typedef struct ag_holdings {
     size_t n_timed;                    /* kept runs that the next two are of */
     double timed_s;                    /* seconds that they took */
     double timed_flops;                /* as ag_plan_run_cost counts them */
+    int64_t numerics;                  /* the version that they were computed by */
     size_t n_orphans;                  /* complete, but no run of the grid */
     char (*orphans)[AG_ID_LENGTH + 1]; /* [n_orphans] */
     ag_arena arena;

@@ -1,4 +1,5 @@
 /* What the results already hold of a plan. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -111,6 +112,7 @@ ag_status ag_holdings_read(ag_holdings *holdings, const char *out, const ag_grid
         return take_begun(holdings, out, plan, grid->n_runs);
     ag_results results;
     AG_TRY(ag_results_open(&results, out));
+    holdings->numerics = results.grid.numerics;
     ag_status status = compare(holdings, &results, plan, grid->n_runs);
     ag_results_close(&results);
     return status == AG_OK ? take_begun(holdings, out, plan, grid->n_runs) : status;
@@ -197,7 +199,12 @@ void ag_holdings_text(ag_text *text, const char *out, const ag_holdings *holding
     add_to_train(text, &count, kept);
     if (count.of[AG_HELD_FAILED] > 0)
         ag_text_printf(text, " (%zu failed before)", count.of[AG_HELD_FAILED]);
-    if (holdings->n_orphans > 0)
+    if (holdings->n_orphans > 0 && holdings->numerics < grid->numerics)
+        ag_text_printf(text,
+                       ", %zu orphaned (complete, but made by numerics %" PRId64
+                       ", and this altgrad computes numerics %" PRId64 "; they stay)",
+                       holdings->n_orphans, holdings->numerics, grid->numerics);
+    else if (holdings->n_orphans > 0)
         ag_text_printf(text, ", %zu orphaned (complete, but not in this grid; they stay)",
                        holdings->n_orphans);
     ag_text_add(text, "\n");

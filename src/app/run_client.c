@@ -31,7 +31,6 @@ static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32
     const ag_run *run = &session->grid->runs[job];
     ag_assignment_add(bytes, ag_store_log_path(session->store, run->id));
     ag_assignment_add(bytes, ag_store_checkpoint_path(session->store, run->id));
-    ag_assignment_add(bytes, ag_run_core(session, run));
     ag_run_assignment(bytes, run);
     return AG_OK;
 }
@@ -157,7 +156,6 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
     char path[AG_PROGRAM_PATH];
     char program[AG_PROGRAM_PATH];
     const ag_run *run = &session->grid->runs[result->job];
-    const char *core = ag_run_core(session, run);
     const ag_failure failure = {
         .id = run->id, .reason = result->reason, .attempts = (int)result->attempt + 1};
     AG_TRY(ag_store_fail(session->store, &failure));
@@ -169,11 +167,9 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
     ag_run_count_all(session, (size_t)result->job);
     session->publisher.wanted = true;
     ag_display_event(session->display, AG_LOG_ERROR,
-                     "run %s (%s) failed on rank %d: %s\n  log:    %s\n  repeat: %s%s%s%s < %s",
-                     run->id, session->names[result->job], result->rank, result->reason,
-                     ag_store_log_path(session->store, run->id),
-                     core[0] != '\0' ? "OPENBLAS_CORETYPE=" : "", core, core[0] != '\0' ? " " : "",
-                     program, path);
+                     "run %s (%s) failed on rank %d: %s\n  log:    %s\n  repeat: %s < %s", run->id,
+                     session->names[result->job], result->rank, result->reason,
+                     ag_store_log_path(session->store, run->id), program, path);
     return AG_OK;
 }
 

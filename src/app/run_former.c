@@ -11,6 +11,7 @@
 typedef struct former {
     const char *experiment; /* "" where there is nothing */
     long checkpoints;
+    long numerics; /* of the runs that were named then */
     size_t complete;
     size_t common;       /* runs that this experiment names too */
     size_t n_left;       /* complete, named then, and not named now */
@@ -52,11 +53,18 @@ static void parse(former *f, char *text, ag_run_session *session)
     if (title == NULL)
         return;
     f->checkpoints = strtol(title, &title, 10);
+    f->numerics = strtol(title, &title, 10);
     f->experiment = title + (*title == ' ');
     for (char *line; (line = strtok_r(NULL, "\n", &rest)) != NULL;) {
         if (strlen(line) >= AG_ID_LENGTH + 3)
             take_line(f, line, session);
     }
+}
+
+/* Then every id is another, whatever the experiment says. */
+static bool is_older(const former *f)
+{
+    return f->numerics < AG_NUMERICS_VERSION;
 }
 
 static ag_status refuse(const ag_run_session *session, const former *f)
@@ -70,22 +78,56 @@ static ag_status refuse(const ag_run_session *session, const former *f)
                    session->grid->name, session->options->file, f->experiment);
 }
 
+/* Why they are orphans now. */
+static void add_reason(ag_text *text, const ag_run_session *session, const former *f)
+{
+    bool one = f->n_left == 1;
+    ag_text_printf(text, "%zu complete run%s of %s %s ", f->n_left, one ? "" : "s", session->out,
+                   is_older(f) ? (one ? "was" : "were") : (one ? "is" : "are"));
+    if (is_older(f))
+        ag_text_printf(text, "made by numerics %ld", f->numerics);
+    else
+        ag_text_add(text, "no longer named by the experiment");
+    for (size_t i = 0; i < f->n_left && i < SHOWN; i++)
+        ag_text_printf(text, "%s%s", i > 0 ? ", " : " (", f->left[i]);
+    if (f->n_left > SHOWN)
+        ag_text_printf(text, " and %zu more", f->n_left - SHOWN);
+    ag_text_add(text, ")");
+    if (is_older(f))
+        ag_text_printf(text,
+                       "; this altgrad computes numerics %d, with other bits, so what the "
+                       "experiment names is trained again",
+                       AG_NUMERICS_VERSION);
+}
+
 static void tell(const ag_run_session *session, const former *f)
 {
-    ag_text shown;
-    ag_text_init(&shown);
-    for (size_t i = 0; i < f->n_left && i < SHOWN; i++)
-        ag_text_printf(&shown, "%s%s", i > 0 ? ", " : "", f->left[i]);
-    if (f->n_left > SHOWN)
-        ag_text_printf(&shown, " and %zu more", f->n_left - SHOWN);
+    ag_text text;
+    ag_text_init(&text);
     bool one = f->n_left == 1;
+    add_reason(&text, session, f);
+    ag_text_printf(&text, ": %s as %s, apart from the others, until 'altgrad prune %s' removes %s",
+                   one ? "it stays" : "they stay", one ? "an orphan" : "orphans", session->out,
+                   one ? "it" : "them");
+    if (is_older(f))
+        ag_text_printf(&text,
+                       ". To leave %s as it is, stop this and give the new runs a file of their "
+                       "own: -o OUT",
+                       session->out);
+    ag_display_event(session->display, AG_LOG_WARNING, "%s", text.data);
+    ag_text_deinit(&text);
+}
+
+/* Nothing goes on with them: the ids are others. */
+static void tell_checkpoints(const ag_run_session *session, const former *f)
+{
     ag_display_event(session->display, AG_LOG_WARNING,
-                     "%zu complete run%s of %s %s no longer named by the experiment (%s): %s as "
-                     "%s, apart from the others, until 'altgrad prune %s' removes %s",
-                     f->n_left, one ? "" : "s", session->out, one ? "is" : "are", shown.data,
-                     one ? "it stays" : "they stay", one ? "an orphan" : "orphans", session->out,
-                     one ? "it" : "them");
-    ag_text_deinit(&shown);
+                     "%ld checkpoint%s of %s %s made by numerics %ld; this altgrad computes "
+                     "numerics %d, with other bits: those runs begin anew, and 'altgrad prune %s' "
+                     "removes the checkpoint%s",
+                     f->checkpoints, f->checkpoints == 1 ? "" : "s", session->out,
+                     f->checkpoints == 1 ? "was" : "were", f->numerics, AG_NUMERICS_VERSION,
+                     session->out, f->checkpoints == 1 ? "" : "s");
 }
 
 /* Whether there is anything at the path: no child need look for nothing. */
@@ -113,5 +155,7 @@ ag_status ag_run_check_former(ag_run_session *session)
         return refuse(session, &f);
     if (f.n_left > 0)
         tell(session, &f);
+    if (f.checkpoints > 0 && is_older(&f))
+        tell_checkpoints(session, &f);
     return AG_OK;
 }

@@ -128,15 +128,14 @@ typedef enum ag_trainer_phase {
 typedef struct ag_trainer ag_trainer;
 
 /* `threads` is what trainers take where run.threads is auto. An assignment is the path of the log
- * file, that of the checkpoint, and OpenBLAS's kernel set ("": none), each closed by a 0, since a
- * path may hold a newline; then what altgrad-train takes on stdin. AG_JOB_SURVEY is altgrad-train
- * --preflight: its result is that report, the phase of a failure the trainer's exit code, or 128
- * and its signal. */
+ * file and that of the checkpoint, each closed by a 0, since a path may hold a newline; then what
+ * altgrad-train takes on stdin. AG_JOB_SURVEY is altgrad-train --preflight: its result is that
+ * report, the phase of a failure the trainer's exit code, or 128 and its signal. */
 ag_status ag_trainer_create(ag_trainer **out, int rank, int threads);
 void ag_trainer_destroy(ag_trainer *trainer); /* kills what runs; NULL is fine */
 ag_worker ag_trainer_worker(ag_trainer *trainer);
 
-/* Appends one of the three texts. */
+/* Appends one of the two texts. */
 void ag_assignment_add(ag_text *bytes, const char *text);
 
 /* --- this program as a child process */
@@ -159,13 +158,12 @@ void ag_run_task_arguments(const char *arguments[AG_TASK_ARGUMENTS], ag_store_ta
 ag_status ag_run_store_work(ag_store_task task, const char *path, const char *token);
 ag_status ag_run_show_summary(const char *out, int output);
 
-/* What the results at `out` hold: a line with the libraries that they were computed with, "" where
- * nothing tells, then the id of each complete run. In the arena. */
+/* The id of each complete run in the results at `out`, a line each. In the arena. */
 ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena);
 
-/* Whose they are: a line with the number of checkpoints and the experiment's name, then one for
- * each run that it names or that is complete: "<id> <state> <name>"; the state is + for done, x for
- * diverged, - for pending, o for an orphan. In the arena. */
+/* Whose they are: a line with the number of checkpoints, the version of the numerics and the
+ * experiment's name, then one for each run that it names or that is complete: "<id> <state>
+ * <name>"; the state is + for done, x for diverged, - for pending, o for an orphan. In the arena. */
 ag_status ag_run_former(const char **lines, const char *out, ag_arena *arena);
 
 ag_status ag_run_find_init(ag_init_weights *found, const ag_run *run, void *context);

@@ -1,6 +1,6 @@
 /* Before the queue opens every rank shows that it can train: it starts a real trainer, which finds
  * the data, takes a step of a tiny run and writes its run file. A host that cannot is better found
- * now, and ranks that compute by different libraries give results that nobody can compare. */
+ * now. */
 #include "run_preflight.h"
 
 #include <signal.h>
@@ -76,22 +76,18 @@ void ag_preflight_ask(ag_text *bytes, const ag_run_session *session)
 {
     ag_assignment_add(bytes, "");
     ag_assignment_add(bytes, "");
-    ag_assignment_add(bytes, session->preflight.with_core);
     ag_run_assignment(bytes, session->preflight.asked);
 }
 
-static bool read_report(ag_rank_report *report, const char *text, bool is_given)
+static bool read_report(ag_rank_report *report, const char *text)
 {
     unsigned long long limit = 0;
     unsigned long long held = 0;
-    char *blas = is_given ? report->given : report->blas;
-    int count =
-        sscanf(text, "build %63s\nblas %63[^\n]\nhdf5 %31s\ncores %x\nmemory %llu %llu %511[^\n]",
-               report->trainer_build, blas, report->hdf5, &report->cores, &limit, &held,
-               report->memory.source);
+    int count = sscanf(text, "build %63s\nhdf5 %31s\nmemory %llu %llu %511[^\n]",
+                       report->trainer_build, report->hdf5, &limit, &held, report->memory.source);
     report->memory.bytes = limit;
     report->memory.held = held;
-    return count >= 6; /* the source may be empty */
+    return count >= 4; /* the source may be empty */
 }
 
 ag_status ag_preflight_answer(ag_run_session *session, const ag_job_result *result)
@@ -104,7 +100,7 @@ ag_status ag_preflight_answer(ag_run_session *session, const ag_job_result *resu
         report->failure = ag_arena_strdup(arena, result->reason);
     } else if (result->end == AG_JOB_DONE) {
         const char *text = ag_arena_strndup(arena, result->bytes, result->size);
-        if (text != NULL && !read_report(report, text, session->preflight.with_core[0] != '\0'))
+        if (text != NULL && !read_report(report, text))
             report->failure = "its altgrad-train reports something else: another build?";
     }
     return AG_OK;
@@ -120,8 +116,7 @@ static const char *advice(const ag_rank_report *report)
         return "the libraries that altgrad was built with must be found on every host: load the "
                "same modules there";
     if (report->code == 128 + SIGILL)
-        return "that CPU cannot run what it was given: a build with -march=native for another, or "
-               "OPENBLAS_CORETYPE of another";
+        return "that CPU cannot run what it was given: a build with -march=native for another?";
     return "nothing was trained; the same command goes on once that host is well, or without it";
 }
 
@@ -146,10 +141,9 @@ static ag_status check_answers(const ag_run_session *session)
                    others, report->failure, advice(report));
 }
 
-ag_status ag_preflight_survey(ag_run_session *session, const ag_run *run, const char *core)
+static ag_status survey(ag_run_session *session, const ag_run *run)
 {
     session->preflight.asked = run;
-    session->preflight.with_core = core;
     AG_TRY(ag_coordinator_survey(session->coordinator));
     ag_run_signals_look_away();
     ag_error_clear(); /* rank 0's own failure is among the answers */
@@ -173,22 +167,18 @@ static ag_status find_pending(size_t *count, ag_run_session *session)
     if (pending == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     if (ag_run_holdings(&held, session->out, &session->arena) != AG_OK)
-        held = "\n";
+        held = "";
     ag_error_clear();
     enum { LINE = AG_ID_LENGTH + 1 };
-    const char *ids = held + strcspn(held, "\n") + 1;
-    size_t n_ids = strlen(ids) / LINE;
-    session->preflight.complete = n_ids;
-    session->preflight.libraries =
-        ag_arena_strndup(&session->arena, held, (size_t)(ids - held) - 1);
+    size_t n_ids = strlen(held) / LINE;
     *count = 0;
     for (size_t i = 0; i < grid->n_runs; i++) {
-        bool is_complete = bsearch(grid->runs[i].id, ids, n_ids, LINE, by_id) != NULL;
+        bool is_complete = bsearch(grid->runs[i].id, held, n_ids, LINE, by_id) != NULL;
         pending[i] = session->selected[i] && (session->again[i] || !is_complete);
         *count += pending[i];
     }
     session->preflight.pending = pending;
-    return session->preflight.libraries != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
+    return AG_OK;
 }
 
 static bool reads_the_same(const ag_run *a, const ag_run *b)
@@ -220,59 +210,28 @@ static size_t choose_examples(size_t *examples, const ag_run_session *session)
 
 /* --- what the ranks must have in common */
 
-static size_t library_length(const char *blas)
-{
-    return (size_t)(ag_run_core_of(blas) - blas);
-}
-
-static ag_status check_libraries(const ag_run_session *session)
+static ag_status check_trainers(const ag_run_session *session)
 {
     const ag_preflight *preflight = &session->preflight;
-    const char *first = preflight->reports[0].blas;
     for (int rank = 0; rank < preflight->ranks; rank++) {
         const ag_rank_report *report = &preflight->reports[rank];
-        size_t length = library_length(report->blas);
         if (strcmp(report->trainer_build, ALTGRAD_VERSION) != 0)
             return ag_fail(AG_ERR_SYSTEM,
                            "%s has an altgrad-train of build %s beside its altgrad %s: install "
                            "both from one build",
                            ag_preflight_rank(session, rank), report->trainer_build,
                            ALTGRAD_VERSION);
-        if (length != library_length(first) || strncmp(report->blas, first, length) != 0)
-            return ag_fail(AG_ERR_SYSTEM,
-                           "%s computes with %s, %s with %s, and their bits differ: load the same "
-                           "library on every host",
-                           ag_preflight_rank(session, rank), report->blas,
-                           ag_preflight_rank(session, 0), first);
     }
     return AG_OK;
-}
-
-/* "OpenBLAS 0.3.21 Haswell" out of the libraries that the results name; "". */
-static const char *stored_blas(const char *libraries, ag_arena *arena)
-{
-    const char *at = libraries != NULL ? strstr(libraries, "OpenBLAS ") : NULL;
-    const char *text = at != NULL ? ag_arena_strndup(arena, at, strcspn(at, ",")) : "";
-    return text != NULL ? text : "";
 }
 
 static ag_status describe_libraries(ag_run_session *session)
 {
     char mpi[128];
     ag_preflight *preflight = &session->preflight;
-    const ag_rank_report *first = &preflight->reports[0];
-    size_t run = 0;
-    while (!preflight->pending[run])
-        run++;
-    const char *core = ag_run_core(session, &session->grid->runs[run]);
-    int row = ag_blas_core_find(core);
-    if (row >= 0)
-        core = ag_blas_core_name(row); /* as OpenBLAS spells it */
-    else if (core[0] == '\0')
-        core = ag_run_core_of(first->blas);
     ag_post_library(mpi, sizeof mpi);
-    preflight->libraries = ag_arena_printf(&session->arena, "HDF5 %s, %s, %.*s%s", first->hdf5, mpi,
-                                           (int)library_length(first->blas), first->blas, core);
+    preflight->libraries =
+        ag_arena_printf(&session->arena, "HDF5 %s, %s", preflight->reports[0].hdf5, mpi);
     return preflight->libraries != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
@@ -286,7 +245,7 @@ static ag_status survey_all(ag_run_session *session)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     size_t count = choose_examples(examples, session);
     for (size_t i = 0; i < count && !session->stopping; i++)
-        AG_TRY(ag_preflight_survey(session, &grid->runs[examples[i]], ""));
+        AG_TRY(survey(session, &grid->runs[examples[i]]));
     return AG_OK;
 }
 
@@ -296,17 +255,12 @@ ag_status ag_preflight_run(ag_run_session *session)
     place_ranks(session);
     AG_TRY(check_builds(session));
     AG_TRY(find_pending(&pending, session));
-    const char *stored = stored_blas(session->preflight.libraries, &session->arena);
-    session->preflight.core = "";
-    if (pending == 0) { /* yet a run may be found damaged once the results are ours */
-        session->preflight.core = ag_run_core_of(stored);
+    if (pending == 0)
         return AG_OK;
-    }
     AG_TRY(survey_all(session));
     if (session->stopping)
         return AG_OK;
-    AG_TRY(check_libraries(session));
+    AG_TRY(check_trainers(session));
     AG_TRY(ag_run_check_memory(session));
-    AG_TRY(ag_run_choose_core(session, stored));
     return describe_libraries(session);
 }

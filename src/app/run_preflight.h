@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "dist/job.h"
-#include "kernels/blas_cores.h"
 #include "proc/memory.h"
 #include "spec/run.h"
 
@@ -19,10 +18,7 @@ typedef struct ag_rank_report {
     const char *failure; /* why its trainer cannot work; NULL: it can */
     int code; /* of that trainer: exit code, or 128 and the signal; 0: none was started */
     char trainer_build[64];
-    char blas[64];  /* "OpenBLAS 0.3.21 Haswell": what it takes by itself */
-    char given[64]; /* the same, when it was last asked for a kernel set */
     char hdf5[32];
-    ag_blas_cores cores; /* that its CPU can run; 0 where that is not known */
     ag_memory_limit memory;
 } ag_rank_report;
 
@@ -30,11 +26,7 @@ typedef struct ag_preflight {
     ag_rank_report *reports; /* [ranks] */
     int ranks;
     bool *pending;         /* [n_runs]: it will be trained now */
-    size_t complete;       /* runs in the results, of this grid or another */
     const ag_run *asked;   /* the run that the ranks are asked about */
-    const char *with_core; /* the kernel set that they are to use; "": whichever they take */
-    const char *core;      /* the kernel set that trainers of run.blas_core: common are given;
-                              "": whichever they take, which is the same on every rank */
     const char *libraries; /* for the results; NULL: nothing is to be trained */
 } ag_preflight;
 
@@ -46,27 +38,14 @@ ag_status ag_preflight_greeted(ag_run_session *session, int rank, const char *gr
 void ag_preflight_ask(ag_text *bytes, const ag_run_session *session);
 ag_status ag_preflight_answer(ag_run_session *session, const ag_job_result *result);
 
-/* Has every rank show that it can train what is missing, and chooses the kernel set. The one error
- * names rank and host, what was seen, what was expected, and what to do. */
+/* Has every rank show that it can train what is missing. The one error names rank and host, what
+ * was seen, what was expected, and what to do. */
 ag_status ag_preflight_run(ag_run_session *session);
 
 /* Whether the trainers of each host have room beside each other. */
 ag_status ag_run_check_memory(ag_run_session *session);
 
-/* Asks every rank about `run` with the kernel set `core`; their reports are new then. */
-ag_status ag_preflight_survey(ag_run_session *session, const ag_run *run, const char *core);
-
 /* "rank 3 on n2" */
 const char *ag_preflight_rank(const ag_run_session *session, int rank);
-
-/* Chooses the kernel set of those runs that leave it to us, and checks those that other runs name.
- * `stored` is what the results were begun with, like ag_rank_report.blas; "". */
-ag_status ag_run_choose_core(ag_run_session *session, const char *stored);
-
-/* The name behind the last space of "OpenBLAS 0.3.21 Haswell". */
-const char *ag_run_core_of(const char *blas);
-
-/* What trainers of this run are given as OPENBLAS_CORETYPE; "": nothing. */
-const char *ag_run_core(const ag_run_session *session, const ag_run *run);
 
 #endif

@@ -36,11 +36,10 @@ struct ag_trainer {
     uint64_t beats;
 };
 
-/* What rank 0 sends: three texts and the rest. */
+/* What rank 0 sends: two texts and the rest. */
 typedef struct assignment {
-    const char *log; /* path, like the next; "" like the next two: none */
+    const char *log; /* path, like the next; "": none */
     const char *checkpoint;
-    const char *core; /* of OpenBLAS */
     const char *json; /* for altgrad-train */
     size_t size;
 } assignment;
@@ -95,7 +94,6 @@ static ag_status read_assignment(assignment *given, const ag_job *job, ag_arena 
     given->json = job->bytes;
     AG_TRY(take_text(&given->log, &given->json, end, arena));
     AG_TRY(take_text(&given->checkpoint, &given->json, end, arena));
-    AG_TRY(take_text(&given->core, &given->json, end, arena));
     given->size = (size_t)(end - given->json);
     return AG_OK;
 }
@@ -114,11 +112,9 @@ static bool sees_folder_of(const char *checkpoint)
 
 static ag_status start_child(ag_trainer *trainer, const assignment *given, const ag_run *run)
 {
-    char core[128];
     char result_fd[8];
     char progress_fd[8];
     AG_TRY(ag_program_path(trainer->program, "altgrad-train"));
-    snprintf(core, sizeof core, "OPENBLAS_CORETYPE=%s", given->core);
     snprintf(result_fd, sizeof result_fd, "%d", AG_CHILD_RESULT_FD);
     snprintf(progress_fd, sizeof progress_fd, "%d", AG_CHILD_PROGRESS_FD);
     enum { MORE = 11 };
@@ -133,8 +129,7 @@ static ag_status start_child(ag_trainer *trainer, const assignment *given, const
     }
     /* the last: a UCX that comes with an MPI library would catch the trainer's crashes */
     const char *environment[] = {"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
-                                 "UCX_HANDLE_ERRORS=none", given->core[0] != '\0' ? core : NULL,
-                                 NULL};
+                                 "UCX_HANDLE_ERRORS=none", NULL};
     ag_child_spec spec = {.argv = argv,
                           .environment = environment,
                           .input = given->json,
@@ -150,7 +145,7 @@ static ag_status trainer_start(void *context, const ag_job *job)
     ag_trainer *trainer = context;
     ag_run run;
     ag_arena arena;
-    assignment given = {.log = "", .checkpoint = "", .core = ""};
+    assignment given = {.log = "", .checkpoint = ""};
     ag_arena_init_growing(&arena);
     trainer->is_survey = job->index == AG_JOB_SURVEY;
     ag_status status = read_assignment(&given, job, &arena);

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "data/batch.h"
-#include "kernels/blas_cores.h"
 #include "proc/memory.h"
 #include "spec/params.h"
 #include "spec/run_json.h"
@@ -60,24 +59,6 @@ static ag_status train_tiny(int fd)
     return status;
 }
 
-/* None where the kernel says it in other words: on another architecture. */
-static ag_blas_cores runnable_cores(void)
-{
-    static const char key[] = "flags\t\t: ";
-    char *line = NULL;
-    size_t size = 0;
-    ag_blas_cores cores = 0;
-    FILE *file = fopen("/proc/cpuinfo", "re");
-    while (file != NULL && cores == 0 && getline(&line, &size, file) > 0) {
-        if (strncmp(line, key, strlen(key)) == 0)
-            cores = ag_blas_cores_runnable(line + strlen(key));
-    }
-    free(line);
-    if (file != NULL)
-        (void)fclose(file);
-    return cores;
-}
-
 ag_status ag_train_preflight(int fd)
 {
     char text[1024];
@@ -86,10 +67,9 @@ ag_status ag_train_preflight(int fd)
     AG_TRY(train_tiny(fd));
     ag_run_file_library(hdf5, sizeof hdf5);
     ag_memory_limit_read(&memory, "");
-    int length =
-        snprintf(text, sizeof text, "build %s\nblas %s\nhdf5 %s\ncores %x\nmemory %llu %llu %s\n",
-                 ALTGRAD_VERSION, ag_products_engine(), hdf5, runnable_cores(),
-                 (unsigned long long)memory.bytes, (unsigned long long)memory.held, memory.source);
+    int length = snprintf(text, sizeof text, "build %s\nhdf5 %s\nmemory %llu %llu %s\n",
+                          ALTGRAD_VERSION, hdf5, (unsigned long long)memory.bytes,
+                          (unsigned long long)memory.held, memory.source);
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
         return ag_fail_errno("cannot report to the supervisor");
     return AG_OK;

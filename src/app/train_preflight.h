@@ -8,9 +8,7 @@
  * then a report, which the coordinator compares among ranks, takes its place:
  *
  *     build 0.1.0+gabc
- *     blas OpenBLAS 0.3.21 Haswell
  *     hdf5 1.10.8
- *     cores 61ff                   the ag_blas_cores that the CPU can run, in hexadecimal
  *     memory 8589934592 1048576 /sys/fs/cgroup/memory.max
  *                                  what ag_memory_limit_read says: limit, held of it, source */
 ag_status ag_train_preflight(int fd);

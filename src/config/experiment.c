@@ -40,6 +40,7 @@ static void read_name(ag_experiment *experiment)
     const char *stem = slash != NULL ? slash + 1 : experiment->file.name;
     const char *dot = strrchr(stem, '.');
     size_t length = dot != NULL && dot != stem ? (size_t)(dot - stem) : strlen(stem);
+    experiment->grid.numerics = AG_NUMERICS_VERSION;
     experiment->grid.name = ag_arena_strndup(&experiment->arena, stem, length);
     const ag_node *node = ag_node_get(experiment->root, "name");
     if (node != NULL)

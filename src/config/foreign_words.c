@@ -58,6 +58,7 @@ static const foreign_word s_keys[] = {
     {"format quantization quantisation precisions dtypes", "formats", "a list"},
     {"layer_config layer_rules mixed_precision skip_patterns", "layer_configs", NULL},
     {"dtype ptdtype precision torch_dtype amp autocast bf16 fp16", "formats", "matrix products are BF16 unless a format or FP32 says another"},
+    {"blas_core", NULL, "it is gone, since products have the same bits on every CPU: delete the line"},
     {"device compile backend num_workers n_gpus cuda", NULL, "altgrad trains on CPU cores, one run per rank: leave it out"},
 };
 

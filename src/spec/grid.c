@@ -2,7 +2,7 @@
  * others as what differs from it; layers that runs share, and the values of each axis, are written
  * once and named by their index.
  *
- *   {"altgrad_grid": 2, "name", "yaml",
+ *   {"altgrad_grid": 3, "numerics", "name", "yaml",
  *    "axes":    [{"name", "type", "values": [{"text", "value"}, ...]}, ...],
  *    "layers":  [{layer: ...}, ...],
  *    "runs":    [{"id", "layers": index, "seed", "compute", "data", "init", "set": {key: value}}],
@@ -223,7 +223,9 @@ void ag_grid_to_json(ag_text *text, const ag_grid *grid)
     ag_arena arena;
     ag_arena_init_growing(&arena);
     if (make_lists(&w, &arena)) {
-        ag_text_printf(text, "{\"altgrad_grid\":%d,\"name\":", AG_GRID_VERSION);
+        ag_text_printf(text,
+                       "{\"altgrad_grid\":%d,\"numerics\":%" PRId64 ",\"name\":", AG_GRID_VERSION,
+                       grid->numerics);
         ag_json_string(text, grid->name);
         ag_text_add(text, ",\n\"yaml\":");
         ag_json_string(text, grid->yaml);

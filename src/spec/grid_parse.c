@@ -46,6 +46,12 @@ static ag_status member_array(json_t **out, ag_json_at at, const char *key)
 
 /* --- runs */
 
+/* Keys of earlier versions, which no recorded number depends on. */
+static bool is_gone(const char *key)
+{
+    return strcmp(key, "run.blas_core") == 0;
+}
+
 static ag_status read_settings(ag_run *run, ag_json_at at, ag_arena *arena)
 {
     json_t *settings = NULL;
@@ -53,10 +59,12 @@ static ag_status read_settings(ag_run *run, ag_json_at at, ag_arena *arena)
     if (!json_is_object(settings))
         return ag_fail(AG_ERR_INPUT, "%s.set: expected an object, {...}", at.path);
     for (void *i = json_object_iter(settings); i != NULL; i = json_object_iter_next(settings, i)) {
-        const ag_param *param = ag_param_find(json_object_iter_key(i));
+        const char *key = json_object_iter_key(i);
+        const ag_param *param = ag_param_find(key);
+        if (is_gone(key))
+            continue;
         if (param == NULL)
-            return ag_fail(AG_ERR_INPUT, "%s.set: unknown key '%.60s'", at.path,
-                           json_object_iter_key(i));
+            return ag_fail(AG_ERR_INPUT, "%s.set: unknown key '%.60s'", at.path, key);
         AG_TRY(ag_param_from_json(run, param, json_object_iter_value(i), arena));
     }
     return AG_OK;
@@ -278,10 +286,19 @@ static void name_final_loss(ag_compare *compare)
         compare->metric = "final_val_loss_hp";
 }
 
+/* Before version 3 there was one version of the numerics, and nothing said so. */
+static ag_status read_numerics(ag_grid *grid, ag_json_at at, int64_t version)
+{
+    grid->numerics = 1;
+    if (version < 3)
+        return AG_OK;
+    return ag_json_whole(&grid->numerics, at, "numerics", 1, AG_NUMERICS_VERSION);
+}
+
 static ag_status read_grid(reader *r)
 {
-    static const char *const known[] = {"altgrad_grid", "name",   "yaml",    "axes", "layers",
-                                        "runs",         "labels", "compare", NULL};
+    static const char *const known[] = {"altgrad_grid", "numerics", "name",   "yaml",    "axes",
+                                        "layers",       "runs",     "labels", "compare", NULL};
     ag_json_at at = {r->top, "grid"};
     int64_t version = 0;
     AG_TRY(ag_json_whole(&version, at, "altgrad_grid", 0, AG_MAX_WHOLE));
@@ -289,6 +306,7 @@ static ag_status read_grid(reader *r)
         return ag_fail(AG_ERR_INPUT, "grid: version %" PRId64 ", this program reads 1 to %d",
                        version, AG_GRID_VERSION);
     AG_TRY(ag_json_known(at, known));
+    AG_TRY(read_numerics(r->grid, at, version));
     AG_TRY(copy_text(&r->grid->name, r, at, "name"));
     AG_TRY(copy_text(&r->grid->yaml, r, at, "yaml"));
     AG_TRY(read_axes(r));

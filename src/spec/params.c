@@ -110,7 +110,6 @@ static const ag_param s_params[] = {
     {"run.memory_limit", BYTES, AT(limits.memory_limit), "none", 0, WHOLE, NULL, RUN, "bytes", "a run that needs more memory fails", NULL},
     {"run.checkpoint_every", TIME, AT(limits.checkpoint_every_s), "10m", 0, 1e9, NULL, RUN, "s", "interval between checkpoints of a run", NULL},
     {"run.threads", INT, AT(limits.threads), "auto", 1, 1024, s_auto, RUN, "", "threads inside a run; auto = the cores that the launcher bound to the rank, 1 where it bound none. No bit depends on it", "auto"},
-    {"run.blas_core", TEXT, AT(limits.blas_core), "common", 0, 0, NULL, RUN, "", "OpenBLAS kernel set; common = the newest that every rank supports", NULL},
 
     {"output.file", TEXT, AT(output.file), "", 0, 0, NULL, RUN, "", "results file; empty = the experiment's name followed by .h5", NULL},
     {"output.weights", WORD, AT(output.weights), "final", 0, 0, s_keep_weights, RUN, "", "weights kept in the results", NULL},

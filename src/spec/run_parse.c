@@ -81,9 +81,9 @@ static ag_status read_version(ag_json_at at)
     AG_TRY(ag_json_whole(&version, at, "numerics", 0, AG_MAX_WHOLE));
     if (version != AG_NUMERICS_VERSION)
         return ag_fail(AG_ERR_INPUT,
-                       "run.numerics: this program computes by version %d of the numerics, the run "
-                       "asks for %" PRId64,
-                       AG_NUMERICS_VERSION, version);
+                       "the run was made by numerics %" PRId64 "; this altgrad computes numerics "
+                       "%d, with other bits: only an altgrad of numerics %" PRId64 " can repeat it",
+                       version, AG_NUMERICS_VERSION, version);
     return AG_OK;
 }
 

@@ -104,7 +104,7 @@ ag_status ag_layers_from_json(ag_run *run, ag_json_at at, ag_arena *arena);
 
 /* --- the grid */
 
-enum { AG_GRID_VERSION = 2, AG_AXIS_TYPES = 3 };
+enum { AG_GRID_VERSION = 3, AG_AXIS_TYPES = 3 };
 
 /* By ag_axis_type. */
 extern const char *const ag_axis_words[AG_AXIS_TYPES];

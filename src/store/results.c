@@ -432,35 +432,3 @@ ag_status ag_results_inventory(ag_inventory *held, const char *path, ag_arena *a
     held->n_checkpoints = checkpoints.count;
     return ag_results_completed(&held->complete, &held->n_complete, path, arena);
 }
-
-/* --- what computed them */
-
-static bool have_same_kernels(const char *a, const char *b)
-{
-    const char *last_a = strrchr(a, ' ');
-    const char *last_b = strrchr(b, ' ');
-    return strcmp(last_a != NULL ? last_a : a, last_b != NULL ? last_b : b) == 0;
-}
-
-ag_status ag_results_blas(const char **blas, const char *path, ag_arena *arena)
-{
-    ag_places places;
-    ag_ids ids;
-    *blas = "";
-    AG_TRY(ag_places_of(&places, path));
-    AG_TRY(ag_list_ids(&ids, places.runs, ".h5", arena));
-    for (size_t i = 0; i < ids.count; i++) {
-        ag_entry entry = {0};
-        if (!ag_entry_read_whole(&entry, ids.id[i], &places, arena))
-            continue;
-        if ((*blas)[0] != '\0' && !have_same_kernels(*blas, entry.timing.blas)) {
-            *blas = "";
-            return AG_OK;
-        }
-        if ((*blas)[0] == '\0')
-            *blas = ag_arena_strdup(arena, entry.timing.blas);
-        if (*blas == NULL)
-            return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    }
-    return AG_OK;
-}

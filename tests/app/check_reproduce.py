@@ -117,8 +117,8 @@ def packed():
         status = [file[f"runs/{each['run']}"].attrs["status"] for each in answer["runs"]]
         check(rows == [each["datasets"] for each in answer["runs"]], "every dataset is compared")
         check(sorted(set(status)) == ["diverged", "done"], f"some diverge, some do not: {status}")
-        core = file["timing"][0]["blas"].decode()
-    check(all(each["now"]["blas"] == core for each in answer["runs"]), "the same kernel set")
+        engine = file["timing"][0]["blas"].decode()
+    check(all(each["now"]["blas"] == engine for each in answer["runs"]), "the same engine")
 
 
 def alterations():

@@ -74,7 +74,7 @@ says "which belongs beside altgrad"
 nothing_is_left
 
 # another build on rank 1: the same bytes but for its name
-build=$("$altgrad" --version | cut -d ' ' -f 2)
+build=$("$altgrad" --version | sed -n 's/^altgrad //p')
 LC_ALL=C sed "s/$(printf %s "$build" | sed 's/[.]/\\./g')/$(printf %s "$build" | tr -c '' 9)/g" \
     "$altgrad" > other/altgrad
 cp "$train" bin/altgrad-train

@@ -53,7 +53,16 @@ static void fill(fixture *f)
     f->rows[7].status = AG_RUN_DIVERGED;
     f->rows[8].status = AG_RUN_FAILED;
     f->results.grid = (ag_grid){
-        "case", "", AXES, axes, RUNS, f->runs, RUNS, f->labels, {baseline, "val_loss", 0.05}
+        "case",
+        "",
+        AXES,
+        axes,
+        RUNS,
+        f->runs,
+        RUNS,
+        f->labels,
+        {baseline, "val_loss", 0.05},
+        AG_NUMERICS_VERSION
     };
     f->results.n_rows = RUNS;
     f->results.rows = f->rows;

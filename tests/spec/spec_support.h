@@ -19,7 +19,7 @@ enum {
     MAX_SITES = MAX_BLOCKS * AG_SITES_PER_BLOCK + AG_SITES_PER_LINEAR,
 };
 
-#define GOLDEN_RUN_ID "7915fbd5cdb4"
+#define GOLDEN_RUN_ID "54ecbe5b38af"
 
 typedef struct run_fixture {
     ag_arena arena;

@@ -91,6 +91,7 @@ static int set_up(void **state)
         .n_labels = N_LABELS,
         .labels = f->labels,
         .compare = {.baseline = f->baseline, .metric = "val_loss", .margin = 0.01},
+        .numerics = AG_NUMERICS_VERSION,
     };
     ag_grid_to_json(&f->text, &f->grid);
     *state = f;
@@ -175,7 +176,7 @@ static void test_writing_again_gives_the_same_text(void **state)
 static void test_an_empty_grid(void **state)
 {
     fixture *f = *state;
-    ag_grid empty = {.name = "", .yaml = "", .compare = {.metric = "val_loss"}};
+    ag_grid empty = {.name = "", .yaml = "", .compare = {.metric = "val_loss"}, .numerics = 1};
     ag_grid grid;
     ag_text_deinit(&f->text);
     ag_grid_to_json(&f->text, &empty);
@@ -194,7 +195,9 @@ static ag_status read_changed_grid(fixture *f, const char *old, const char *new)
 static void test_damaged_grids_are_refused(void **state)
 {
     static const text_change cases[] = {
-        {"\"altgrad_grid\":2",    "\"altgrad_grid\":3",            "grid: version 3, this program reads 1 to 2"          },
+        {"\"altgrad_grid\":3",    "\"altgrad_grid\":4",            "grid: version 4, this program reads 1 to 3"          },
+        {"\"numerics\":2,",       "",                              "grid: key 'numerics' is missing"                     },
+        {"\"numerics\":2",        "\"numerics\":3",                "grid.numerics: expected a whole number, 1 to 2"      },
         {"\"labels\"",            "\"label\"",                     "grid: unknown key 'label'"                           },
         {"\"labels\":[[0",        "\"labels\":[[6",                "expected an index below 6"                           },
         {"\"labels\":[[0,0",      "\"labels\":[[0,2",              "expected an index below 2"                           },
@@ -217,12 +220,31 @@ static void test_version_1_compares_the_final_loss(void **state)
 {
     fixture *f = *state;
     ag_grid grid;
-    const char *old = replaced(&f->text, "\"altgrad_grid\":2", "\"altgrad_grid\":1", &f->arena);
+    const char *old =
+        replaced(&f->text, "\"altgrad_grid\":3,\"numerics\":2,", "\"altgrad_grid\":1,", &f->arena);
     assert_non_null(strstr(old, "\"metric\":\"val_loss\""));
     assert_ok(ag_grid_from_json(&grid, f->text.data, f->text.length, &f->arena));
     assert_string_equal(grid.compare.metric, "val_loss");
     assert_ok(ag_grid_from_json(&grid, old, strlen(old), &f->arena));
     assert_string_equal(grid.compare.metric, "final_val_loss");
+}
+
+/* Until then there was one version of the numerics. Its files may hold run.blas_core. */
+static void test_version_2_is_of_numerics_1(void **state)
+{
+    fixture *f = *state;
+    ag_grid grid;
+    const char *old =
+        replaced(&f->text, "\"altgrad_grid\":3,\"numerics\":2,", "\"altgrad_grid\":2,", &f->arena);
+    assert_ok(ag_grid_from_json(&grid, f->text.data, f->text.length, &f->arena));
+    assert_int_equal(grid.numerics, 2);
+    assert_ok(ag_grid_from_json(&grid, old, strlen(old), &f->arena));
+    assert_int_equal(grid.numerics, 1);
+    assert_int_equal(grid.runs[1].limits.retries, 1);
+    old = replaced(&f->text, "\"set\":{}",
+                   "\"set\":{\"run.blas_core\":\"Haswell\",\"run.retries\":7}", &f->arena);
+    assert_ok(ag_grid_from_json(&grid, old, strlen(old), &f->arena));
+    assert_int_equal(grid.runs[1].limits.retries, 7);
 }
 
 static void test_truncated_and_mutated_grids(void **state)
@@ -251,6 +273,7 @@ int main(void)
         TEST(test_writing_again_gives_the_same_text),
         TEST(test_an_empty_grid),
         TEST(test_version_1_compares_the_final_loss),
+        TEST(test_version_2_is_of_numerics_1),
         TEST(test_damaged_grids_are_refused),
         TEST(test_truncated_and_mutated_grids),
     };

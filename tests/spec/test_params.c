@@ -60,7 +60,7 @@ static void test_defaults(void **state)
     assert_int_equal(run.eval.every, 200);
     assert_true(run.limits.stall_limit_s == 600);
     assert_true(run.limits.time_limit_s == 0);
-    assert_string_equal(run.limits.blas_core, "common");
+    assert_null(ag_param_find("run.blas_core"));
     assert_int_equal(run.output.weights, AG_WEIGHTS_FINAL);
 }
 
