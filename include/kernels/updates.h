@@ -7,8 +7,9 @@
 #include "numerics/quantize.h"
 
 /* Every constant of an update is computed in double from the settings and rounded to float32 once,
- * as PyTorch's Python side does: 1 - beta of a float32 beta would be off by up to 2^-25 / (1 -
- * beta) of itself, in every step alike. */
+ * as PyTorch's Python side does: 1 - beta, lr * weight decay, both bias corrections, the factor of
+ * clipping, and lr itself, which the schedule gives in double. 1 - beta of a float32 beta would be
+ * off by up to 2^-25 / (1 - beta) of itself, in every step alike. */
 typedef struct ag_adamw_step {
     float lr;
     float beta1, beta2;   /* what the moments keep, */

@@ -190,7 +190,7 @@ static ag_status take_part(int *code, const ag_run_options *options, ag_post *po
     int threads = ag_cores_bound(ag_post_ranks_here(post));
     ag_status status = ag_trainer_create(&trainer, ag_post_rank(post), threads);
     ag_worker worker = ag_trainer_worker(trainer);
-    ag_preflight_greet(greeting, sizeof greeting);
+    ag_preflight_greet(greeting, sizeof greeting, threads);
     if (status != AG_OK ||
         (status = ag_supervisor_create(&supervisor, post, &worker, greeting)) != AG_OK)
         goto cleanup;

@@ -94,7 +94,8 @@ typedef struct totals {
     double flops;
     double longest; /* flops of one run */
     double disk;
-    double memory; /* of the run that needs most */
+    double memory;   /* of the run that needs most */
+    int64_t threads; /* of the run that has most; 0: as the launcher binds cores to its rank */
 } totals;
 
 static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const bool *selected)
@@ -114,6 +115,8 @@ static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const b
         const ag_plan_cost *cost = &rows[at].cost;
         rows[at].runs++;
         sum->flops += cost->flops;
+        if (grid->runs[r].limits.threads > sum->threads)
+            sum->threads = grid->runs[r].limits.threads;
         sum->disk += cost->disk;
         if (cost->memory > sum->memory)
             sum->memory = cost->memory;
@@ -189,6 +192,20 @@ static double core_speed(const ag_holdings *holdings)
     return holdings->n_timed > 0 ? holdings->timed_flops / holdings->timed_s : AG_PLAN_GFLOPS * 1e9;
 }
 
+static void add_core_needs(ag_text *text, int64_t threads, int ranks)
+{
+    const char *plural = ranks == 1 ? "" : "s";
+    if (threads == 0)
+        ag_text_printf(text,
+                       "  cores      %d with %d rank%s, or as many as the launcher binds to each "
+                       "(run.threads: auto)\n",
+                       ranks, ranks, plural);
+    else
+        ag_text_printf(text, "  cores      %lld with %d rank%s of %lld thread%s\n",
+                       (long long)(threads * ranks), ranks, plural, (long long)threads,
+                       threads == 1 ? "" : "s");
+}
+
 static void add_time_needs(ag_text *text, const totals *sum, int ranks, const ag_holdings *holdings)
 {
     const double speed = core_speed(holdings);
@@ -225,6 +242,7 @@ ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selecte
     ag_text_add(text, "\nneeds\n  disk       ");
     add_bytes(text, sum.disk);
     add_memory_needs(text, sum.memory);
+    add_core_needs(text, sum.threads, ranks);
     add_time_needs(text, &sum, ranks, holdings);
     return AG_OK;
 }

@@ -12,24 +12,29 @@
 #include "app/commands.h"
 #include "dist/post.h"
 #include "plan.h"
+#include "proc/cores.h"
 #include "run_internal.h"
 #include "spec/run_json.h"
 
 /* --- greetings */
 
-void ag_preflight_greet(char *text, size_t size)
+void ag_preflight_greet(char *text, size_t size, int bound)
 {
     char host[256] = "unknown";
     gethostname(host, sizeof host - 1);
-    snprintf(text, size, "%s %s", host, ALTGRAD_VERSION);
+    snprintf(text, size, "%d %d %s %s", bound, ag_cores_allowed(), host, ALTGRAD_VERSION);
 }
 
 ag_status ag_preflight_greeted(ag_run_session *session, int rank, const char *greeting)
 {
     ag_rank_report *report = &session->preflight.reports[rank];
-    size_t host = strcspn(greeting, " ");
-    report->host = ag_arena_strndup(&session->arena, greeting, host);
-    report->build = ag_arena_strdup(&session->arena, greeting + host + (greeting[host] != '\0'));
+    char *at = NULL;
+    report->bound = (int)strtol(greeting, &at, 10);
+    report->allowed = (int)strtol(at, &at, 10);
+    at += strspn(at, " ");
+    size_t host = strcspn(at, " ");
+    report->host = ag_arena_strndup(&session->arena, at, host);
+    report->build = ag_arena_strdup(&session->arena, at + host + (at[host] != '\0'));
     return report->host != NULL && report->build != NULL ? AG_OK
                                                          : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
@@ -159,7 +164,7 @@ static int by_id(const void *a, const void *b)
 }
 
 /* As far as can be seen before the results are ours. What cannot be read is told by the store. */
-static ag_status find_pending(size_t *count, ag_run_session *session)
+static ag_status find_pending(ag_run_session *session)
 {
     const ag_grid *grid = session->grid;
     const char *held = "";
@@ -171,11 +176,11 @@ static ag_status find_pending(size_t *count, ag_run_session *session)
     ag_error_clear();
     enum { LINE = AG_ID_LENGTH + 1 };
     size_t n_ids = strlen(held) / LINE;
-    *count = 0;
+    session->preflight.n_pending = 0;
     for (size_t i = 0; i < grid->n_runs; i++) {
         bool is_complete = bsearch(grid->runs[i].id, held, n_ids, LINE, by_id) != NULL;
         pending[i] = session->selected[i] && (session->again[i] || !is_complete);
-        *count += pending[i];
+        session->preflight.n_pending += pending[i];
     }
     session->preflight.pending = pending;
     return AG_OK;
@@ -251,16 +256,16 @@ static ag_status survey_all(ag_run_session *session)
 
 ag_status ag_preflight_run(ag_run_session *session)
 {
-    size_t pending = 0;
     place_ranks(session);
     AG_TRY(check_builds(session));
-    AG_TRY(find_pending(&pending, session));
-    if (pending == 0)
+    AG_TRY(find_pending(session));
+    if (session->preflight.n_pending == 0)
         return AG_OK;
     AG_TRY(survey_all(session));
     if (session->stopping)
         return AG_OK;
     AG_TRY(check_trainers(session));
     AG_TRY(ag_run_check_memory(session));
+    ag_run_check_cores(session);
     return describe_libraries(session);
 }

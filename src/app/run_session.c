@@ -210,6 +210,24 @@ static ag_status queue_missing(ag_run_session *session)
     return AG_OK;
 }
 
+/* ", 4 threads each", where there are several. */
+static const char *threads_each(ag_run_session *session)
+{
+    int64_t least = INT64_MAX;
+    int64_t most = 1;
+    for (int rank = 0; rank < session->preflight.ranks; rank++) {
+        int64_t threads = ag_run_threads(session, rank);
+        least = threads < least ? threads : least;
+        most = threads > most ? threads : most;
+    }
+    const char *text = "";
+    if (most > 1 && least == most)
+        text = ag_arena_printf(&session->arena, ", %lld threads each", (long long)most);
+    else if (most > 1)
+        text = ag_arena_printf(&session->arena, ", up to %lld threads each", (long long)most);
+    return text != NULL ? text : "";
+}
+
 ag_status ag_run_session_open(ag_run_session *session, int ranks)
 {
     ag_arena_init_growing(&session->arena);
@@ -231,9 +249,9 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
         snprintf(diverged, sizeof diverged, " (%zu done, %zu diverged)",
                  counts->kept - counts->kept_diverged, counts->kept_diverged);
     ag_display_event(session->display, AG_LOG_INFO,
-                     "%s: %zu run%s, %zu complete%s; %d at a time; results in %s",
+                     "%s: %zu run%s, %zu complete%s; %d at a time%s; results in %s",
                      session->grid->name, counts->selected, counts->selected == 1 ? "" : "s",
-                     counts->kept, diverged, ranks, session->out);
+                     counts->kept, diverged, ranks, threads_each(session), session->out);
     if (left > 0 && (size_t)ranks > left)
         ag_display_event(session->display, AG_LOG_WARNING,
                          "%d ranks, but %zu run%s to train: %zu idle; mpirun -n %zu is enough",

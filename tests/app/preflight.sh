@@ -84,6 +84,20 @@ expect 3 "$mpiexec" -n 1 bin/altgrad run few.yaml -o out.h5 : -n 1 other/altgrad
 says "rank 1 on $host runs altgrad $(printf %s "$build" | tr -c '' 9), rank 0 on $host $build: start"
 nothing_is_left
 
+# more threads than cores are told, and are no error; ranks with other engines are as good as any
+rm -f bin/altgrad-train
+cp "$train" bin/altgrad-train
+ask=$(($(nproc) + 1))
+expect 0 taskset -c "$(taskset -cp $$ | sed 's/.*[ ,-]//')" \
+    bin/altgrad run few.yaml -o slow.h5 --progress plain --set run.threads=2 --only seed=0
+says "$host: run.threads asks for 2 threads (1 rank), and it has 1 core: runs get slower"
+says "1 at a time, 2 threads each"
+expect 0 "$mpiexec" -n 2 bin/altgrad run few.yaml -o slow.h5 --progress plain --set run.threads=$ask
+says "run.threads asks for $((2 * ask)) threads (2 ranks)"
+expect 0 "$mpiexec" -n 1 env ALTGRAD_PRODUCTS=scalar bin/altgrad run few.yaml -o mixed.h5 : \
+    -n 1 bin/altgrad run few.yaml -o mixed.h5
+"$altgrad" reproduce mixed.h5 > log 2>&1 || complain "other bits by another engine"
+
 # what is complete already needs nobody who could train; a stop does not wait for an answer
 expect 0 "$mpiexec" -n 2 bin/altgrad run few.yaml -o done.h5
 cp fake bin/altgrad-train

@@ -161,6 +161,7 @@ static void test_adamw_300_steps(void **state)
         double W[COUNT] = {0};
         uint64_t seed = 11;
         begin_adamw(&s_a, grads, s_betas[k]);
+        s_a.run.optimizer.weight_decay = 0.1;
         for (int t = 1; t <= STEPS; t++) {
             double correction1 = 1.0 - pow(s_betas[k][0], t);
             double correction2 = 1.0 - pow(s_betas[k][1], t);
@@ -168,11 +169,13 @@ static void test_adamw_300_steps(void **state)
                 double g = (double)(ag_splitmix64(&seed) >> 40) * 0x1p-24 + 0.5;
                 grads[i] = (float)g;
                 g = (double)grads[i];
+                g *= 0.3; /* clipped */
+                W[i] -= 1e-3 * (double)s_a.run.optimizer.weight_decay * W[i];
                 M[i] = s_betas[k][0] * M[i] + (1.0 - s_betas[k][0]) * g;
                 V[i] = s_betas[k][1] * V[i] + (1.0 - s_betas[k][1]) * g * g;
                 W[i] -= 1e-3 * (M[i] / correction1) / (sqrt(V[i] / correction2) + 1e-8);
             }
-            ag_update update = {.grads = grads, .lr = 1e-3, .grad_scale = 1.0};
+            ag_update update = {.grads = grads, .lr = 1e-3, .grad_scale = 0.3};
             ag_optimizer_step(&s_a.trainer.state, &s_a.run.optimizer, &update, s_a.trainer.k);
         }
         for (size_t i = 0; i < COUNT; i++) {
