@@ -1,43 +1,50 @@
-/* The Hadamard transform of 16 rows at a time, in tiles of columns. */
+/* The Hadamard transform of 16 rows at a time, in tiles of 16 columns that stay in registers. */
 #include "quantize_grid.h"
 
 #include <string.h>
 
-enum { TILE = 64 };
+enum { TILE = 16 };
+typedef float vec __attribute__((vector_size(TILE * sizeof(float))));
 
-INLINE void sum_and_difference(float *a, float *b)
+INLINE void transform(vec run[AG_HADAMARD])
 {
-    for (size_t c = 0; c < TILE; c++) {
-        float sum = a[c] + b[c];
-        float difference = a[c] - b[c];
-        a[c] = sum;
-        b[c] = difference;
+#pragma GCC unroll 4
+    for (size_t distance = 1; distance < AG_HADAMARD; distance *= 2) {
+#pragma GCC unroll 16
+        for (size_t i = 0; i < AG_HADAMARD; i++) {
+            if ((i & distance) != 0)
+                continue;
+            vec sum = run[i] + run[i + distance];
+            run[i + distance] = run[i] - run[i + distance];
+            run[i] = sum;
+        }
     }
 }
 
-INLINE void transform_tile(float run[AG_HADAMARD][TILE])
+/* The first n columns; a literal n makes vectors. */
+INLINE void transform_tile(float *out, const float *x, size_t cols, size_t n)
 {
-    for (size_t distance = 1; distance < AG_HADAMARD; distance *= 2) {
-        for (size_t i = 0; i < AG_HADAMARD; i++) {
-            if ((i & distance) == 0)
-                sum_and_difference(run[i], run[i + distance]);
-        }
+    vec run[AG_HADAMARD] = {{0}};
+#pragma GCC unroll 16
+    for (size_t i = 0; i < AG_HADAMARD; i++) {
+        memcpy(&run[i], x + i * cols, n * sizeof *x);
+        run[i] *= ag_hadamard_signs[i];
+    }
+    transform(run);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < AG_HADAMARD; i++) {
+        run[i] *= 0.25f;
+        memcpy(out + i * cols, &run[i], n * sizeof *out);
     }
 }
 
 AG_CLONES static void transform_rows(float *out, const float *x, size_t cols)
 {
-    float run[AG_HADAMARD][TILE] = {{0}};
-    for (size_t c = 0; c < cols; c += TILE) {
-        size_t n = cols - c < TILE ? cols - c : TILE;
-        for (size_t i = 0; i < AG_HADAMARD; i++)
-            for (size_t j = 0; j < n; j++)
-                run[i][j] = x[i * cols + c + j] * ag_hadamard_signs[i];
-        transform_tile(run);
-        for (size_t i = 0; i < AG_HADAMARD; i++)
-            for (size_t j = 0; j < n; j++)
-                out[i * cols + c + j] = run[i][j] * 0.25f;
-    }
+    size_t c = 0;
+    for (; c + TILE <= cols; c += TILE)
+        transform_tile(out + c, x + c, cols, TILE);
+    if (c < cols)
+        transform_tile(out + c, x + c, cols, cols - c);
 }
 
 void ag_hadamard_fast(float *out, const float *x, size_t rows, size_t cols)

@@ -1,6 +1,10 @@
-/* Rounding to a format's grid without a branch: both the normal and the subnormal result are
- * computed and one is selected. What depends on the format alone is worked out before. Loops over
- * these functions are vectorised. */
+/* Rounding to a format's grid without a branch; what depends on the format alone is worked out
+ * before. Loops over these functions are vectorised.
+ *
+ * Formats in the middle of float32's range that saturate have the shortest way: a magnitude is
+ * first bounded by the largest value, and its octave, that of the smallest normal number at least,
+ * gives the step. For all others both the normal and the subnormal result are computed and one is
+ * selected. */
 #ifndef AG_KERNELS_QUANTIZE_GRID_H
 #define AG_KERNELS_QUANTIZE_GRID_H
 
@@ -27,6 +31,9 @@ typedef struct grid {
     float step;              /* the smallest subnormal number */
     float rounder;           /* 2^23 steps: |x| + rounder - rounder is a whole number of steps */
     float shift;             /* of an operand below 2 in magnitude */
+    uint32_t octave;         /* bits of the octave of the smallest normal number */
+    bool is_plain;           /* whether the shortest way is right: saturates, steps of its own */
+    bool has_integers;       /* all values are whole numbers of `step` (E = 0) */
 } grid;
 
 static inline grid grid_of(const ag_format *format, ag_overflow overflow)
@@ -34,10 +41,11 @@ static inline grid grid_of(const ag_format *format, ag_overflow overflow)
     uint32_t beyond = format->has_inf ? INFINITE : NOT_A_NUMBER;
     if (overflow == AG_OVERFLOW_SATURATE || format->kind == AG_KIND_F)
         beyond = format->max_bits;
+    uint32_t octave = (uint32_t)(128 - format->bias) << 23;
     return (grid){
         .cut = (uint32_t)(23 - format->mantissa),
         .smallest_code = (uint32_t)(127 - format->bias) << 23,
-        .normal_from = format->exponent > 0 ? (uint32_t)(128 - format->bias) << 23 : UINT32_MAX,
+        .normal_from = format->exponent > 0 ? octave : UINT32_MAX,
         .subnormal_end = (uint32_t)(129 - format->bias) << 23,
         .max = format->max_bits,
         .overflow = beyond,
@@ -45,6 +53,10 @@ static inline grid grid_of(const ag_format *format, ag_overflow overflow)
         .step = ldexpf(1, 1 - format->bias - format->mantissa),
         .rounder = ldexpf(1, 24 - format->bias - format->mantissa),
         .shift = ag_operand_shift(format),
+        .octave = octave,
+        .is_plain = beyond == format->max_bits && format->mantissa >= 1 && format->bias < 64 &&
+                    format->emax < 64,
+        .has_integers = format->exponent == 0,
     };
 }
 
@@ -86,18 +98,6 @@ INLINE float nearest(float y, const grid *g)
     return finish(magnitude >= g->normal_from ? normal : subnormal, bits, g);
 }
 
-/* The same where E = 0: all values are subnormal. */
-INLINE float nearest_integer(float y, const grid *g)
-{
-    uint32_t bits = ag_float_bits(y);
-    return finish(nearest_subnormal(bits & ~SIGN, g), bits, g);
-}
-
-INLINE bool has_integers(const grid *g)
-{
-    return g->normal_from == UINT32_MAX;
-}
-
 /* The mantissa in steps as a fixed-point number with 32 bits behind the point: the random word
  * carries into the whole steps. */
 INLINE uint32_t stochastic_subnormal(uint32_t magnitude, uint32_t random, const grid *g)
@@ -120,6 +120,55 @@ INLINE float stochastic(float y, uint32_t random, const grid *g)
     uint32_t subnormal = stochastic_subnormal(magnitude, random, g);
     uint32_t normal = (magnitude + (random >> (32 - g->cut))) & ~((1u << g->cut) - 1);
     return finish(magnitude >= g->normal_from ? normal : subnormal, bits, g);
+}
+
+/* --- the shortest way */
+
+INLINE uint32_t bounded(uint32_t bits, const grid *g)
+{
+    uint32_t magnitude = bits & ~SIGN;
+    return magnitude < g->max ? magnitude : g->max;
+}
+
+/* The octave of a magnitude, of which 2^-M is the step. */
+INLINE uint32_t octave_of(uint32_t magnitude, const grid *g)
+{
+    uint32_t octave = magnitude & INFINITE;
+    return octave > g->octave ? octave : g->octave;
+}
+
+/* The value with the sign of the bits, or NaN where these are. */
+INLINE float with_sign(float value, uint32_t bits)
+{
+    uint32_t is_signed = ag_float_bits(value) | (bits & SIGN);
+    return ag_bits_float((bits & ~SIGN) > INFINITE ? NOT_A_NUMBER : is_signed);
+}
+
+/* Adding 2^23 steps leaves no bit below the step. */
+INLINE float plain_nearest(float y, const grid *g)
+{
+    uint32_t magnitude = bounded(ag_float_bits(y), g);
+    float rounder = ag_bits_float(octave_of(magnitude, g) + (g->cut << 23));
+    return with_sign(ag_bits_float(magnitude) + rounder - rounder, ag_float_bits(y));
+}
+
+INLINE float plain_integer(float y, const grid *g)
+{
+    float magnitude = ag_bits_float(bounded(ag_float_bits(y), g));
+    return with_sign(magnitude + g->rounder - g->rounder, ag_float_bits(y));
+}
+
+/* In steps the magnitude is exact, so is its part behind the point; that with 32 bits and the
+ * random word carry into the whole steps. */
+INLINE float plain_stochastic(float y, uint32_t random, const grid *g)
+{
+    uint32_t magnitude = bounded(ag_float_bits(y), g);
+    uint32_t step = octave_of(magnitude, g) - ((23 - g->cut) << 23);
+    float steps = ag_bits_float(magnitude) * ag_bits_float((254u << 23) - step);
+    float whole = floorf(steps);
+    uint32_t part = (uint32_t)((steps - whole) * 0x1p32f);
+    whole += part + random < part ? 1.0f : 0.0f;
+    return with_sign(whole * ag_bits_float(step), ag_float_bits(y));
 }
 
 #endif

@@ -12,6 +12,8 @@ static const size_t shapes[][2] = {
     {48,  256},
     {17,  513},
     {131, 40 },
+    {3,   288},
+    {20,  48 },
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 

@@ -123,12 +123,47 @@ static void test_reference_is_the_plain_quantiser(void **state)
     free(b);
 }
 
+/* The random words of any number of elements that begin anywhere: also where the counter's low word
+ * runs over, within a few elements. */
+static void test_random_words(void **state)
+{
+    (void)state;
+    enum { COUNT = 700 };
+    static const uint64_t firsts[] = {0,
+                                      1,
+                                      31,
+                                      126,
+                                      ((uint64_t)1 << 34) - 450,
+                                      ((uint64_t)1 << 34) - 3,
+                                      (uint64_t)0xabcdef << 34};
+    static const size_t counts[] = {1, 4, 31, 33, 127, 129, 256, 257, COUNT};
+    const ag_rounding_site where = {.key = 0xfedcba9876543210, .site = 77, .use = 129, .step = 3};
+    ag_format format;
+    assert_ok(ag_format_parse(&format, "e0m7"));
+    float *x = normal(5, COUNT, format.max / 9);
+    float *a = floats(COUNT);
+    float *b = floats(COUNT);
+    for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
+        for (size_t j = 0; j < sizeof counts / sizeof counts[0]; j++) {
+            ref->quantize_stochastic(a, x, counts[j], &format, 1, AG_OVERFLOW_SATURATE, &where,
+                                     firsts[i]);
+            fast->quantize_stochastic(b, x, counts[j], &format, 1, AG_OVERFLOW_SATURATE, &where,
+                                      firsts[i]);
+            assert_same_bits("random words", b, a, counts[j]);
+        }
+    }
+    free(x);
+    free(a);
+    free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_small_formats),
         cmocka_unit_test(test_other_formats),
         cmocka_unit_test(test_reference_is_the_plain_quantiser),
+        cmocka_unit_test(test_random_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,31 @@
+/* Philox4x32-10 for consecutive elements: one random word each, many counters at a time. */
+#ifndef AG_KERNELS_PHILOX_WORDS_H
+#define AG_KERNELS_PHILOX_WORDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "numerics/quantize.h"
+
+/* Words asked for at once, and the room that they need, with those that are made beside them. */
+enum { PHILOX_MOST = 256, PHILOX_RUN = 128, PHILOX_ROOM = PHILOX_MOST + PHILOX_RUN };
+
+/* What is constant in a sequence of random words: the counter is (low 32 bits of the group of four
+ * elements, its next 24 | use << 24, site, step). */
+typedef struct philox_place {
+    uint64_t key;
+    uint32_t use;
+    uint32_t site;
+    uint32_t step;
+} philox_place;
+
+static inline philox_place philox_place_of(const ag_rounding_site *where)
+{
+    return (philox_place){where->key, where->use, where->site, where->step};
+}
+
+/* The words of the elements [first, first + n), n at most PHILOX_MOST; they lie in `room`. */
+const uint32_t *ag_philox_words(uint32_t room[PHILOX_ROOM], const philox_place *place,
+                                uint64_t first, size_t n);
+
+#endif
