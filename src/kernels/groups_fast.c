@@ -92,11 +92,10 @@ INLINE void groups_in_tiles(float *amax, const float *x, const ag_groups *groups
     }
 }
 
-AG_CLONES void ag_groups_amax_fast(float *amax, const float *x, const ag_groups *groups,
-                                   bool keep_nan)
+AG_CLONES static void groups_amax(float *amax, const float *x, const ag_groups *groups,
+                                  uint32_t limit)
 {
     const size_t cols = groups->cols;
-    const uint32_t limit = keep_nan ? UINT32_MAX : INFINITE;
     for (size_t i = 0; i < groups->down; i++, amax += groups->across) {
         size_t row = i * groups->height;
         size_t height = smaller(groups->height, groups->rows - row);
@@ -107,4 +106,10 @@ AG_CLONES void ag_groups_amax_fast(float *amax, const float *x, const ag_groups 
         else
             groups_in_tiles(amax, x + row * cols, groups, height, limit);
     }
+}
+
+void ag_groups_amax_fast(float *amax, const float *x, const ag_groups *groups, bool keep_nan)
+{
+    const ag_groups line = ag_groups_unrolled(groups);
+    groups_amax(amax, x, &line, keep_nan ? UINT32_MAX : INFINITE);
 }

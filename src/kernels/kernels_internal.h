@@ -61,6 +61,21 @@ typedef void ag_layernorm_gains_fn(const ag_layernorm_grads *grads, const float 
 ag_layernorm_dx_fn ag_layernorm_dx_ref, ag_layernorm_dx_fast;
 ag_layernorm_gains_fn ag_layernorm_gains_ref, ag_layernorm_gains_fast;
 
+/* Groups that lie one after the other in memory, as those of one long row: loops are long, whatever
+ * the rows' length. Others stay as they are. */
+static inline ag_groups ag_groups_unrolled(const ag_groups *groups)
+{
+    ag_groups line = *groups;
+    if (groups->height == 1 && groups->cols % groups->width == 0)
+        line = (ag_groups){.rows = 1,
+                           .cols = groups->rows * groups->cols,
+                           .height = 1,
+                           .width = groups->width,
+                           .down = 1,
+                           .across = groups->down * groups->across};
+    return line;
+}
+
 /* Elements of a block of ag_sum_squares_fn. */
 enum { AG_SQUARES_BLOCK = 65536 };
 

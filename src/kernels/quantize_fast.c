@@ -183,5 +183,6 @@ void ag_quantize_groups_fast(float *out, const float *x, const ag_groups *groups
     }
     const rounder r = rounder_of(&scheme->format, scheme->overflow,
                                  scheme->rounding == AG_ROUND_STOCHASTIC ? where : NULL);
-    quantize(out, x, groups, scales, &r, first);
+    const ag_groups line = ag_groups_unrolled(groups);
+    quantize(out, x, &line, scales, &r, first);
 }
