@@ -28,7 +28,7 @@ static inline float uniform(uint64_t *generator, float low, float high)
 }
 
 /* `count` new floats, roughly normal with deviation `sd`. */
-static float *normal(uint64_t seed, size_t count, float sd)
+static inline float *normal(uint64_t seed, size_t count, float sd)
 {
     float *x = floats(count);
     for (size_t i = 0; i < count; i++) {
