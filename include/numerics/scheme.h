@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "numerics/accumulator.h"
 #include "numerics/format.h"
 
 /* Which elements share a scale. A product sums over one axis of its operand; a row is what it sums
@@ -77,9 +78,27 @@ extern const char *const ag_role_words[AG_ROLES]; /* "weight", "input", "grad_ou
 /* "weight.fprop", "weight.dgrad", "input.fprop", "input.wgrad", ... */
 extern const char *const ag_use_words[AG_ROLES][AG_USES];
 
-/* How one layer's three products are quantised. */
+/* The products of a linear layer: Y = X W^T, dX = dY W, dW = dY^T X. */
+typedef enum ag_linear_product {
+    AG_FPROP,
+    AG_DGRAD,
+    AG_WGRAD,
+    AG_LINEAR_PRODUCTS
+} ag_linear_product;
+
+extern const char *const ag_linear_product_words[AG_LINEAR_PRODUCTS]; /* "fprop", ... */
+
+/* Their operands. */
+typedef struct ag_operand_use {
+    ag_role role;
+    int use;
+} ag_operand_use;
+extern const ag_operand_use ag_linear_operands[AG_LINEAR_PRODUCTS][2];
+
+/* How one layer's three products are quantised and added up. */
 typedef struct ag_layer_precision {
     ag_scheme scheme[AG_ROLES][AG_USES];
+    ag_accumulator accumulate[AG_LINEAR_PRODUCTS];
 } ag_layer_precision;
 
 /* The scheme of a plain format name: per tensor, current amax, nearest-even, saturating; without a
@@ -113,8 +132,14 @@ bool ag_scheme_serves_both(const ag_scheme uses[AG_USES]);
 /* AG_ERR_INPUT, with what is meant to be used instead, for a scheme that contradicts itself. */
 ag_status ag_scheme_check(const ag_scheme *scheme);
 
-/* The same for all schemes of a layer, and for the operands of a product that contradict each
- * other. */
+/* Whether every product adds up as products/products.h says. */
+bool ag_accumulates_by_default(const ag_layer_precision *precision);
+
+/* Schemes and accumulators, field by field. */
+bool ag_layer_precision_equal(const ag_layer_precision *a, const ag_layer_precision *b);
+
+/* The same for all schemes and accumulators of a layer, and for the operands of a product that
+ * contradict each other or their accumulator. */
 ag_status ag_layer_precision_check(const ag_layer_precision *precision);
 
 /* One line for people: "e4m3fn, per tensor, delayed amax (16), stochastic". Cut to `size`. */

@@ -15,8 +15,9 @@
 static void print_help(void)
 {
     fputs("usage: altgrad formats [NAME] [--recipes] [--codes] [--json]\n\n"
-          "Without NAME the tables of common formats and of recipes; with NAME one of them in\n"
-          "detail. Besides the listed names: e<E>m<M>[b<bias>][ieee|fn|f|fnuz] with up to 8\n"
+          "Without NAME the tables of common formats, of recipes and of accumulators; with NAME a\n"
+          "format or recipe in detail. Besides the listed names: e<E>m<M>[b<bias>][ieee|fn|f|fnuz] "
+          "with up to 8\n"
           "exponent bits and 16 bits in all, int<N>, and FORMAT/granularity/scale/rounding:\n\n"
           "  granularity   tensor, row, col, <R>x<C> (blocks, as 1x128), mx, nv, nv16x16\n"
           "  scale         amax, windowed, delayed, each with or without +pow2; none;\n"
@@ -198,6 +199,10 @@ static ag_status add_list(ag_text *out, const request *asked)
         ag_text_add(out, "\n");
     }
     ag_formats_add_recipes(out);
+    if (!asked->recipes) {
+        ag_text_add(out, "\n");
+        ag_formats_add_accumulators(out);
+    }
     return AG_OK;
 }
 

@@ -141,6 +141,36 @@ static bool seen_before(const scheme_list lists[OPERANDS], size_t operand)
     return lists[operand].count == 0;
 }
 
+/* The first layer of the format's runs whose products have accumulators of their own, or NULL. */
+static const ag_layer_precision *find_accumulators(const facts *f, const char *format)
+{
+    for (size_t i = 0; i < f->grid->n_labels; i++) {
+        const ag_run *run = &f->grid->runs[f->grid->labels[i].run];
+        if (!is_selected(f, i) || strcmp(format_of(f, i), format) != 0)
+            continue;
+        for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++) {
+            if (!ag_accumulates_by_default(&run->layers[layer]))
+                return &run->layers[layer];
+        }
+    }
+    return NULL;
+}
+
+static void add_accumulators(ag_text *out, const facts *f, size_t label)
+{
+    const ag_layer_precision *layer = find_accumulators(f, format_of(f, label));
+    if (layer == NULL)
+        return;
+    ag_text_add_padded(out, "", f->width + (f->bits ? 2 : 0));
+    for (int product = 0; product < AG_LINEAR_PRODUCTS; product++) {
+        char text[AG_ACCUMULATOR_TEXT];
+        ag_accumulator_describe(text, &layer->accumulate[product]);
+        ag_text_printf(out, "%s%s %s", product == 0 ? "accumulate: " : "; ",
+                       ag_linear_product_words[product], text);
+    }
+    ag_text_add(out, "\n");
+}
+
 static void add_format(ag_text *out, const facts *f, size_t label)
 {
     const ag_run *run = &f->grid->runs[f->grid->labels[label].run];
@@ -161,6 +191,7 @@ static void add_format(ag_text *out, const facts *f, size_t label)
     if (!quantised)
         ag_text_add(out, run->compute == AG_COMPUTE_FP32 ? "float32, nothing is rounded\n"
                                                          : "bf16 operands and results\n");
+    add_accumulators(out, f, label);
 }
 
 /* The first label of each format, into `firsts` [n_labels]. Returns how many there are. */

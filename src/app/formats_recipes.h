@@ -14,4 +14,7 @@ ag_status ag_formats_add_recipe(ag_text *out, const char *name);
 /* All recipes as a JSON list, or one (`name`) as an object. AG_ERR_INPUT when there is none. */
 ag_status ag_formats_add_json_recipes(ag_text *out, const char *name);
 
+/* Appends the table of accumulators. */
+void ag_formats_add_accumulators(ag_text *out);
+
 #endif

@@ -10,23 +10,12 @@
 
 enum { CELL = 120, NAME_WIDTH = 32, SITE_NAME_WIDTH = 35, TENSOR_WIDTH = 27 };
 
-static bool same_precision(const ag_layer_precision *a, const ag_layer_precision *b)
-{
-    for (int role = 0; role < AG_ROLES; role++) {
-        for (int use = 0; use < AG_USES; use++) {
-            if (!ag_scheme_equal(&a->scheme[role][use], &b->scheme[role][use]))
-                return false;
-        }
-    }
-    return true;
-}
-
 /* Whether row `kind` of a table with `per_block` rows a block is the same in every block. */
 static bool same_in_all_blocks(const ag_run *run, const ag_layer_precision *rows, size_t per_block,
                                size_t kind)
 {
     for (int64_t block = 1; block < run->model.n_layer; block++) {
-        if (!same_precision(&rows[kind], &rows[(size_t)block * per_block + kind]))
+        if (!ag_layer_precision_equal(&rows[kind], &rows[(size_t)block * per_block + kind]))
             return false;
     }
     return run->model.n_layer > 1;
@@ -96,11 +85,27 @@ static int add_roles(ag_text *text, const ag_run *run, const char *name, int rol
     return role + 1;
 }
 
+/* One line for all products where they are alike, else one each. */
+static void add_accumulators(ag_text *text, const ag_run *run, const ag_layer_precision *precision)
+{
+    const ag_accumulator *accumulate = precision->accumulate;
+    bool alike = ag_accumulator_equal(&accumulate[AG_FPROP], &accumulate[AG_DGRAD]) &&
+                 ag_accumulator_equal(&accumulate[AG_FPROP], &accumulate[AG_WGRAD]);
+    for (int i = 0; i < (alike ? 1 : AG_LINEAR_PRODUCTS); i++) {
+        char product[24] = "accumulate";
+        char what[AG_ACCUMULATOR_TEXT];
+        if (!alike)
+            snprintf(product, sizeof product, "accumulate.%s", ag_linear_product_words[i]);
+        ag_accumulator_describe(what, &accumulate[i]);
+        add_line(text, run, "", product, what);
+    }
+}
+
 static void add_layer(ag_text *text, const ag_run *run, const char *name, size_t index)
 {
     const ag_layer_precision *precision = &run->layers[index];
     static const ag_layer_precision untouched;
-    if (same_precision(precision, &untouched)) {
+    if (ag_layer_precision_equal(precision, &untouched)) {
         char plain[CELL];
         cell(plain, run, &precision->scheme[0][0]);
         ag_text_printf(text, "  %-*s %s\n", name_width(run), name, plain);
@@ -108,6 +113,8 @@ static void add_layer(ag_text *text, const ag_run *run, const char *name, size_t
     }
     for (int role = 0; role < AG_ROLES;)
         role = add_roles(text, run, role == 0 ? name : "", role, precision);
+    if (!ag_accumulates_by_default(precision))
+        add_accumulators(text, run, precision);
 }
 
 static void add_layers(ag_text *text, const ag_run *run)

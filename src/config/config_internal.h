@@ -200,7 +200,11 @@ typedef struct ag_format_entry {
 bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
                      const char *what);
 
-/* A mapping of roles, scaling, rounding, overflow and ste; its name is not looked at. */
+/* `accumulate` of a format whose schemes are set: a name, a mapping of terms, or one a product. */
+void ag_format_accumulate(ag_layer_precision *precision, ag_findings *findings,
+                          const ag_node *node);
+
+/* A mapping of roles, scaling, rounding, overflow, ste, accumulate; its name is not looked at. */
 bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, const ag_node *node);
 
 /* One entry of `formats`. False after an error; `label` is set where it could be read. */

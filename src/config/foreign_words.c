@@ -70,6 +70,7 @@ static const foreign_word s_roles[] = {
     {"stochastic stochastic_rounding round", "rounding", "nearest or stochastic"},
     {"format formats dtype type element default", "all", NULL},
     {"rht random_hadamard", "hadamard", NULL},
+    {"accumulator accumulation accum acc accumulators accumulate_in acc_dtype accumulator_dtype terms promote split_accumulator use_split_accumulator use_fast_accum", "accumulate", "such as accumulate: h100-fp8, or a mapping of terms, fraction, into, ..."},
 };
 
 static const foreign_word s_parts[] = {

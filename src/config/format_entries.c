@@ -298,8 +298,9 @@ static bool finish(ag_layer_precision *precision, ag_findings *findings, ag_plac
 
 static void check_keys(ag_findings *findings, const ag_node *node)
 {
-    const char *keys[16] = {"name", "all", "scaling", "rounding", "hadamard", "overflow", "ste"};
-    size_t count = 7;
+    const char *keys[18] = {"name",     "all",      "scaling", "rounding",
+                            "hadamard", "overflow", "ste",     "accumulate"};
+    size_t count = 8;
     for (int role = 0; role < AG_ROLES; role++) {
         keys[count++] = ag_role_words[role];
         for (int use = 0; use < AG_USES; use++)
@@ -329,6 +330,8 @@ bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, con
     if ((part = ag_node_get(node, "ste")) != NULL &&
         ag_node_word(&word, findings, part, "ste", ag_ste_words, AG_STES))
         edit_all(precision, edit_ste, &word);
+    if ((part = ag_node_get(node, "accumulate")) != NULL)
+        ag_format_accumulate(precision, findings, part);
     return findings->errors == errors && finish(precision, findings, node->place);
 }
 
@@ -360,23 +363,15 @@ static bool parse_mapping(ag_format_entry *entry, ag_findings *findings, const a
     return good;
 }
 
-static bool all_null(const ag_layer_precision *precision)
-{
-    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
-        if (precision->scheme[i / AG_USES][i % AG_USES].quantised)
-            return false;
-    }
-    return true;
-}
-
 bool ag_format_entry_parse(ag_format_entry *entry, ag_findings *findings, const ag_node *node)
 {
+    static const ag_layer_precision untouched;
     *entry = (ag_format_entry){.place = node->place};
     bool good = false;
     if (node->kind == AG_NODE_MAP)
         good = parse_mapping(entry, findings, node);
     else
         good = parse_name(entry, findings, node);
-    entry->null = !entry->fp32 && all_null(&entry->precision);
+    entry->null = !entry->fp32 && ag_layer_precision_equal(&entry->precision, &untouched);
     return good;
 }

@@ -18,6 +18,13 @@ const char *const ag_use_words[AG_ROLES][AG_USES] = {
     {"grad_output.dgrad", "grad_output.wgrad"},
 };
 
+const char *const ag_linear_product_words[AG_LINEAR_PRODUCTS] = {"fprop", "dgrad", "wgrad"};
+const ag_operand_use ag_linear_operands[AG_LINEAR_PRODUCTS][2] = {
+    {{AG_ROLE_INPUT, 0},       {AG_ROLE_WEIGHT, 0}},
+    {{AG_ROLE_GRAD_OUTPUT, 0}, {AG_ROLE_WEIGHT, 1}},
+    {{AG_ROLE_GRAD_OUTPUT, 1}, {AG_ROLE_INPUT, 1} },
+};
+
 enum { MAX_HISTORY = 65536, MAX_MARGIN = 64, MAX_BLOCK = 65536 };
 
 ag_scheme ag_scheme_plain(const ag_format *format)
@@ -104,6 +111,30 @@ bool ag_scheme_serves_both(const ag_scheme uses[AG_USES])
     bool symmetric = !scheme->quantised || scheme->granularity == AG_GRANULARITY_TENSOR ||
                      (has_blocks(scheme) && scheme->block_rows == scheme->block_cols);
     return symmetric && !scheme->hadamard && ag_scheme_equal(&uses[0], &uses[1]);
+}
+
+bool ag_accumulates_by_default(const ag_layer_precision *precision)
+{
+    for (int product = 0; product < AG_LINEAR_PRODUCTS; product++) {
+        if (precision->accumulate[product].kind != AG_ACCUMULATE_SEGMENTS)
+            return false;
+    }
+    return true;
+}
+
+bool ag_layer_precision_equal(const ag_layer_precision *a, const ag_layer_precision *b)
+{
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        int role = i / AG_USES;
+        int use = i % AG_USES;
+        if (!ag_scheme_equal(&a->scheme[role][use], &b->scheme[role][use]))
+            return false;
+    }
+    for (int product = 0; product < AG_LINEAR_PRODUCTS; product++) {
+        if (!ag_accumulator_equal(&a->accumulate[product], &b->accumulate[product]))
+            return false;
+    }
+    return true;
 }
 
 /* --- what contradicts itself */
@@ -223,10 +254,30 @@ static ag_status check_hadamard(const ag_layer_precision *precision)
     return AG_OK;
 }
 
+/* An accumulator for NVFP4 needs its scales. */
+static ag_status check_accumulator(const ag_layer_precision *precision, int product)
+{
+    const ag_accumulator *accumulator = &precision->accumulate[product];
+    AG_TRY(ag_accumulator_check(accumulator));
+    for (int i = 0; i < 2 && accumulator->kind == AG_ACCUMULATE_NVFP4; i++) {
+        ag_operand_use of = ag_linear_operands[product][i];
+        const ag_scheme *scheme = &precision->scheme[of.role][of.use];
+        if (!scheme->quantised || scheme->granularity != AG_GRANULARITY_NV)
+            return ag_fail(AG_ERR_INPUT,
+                           "b200-nvfp4 adds up NVFP4 with its scales, and %s is %s; use "
+                           "granularity 'nv', or b200-fp8 for e2m1 with others",
+                           ag_use_words[of.role][of.use],
+                           scheme->quantised ? scheme->format.name : "BF16");
+    }
+    return AG_OK;
+}
+
 ag_status ag_layer_precision_check(const ag_layer_precision *precision)
 {
     for (int i = 0; i < AG_ROLES * AG_USES; i++)
         AG_TRY(ag_scheme_check(&precision->scheme[i / AG_USES][i % AG_USES]));
+    for (int product = 0; product < AG_LINEAR_PRODUCTS; product++)
+        AG_TRY(check_accumulator(precision, product));
     return check_hadamard(precision);
 }
 

@@ -1,7 +1,8 @@
 /* The precision of each layer as JSON: layer name, role, scheme. A role that is not quantised is
  * null; "input.wgrad" and its like stand only where the second use of a role differs from the
- * first, "e8m0" only with granularity mx, "hadamard" only where it is true. Sites that are on stand
- * between the layers, with the roles that they have. */
+ * first, "e8m0" only with granularity mx, "hadamard" only where it is true, "accumulate" only where
+ * a product has an accumulator of its own. Sites that are on stand between the layers, with the
+ * roles that they have. */
 #include <stdio.h>
 #include <string.h>
 
@@ -83,12 +84,36 @@ static void add_role(layers_writer *w, const ag_layer_precision *precision, ag_r
     add_scheme(w, &uses[1]);
 }
 
-/* The members of a layer have their names' order: grad_output, input, weight. */
+/* In the order of the products' names. */
+static void add_accumulators(ag_text *text, const ag_layer_precision *precision)
+{
+    static const ag_linear_product sorted[AG_LINEAR_PRODUCTS] = {AG_DGRAD, AG_FPROP, AG_WGRAD};
+    const char *before = "\"accumulate\":{\"";
+    for (size_t i = 0; i < AG_LINEAR_PRODUCTS; i++) {
+        const ag_accumulator *accumulator = &precision->accumulate[sorted[i]];
+        char written[AG_ACCUMULATOR_TEXT];
+        if (accumulator->kind == AG_ACCUMULATE_SEGMENTS)
+            continue;
+        ag_accumulator_write(written, accumulator);
+        ag_text_add(text, before);
+        ag_text_add(text, ag_linear_product_words[sorted[i]]);
+        add_word(text, "\":", written);
+        before = ",\"";
+    }
+    ag_text_add(text, "}");
+}
+
+/* The members of a layer have their names' order: accumulate, grad_output, input, weight. */
 static void add_roles(layers_writer *w, const ag_layer_precision *precision,
                       const bool has_role[AG_ROLES])
 {
     static const ag_role sorted[AG_ROLES] = {AG_ROLE_GRAD_OUTPUT, AG_ROLE_INPUT, AG_ROLE_WEIGHT};
     const char *before = ":{";
+    if (!ag_accumulates_by_default(precision)) {
+        ag_text_add(w->text, before);
+        add_accumulators(w->text, precision);
+        before = ",";
+    }
     for (size_t i = 0; i < AG_ROLES; i++) {
         if (!has_role[sorted[i]])
             continue;
@@ -241,11 +266,39 @@ static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *ke
     return AG_OK;
 }
 
-static ag_status read_precision(ag_layer_precision *precision, ag_json_at at,
-                                const bool has_role[AG_ROLES])
+/* An accumulator that is the default, or not as ag_accumulator_write leaves it, is refused: two
+ * texts of one run have two ids. */
+static ag_status read_accumulators(ag_layer_precision *precision, ag_json_at layer)
 {
-    const char *known[2 * AG_ROLES + 1] = {NULL};
+    static const char *const known[] = {"dgrad", "fprop", "wgrad", NULL};
+    json_t *value = NULL;
+    char path[AG_PATH_SIZE + 16];
+    AG_TRY(ag_json_member(&value, layer, "accumulate"));
+    snprintf(path, sizeof path, "%s.accumulate", layer.path);
+    ag_json_at at = {value, path};
+    AG_TRY(ag_json_known(at, known));
+    for (int product = 0; product < AG_LINEAR_PRODUCTS; product++) {
+        const char *text = NULL;
+        const char *word = ag_linear_product_words[product];
+        char written[AG_ACCUMULATOR_TEXT];
+        if (json_object_get(at.object, word) == NULL)
+            continue;
+        AG_TRY(ag_json_text(&text, at, word));
+        AG_TRY(ag_accumulator_parse(&precision->accumulate[product], text));
+        ag_accumulator_write(written, &precision->accumulate[product]);
+        if (strcmp(text, written) != 0)
+            return ag_fail(AG_ERR_INPUT, "%s.%s: '%s' is written '%s'", path, word, text, written);
+    }
+    return AG_OK;
+}
+
+static ag_status read_precision(ag_layer_precision *precision, ag_json_at at,
+                                const bool has_role[AG_ROLES], bool accumulates)
+{
+    const char *known[2 * AG_ROLES + 2] = {NULL};
     size_t count = 0;
+    if (accumulates)
+        known[count++] = "accumulate";
     for (size_t role = 0; role < AG_ROLES; role++) {
         if (!has_role[role])
             continue;
@@ -262,17 +315,19 @@ static ag_status read_precision(ag_layer_precision *precision, ag_json_at at,
         if (json_object_get(at.object, ag_use_words[role][1]) != NULL)
             AG_TRY(read_scheme(&uses[1], at, ag_use_words[role][1]));
     }
+    if (accumulates && json_object_get(at.object, "accumulate") != NULL)
+        AG_TRY(read_accumulators(precision, at));
     return ag_layer_precision_check(precision);
 }
 
 static ag_status read_layer(ag_layer_precision *precision, ag_json_at at, const char *name,
-                            const bool has_role[AG_ROLES])
+                            const bool has_role[AG_ROLES], bool accumulates)
 {
     json_t *value = NULL;
     char path[AG_PATH_SIZE];
     AG_TRY(ag_json_member(&value, at, name));
     snprintf(path, sizeof path, "%s.%s", at.path, name);
-    return read_precision(precision, (ag_json_at){value, path}, has_role);
+    return read_precision(precision, (ag_json_at){value, path}, has_role, accumulates);
 }
 
 static ag_status read_layers(ag_run *run, ag_json_at at, ag_arena *arena)
@@ -283,7 +338,7 @@ static ag_status read_layers(ag_run *run, ag_json_at at, ag_arena *arena)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     for (size_t i = 0; i < count; i++) {
         ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
-        AG_TRY(read_layer(&layers[i], at, layer.name, s_all_roles));
+        AG_TRY(read_layer(&layers[i], at, layer.name, s_all_roles, true));
     }
     run->layers = layers;
     return AG_OK;
@@ -294,7 +349,7 @@ static ag_status read_site(ag_layer_precision *precision, const ag_run *run, ag_
 {
     bool has_role[AG_ROLES];
     roles_of(has_role, site);
-    AG_TRY(read_layer(precision, at, site->name, has_role));
+    AG_TRY(read_layer(precision, at, site->name, has_role, false));
     if (!ag_site_is_on(precision) || !ag_site_has_effect(run, site->kind))
         return ag_fail(AG_ERR_INPUT, "%s.%s: has no effect in this run: expected no such key",
                        at.path, site->name);

@@ -5,11 +5,13 @@
  * Activations and gradients are quantised from their BF16 value, weights from the float32 master.
  * The first use of each tensor sums over its columns, the second over its rows: where groups of
  * elements have scales, these are two copies. Operands reach the product as grid values below 2 in
- * magnitude, or scaled block by block; other scales come back in its epilogue. Y and dX are rounded
+ * magnitude, or scaled block by block; other scales come back in its epilogue. A product may have
+ * an accumulator of its own. Y and dX are rounded
  * to BF16, dW is not. The gradient of Q is 1 (straight-through) or, with ste: clip, 0 where |x * S|
  * lies beyond the format's range. */
 #include "linear.h"
 #include "observe_pass.h"
+#include "operand_sums.h"
 #include "operand_words.h"
 
 enum { FPROP = 0, DGRAD_OF_WEIGHT = 1, WGRAD_OF_INPUT = 1, DGRAD_OF_GRAD = 0, WGRAD_OF_GRAD = 1 };
@@ -105,12 +107,25 @@ static void quantise_grad(ag_linear *linear, float *dy, const ag_source *source,
 /* Which operands lie across the sum: a b^T, a b, a^T b. */
 typedef enum transposition { NT, NN, TN } transposition;
 
-static void multiply(const ag_linear *linear, transposition form, const ag_operand *a,
-                     const ag_operand *b, ag_product product)
+/* An accumulator of its own is part of what low precision does, as quantisation is; NULL: the
+ * default one. */
+static const ag_accumulator *own_accumulator(const ag_linear *linear, ag_linear_product which,
+                                             const ag_pass *pass)
+{
+    const ag_accumulator *accumulator = &linear->accumulate[which];
+    bool low = pass->mode != AG_MODE_EVALUATE_HP && pass->mode != AG_MODE_SHADOW;
+    return low && accumulator->kind != AG_ACCUMULATE_SEGMENTS ? accumulator : NULL;
+}
+
+static void multiply(const ag_linear *linear, const ag_accumulator *accumulator, transposition form,
+                     const ag_operand *a, const ag_operand *b, ag_product product)
 {
     const ag_operand_view rows = {a, a->values, form == TN};
     const ag_operand_view columns = {b, b->values, form != NT};
-    ag_multiply_operands(linear->k, product, &rows, &columns, linear->room);
+    if (accumulator != NULL)
+        ag_accumulate_operands(accumulator, &product, &rows, &columns);
+    else
+        ag_multiply_operands(linear->k, product, &rows, &columns, linear->room);
 }
 
 void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
@@ -121,7 +136,8 @@ void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
     quantise_input(linear, pass);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, FPROP);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, FPROP);
-    multiply(linear, NT, x, w, (ag_product){.c = y, .c_step = OC, .M = N, .N = OC, .K = C});
+    multiply(linear, own_accumulator(linear, AG_FPROP, pass), NT, x, w,
+             (ag_product){.c = y, .c_step = OC, .M = N, .N = OC, .K = C});
     linear->k->epilogue(y, linear->bias, N, OC, x->factor, w->factor, rounds(linear, pass));
     if (pass->observer != NULL)
         ag_observe_result(pass->observer, x, y, N * OC);
@@ -134,7 +150,8 @@ static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
     size_t OC = linear->layer.outputs;
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, DGRAD_OF_GRAD);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, DGRAD_OF_WEIGHT);
-    multiply(linear, NN, dy, w, (ag_product){.c = dx, .c_step = C, .M = N, .N = C, .K = OC});
+    multiply(linear, own_accumulator(linear, AG_DGRAD, pass), NN, dy, w,
+             (ag_product){.c = dx, .c_step = C, .M = N, .N = C, .K = OC});
     linear->k->epilogue(dx, NULL, N, C, dy->factor, w->factor, rounds(linear, pass));
     if (pass->observer != NULL)
         ag_observe_result(pass->observer, dy, dx, N * C);
@@ -160,7 +177,7 @@ static void wgrad(ag_linear *linear, const ag_pass *pass)
     size_t OC = linear->layer.outputs;
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, WGRAD_OF_GRAD);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, WGRAD_OF_INPUT);
-    multiply(linear, TN, dy, x,
+    multiply(linear, own_accumulator(linear, AG_WGRAD, pass), TN, dy, x,
              (ag_product){.c = linear->product, .c_step = C, .M = OC, .N = C, .K = N});
     if (pass->mode == AG_MODE_TRAIN)
         ag_operand_clip_gradient(linear->product, operand_of(linear, AG_ROLE_WEIGHT, FPROP),

@@ -35,6 +35,8 @@ typedef struct ag_linear {
     float *grad_copy;              /* [N, OC] for wgrad, where copies say 2; shared by all layers */
     float *product;                /* [OC, C], shared by all layers */
     const ag_operand_room *room;   /* of a product's operands; shared by all layers */
+    const ag_accumulator *accumulate; /* of each ag_linear_product; all default unless */
+    bool has_accumulators;
 
     /* sites of the layer, NULL where off */
     ag_site_operands *dw;

@@ -4,6 +4,7 @@
  *   grads | blocks: x, norm statistics, inputs, qkv, probs, hidden ... | head | scratch of backward
  */
 #include "model.h"
+#include "operand_sums.h"
 #include "site_layout.h"
 
 /* What all linear layers of a model are built with. */
@@ -108,11 +109,12 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
     bool differentiated = role != AG_ROLE_GRAD_OUTPUT && use == 0;
     if (differentiated && scheme->quantised && scheme->ste == AG_STE_CLIP)
         operand->clipped = ag_layout_bytes(b->layout, matrix.rows * matrix.cols);
-    if (ag_scheme_has_codes(scheme)) {
+    bool has_codes = ag_scheme_has_codes(scheme);
+    if (has_codes || (linear->has_accumulators && ag_scheme_has_scales_to_add(scheme))) {
         ag_groups groups = ag_groups_of(scheme, &matrix);
         operand->after = ag_layout_floats(b->layout, ag_groups_count(&groups));
-        b->has_codes = true;
     }
+    b->has_codes |= has_codes;
     if (scheme->quantised && scheme->granularity == AG_GRANULARITY_ROW)
         operand->factors =
             ag_layout_floats(b->layout, matrix.sum == AG_SUM_COLS ? matrix.rows : matrix.cols);
@@ -141,6 +143,8 @@ static void lay_out_linear(builder *b, ag_linear *linear, size_t index)
     linear->k = b->model->k;
     linear->bf16 = b->run->compute == AG_COMPUTE_BF16;
     linear->T = b->model->T;
+    linear->accumulate = precision->accumulate;
+    linear->has_accumulators = !ag_accumulates_by_default(precision);
     find_parameters(b, linear);
     for (int role = 0; role < AG_ROLES; role++) {
         const ag_scheme *schemes = precision->scheme[role];

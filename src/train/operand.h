@@ -34,7 +34,8 @@ typedef struct ag_operand {
     uint8_t *clipped;  /* ste: clip: 1 where |x * S| > max; NULL otherwise */
     ag_scales *scales; /* of groups: shared by all operands, so good until the next is made */
     ag_watch *watch;   /* what an observer gathers of it, or NULL */
-    float *after;      /* of each group, where values are codes (operand_words.h); else NULL */
+    float *after;      /* of each group, where values are codes (operand_words.h) or an accumulator
+                          reads them as such (operand_sums.h); else NULL */
     float *factors;    /* of granularity row: one a row of the product's, or a column */
 
     /* what the last ag_operand_make left */

@@ -24,7 +24,7 @@ bool ag_scheme_has_codes(const ag_scheme *scheme)
 
 static bool has_codes(const ag_operand *operand)
 {
-    return operand->is_quantised && operand->after != NULL;
+    return operand->is_quantised && operand->after != NULL && ag_scheme_has_codes(operand->scheme);
 }
 
 /* k in a block of codes; 0: the product is none of codes. */

@@ -15,7 +15,7 @@ from pathlib import Path
 # module: (modules it may include, libraries that only it sees)
 TABLE = {
     "base": ((), ()),
-    "products": (("base",), ()),
+    "products": (("base", "numerics"), ()),
     "numerics": (("base",), ()),
     "spec": (("base", "numerics"), ("jansson", "openssl")),
     "data": (("base", "spec"), ()),

@@ -5,6 +5,7 @@
  *
  * The layer is transformer.h.1.mlp.c_fc of the tiny model: C = 8, OC = 32, N = 24 tokens. */
 #include "numerics/recipe.h"
+#include "plain_sum.h"
 #include "tiny.h"
 
 enum { B = 3, T = 8, N = B * T, C = 8, OC = 32, STEPS = 4, WIDEST = N * OC };
@@ -17,7 +18,9 @@ typedef struct side {
     float raw[WIDEST];
     float x[WIDEST];              /* what is quantised: raw, or its BF16 value */
     float q[AG_USES][WIDEST];     /* Q(x), scales taken out again */
-    float scale[AG_USES][WIDEST]; /* S of each group */
+    float scale[AG_USES][WIDEST]; /* S of each group, */
+    float after[AG_USES][WIDEST]; /* and what undoes it, but for */
+    float factor[AG_USES];        /* what the product's result is multiplied by */
     ag_groups groups[AG_USES];
     float amaxes[STEPS]; /* of the steps before this one */
 } side;
@@ -60,7 +63,6 @@ static bool is_symmetric(const ag_scheme *scheme)
 
 static void expect_operand(layer_test *test, ag_role role, int use, uint64_t sample)
 {
-    static float after[WIDEST];
     side *s = &test->sides[role];
     const ag_scheme *schemes = test->t.layers[6].scheme[role];
     const ag_scheme *scheme = &schemes[use];
@@ -70,7 +72,7 @@ static void expect_operand(layer_test *test, ag_role role, int use, uint64_t sam
                               (uint32_t)test->step};
     ag_matrix matrix = {s->rows, s->cols, use == 0 ? AG_SUM_COLS : AG_SUM_ROWS,
                         role == AG_ROLE_WEIGHT ? 0 : sample * T * s->cols};
-    ag_scales scales = {.scale = s->scale[use], .after = after};
+    ag_scales scales = {.scale = s->scale[use], .after = s->after[use]};
     s->groups[use] = ag_groups_of(scheme, &matrix);
     for (size_t i = 0; !scheme->quantised && i < count; i++)
         s->q[use][i] = ag_round_bf16(s->x[i]);
@@ -78,9 +80,12 @@ static void expect_operand(layer_test *test, ag_role role, int use, uint64_t sam
         return;
     if (scheme->granularity != AG_GRANULARITY_TENSOR) {
         ag_quantize_matrix(s->q[use], s->x, &matrix, scheme, &scales, &where);
+        s->factor[use] = scales.factor;
         return;
     }
     s->scale[use][0] = expected_scale(scheme, s->amaxes, test->step);
+    s->after[use][0] = 1 / s->scale[use][0];
+    s->factor[use] = 1;
     ag_fake_quantize(s->q[use], s->x, count, scheme, s->scale[use][0], &where, matrix.first);
 }
 
@@ -128,6 +133,74 @@ static void assert_product(float actual, dot d, size_t count, bool bf16)
         fail_msg("%.9g is not in [%.9g, %.9g]", (double)actual, (double)low, (double)high);
 }
 
+/* --- accumulators of their own */
+
+/* One operand of a term. */
+typedef struct code {
+    double value;
+    int exponent;
+    float scale;   /* for the promotion */
+    double factor; /* for the epilogue */
+} code;
+
+/* Element k of row `row` of an operand, as the accumulator takes it. */
+static code code_of(const layer_test *test, ag_operand_use of, size_t row, size_t k,
+                    const ag_accumulator *how)
+{
+    const side *s = &test->sides[of.role];
+    const ag_scheme *scheme = &test->t.layers[6].scheme[of.role][of.use];
+    size_t i = of.use == 0 ? row : k;
+    size_t j = of.use == 0 ? k : row;
+    float value = s->q[of.use][i * s->cols + j];
+    if (!scheme->quantised)
+        return (code){value, plain_exponent(value, -126), 1, 1};
+    float after = s->after[of.use][ag_groups_at(&s->groups[of.use], i, j)];
+    float factor = s->factor[of.use];
+    float q = ag_round_nearest(&scheme->format, value / factor / after, AG_OVERFLOW_SATURATE);
+    int e = plain_exponent(q, scheme->format.emin);
+    bool is_block = scheme->granularity == AG_GRANULARITY_BLOCK;
+    if (scheme->granularity == AG_GRANULARITY_TENSOR || scheme->granularity == AG_GRANULARITY_ROW)
+        return (code){q, e, 1, after};
+    if (is_block && how->promote > 0 && scheme->block_cols % how->promote == 0)
+        return (code){q, e, after, 1};
+    if (how->kind == AG_ACCUMULATE_NVFP4)
+        return (code){(double)q * after, plain_exponent(after, -6), 1, factor};
+    if (scheme->granularity == AG_GRANULARITY_MX || (is_block && scheme->pow2))
+        return (code){(double)q * after, e + ilogbf(after), 1, 1};
+    return (code){q * after, plain_exponent(q * after, -126), 1, factor};
+}
+
+/* An element of a product with its factors, before bias and BF16. */
+static double added_up(const layer_test *test, ag_linear_product product, size_t row, size_t col,
+                       size_t count)
+{
+    enum { LONGEST = 64 };
+    const ag_accumulator *how = &test->t.layers[6].accumulate[product];
+    plain_term terms[LONGEST];
+    double factor = 1;
+    for (size_t k = 0; k < count; k++) {
+        code a = code_of(test, ag_linear_operands[product][0], row, k, how);
+        code b = code_of(test, ag_linear_operands[product][1], col, k, how);
+        terms[k] = (plain_term){a.value * b.value, a.exponent + b.exponent, a.scale * b.scale, -1};
+        if (how->kind == AG_ACCUMULATE_NVFP4)
+            terms[k].group = (int)(k / 16);
+        factor = a.factor * b.factor;
+    }
+    return plain_sum(terms, count, how) * factor;
+}
+
+/* The expected element: of the default chain a sum in double, else the accumulator's, which leaves
+ * the roundings of the epilogue alone. */
+static dot expected(const layer_test *test, ag_linear_product product, size_t row, size_t col,
+                    dot plain, size_t *count)
+{
+    if (test->t.layers[6].accumulate[product].kind == AG_ACCUMULATE_SEGMENTS)
+        return plain;
+    double sum = added_up(test, product, row, col, *count);
+    *count = 0;
+    return (dot){sum, fabs(sum)};
+}
+
 static bool is_clipped(const layer_test *test, ag_role role, size_t i)
 {
     const ag_scheme *scheme = &test->t.layers[6].scheme[role][0];
@@ -143,10 +216,12 @@ static void check_forward(const layer_test *test)
     const float *w = test->sides[AG_ROLE_WEIGHT].q[0];
     for (size_t n = 0; n < N; n++) {
         for (size_t o = 0; o < OC; o++) {
+            size_t count = C;
             dot d = dot_of(x + n * C, 1, w + o * C, 1, C);
+            d = expected(test, AG_FPROP, n, o, d, &count);
             d.sum += (double)test->linear->bias[o];
             d.magnitude += fabs((double)test->linear->bias[o]);
-            assert_product(test->y[n * OC + o], d, C, true);
+            assert_product(test->y[n * OC + o], d, count, true);
         }
     }
 }
@@ -157,10 +232,13 @@ static void check_dgrad(const layer_test *test)
     const float *w = test->sides[AG_ROLE_WEIGHT].q[1];
     for (size_t n = 0; n < N; n++) {
         for (size_t c = 0; c < C; c++) {
+            size_t count = OC;
+            dot d = dot_of(dy + n * OC, 1, w + c, C, OC);
+            d = expected(test, AG_DGRAD, n, c, d, &count);
             if (is_clipped(test, AG_ROLE_INPUT, n * C + c))
                 assert_true(test->dx[n * C + c] == 0.0f);
             else
-                assert_product(test->dx[n * C + c], dot_of(dy + n * OC, 1, w + c, C, OC), OC, true);
+                assert_product(test->dx[n * C + c], d, count, true);
         }
     }
 }
@@ -172,10 +250,13 @@ static void check_wgrad(const layer_test *test)
     for (size_t o = 0; o < OC; o++) {
         for (size_t c = 0; c < C; c++) {
             float dw = test->linear->dweight[o * C + c];
+            size_t count = N;
+            dot d = dot_of(dy + o, OC, x + c, C, N);
+            d = expected(test, AG_WGRAD, o, c, d, &count);
             if (is_clipped(test, AG_ROLE_WEIGHT, o * C + c))
                 assert_true(dw == 0.0f);
             else
-                assert_product(dw, dot_of(dy + o, OC, x + c, C, N), N, false);
+                assert_product(dw, d, count, false);
         }
         static const float one = 1.0f;
         dot d = dot_of(test->sides[AG_ROLE_GRAD_OUTPUT].x + o, OC, &one, 0, N);
@@ -366,6 +447,47 @@ static void test_clipped_gradients(void **state)
     check_layer(test);
 }
 
+static void test_accumulators(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *scheme; /* NULL: BF16 */
+        const char *accumulator;
+    } rows[] = {
+        {"e4m3",              "h100-fp8"                                                      },
+        {"e5m2/row",          "h100-fp8"                                                      },
+        {"e5m2/mx",           "h100-fp8"                                                      },
+        {"e4m3/16x16",        "h100-fp8"                                                      },
+        {"e4m3/1x5/amax",     "ada-fp8"                                                       },
+        {"e4m3/col",          "ada-fp8"                                                       },
+        {"e2m1/nv",           "b200-nvfp4"                                                    },
+        {"e2m1/nv16x16",      "b200-nvfp4"                                                    },
+        {"e2m1/nv",           "ada-fp8"                                                       },
+        {"e2m1/mx/e8m0floor", "b200-fp8"                                                      },
+        {"fp16",              "v100-half"                                                     },
+        {"fp16/tensor/amax",  "v100"                                                          },
+        {NULL,                "a100"                                                          },
+        {NULL,                "bf16"                                                          },
+        {"e4m3/row",          "e8m10"                                                         },
+        {"e4m3/1x16/amax",
+         "terms=8,fraction=9,floor=-132,into=e8m9,round=nearest,promote=16,outer=fp32"        },
+        {"e4m3/16x16/amax",   "terms=4,fraction=9,into=e8m13,round=zero,promote=8,outer=e8m12"},
+        {"int8/1x16/amax",    "terms=1,into=e8m9,round=zero,promote=16,outer=bf16"            },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        layer_test *test = make_test();
+        ag_scheme scheme = {0};
+        if (rows[i].scheme != NULL)
+            assert_ok(ag_scheme_parse(&scheme, rows[i].scheme));
+        tiny_quantise_all(&test->t, scheme);
+        for (int layer = 0; layer < TINY_LAYERS; layer++)
+            for (int product = 0; product < AG_LINEAR_PRODUCTS; product++)
+                assert_ok(ag_accumulator_parse(&test->t.layers[layer].accumulate[product],
+                                               rows[i].accumulator));
+        check_layer(test);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_recipes),
         cmocka_unit_test(test_clipped_gradients),
+        cmocka_unit_test(test_accumulators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
