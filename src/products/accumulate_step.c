@@ -98,6 +98,18 @@ static inline void add_cut_groups(double S[AG_LANES], const double up[AG_LANES],
     }
 }
 
+/* Two loops, so that each is one of vectors. */
+static inline void round_lanes(float c[AG_LANES], const double sums[AG_LANES],
+                               const ag_register *into, bool toward_zero)
+{
+    if (toward_zero)
+        for (size_t j = 0; j < AG_LANES; j++)
+            c[j] = (float)ag_round_register(sums[j], into, true);
+    else
+        for (size_t j = 0; j < AG_LANES; j++)
+            c[j] = (float)ag_round_register(sums[j], into, false);
+}
+
 AG_CLONES static void add_block(float c[AG_LANES], const ag_step *step,
                                 const ag_accumulator *accumulator)
 {
@@ -120,9 +132,9 @@ AG_CLONES static void add_block(float c[AG_LANES], const ag_step *step,
     else
         add_cut(S, up, step, 0, 1);
     for (size_t j = 0; j < AG_LANES; j++) {
-        double sum = S[j] * ag_double_power(E[j] - accumulator->fraction);
-        c[j] = (float)ag_round_register(sum, &into, accumulator->toward_zero);
+        S[j] *= ag_double_power(E[j] - accumulator->fraction);
     }
+    round_lanes(c, S, &into, accumulator->toward_zero);
 }
 
 /* The sum of some products in units of 2^(E - 24). */
