@@ -16,21 +16,30 @@ typedef struct coding {
     uint32_t turned; /* bits that differ in words for the operand a */
 } coding;
 
-/* The quotient lies so near to an integer that rounding finds it. NaN and Inf are none, and told
- * of. */
-INLINE int code_of_value(float x, float unit, int *bad)
+/* The quotient lies so near to an integer that rounding finds it. What is no code, as NaN and Inf
+ * are, becomes 0 and sets the sign bit of `bad`. No branches, so that it is done in vectors. */
+INLINE int32_t code_of_value(float x, float unit, uint32_t *bad)
 {
-    const float quotient = x == 0 ? 0 : rintf(x / unit);
-    const bool is_code = fabsf(quotient) <= 127;
-    *bad |= !is_code;
-    return is_code ? (int)quotient : 0;
+    const uint32_t largest = 0x42fe0000u; /* 127.0f */
+    float quotient = rintf(x / unit);
+    quotient = x == 0 ? 0 : quotient; /* a unit of 0 has zeros alone */
+    const uint32_t room = largest - (ag_float_bits(quotient) & 0x7fffffffu);
+    const uint32_t kept = ~(uint32_t)((int32_t)room >> 31); /* all bits, or none */
+    *bad |= room;
+    return (int32_t)ag_bits_float(ag_float_bits(quotient) & kept);
+}
+
+static bool is_bad(uint32_t bad)
+{
+    return bad >> 31 != 0;
 }
 
 /* --- along rows */
 
-AG_CLONES static int code_neighbours(int8_t *codes, const float *x, float unit, size_t count)
+AG_CLONES static uint32_t code_neighbours(int8_t *restrict codes, const float *restrict x,
+                                          float unit, size_t count)
 {
-    int bad = 0;
+    uint32_t bad = 0;
     for (size_t k = 0; k < count; k++)
         codes[k] = (int8_t)code_of_value(x[k], unit, &bad);
     return bad;
@@ -43,7 +52,7 @@ static uint32_t *code_block(uint32_t *words, const float *x, float *unit, size_t
     int8_t codes[MOST_BLOCK];
     const size_t depth = (count + 3) / 4;
     memset(codes + 4 * (depth - 1), 0, 4); /* beyond an odd end */
-    if (code_neighbours(codes, x, *unit, count)) {
+    if (is_bad(code_neighbours(codes, x, *unit, count))) {
         memset(codes, 0, count);
         *unit = NAN;
     }
@@ -83,10 +92,10 @@ void ag_code_values_along(uint32_t *words, float *units, const float *x, size_t 
 /* --- down columns */
 
 /* A word of each column, from `count` rows of x. */
-AG_CLONES static int code_word_row(uint32_t *restrict words, const float *restrict x,
-                                   const float *restrict units, size_t rows, size_t count)
+AG_CLONES static uint32_t code_word_row(uint32_t *restrict words, const float *restrict x,
+                                        const float *restrict units, size_t rows, size_t count)
 {
-    int bad = 0;
+    uint32_t bad = 0;
     memset(words, 0, rows * sizeof *words);
     for (size_t k = 0; k < count; k++, x += rows)
         for (size_t i = 0; i < rows; i++)
@@ -98,12 +107,12 @@ AG_CLONES static int code_word_row(uint32_t *restrict words, const float *restri
 static void clear_bad(const coding *c, uint32_t *words, const float *x, float *units, size_t count)
 {
     for (size_t i = 0; i < c->rows; i++) {
-        int bad = 0;
+        uint32_t bad = 0;
         for (size_t k = 0; k < count; k++)
             code_of_value(x[k * c->rows + i], units[i], &bad);
-        for (size_t k = 0; bad && k < count; k += 4)
+        for (size_t k = 0; is_bad(bad) && k < count; k += 4)
             words[k / 4 * c->rows + i] = 0;
-        units[i] = bad ? NAN : units[i];
+        units[i] = is_bad(bad) ? NAN : units[i];
     }
 }
 
@@ -117,11 +126,13 @@ static void code_blocks(void *context, size_t begin, size_t end)
         float *units = c->units + j * c->rows;
         const size_t count = smaller(c->block, c->K - j * c->block);
         const size_t n_words = (count + 3) / 4 * c->rows;
-        int bad = 0;
-        for (size_t k = 0; k < count; k += 4)
-            bad |= code_word_row(words + k / 4 * c->rows, x + k * c->rows, units, c->rows,
-                                 smaller(4, count - k));
-        if (bad)
+        uint32_t bad = 0;
+        for (size_t k = 0; k < count; k += 4) {
+            uint32_t found = code_word_row(words + k / 4 * c->rows, x + k * c->rows, units, c->rows,
+                                           smaller(4, count - k));
+            bad |= found;
+        }
+        if (is_bad(bad))
             clear_bad(c, words, x, units, count);
         for (size_t i = 0; c->turned != 0 && i < n_words; i++)
             words[i] ^= c->turned;

@@ -107,6 +107,11 @@ static void quantise_grad(ag_linear *linear, float *dy, const ag_source *source,
 /* Which operands lie across the sum: a b^T, a b, a^T b. */
 typedef enum transposition { NT, NN, TN } transposition;
 
+static bool is_one(const ag_factor *factor)
+{
+    return factor->each == NULL && factor->all == 1.0f;
+}
+
 /* An accumulator of its own is part of what low precision does, as quantisation is; NULL: the
  * default one. */
 static const ag_accumulator *own_accumulator(const ag_linear *linear, ag_linear_product which,
@@ -117,15 +122,34 @@ static const ag_accumulator *own_accumulator(const ag_linear *linear, ag_linear_
     return low && accumulator->kind != AG_ACCUMULATE_SEGMENTS ? accumulator : NULL;
 }
 
+static void finish(const ag_linear *linear, const ag_product *p)
+{
+    const ag_finish *f = &p->finish;
+    if (f->onto != NULL)
+        linear->k->accumulate(f->onto, p->c, p->M, p->N, f->rows, f->columns);
+    else
+        linear->k->epilogue(p->c, f->bias, p->M, p->N, f->rows, f->columns, f->bf16);
+}
+
+/* The product whose c, M, N, K and what its finish does are set; the factors of both operands come
+ * back first, while a sum is still in a register, unless it has an accumulator of its own. */
 static void multiply(const ag_linear *linear, const ag_accumulator *accumulator, transposition form,
                      const ag_operand *a, const ag_operand *b, ag_product product)
 {
     const ag_operand_view rows = {a, a->values, form == TN};
     const ag_operand_view columns = {b, b->values, form != NT};
-    if (accumulator != NULL)
-        ag_accumulate_operands(accumulator, &product, &rows, &columns);
-    else
+    product.c_step = product.N;
+    product.finish.onto_step = product.N;
+    product.finish.scaled = !is_one(&a->factor) || !is_one(&b->factor);
+    product.finish.rows = a->factor;
+    product.finish.columns = b->factor;
+    if (accumulator == NULL) {
         ag_multiply_operands(linear->k, product, &rows, &columns, linear->room);
+    } else {
+        ag_accumulate_operands(accumulator, &product, &rows, &columns);
+        finish(linear, &product);
+    }
+}
 }
 
 void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
@@ -137,8 +161,13 @@ void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, FPROP);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, FPROP);
     multiply(linear, own_accumulator(linear, AG_FPROP, pass), NT, x, w,
-             (ag_product){.c = y, .c_step = OC, .M = N, .N = OC, .K = C});
-    linear->k->epilogue(y, linear->bias, N, OC, x->factor, w->factor, rounds(linear, pass));
+             (ag_product){
+                 .c = y,
+                 .M = N,
+                 .N = OC,
+                 .K = C,
+                 .finish = {.bias = linear->bias, .bf16 = rounds(linear, pass)}
+    });
     if (pass->observer != NULL)
         ag_observe_result(pass->observer, x, y, N * OC);
 }
@@ -150,9 +179,9 @@ static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
     size_t OC = linear->layer.outputs;
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, DGRAD_OF_GRAD);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, DGRAD_OF_WEIGHT);
-    multiply(linear, own_accumulator(linear, AG_DGRAD, pass), NN, dy, w,
-             (ag_product){.c = dx, .c_step = C, .M = N, .N = C, .K = OC});
-    linear->k->epilogue(dx, NULL, N, C, dy->factor, w->factor, rounds(linear, pass));
+    multiply(
+        linear, own_accumulator(linear, AG_DGRAD, pass), NN, dy, w,
+        (ag_product){.c = dx, .M = N, .N = C, .K = OC, .finish = {.bf16 = rounds(linear, pass)}});
     if (pass->observer != NULL)
         ag_observe_result(pass->observer, dy, dx, N * C);
     if (pass->mode == AG_MODE_TRAIN)
@@ -161,34 +190,34 @@ static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
 
 /* dW where it is stored low: Q of this micro-batch's product. Micro-batches follow one another in
  * the global tensor. */
-static void store_product(ag_linear *linear, ag_factor of_dy, ag_factor of_x, const ag_pass *pass)
+static void store_product(ag_linear *linear, const ag_pass *pass)
 {
     size_t C = linear->layer.inputs;
     size_t OC = linear->layer.outputs;
     ag_stack stack = {1, OC, C, pass->sample / pass->B * OC * C};
-    linear->k->epilogue(linear->product, NULL, OC, C, of_dy, of_x, false);
-    ag_site_store(linear->dw, linear->product, &stack, pass);
+    if (linear->dw != NULL)
+        ag_site_store(linear->dw, linear->product, &stack, pass);
 }
 
 static void wgrad(ag_linear *linear, const ag_pass *pass)
 {
-    size_t N = pass->B * linear->T;
-    size_t C = linear->layer.inputs;
-    size_t OC = linear->layer.outputs;
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, WGRAD_OF_GRAD);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, WGRAD_OF_INPUT);
-    multiply(linear, own_accumulator(linear, AG_WGRAD, pass), TN, dy, x,
-             (ag_product){.c = linear->product, .c_step = C, .M = OC, .N = C, .K = N});
-    if (pass->mode == AG_MODE_TRAIN)
-        ag_operand_clip_gradient(linear->product, operand_of(linear, AG_ROLE_WEIGHT, FPROP),
-                                 OC * C);
-    ag_factor of_dy = dy->factor;
-    ag_factor of_x = x->factor;
-    if (linear->dw != NULL) {
-        store_product(linear, of_dy, of_x, pass);
-        of_dy = of_x = (ag_factor){.all = 1.0f};
-    }
-    linear->k->accumulate(linear->dweight, linear->product, OC, C, of_dy, of_x);
+    const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, FPROP);
+    bool clips = pass->mode == AG_MODE_TRAIN && w->clipped != NULL;
+    bool at_once = !clips && linear->dw == NULL;
+    ag_product product = {.c = linear->product,
+                          .M = linear->layer.outputs,
+                          .N = linear->layer.inputs,
+                          .K = pass->B * linear->T,
+                          .finish = {.onto = at_once ? linear->dweight : NULL}};
+    multiply(linear, own_accumulator(linear, AG_WGRAD, pass), TN, dy, x, product);
+    if (at_once)
+        return;
+    if (clips)
+        ag_operand_clip_gradient(linear->product, w, product.M * product.N);
+    store_product(linear, pass);
+    linear->k->add(linear->dweight, linear->product, product.M * product.N);
 }
 
 void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *pass)
