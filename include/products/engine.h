@@ -28,8 +28,9 @@ typedef struct ag_engine {
     ag_multiply_fn *codes;
     ag_pair_along_fn *pair_along;
     ag_pair_across_fn *pair_across;
-    ag_spin_fn *spin;        /* with floats */
-    ag_spin_fn *spin_pairs;  /* or NULL */
+    ag_spin_fn *spin;       /* with floats */
+    ag_spin_fn *spin_pairs; /* or NULL */
+    ag_spin_fn *spin_codes;
     bool (*runs_here)(void); /* whether this processor has the instructions */
 } ag_engine;
 

@@ -30,12 +30,20 @@ typedef enum ag_bench_part {
 
 const char *ag_bench_part_name(ag_bench_part part);
 
+/* What products are made of. */
+typedef enum ag_bench_kind {
+    AG_BENCH_FLOATS,
+    AG_BENCH_PAIRS, /* of BF16 values */
+    AG_BENCH_CODES, /* small integers in blocks */
+    AG_BENCH_KINDS
+} ag_bench_kind;
+
 /* What a part did. */
 typedef struct ag_bench_work {
     double seconds;
     double calls;
-    double bytes;            /* read and written where each array comes and goes once */
-    double multiply_adds[2]; /* of floats, of pairs */
+    double bytes; /* read and written where each array comes and goes once */
+    double multiply_adds[AG_BENCH_KINDS];
 } ag_bench_work;
 
 /* A product of a linear layer, and how often it was taken. */
@@ -72,7 +80,7 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record);
 /* --- bounds of the machine (bench_bounds.c) */
 
 typedef struct ag_bench_bounds {
-    double peak[2];                 /* multiply-adds a second, of floats, of pairs */
+    double peak[AG_BENCH_KINDS];    /* multiply-adds a second of its instruction */
     double least_s[AG_BENCH_PARTS]; /* a step's bound; 0: the part has none */
     double sgemm_s[AG_BENCH_PARTS]; /* what OpenBLAS takes for the same products; 0: none */
 } ag_bench_bounds;

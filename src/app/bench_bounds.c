@@ -121,7 +121,7 @@ static ag_status sgemm_seconds(double *seconds, const ag_bench_shape *s)
 static ag_status bound_part(ag_bench_bounds *bounds, const ag_bench_work *work, ag_bench_part part)
 {
     double bandwidth = 0;
-    for (int kind = 0; kind < 2; kind++)
+    for (int kind = 0; kind < AG_BENCH_KINDS; kind++)
         bounds->least_s[part] += work->multiply_adds[kind] / bounds->peak[kind];
     if (work->bytes == 0)
         return AG_OK;
@@ -133,9 +133,10 @@ static ag_status bound_part(ag_bench_bounds *bounds, const ag_bench_work *work, 
 ag_status ag_bench_bound(ag_bench_bounds *bounds, const ag_bench_record *record,
                          const ag_bench_step *mean)
 {
+    static const ag_word words[AG_BENCH_KINDS] = {AG_WORD_FLOAT, AG_WORD_PAIR, AG_WORD_CODES};
     *bounds = (ag_bench_bounds){0};
-    for (int kind = 0; kind < 2; kind++)
-        bounds->peak[kind] = ag_products_peak(kind == 0 ? AG_WORD_FLOAT : AG_WORD_PAIR);
+    for (int kind = 0; kind < AG_BENCH_KINDS; kind++)
+        bounds->peak[kind] = ag_products_peak(words[kind]);
     for (int part = 0; part < AG_BENCH_PARTS; part++)
         AG_TRY(bound_part(bounds, &mean->parts[part], (ag_bench_part)part));
     for (size_t i = 0; i < record->n_shapes; i++) {

@@ -79,11 +79,18 @@ static void count_shape(ag_bench_part part, const ag_product *s)
     s_record->shapes[i].calls++;
 }
 
+static ag_bench_kind kind_of(ag_word word)
+{
+    if (word == AG_WORD_FLOAT)
+        return AG_BENCH_FLOATS;
+    return word == AG_WORD_PAIR ? AG_BENCH_PAIRS : AG_BENCH_CODES;
+}
+
 static void add_product(double start_s, const ag_product *s, bool attends)
 {
     ag_bench_part part = attends ? AG_BENCH_ATTENTION : part_of(s);
     add(part, start_s, 0);
-    s_record->now.parts[part].multiply_adds[s->a.word != AG_WORD_FLOAT] +=
+    s_record->now.parts[part].multiply_adds[kind_of(s->a.word)] +=
         (double)s->M * (double)s->N * (double)s->K;
     if (!attends)
         count_shape(part, s);
@@ -243,8 +250,9 @@ static void add_attention(double start_s, const ag_attention_shape *s, double pr
     ag_bench_work *work = &s_record->now.parts[AG_BENCH_ATTENTION];
     double each = (double)s->B * (double)s->C * (double)s->T * (double)(s->T + 1) / 2;
     add(AG_BENCH_ATTENTION, start_s, 0);
-    work->multiply_adds[s->bf16 ? 1 : 0] += each;
-    work->multiply_adds[0] += (products - 1) * each;
+    work->multiply_adds[s->bf16 && ag_products_have_pairs() ? AG_BENCH_PAIRS : AG_BENCH_FLOATS] +=
+        each;
+    work->multiply_adds[AG_BENCH_FLOATS] += (products - 1) * each;
 }
 
 static void attention_forward(float *restrict out, float *restrict probs, float *restrict scratch,

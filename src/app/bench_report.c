@@ -10,10 +10,12 @@
 /* Of a part: what its bound is made of. */
 static const char *bound_of(const ag_bench_work *work)
 {
-    bool pairs = ag_products_have_pairs() && work->multiply_adds[1] > 0;
-    if (pairs)
-        return work->multiply_adds[0] > 0 ? "pairs, FMA" : "pairs";
-    if (work->multiply_adds[0] + work->multiply_adds[1] > 0)
+    const bool floats = work->multiply_adds[AG_BENCH_FLOATS] > 0;
+    if (work->multiply_adds[AG_BENCH_CODES] > 0)
+        return floats || work->multiply_adds[AG_BENCH_PAIRS] > 0 ? "codes, ..." : "codes";
+    if (work->multiply_adds[AG_BENCH_PAIRS] > 0)
+        return floats ? "pairs, FMA" : "pairs";
+    if (floats)
         return "FMA";
     return work->bytes > 0 ? "copy" : "";
 }
@@ -55,10 +57,11 @@ static void add_result(ag_text *text, const ag_bench_result *result)
     ag_text_add_printable(text, result->format);
     ag_text_printf(text, ": %.3f ms a step, %.0f tokens/s\n", 1e3 * result->mean.seconds,
                    tokens_per_s(result));
-    ag_text_printf(text, "  measured beside it: FMA %.0f GFLOP/s", gflops(bounds->peak[0]));
+    ag_text_printf(text, "  measured beside it: FMA %.0f GFLOP/s",
+                   gflops(bounds->peak[AG_BENCH_FLOATS]));
     if (ag_products_have_pairs())
-        ag_text_printf(text, ", pairs of BF16 %.0f", gflops(bounds->peak[1]));
-    ag_text_add(text, "\n");
+        ag_text_printf(text, ", pairs of BF16 %.0f", gflops(bounds->peak[AG_BENCH_PAIRS]));
+    ag_text_printf(text, ", codes of 8 bits %.0f\n", gflops(bounds->peak[AG_BENCH_CODES]));
     ag_text_printf(text, "  %-14s %9s %8s  %-10s %9s %7s %9s %6s\n", "part", "ms", "of step",
                    "bound", "ms", "reached", "sgemm ms", "ratio");
     for (int part = 0; part < AG_BENCH_PARTS; part++)
@@ -144,11 +147,12 @@ static void add_result_json(ag_text *text, const ag_bench_result *result)
     add_model_json(text, result);
     ag_text_printf(text, ",\"steps\":%zu,\"tokens_per_step\":%.0f,\"tokens_per_s\":%.6g",
                    result->n_steps, result->tokens, tokens_per_s(result));
-    ag_text_printf(text, ",\"fma_gflops\":%.6g", gflops(bounds->peak[0]));
+    ag_text_printf(text, ",\"fma_gflops\":%.6g", gflops(bounds->peak[AG_BENCH_FLOATS]));
     if (ag_products_have_pairs())
-        ag_text_printf(text, ",\"pairs_gflops\":%.6g", gflops(bounds->peak[1]));
+        ag_text_printf(text, ",\"pairs_gflops\":%.6g", gflops(bounds->peak[AG_BENCH_PAIRS]));
     else
         ag_text_add(text, ",\"pairs_gflops\":null");
+    ag_text_printf(text, ",\"codes_gflops\":%.6g", gflops(bounds->peak[AG_BENCH_CODES]));
     add_ms(text, "step_ms", result->mean.seconds);
     ag_text_add(text, ",\"parts\":[");
     for (int part = 0; part < AG_BENCH_PARTS; part++) {

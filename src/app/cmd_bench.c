@@ -313,7 +313,7 @@ static void add_work(ag_bench_work *sum, const ag_bench_work *work, double share
     sum->seconds += share * work->seconds;
     sum->calls += share * work->calls;
     sum->bytes += share * work->bytes;
-    for (int kind = 0; kind < 2; kind++)
+    for (int kind = 0; kind < AG_BENCH_KINDS; kind++)
         sum->multiply_adds[kind] += share * work->multiply_adds[kind];
 }
 

@@ -39,3 +39,8 @@ void ag_codes_avx2(const ag_product *p)
     else
         ag_codes_floats_avx2(p);
 }
+
+size_t ag_spin_codes_avx2(float sums[AG_CHAINS], const uint32_t starts[AG_CHAINS], size_t rounds)
+{
+    return spin(sums, starts, rounds);
+}

@@ -19,3 +19,8 @@ void ag_codes_neon(const ag_product *p)
 {
     multiply(p);
 }
+
+size_t ag_spin_codes_neon(float sums[AG_CHAINS], const uint32_t starts[AG_CHAINS], size_t rounds)
+{
+    return spin(sums, starts, rounds);
+}

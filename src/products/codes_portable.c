@@ -27,3 +27,9 @@ void ag_codes_portable(const ag_product *p)
 {
     multiply(p);
 }
+
+size_t ag_spin_codes_portable(float sums[AG_CHAINS], const uint32_t starts[AG_CHAINS],
+                              size_t rounds)
+{
+    return spin(sums, starts, rounds);
+}

@@ -62,17 +62,18 @@ ag_multiply_fn ag_floats_portable, ag_pairs_portable, ag_codes_portable;
 ag_pair_along_fn ag_pair_along_portable;
 ag_pair_across_fn ag_pair_across_portable;
 
-ag_spin_fn ag_spin_floats_portable;
+ag_spin_fn ag_spin_floats_portable, ag_spin_codes_portable;
 
 #if defined(__x86_64__)
 ag_spin_fn ag_spin_floats_avx2, ag_spin_floats_avx512, ag_spin_pairs_bf16;
+ag_spin_fn ag_spin_codes_avx2, ag_spin_codes_avx512, ag_spin_codes_vnni;
 ag_multiply_fn ag_floats_avx2, ag_codes_avx2, ag_codes_floats_avx2;
 ag_multiply_fn ag_floats_avx512, ag_codes_avx512;
 ag_multiply_fn ag_codes_vnni, ag_pairs_bf16;
 ag_pair_along_fn ag_pair_along_avx2, ag_pair_along_avx512;
 ag_pair_across_fn ag_pair_across_avx2, ag_pair_across_avx512;
 #elif defined(__aarch64__)
-ag_spin_fn ag_spin_floats_neon;
+ag_spin_fn ag_spin_floats_neon, ag_spin_codes_neon;
 ag_multiply_fn ag_floats_neon, ag_codes_neon;
 ag_pair_along_fn ag_pair_along_neon;
 ag_pair_across_fn ag_pair_across_neon;

@@ -154,12 +154,19 @@ static void spin_piece(void *context, size_t begin, size_t end)
         atomic_fetch_add(&s->done, s->spin(sums, zeros, s->rounds));
 }
 
+static ag_spin_fn *spin_of(const ag_engine *engine, ag_word word)
+{
+    if (word == AG_WORD_CODES || word == AG_WORD_CODES_A)
+        return engine->spin_codes;
+    bool pairs = word == AG_WORD_PAIR && engine->spin_pairs != NULL;
+    return pairs ? engine->spin_pairs : engine->spin;
+}
+
 /* The best of some tries, each twice as long as the one before, until one takes milliseconds. */
 double ag_products_peak(ag_word word)
 {
     const double enough_s = 4e-3;
-    bool pairs = word == AG_WORD_PAIR && engine()->spin_pairs != NULL;
-    spinning s = {pairs ? engine()->spin_pairs : engine()->spin, 1000, 0};
+    spinning s = {spin_of(engine(), word), 1000, 0};
     double peak = 0;
     for (double seconds = 0; seconds < enough_s; s.rounds *= 2) {
         atomic_store(&s.done, 0);

@@ -38,7 +38,8 @@ static double step_of(tiny *t, ag_bench_part part)
     s_record.now = (ag_bench_step){0};
     ag_trainer_step(&t->trainer);
     tiny_end(t);
-    return s_record.now.parts[part].multiply_adds[0] + s_record.now.parts[part].multiply_adds[1];
+    const double *kinds = s_record.now.parts[part].multiply_adds;
+    return kinds[AG_BENCH_FLOATS] + kinds[AG_BENCH_PAIRS] + kinds[AG_BENCH_CODES];
 }
 
 static void quantise(tiny *t, const char *format)
