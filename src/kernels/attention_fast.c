@@ -1,7 +1,7 @@
 /* Causal self-attention by the engine of products/products.h, head by head; heads are shared among
- * the threads. Rows are taken in blocks: the scores of a block, their softmax and what it sums over
- * the tokens so far, while the block is near. Only what lies on and below the diagonal's blocks is
- * computed; zeros within those change no sum. */
+ * the threads. Only what lies on and below the diagonal is computed: scores by panels of columns,
+ * for the rows from the panel down; their softmax and what it weighs by blocks of rows, as far as
+ * those see. Zeros within the blocks that cross the diagonal change no sum. */
 #include "attention_internal.h"
 
 #include <stdatomic.h>
@@ -15,7 +15,10 @@ static size_t rows_of_block(size_t T)
     return T < 768 ? 48 : 96;
 }
 
-enum { PIECE = 16384 };
+enum {
+    PANEL = 64,   /* columns of scores that are taken together */
+    PIECE = 16384 /* elements */
+};
 
 static const uint32_t MAGNITUDE = 0x7fffffffu;
 static const uint32_t INFINITE = 0x7f800000u;
@@ -127,17 +130,17 @@ static rows_block block_at(size_t begin, size_t T)
     return (rows_block){begin, smaller(begin + rows_of_block(T), T), T};
 }
 
-/* The block of scores [T, T] = a b^T, up to the diagonal's end. */
-static void scores_of(float *scores, const ag_words *a, const ag_words *b, size_t D,
-                      rows_block block)
+/* scores [T, T] = a b^T on and below the diagonal, by panels of columns: each packs b once. */
+static void scores_of(float *scores, const ag_words *a, const ag_words *b, size_t T, size_t D)
 {
-    ag_multiply(&(ag_product){.c = scores + block.begin * block.T,
-                              .c_step = block.T,
-                              .a = words_at(a, block.begin, 0),
-                              .b = *b,
-                              .M = block.end - block.begin,
-                              .N = block.end,
-                              .K = D});
+    for (size_t n = 0; n < T; n += PANEL)
+        ag_multiply(&(ag_product){.c = scores + n * T + n,
+                                  .c_step = T,
+                                  .a = words_at(a, n, 0),
+                                  .b = words_at(b, n, 0),
+                                  .M = T - n,
+                                  .N = smaller(PANEL, T - n),
+                                  .K = D});
 }
 
 /* x [T, D] of a head, whose rows are `stride` apart. */
@@ -212,9 +215,9 @@ static void forward_head(const attention_call *call, const attention_head *head)
     float *out = call->out + head->out;
     float *probs = call->probs + head->probs;
     float *room = scratch_of_thread(call);
+    scores_of(probs, &q, &k, head->T, head->D);
     for (size_t t = 0; t < head->T; t += rows_of_block(head->T)) {
         rows_block block = block_at(t, head->T);
-        scores_of(probs, &q, &k, head->D, block);
         ag_softmax_rows(probs, head->T, block.begin, block.end, head->scale);
         const float *weights = dropped_of(room, probs, head, call->shape, block);
         weigh_earlier(out, head->narrow, weights, v, head->D, block);
@@ -255,9 +258,9 @@ static const float *backward_rows(float *dscores, float *room, const attention_c
     const ag_words v = words_at(&call->qkv_words, 0, head->qkv + 2 * C);
     const float *probs = call->kept + head->probs;
     const float *weights = probs;
+    scores_of(dscores, &dout, &v, head->T, head->D);
     for (size_t t = 0; t < head->T; t += rows_of_block(head->T)) {
         rows_block block = block_at(t, head->T);
-        scores_of(dscores, &dout, &v, head->D, block);
         drop_rows(dscores, head, call->shape, block);
         ag_softmax_rows_backward(dscores, probs, head->T, block.begin, block.end, head->scale);
         weigh_earlier(call->dqkv + head->qkv, head->wide, dscores, k, head->D, block);
