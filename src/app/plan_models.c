@@ -202,7 +202,7 @@ static void add_core_needs(ag_text *text, int64_t threads, int ranks)
                        ranks, ranks, plural);
     else
         ag_text_printf(text, "  cores      %lld with %d rank%s of %lld thread%s\n",
-                       (long long)(threads * ranks), ranks, plural, (long long)threads,
+                       (long long)threads * ranks, ranks, plural, (long long)threads,
                        threads == 1 ? "" : "s");
 }
 
