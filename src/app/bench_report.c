@@ -20,6 +20,14 @@ static const char *bound_of(const ag_bench_work *work)
     return work->bytes > 0 ? "copy" : "";
 }
 
+static double all_of(const ag_bench_work *work)
+{
+    double sum = 0;
+    for (int kind = 0; kind < AG_BENCH_KINDS; kind++)
+        sum += work->multiply_adds[kind];
+    return sum;
+}
+
 static double tokens_per_s(const ag_bench_result *result)
 {
     return result->tokens / result->mean.seconds;
@@ -120,8 +128,7 @@ static void add_part_json(ag_text *text, const ag_bench_result *result, ag_bench
     ag_text_printf(text, "{\"part\":\"%s\",\"ms\":%.6f,\"calls\":%.6g", ag_bench_part_name(part),
                    1e3 * work->seconds, work->calls);
     ag_text_printf(text, ",\"gflop\":%.9g,\"megabytes\":%.9g,\"bound\":\"%s\"",
-                   gflops(work->multiply_adds[0] + work->multiply_adds[1]), 1e-6 * work->bytes,
-                   bound_of(work));
+                   gflops(all_of(work)), 1e-6 * work->bytes, bound_of(work));
     add_ms(text, "bound_ms", result->bounds.least_s[part]);
     add_ms(text, "sgemm_ms", result->bounds.sgemm_s[part]);
     ag_text_add(text, "}");

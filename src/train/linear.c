@@ -150,7 +150,6 @@ static void multiply(const ag_linear *linear, const ag_accumulator *accumulator,
         finish(linear, &product);
     }
 }
-}
 
 void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
 {
