@@ -139,7 +139,7 @@ static const char *list_formats(const request *asked, ag_arena *arena)
 static ag_status read_experiment(ag_experiment **out, const char *path, const request *asked)
 {
     const ag_experiment_options how = {
-        .sets = asked->sets, .n_sets = asked->n_sets, .init_digest = ag_init_digest_read};
+        .sets = asked->sets, .n_sets = asked->n_sets, .find_init = ag_init_find_here};
     ag_text diagnostics;
     ag_text_init(&diagnostics);
     ag_status status = ag_experiment_load_with(out, path, &how, &diagnostics);

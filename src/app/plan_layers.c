@@ -207,7 +207,7 @@ static bool same_rows(const ag_layer_precision *a, const ag_layer_precision *b, 
     if (a == b || a == NULL || b == NULL)
         return a == b;
     for (size_t i = 0; i < n; i++) {
-        if (!same_precision(&a[i], &b[i]))
+        if (!ag_layer_precision_equal(&a[i], &b[i]))
             return false;
     }
     return true;
