@@ -19,7 +19,7 @@ few "formats: [BF16, E4M3]" "seeds: 1"
 
 # read as before
 expect 0 "$altgrad" status out.h5
-says "2: 2 done, 0 failed, 0 pending"
+says "2: 2 done, 0 diverged, 0 failed, 0 pending"
 expect 0 "$altgrad" check out.h5
 expect 0 "$altgrad" summary out.h5
 says "2.0933"
