@@ -163,7 +163,8 @@ ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena);
 
 /* Whose they are: a line with the number of checkpoints, the version of the numerics and the
  * experiment's name, then one for each run that it names or that is complete: "<id> <state>
- * <name>"; the state is + for done, x for diverged, - for pending, o for an orphan. In the arena. */
+ * <name>"; the state is + for done, x for diverged, - for pending, o for an orphan. In the arena.
+ */
 ag_status ag_run_former(const char **lines, const char *out, ag_arena *arena);
 
 ag_status ag_run_find_init(ag_init_weights *found, const ag_run *run, void *context);
