@@ -22,9 +22,14 @@
 /* Looks at the next job before sleeping: some 20 to 50 microseconds. */
 enum { LOOKS = 4000 };
 
+typedef struct worker {
+    pthread_t id;
+    int number;
+} worker;
+
 static struct {
-    int threads; /* 0: never started */
-    pthread_t *ids;
+    int threads;     /* 0: never started */
+    worker *workers; /* all but the caller */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     atomic_uint generation;
@@ -78,10 +83,10 @@ static void sleep_until_after(unsigned seen)
     pthread_mutex_unlock(&s_pool.mutex);
 }
 
-static void *work(void *number)
+static void *work(void *context)
 {
     unsigned seen = 0;
-    s_thread = (int)(intptr_t)number;
+    s_thread = ((const worker *)context)->number;
     for (;;) {
         for (int look = 0; look < LOOKS && atomic_load(&s_pool.generation) == seen; look++)
             relax();
@@ -149,8 +154,9 @@ static int start_thread(int number)
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK);
-    int error =
-        pthread_create(&s_pool.ids[number - 1], &attributes, work, (void *)(intptr_t)number);
+    worker *new = &s_pool.workers[number - 1];
+    new->number = number;
+    int error = pthread_create(&new->id, &attributes, work, new);
     pthread_attr_destroy(&attributes);
     return error;
 }
@@ -160,8 +166,8 @@ ag_status ag_pool_start(int threads)
     s_pool.threads = 1;
     atomic_store(&s_pool.ends, false);
     atomic_store(&s_pool.generation, 0);
-    s_pool.ids = calloc((size_t)threads, sizeof *s_pool.ids);
-    if (s_pool.ids == NULL)
+    s_pool.workers = calloc((size_t)threads, sizeof *s_pool.workers);
+    if (s_pool.workers == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %d threads", threads);
     while (s_pool.threads < threads) {
         int error = start_thread(s_pool.threads);
@@ -179,13 +185,13 @@ ag_status ag_pool_start(int threads)
 
 void ag_pool_stop(void)
 {
-    if (s_pool.ids == NULL)
+    if (s_pool.workers == NULL)
         return;
     atomic_store(&s_pool.ends, true);
     announce();
     for (int i = 0; i < s_pool.threads - 1; i++)
-        pthread_join(s_pool.ids[i], NULL);
-    free(s_pool.ids);
-    s_pool.ids = NULL;
+        pthread_join(s_pool.workers[i].id, NULL);
+    free(s_pool.workers);
+    s_pool.workers = NULL;
     s_pool.threads = 1;
 }

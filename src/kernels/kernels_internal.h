@@ -54,10 +54,13 @@ typedef void ag_layernorm_dx_fn(float *restrict dx, const float *restrict dout,
                                 const float *restrict x, const float *restrict weight,
                                 const float *restrict mean, const float *restrict rstd, size_t N,
                                 size_t C);
+typedef struct ag_columns {
+    size_t begin, end;
+} ag_columns;
 typedef void ag_layernorm_gains_fn(const ag_layernorm_grads *grads, const float *restrict dout,
                                    const float *restrict x, const float *restrict mean,
-                                   const float *restrict rstd, size_t N, size_t C, size_t begin,
-                                   size_t end);
+                                   const float *restrict rstd, size_t N, size_t C,
+                                   ag_columns columns);
 ag_layernorm_dx_fn ag_layernorm_dx_ref, ag_layernorm_dx_fast;
 ag_layernorm_gains_fn ag_layernorm_gains_ref, ag_layernorm_gains_fast;
 

@@ -226,7 +226,8 @@ void ag_accumulate_shared(float *restrict grad, const float *restrict product, s
 
 typedef struct norm {
     float *out;
-    float *mean, *rstd;
+    float *new_mean, *new_rstd; /* forward */
+    const float *mean, *rstd;   /* backward */
     const float *x, *weight, *bias;
     const ag_layernorm_grads *grads;
     const float *dout;
@@ -237,15 +238,16 @@ static void norm_piece(void *context, size_t begin, size_t end)
 {
     const norm *n = context;
     size_t at = begin * n->C;
-    ag_layernorm_forward_fast(n->out + at, n->mean + begin, n->rstd + begin, n->x + at, n->weight,
-                              n->bias, end - begin, n->C);
+    ag_layernorm_forward_fast(n->out + at, n->new_mean + begin, n->new_rstd + begin, n->x + at,
+                              n->weight, n->bias, end - begin, n->C);
 }
 
 void ag_layernorm_forward_shared(float *restrict out, float *restrict mean, float *restrict rstd,
                                  const float *restrict x, const float *restrict weight,
                                  const float *restrict bias, size_t N, size_t C)
 {
-    norm n = {.out = out, .mean = mean, .rstd = rstd, .x = x, .weight = weight, .bias = bias};
+    norm n = {
+        .out = out, .new_mean = mean, .new_rstd = rstd, .x = x, .weight = weight, .bias = bias};
     n.C = C;
     ag_pool_share(N, rows_of_piece(C), norm_piece, &n);
 }
@@ -261,7 +263,8 @@ static void norm_dx_piece(void *context, size_t begin, size_t end)
 static void norm_gains_piece(void *context, size_t begin, size_t end)
 {
     const norm *n = context;
-    ag_layernorm_gains_fast(n->grads, n->dout, n->x, n->mean, n->rstd, n->N, n->C, begin, end);
+    ag_layernorm_gains_fast(n->grads, n->dout, n->x, n->mean, n->rstd, n->N, n->C,
+                            (ag_columns){begin, end});
 }
 
 /* One thread reads the rows once; several take the input's gradient by rows, the gains by columns.
@@ -276,8 +279,8 @@ void ag_layernorm_backward_shared(const ag_layernorm_grads *grads, const float *
         return;
     }
     norm n = {.grads = grads, .dout = dout, .x = x, .weight = weight, .N = N, .C = C};
-    n.mean = (float *)(uintptr_t)mean; /* read alone */
-    n.rstd = (float *)(uintptr_t)rstd;
+    n.mean = mean;
+    n.rstd = rstd;
     ag_pool_share(N, rows_of_piece(C), norm_dx_piece, &n);
     ag_pool_share(C, 64, norm_gains_piece, &n);
 }

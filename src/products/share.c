@@ -70,7 +70,7 @@ void ag_multiply(const ag_product *p)
     sharing s = {engine(), p};
     if (threads == 1)
         ag_engine_multiply(s.engine, p);
-    else if (p->N >= 2 * PANEL_COLUMNS * threads)
+    else if (p->N >= threads * 2 * PANEL_COLUMNS)
         ag_pool_share(p->N, rounded_up(p->N / (2 * threads), PANEL_COLUMNS), some_columns, &s);
     else
         ag_pool_share(p->M, rounded_up((p->M + threads - 1) / threads, TILES), some_rows, &s);
