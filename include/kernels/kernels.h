@@ -176,8 +176,8 @@ void ag_matrix_quantize(const ag_kernels *k, float *out, const float *x, const a
  * last bits differ from one to the other; nothing else depends on it. Borrowed. */
 const char *ag_kernels_lapack(void);
 
-/* ag_product by OpenBLAS's sgemm on `threads` threads: a yardstick, with bits of its own. False
- * where none is built in. */
+/* A product of floats by OpenBLAS's sgemm on `threads` threads: a yardstick, with bits of its own.
+ * False where none is built in. */
 bool ag_blas_product(const ag_product *product, int threads);
 
 /* Which of its kernel sets OpenBLAS chose here, "Haswell"; they differ in speed. NULL without one.

@@ -126,8 +126,6 @@ static inline ag_range ag_no_range(void)
     return (ag_range){.least = 0x7f800000u, .most = 0};
 }
 
-ag_range ag_range_join(ag_range x, ag_range y);
-
 /* Whether pairs of these ranges may be multiplied by VDPBF16PS, which takes subnormal inputs and
  * sums for 0. All products, and so all sums, are multiples of 2^(ea + eb - 268), ea and eb the
  * biased exponents of the least magnitudes (8 significant bits each): none is subnormal if that is

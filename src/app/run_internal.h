@@ -2,7 +2,6 @@
  *
  *   cmd_run.c      command line; what rank 0 does, what the others do
  *   run_preflight.c  whether every rank can train, asked before any does
- *   run_core.c     OpenBLAS's kernel set, the same for all
  *   run_memory.c   whether the trainers of a host have room beside each other
  *   run_session.c  opens experiment and results, queues what is missing, packs at the end
  *   run_facts.c    the job's facts that the results keep

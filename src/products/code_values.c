@@ -36,12 +36,13 @@ static bool is_bad(uint32_t bad)
 
 /* --- along rows */
 
-AG_CLONES static uint32_t code_neighbours(int8_t *restrict codes, const float *restrict x,
+/* In words, of which a vector holds no more than a short block has. */
+AG_CLONES static uint32_t code_neighbours(int32_t *restrict codes, const float *restrict x,
                                           float unit, size_t count)
 {
     uint32_t bad = 0;
     for (size_t k = 0; k < count; k++)
-        codes[k] = (int8_t)code_of_value(x[k], unit, &bad);
+        codes[k] = code_of_value(x[k], unit, &bad);
     return bad;
 }
 
@@ -49,15 +50,15 @@ AG_CLONES static uint32_t code_neighbours(int8_t *restrict codes, const float *r
 static uint32_t *code_block(uint32_t *words, const float *x, float *unit, size_t count,
                             uint32_t turned)
 {
-    int8_t codes[MOST_BLOCK];
+    int32_t codes[MOST_BLOCK];
     const size_t depth = (count + 3) / 4;
-    memset(codes + 4 * (depth - 1), 0, 4); /* beyond an odd end */
+    memset(codes + 4 * (depth - 1), 0, 4 * sizeof *codes); /* beyond an odd end */
     if (is_bad(code_neighbours(codes, x, *unit, count))) {
-        memset(codes, 0, count);
+        memset(codes, 0, count * sizeof *codes);
         *unit = NAN;
     }
     for (size_t i = 0; i < depth; i++)
-        words[i] = bytes_word(codes + 4 * i) ^ turned;
+        words[i] = codes_word(codes + 4 * i) ^ turned;
     return words + depth;
 }
 

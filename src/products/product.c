@@ -22,12 +22,6 @@ ag_words ag_words_scaled(const ag_words *words)
     return scaled;
 }
 
-ag_range ag_range_join(ag_range x, ag_range y)
-{
-    return (ag_range){.least = x.least < y.least ? x.least : y.least,
-                      .most = x.most > y.most ? x.most : y.most};
-}
-
 bool ag_pairs_are_normal(ag_range a, ag_range b)
 {
     uint32_t ea = a.least >> 23;

@@ -44,11 +44,11 @@ static inline uint32_t pair_second(uint32_t pair)
     return pair << 16;
 }
 
-/* Four bytes as a word, the first one lowest. */
-static inline uint32_t bytes_word(const int8_t *bytes)
+/* Four codes as a word, the first one lowest. */
+static inline uint32_t codes_word(const int32_t *codes)
 {
-    return (uint32_t)(uint8_t)bytes[0] | (uint32_t)(uint8_t)bytes[1] << 8 |
-           (uint32_t)(uint8_t)bytes[2] << 16 | (uint32_t)(uint8_t)bytes[3] << 24;
+    return (uint32_t)(uint8_t)codes[0] | (uint32_t)(uint8_t)codes[1] << 8 |
+           (uint32_t)(uint8_t)codes[2] << 16 | (uint32_t)(uint8_t)codes[3] << 24;
 }
 
 /* Code i of a word, whoever holds it. */

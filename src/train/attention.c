@@ -63,22 +63,19 @@ static void scatter(float *out, const float *in, size_t stride, const heads *h)
 
 /* --- products */
 
-/* Which operand is transposed: c = a b^T, a b, a^T b. */
-typedef enum transposition { NT, NN, TN } transposition;
-
 /* c [M, N] of each head, from operands of M K and N K elements */
-static void multiply(float *c, const heads *h, transposition form, ag_stack_operand a,
+static void multiply(float *c, const heads *h, ag_transposition form, ag_stack_operand a,
                      ag_stack_operand b, sizes s)
 {
     for (size_t head = 0; head < h->count; head++) {
-        float *out = c + head * s.M * s.N;
-        const ag_operand rows = ag_stack_operand_at(&a, head, s.M, s.K);
-        const ag_operand columns = ag_stack_operand_at(&b, head, s.N, s.K);
-        ag_multiply_operands(
-            h->k, (ag_product){.c = out, .c_step = s.N, .M = s.M, .N = s.N, .K = s.K},
-            &(ag_operand_view){&rows, rows.values, form == TN},
-            &(ag_operand_view){&columns, columns.values, form != NT}, h->a->space->room);
-        h->k->epilogue(out, NULL, s.M, s.N, a.factors[head], b.factors[head], false);
+        const ag_operand first = ag_stack_operand_at(&a, head, s.M, s.K);
+        const ag_operand second = ag_stack_operand_at(&b, head, s.N, s.K);
+        const ag_operand_view rows = ag_first_operand(&first, form);
+        const ag_operand_view columns = ag_second_operand(&second, form);
+        ag_product product = {
+            .c = c + head * s.M * s.N, .c_step = s.N, .M = s.M, .N = s.N, .K = s.K};
+        ag_finish_with_factors(&product.finish, &first, &second);
+        ag_multiply_operands(h->k, product, &rows, &columns, h->a->space->room);
     }
 }
 
@@ -109,13 +106,13 @@ void ag_attend(float *out, ag_attention *attention, float *probs, const float *q
     float *dropped = attention->dropped[0];
     float *result = attention->space->heads[0];
     make_qkv(&h, qkv);
-    multiply(probs, &h, NT, ag_site_operand(attention->q, 0), ag_site_operand(attention->k, 0),
+    multiply(probs, &h, AG_NT, ag_site_operand(attention->q, 0), ag_site_operand(attention->k, 0),
              (sizes){h.T, h.T, h.D});
     h.k->causal_softmax(probs, h.count, h.T, 1 / sqrtf((float)h.D));
     memcpy(dropped, probs, h.count * h.T * h.T * sizeof *probs);
     drop(dropped, &h);
     ag_site_make(attention->p, dropped, attention->dropped[1], &h.square, pass);
-    multiply(result, &h, NN, ag_site_operand(attention->p, 0), ag_site_operand(attention->v, 0),
+    multiply(result, &h, AG_NN, ag_site_operand(attention->p, 0), ag_site_operand(attention->v, 0),
              (sizes){h.T, h.D, h.T});
     scatter(out, result, shape->C, &h);
 }
@@ -126,7 +123,7 @@ void ag_attend(float *out, ag_attention *attention, float *probs, const float *q
 static void make_dscores(const heads *h, const float *probs)
 {
     const ag_attention_space *space = h->a->space;
-    multiply(space->dscores, h, NT, ag_site_operand(h->a->dout, 0), ag_site_operand(h->a->v, 1),
+    multiply(space->dscores, h, AG_NT, ag_site_operand(h->a->dout, 0), ag_site_operand(h->a->v, 1),
              (sizes){h->T, h->T, h->D});
     ag_site_clip_gradient(space->dscores, h->a->p, &h->square);
     drop(space->dscores, h);
@@ -135,7 +132,7 @@ static void make_dscores(const heads *h, const float *probs)
 }
 
 /* One of dq, dk, dv, to its place in dqkv [N, 3C]: the gradient of `of`. */
-static void differentiate(float *place, const heads *h, transposition form, ag_stack_operand a,
+static void differentiate(float *place, const heads *h, ag_transposition form, ag_stack_operand a,
                           ag_stack_operand b, const ag_site_operands *of)
 {
     float *result = h->a->space->heads[0];
@@ -153,9 +150,9 @@ void ag_attend_backward(float *dqkv, ag_attention *attention, const float *dout,
     gather(space->heads[1], dout, shape->C, &h);
     ag_site_make(a->dout, space->heads[1], space->heads[2], &h.wide, pass);
     make_dscores(&h, probs);
-    differentiate(dqkv, &h, NN, ag_site_operand(a->ds, 0), ag_site_operand(a->k, 1), a->q);
-    differentiate(dqkv + shape->C, &h, TN, ag_site_operand(a->ds, 1), ag_site_operand(a->q, 1),
+    differentiate(dqkv, &h, AG_NN, ag_site_operand(a->ds, 0), ag_site_operand(a->k, 1), a->q);
+    differentiate(dqkv + shape->C, &h, AG_TN, ag_site_operand(a->ds, 1), ag_site_operand(a->q, 1),
                   a->k);
-    differentiate(dqkv + 2 * shape->C, &h, TN, ag_site_operand(a->p, 1),
+    differentiate(dqkv + 2 * shape->C, &h, AG_TN, ag_site_operand(a->p, 1),
                   ag_site_operand(a->dout, 1), a->v);
 }

@@ -104,14 +104,6 @@ static void quantise_grad(ag_linear *linear, float *dy, const ag_source *source,
 
 /* --- products */
 
-/* Which operands lie across the sum: a b^T, a b, a^T b. */
-typedef enum transposition { NT, NN, TN } transposition;
-
-static bool is_one(const ag_factor *factor)
-{
-    return factor->each == NULL && factor->all == 1.0f;
-}
-
 /* An accumulator of its own is part of what low precision does, as quantisation is; NULL: the
  * default one. */
 static const ag_accumulator *own_accumulator(const ag_linear *linear, ag_linear_product which,
@@ -133,16 +125,15 @@ static void finish(const ag_linear *linear, const ag_product *p)
 
 /* The product whose c, M, N, K and what its finish does are set; the factors of both operands come
  * back first, while a sum is still in a register, unless it has an accumulator of its own. */
-static void multiply(const ag_linear *linear, const ag_accumulator *accumulator, transposition form,
-                     const ag_operand *a, const ag_operand *b, ag_product product)
+static void multiply(const ag_linear *linear, const ag_accumulator *accumulator,
+                     ag_transposition form, const ag_operand *a, const ag_operand *b,
+                     ag_product product)
 {
-    const ag_operand_view rows = {a, a->values, form == TN};
-    const ag_operand_view columns = {b, b->values, form != NT};
+    const ag_operand_view rows = ag_first_operand(a, form);
+    const ag_operand_view columns = ag_second_operand(b, form);
     product.c_step = product.N;
     product.finish.onto_step = product.N;
-    product.finish.scaled = !is_one(&a->factor) || !is_one(&b->factor);
-    product.finish.rows = a->factor;
-    product.finish.columns = b->factor;
+    ag_finish_with_factors(&product.finish, a, b);
     if (accumulator == NULL) {
         ag_multiply_operands(linear->k, product, &rows, &columns, linear->room);
     } else {
@@ -159,7 +150,7 @@ void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
     quantise_input(linear, pass);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, FPROP);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, FPROP);
-    multiply(linear, own_accumulator(linear, AG_FPROP, pass), NT, x, w,
+    multiply(linear, own_accumulator(linear, AG_FPROP, pass), AG_NT, x, w,
              (ag_product){
                  .c = y,
                  .M = N,
@@ -179,7 +170,7 @@ static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, DGRAD_OF_GRAD);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, DGRAD_OF_WEIGHT);
     multiply(
-        linear, own_accumulator(linear, AG_DGRAD, pass), NN, dy, w,
+        linear, own_accumulator(linear, AG_DGRAD, pass), AG_NN, dy, w,
         (ag_product){.c = dx, .M = N, .N = C, .K = OC, .finish = {.bf16 = rounds(linear, pass)}});
     if (pass->observer != NULL)
         ag_observe_result(pass->observer, dy, dx, N * C);
@@ -210,7 +201,7 @@ static void wgrad(ag_linear *linear, const ag_pass *pass)
                           .N = linear->layer.inputs,
                           .K = pass->B * linear->T,
                           .finish = {.onto = at_once ? linear->dweight : NULL}};
-    multiply(linear, own_accumulator(linear, AG_WGRAD, pass), TN, dy, x, product);
+    multiply(linear, own_accumulator(linear, AG_WGRAD, pass), AG_TN, dy, x, product);
     if (at_once)
         return;
     if (clips)

@@ -41,7 +41,7 @@ static ag_summands summands_of(const ag_operand_view *view, size_t rows, size_t 
 {
     const ag_operand *operand = view->operand;
     const ag_scheme *scheme = operand->scheme;
-    ag_summands summands = {.at = view->values, .unit = 1};
+    ag_summands summands = {.at = view->operand->values, .unit = 1};
     summands.row_step = view->across ? 1 : K;
     summands.k_step = view->across ? rows : 1;
     if (!operand->is_quantised)

@@ -59,7 +59,7 @@ static ag_words codes_of(const ag_operand_view *view, const ag_operand_room *roo
     const ag_format *format = &view->operand->scheme->format;
     spread_units(room->units, view, rows, K);
     (view->across ? ag_code_values_across : ag_code_values_along)(
-        room->words, room->units, view->values, rows, K, block, for_a);
+        room->words, room->units, view->operand->values, rows, K, block, for_a);
     return (ag_words){.words = room->words,
                       .row_step = view->across ? 1 : ag_code_words(K, block),
                       .k_step = view->across ? rows : 1,
@@ -76,8 +76,8 @@ static ag_words pairs_of(const ag_operand_view *view, const ag_operand_room *roo
                          size_t K)
 {
     size_t words = ag_words_of(AG_WORD_PAIR, K);
-    ag_range range =
-        (view->across ? ag_pairs_across : ag_pairs_along)(room->words, view->values, rows, K);
+    ag_range range = (view->across ? ag_pairs_across
+                                   : ag_pairs_along)(room->words, view->operand->values, rows, K);
     return (ag_words){.words = room->words,
                       .row_step = view->across ? 1 : words,
                       .k_step = view->across ? rows : 1,
@@ -87,10 +87,23 @@ static ag_words pairs_of(const ag_operand_view *view, const ag_operand_room *roo
 
 static ag_words floats_of(const ag_operand_view *view, size_t rows, size_t K)
 {
-    return view->across ? ag_floats_across(view->values, rows) : ag_floats_along(view->values, K);
+    return view->across ? ag_floats_across(view->operand->values, rows)
+                        : ag_floats_along(view->operand->values, K);
 }
 
 /* --- the product */
+
+static bool is_one(const ag_factor *factor)
+{
+    return factor->each == NULL && factor->all == 1.0f;
+}
+
+void ag_finish_with_factors(ag_finish *finish, const ag_operand *a, const ag_operand *b)
+{
+    finish->scaled = !is_one(&a->factor) || !is_one(&b->factor);
+    finish->rows = a->factor;
+    finish->columns = b->factor;
+}
 
 void ag_multiply_operands(const ag_kernels *k, ag_product product, const ag_operand_view *a,
                           const ag_operand_view *b, const ag_operand_room room[2])

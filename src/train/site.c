@@ -65,6 +65,7 @@ ag_operand ag_stack_operand_at(const ag_stack_operand *stack, size_t matrix, siz
 {
     ag_operand operand = *stack->operand;
     operand.values = stack->values + matrix * rows * K;
+    operand.factor = stack->factors[matrix];
     if (operand.after != NULL)
         operand.after += matrix * ag_operand_groups(&operand, rows, K);
     return operand;
