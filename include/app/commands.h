@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
-#include "spec/grid.h"
+#include "run/grid.h"
 
 enum {
     AG_EXIT_OK = 0,

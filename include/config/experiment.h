@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
-#include "spec/grid.h"
+#include "run/grid.h"
 
 typedef struct ag_experiment ag_experiment;
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
-#include "spec/grid.h"
+#include "run/grid.h"
 
 /* Sets selected[run] for every run of the grid that all `selectors` hold for: "axis=value[,value]"
  * (on any label of the run) or the beginning of a run id. No selectors select everything.

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "data/corpus.h"
-#include "spec/run.h"
+#include "run/run.h"
 
 /* First token of training sequence q = (step * grad_accum + micro) * batch_size + row:
  *   sequential   q * T mod (n - T)

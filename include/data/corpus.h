@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "spec/run.h"
+#include "run/run.h"
 
 /* Text and synthetic corpora train on their first floor(n (1 - val_fraction)) tokens.
  *

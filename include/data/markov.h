@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "spec/run.h"
+#include "run/run.h"
 
 /* The entropy rate is summed over all V^k contexts: at most so many. */
 enum { AG_MARKOV_CONTEXTS_MAX = 1 << 20 };

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
-#include "spec/run.h"
+#include "run/run.h"
 #include "store/record.h"
 
 /* One dataset or attribute of a run that differs. */

@@ -7,8 +7,8 @@
 
 #include "base/arena.h"
 #include "base/status.h"
-#include "spec/run.h"
-#include "spec/tensors.h"
+#include "run/run.h"
+#include "run/tensors.h"
 #include "store/samples.h"
 
 typedef enum ag_outcome { AG_OUTCOME_DONE, AG_OUTCOME_DIVERGED } ag_outcome;

@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
-#include "spec/grid.h"
+#include "run/grid.h"
 
 typedef enum ag_run_status {
     AG_RUN_DONE,

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "spec/run.h"
+#include "run/run.h"
 
 enum { AG_SAMPLED_PATH = 80 };
 

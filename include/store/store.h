@@ -20,7 +20,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
-#include "spec/grid.h"
+#include "run/grid.h"
 
 typedef struct ag_store ag_store;
 

@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "data/corpus.h"
 #include "kernels/kernels.h"
-#include "spec/run.h"
+#include "run/run.h"
 #include "store/record.h"
 
 typedef enum ag_phase { AG_PHASE_TRAINING, AG_PHASE_EVALUATING } ag_phase;

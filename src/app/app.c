@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/printable.h"
-#include "spec/digest.h"
+#include "run/digest.h"
 
 /* Beside its results file lies its folder, and shards add their number: 255 bytes must hold all. */
 enum { LONGEST_STEM = 160 };

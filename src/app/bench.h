@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "kernels/kernels.h"
-#include "spec/run.h"
+#include "run/run.h"
 
 typedef enum ag_bench_part {
     AG_BENCH_EMBEDDING,

@@ -5,7 +5,7 @@
 
 #include "base/pool.h"
 #include "base/printable.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 
 /* Of a part: what its bound is made of. */
 static const char *bound_of(const ag_bench_work *work)

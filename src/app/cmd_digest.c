@@ -9,7 +9,7 @@
 #include "app/commands.h"
 #include "init_digest.h"
 #include "proc/child.h"
-#include "spec/params.h"
+#include "run/params.h"
 
 static ag_status set(ag_run *run, const char *text, ag_arena *arena)
 {

@@ -10,7 +10,7 @@
 #include "formats_recipes.h"
 #include "numerics/format.h"
 #include "numerics/recipe.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 
 static void print_help(void)
 {

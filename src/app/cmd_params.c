@@ -4,8 +4,8 @@
 
 #include "app/commands.h"
 #include "base/text.h"
-#include "spec/params.h"
-#include "spec/run_json.h"
+#include "run/params.h"
+#include "run/run_json.h"
 
 /* Keys that are no parameters of a run but span the grid. */
 static const struct {

@@ -13,9 +13,9 @@
 #include "base/printable.h"
 #include "proc/cores.h"
 #include "reproduce.h"
+#include "run/params.h"
+#include "run/run_json.h"
 #include "run_internal.h"
-#include "spec/params.h"
-#include "spec/run_json.h"
 #include "store/results.h"
 #include "wrong_file.h"
 

@@ -5,7 +5,7 @@
 
 #include "app/commands.h"
 #include "base/clock.h"
-#include "dist/post.h"
+#include "farm/post.h"
 #include "proc/cores.h"
 #include "run_internal.h"
 

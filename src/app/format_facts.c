@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/printable.h"
-#include "spec/layers.h"
-#include "spec/sites.h"
+#include "run/layers.h"
+#include "run/sites.h"
 
 enum { MOST_SCHEMES = 4, SCHEME_SIZE = 128, OPERANDS = AG_ROLES * AG_USES };
 enum { NAME_COLUMNS = 48, TEXT_COLUMNS = 80 };

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "base/text.h"
-#include "spec/grid.h"
+#include "run/grid.h"
 
 /* Appends what each format quantises, and how: one line per format, more where its operands differ.
  * `selected` [n_runs] says whose formats; NULL: all. As a section of the plan it has a heading and

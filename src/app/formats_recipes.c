@@ -5,7 +5,7 @@
 
 #include "formats_recipes.h"
 #include "numerics/recipe.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 
 enum { DESCRIPTION = 160 };
 

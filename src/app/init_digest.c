@@ -1,7 +1,7 @@
 #include "init_digest.h"
 
 #include "base/arena.h"
-#include "spec/tensors.h"
+#include "run/tensors.h"
 #include "store/record.h"
 #include "store/run_file.h"
 

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "proc/child.h"
 #include "products/products.h"
-#include "spec/run.h"
+#include "run/run.h"
 #include "store/guard.h"
 
 typedef struct command {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "plan.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 
 /* Data and the model's window decide it; a grid names few of them, mostly one after the other. */
 static bool same_data(const ag_run *a, const ag_run *b)

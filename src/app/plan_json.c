@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "plan.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 
 static void add_value(ag_text *text, const ag_axis *axis, const ag_axis_value *value)
 {

@@ -5,8 +5,8 @@
 
 #include "base/printable.h"
 #include "plan.h"
-#include "spec/layers.h"
-#include "spec/sites.h"
+#include "run/layers.h"
+#include "run/sites.h"
 
 enum { CELL = 120, NAME_WIDTH = 32, SITE_NAME_WIDTH = 35, TENSOR_WIDTH = 27 };
 

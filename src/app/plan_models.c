@@ -5,8 +5,8 @@
 #include "base/arena.h"
 #include "data/batch.h"
 #include "plan.h"
-#include "spec/layers.h"
-#include "spec/tensors.h"
+#include "run/layers.h"
+#include "run/tensors.h"
 #include "train/train.h"
 
 /* Multiplications and additions of one token's forward pass: every linear layer, and attention over

@@ -6,7 +6,7 @@
 
 #include "app/commands.h"
 #include "plan.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 #include "store/results.h"
 #include "store/watch.h"
 

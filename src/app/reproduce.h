@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "base/text.h"
-#include "spec/run.h"
+#include "run/run.h"
 #include "store/compare.h"
 
 typedef enum ag_verdict {

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "run/run_json.h"
 #include "run_internal.h"
-#include "spec/run_json.h"
 
 enum { MOST_FAILURES_IN_A_ROW = 10, MOST_OF_ONE_RANK = 3 };
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "data/corpus.h"
+#include "run/run_json.h"
 #include "run_internal.h"
-#include "spec/run_json.h"
 
 /* UTF-8 of a code point below 0x110000. */
 static void encode(char out[5], uint32_t point)

@@ -27,7 +27,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "config/experiment.h"
-#include "dist/coordinator.h"
+#include "farm/coordinator.h"
 #include "proc/child.h"
 #include "run_preflight.h"
 #include "store/store.h"

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "app/commands.h"
-#include "dist/post.h"
+#include "farm/post.h"
 #include "plan.h"
 #include "proc/cores.h"
+#include "run/run_json.h"
 #include "run_internal.h"
-#include "spec/run_json.h"
 
 /* --- greetings */
 

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 #include "base/text.h"
-#include "dist/job.h"
+#include "farm/job.h"
 #include "proc/memory.h"
-#include "spec/run.h"
+#include "run/run.h"
 
 typedef struct ag_run_session ag_run_session;
 

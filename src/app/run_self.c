@@ -6,8 +6,8 @@
 
 #include "app/commands.h"
 #include "base/clock.h"
+#include "run/params.h"
 #include "run_internal.h"
-#include "spec/params.h"
 
 enum { LOG_SIZE = 8192, MOST_ARGUMENTS = 64 };
 

@@ -8,8 +8,8 @@
 #include "app/commands.h"
 #include "base/clock.h"
 #include "plan.h"
+#include "run/run_json.h"
 #include "run_internal.h"
-#include "spec/run_json.h"
 
 enum { REASON_SIZE = 2048, TAIL_SIZE = 1024 };
 

@@ -6,7 +6,7 @@
 
 #include "base/printable.h"
 #include "format_facts.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 #include "summary.h"
 
 enum { FIELD_SIZE = 96, NAME_COLUMNS = 48, TEXT_COLUMNS = 80 };

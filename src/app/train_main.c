@@ -18,7 +18,7 @@
 #include "data/batch.h"
 #include "proc/child.h"
 #include "proc/cores.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 #include "store/run_file.h"
 #include "train/train.h"
 #include "train_preflight.h"

@@ -7,8 +7,8 @@
 
 #include "data/batch.h"
 #include "proc/memory.h"
-#include "spec/params.h"
-#include "spec/run_json.h"
+#include "run/params.h"
+#include "run/run_json.h"
 #include "store/run_file.h"
 #include "train/train.h"
 

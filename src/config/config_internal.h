@@ -12,9 +12,9 @@
 #include "base/text.h"
 #include "config/experiment.h"
 #include "numerics/scheme.h"
-#include "spec/grid.h"
-#include "spec/params.h"
-#include "spec/run.h"
+#include "run/grid.h"
+#include "run/params.h"
+#include "run/run.h"
 
 enum {
     AG_MAX_ERRORS = 20,

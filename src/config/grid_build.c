@@ -6,9 +6,9 @@
 
 #include "config_internal.h"
 #include "data/corpus.h"
-#include "spec/chance.h"
-#include "spec/layers.h"
-#include "spec/run_json.h"
+#include "run/chance.h"
+#include "run/layers.h"
+#include "run/run_json.h"
 
 /* --- data */
 

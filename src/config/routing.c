@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "config_internal.h"
-#include "spec/layers.h"
-#include "spec/sites.h"
+#include "run/layers.h"
+#include "run/sites.h"
 
 static bool is_digit(char c)
 {

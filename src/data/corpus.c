@@ -7,7 +7,7 @@
 
 #include "data/markov.h"
 #include "data_internal.h"
-#include "spec/digest.h"
+#include "run/digest.h"
 
 void ag_corpus_place(char *place, size_t size, const ag_data_spec *spec)
 {

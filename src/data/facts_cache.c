@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "data_internal.h"
-#include "spec/digest.h"
+#include "run/digest.h"
 
 enum { ENTRY_MAX = 512 };
 

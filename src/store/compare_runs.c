@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spec/run_json.h"
+#include "run/run_json.h"
 #include "store/compare.h"
 #include "store_internal.h"
 

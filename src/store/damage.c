@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 #include "store/guard.h"
 #include "store_internal.h"
 

@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "spec/run_json.h"
+#include "run/run_json.h"
 #include "store_internal.h"
 
 void ag_write_time(char text[32])

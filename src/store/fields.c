@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "spec/run_json.h"
+#include "run/run_json.h"
 #include "store_internal.h"
 
 #define SUMMARY(member) offsetof(ag_run_summary, member), sizeof((ag_run_summary *)0)->member

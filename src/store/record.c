@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "spec/digest.h"
+#include "run/digest.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digests are over little-endian floats");
 

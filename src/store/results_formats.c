@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "spec/layers.h"
-#include "spec/sites.h"
+#include "run/layers.h"
+#include "run/sites.h"
 #include "store_internal.h"
 
 typedef struct format_row {

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "spec/digest.h"
+#include "run/digest.h"
 #include "store_internal.h"
 
 typedef struct writer {

@@ -15,8 +15,8 @@
 #include <zlib.h>
 
 #include "base/text.h"
-#include "spec/params.h"
-#include "spec/run_json.h"
+#include "run/params.h"
+#include "run/run_json.h"
 #include "store_internal.h"
 
 static size_t cell_size(ag_cell cell)

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "base/text.h"
-#include "spec/grid.h"
+#include "run/grid.h"
 #include "store/record.h"
 #include "store/store.h"
 #include "store/watch.h"

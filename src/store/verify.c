@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spec/digest.h"
+#include "run/digest.h"
 #include "store_internal.h"
 
 static void damaged(ag_h5 *h5, const char *id, const char *name)

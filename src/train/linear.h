@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 #include "operand_words.h"
+#include "run/layers.h"
 #include "site.h"
-#include "spec/layers.h"
 
 typedef enum ag_held {
     AG_HELD_NOTHING,

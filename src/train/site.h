@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "operand.h"
-#include "spec/layers.h"
+#include "run/layers.h"
 
 /* A tensor as a stack of matrices, which are operands each of a product of its own: the heads of
  * attention; or one. */

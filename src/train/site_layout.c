@@ -4,10 +4,10 @@
 
 #include "model.h"
 #include "operand_words.h"
+#include "run/sites.h"
 #include "site_layout.h"
-#include "spec/sites.h"
 
-/* Where tensors stand in their site's row (spec/sites.c). */
+/* Where tensors stand in their site's row (run/sites.c). */
 enum { Q = 0, K = 1, DS = 2, P = 0, V = 1, DO = 2 };
 
 typedef struct builder {

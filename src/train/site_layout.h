@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "layout.h"
-#include "spec/run.h"
+#include "run/run.h"
 
 typedef struct ag_model ag_model;
 

@@ -4,8 +4,8 @@
 
 #include "base/maths.h"
 #include "base/philox.h"
+#include "run/layers.h"
 #include "site_layout.h"
-#include "spec/layers.h"
 #include "train_state.h"
 
 static void count_scales(ag_train_state *state, const ag_run *run)

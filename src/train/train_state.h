@@ -7,7 +7,7 @@
 
 #include "layout.h"
 #include "operand.h"
-#include "spec/tensors.h"
+#include "run/tensors.h"
 
 /* The grid that the weights of a tensor are quantised on. */
 typedef struct ag_tensor_grid {

@@ -5,7 +5,7 @@
 #include "data/batch.h"
 #include "observe.h"
 #include "optimizer.h"
-#include "spec/sites.h"
+#include "run/sites.h"
 #include "trainer.h"
 
 /* Periodic evaluations before steps 0, every, 2 every, ..., and one at the end. */

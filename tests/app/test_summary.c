@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "numerics/recipe.h"
-#include "spec/params.h"
+#include "run/params.h"
 #include "summary.h"
 #include "support.h"
 

@@ -1,6 +1,6 @@
 /* Which format each layer gets. Expected formats are written out by hand for two blocks. */
 #include "config/config_support.h"
-#include "spec/layers.h"
+#include "run/layers.h"
 
 #define TWO HEAD "model: {n_layer: 2, tie_weights: true}\nformats: [BF16, E5M2, E4M3]\n"
 

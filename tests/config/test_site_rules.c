@@ -1,7 +1,7 @@
 /* Which rules route sites, and which leave them alone. */
 #include "config/config_support.h"
-#include "spec/layers.h"
-#include "spec/sites.h"
+#include "run/layers.h"
+#include "run/sites.h"
 
 #define TWO HEAD "model: {n_layer: 2}\nformats: [BF16, E5M2, E4M3]\n"
 

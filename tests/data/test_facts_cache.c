@@ -5,7 +5,7 @@
 
 #include "data/corpus.h"
 #include "data_internal.h"
-#include "spec/digest.h"
+#include "run/digest.h"
 
 static time_t s_ahead_s = 10;
 

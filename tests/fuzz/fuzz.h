@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "spec/grid.h"
+#include "run/grid.h"
 
 enum { FUZZ_LARGEST = 1 << 16, FUZZ_ITEMS = 256 };
 

@@ -6,7 +6,7 @@
 
 #include "config/experiment.h"
 #include "fuzz.h"
-#include "spec/params.h"
+#include "run/params.h"
 
 static const char s_file[] = "jobs/case.yaml";
 

@@ -5,7 +5,7 @@
 
 #include "config/experiment.h"
 #include "fuzz.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 
 /* Everything that JSON may hold: shared layers, several models, formats, text and real axes. */
 static const char s_experiment[] =

@@ -6,7 +6,7 @@
 
 #include "base/philox.h"
 #include "fuzz.h"
-#include "spec/params.h"
+#include "run/params.h"
 
 typedef struct mutation {
     fuzz_input *input;

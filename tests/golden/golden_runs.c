@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/pool.h"
 #include "data/batch.h"
-#include "spec/run_json.h"
+#include "run/run_json.h"
 #include "train/train.h"
 
 enum { LINE = 128 };

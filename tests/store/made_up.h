@@ -2,9 +2,9 @@
 #ifndef AG_TESTS_STORE_MADE_UP_H
 #define AG_TESTS_STORE_MADE_UP_H
 
-#include "spec/grid.h"
-#include "spec/params.h"
-#include "spec/run_json.h"
+#include "run/grid.h"
+#include "run/params.h"
+#include "run/run_json.h"
 #include "store/record.h"
 
 enum { MADE_UP_STEPS = 5, MADE_UP_WINDOWS = 3, MADE_UP_LAYERS = 5 };

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "made_up.h"
-#include "spec/digest.h"
+#include "run/digest.h"
 #include "store/run_file.h"
 #include "support.h"
 

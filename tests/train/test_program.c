@@ -10,8 +10,8 @@
 #include "numerics/recipe.h"
 #include "proc/child.h"
 #include "proc/progress.h"
-#include "spec/params.h"
-#include "spec/run_json.h"
+#include "run/params.h"
+#include "run/run_json.h"
 #include "store/run_file.h"
 
 enum { LAYERS = 5, WEIGHTS = 4096 };

@@ -9,8 +9,8 @@
 
 #include "base/philox.h"
 #include "data/batch.h"
-#include "spec/params.h"
-#include "spec/sites.h"
+#include "run/params.h"
+#include "run/sites.h"
 #include "trainer.h"
 
 enum { ALL_DIAGNOSTICS = (1 << (AG_OBSERVE_NONFINITE + 1)) - 1 };

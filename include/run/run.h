@@ -1,0 +1,182 @@
+/* A run: one training, fully said. A plain struct that is copied freely; strings and layer
+ * precisions are borrowed from whoever parsed them. What each member means, its range and default
+ * stand once, in the table of params.c. */
+#ifndef AG_RUN_RUN_H
+#define AG_RUN_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "numerics/scheme.h"
+
+enum { AG_ID_LENGTH = 12, AG_DIGEST_LENGTH = 64 };
+
+/* Part of each id. 1: products by OpenBLAS, whose kernels had bits of their own. 2: each product is
+ * a defined chain, and AdamW takes 1 - beta in double. */
+enum { AG_NUMERICS_VERSION = 2 };
+enum { AG_VOCAB_MAX = 1 << 24 }; /* symbols: so many whole numbers a float32 tells apart */
+
+typedef enum ag_gelu { AG_GELU_EXACT, AG_GELU_TANH } ag_gelu;
+typedef enum ag_tokenizer { AG_TOKENIZER_CHAR, AG_TOKENIZER_BYTE } ag_tokenizer;
+typedef enum ag_token_dtype { AG_DTYPE_AUTO, AG_DTYPE_UINT16, AG_DTYPE_UINT32 } ag_token_dtype;
+typedef enum ag_bin_format { AG_BIN_AUTO, AG_BIN_PLAIN, AG_BIN_LLMC } ag_bin_format;
+typedef enum ag_synthetic { AG_SYNTHETIC_NONE, AG_SYNTHETIC_MARKOV } ag_synthetic;
+typedef enum ag_data_order { AG_ORDER_RANDOM, AG_ORDER_SEQUENTIAL } ag_data_order;
+typedef enum ag_optimizer_type {
+    AG_OPTIMIZER_ADAMW,
+    AG_OPTIMIZER_SGD,
+    AG_OPTIMIZER_MANIFOLD_ADAMW, /* AdamW, gradients scaled by the spacing of the weights' grid */
+    AG_OPTIMIZER_GRID /* SGD in steps from one value of the weights' format to the next */
+} ag_optimizer_type;
+typedef enum ag_schedule {
+    AG_SCHEDULE_COSINE,
+    AG_SCHEDULE_LINEAR,
+    AG_SCHEDULE_CONSTANT,
+    AG_SCHEDULE_WSD
+} ag_schedule;
+typedef enum ag_on_nonfinite { AG_NONFINITE_STOP, AG_NONFINITE_SKIP } ag_on_nonfinite;
+typedef enum ag_keep_weights {
+    AG_WEIGHTS_NONE,
+    AG_WEIGHTS_FINAL,
+    AG_WEIGHTS_INITIAL_FINAL
+} ag_keep_weights;
+
+/* BF16: operands and results of every matrix product are rounded to BF16. FP32: nothing is. */
+typedef enum ag_compute { AG_COMPUTE_BF16, AG_COMPUTE_FP32 } ag_compute;
+
+typedef struct ag_model_spec {
+    int64_t n_layer;
+    int64_t n_head;
+    int64_t n_embd;     /* C, channels */
+    int64_t block_size; /* T, tokens */
+    bool bias;
+    bool tie_weights;
+    double dropout;
+    int64_t gelu;           /* ag_gelu */
+    int64_t init_seed;      /* -1: the run's seed */
+    const char *init_file;  /* a results file whose run gives the initial weights; "" = random */
+    const char *init_run;   /* its run id */
+    const char *init_where; /* or its labels, a line "axis=value" each: config puts the id in their
+                               place; NULL = "", none */
+} ag_model_spec;
+
+typedef struct ag_data_spec {
+    const char *text; /* exactly one of text, bin, bin_train and synthetic is set; "" = unset */
+    const char *bin;
+    const char *bin_train; /* a pattern of paths, and bin_val with it; NULL = unset, as "" */
+    const char *bin_val;
+    int64_t dtype;      /* ag_token_dtype */
+    int64_t bin_format; /* ag_bin_format */
+    int64_t synthetic;  /* ag_synthetic */
+    int64_t tokenizer;  /* ag_tokenizer */
+    double val_fraction;
+    int64_t vocab;  /* bin: 0 = largest token + 1; markov: number of symbols */
+    int64_t order;  /* markov: symbols of context */
+    int64_t tokens; /* markov: corpus length */
+    int64_t seed;   /* markov */
+} ag_data_spec;
+
+typedef struct ag_train_spec {
+    int64_t steps;
+    int64_t batch_size; /* B, sequences a micro-batch */
+    int64_t grad_accum; /* micro-batches a step */
+    int64_t data_order; /* ag_data_order */
+    int64_t data_seed;  /* -1: the run's seed */
+} ag_train_spec;
+
+typedef struct ag_optimizer_spec {
+    int64_t type; /* ag_optimizer_type */
+    double lr;
+    double min_lr_ratio;
+    int64_t warmup;        /* steps */
+    int64_t schedule;      /* ag_schedule */
+    double decay_fraction; /* wsd: the last part of the steps in which lr falls */
+    double betas[2];
+    double eps;
+    double weight_decay;
+    double grad_clip;  /* global norm; 0 = none */
+    double momentum;   /* sgd, grid */
+    int64_t rung_clip; /* grid: rungs a step */
+    int64_t headroom;  /* grid: powers of two from the largest initial weight to the grid's end */
+} ag_optimizer_spec;
+
+typedef struct ag_eval_spec {
+    int64_t every;   /* steps; 0 = only at the end */
+    int64_t windows; /* of a periodic evaluation */
+    int64_t batch;   /* windows evaluated together */
+} ag_eval_spec;
+
+typedef struct ag_stop_spec {
+    int64_t on_nonfinite; /* ag_on_nonfinite */
+    double loss_ratio;    /* diverged above this times the loss of step 0; 0 = never */
+} ag_stop_spec;
+
+/* What is sampled, by the words of observe.diagnostics. */
+typedef enum ag_diagnostic {
+    AG_OBSERVE_QUANT,
+    AG_OBSERVE_FLIPS,
+    AG_OBSERVE_GRAD,
+    AG_OBSERVE_GRID,
+    AG_OBSERVE_RANK,
+    AG_OBSERVE_KURTOSIS,
+    AG_OBSERVE_NONFINITE
+} ag_diagnostic;
+
+typedef struct ag_observe_spec {
+    int64_t quant_every; /* steps */
+    int64_t diagnostics; /* bit 1 << ag_diagnostic: it is sampled */
+} ag_observe_spec;
+
+/* What a supervisor enforces; no part of the run's identity. */
+typedef struct ag_limits_spec {
+    int64_t retries;
+    double time_limit_s;    /* 0 = none */
+    double stall_limit_s;   /* 0 = none */
+    double silence_limit_s; /* of a rank, not of a run; 0 = none */
+    int64_t memory_limit;   /* bytes; 0 = none */
+    double checkpoint_every_s;
+    int64_t threads; /* 0: the cores that are bound to the rank */
+} ag_limits_spec;
+
+typedef struct ag_output_spec {
+    const char *file;
+    int64_t weights; /* ag_keep_weights */
+} ag_output_spec;
+
+/* How the summary compares runs: the same for every run of an experiment. */
+typedef struct ag_compare_spec {
+    int64_t metric; /* index of its word */
+    double margin;  /* nats a token */
+} ag_compare_spec;
+
+/* What the data turned out to be: read from the corpus, part of the identity by its digest. */
+typedef struct ag_data_facts {
+    char digest[AG_DIGEST_LENGTH + 1];
+    int64_t vocab_size; /* V */
+    int64_t train_tokens;
+    int64_t val_tokens;
+} ag_data_facts;
+
+typedef struct ag_run {
+    ag_model_spec model;
+    ag_data_spec data;
+    ag_train_spec train;
+    ag_optimizer_spec optimizer;
+    ag_eval_spec eval;
+    ag_stop_spec stop;
+    ag_observe_spec observe;
+    ag_limits_spec limits; /* section "run" of the experiment file */
+    ag_output_spec output;
+    ag_compare_spec compare;
+
+    ag_data_facts facts;
+    char init_digest[AG_DIGEST_LENGTH + 1]; /* of model.init's weights; "" = random init */
+    ag_compute compute;
+    const ag_layer_precision *layers; /* [ag_layer_count(&run.model)], borrowed, normalised */
+    const ag_layer_precision *sites;  /* [ag_site_count(&run.model)], or NULL: none is on */
+    int64_t seed;
+    char id[AG_ID_LENGTH + 1];
+} ag_run;
+
+#endif

@@ -1,0 +1,88 @@
+/* Sites: the places beyond the operands of linear layers where a tensor can be quantised. None is
+ * unless a rule names it. A site is routed like a layer, and each of its tensors takes the scheme
+ * of one role of its format:
+ *
+ *   site                                 tensor  role
+ *   transformer.h.0.attn.qk              q, k    input         S = Q K^T,
+ *                                        ds      grad_output   and its gradient
+ *   transformer.h.0.attn.pv              p, v    input         O = P V,
+ *                                        do      grad_output   and its gradient
+ *   transformer.h.0.residual             attn    input         the stream, attention added
+ *                                        mlp     input         the stream, the MLP added too
+ *   transformer.h.0.attn.c_attn.wgrad    dw      grad_output   the product dW of each micro-batch
+ *   transformer.h.0.attn.c_attn.opt.m    m       weight        Adam's first moment, SGD's velocity
+ *   transformer.h.0.attn.c_attn.opt.v    sqrt_v  weight        the root of Adam's second moment
+ *
+ * P is quantised as it meets V, after dropout; all are quantised from float32 as they are (q, k, v
+ * and do are BF16 values already). P and dS have zeros above the diagonal, which counters count. */
+#ifndef AG_RUN_SITES_H
+#define AG_RUN_SITES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "numerics/groups.h"
+#include "run/layers.h"
+#include "run/run.h"
+
+enum { AG_SITES_PER_LINEAR = 3, AG_SITES_PER_BLOCK = 15, AG_SITE_TENSORS = 3 };
+
+typedef enum ag_site_kind {
+    AG_SITE_OPT_M, /* of a linear layer */
+    AG_SITE_OPT_V,
+    AG_SITE_WGRAD,
+    AG_SITE_PV, /* of a block, from here on: in the forward pass */
+    AG_SITE_QK,
+    AG_SITE_RESIDUAL,
+    AG_SITE_KINDS
+} ag_site_kind;
+
+/* A tensor of a site. */
+typedef struct ag_site_tensor {
+    const char *name; /* "q" */
+    ag_role role;     /* whose scheme it takes */
+    uint32_t site;    /* of its stochastic rounding: the site's plus this, */
+    uint32_t use;     /* and its first use there */
+    ag_sum sum; /* the axis that its first product sums over; the second takes the other one */
+    const char *uses[AG_USES]; /* "q.scores", "q.dk": its products; NULL where it is one tensor */
+} ag_site_tensor;
+
+typedef struct ag_site {
+    char name[AG_LAYER_NAME_SIZE];
+    ag_site_kind kind;
+    size_t block;  /* of the transformer; n_layer for those of lm_head */
+    size_t layer;  /* index of the linear layer; of the block's first for a site of the block */
+    uint32_t site; /* of stochastic rounding: block * 64 + linear * 8, where linear is that of the
+                      layer, 4 for attention and 7 for the residual stream */
+    size_t n_tensors;
+    const ag_site_tensor *tensors;
+} ag_site;
+
+/* 15 * n_layer + 3. */
+size_t ag_site_count(const ag_model_spec *model);
+
+/* Site `index`: block by block, within a block in the order of the names, lm_head's last. */
+ag_site ag_site_at(const ag_model_spec *model, size_t index);
+
+/* The index of the site of a kind at linear layer `layer`, or in the block of that layer. */
+size_t ag_site_index(ag_site_kind kind, size_t layer);
+
+/* "attn.qk", "opt.m": how the names of a kind end. */
+const char *ag_site_ending(ag_site_kind kind);
+
+/* What of a format a site of that kind uses: the schemes of its tensors' roles, all else null. */
+ag_layer_precision ag_site_precision(ag_site_kind kind, const ag_layer_precision *format);
+
+/* Whether a scheme that `precision` (from ag_site_precision) holds is not null. */
+bool ag_site_is_on(const ag_layer_precision *precision);
+
+/* Whether the run's result can depend on sites of that kind. Those that have no effect are null in
+ * every run, so that runs which mean the same have the same id. */
+bool ag_site_has_effect(const ag_run *run, ag_site_kind kind);
+
+/* AG_ERR_INPUT, with what is meant to be used instead, for what no site can have. */
+ag_status ag_site_check(const ag_layer_precision *precision);
+
+#endif

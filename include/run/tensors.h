@@ -1,0 +1,65 @@
+/* The one list of the model's parameters: it feeds allocation, init, optimizer, checkpoint and
+ * HDF5. Names and shapes are nanoGPT's. */
+#ifndef AG_RUN_TENSORS_H
+#define AG_RUN_TENSORS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "run/run.h"
+
+typedef enum ag_init { AG_INIT_ZEROS, AG_INIT_ONES, AG_INIT_NORMAL } ag_init;
+
+typedef enum ag_tensor_id {
+    AG_T_WTE,
+    AG_T_WPE,
+    AG_T_LN_1_W,
+    AG_T_LN_1_B,
+    AG_T_C_ATTN_W,
+    AG_T_C_ATTN_B,
+    AG_T_ATTN_PROJ_W,
+    AG_T_ATTN_PROJ_B,
+    AG_T_LN_2_W,
+    AG_T_LN_2_B,
+    AG_T_C_FC_W,
+    AG_T_C_FC_B,
+    AG_T_MLP_PROJ_W,
+    AG_T_MLP_PROJ_B,
+    AG_T_LN_F_W,
+    AG_T_LN_F_B,
+    AG_T_LM_HEAD_W, /* absent where tied: lm_head then uses AG_T_WTE */
+    AG_TENSOR_IDS
+} ag_tensor_id;
+
+typedef struct ag_tensor {
+    char name[64]; /* "transformer.h.0.attn.c_attn.weight" */
+    ag_tensor_id id;
+    size_t block; /* of the transformer; 0 for those outside */
+    size_t dims[2];
+    size_t n_dims; /* 1 or 2 */
+    size_t count;  /* elements */
+    size_t offset; /* of its first element, in elements from the start of all parameters */
+    ag_init init;
+    double init_std; /* AG_INIT_NORMAL only */
+    bool decayed;    /* weight decay acts on it: 2-D tensors only */
+} ag_tensor;
+
+typedef struct ag_tensor_table {
+    size_t count;
+    ag_tensor *rows; /* in the order of the weights digest; in the arena */
+    size_t total;    /* elements of all tensors, each offset a multiple of 16 elements */
+} ag_tensor_table;
+
+/* The parameters of a model; biases only where model->bias. */
+ag_status ag_tensor_table_make(ag_tensor_table *table, const ag_model_spec *model,
+                               int64_t vocab_size, ag_arena *arena);
+
+/* The row of (id, block), or NULL where the model has none. */
+const ag_tensor *ag_tensor_find(const ag_tensor_table *table, ag_tensor_id id, size_t block);
+
+/* Number of parameters (without alignment). */
+size_t ag_tensor_parameters(const ag_tensor_table *table);
+
+#endif

@@ -1,0 +1,395 @@
+/* The precision of each layer as JSON: layer name, role, scheme. A role that is not quantised is
+ * null; "input.wgrad" and its like stand only where the second use of a role differs from the
+ * first, "e8m0" only with granularity mx, "hadamard" only where it is true, "accumulate" only where
+ * a product has an accumulator of its own. Sites that are on stand between the layers, with the
+ * roles that they have. */
+#include <stdio.h>
+#include <string.h>
+
+#include "run/layers.h"
+#include "run/run_json.h"
+#include "run/sites.h"
+#include "run_internal.h"
+
+enum { MAX_HISTORY = 1000000, MAX_MARGIN = 256, MAX_BLOCK = 65536, SCHEME_SIZE = 256 };
+
+static const bool s_all_roles[AG_ROLES] = {true, true, true};
+
+/* --- writing */
+
+static void add_word(ag_text *text, const char *name, const char *word)
+{
+    ag_text_add(text, name);
+    ag_text_add(text, "\"");
+    ag_text_add(text, word);
+    ag_text_add(text, "\"");
+}
+
+/* Most schemes of a run are equal: the last one's text is kept to be added again. */
+typedef struct layers_writer {
+    ag_text *text;
+    const ag_run *run;
+    const ag_scheme *last; /* NULL at first */
+    size_t length;         /* of its JSON */
+    char json[SCHEME_SIZE];
+} layers_writer;
+
+static void add_members(ag_text *text, const ag_scheme *scheme)
+{
+    add_word(text, "{\"amax\":", ag_amax_words[scheme->amax]);
+    ag_text_printf(text, ",\"block_cols\":%d,\"block_rows\":%d", scheme->block_cols,
+                   scheme->block_rows);
+    if (scheme->granularity == AG_GRANULARITY_MX)
+        add_word(text, ",\"e8m0\":", ag_e8m0_words[scheme->e8m0]);
+    add_word(text, ",\"format\":", scheme->format.name);
+    add_word(text, ",\"granularity\":", ag_granularity_words[scheme->granularity]);
+    if (scheme->hadamard)
+        ag_text_add(text, ",\"hadamard\":true");
+    ag_text_printf(text, ",\"history\":%d,\"margin\":%d", scheme->history, scheme->margin);
+    add_word(text, ",\"overflow\":", ag_overflow_words[scheme->overflow]);
+    ag_text_add(text, scheme->pow2 ? ",\"pow2\":true" : ",\"pow2\":false");
+    add_word(text, ",\"rounding\":", ag_rounding_words[scheme->rounding]);
+    add_word(text, ",\"ste\":", ag_ste_words[scheme->ste]);
+    ag_text_add(text, "}");
+}
+
+static void add_scheme(layers_writer *w, const ag_scheme *scheme)
+{
+    if (!scheme->quantised) {
+        ag_text_add(w->text, "null");
+        return;
+    }
+    if (w->last != NULL && ag_scheme_equal(w->last, scheme)) {
+        ag_text_add_n(w->text, w->json, w->length);
+        return;
+    }
+    size_t start = w->text->length;
+    add_members(w->text, scheme);
+    w->length = w->text->length - start;
+    w->last = w->length <= sizeof w->json ? scheme : NULL;
+    if (w->last != NULL)
+        memcpy(w->json, w->text->data + start, w->length);
+}
+
+static void add_role(layers_writer *w, const ag_layer_precision *precision, ag_role role)
+{
+    const ag_scheme *uses = precision->scheme[role];
+    add_word(w->text, "", ag_role_words[role]);
+    ag_text_add(w->text, ":");
+    add_scheme(w, &uses[0]);
+    if (ag_scheme_equal(&uses[0], &uses[1]))
+        return;
+    add_word(w->text, ",", ag_use_words[role][1]);
+    ag_text_add(w->text, ":");
+    add_scheme(w, &uses[1]);
+}
+
+/* In the order of the products' names. */
+static void add_accumulators(ag_text *text, const ag_layer_precision *precision)
+{
+    static const ag_linear_product sorted[AG_LINEAR_PRODUCTS] = {AG_DGRAD, AG_FPROP, AG_WGRAD};
+    const char *before = "\"accumulate\":{\"";
+    for (size_t i = 0; i < AG_LINEAR_PRODUCTS; i++) {
+        const ag_accumulator *accumulator = &precision->accumulate[sorted[i]];
+        char written[AG_ACCUMULATOR_TEXT];
+        if (accumulator->kind == AG_ACCUMULATE_SEGMENTS)
+            continue;
+        ag_accumulator_write(written, accumulator);
+        ag_text_add(text, before);
+        ag_text_add(text, ag_linear_product_words[sorted[i]]);
+        add_word(text, "\":", written);
+        before = ",\"";
+    }
+    ag_text_add(text, "}");
+}
+
+/* The members of a layer have their names' order: accumulate, grad_output, input, weight. */
+static void add_roles(layers_writer *w, const ag_layer_precision *precision,
+                      const bool has_role[AG_ROLES])
+{
+    static const ag_role sorted[AG_ROLES] = {AG_ROLE_GRAD_OUTPUT, AG_ROLE_INPUT, AG_ROLE_WEIGHT};
+    const char *before = ":{";
+    if (!ag_accumulates_by_default(precision)) {
+        ag_text_add(w->text, before);
+        add_accumulators(w->text, precision);
+        before = ",";
+    }
+    for (size_t i = 0; i < AG_ROLES; i++) {
+        if (!has_role[sorted[i]])
+            continue;
+        ag_text_add(w->text, before);
+        add_role(w, precision, sorted[i]);
+        before = ",";
+    }
+    ag_text_add(w->text, "}");
+}
+
+static void add_layer(layers_writer *w, size_t index)
+{
+    ag_layer layer = ag_layer_at(&w->run->model, w->run->facts.vocab_size, index);
+    add_word(w->text, "", layer.name);
+    add_roles(w, &w->run->layers[index], s_all_roles);
+}
+
+static void roles_of(bool has_role[AG_ROLES], const ag_site *site)
+{
+    memset(has_role, 0, AG_ROLES * sizeof *has_role);
+    for (size_t i = 0; i < site->n_tensors; i++)
+        has_role[site->tensors[i].role] = true;
+}
+
+static void add_site(layers_writer *w, size_t index)
+{
+    bool has_role[AG_ROLES];
+    ag_site site = ag_site_at(&w->run->model, index);
+    if (!ag_site_is_on(&w->run->sites[index]))
+        return;
+    roles_of(has_role, &site);
+    add_word(w->text, ",", site.name);
+    add_roles(w, &w->run->sites[index], has_role);
+}
+
+/* Layer `index` and the sites whose names stand between its own and the next layer's. */
+static void add_layer_and_sites(layers_writer *w, size_t index)
+{
+    static const size_t last_sites[AG_LINEARS_PER_BLOCK] = {3, 8, 11, AG_SITES_PER_BLOCK};
+    size_t linear = index % AG_LINEARS_PER_BLOCK;
+    size_t first = index / AG_LINEARS_PER_BLOCK * AG_SITES_PER_BLOCK;
+    add_layer(w, index);
+    for (size_t i = linear > 0 ? last_sites[linear - 1] : 0;
+         w->run->sites != NULL && i < last_sites[linear]; i++)
+        add_site(w, first + i);
+}
+
+/* The successor of `block` among the numbers below `count` ordered as texts: 0, 1, 10, 11, 2. */
+static size_t next_block(size_t block, size_t count)
+{
+    if (block > 0 && block * 10 < count)
+        return block * 10;
+    while (block % 10 == 9 || block + 1 >= count)
+        block /= 10;
+    return block + 1;
+}
+
+/* lm_head is first in the order of names, and a block's layers come in their own order. */
+void ag_layers_to_json(ag_text *text, const ag_run *run)
+{
+    layers_writer w = {.text = text, .run = run};
+    size_t blocks = (size_t)run->model.n_layer;
+    ag_text_add(text, "{");
+    add_layer_and_sites(&w, ag_layer_count(&run->model) - 1);
+    size_t block = 0;
+    for (size_t done = 0; done < blocks; done++) {
+        for (size_t linear = 0; linear < AG_LINEARS_PER_BLOCK; linear++) {
+            ag_text_add(text, ",");
+            add_layer_and_sites(&w, block * AG_LINEARS_PER_BLOCK + linear);
+        }
+        if (done + 1 < blocks)
+            block = next_block(block, blocks);
+    }
+    ag_text_add(text, "}");
+}
+
+/* --- reading */
+
+static ag_status read_words(ag_scheme *scheme, ag_json_at at)
+{
+    int amax = 0;
+    int granularity = 0;
+    int overflow = 0;
+    int rounding = 0;
+    int ste = 0;
+    AG_TRY(ag_json_word(&amax, at, "amax", ag_amax_words, AG_AMAX_MODES));
+    AG_TRY(ag_json_word(&granularity, at, "granularity", ag_granularity_words, AG_GRANULARITIES));
+    AG_TRY(ag_json_word(&overflow, at, "overflow", ag_overflow_words, AG_OVERFLOWS));
+    AG_TRY(ag_json_word(&rounding, at, "rounding", ag_rounding_words, AG_ROUNDINGS));
+    AG_TRY(ag_json_word(&ste, at, "ste", ag_ste_words, AG_STES));
+    scheme->amax = (ag_amax_mode)amax;
+    scheme->granularity = (ag_granularity)granularity;
+    scheme->overflow = (ag_overflow)overflow;
+    scheme->rounding = (ag_rounding)rounding;
+    scheme->ste = (ag_ste)ste;
+    return AG_OK;
+}
+
+static ag_status read_numbers(ag_scheme *scheme, ag_json_at at)
+{
+    int64_t rows = 0;
+    int64_t cols = 0;
+    int64_t history = 0;
+    int64_t margin = 0;
+    AG_TRY(ag_json_whole(&rows, at, "block_rows", 0, MAX_BLOCK));
+    AG_TRY(ag_json_whole(&cols, at, "block_cols", 0, MAX_BLOCK));
+    AG_TRY(ag_json_whole(&history, at, "history", 0, MAX_HISTORY));
+    AG_TRY(ag_json_whole(&margin, at, "margin", -MAX_MARGIN, MAX_MARGIN));
+    AG_TRY(ag_json_bool(&scheme->pow2, at, "pow2"));
+    scheme->block_rows = (int)rows;
+    scheme->block_cols = (int)cols;
+    scheme->history = (int)history;
+    scheme->margin = (int)margin;
+    return AG_OK;
+}
+
+/* Members that stand only where they have an effect. */
+static ag_status read_optional(ag_scheme *scheme, ag_json_at at)
+{
+    int e8m0 = 0;
+    if (scheme->granularity == AG_GRANULARITY_MX)
+        AG_TRY(ag_json_word(&e8m0, at, "e8m0", ag_e8m0_words, AG_E8M0_RULES));
+    scheme->e8m0 = (ag_e8m0)e8m0;
+    if (json_object_get(at.object, "hadamard") != NULL)
+        AG_TRY(ag_json_bool(&scheme->hadamard, at, "hadamard"));
+    return AG_OK;
+}
+
+static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *key)
+{
+    static const char *const known[] = {
+        "amax",    "block_cols", "block_rows", "e8m0", "format",   "granularity", "hadamard",
+        "history", "margin",     "overflow",   "pow2", "rounding", "ste",         NULL};
+    json_t *value = NULL;
+    *scheme = (ag_scheme){0};
+    AG_TRY(ag_json_member(&value, layer, key));
+    if (json_is_null(value))
+        return AG_OK;
+    char path[AG_PATH_SIZE];
+    snprintf(path, sizeof path, "%s.%s", layer.path, key);
+    ag_json_at at = {value, path};
+    const char *format = NULL;
+    AG_TRY(ag_json_known(at, known));
+    AG_TRY(ag_json_text(&format, at, "format"));
+    AG_TRY(ag_format_parse(&scheme->format, format));
+    AG_TRY(read_words(scheme, at));
+    AG_TRY(read_numbers(scheme, at));
+    AG_TRY(read_optional(scheme, at));
+    scheme->quantised = true;
+    return AG_OK;
+}
+
+/* An accumulator that is the default, or not as ag_accumulator_write leaves it, is refused: two
+ * texts of one run have two ids. */
+static ag_status read_accumulators(ag_layer_precision *precision, ag_json_at layer)
+{
+    static const char *const known[] = {"dgrad", "fprop", "wgrad", NULL};
+    json_t *value = NULL;
+    char path[AG_PATH_SIZE + 16];
+    AG_TRY(ag_json_member(&value, layer, "accumulate"));
+    snprintf(path, sizeof path, "%s.accumulate", layer.path);
+    ag_json_at at = {value, path};
+    AG_TRY(ag_json_known(at, known));
+    for (int product = 0; product < AG_LINEAR_PRODUCTS; product++) {
+        const char *text = NULL;
+        const char *word = ag_linear_product_words[product];
+        char written[AG_ACCUMULATOR_TEXT];
+        if (json_object_get(at.object, word) == NULL)
+            continue;
+        AG_TRY(ag_json_text(&text, at, word));
+        AG_TRY(ag_accumulator_parse(&precision->accumulate[product], text));
+        ag_accumulator_write(written, &precision->accumulate[product]);
+        if (strcmp(text, written) != 0)
+            return ag_fail(AG_ERR_INPUT, "%s.%s: '%s' is written '%s'", path, word, text, written);
+    }
+    return AG_OK;
+}
+
+static ag_status read_precision(ag_layer_precision *precision, ag_json_at at,
+                                const bool has_role[AG_ROLES], bool accumulates)
+{
+    const char *known[2 * AG_ROLES + 2] = {NULL};
+    size_t count = 0;
+    if (accumulates)
+        known[count++] = "accumulate";
+    for (size_t role = 0; role < AG_ROLES; role++) {
+        if (!has_role[role])
+            continue;
+        known[count++] = ag_role_words[role];
+        known[count++] = ag_use_words[role][1];
+    }
+    AG_TRY(ag_json_known(at, known));
+    for (size_t role = 0; role < AG_ROLES; role++) {
+        ag_scheme *uses = precision->scheme[role];
+        if (!has_role[role])
+            continue;
+        AG_TRY(read_scheme(&uses[0], at, ag_role_words[role]));
+        uses[1] = uses[0];
+        if (json_object_get(at.object, ag_use_words[role][1]) != NULL)
+            AG_TRY(read_scheme(&uses[1], at, ag_use_words[role][1]));
+    }
+    if (accumulates && json_object_get(at.object, "accumulate") != NULL)
+        AG_TRY(read_accumulators(precision, at));
+    return ag_layer_precision_check(precision);
+}
+
+static ag_status read_layer(ag_layer_precision *precision, ag_json_at at, const char *name,
+                            const bool has_role[AG_ROLES], bool accumulates)
+{
+    json_t *value = NULL;
+    char path[AG_PATH_SIZE];
+    AG_TRY(ag_json_member(&value, at, name));
+    snprintf(path, sizeof path, "%s.%s", at.path, name);
+    return read_precision(precision, (ag_json_at){value, path}, has_role, accumulates);
+}
+
+static ag_status read_layers(ag_run *run, ag_json_at at, ag_arena *arena)
+{
+    size_t count = ag_layer_count(&run->model);
+    ag_layer_precision *layers = ag_arena_alloc(arena, count * sizeof *layers);
+    if (layers == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
+        AG_TRY(read_layer(&layers[i], at, layer.name, s_all_roles, true));
+    }
+    run->layers = layers;
+    return AG_OK;
+}
+
+static ag_status read_site(ag_layer_precision *precision, const ag_run *run, ag_json_at at,
+                           const ag_site *site)
+{
+    bool has_role[AG_ROLES];
+    roles_of(has_role, site);
+    AG_TRY(read_layer(precision, at, site->name, has_role, false));
+    if (!ag_site_is_on(precision) || !ag_site_has_effect(run, site->kind))
+        return ag_fail(AG_ERR_INPUT, "%s.%s: has no effect in this run: expected no such key",
+                       at.path, site->name);
+    return ag_site_check(precision);
+}
+
+/* `found` sites are among the members. */
+static ag_status read_sites(size_t *found, ag_run *run, ag_json_at at, ag_arena *arena)
+{
+    size_t count = ag_site_count(&run->model);
+    ag_layer_precision *sites = ag_arena_alloc(arena, count * sizeof *sites);
+    if (sites == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        ag_site site = ag_site_at(&run->model, i);
+        if (json_object_get(at.object, site.name) == NULL)
+            continue;
+        AG_TRY(read_site(&sites[i], run, at, &site));
+        ++*found;
+    }
+    run->sites = sites;
+    return AG_OK;
+}
+
+ag_status ag_layers_from_json(ag_run *run, ag_json_at at, ag_arena *arena)
+{
+    size_t layers = ag_layer_count(&run->model);
+    size_t members = json_object_size(at.object);
+    size_t sites = 0;
+    run->sites = NULL;
+    if (members < layers)
+        return ag_fail(AG_ERR_INPUT, "%s: expected the %zu layers of this model, found %zu",
+                       at.path, layers, members);
+    AG_TRY(read_layers(run, at, arena));
+    if (members > layers)
+        AG_TRY(read_sites(&sites, run, at, arena));
+    if (members != layers + sites)
+        return ag_fail(AG_ERR_INPUT,
+                       "%s: expected the %zu layers of this model and its sites, found %zu keys "
+                       "that are neither",
+                       at.path, layers, members - layers - sites);
+    return AG_OK;
+}

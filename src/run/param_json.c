@@ -1,0 +1,261 @@
+/* Parameters as JSON: one value, and the sections in which they stand. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/run_json.h"
+#include "run_internal.h"
+
+const char *const ag_compute_words[AG_COMPUTES] = {"bf16", "fp32"};
+
+const char *const ag_identity_sections[] = {"eval", "model", "optimizer", "stop", "train", NULL};
+const char *const ag_local_sections[] = {"data", "eval", "model", "observe", "output", "run", NULL};
+
+/* --- writing */
+
+static void add_real(ag_text *text, double value)
+{
+    char number[32];
+    ag_json_real(number, value);
+    ag_text_add(text, number);
+}
+
+static void add_words(ag_text *text, const char *const *words, int64_t bits)
+{
+    const char *before = "[";
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if ((bits >> i & 1) == 0)
+            continue;
+        ag_text_add(text, before);
+        ag_json_string(text, words[i]);
+        before = ",";
+    }
+    ag_text_add(text, *before == '[' ? "[]" : "]");
+}
+
+void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param)
+{
+    const void *place = (const char *)run + param->offset;
+    switch (param->type) {
+    case AG_PARAM_BOOL:
+        ag_text_add(text, *(const bool *)place ? "true" : "false");
+        break;
+    case AG_PARAM_INT:
+        if (param->words != NULL && *(const int64_t *)place == 0) {
+            ag_json_string(text, param->words[0]);
+            break;
+        }
+        ag_text_printf(text, "%" PRId64, *(const int64_t *)place);
+        break;
+    case AG_PARAM_STEPS:
+    case AG_PARAM_BYTES:
+        ag_text_printf(text, "%" PRId64, *(const int64_t *)place);
+        break;
+    case AG_PARAM_REAL:
+    case AG_PARAM_DURATION:
+        add_real(text, *(const double *)place);
+        break;
+    case AG_PARAM_PAIR:
+        ag_text_add(text, "[");
+        add_real(text, ((const double *)place)[0]);
+        ag_text_add(text, ",");
+        add_real(text, ((const double *)place)[1]);
+        ag_text_add(text, "]");
+        break;
+    case AG_PARAM_WORD:
+        ag_json_string(text, param->words[*(const int64_t *)place]);
+        break;
+    case AG_PARAM_WORDS:
+        add_words(text, param->words, *(const int64_t *)place);
+        break;
+    case AG_PARAM_TEXT:
+        ag_json_string(text, *(const char *const *)place);
+        break;
+    }
+}
+
+/* --- reading */
+
+static bool has_type(json_t *value, const ag_param *param)
+{
+    switch (param->type) {
+    case AG_PARAM_BOOL:
+        return json_is_boolean(value);
+    case AG_PARAM_INT:
+        return json_is_number(value) || (param->words != NULL && json_is_string(value));
+    case AG_PARAM_STEPS:
+    case AG_PARAM_REAL:
+    case AG_PARAM_DURATION:
+    case AG_PARAM_BYTES:
+        return json_is_number(value);
+    case AG_PARAM_PAIR:
+    case AG_PARAM_WORDS:
+        return json_is_array(value);
+    case AG_PARAM_WORD:
+    case AG_PARAM_TEXT:
+        return json_is_string(value);
+    }
+    return false;
+}
+
+/* A scalar as a user would write it. */
+static void add_scalar(ag_text *text, json_t *value)
+{
+    if (json_is_string(value))
+        ag_text_add(text, json_string_value(value));
+    else if (json_is_integer(value))
+        ag_text_printf(text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_real(value))
+        add_real(text, json_real_value(value));
+    else
+        ag_text_add(text, json_is_true(value) ? "true" : json_is_false(value) ? "false" : "null");
+}
+
+static void add_plain(ag_text *text, json_t *value)
+{
+    if (!json_is_array(value)) {
+        add_scalar(text, value);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        ag_text_add(text, i == 0 ? "[" : ", ");
+        add_scalar(text, json_array_get(value, i));
+    }
+    ag_text_add(text, json_array_size(value) == 0 ? "[]" : "]");
+}
+
+ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, ag_arena *arena)
+{
+    if (!has_type(value, param)) {
+        char expects[256];
+        ag_param_expects(expects, sizeof expects, param);
+        return ag_fail(AG_ERR_INPUT, "%s: this JSON value has the wrong type: expected %s",
+                       param->key, expects);
+    }
+    ag_text plain;
+    ag_text_init(&plain);
+    add_plain(&plain, value);
+    ag_status status = plain.failed ? ag_fail(AG_ERR_SYSTEM, "out of memory")
+                                    : ag_param_set(run, param, plain.data, arena);
+    ag_text_deinit(&plain);
+    return status;
+}
+
+/* --- what the identity holds */
+
+/* A parameter that only some words of another one give an effect. */
+typedef struct condition {
+    size_t offset;
+    size_t other;
+    uint64_t words; /* bit k: word k does */
+    const char *text;
+} condition;
+
+#define AT(member) offsetof(ag_run, member)
+#define BIT(word) (UINT64_C(1) << (word))
+#define ADAM (BIT(AG_OPTIMIZER_ADAMW) | BIT(AG_OPTIMIZER_MANIFOLD_ADAMW))
+
+static const char s_by_adam[] = "only optimizer.type adamw and manifold_adamw read it";
+static const char s_by_grid[] = "only optimizer.type grid reads it";
+
+static const condition s_conditions[] = {
+    {AT(train.data_seed),          AT(train.data_order),   BIT(AG_ORDER_RANDOM),
+     "only train.data_order random reads it"                                                                                     },
+    {AT(optimizer.min_lr_ratio),   AT(optimizer.schedule), ~BIT(AG_SCHEDULE_CONSTANT),
+     "optimizer.schedule constant does not read it"                                                                              },
+    {AT(optimizer.decay_fraction), AT(optimizer.schedule), BIT(AG_SCHEDULE_WSD),
+     "only optimizer.schedule wsd reads it"                                                                                      },
+    {AT(optimizer.betas),          AT(optimizer.type),     ADAM,                       s_by_adam                                 },
+    {AT(optimizer.eps),            AT(optimizer.type),     ADAM,                       s_by_adam                                 },
+    {AT(optimizer.momentum),       AT(optimizer.type),     ~ADAM,                      "only optimizer.type sgd and grid read it"},
+    {AT(optimizer.rung_clip),      AT(optimizer.type),     BIT(AG_OPTIMIZER_GRID),     s_by_grid                                 },
+    {AT(optimizer.headroom),       AT(optimizer.type),     BIT(AG_OPTIMIZER_GRID),     s_by_grid                                 },
+};
+
+static const condition *condition_of(const ag_param *param)
+{
+    for (size_t i = 0; i < sizeof s_conditions / sizeof s_conditions[0]; i++) {
+        if (s_conditions[i].offset == param->offset)
+            return &s_conditions[i];
+    }
+    return NULL;
+}
+
+bool ag_param_has_effect(const ag_run *run, const ag_param *param)
+{
+    if (param->offset == AT(model.init_seed))
+        return run->init_digest[0] == '\0';
+    const condition *needs = condition_of(param);
+    if (needs == NULL)
+        return true;
+    int64_t word = *(const int64_t *)((const char *)run + needs->other);
+    return (needs->words >> word & 1) != 0;
+}
+
+const char *ag_param_condition(const ag_param *param)
+{
+    if (param->offset == AT(model.init_seed))
+        return "the initial weights come from model.init.file";
+    const condition *needs = condition_of(param);
+    return needs != NULL ? needs->text : NULL;
+}
+
+void ag_param_preset(ag_run *run, const ag_param *param, const char *text)
+{
+    if (param->type == AG_PARAM_TEXT)
+        *ag_param_text_at(run, param) = text;
+    else
+        (void)ag_param_set(run, param, text, NULL);
+}
+
+bool ag_param_is_neutral(const ag_run *run, const ag_param *param)
+{
+    if (param->neutral == NULL)
+        return false;
+    if (!ag_param_has_effect(run, param))
+        return true;
+    ag_run other = *run;
+    ag_param_preset(&other, param, param->neutral);
+    ag_text ours;
+    ag_text neutral;
+    ag_text_init(&ours);
+    ag_text_init(&neutral);
+    ag_param_to_json(&ours, run, param);
+    ag_param_to_json(&neutral, &other, param);
+    bool same = strcmp(ours.data, neutral.data) == 0;
+    ag_text_deinit(&ours);
+    ag_text_deinit(&neutral);
+    return same;
+}
+
+static bool is_part(const ag_param *param, ag_part part)
+{
+    if (part == AG_PART_IDENTITY)
+        return param->use == AG_USE_IDENTITY;
+    return param->use == AG_USE_RUN || param->use == AG_USE_DATA;
+}
+
+static void insert_sorted(ag_section *section, const ag_param *param, const char *leaf)
+{
+    size_t i = section->count++;
+    for (; i > 0 && strcmp(section->leaves[i - 1], leaf) > 0; i--) {
+        section->leaves[i] = section->leaves[i - 1];
+        section->params[i] = section->params[i - 1];
+    }
+    section->leaves[i] = leaf;
+    section->params[i] = param;
+}
+
+void ag_section_fill(ag_section *section, const char *name, ag_part part)
+{
+    size_t length = strlen(name);
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    section->count = 0;
+    for (size_t i = 0; i < count && section->count < AG_SECTION_KEYS; i++) {
+        const char *key = params[i].key;
+        if (strncmp(key, name, length) == 0 && key[length] == '.' && is_part(&params[i], part))
+            insert_sorted(section, &params[i], key + length + 1);
+    }
+    section->leaves[section->count] = NULL;
+}

@@ -1,0 +1,466 @@
+/* One parameter's value between the run and the text a user writes. Types come from the table,
+ * never from how a value looks. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "run/run_json.h"
+#include "run_internal.h"
+
+enum { SHOWN = 60, EXPECTS_SIZE = 200, MAX_WORDS = 32, SHARE_WHOLE = 1000000000 };
+enum { SHARE_PERCENT = SHARE_WHOLE / 100 };
+
+static void *at(ag_run *run, const ag_param *param)
+{
+    return (char *)run + param->offset;
+}
+
+const char **ag_param_text_at(ag_run *run, const ag_param *param)
+{
+    return at(run, param);
+}
+
+/* --- what is expected */
+
+static void join_words(char *out, size_t size, const char *const *words)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; words[i] != NULL && used < size; i++) {
+        int length = snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", words[i]);
+        used += length > 0 ? (size_t)length : 0;
+    }
+}
+
+static void expects_bounded(char *text, size_t size, const char *what, const ag_param *param)
+{
+    char min[32];
+    char max[32];
+    ag_json_real(min, param->min);
+    ag_json_real(max, param->max);
+    snprintf(text, size, "%s, %s to %s", what, min, max);
+}
+
+void ag_param_expects(char *text, size_t size, const ag_param *param)
+{
+    char words[EXPECTS_SIZE] = "";
+    if (param->words != NULL)
+        join_words(words, sizeof words, param->words);
+    switch (param->type) {
+    case AG_PARAM_BOOL:
+        snprintf(text, size, "true or false");
+        break;
+    case AG_PARAM_INT:
+        expects_bounded(text, size, "whole number", param);
+        if (words[0] != '\0')
+            snprintf(text + strlen(text), size - strlen(text), ", or %s", words);
+        break;
+    case AG_PARAM_STEPS:
+        snprintf(text, size, "whole number, 0 to %.0f, or a share of train.steps such as 5%%",
+                 param->max);
+        break;
+    case AG_PARAM_REAL:
+        expects_bounded(text, size, "number", param);
+        break;
+    case AG_PARAM_PAIR:
+        expects_bounded(text, size, "[number, number]", param);
+        break;
+    case AG_PARAM_WORD:
+        snprintf(text, size, "one of %s", words);
+        break;
+    case AG_PARAM_WORDS:
+        snprintf(text, size, words[0] != '\0' ? "list of %s" : "an empty list, []", words);
+        break;
+    case AG_PARAM_TEXT:
+        snprintf(text, size, "%s",
+                 param->offset == offsetof(ag_run, model.init_where) ? "mapping of axes to values"
+                                                                     : "text");
+        break;
+    case AG_PARAM_DURATION:
+        snprintf(text, size, "duration such as 90s, 10m, 2h or 1d, or none");
+        break;
+    case AG_PARAM_BYTES:
+        snprintf(text, size, "size such as 512M or 2G, or none");
+        break;
+    }
+}
+
+static ag_status refuse(const ag_param *param, const char *text)
+{
+    char expects[EXPECTS_SIZE + 32];
+    ag_param_expects(expects, sizeof expects, param);
+    return ag_fail(AG_ERR_INPUT, "%s: '%.*s' is not valid: expected %s%s", param->key, SHOWN, text,
+                   expects, param->type == AG_PARAM_BOOL ? " (yes, no, on and off are words)" : "");
+}
+
+/* --- reading */
+
+/* A decimal number and nothing after it but `rest`, which may have spaces around it. */
+static bool read_number(double *value, const char **rest, const char *text)
+{
+    while (isspace((unsigned char)*text))
+        text++;
+    const char *digits = text + strspn(text, "+-");
+    size_t lead = strspn(digits, "0123456789.");
+    /* strtod alone would take hexadecimals, infinities and NaN too */
+    if (digits - text > 1 || lead == 0 || digits[lead] == 'x' || digits[lead] == 'X')
+        return false;
+    char *end = NULL;
+    *value = strtod(text, &end);
+    while (isspace((unsigned char)*end))
+        end++;
+    *rest = end;
+    return end != text && isfinite(*value);
+}
+
+static bool read_real(double *value, const char *text)
+{
+    const char *rest = NULL;
+    return read_number(value, &rest, text) && *rest == '\0';
+}
+
+static bool is_within(const ag_param *param, double value)
+{
+    return value >= param->min && value <= param->max;
+}
+
+/* 1e6 is fine while it is whole. Plain digits do not go through a double, which would round those
+ * above the table's largest bound, 2^53, into the range. */
+static bool read_int(int64_t *value, const ag_param *param, const char *text)
+{
+    char *end = NULL;
+    if (param->words != NULL && strcmp(text, param->words[0]) == 0) {
+        *value = 0;
+        return true;
+    }
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0')
+        return *value >= (int64_t)param->min && *value <= (int64_t)param->max;
+    double real = 0;
+    if (!read_real(&real, text) || !is_within(param, real) || real != floor(real))
+        return false;
+    *value = (int64_t)real;
+    return true;
+}
+
+/* Plain steps, or a share of those that the run has: minus its billionths, until they are known. */
+static bool read_steps(int64_t *value, const ag_param *param, const char *text)
+{
+    double percent = 0;
+    const char *rest = NULL;
+    if (read_int(value, param, text))
+        return true;
+    if (!read_number(&percent, &rest, text) || strcmp(rest, "%") != 0 || percent < 0 ||
+        percent > 100)
+        return false;
+    *value = -llround(percent * SHARE_PERCENT);
+    return true;
+}
+
+void ag_run_settle(ag_run *run)
+{
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    for (size_t i = 0; i < count; i++) {
+        int64_t *value = at(run, &params[i]);
+        if (params[i].type == AG_PARAM_STEPS && *value < 0)
+            *value = (-*value * run->train.steps + SHARE_WHOLE / 2) / SHARE_WHOLE;
+    }
+}
+
+/* A number with a unit of `units` behind it, or none = 0. The unit may be left out. */
+static bool read_with_unit(double *value, const char *text, const char *units,
+                           const double *factors)
+{
+    if (strcmp(text, "none") == 0) {
+        *value = 0;
+        return true;
+    }
+    const char *rest = NULL;
+    if (!read_number(value, &rest, text))
+        return false;
+    if (*rest == '\0')
+        return true;
+    const char *unit = strchr(units, *rest);
+    if (unit == NULL || rest[1] != '\0')
+        return false;
+    *value *= factors[unit - units];
+    return true;
+}
+
+static bool read_duration(double *seconds, const ag_param *param, const char *text)
+{
+    static const double factors[] = {1, 60, 3600, 86400};
+    return read_with_unit(seconds, text, "smhd", factors) && is_within(param, *seconds);
+}
+
+static bool read_bytes(int64_t *bytes, const ag_param *param, const char *text)
+{
+    static const double factors[] = {0x1p10, 0x1p20, 0x1p30, 0x1p40};
+    double value = 0;
+    if (!read_with_unit(&value, text, "KMGT", factors) || !is_within(param, value) ||
+        value != floor(value))
+        return false;
+    *bytes = (int64_t)value;
+    return true;
+}
+
+bool ag_bool_read(bool *value, const char *text)
+{
+    static const char *const words[] = {"false", "False", "FALSE", "true", "True", "TRUE"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(text, words[i]) != 0)
+            continue;
+        *value = i >= 3;
+        return true;
+    }
+    return false;
+}
+
+/* The next item of "[a, b]" (brackets may be left out), cut to `size`; false at the end. */
+static bool next_item(char *item, size_t size, const char **text)
+{
+    const char *start = *text + strspn(*text, " \t[,");
+    size_t length = strcspn(start, " \t],");
+    snprintf(item, size, "%.*s", (int)(length < size ? length : size), start);
+    *text = start + length;
+    return length > 0;
+}
+
+/* Only spaces and closing brackets may follow the last item. */
+static bool is_list_end(const char *text)
+{
+    return text[strspn(text, " \t]")] == '\0';
+}
+
+static bool read_pair(double pair[2], const ag_param *param, const char *text)
+{
+    char item[SHOWN];
+    for (size_t i = 0; i < 2; i++) {
+        if (!next_item(item, sizeof item, &text) || !read_real(&pair[i], item) ||
+            !is_within(param, pair[i]))
+            return false;
+    }
+    return is_list_end(text);
+}
+
+static size_t count_words(const char *const *words)
+{
+    size_t count = 0;
+    while (words[count] != NULL)
+        count++;
+    return count;
+}
+
+static ag_status read_word(int64_t *index, const ag_param *param, const char *text)
+{
+    size_t count = count_words(param->words);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(param->words[i], text) == 0) {
+            *index = (int64_t)i;
+            return AG_OK;
+        }
+    }
+    const char *nearest = ag_nearest_word(text, param->words, count);
+    if (nearest == NULL)
+        return refuse(param, text);
+    return ag_fail(AG_ERR_INPUT, "%s: '%.*s' is not known; did you mean '%s'?", param->key, SHOWN,
+                   text, nearest);
+}
+
+static ag_status read_words(int64_t *bits, const ag_param *param, const char *text)
+{
+    char item[SHOWN];
+    const char *rest = text;
+    int64_t set = 0;
+    if (strcmp(text, "none") == 0)
+        rest = "";
+    while (next_item(item, sizeof item, &rest)) {
+        int64_t index = 0;
+        AG_TRY(read_word(&index, param, item));
+        set |= INT64_C(1) << index;
+    }
+    if (!is_list_end(rest))
+        return refuse(param, text);
+    *bits = set;
+    return AG_OK;
+}
+
+static ag_status read_text(const ag_param *param, const char **value, const char *text,
+                           ag_arena *arena)
+{
+    json_t *checked = json_string(text);
+    if (checked == NULL)
+        return ag_fail(AG_ERR_INPUT, "%s: the text is not valid UTF-8", param->key);
+    json_decref(checked);
+    const char *copy = ag_arena_strdup(arena, text);
+    if (copy == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    *value = copy;
+    return AG_OK;
+}
+
+typedef union value {
+    bool truth;
+    int64_t whole;
+    double real;
+    double pair[2];
+} plain_value;
+
+/* Reads into a value beside the run, so that a refused text leaves the run as it was. */
+static bool read_plain(plain_value *out, size_t *size, const ag_param *param, const char *text)
+{
+    switch (param->type) {
+    case AG_PARAM_BOOL:
+        *size = sizeof out->truth;
+        return ag_bool_read(&out->truth, text);
+    case AG_PARAM_INT:
+        *size = sizeof out->whole;
+        return read_int(&out->whole, param, text);
+    case AG_PARAM_STEPS:
+        *size = sizeof out->whole;
+        return read_steps(&out->whole, param, text);
+    case AG_PARAM_BYTES:
+        *size = sizeof out->whole;
+        return read_bytes(&out->whole, param, text);
+    case AG_PARAM_REAL:
+        *size = sizeof out->real;
+        return read_real(&out->real, text) && is_within(param, out->real);
+    case AG_PARAM_DURATION:
+        *size = sizeof out->real;
+        return read_duration(&out->real, param, text);
+    case AG_PARAM_PAIR:
+        *size = sizeof out->pair;
+        return read_pair(out->pair, param, text);
+    default:
+        return false;
+    }
+}
+
+ag_status ag_param_set(ag_run *run, const ag_param *param, const char *text, ag_arena *arena)
+{
+    if (param->type == AG_PARAM_TEXT)
+        return read_text(param, at(run, param), text, arena);
+    if (param->type == AG_PARAM_WORD)
+        return read_word(at(run, param), param, text);
+    if (param->type == AG_PARAM_WORDS)
+        return read_words(at(run, param), param, text);
+    plain_value parsed;
+    size_t size = 0;
+    if (!read_plain(&parsed, &size, param, text))
+        return refuse(param, text);
+    memcpy(at(run, param), &parsed, size);
+    return AG_OK;
+}
+
+/* --- writing */
+
+static const char *write_real(double value, ag_arena *arena)
+{
+    char text[32];
+    ag_json_real(text, value);
+    return ag_arena_strdup(arena, text);
+}
+
+static const char *write_pair(const double pair[2], ag_arena *arena)
+{
+    char first[32];
+    char second[32];
+    ag_json_real(first, pair[0]);
+    ag_json_real(second, pair[1]);
+    return ag_arena_printf(arena, "[%s, %s]", first, second);
+}
+
+static const char *write_words(const ag_param *param, int64_t bits, ag_arena *arena)
+{
+    const char *chosen[MAX_WORDS + 1] = {NULL};
+    size_t count = 0;
+    for (size_t i = 0; param->words[i] != NULL && i < MAX_WORDS; i++) {
+        if ((bits >> i & 1) != 0)
+            chosen[count++] = param->words[i];
+    }
+    char joined[EXPECTS_SIZE];
+    join_words(joined, sizeof joined, chosen);
+    return ag_arena_printf(arena, "[%s]", joined);
+}
+
+/* The largest unit that leaves a whole number, else the number alone. */
+static const char *write_duration(double seconds, ag_arena *arena)
+{
+    static const struct {
+        double factor;
+        char unit;
+    } units[] = {
+        {86400, 'd'},
+        {3600,  'h'},
+        {60,    'm'},
+        {1,     's'},
+    };
+    if (seconds == 0)
+        return "none";
+    for (size_t i = 0; i < 4; i++) {
+        if (fmod(seconds, units[i].factor) == 0)
+            return ag_arena_printf(arena, "%.0f%c", seconds / units[i].factor, units[i].unit);
+    }
+    return write_real(seconds, arena);
+}
+
+static const char *write_bytes(int64_t bytes, ag_arena *arena)
+{
+    static const char units[] = {'K', 'M', 'G', 'T'};
+    if (bytes == 0)
+        return "none";
+    int power = 0;
+    while (power < 4 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        power++;
+    }
+    if (power == 0)
+        return ag_arena_printf(arena, "%" PRId64, bytes);
+    return ag_arena_printf(arena, "%" PRId64 "%c", bytes, units[power - 1]);
+}
+
+static const char *write_steps(int64_t steps, ag_arena *arena)
+{
+    if (steps >= 0)
+        return ag_arena_printf(arena, "%" PRId64, steps);
+    char percent[32];
+    ag_json_real(percent, -(double)steps / SHARE_PERCENT);
+    return ag_arena_printf(arena, "%s%%", percent);
+}
+
+const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *arena)
+{
+    const void *place = (const char *)run + param->offset;
+    switch (param->type) {
+    case AG_PARAM_BOOL:
+        return *(const bool *)place ? "true" : "false";
+    case AG_PARAM_INT:
+        if (param->words != NULL && *(const int64_t *)place == 0)
+            return param->words[0];
+        return ag_arena_printf(arena, "%" PRId64, *(const int64_t *)place);
+    case AG_PARAM_STEPS:
+        return write_steps(*(const int64_t *)place, arena);
+    case AG_PARAM_REAL:
+        return write_real(*(const double *)place, arena);
+    case AG_PARAM_PAIR:
+        return write_pair(place, arena);
+    case AG_PARAM_WORD:
+        return param->words[*(const int64_t *)place];
+    case AG_PARAM_WORDS:
+        return write_words(param, *(const int64_t *)place, arena);
+    case AG_PARAM_TEXT:
+        return *(const char *const *)place;
+    case AG_PARAM_DURATION:
+        return write_duration(*(const double *)place, arena);
+    case AG_PARAM_BYTES:
+        return write_bytes(*(const int64_t *)place, arena);
+    }
+    return NULL;
+}

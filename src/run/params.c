@@ -1,0 +1,241 @@
+/* The table of parameters, and what concerns several of them. How one value is written and read
+ * stands in param_text.c. */
+#include "run/params.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "run/layers.h"
+#include "run_internal.h"
+
+static const char *const s_gelus[] = {"exact", "tanh", NULL};
+static const char *const s_synthetics[] = {"none", "markov", NULL};
+static const char *const s_tokenizers[] = {"char", "byte", NULL};
+static const char *const s_dtypes[] = {"auto", "uint16", "uint32", NULL};
+static const char *const s_bin_formats[] = {"auto", "plain", "llm.c", NULL};
+static const char *const s_orders[] = {"random", "sequential", NULL};
+static const char *const s_optimizers[] = {"adamw", "sgd", "manifold_adamw", "grid", NULL};
+static const char *const s_schedules[] = {"cosine", "linear", "constant", "wsd", NULL};
+static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
+static const char *const s_diagnostics[] = {"quant", "flips",    "grad",      "grid",
+                                            "rank",  "kurtosis", "nonfinite", NULL};
+static const char *const s_auto[] = {"auto", NULL};
+static const char *const s_keep_weights[] = {"none", "final", "initial+final", NULL};
+static const char *const s_metrics[] = {
+    "final_val_loss", "final_val_loss_hp", "val_loss", "val_loss_hp", "loss", NULL};
+
+#define AT(member) offsetof(ag_run, member)
+#define STEPS 2147483647.0       /* a step is one 32-bit word of a random number's counter */
+#define WHOLE 9007199254740992.0 /* every whole number up to 2^53 survives JSON */
+
+#define BOOL AG_PARAM_BOOL
+#define INT AG_PARAM_INT
+#define LENGTH AG_PARAM_STEPS
+#define REAL AG_PARAM_REAL
+#define PAIR AG_PARAM_PAIR
+#define WORD AG_PARAM_WORD
+#define WORDS AG_PARAM_WORDS
+#define TEXT AG_PARAM_TEXT
+#define TIME AG_PARAM_DURATION
+#define BYTES AG_PARAM_BYTES
+#define ID AG_USE_IDENTITY
+#define RUN AG_USE_RUN
+#define DATA AG_USE_DATA
+#define ALL AG_USE_EXPERIMENT
+
+/* key, type, offset, default, min, max, words, use, unit, help, neutral */
+// clang-format off
+static const ag_param s_params[] = {
+    {"model.n_layer", INT, AT(model.n_layer), "4", 1, 1000, NULL, ID, "", "transformer blocks", NULL},
+    {"model.n_head", INT, AT(model.n_head), "4", 1, 1024, NULL, ID, "", "attention heads; divides n_embd", NULL},
+    {"model.n_embd", INT, AT(model.n_embd), "128", 1, 65536, NULL, ID, "channels", "width of the residual stream", NULL},
+    {"model.block_size", INT, AT(model.block_size), "64", 1, 65536, NULL, ID, "tokens", "context length", NULL},
+    {"model.bias", BOOL, AT(model.bias), "false", 0, 0, NULL, ID, "", "biases in linear layers and norms", NULL},
+    {"model.dropout", REAL, AT(model.dropout), "0.0", 0, 0.99, NULL, ID, "", "probability that an activation is dropped", NULL},
+    {"model.tie_weights", BOOL, AT(model.tie_weights), "true", 0, 0, NULL, ID, "", "lm_head shares the token embedding", NULL},
+    {"model.gelu", WORD, AT(model.gelu), "exact", 0, 0, s_gelus, ID, "", "GELU by erf, or its tanh approximation", NULL},
+    {"model.init_seed", INT, AT(model.init_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the initial weights; -1 = the run's seed", NULL},
+    {"model.init.file", TEXT, AT(model.init_file), "", 0, 0, NULL, DATA, "", "start from the weights in this results file", NULL},
+    {"model.init.run", TEXT, AT(model.init_run), "", 0, 0, NULL, DATA, "", "id of the run in that file; empty = its only run", NULL},
+    {"model.init.where", TEXT, AT(model.init_where), "", 0, 0, NULL, DATA, "", "its labels instead, such as {format: BF16}; seed, left out, is the run's own", ""},
+
+    {"data.text", TEXT, AT(data.text), "", 0, 0, NULL, DATA, "", "train on this UTF-8 text file", NULL},
+    {"data.bin", TEXT, AT(data.bin), "", 0, 0, NULL, DATA, "", "train on the tokens of train.bin and val.bin in this folder", NULL},
+    {"data.bin_train", TEXT, AT(data.bin_train), "", 0, 0, NULL, DATA, "", "train on token files of this pattern (* ? [...]), in the order of their paths", ""},
+    {"data.bin_val", TEXT, AT(data.bin_val), "", 0, 0, NULL, DATA, "", "the token files for validation, beside data.bin_train", ""},
+    {"data.bin_format", WORD, AT(data.bin_format), "auto", 0, 0, s_bin_formats, DATA, "", "of token files: plain = integers alone; llm.c = after its header; auto = each as it is", "auto"},
+    {"data.dtype", WORD, AT(data.dtype), "auto", 0, 0, s_dtypes, DATA, "", "integers of plain token files; auto = uint16, refused where they look like others", "auto"},
+    {"data.synthetic", WORD, AT(data.synthetic), "none", 0, 0, s_synthetics, DATA, "", "train on a built-in source of known entropy rate", NULL},
+    {"data.tokenizer", WORD, AT(data.tokenizer), "char", 0, 0, s_tokenizers, DATA, "", "of data.text: one token per code point, or per byte", NULL},
+    {"data.val_fraction", REAL, AT(data.val_fraction), "0.1", 1e-6, 0.999999, NULL, DATA, "", "fraction of the tokens, at the end, kept for validation", NULL},
+    {"data.vocab", INT, AT(data.vocab), "0", 0, AG_VOCAB_MAX, NULL, DATA, "", "symbols of data.synthetic (at most 65536); of token files, 0 = largest token + 1", NULL},
+    {"data.order", INT, AT(data.order), "2", 0, 16, NULL, DATA, "symbols", "context of data.synthetic", NULL},
+    {"data.tokens", INT, AT(data.tokens), "1000000", 16, 1e10, NULL, DATA, "tokens", "length of data.synthetic", NULL},
+    {"data.seed", INT, AT(data.seed), "0", 0, WHOLE, NULL, DATA, "", "seed of data.synthetic", NULL},
+
+    {"train.steps", INT, AT(train.steps), "2000", 0, STEPS, NULL, ID, "", "optimizer steps; 0 = only quantise and evaluate", NULL},
+    {"train.batch_size", INT, AT(train.batch_size), "12", 1, 65536, NULL, ID, "sequences", "sequences per micro-batch", NULL},
+    {"train.grad_accum", INT, AT(train.grad_accum), "1", 1, 65536, NULL, ID, "", "micro-batches per step", NULL},
+    {"train.data_order", WORD, AT(train.data_order), "random", 0, 0, s_orders, ID, "", "how sequences are taken from the training part", NULL},
+    {"train.data_seed", INT, AT(train.data_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the random order; -1 = the run's seed", NULL},
+
+    {"optimizer.type", WORD, AT(optimizer.type), "adamw", 0, 0, s_optimizers, ID, "", "update rule; two use the grid of the weights' format: manifold_adamw scales gradients by its spacing, grid moves weights along it", NULL},
+    {"optimizer.lr", REAL, AT(optimizer.lr), "1e-3", 0, 100, NULL, ID, "", "peak learning rate; sgd and grid need about 100 times that of adamw", NULL},
+    {"optimizer.min_lr_ratio", REAL, AT(optimizer.min_lr_ratio), "0.1", 0, 1, NULL, ID, "", "final learning rate as a fraction of lr (not for constant)", NULL},
+    {"optimizer.warmup", LENGTH, AT(optimizer.warmup), "100", 0, STEPS, NULL, ID, "steps", "linear warm-up; a share such as 5% is of train.steps", NULL},
+    {"optimizer.schedule", WORD, AT(optimizer.schedule), "cosine", 0, 0, s_schedules, ID, "", "learning rate after warm-up; wsd = constant, then linear decay", NULL},
+    {"optimizer.decay_fraction", REAL, AT(optimizer.decay_fraction), "0.2", 0, 1, NULL, ID, "", "wsd: fraction of the steps, at the end, in which lr falls", NULL},
+    {"optimizer.betas", PAIR, AT(optimizer.betas), "[0.9, 0.99]", 0, 0.9999999, NULL, ID, "", "adamw, manifold_adamw: decay rates of the first and second moments", NULL},
+    {"optimizer.eps", REAL, AT(optimizer.eps), "1e-8", 1e-30, 1, NULL, ID, "", "adamw, manifold_adamw: added to the square root of the second moment", NULL},
+    {"optimizer.weight_decay", REAL, AT(optimizer.weight_decay), "0.1", 0, 100, NULL, ID, "", "decoupled, on matrices and embeddings only", NULL},
+    {"optimizer.grad_clip", REAL, AT(optimizer.grad_clip), "1.0", 0, 1e30, NULL, ID, "", "largest global gradient norm; 0 = no clipping", NULL},
+    {"optimizer.momentum", REAL, AT(optimizer.momentum), "0.9", 0, 0.9999999, NULL, ID, "", "sgd, grid: fraction of the velocity kept at each step", "0.9"},
+    {"optimizer.rung_clip", INT, AT(optimizer.rung_clip), "10", 1, 65535, NULL, ID, "rungs", "grid: largest number of rungs a weight moves per step", "10"},
+    {"optimizer.headroom", INT, AT(optimizer.headroom), "2", 0, 64, NULL, ID, "binades", "grid: powers of two by which the largest initial weight can grow", "2"},
+
+    {"eval.every", INT, AT(eval.every), "200", 0, STEPS, NULL, RUN, "steps", "interval between evaluations, each on the same fixed windows (curves val_loss, val_loss_hp); 0 = only after the last step", NULL},
+    {"eval.windows", INT, AT(eval.windows), "64", 1, 1e6, NULL, ID, "", "fixed validation windows, spread evenly, of every point of the curves; final_val_loss covers the whole validation part", NULL},
+    {"eval.batch", INT, AT(eval.batch), "16", 1, 65536, NULL, ID, "windows", "windows evaluated together", NULL},
+
+    {"stop.on_nonfinite", WORD, AT(stop.on_nonfinite), "stop", 0, 0, s_on_nonfinite, ID, "", "what to do when a loss or gradient norm is not finite", NULL},
+    {"stop.loss_ratio", REAL, AT(stop.loss_ratio), "2.0", 0, 1e30, NULL, ID, "", "a run whose loss exceeds this times its first loss has diverged; 0 = never", NULL},
+
+    {"observe.quant_every", INT, AT(observe.quant_every), "100", 0, STEPS, NULL, RUN, "steps", "interval between samples; the first and last steps are always sampled", NULL},
+    {"observe.diagnostics", WORDS, AT(observe.diagnostics), "[]", 0, 0, s_diagnostics, RUN, "", "what to sample (see the README)", NULL},
+
+    {"run.retries", INT, AT(limits.retries), "1", 0, 100, NULL, RUN, "", "further attempts after a failure", NULL},
+    {"run.time_limit", TIME, AT(limits.time_limit_s), "none", 0, 1e9, NULL, RUN, "s", "a run that takes longer fails", NULL},
+    {"run.stall_limit", TIME, AT(limits.stall_limit_s), "10m", 0, 1e9, NULL, RUN, "s", "a run that makes no step for this long fails", NULL},
+    {"run.silence_limit", TIME, AT(limits.silence_limit_s), "5m", 0, 1e9, NULL, ALL, "s", "a rank that is silent for this long gets no more runs", NULL},
+    {"run.memory_limit", BYTES, AT(limits.memory_limit), "none", 0, WHOLE, NULL, RUN, "bytes", "a run that needs more memory fails", NULL},
+    {"run.checkpoint_every", TIME, AT(limits.checkpoint_every_s), "10m", 0, 1e9, NULL, RUN, "s", "interval between checkpoints of a run", NULL},
+    {"run.threads", INT, AT(limits.threads), "auto", 1, 1024, s_auto, RUN, "", "threads inside a run; auto = the cores that the launcher bound to the rank, 1 where it bound none. No bit depends on it", "auto"},
+
+    {"output.file", TEXT, AT(output.file), "", 0, 0, NULL, RUN, "", "results file; empty = the experiment's name followed by .h5", NULL},
+    {"output.weights", WORD, AT(output.weights), "final", 0, 0, s_keep_weights, RUN, "", "weights kept in the results", NULL},
+
+    {"compare.metric", WORD, AT(compare.metric), "final_val_loss", 0, 0, s_metrics, ALL, "", "what the summary compares; final_val_loss: the whole validation part after the last step, val_loss: the fixed eval.windows then", NULL},
+    {"compare.margin", REAL, AT(compare.margin), "0.01", 0, 1e9, NULL, ALL, "nats", "smallest difference that matters", NULL},
+};
+// clang-format on
+
+enum { N_PARAMS = sizeof s_params / sizeof s_params[0] };
+
+const ag_param *ag_params(size_t *count)
+{
+    *count = N_PARAMS;
+    return s_params;
+}
+
+const ag_param *ag_param_find(const char *key)
+{
+    for (size_t i = 0; i < N_PARAMS; i++) {
+        if (strcmp(s_params[i].key, key) == 0)
+            return &s_params[i];
+    }
+    return NULL;
+}
+
+const char *ag_param_nearest(const char *key)
+{
+    const char *keys[N_PARAMS];
+    for (size_t i = 0; i < N_PARAMS; i++)
+        keys[i] = s_params[i].key;
+    return ag_nearest_word(key, keys, N_PARAMS);
+}
+
+void ag_run_defaults(ag_run *run)
+{
+    *run = (ag_run){0};
+    for (size_t i = 0; i < N_PARAMS; i++)
+        ag_param_preset(run, &s_params[i], s_params[i].default_text);
+}
+
+static bool is_set(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
+static ag_status check_model(const ag_model_spec *model)
+{
+    if (model->n_embd % model->n_head != 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "model.n_embd: %lld channels do not divide among %lld heads (model.n_head)",
+                       (long long)model->n_embd, (long long)model->n_head);
+    if (model->init_run[0] != '\0' && model->init_file[0] == '\0')
+        return ag_fail(AG_ERR_INPUT,
+                       "model.init.run: name the results file that holds run '%.60s' in "
+                       "model.init.file",
+                       model->init_run);
+    if (is_set(model->init_where) && model->init_file[0] == '\0')
+        return ag_fail(AG_ERR_INPUT, "model.init.where: name the results file whose run it labels "
+                                     "in model.init.file");
+    if (is_set(model->init_where) && model->init_run[0] != '\0')
+        return ag_fail(AG_ERR_INPUT,
+                       "model.init.where: model.init.run names a run of the file too, '%.60s'; "
+                       "leave one of them out",
+                       model->init_run);
+    return AG_OK;
+}
+
+static ag_status check_data(const ag_data_spec *data)
+{
+    bool is_text = data->text[0] != '\0';
+    bool is_bin = data->bin[0] != '\0';
+    bool is_shards = data->bin_train[0] != '\0' || data->bin_val[0] != '\0';
+    bool is_synthetic = data->synthetic != AG_SYNTHETIC_NONE;
+    int kinds = is_text + is_bin + is_shards + is_synthetic;
+    if (kinds != 1)
+        return ag_fail(AG_ERR_INPUT,
+                       "data: %s of text, bin, bin_train and synthetic is set; give exactly one, "
+                       "such as 'text: input.txt'",
+                       kinds == 0 ? "none" : "more than one");
+    if (is_shards && (data->bin_train[0] == '\0' || data->bin_val[0] == '\0'))
+        return ag_fail(AG_ERR_INPUT,
+                       "data.%s: this pattern of token files needs its other half, such as "
+                       "'%s: DIR/*_%s_*.bin'",
+                       data->bin_train[0] != '\0' ? "bin_train" : "bin_val",
+                       data->bin_train[0] != '\0' ? "bin_val" : "bin_train",
+                       data->bin_train[0] != '\0' ? "val" : "train");
+    if (is_synthetic && data->vocab < 2)
+        return ag_fail(AG_ERR_INPUT,
+                       "data.vocab: the synthetic source needs 2 symbols or more, such as "
+                       "'vocab: 64'");
+    if (is_synthetic && data->vocab > 65536)
+        return ag_fail(AG_ERR_INPUT, "data.vocab: the synthetic source has at most 65536 symbols");
+    if (is_text && data->vocab != 0)
+        return ag_fail(AG_ERR_INPUT, "data.vocab: the text itself decides its symbols; leave this "
+                                     "key out");
+    return AG_OK;
+}
+
+/* A grid that weights move along has one scale, which is set once. */
+static ag_status check_grid(const ag_run *run)
+{
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        const ag_scheme *scheme = ag_layer_grid(run, i);
+        if (scheme == NULL || scheme->granularity == AG_GRANULARITY_TENSOR)
+            continue;
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
+        return ag_fail(AG_ERR_INPUT,
+                       "optimizer.type: grid needs weights with one scale per tensor, but those of "
+                       "%s have granularity '%s'; exclude the combination, or take another "
+                       "optimizer",
+                       layer.name, ag_granularity_words[scheme->granularity]);
+    }
+    return AG_OK;
+}
+
+ag_status ag_run_check(const ag_run *run)
+{
+    AG_TRY(check_model(&run->model));
+    AG_TRY(check_data(&run->data));
+    if (run->optimizer.type == AG_OPTIMIZER_GRID)
+        AG_TRY(check_grid(run));
+    if (run->stop.loss_ratio > 0 && run->stop.loss_ratio <= 1)
+        return ag_fail(AG_ERR_INPUT,
+                       "stop.loss_ratio: at %g a run would count as diverged although its loss "
+                       "falls; give a ratio above 1, or 0 for never",
+                       run->stop.loss_ratio);
+    return AG_OK;
+}

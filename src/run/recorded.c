@@ -1,0 +1,98 @@
+/* How much a run records: the settings that decide which numbers are kept, and none of them. */
+#include <string.h>
+
+#include "run/run_json.h"
+#include "run_internal.h"
+
+static bool decides_records(const ag_param *param)
+{
+    return param->use == AG_USE_RUN && param->type != AG_PARAM_TEXT && /* a path */
+           strncmp(param->key, "run.", 4) != 0;
+}
+
+void ag_run_recorded(ag_text *text, const ag_run *run)
+{
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    const char *before = "{";
+    for (size_t i = 0; i < count; i++) {
+        if (!decides_records(&params[i]))
+            continue;
+        ag_text_add(text, before);
+        ag_json_string(text, params[i].key);
+        ag_text_add(text, ":");
+        ag_param_to_json(text, run, &params[i]);
+        before = ",";
+    }
+    ag_text_add(text, "}");
+}
+
+static int64_t whole_of(const ag_run *run, const ag_param *param)
+{
+    const char *place = (const char *)run + param->offset;
+    int64_t value = 0;
+    if (param->type == AG_PARAM_BOOL)
+        return *(const bool *)place;
+    memcpy(&value, place, sizeof value);
+    return value;
+}
+
+/* By type: a set of words is what is sampled, a word how much is kept, a number of steps a period.
+ */
+static bool asks_for_more(const ag_param *param, const ag_run *asked, const ag_run *held)
+{
+    int64_t wanted = whole_of(asked, param);
+    int64_t there = whole_of(held, param);
+    switch (param->type) {
+    case AG_PARAM_WORDS:
+        return (wanted & ~there) != 0;
+    case AG_PARAM_WORD:
+        return wanted > there;
+    case AG_PARAM_INT:
+        return wanted != 0 && (there == 0 || wanted % there != 0);
+    default:
+        return wanted != there;
+    }
+}
+
+/* A period of samples means nothing while nothing is sampled. */
+static bool has_effect(const ag_param *param, const ag_run *asked)
+{
+    return param->offset != offsetof(ag_run, observe.quant_every) ||
+           asked->observe.diagnostics != 0;
+}
+
+static ag_status read_recorded(ag_run *held, json_t *recorded, ag_arena *arena)
+{
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    for (size_t i = 0; i < count; i++) {
+        json_t *value = json_object_get(recorded, params[i].key);
+        if (value != NULL && decides_records(&params[i]))
+            AG_TRY(ag_param_from_json(held, &params[i], value, arena));
+    }
+    return AG_OK;
+}
+
+const char *ag_run_lacks(const char *recorded, const ag_run *asked)
+{
+    json_t *object = json_loads(recorded, 0, NULL);
+    ag_arena arena;
+    ag_run held;
+    const char *key = NULL;
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    ag_arena_init_growing(&arena);
+    ag_run_defaults(&held);
+    bool known = json_is_object(object) && read_recorded(&held, object, &arena) == AG_OK;
+    for (size_t i = 0; known && key == NULL && i < count; i++) {
+        if (decides_records(&params[i]) && has_effect(&params[i], asked) &&
+            asks_for_more(&params[i], asked, &held))
+            key = params[i].key;
+    }
+    if (!known)
+        ag_error_clear(); /* of another version: nothing can be said */
+    ag_arena_deinit(&arena);
+    json_decref(object);
+    return key;
+}

@@ -1,0 +1,152 @@
+/* A run as text. Written straight into the text, without a tree: a grid of thousands of runs is
+ * identified each time it is planned. */
+#include "run/run_json.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "run/digest.h"
+#include "run/layers.h"
+#include "run_internal.h"
+
+static void add_key(ag_text *text, const char *key)
+{
+    ag_text_add(text, "\"");
+    ag_text_add(text, key);
+    ag_text_add(text, "\":");
+}
+
+void ag_digest_to_json(ag_text *text, const char *digest)
+{
+    if (digest[0] == '\0')
+        ag_text_add(text, "null");
+    else
+        ag_json_string(text, digest);
+}
+
+static void add_param(ag_text *text, const ag_run *run, const ag_param *param, ag_part part)
+{
+    if (part == AG_PART_IDENTITY && !ag_param_has_effect(run, param))
+        ag_text_add(text, "null");
+    else
+        ag_param_to_json(text, run, param);
+}
+
+static void add_section(ag_text *text, const ag_run *run, const char *name, ag_part part)
+{
+    ag_section section;
+    ag_section_fill(&section, name, part);
+    add_key(text, name);
+    const char *before = "{";
+    for (size_t i = 0; i < section.count; i++) {
+        if (ag_param_is_neutral(run, section.params[i]))
+            continue;
+        ag_text_add(text, before);
+        add_key(text, section.leaves[i]);
+        add_param(text, run, section.params[i], part);
+        before = ",";
+    }
+    ag_text_add(text, *before == '{' ? "{}" : "}");
+}
+
+void ag_facts_to_json(ag_text *text, const ag_data_facts *facts)
+{
+    ag_text_add(text, "{");
+    add_key(text, "digest");
+    ag_digest_to_json(text, facts->digest);
+    ag_text_printf(text,
+                   ",\"train_tokens\":%" PRId64 ",\"val_tokens\":%" PRId64
+                   ",\"vocab_size\":%" PRId64 "}",
+                   facts->train_tokens, facts->val_tokens, facts->vocab_size);
+}
+
+/* Without weights on a grid, what would follow it is what it derives from. */
+static int64_t plain_optimizer(const ag_run *run)
+{
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        if (ag_layer_grid(run, i) != NULL)
+            return run->optimizer.type;
+    }
+    switch ((ag_optimizer_type)run->optimizer.type) {
+    case AG_OPTIMIZER_MANIFOLD_ADAMW:
+        return AG_OPTIMIZER_ADAMW;
+    case AG_OPTIMIZER_GRID:
+        return AG_OPTIMIZER_SGD;
+    default:
+        return run->optimizer.type;
+    }
+}
+
+/* The run with its own seed in place of the seeds that were not given, and one name for each
+ * optimizer. */
+static ag_run resolve(const ag_run *run)
+{
+    ag_run resolved = *run;
+    resolved.optimizer.type = plain_optimizer(run);
+    if (resolved.model.init_seed < 0)
+        resolved.model.init_seed = run->seed;
+    if (resolved.train.data_seed < 0)
+        resolved.train.data_seed = run->seed;
+    return resolved;
+}
+
+void ag_run_canonical(ag_text *text, const ag_run *run)
+{
+    ag_run resolved = resolve(run);
+    ag_text_add(text, "{\"compute\":");
+    ag_json_string(text, ag_compute_words[run->compute]);
+    ag_text_add(text, ",\"data\":");
+    ag_facts_to_json(text, &run->facts);
+    ag_text_add(text, ",");
+    add_section(text, &resolved, "eval", AG_PART_IDENTITY);
+    ag_text_add(text, ",");
+    add_key(text, "init");
+    ag_digest_to_json(text, run->init_digest);
+    ag_text_add(text, ",\"layers\":");
+    ag_layers_to_json(text, run);
+    ag_text_add(text, ",");
+    add_section(text, &resolved, "model", AG_PART_IDENTITY);
+    ag_text_printf(text, ",\"numerics\":%d,", AG_NUMERICS_VERSION);
+    add_section(text, &resolved, "optimizer", AG_PART_IDENTITY);
+    ag_text_printf(text, ",\"seed\":%" PRId64 ",", run->seed);
+    add_section(text, &resolved, "stop", AG_PART_IDENTITY);
+    ag_text_add(text, ",");
+    add_section(text, &resolved, "train", AG_PART_IDENTITY);
+    ag_text_add(text, "}");
+}
+
+ag_status ag_run_identify(ag_run *run)
+{
+    char hex[AG_DIGEST_LENGTH + 1];
+    ag_text text;
+    ag_text_init(&text);
+    ag_run_canonical(&text, run);
+    ag_status status = text.failed ? ag_fail(AG_ERR_SYSTEM, "out of memory")
+                                   : ag_sha256_of(hex, text.data, text.length);
+    ag_text_deinit(&text);
+    if (status != AG_OK)
+        return status;
+    memcpy(run->id, hex, AG_ID_LENGTH);
+    run->id[AG_ID_LENGTH] = '\0';
+    return AG_OK;
+}
+
+void ag_run_local(ag_text *text, const ag_run *run)
+{
+    for (size_t i = 0; ag_local_sections[i] != NULL; i++) {
+        ag_text_add(text, i == 0 ? "{" : ",");
+        add_section(text, run, ag_local_sections[i], AG_PART_LOCAL);
+    }
+    ag_text_add(text, "}");
+}
+
+void ag_run_assignment(ag_text *text, const ag_run *run)
+{
+    ag_text_add(text, "{\"id\":");
+    ag_json_string(text, run->id);
+    ag_text_add(text, ",\"local\":");
+    ag_run_local(text, run);
+    ag_text_add(text, ",\"run\":");
+    ag_run_canonical(text, run);
+    ag_text_add(text, "}");
+}

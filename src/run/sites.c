@@ -1,0 +1,177 @@
+#include "run/sites.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Linear numbers of rounding sites that belong to no linear layer (roles 0 to 5 of attention are q,
+ * k, v, p, do, ds); role 3 of a linear layer is its dW. Moments are further uses of its weight,
+ * after use 2, which is the optimizer's own. */
+enum { SITES_PER_BLOCK = 64, ATTENTION = 4 * 8, OTHERS = 7 * 8, ROLE_WGRAD = 3, USE_M = 3, USE_V };
+
+static const ag_site_tensor s_qk[] = {
+    {"q",  AG_ROLE_INPUT,       0, 0, AG_SUM_COLS, {"q.scores", "q.dk"}},
+    {"k",  AG_ROLE_INPUT,       1, 0, AG_SUM_COLS, {"k.scores", "k.dq"}},
+    {"ds", AG_ROLE_GRAD_OUTPUT, 5, 0, AG_SUM_COLS, {"ds.dq", "ds.dk"}  },
+};
+static const ag_site_tensor s_pv[] = {
+    {"p",  AG_ROLE_INPUT,       3, 0, AG_SUM_COLS, {"p.out", "p.dv"} },
+    {"v",  AG_ROLE_INPUT,       2, 0, AG_SUM_ROWS, {"v.out", "v.dp"} },
+    {"do", AG_ROLE_GRAD_OUTPUT, 4, 0, AG_SUM_COLS, {"do.dp", "do.dv"}},
+};
+static const ag_site_tensor s_residual[] = {
+    {"attn", AG_ROLE_INPUT, 0, 0, AG_SUM_COLS, {NULL, NULL}},
+    {"mlp",  AG_ROLE_INPUT, 1, 0, AG_SUM_COLS, {NULL, NULL}},
+};
+static const ag_site_tensor s_wgrad[] = {
+    {"dw", AG_ROLE_GRAD_OUTPUT, ROLE_WGRAD, 0, AG_SUM_COLS, {NULL, NULL}},
+};
+static const ag_site_tensor s_opt_m[] = {
+    {"m", AG_ROLE_WEIGHT, 0, USE_M, AG_SUM_COLS, {NULL, NULL}},
+};
+static const ag_site_tensor s_opt_v[] = {
+    {"sqrt_v", AG_ROLE_WEIGHT, 0, USE_V, AG_SUM_COLS, {NULL, NULL}},
+};
+
+/* By ag_site_kind. */
+static const struct {
+    const char *ending;
+    size_t n_tensors;
+    const ag_site_tensor *tensors;
+} s_kinds[AG_SITE_KINDS] = {
+    {"opt.m",    1, s_opt_m   },
+    {"opt.v",    1, s_opt_v   },
+    {"wgrad",    1, s_wgrad   },
+    {"attn.pv",  3, s_pv      },
+    {"attn.qk",  3, s_qk      },
+    {"residual", 2, s_residual},
+};
+
+/* The sites of a block in the order of their names; `linear` is that of the layer they belong to.
+ * lm_head has the first three. */
+static const struct {
+    ag_site_kind kind;
+    size_t linear;
+} s_block[AG_SITES_PER_BLOCK] = {
+    {AG_SITE_OPT_M,    AG_LINEAR_C_ATTN     },
+    {AG_SITE_OPT_V,    AG_LINEAR_C_ATTN     },
+    {AG_SITE_WGRAD,    AG_LINEAR_C_ATTN     },
+    {AG_SITE_OPT_M,    AG_LINEAR_ATTN_C_PROJ},
+    {AG_SITE_OPT_V,    AG_LINEAR_ATTN_C_PROJ},
+    {AG_SITE_WGRAD,    AG_LINEAR_ATTN_C_PROJ},
+    {AG_SITE_PV,       0                    },
+    {AG_SITE_QK,       0                    },
+    {AG_SITE_OPT_M,    AG_LINEAR_C_FC       },
+    {AG_SITE_OPT_V,    AG_LINEAR_C_FC       },
+    {AG_SITE_WGRAD,    AG_LINEAR_C_FC       },
+    {AG_SITE_OPT_M,    AG_LINEAR_MLP_C_PROJ },
+    {AG_SITE_OPT_V,    AG_LINEAR_MLP_C_PROJ },
+    {AG_SITE_WGRAD,    AG_LINEAR_MLP_C_PROJ },
+    {AG_SITE_RESIDUAL, 0                    },
+};
+
+size_t ag_site_count(const ag_model_spec *model)
+{
+    return AG_SITES_PER_BLOCK * (size_t)model->n_layer + AG_SITES_PER_LINEAR;
+}
+
+static bool is_of_a_layer(ag_site_kind kind)
+{
+    return kind <= AG_SITE_WGRAD;
+}
+
+ag_site ag_site_at(const ag_model_spec *model, size_t index)
+{
+    size_t block = index / AG_SITES_PER_BLOCK;
+    size_t row = index % AG_SITES_PER_BLOCK;
+    ag_site_kind kind = s_block[row].kind;
+    ag_site site = {
+        .kind = kind,
+        .block = block,
+        .layer = block * AG_LINEARS_PER_BLOCK + s_block[row].linear,
+        .site = (uint32_t)block * SITES_PER_BLOCK,
+        .n_tensors = s_kinds[kind].n_tensors,
+        .tensors = s_kinds[kind].tensors,
+    };
+    if (is_of_a_layer(kind)) {
+        ag_layer layer = ag_layer_at(model, 1, site.layer);
+        site.site = layer.site;
+        snprintf(site.name, sizeof site.name, "%.*s.%s", AG_LAYER_NAME_SIZE - 8, layer.name,
+                 s_kinds[kind].ending);
+    } else {
+        site.site += kind == AG_SITE_RESIDUAL ? OTHERS : ATTENTION;
+        snprintf(site.name, sizeof site.name, "transformer.h.%zu.%s", block, s_kinds[kind].ending);
+    }
+    return site;
+}
+
+size_t ag_site_index(ag_site_kind kind, size_t layer)
+{
+    size_t block = layer / AG_LINEARS_PER_BLOCK;
+    size_t linear = is_of_a_layer(kind) ? layer % AG_LINEARS_PER_BLOCK : 0;
+    size_t row = 0;
+    while (s_block[row].kind != kind || s_block[row].linear != linear)
+        row++;
+    return block * AG_SITES_PER_BLOCK + row;
+}
+
+const char *ag_site_ending(ag_site_kind kind)
+{
+    return s_kinds[kind].ending;
+}
+
+ag_layer_precision ag_site_precision(ag_site_kind kind, const ag_layer_precision *format)
+{
+    ag_layer_precision precision = {0};
+    for (size_t i = 0; i < s_kinds[kind].n_tensors; i++) {
+        const ag_site_tensor *tensor = &s_kinds[kind].tensors[i];
+        for (size_t use = 0; use < AG_USES; use++) {
+            ag_scheme *scheme = &precision.scheme[tensor->role][use];
+            *scheme = format->scheme[tensor->role][tensor->uses[use] != NULL ? use : 0];
+            if (tensor->role != AG_ROLE_INPUT)
+                scheme->ste = AG_STE_IDENTITY; /* no gradient passes through its quantiser */
+        }
+    }
+    return precision;
+}
+
+bool ag_site_is_on(const ag_layer_precision *precision)
+{
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        if (precision->scheme[i / AG_USES][i % AG_USES].quantised)
+            return true;
+    }
+    return false;
+}
+
+/* Whether a step reads what the one before left of the moment. */
+static bool is_kept(const ag_optimizer_spec *optimizer, ag_site_kind moment)
+{
+    switch ((ag_optimizer_type)optimizer->type) {
+    case AG_OPTIMIZER_ADAMW:
+    case AG_OPTIMIZER_MANIFOLD_ADAMW:
+        return optimizer->betas[moment == AG_SITE_OPT_V] > 0.0;
+    case AG_OPTIMIZER_SGD:
+    case AG_OPTIMIZER_GRID:
+        return moment == AG_SITE_OPT_M && optimizer->momentum > 0.0;
+    }
+    return false;
+}
+
+bool ag_site_has_effect(const ag_run *run, ag_site_kind kind)
+{
+    if (!is_of_a_layer(kind))
+        return true;
+    return run->train.steps > 0 && (kind == AG_SITE_WGRAD || is_kept(&run->optimizer, kind));
+}
+
+/* A Hadamard transform cancels in a product of two operands that have it: those of wgrad. */
+ag_status ag_site_check(const ag_layer_precision *precision)
+{
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        if (precision->scheme[i / AG_USES][i % AG_USES].hadamard)
+            return ag_fail(AG_ERR_INPUT,
+                           "sites take no Hadamard transform, which is for both operands of a "
+                           "layer's wgrad; name a scheme without it, such as e2m1/nv");
+    }
+    return AG_OK;
+}

@@ -1,0 +1,305 @@
+/* The text that makes a run's id, and what the id covers. */
+#include "run/run_support.h"
+
+static void test_canonical_text_is_the_golden_one(void **state)
+{
+    assert_golden(*state, "run/golden_run.json", GOLDEN_RUN_ID);
+}
+
+/* From eleven blocks on, the order of names is not that of the blocks. */
+static void test_keys_are_sorted(void **state)
+{
+    run_fixture *f = *state;
+    for (int64_t n_layer = 1; 4 * n_layer < MAX_LAYERS; n_layer += 3) {
+        f->run.model.n_layer = n_layer;
+        ag_text_deinit(&f->text);
+        ag_run_canonical(&f->text, &f->run);
+        json_decref(load_sorted(f->text.data));
+    }
+}
+
+/* --- what the id covers */
+
+/* Another valid value of the parameter, as text; NULL where there is only one. */
+static const char *other_value(const ag_run *run, const ag_param *param, ag_arena *arena)
+{
+    const void *place = (const char *)run + param->offset;
+    switch (param->type) {
+    case AG_PARAM_BOOL:
+        return *(const bool *)place ? "false" : "true";
+    case AG_PARAM_INT:
+    case AG_PARAM_STEPS:
+        return ag_arena_printf(arena, "%lld", (long long)*(const int64_t *)place + 1);
+    case AG_PARAM_REAL:
+        return ag_arena_printf(arena, "%.17g", *(const double *)place * 0.75 + 0.001);
+    case AG_PARAM_PAIR:
+        return "[0.25, 0.5]";
+    case AG_PARAM_WORD:
+        if (param->words[1] == NULL)
+            return NULL;
+        return param->words[*(const int64_t *)place == 0];
+    case AG_PARAM_TEXT:
+        return "another";
+    case AG_PARAM_DURATION:
+        return "77s";
+    case AG_PARAM_BYTES:
+        return "77M";
+    case AG_PARAM_WORDS:
+        break;
+    }
+    return NULL;
+}
+
+static bool changes_id(const ag_run *run, const ag_param *param, const char *value, run_fixture *f)
+{
+    ag_run before = *run;
+    ag_run after = *run;
+    assert_ok(ag_param_set(&after, param, value, &f->arena));
+    assert_ok(ag_run_identify(&before));
+    assert_ok(ag_run_identify(&after));
+    return strcmp(before.id, after.id) != 0;
+}
+
+static void test_the_id_covers_the_identity_and_nothing_else(void **state)
+{
+    run_fixture *f = *state;
+    size_t count = 0;
+    size_t covered = 0;
+    const ag_param *params = ag_params(&count);
+    f->run.optimizer.schedule = AG_SCHEDULE_WSD; /* every parameter has an effect in one of two */
+    f->run.model.init_seed = 3;
+    ag_run on_grid = f->run;
+    on_grid.optimizer.type = AG_OPTIMIZER_GRID;
+    for (size_t i = 0; i < count; i++) {
+        const char *value = other_value(&f->run, &params[i], &f->arena);
+        if (value == NULL)
+            continue;
+        bool changed =
+            changes_id(&f->run, &params[i], value, f) || changes_id(&on_grid, &params[i], value, f);
+        if (changed != (params[i].use == AG_USE_IDENTITY))
+            fail_msg("%s: the id is %s", params[i].key, changed ? "another" : "the same");
+        covered += changed;
+    }
+    assert_true(covered > 20);
+}
+
+static void assert_other_id(const run_fixture *f, const ag_run *changed)
+{
+    ag_run other = *changed;
+    assert_ok(ag_run_identify(&other));
+    assert_string_not_equal(other.id, f->run.id);
+}
+
+static void test_the_id_covers_data_weights_seed_and_compute(void **state)
+{
+    run_fixture *f = *state;
+    ag_run run = f->run;
+    run.seed++;
+    assert_other_id(f, &run);
+    run = f->run;
+    run.compute = AG_COMPUTE_FP32;
+    assert_other_id(f, &run);
+    run = f->run;
+    run.facts.digest[63] = '0';
+    assert_other_id(f, &run);
+    run = f->run;
+    run.facts.vocab_size++;
+    assert_other_id(f, &run);
+    run = f->run;
+    run.facts.train_tokens++;
+    assert_other_id(f, &run);
+    run = f->run;
+    run.facts.val_tokens++;
+    assert_other_id(f, &run);
+    run = f->run;
+    memcpy(run.init_digest, run.facts.digest, sizeof run.init_digest);
+    assert_other_id(f, &run);
+}
+
+static void test_the_id_covers_every_field_of_a_scheme(void **state)
+{
+    run_fixture *f = *state;
+    for (int field = 0; field < 13; field++) {
+        ag_layer_precision layers[MAX_LAYERS];
+        memcpy(layers, f->layers, sizeof layers);
+        ag_scheme *scheme = &layers[0].scheme[AG_ROLE_WEIGHT][0];
+        switch (field) {
+        case 0:
+            scheme->format = scheme_of("e5m2").format;
+            break;
+        case 1:
+            scheme->amax = AG_AMAX_NONE;
+            break;
+        case 2:
+            scheme->history = 3;
+            break;
+        case 3:
+            scheme->margin = 1;
+            break;
+        case 4:
+            scheme->pow2 = true;
+            break;
+        case 5:
+            scheme->rounding = AG_ROUND_STOCHASTIC;
+            break;
+        case 6:
+            scheme->overflow = AG_OVERFLOW_SPECIAL;
+            break;
+        case 7:
+            scheme->ste = AG_STE_CLIP;
+            break;
+        case 8:
+            scheme->hadamard = true;
+            break;
+        case 9:
+            scheme->granularity = AG_GRANULARITY_ROW;
+            break;
+        case 10:
+        case 11:
+            assert_ok(ag_scheme_parse(scheme, field == 10 ? "e4m3/1x128" : "e4m3/2x128"));
+            break;
+        default:
+            *scheme = (ag_scheme){0};
+            break;
+        }
+        layers[0].scheme[AG_ROLE_WEIGHT][1] = *scheme;
+        ag_run run = f->run;
+        run.layers = layers;
+        assert_other_id(f, &run);
+    }
+}
+
+static void test_the_id_covers_the_rule_of_e8m0(void **state)
+{
+    run_fixture *f = *state;
+    static const char *const names[] = {"e4m3/mx/e8m0rceil", "e4m3/mx/e8m0floor"};
+    ag_run runs[2];
+    for (int i = 0; i < 2; i++) {
+        ag_layer_precision layers[MAX_LAYERS];
+        memcpy(layers, f->layers, sizeof layers);
+        assert_ok(ag_scheme_parse(&layers[0].scheme[AG_ROLE_INPUT][0], names[i]));
+        runs[i] = f->run;
+        runs[i].layers = layers;
+        assert_ok(ag_run_identify(&runs[i]));
+    }
+    assert_string_not_equal(runs[0].id, runs[1].id);
+}
+
+/* Two runs that mean the same are one run. */
+static void test_what_has_no_effect_is_no_part_of_the_id(void **state)
+{
+    run_fixture *f = *state;
+    ag_run same = f->run;
+    same.model.init_seed = 42;           /* as the run's own seed */
+    same.optimizer.decay_fraction = 0.5; /* of wsd alone */
+    assert_ok(ag_run_identify(&same));
+    assert_string_equal(same.id, f->run.id);
+
+    ag_run seeded = f->run;
+    seeded.train.data_seed = 42;
+    assert_ok(ag_run_identify(&seeded));
+    same = seeded;
+    same.train.data_seed = -1;
+    assert_ok(ag_run_identify(&same));
+    assert_string_equal(same.id, seeded.id);
+
+    ag_run constant = f->run;
+    constant.optimizer.schedule = AG_SCHEDULE_CONSTANT;
+    assert_ok(ag_run_identify(&constant));
+    same = constant;
+    same.optimizer.min_lr_ratio = 0.5;
+    same.optimizer.decay_fraction = 0.5;
+    assert_ok(ag_run_identify(&same));
+    assert_string_equal(same.id, constant.id);
+
+    ag_run sequential = f->run;
+    sequential.train.data_order = AG_ORDER_SEQUENTIAL;
+    assert_ok(ag_run_identify(&sequential));
+    same = sequential;
+    same.train.data_seed = 8;
+    assert_ok(ag_run_identify(&same));
+    assert_string_equal(same.id, sequential.id);
+
+    ag_run given = f->run;
+    memcpy(given.init_digest, given.facts.digest, sizeof given.init_digest);
+    assert_ok(ag_run_identify(&given));
+    same = given;
+    same.model.init_seed = 8;
+    assert_ok(ag_run_identify(&same));
+    assert_string_equal(same.id, given.id);
+}
+
+static void assert_same_id(const ag_run *a, const ag_run *b)
+{
+    ag_run one = *a;
+    ag_run other = *b;
+    assert_ok(ag_run_identify(&one));
+    assert_ok(ag_run_identify(&other));
+    assert_string_equal(one.id, other.id);
+}
+
+static void test_each_optimizer_has_its_own_parameters(void **state)
+{
+    run_fixture *f = *state;
+    ag_run same = f->run; /* adamw */
+    same.optimizer.momentum = 0.5;
+    same.optimizer.rung_clip = 3;
+    same.optimizer.headroom = 7;
+    assert_same_id(&f->run, &same);
+    same.optimizer.type = AG_OPTIMIZER_MANIFOLD_ADAMW;
+    assert_other_id(f, &same);
+
+    ag_run sgd = f->run;
+    sgd.optimizer.type = AG_OPTIMIZER_SGD;
+    same = sgd;
+    same.optimizer.betas[0] = 0.5;
+    same.optimizer.eps = 1.0;
+    same.optimizer.rung_clip = 3;
+    same.optimizer.headroom = 7;
+    assert_same_id(&sgd, &same);
+    same.optimizer.type = AG_OPTIMIZER_GRID;
+    assert_ok(ag_run_identify(&sgd));
+    assert_ok(ag_run_identify(&same));
+    assert_string_not_equal(same.id, sgd.id);
+}
+
+/* Where no layer's weights have a grid, what would follow it is plain AdamW or SGD. The embedding
+ * has none, also where it is lm_head's weight. */
+static void test_optimizers_without_a_grid_are_plain(void **state)
+{
+    run_fixture *f = *state;
+    ag_layer_precision layers[5] = {0};
+    set_role(&layers[AG_LINEAR_C_ATTN], AG_ROLE_INPUT, scheme_of("e4m3"));
+    set_role(&layers[4], AG_ROLE_WEIGHT, scheme_of("e4m3"));
+    ag_run plain = f->run;
+    plain.layers = layers;
+    ag_run follows = plain;
+    follows.optimizer.type = AG_OPTIMIZER_MANIFOLD_ADAMW;
+    assert_same_id(&plain, &follows);
+    plain.optimizer.type = AG_OPTIMIZER_SGD;
+    follows.optimizer.type = AG_OPTIMIZER_GRID;
+    follows.optimizer.headroom = 7;
+    assert_same_id(&plain, &follows);
+
+    plain.model.tie_weights = follows.model.tie_weights = false;
+    assert_ok(ag_run_identify(&plain));
+    assert_ok(ag_run_identify(&follows));
+    assert_string_not_equal(plain.id, follows.id);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_run, tear_down_run)
+        TEST(test_canonical_text_is_the_golden_one),
+        TEST(test_keys_are_sorted),
+        TEST(test_the_id_covers_the_identity_and_nothing_else),
+        TEST(test_the_id_covers_data_weights_seed_and_compute),
+        TEST(test_the_id_covers_every_field_of_a_scheme),
+        TEST(test_the_id_covers_the_rule_of_e8m0),
+        TEST(test_what_has_no_effect_is_no_part_of_the_id),
+        TEST(test_each_optimizer_has_its_own_parameters),
+        TEST(test_optimizers_without_a_grid_are_plain),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

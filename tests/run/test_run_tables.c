@@ -1,0 +1,231 @@
+#include "support.h"
+
+#include <math.h>
+
+#include "run/layers.h"
+#include "run/tensors.h"
+
+enum { GPT2_VOCAB = 50257, GPT2_CONTEXT = 1024 };
+
+static ag_model_spec model_of(int64_t n_layer, int64_t n_embd)
+{
+    return (ag_model_spec){.n_layer = n_layer,
+                           .n_head = 4,
+                           .n_embd = n_embd,
+                           .block_size = GPT2_CONTEXT,
+                           .bias = true,
+                           .tie_weights = true};
+}
+
+/* The four GPT-2 models as OpenAI released them (Hugging Face transformers counts the same). */
+static void test_parameter_counts_of_gpt2(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t n_layer;
+        int64_t n_embd;
+        size_t parameters;
+    } models[] = {
+        {12, 768,  124439808 },
+        {24, 1024, 354823168 },
+        {36, 1280, 774030080 },
+        {48, 1600, 1557611200},
+    };
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        ag_arena arena;
+        ag_tensor_table table;
+        ag_model_spec model = model_of(models[i].n_layer, models[i].n_embd);
+        ag_arena_init_growing(&arena);
+        assert_ok(ag_tensor_table_make(&table, &model, GPT2_VOCAB, &arena));
+        assert_int_equal(ag_tensor_parameters(&table), models[i].parameters);
+        ag_arena_deinit(&arena);
+    }
+}
+
+/* state_dict() of nanoGPT's GPT(n_layer=2, n_embd=8, block_size=16, vocab_size=11, bias=True),
+ * less the tied lm_head.weight. */
+static void test_tensors_are_nanogpts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t dims[2];
+    } rows[] = {
+        {"transformer.wte.weight",             {11, 8}},
+        {"transformer.wpe.weight",             {16, 8}},
+        {"transformer.h.0.ln_1.weight",        {8, 1} },
+        {"transformer.h.0.ln_1.bias",          {8, 1} },
+        {"transformer.h.0.attn.c_attn.weight", {24, 8}},
+        {"transformer.h.0.attn.c_attn.bias",   {24, 1}},
+        {"transformer.h.0.attn.c_proj.weight", {8, 8} },
+        {"transformer.h.0.attn.c_proj.bias",   {8, 1} },
+        {"transformer.h.0.ln_2.weight",        {8, 1} },
+        {"transformer.h.0.ln_2.bias",          {8, 1} },
+        {"transformer.h.0.mlp.c_fc.weight",    {32, 8}},
+        {"transformer.h.0.mlp.c_fc.bias",      {32, 1}},
+        {"transformer.h.0.mlp.c_proj.weight",  {8, 32}},
+        {"transformer.h.0.mlp.c_proj.bias",    {8, 1} },
+        {"transformer.h.1.ln_1.weight",        {8, 1} },
+        {"transformer.h.1.ln_1.bias",          {8, 1} },
+        {"transformer.h.1.attn.c_attn.weight", {24, 8}},
+        {"transformer.h.1.attn.c_attn.bias",   {24, 1}},
+        {"transformer.h.1.attn.c_proj.weight", {8, 8} },
+        {"transformer.h.1.attn.c_proj.bias",   {8, 1} },
+        {"transformer.h.1.ln_2.weight",        {8, 1} },
+        {"transformer.h.1.ln_2.bias",          {8, 1} },
+        {"transformer.h.1.mlp.c_fc.weight",    {32, 8}},
+        {"transformer.h.1.mlp.c_fc.bias",      {32, 1}},
+        {"transformer.h.1.mlp.c_proj.weight",  {8, 32}},
+        {"transformer.h.1.mlp.c_proj.bias",    {8, 1} },
+        {"transformer.ln_f.weight",            {8, 1} },
+        {"transformer.ln_f.bias",              {8, 1} },
+    };
+    ag_arena arena;
+    ag_tensor_table table;
+    ag_model_spec model = model_of(2, 8);
+    model.block_size = 16;
+    ag_arena_init_growing(&arena);
+    assert_ok(ag_tensor_table_make(&table, &model, 11, &arena));
+    assert_int_equal(table.count, sizeof rows / sizeof rows[0]);
+    size_t end = 0;
+    for (size_t i = 0; i < table.count; i++) {
+        const ag_tensor *tensor = &table.rows[i];
+        assert_string_equal(tensor->name, rows[i].name);
+        assert_int_equal(tensor->dims[0], rows[i].dims[0]);
+        assert_int_equal(tensor->dims[1], rows[i].dims[1]);
+        assert_int_equal(tensor->n_dims, rows[i].dims[1] == 1 ? 1 : 2);
+        assert_int_equal(tensor->count, rows[i].dims[0] * rows[i].dims[1]);
+        assert_int_equal(tensor->decayed, rows[i].dims[1] > 1);
+        assert_int_equal(tensor->offset % 16, 0);
+        assert_true(tensor->offset >= end && tensor->offset < end + 16);
+        end = tensor->offset + tensor->count;
+        assert_ptr_equal(ag_tensor_find(&table, tensor->id, tensor->block), tensor);
+    }
+    assert_true(table.total >= end && table.total < end + 16);
+    ag_arena_deinit(&arena);
+}
+
+static void test_init_is_nanogpts(void **state)
+{
+    (void)state;
+    ag_arena arena;
+    ag_tensor_table table;
+    ag_model_spec model = model_of(8, 16);
+    ag_arena_init_growing(&arena);
+    assert_ok(ag_tensor_table_make(&table, &model, 11, &arena));
+    for (size_t i = 0; i < table.count; i++) {
+        const ag_tensor *tensor = &table.rows[i];
+        bool is_norm = strstr(tensor->name, "ln_") != NULL;
+        if (strstr(tensor->name, ".bias") != NULL) {
+            assert_int_equal(tensor->init, AG_INIT_ZEROS);
+        } else if (is_norm) {
+            assert_int_equal(tensor->init, AG_INIT_ONES);
+        } else {
+            assert_int_equal(tensor->init, AG_INIT_NORMAL);
+            /* 2 * n_layer = 16: the root is 4 */
+            double expected = strstr(tensor->name, "c_proj") != NULL ? 0.02 / 4 : 0.02;
+            assert_true(tensor->init_std == expected);
+        }
+    }
+    ag_arena_deinit(&arena);
+}
+
+static void test_tensors_without_bias_and_untied(void **state)
+{
+    (void)state;
+    ag_arena arena;
+    ag_tensor_table table;
+    ag_model_spec model = model_of(3, 8);
+    model.bias = false;
+    model.tie_weights = false;
+    ag_arena_init_growing(&arena);
+    assert_ok(ag_tensor_table_make(&table, &model, 11, &arena));
+    assert_int_equal(table.count, 2 + 3 * 6 + 1 + 1);
+    assert_null(ag_tensor_find(&table, AG_T_C_FC_B, 0));
+    assert_null(ag_tensor_find(&table, AG_T_C_FC_W, 3));
+    const ag_tensor *head = ag_tensor_find(&table, AG_T_LM_HEAD_W, 0);
+    assert_ptr_equal(head, &table.rows[table.count - 1]);
+    assert_string_equal(head->name, "lm_head.weight");
+    assert_int_equal(head->dims[0], 11);
+    assert_int_equal(head->dims[1], 8);
+    ag_arena_deinit(&arena);
+}
+
+static void test_layers_and_their_sites(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t index;
+        const char *name;
+        ag_linear_kind kind;
+        size_t inputs;
+        size_t outputs;
+        uint32_t site;
+    } rows[] = {
+        {0,  "transformer.h.0.attn.c_attn", AG_LINEAR_C_ATTN,      8,  24, 0           },
+        {1,  "transformer.h.0.attn.c_proj", AG_LINEAR_ATTN_C_PROJ, 8,  8,  8           },
+        {2,  "transformer.h.0.mlp.c_fc",    AG_LINEAR_C_FC,        8,  32, 16          },
+        {3,  "transformer.h.0.mlp.c_proj",  AG_LINEAR_MLP_C_PROJ,  32, 8,  24          },
+        {47, "transformer.h.11.mlp.c_proj", AG_LINEAR_MLP_C_PROJ,  32, 8,  11 * 64 + 24},
+        {48, "lm_head",                     AG_LINEAR_LM_HEAD,     8,  65, 12 * 64     },
+    };
+    ag_model_spec model = model_of(12, 8);
+    assert_int_equal(ag_layer_count(&model), 49);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ag_layer layer = ag_layer_at(&model, 65, rows[i].index);
+        assert_string_equal(layer.name, rows[i].name);
+        assert_int_equal(layer.kind, rows[i].kind);
+        assert_int_equal(layer.block, rows[i].index / 4);
+        assert_int_equal(layer.inputs, rows[i].inputs);
+        assert_int_equal(layer.outputs, rows[i].outputs);
+        assert_int_equal(layer.site, rows[i].site);
+    }
+}
+
+/* Every layer's weight is a tensor of its name and shape; the tied lm_head's is the embedding. */
+static void test_layers_match_tensors(void **state)
+{
+    (void)state;
+    ag_arena arena;
+    ag_tensor_table table;
+    ag_model_spec model = model_of(5, 12);
+    model.tie_weights = false;
+    ag_arena_init_growing(&arena);
+    assert_ok(ag_tensor_table_make(&table, &model, 30, &arena));
+    for (size_t i = 0; i < ag_layer_count(&model); i++) {
+        ag_layer layer = ag_layer_at(&model, 30, i);
+        const char *weight = ag_arena_printf(&arena, "%s.weight", layer.name);
+        size_t row = 0;
+        while (row < table.count && strcmp(table.rows[row].name, weight) != 0)
+            row++;
+        assert_true(row < table.count);
+        assert_int_equal(table.rows[row].dims[0], layer.outputs);
+        assert_int_equal(table.rows[row].dims[1], layer.inputs);
+    }
+    ag_arena_deinit(&arena);
+}
+
+static void test_a_full_arena_is_an_error(void **state)
+{
+    (void)state;
+    ag_arena arena;
+    ag_tensor_table table;
+    ag_model_spec model = model_of(5, 12);
+    assert_ok(ag_arena_init(&arena, 64));
+    assert_fails(AG_ERR_SYSTEM, "out of memory", ag_tensor_table_make(&table, &model, 30, &arena));
+    ag_arena_deinit(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parameter_counts_of_gpt2),
+        cmocka_unit_test(test_tensors_are_nanogpts),
+        cmocka_unit_test(test_init_is_nanogpts),
+        cmocka_unit_test(test_tensors_without_bias_and_untied),
+        cmocka_unit_test(test_layers_and_their_sites),
+        cmocka_unit_test(test_layers_match_tensors),
+        cmocka_unit_test(test_a_full_arena_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

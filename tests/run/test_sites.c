@@ -1,0 +1,228 @@
+/* Sites: their table, and the run that has some, as text. */
+#include "run/run_support.h"
+
+/* --- the table */
+
+/* Rounding numbers by numerics: block * 64 + linear * 8 + role, attention's operands are linear 4
+ * (roles q k v p do ds), others linear 7, dW is role 3 and moments are uses 3 and 4 of role 0. */
+static void test_sites_of_two_blocks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *tensors;
+        uint32_t sites[AG_SITE_TENSORS];
+        uint32_t use;
+    } rows[] = {
+        {"transformer.h.0.attn.c_attn.opt.m", "m",        {0},           3},
+        {"transformer.h.0.attn.c_attn.opt.v", "sqrt_v",   {0},           4},
+        {"transformer.h.0.attn.c_attn.wgrad", "dw",       {3},           0},
+        {"transformer.h.0.attn.c_proj.opt.m", "m",        {8},           3},
+        {"transformer.h.0.attn.c_proj.opt.v", "sqrt_v",   {8},           4},
+        {"transformer.h.0.attn.c_proj.wgrad", "dw",       {11},          0},
+        {"transformer.h.0.attn.pv",           "p v do",   {35, 34, 36},  0},
+        {"transformer.h.0.attn.qk",           "q k ds",   {32, 33, 37},  0},
+        {"transformer.h.0.mlp.c_fc.opt.m",    "m",        {16},          3},
+        {"transformer.h.0.mlp.c_fc.opt.v",    "sqrt_v",   {16},          4},
+        {"transformer.h.0.mlp.c_fc.wgrad",    "dw",       {19},          0},
+        {"transformer.h.0.mlp.c_proj.opt.m",  "m",        {24},          3},
+        {"transformer.h.0.mlp.c_proj.opt.v",  "sqrt_v",   {24},          4},
+        {"transformer.h.0.mlp.c_proj.wgrad",  "dw",       {27},          0},
+        {"transformer.h.0.residual",          "attn mlp", {56, 57},      0},
+        {"transformer.h.1.attn.c_attn.opt.m", "m",        {64},          3},
+        {"transformer.h.1.attn.c_attn.opt.v", "sqrt_v",   {64},          4},
+        {"transformer.h.1.attn.c_attn.wgrad", "dw",       {67},          0},
+        {"transformer.h.1.attn.c_proj.opt.m", "m",        {72},          3},
+        {"transformer.h.1.attn.c_proj.opt.v", "sqrt_v",   {72},          4},
+        {"transformer.h.1.attn.c_proj.wgrad", "dw",       {75},          0},
+        {"transformer.h.1.attn.pv",           "p v do",   {99, 98, 100}, 0},
+        {"transformer.h.1.attn.qk",           "q k ds",   {96, 97, 101}, 0},
+        {"transformer.h.1.mlp.c_fc.opt.m",    "m",        {80},          3},
+        {"transformer.h.1.mlp.c_fc.opt.v",    "sqrt_v",   {80},          4},
+        {"transformer.h.1.mlp.c_fc.wgrad",    "dw",       {83},          0},
+        {"transformer.h.1.mlp.c_proj.opt.m",  "m",        {88},          3},
+        {"transformer.h.1.mlp.c_proj.opt.v",  "sqrt_v",   {88},          4},
+        {"transformer.h.1.mlp.c_proj.wgrad",  "dw",       {91},          0},
+        {"transformer.h.1.residual",          "attn mlp", {120, 121},    0},
+        {"lm_head.opt.m",                     "m",        {128},         3},
+        {"lm_head.opt.v",                     "sqrt_v",   {128},         4},
+        {"lm_head.wgrad",                     "dw",       {131},         0},
+    };
+    ag_model_spec model = {.n_layer = 2, .n_embd = 8};
+    assert_int_equal(ag_site_count(&model), sizeof rows / sizeof rows[0]);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ag_site site = ag_site_at(&model, i);
+        char tensors[64] = "";
+        assert_string_equal(site.name, rows[i].name);
+        for (size_t t = 0; t < site.n_tensors; t++) {
+            snprintf(tensors + strlen(tensors), sizeof tensors - strlen(tensors), "%s%s",
+                     t > 0 ? " " : "", site.tensors[t].name);
+            assert_int_equal(site.site + site.tensors[t].site, rows[i].sites[t]);
+            assert_int_equal(site.tensors[t].use, rows[i].use);
+        }
+        assert_string_equal(tensors, rows[i].tensors);
+        assert_int_equal(ag_site_index(site.kind, site.layer), i);
+    }
+}
+
+static void test_a_site_takes_its_roles_of_a_format(void **state)
+{
+    (void)state;
+    ag_layer_precision format = {0};
+    static const char *const names[AG_ROLES][AG_USES] = {
+        {"e4m3", "e3m4"},
+        {"e5m2", "e2m5"},
+        {"e6m1", "int8"},
+    };
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        ag_format parsed;
+        assert_ok(ag_format_parse(&parsed, names[i / AG_USES][i % AG_USES]));
+        format.scheme[i / AG_USES][i % AG_USES] = ag_scheme_plain(&parsed);
+        format.scheme[i / AG_USES][i % AG_USES].ste = AG_STE_CLIP;
+    }
+    ag_layer_precision qk = ag_site_precision(AG_SITE_QK, &format);
+    assert_false(qk.scheme[AG_ROLE_WEIGHT][0].quantised);
+    assert_string_equal(qk.scheme[AG_ROLE_INPUT][0].format.name, "e5m2ieee");
+    assert_string_equal(qk.scheme[AG_ROLE_INPUT][1].format.name, "e2m5f");
+    assert_string_equal(qk.scheme[AG_ROLE_GRAD_OUTPUT][1].format.name, "int8");
+    /* one tensor, no operand of products: the first use's scheme is the whole */
+    ag_layer_precision m = ag_site_precision(AG_SITE_OPT_M, &format);
+    assert_string_equal(m.scheme[AG_ROLE_WEIGHT][0].format.name, "e4m3fn");
+    assert_string_equal(m.scheme[AG_ROLE_WEIGHT][1].format.name, "e4m3fn");
+    assert_false(m.scheme[AG_ROLE_INPUT][0].quantised);
+    /* gradients have no gradient, nor have moments: clipping it is no other run */
+    assert_int_equal(qk.scheme[AG_ROLE_INPUT][1].ste, AG_STE_CLIP);
+    assert_int_equal(qk.scheme[AG_ROLE_GRAD_OUTPUT][1].ste, AG_STE_IDENTITY);
+    assert_int_equal(m.scheme[AG_ROLE_WEIGHT][0].ste, AG_STE_IDENTITY);
+    assert_true(ag_site_is_on(&m));
+    assert_false(ag_site_is_on(&(ag_layer_precision){0}));
+}
+
+static void test_hadamard_transforms_are_refused(void **state)
+{
+    (void)state;
+    ag_layer_precision precision = {0};
+    assert_ok(ag_site_check(&precision));
+    precision.scheme[AG_ROLE_INPUT][1] = (ag_scheme){.quantised = true, .hadamard = true};
+    assert_fails(AG_ERR_INPUT, "sites take no Hadamard transform", ag_site_check(&precision));
+}
+
+/* --- as text */
+
+static void set_sites(run_fixture *f)
+{
+    ag_layer_precision *s = f->sites;
+    ag_scheme stochastic = scheme_of("e4m3");
+    stochastic.rounding = AG_ROUND_STOCHASTIC;
+    s[ag_site_index(AG_SITE_QK, 0)].scheme[AG_ROLE_INPUT][0] = scheme_of("e4m3");
+    set_role(&s[ag_site_index(AG_SITE_QK, 0)], AG_ROLE_GRAD_OUTPUT, scheme_of("e5m2"));
+    set_role(&s[ag_site_index(AG_SITE_PV, 0)], AG_ROLE_GRAD_OUTPUT, scheme_of("e5m2"));
+    set_role(&s[ag_site_index(AG_SITE_RESIDUAL, 0)], AG_ROLE_INPUT, scheme_of("e4m3"));
+    set_role(&s[ag_site_index(AG_SITE_WGRAD, AG_LINEAR_C_FC)], AG_ROLE_GRAD_OUTPUT,
+             scheme_of("e5m2"));
+    set_role(&s[ag_site_index(AG_SITE_OPT_M, AG_LINEARS_PER_BLOCK)], AG_ROLE_WEIGHT, stochastic);
+    f->run.sites = s;
+    assert_ok(ag_run_identify(&f->run));
+}
+
+static int set_up(void **state)
+{
+    int code = set_up_run(state);
+    set_sites(*state);
+    return code;
+}
+
+/* The golden run with sites added to its layers and sorted by Python's json (sort_keys); the id is
+ * what
+ *     tr -d '\n' < tests/run/golden_sites.json | sha256sum
+ * prints. */
+static void test_canonical_text_is_the_golden_one(void **state)
+{
+    assert_golden(*state, "run/golden_sites.json", "bdf3d78fb13b");
+}
+
+/* A table of sites that are all null means the same as none. */
+static void test_null_sites_leave_the_text_as_it_was(void **state)
+{
+    run_fixture *f = *state;
+    ag_run without = f->run;
+    without.sites = NULL;
+    assert_ok(ag_run_identify(&without));
+    assert_string_equal(without.id, GOLDEN_RUN_ID);
+    memset(f->sites, 0, sizeof f->sites);
+    assert_ok(ag_run_identify(&f->run));
+    assert_string_equal(f->run.id, without.id);
+}
+
+/* With every site on. */
+static void test_keys_are_sorted(void **state)
+{
+    run_fixture *f = *state;
+    ag_layer_precision all = f->layers[AG_LINEAR_C_ATTN];
+    for (size_t i = 0; i < MAX_SITES; i++) {
+        ag_site site = ag_site_at(&(ag_model_spec){.n_layer = MAX_BLOCKS, .n_embd = 8}, i);
+        f->sites[i] = ag_site_precision(site.kind, &all);
+    }
+    for (int64_t n_layer = 1; n_layer < MAX_BLOCKS; n_layer += 5) {
+        f->run.model.n_layer = n_layer;
+        ag_text_deinit(&f->text);
+        ag_run_canonical(&f->text, &f->run);
+        json_t *plain = load_sorted(f->text.data);
+        assert_int_equal(json_object_size(json_object_get(plain, "layers")),
+                         ag_layer_count(&f->run.model) + ag_site_count(&f->run.model));
+        json_decref(plain);
+    }
+}
+
+static void test_sites_come_back(void **state)
+{
+    run_fixture *f = *state;
+    ag_run back;
+    ag_run_assignment(&f->text, &f->run);
+    assert_ok(ag_run_from_assignment(&back, f->text.data, f->text.length, &f->arena));
+    assert_non_null(back.sites);
+    for (size_t i = 0; i < ag_site_count(&back.model) * AG_ROLES * AG_USES; i++) {
+        size_t part = i % ((size_t)AG_ROLES * AG_USES);
+        size_t site = i / ((size_t)AG_ROLES * AG_USES);
+        assert_true(ag_scheme_equal(&back.sites[site].scheme[part / AG_USES][part % AG_USES],
+                                    &f->sites[site].scheme[part / AG_USES][part % AG_USES]));
+    }
+    f->run.sites = NULL;
+    assert_ok(ag_run_identify(&f->run));
+    ag_text_deinit(&f->text);
+    ag_run_assignment(&f->text, &f->run);
+    assert_ok(ag_run_from_assignment(&back, f->text.data, f->text.length, &f->arena));
+    assert_null(back.sites);
+}
+
+static void test_changed_assignments_are_refused(void **state)
+{
+    static const text_change cases[] = {
+        {"\"lm_head.opt.m\"",                         "\"lm_head.opt.w\"",                      "found 1 keys that are neither"        },
+        {"h.0.residual\"",                            "h.1.residual\"",                         "found 1 keys that are neither"        },
+        {"residual\":{\"input\"",                     "residual\":{\"weight\"",                 "h.0.residual: unknown key 'weight'"   },
+        {"wgrad\":{\"grad_output\":",                 "wgrad\":{\"x\":1,\"y\":",                "wgrad: unknown key 'x'"               },
+        {"\"steps\":2000",                            "\"steps\":0",                            "c_fc.wgrad: has no effect in this run"},
+        {"opt.m\":{\"weight\":{\"amax\":\"current\"", "opt.m\":{\"weight\":{\"amax\":\"none\"",
+         "is not the id of this run"                                                                                                   },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_fails(AG_ERR_INPUT, cases[i].message,
+                     read_changed(*state, cases[i].old, cases[i].new));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sites_of_two_blocks),
+        cmocka_unit_test(test_a_site_takes_its_roles_of_a_format),
+        cmocka_unit_test(test_hadamard_transforms_are_refused),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_run)
+        TEST(test_canonical_text_is_the_golden_one),
+        TEST(test_null_sites_leave_the_text_as_it_was),
+        TEST(test_keys_are_sorted),
+        TEST(test_sites_come_back),
+        TEST(test_changed_assignments_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
