@@ -13,9 +13,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "params_internal.h"
 #include "run/layers.h"
 #include "run/run_json.h"
-#include "run_internal.h"
 
 const char *const ag_axis_words[AG_AXIS_TYPES] = {"text", "int", "real"};
 

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "params_internal.h"
 #include "run/grid.h"
-#include "run_internal.h"
 
 /* One entry of "layers": read when the first run needs it, whose model gives the names. */
 typedef struct layer_set {

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "run_internal.h"
+#include "params_internal.h"
 
 enum { SHOWN = 60 };
 

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "params_internal.h"
 #include "run/layers.h"
 #include "run/run_json.h"
 #include "run/sites.h"
-#include "run_internal.h"
 
 enum { MAX_HISTORY = 1000000, MAX_MARGIN = 256, MAX_BLOCK = 65536, SCHEME_SIZE = 256 };
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "params_internal.h"
 #include "run/run_json.h"
-#include "run_internal.h"
 
 const char *const ag_compute_words[AG_COMPUTES] = {"bf16", "fp32"};
 

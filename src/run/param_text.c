@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "params_internal.h"
 #include "run/run_json.h"
-#include "run_internal.h"
 
 enum { SHOWN = 60, EXPECTS_SIZE = 200, MAX_WORDS = 32, SHARE_WHOLE = 1000000000 };
 enum { SHARE_PERCENT = SHARE_WHOLE / 100 };

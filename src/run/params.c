@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "params_internal.h"
 #include "run/layers.h"
-#include "run_internal.h"
 
 static const char *const s_gelus[] = {"exact", "tanh", NULL};
 static const char *const s_synthetics[] = {"none", "markov", NULL};

@@ -1,8 +1,8 @@
 /* How much a run records: the settings that decide which numbers are kept, and none of them. */
 #include <string.h>
 
+#include "params_internal.h"
 #include "run/run_json.h"
-#include "run_internal.h"
 
 static bool decides_records(const ag_param *param)
 {

@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "params_internal.h"
 #include "run/digest.h"
 #include "run/layers.h"
-#include "run_internal.h"
 
 static void add_key(ag_text *text, const char *key)
 {

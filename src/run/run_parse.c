@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "params_internal.h"
 #include "run/run_json.h"
-#include "run_internal.h"
 
 /* A missing key is one that an id from before the key leaves out. */
 static ag_status read_param(ag_run *run, const ag_param *param, ag_json_at at, const char *leaf,
