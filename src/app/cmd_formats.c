@@ -14,7 +14,7 @@
 
 static void print_help(void)
 {
-    fputs("usage: altgrad formats [NAME] [--recipes] [--codes] [--json]\n\n"
+    fputs("usage: altgrad formats [NAME] [--recipes | --accumulators] [--codes] [--json]\n\n"
           "Without NAME the tables of common formats, of recipes and of accumulators; with NAME a\n"
           "format or recipe in detail. Besides the listed names: e<E>m<M>[b<bias>][ieee|fn|f|fnuz] "
           "with up to 8\n"
@@ -29,9 +29,12 @@ static void print_help(void)
           "  f      every code is a finite value\n"
           "  fnuz   no Inf, no -0, whose code is NaN; the default bias is one more\n\n"
           "  --recipes the recipes alone\n"
+          "  --accumulators\n"
+          "            the accumulators alone\n"
           "  --codes   the value of every code of NAME (a code is sign, exponent, mantissa;\n"
           "            for int<N> sign and magnitude)\n"
-          "  --json    the formats, or with --recipes the recipes, as JSON; values are exact\n\n"
+          "  --json    as JSON: the formats, or the recipes or accumulators alone; values are "
+          "exact\n\n"
           "examples: altgrad formats E4M3 --codes\n"
           "          altgrad formats mxfp8\n"
           "          altgrad formats e3m4/1x128\n",
@@ -184,25 +187,35 @@ static ag_status add_json_table(ag_text *out)
 typedef struct request {
     const char *name; /* NULL: the tables */
     bool recipes;
+    bool accumulators;
     bool codes;
     bool json;
 } request;
+
+static ag_status add_tables(ag_text *out)
+{
+    AG_TRY(add_table(out));
+    ag_text_add(out, "\n");
+    ag_formats_add_recipes(out);
+    ag_text_add(out, "\n");
+    ag_formats_add_accumulators(out);
+    return AG_OK;
+}
 
 static ag_status add_list(ag_text *out, const request *asked)
 {
     if (asked->recipes && asked->json)
         return ag_formats_add_json_recipes(out, NULL);
-    if (asked->json)
+    if (asked->accumulators && asked->json)
+        ag_formats_add_json_accumulators(out);
+    else if (asked->json)
         return add_json_table(out);
-    if (!asked->recipes) {
-        AG_TRY(add_table(out));
-        ag_text_add(out, "\n");
-    }
-    ag_formats_add_recipes(out);
-    if (!asked->recipes) {
-        ag_text_add(out, "\n");
+    else if (asked->recipes)
+        ag_formats_add_recipes(out);
+    else if (asked->accumulators)
         ag_formats_add_accumulators(out);
-    }
+    else
+        return add_tables(out);
     return AG_OK;
 }
 
@@ -259,11 +272,12 @@ static ag_status add_answer(ag_text *out, const request *asked)
 static int read_options(request *asked, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"recipes", no_argument, NULL, 'r'},
-        {"codes",   no_argument, NULL, 'c'},
-        {"json",    no_argument, NULL, 'j'},
-        {"help",    no_argument, NULL, 'h'},
-        {NULL,      0,           NULL, 0  },
+        {"recipes",      no_argument, NULL, 'r'},
+        {"accumulators", no_argument, NULL, 'a'},
+        {"codes",        no_argument, NULL, 'c'},
+        {"json",         no_argument, NULL, 'j'},
+        {"help",         no_argument, NULL, 'h'},
+        {NULL,           0,           NULL, 0  },
     };
     for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
         if (option == 'h') {
@@ -273,12 +287,15 @@ static int read_options(request *asked, int argc, char **argv)
         if (option == '?')
             return ag_app_usage("formats", "%s", ag_error_message());
         asked->recipes |= option == 'r';
+        asked->accumulators |= option == 'a';
         asked->codes |= option == 'c';
         asked->json |= option == 'j';
     }
     if (argc - optind > 1)
         return ag_app_usage("formats", "one format at a time");
     asked->name = argv[optind];
+    if (asked->recipes && asked->accumulators)
+        return ag_app_usage("formats", "--recipes or --accumulators, not both");
     if (asked->codes && asked->name == NULL)
         return ag_app_usage("formats", "--codes needs a NAME");
     return -1;

@@ -36,3 +36,31 @@ void ag_formats_add_accumulators(ag_text *out)
              "{terms: 16, fraction: 13, into: e8m13, round: zero, floor: -133, promote: 128, "
              "outer: fp32}\n");
 }
+
+static void add_json_model(ag_text *out, const ag_accumulator_model *model)
+{
+    enum { MOST = sizeof model->operands / sizeof model->operands[0] };
+    ag_text_printf(out, "{\"name\": \"%s\", \"models\": \"%s\", \"terms\": %d, ", model->name,
+                   model->what, model->terms);
+    ag_text_printf(out, "\"fraction\": %d, \"floor\": ", model->fraction);
+    ag_text_printf(out, model->floor == AG_NO_FLOOR ? "null" : "%d", model->floor);
+    ag_text_printf(out, ", \"into\": \"%s\", \"round\": \"%s\", \"promote\": %d, \"operands\": [",
+                   model->into, model->toward_zero ? "zero" : "nearest", model->promote);
+    for (size_t i = 0; i < MOST && model->operands[i] != NULL; i++)
+        ag_text_printf(out, "%s\"%s\"", i > 0 ? ", " : "", model->operands[i]);
+    ag_text_add(out, "], \"aliases\": [");
+    if (model->alias != NULL)
+        ag_text_printf(out, "\"%s\"", model->alias);
+    ag_text_add(out, "]}");
+}
+
+void ag_formats_add_json_accumulators(ag_text *out)
+{
+    size_t count;
+    const ag_accumulator_model *models = ag_accumulator_list(&count);
+    for (size_t i = 0; i < count; i++) {
+        ag_text_add(out, i > 0 ? ",\n " : "[");
+        add_json_model(out, &models[i]);
+    }
+    ag_text_add(out, "]");
+}

@@ -17,4 +17,7 @@ ag_status ag_formats_add_json_recipes(ag_text *out, const char *name);
 /* Appends the table of accumulators. */
 void ag_formats_add_accumulators(ag_text *out);
 
+/* The same as a JSON list. */
+void ag_formats_add_json_accumulators(ag_text *out);
+
 #endif

@@ -1,5 +1,5 @@
 /* /formats and /routing: which format each role of each layer, and each tensor of each site, had,
- * and what that format is. */
+ * what that format is, and how products with an accumulator of their own added up. */
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +41,7 @@ typedef struct routing_row {
     char granularity[24];
     char scale[40];
     char rounding[24];
+    char accumulator[AG_ACCUMULATOR_TEXT]; /* of a product's row, whose role is the product */
 } routing_row;
 
 #define ROUTING(member) offsetof(routing_row, member), sizeof((routing_row *)0)->member
@@ -53,6 +54,7 @@ static const ag_column s_routing_columns[] = {
     {"granularity", AG_CELL_TEXT, ROUTING(granularity)},
     {"scale",       AG_CELL_TEXT, ROUTING(scale)      },
     {"rounding",    AG_CELL_TEXT, ROUTING(rounding)   },
+    {"accumulator", AG_CELL_TEXT, ROUTING(accumulator)},
 };
 
 enum { MOST_FORMATS = 4096 }; /* more than there are names with different meanings */
@@ -112,15 +114,20 @@ static void describe_granularity(char *text, size_t size, const ag_scheme *schem
         snprintf(text, size, "%s", ag_granularity_words[scheme->granularity]);
 }
 
-static void add_row(tables *t, const ag_run *run, const char *layer, const char *role,
-                    const ag_scheme *scheme)
+/* A further row, of which that much is known. */
+static routing_row *start_row(tables *t, const ag_run *run, const char *layer, const char *role)
 {
-    if (t->n_rows == t->most)
-        return;
     routing_row *row = &t->rows[t->n_rows++];
     memcpy(row->id, run->id, sizeof row->id);
     snprintf(row->layer, sizeof row->layer, "%s", layer);
     snprintf(row->role, sizeof row->role, "%s", role);
+    return row;
+}
+
+static void add_row(tables *t, const ag_run *run, const char *layer, const char *role,
+                    const ag_scheme *scheme)
+{
+    routing_row *row = start_row(t, run, layer, role);
     snprintf(row->format, sizeof row->format, "%s",
              run->compute == AG_COMPUTE_FP32 ? "fp32" : "bf16");
     if (!scheme->quantised)
@@ -133,7 +140,22 @@ static void add_row(tables *t, const ag_run *run, const char *layer, const char 
     add_format(t, &scheme->format);
 }
 
-/* One row a role; two, one a product, where its products differ. */
+/* One row per product that does not add up in the default way. */
+static void add_accumulators(tables *t, const ag_run *run, size_t index, const char *layer)
+{
+    for (size_t product = 0; product < AG_LINEAR_PRODUCTS; product++) {
+        const ag_accumulator *accumulator = &run->layers[index].accumulate[product];
+        if (accumulator->kind == AG_ACCUMULATE_SEGMENTS)
+            continue;
+        char text[AG_ACCUMULATOR_TEXT];
+        ag_accumulator_describe(text, accumulator);
+        routing_row *row = start_row(t, run, layer, ag_linear_product_words[product]);
+        snprintf(row->format, sizeof row->format, "%s", accumulator->into.name);
+        snprintf(row->accumulator, sizeof row->accumulator, "%s", text);
+    }
+}
+
+/* One row per role; two, one per product, where its products differ. */
 static void add_layer(tables *t, const ag_run *run, size_t index)
 {
     ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, index);
@@ -146,6 +168,7 @@ static void add_layer(tables *t, const ag_run *run, size_t index)
         for (size_t use = 0; use < AG_USES; use++)
             add_row(t, run, layer.name, ag_use_words[role][use], &uses[use]);
     }
+    add_accumulators(t, run, index, layer.name);
 }
 
 /* The same of a site, whose tensors stand in place of roles, but for those that stay as they are.
@@ -190,7 +213,7 @@ static size_t most_rows(const ag_gathered *g)
     size_t most = 0;
     for (size_t i = 0; i < g->grid.n_runs; i++) {
         const ag_run *run = &g->grid.runs[i];
-        most += ag_layer_count(&run->model) * AG_ROLES * AG_USES;
+        most += ag_layer_count(&run->model) * (AG_ROLES * AG_USES + AG_LINEAR_PRODUCTS);
         if (run->sites != NULL)
             most += ag_site_count(&run->model) * AG_SITE_TENSORS * AG_USES;
     }
