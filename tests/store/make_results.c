@@ -46,8 +46,8 @@ static ag_status make(const char *path, bool packed, ag_arena *arena)
 static void rename_formats(ag_grid *grid)
 {
     static const char *const names[RUNS] = {"NA", "", "null",
-                                            "gr\xc3\xb6\xc3\x9f"
-                                            "er \xf0\x9f\x98\x80"};
+                                            ("gr\xc3\xb6\xc3\x9f"
+                                             "er \xf0\x9f\x98\x80")};
     for (size_t i = 0; i < grid->n_labels; i++) {
         ag_axis_value *values = (ag_axis_value *)grid->labels[i].values;
         values[0].text = names[i];
