@@ -8,6 +8,8 @@
 #include "app/commands.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "build_facts.h"
+#include "farm/post.h"
 #include "proc/child.h"
 #include "products/products.h"
 #include "run/run.h"
@@ -52,6 +54,18 @@ static void print_help(FILE *out)
             fprintf(out, "  %-10s %s\n", s_commands[i].name, s_commands[i].help);
     }
     fputs("\nexample: mpirun -n 2 altgrad run jobs/quickstart.yaml\n", out);
+}
+
+static void print_version(void)
+{
+    char mpi[128];
+    ag_products_init(NULL);
+    ag_post_library(mpi, sizeof mpi);
+    printf("altgrad " ALTGRAD_VERSION "\nproducts by %s, numerics %d\n", ag_products_engine(),
+           AG_NUMERICS_VERSION);
+    printf("built by " AG_BUILT_BY ", " AG_BUILD_TYPE " (" AG_BUILD_FLAGS "), %s%s\n",
+           AG_SANITIZERS[0] != '\0' ? "sanitizers " : "no sanitizers", AG_SANITIZERS);
+    printf("libraries: %s, " AG_LIBRARIES "\n", mpi);
 }
 
 static int unknown_command(const char *name)
@@ -138,9 +152,7 @@ int main(int argc, char **argv)
         return ag_app_close_output(AG_EXIT_OK);
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-        ag_products_init(NULL);
-        printf("altgrad " ALTGRAD_VERSION "\nproducts by %s, numerics %d\n", ag_products_engine(),
-               AG_NUMERICS_VERSION);
+        print_version();
         return ag_app_close_output(AG_EXIT_OK);
     }
     const command *chosen = find_command(name);

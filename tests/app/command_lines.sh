@@ -34,6 +34,7 @@ done <<END
 0|usage: altgrad plan|$altgrad help plan >&2
 2|did you mean 'plan'|$altgrad help plam
 0|altgrad 0.|$altgrad -V >&2
+0|libraries: |$altgrad --version >&2
 2|which experiment file|$altgrad plan
 2|has no name|$altgrad plan ''
 2|there is no option '--layer-cake'|$altgrad plan few.yaml --layer-cake

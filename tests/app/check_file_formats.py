@@ -1,0 +1,213 @@
+"""Files that altgrad really wrote hold what docs/file-formats.md lists, and nothing else.
+
+    check_file_formats.py ALTGRAD PAGE
+
+On the page a heading names a file, or an object in one; the first cell of each row of its table names
+a member: a column, an attribute (@name), a dataset, a key. A row that says "not always" may be
+missing in the files.
+"""
+
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from pathlib import Path
+
+import h5py
+
+EXPERIMENT = """\
+altgrad: 1
+model: {n_layer: 1, n_head: 2, n_embd: 16, block_size: 8, bias: true}
+data: {text: text.txt}
+train: {batch_size: 4}
+eval: {every: 50, windows: 4, batch: 2}
+formats: [{name: m, all: mxfp8, scaling: {granularity: tensor, amax: delayed}}]
+axes: {train.steps: [100, 500000]}
+output: {weights: initial+final}
+observe: {quant_every: 40, diagnostics: [quant, flips, grad, grid, rank, kurtosis, nonfinite]}
+"""
+SETUP = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME"}  # of HDF5's dimension scales
+ANY_KEYS = ("grid.runs[].set", "grid.layers[]", "facts.vocabulary")  # their members are data
+
+
+def say(*lines):
+    print(*lines, sep="\n", flush=True)
+
+
+class Files:
+    """The names of all that is in some files, in the way of the page."""
+
+    def __init__(self, altgrad):
+        params = json.loads(subprocess.check_output([altgrad, "params", "--json"]))
+        self.parameters = {p["key"] for p in params}
+        self.axes = {"format", "layers", "train_steps", "seed"}
+        self.names = set()
+
+    def place(self, path):
+        """/runs/9082c100ba83/quant/lm_head/input/n -> /runs/<id>/quant/<layer>/<operand>/n"""
+        for pattern, name in (
+            (r"/runs/[0-9a-f]{12}", "/runs/<id>"),
+            (r"/quant/[^/]+/[^/]+", "/quant/<layer>/<operand>"),
+            (r"(/diagnostics/\w+)/[^/]+", r"\1/<layer>"),
+            (r"/(weights|weights_initial)/[^/]+", r"/\1/<tensor>"),
+        ):
+            path = re.sub(pattern, name, path)
+        folder, _, name = path.rpartition("/")
+        return folder + "/<axis>" if folder == "/curves" and name in self.axes else path
+
+    def add_object(self, path, item):
+        place = self.place(path) if path != "/" else ""
+        is_dataset = isinstance(item, h5py.Dataset)
+        for name in set(item.attrs) - SETUP:
+            name = "<parameter>" if name in self.parameters else name
+            self.names.add(f"dataset@{name}" if is_dataset else f"{place or '/'}@{name}")
+        if is_dataset:
+            self.names.add(place)
+            axes = self.axes if place in ("/index", "/orphans", "/labels") else ()
+            for name in item.dtype.names or ():
+                self.names.add(f"{place}.{'<axis>' if name in axes else name}")
+
+    def add_hdf5(self, path):
+        with h5py.File(path) as file:
+
+            def walk(group, name):  # visititems would leave out second names
+                self.add_object(name or "/", group)
+                if isinstance(group, h5py.Group):
+                    for member in group:
+                        walk(group[member], f"{name}/{member}")
+
+            walk(file, "")
+
+    def add_folder(self, folder):
+        for path in folder.rglob("*"):
+            if path.is_file() and path.suffix != ".part":
+                name = path.relative_to(folder).as_posix()
+                self.names.add("folder/" + re.sub("/[0-9a-f]{12}", "/<id>", name))
+
+    def add_json(self, value, name):
+        if name in ANY_KEYS:
+            return
+        if isinstance(value, dict):
+            for key, member in value.items():
+                place = f"{name}.{key}" if not re.fullmatch("[0-9a-f]{12}", key) else f"{name}.<id>"
+                self.names.add(place)
+                self.add_json(member, place)
+        elif isinstance(value, list):
+            for member in value:
+                self.add_json(member, f"{name}[]")
+
+
+def check_seal(path):
+    """The last 64 bytes hold the size and crc32 of the others."""
+    content = path.read_bytes()
+    seal = f"altgrad-seal 1 bytes={len(content) - 64:020d} crc32={zlib.crc32(content[:-64]):08x}"
+    assert content[-64:] == seal.ljust(63).encode() + b"\n", (path, content[-64:])
+
+
+def add_checkpoint(files, path):
+    """By the offsets that the page gives."""
+    content = path.read_bytes()
+    magic, version, numerics, size, count = struct.unpack_from("<16sIIQQ", content)
+    assert magic == b"altgrad-ckpt\r\n\x1a\0" and version == 1 and numerics == 2, content[:40]
+    assert size == len(content) and content[40:52].decode() == path.name, path
+    offset = 1576
+    for row in range(count):
+        name, length, crc, _ = struct.unpack_from("<24sQII", content, 224 + 40 * row)
+        assert zlib.crc32(content[offset : offset + length]) == crc, name
+        files.names.add(f"checkpoint.{name.rstrip(bytes(1)).decode()}")
+        offset += length
+    assert offset == size
+
+
+def wait_for(condition):
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until, "waited a minute in vain"
+        time.sleep(0.05)
+
+
+def collect(altgrad):
+    """A run that is done, one that was stopped, and what lies there meanwhile."""
+    files = Files(altgrad)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    Path("text.txt").write_text("a rose is a rose is a rose\n" * 60)
+    Path("e.yaml").write_text(EXPERIMENT)
+    run = [altgrad, "run", "e.yaml", "-o", "out.h5", "--progress", "none"]
+    subprocess.run([*run, "--only", "train.steps=100"], check=False, **quiet)
+    folder = Path("out.h5.d")
+    at_work = subprocess.Popen(run, **quiet)
+    try:
+        wait_for(lambda: any("val_loss" in p.read_text() for p in folder.glob("live/*.jsonl")))
+        wait_for(lambda: json.loads((folder / "live.json").read_text())["running"])
+        files.add_folder(folder)
+        files.add_json(json.loads((folder / "live.json").read_text()), "live")
+        for line in next(folder.glob("live/*.jsonl")).read_text().splitlines():
+            files.add_json(json.loads(line), "curve")
+        for line in (folder / "owner").read_text().splitlines():
+            files.names.add("owner." + line.split()[0])
+        assert (folder / "plan").read_text().startswith("altgrad-plan 1 e\n")
+    finally:
+        subprocess.run([altgrad, "stop", "out.h5", "--wait"], check=True, **quiet)
+        assert at_work.wait() == 75
+    for name in ("grid", "facts"):
+        files.add_json(json.loads((folder / f"{name}.json").read_text()), name)
+    for line in (folder / "events.jsonl").read_text().splitlines():
+        files.add_json(json.loads(line), "event")
+    add_checkpoint(files, next(folder.glob("checkpoints/*")))
+    run_file = next(folder.glob("runs/*.h5"))
+    files.add_hdf5(run_file)
+    files.add_hdf5("out.h5")
+    check_seal(run_file)
+    files.add_folder(folder)
+    # the grid lets go of a run, so that its labels are noted
+    Path("e.yaml").write_text(EXPERIMENT.replace("[100, 500000]", "[500000]"))
+    subprocess.run([*run, "--max-time", "2s"], check=False, **quiet)
+    files.add_json(json.loads((folder / "labels.json").read_text()), "labels")
+    subprocess.run([altgrad, "pack", "out.h5"], check=True, **quiet)
+    files.add_hdf5("out.h5")
+    check_seal(Path("out.h5"))
+    return files.names
+
+
+def listed(page):
+    """{name: whether it is always there}"""
+    names, heading, columns = {}, None, False
+    for line in page.splitlines():
+        title = re.match(r"#+ .*?`([^`]+)`( table)?", line)
+        if line.startswith("#"):
+            heading, columns = (title[1], title[2]) if title else (None, False)
+            if columns:
+                names[heading] = True
+        row = re.match(r"\| `([^`]+)`(?:, `([^`]+)`)*", line)
+        for name in re.findall("`([^`]+)`", line.split("|")[1]) if row and heading else ():
+            if name.startswith("@"):
+                place = heading + name
+            elif columns or not heading.startswith(("/", "folder")):
+                place = f"{heading}.{name}"
+            else:
+                place = f"{heading.rstrip('/')}/{name}"
+            names[place] = "not always" not in line
+    return names
+
+
+def main(altgrad, page):
+    found, told = None, listed(Path(page).read_text())
+    altgrad = str(Path(altgrad).resolve())
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        found = collect(altgrad)
+        os.chdir("/")
+    faults = [f"written, but not on the page: {name}" for name in sorted(found - set(told))]
+    always = {name for name, there in told.items() if there}
+    faults += [f"on the page, but not written: {name}" for name in sorted(always - found)]
+    say(*faults, f"{len(found)} names compared")
+    return 1 if faults or not found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
