@@ -37,8 +37,8 @@ float ag_round_bf16(float x);
 /* Where a random word of stochastic rounding belongs. */
 typedef struct ag_rounding_site {
     uint64_t key;  /* ag_stream_key(seed, AG_STREAM_ROUNDING) */
-    uint32_t site; /* layer * 64 + linear * 8 + role */
-    uint32_t use;  /* 0, 1; + 128 in evaluation */
+    uint32_t site; /* the place and use of run/streams.h */
+    uint32_t use;
     uint32_t step;
 } ag_rounding_site;
 

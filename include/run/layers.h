@@ -23,8 +23,7 @@ typedef struct ag_layer {
     size_t block;   /* of the transformer; n_layer for lm_head */
     size_t inputs;  /* C of in [N, C] */
     size_t outputs; /* OC of weight [OC, C] */
-    uint32_t site;  /* of its role 0, for stochastic rounding: block * 64 + kind * 8, lm_head
-                       counting as kind 0 */
+    uint32_t site;  /* the place of its role 0 (streams.h) */
 } ag_layer;
 
 /* 4 * n_layer + 1. */

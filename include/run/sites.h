@@ -43,7 +43,7 @@ typedef enum ag_site_kind {
 typedef struct ag_site_tensor {
     const char *name; /* "q" */
     ag_role role;     /* whose scheme it takes */
-    uint32_t site;    /* of its stochastic rounding: the site's plus this, */
+    uint32_t site;    /* its part of the site's slot (streams.h), */
     uint32_t use;     /* and its first use there */
     ag_sum sum; /* the axis that its first product sums over; the second takes the other one */
     const char *uses[AG_USES]; /* "q.scores", "q.dk": its products; NULL where it is one tensor */
@@ -54,8 +54,7 @@ typedef struct ag_site {
     ag_site_kind kind;
     size_t block;  /* of the transformer; n_layer for those of lm_head */
     size_t layer;  /* index of the linear layer; of the block's first for a site of the block */
-    uint32_t site; /* of stochastic rounding: block * 64 + linear * 8, where linear is that of the
-                      layer, 4 for attention and 7 for the residual stream */
+    uint32_t site; /* the place of its part 0 (streams.h) */
     size_t n_tensors;
     const ag_site_tensor *tensors;
 } ag_site;

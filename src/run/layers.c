@@ -2,9 +2,7 @@
 
 #include <stdio.h>
 
-/* Numbers of a rounding site: block * 64 + linear * 8 + role. lm_head is linear 0 of the block
- * after the last. */
-enum { SITES_PER_BLOCK = 64, SITES_PER_LINEAR = 8 };
+#include "run/streams.h"
 
 /* By ag_linear_kind; widths in units of C. */
 static const struct {
@@ -27,9 +25,10 @@ ag_layer ag_layer_at(const ag_model_spec *model, int64_t vocab_size, size_t inde
 {
     size_t C = (size_t)model->n_embd;
     size_t block = index / AG_LINEARS_PER_BLOCK;
-    ag_layer layer = {.block = block, .site = (uint32_t)block * SITES_PER_BLOCK};
+    ag_layer layer = {.block = block};
     if (block == (size_t)model->n_layer) {
         layer.kind = AG_LINEAR_LM_HEAD;
+        layer.site = ag_stream_place(block, 0, 0);
         layer.inputs = C;
         layer.outputs = (size_t)vocab_size;
         snprintf(layer.name, sizeof layer.name, "lm_head");
@@ -39,7 +38,7 @@ ag_layer ag_layer_at(const ag_model_spec *model, int64_t vocab_size, size_t inde
     layer.kind = (ag_linear_kind)linear;
     layer.inputs = s_linears[linear].inputs * C;
     layer.outputs = s_linears[linear].outputs * C;
-    layer.site += (uint32_t)linear * SITES_PER_LINEAR;
+    layer.site = ag_stream_place(block, linear, 0);
     snprintf(layer.name, sizeof layer.name, "transformer.h.%zu.%s", block, s_linears[linear].name);
     return layer;
 }

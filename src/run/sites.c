@@ -3,33 +3,30 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Linear numbers of rounding sites that belong to no linear layer (roles 0 to 5 of attention are q,
- * k, v, p, do, ds); role 3 of a linear layer is its dW. Moments are further uses of its weight,
- * after use 2, which is the optimizer's own. */
-enum { SITES_PER_BLOCK = 64, ATTENTION = 4 * 8, OTHERS = 7 * 8, ROLE_WGRAD = 3, USE_M = 3, USE_V };
+#include "run/streams.h"
 
 static const ag_site_tensor s_qk[] = {
-    {"q",  AG_ROLE_INPUT,       0, 0, AG_SUM_COLS, {"q.scores", "q.dk"}},
-    {"k",  AG_ROLE_INPUT,       1, 0, AG_SUM_COLS, {"k.scores", "k.dq"}},
-    {"ds", AG_ROLE_GRAD_OUTPUT, 5, 0, AG_SUM_COLS, {"ds.dq", "ds.dk"}  },
+    {"q",  AG_ROLE_INPUT,       AG_PART_Q,  0, AG_SUM_COLS, {"q.scores", "q.dk"}},
+    {"k",  AG_ROLE_INPUT,       AG_PART_K,  0, AG_SUM_COLS, {"k.scores", "k.dq"}},
+    {"ds", AG_ROLE_GRAD_OUTPUT, AG_PART_DS, 0, AG_SUM_COLS, {"ds.dq", "ds.dk"}  },
 };
 static const ag_site_tensor s_pv[] = {
-    {"p",  AG_ROLE_INPUT,       3, 0, AG_SUM_COLS, {"p.out", "p.dv"} },
-    {"v",  AG_ROLE_INPUT,       2, 0, AG_SUM_ROWS, {"v.out", "v.dp"} },
-    {"do", AG_ROLE_GRAD_OUTPUT, 4, 0, AG_SUM_COLS, {"do.dp", "do.dv"}},
+    {"p",  AG_ROLE_INPUT,       AG_PART_P,  0, AG_SUM_COLS, {"p.out", "p.dv"} },
+    {"v",  AG_ROLE_INPUT,       AG_PART_V,  0, AG_SUM_ROWS, {"v.out", "v.dp"} },
+    {"do", AG_ROLE_GRAD_OUTPUT, AG_PART_DO, 0, AG_SUM_COLS, {"do.dp", "do.dv"}},
 };
 static const ag_site_tensor s_residual[] = {
-    {"attn", AG_ROLE_INPUT, 0, 0, AG_SUM_COLS, {NULL, NULL}},
-    {"mlp",  AG_ROLE_INPUT, 1, 0, AG_SUM_COLS, {NULL, NULL}},
+    {"attn", AG_ROLE_INPUT, AG_PART_AFTER_ATTENTION, 0, AG_SUM_COLS, {NULL, NULL}},
+    {"mlp",  AG_ROLE_INPUT, AG_PART_AFTER_MLP,       0, AG_SUM_COLS, {NULL, NULL}},
 };
 static const ag_site_tensor s_wgrad[] = {
-    {"dw", AG_ROLE_GRAD_OUTPUT, ROLE_WGRAD, 0, AG_SUM_COLS, {NULL, NULL}},
+    {"dw", AG_ROLE_GRAD_OUTPUT, AG_PART_WGRAD, 0, AG_SUM_COLS, {NULL, NULL}},
 };
 static const ag_site_tensor s_opt_m[] = {
-    {"m", AG_ROLE_WEIGHT, 0, USE_M, AG_SUM_COLS, {NULL, NULL}},
+    {"m", AG_ROLE_WEIGHT, 0, AG_USE_MOMENT, AG_SUM_COLS, {NULL, NULL}},
 };
 static const ag_site_tensor s_opt_v[] = {
-    {"sqrt_v", AG_ROLE_WEIGHT, 0, USE_V, AG_SUM_COLS, {NULL, NULL}},
+    {"sqrt_v", AG_ROLE_WEIGHT, 0, AG_USE_VARIANCE, AG_SUM_COLS, {NULL, NULL}},
 };
 
 /* By ag_site_kind. */
@@ -88,7 +85,6 @@ ag_site ag_site_at(const ag_model_spec *model, size_t index)
         .kind = kind,
         .block = block,
         .layer = block * AG_LINEARS_PER_BLOCK + s_block[row].linear,
-        .site = (uint32_t)block * SITES_PER_BLOCK,
         .n_tensors = s_kinds[kind].n_tensors,
         .tensors = s_kinds[kind].tensors,
     };
@@ -98,7 +94,8 @@ ag_site ag_site_at(const ag_model_spec *model, size_t index)
         snprintf(site.name, sizeof site.name, "%.*s.%s", AG_LAYER_NAME_SIZE - 8, layer.name,
                  s_kinds[kind].ending);
     } else {
-        site.site += kind == AG_SITE_RESIDUAL ? OTHERS : ATTENTION;
+        bool is_residual = kind == AG_SITE_RESIDUAL;
+        site.site = ag_stream_place(block, is_residual ? AG_SLOT_OTHERS : AG_SLOT_ATTENTION, 0);
         snprintf(site.name, sizeof site.name, "transformer.h.%zu.%s", block, s_kinds[kind].ending);
     }
     return site;

@@ -8,10 +8,7 @@
 #include <string.h>
 
 #include "model.h"
-
-/* Sites of the dropout masks that belong to no linear layer; a residual branch takes its
- * projection's site. */
-enum { SITES_PER_BLOCK = 64, SITE_ATTENTION_PROBS = 4 * 8 + 3, SITE_EMBEDDING = 7 * 8 };
+#include "run/streams.h"
 
 static size_t tokens_of(const ag_model *model, const ag_pass *pass)
 {
@@ -31,7 +28,7 @@ static void drop(const ag_model *model, float *x, uint32_t site, const ag_pass *
 
 static void drop_embedding(const ag_model *model, float *x, const ag_pass *pass)
 {
-    drop(model, x, (uint32_t)(model->L * SITES_PER_BLOCK + SITE_EMBEDDING), pass);
+    drop(model, x, ag_stream_place(model->L, AG_SLOT_OTHERS, 0), pass);
 }
 
 static ag_attention_shape attention_shape(const ag_model *model, size_t block, const ag_pass *pass)
@@ -44,7 +41,7 @@ static ag_attention_shape attention_shape(const ag_model *model, size_t block, c
         .bf16 = model->blocks[block].c_attn.bf16 && pass->mode != AG_MODE_SHADOW,
         .dropout = pass->dropout,
         .key = pass->dropout_key,
-        .site = (uint32_t)(block * SITES_PER_BLOCK + SITE_ATTENTION_PROBS),
+        .site = ag_stream_place(block, AG_SLOT_ATTENTION, AG_PART_P),
         .step = pass->step,
         .first = pass->sample,
     };

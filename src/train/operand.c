@@ -19,11 +19,9 @@
 
 #include "observe_pass.h"
 #include "operand.h"
+#include "run/streams.h"
 
 static const ag_scheme s_null = {.quantised = false};
-
-/* Added to `use` in evaluation, so that its random words are its own. */
-enum { EVALUATION_USE = 128 };
 
 /* The largest of the newest `count` pushed amaxes. */
 static float newest_amax(const ag_operand *operand, int64_t count)
@@ -97,7 +95,7 @@ static ag_matrix matrix_of(const ag_operand *operand, const ag_source *source)
 
 static ag_rounding_site site_of(const ag_operand *operand, const ag_pass *pass)
 {
-    uint32_t use = operand->use + (pass->mode == AG_MODE_TRAIN ? 0 : EVALUATION_USE);
+    uint32_t use = operand->use + (pass->mode == AG_MODE_TRAIN ? 0 : AG_USE_EVALUATION);
     return (ag_rounding_site){pass->rounding_key, operand->site, use, pass->step};
 }
 

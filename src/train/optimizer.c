@@ -17,9 +17,7 @@
 
 #include "base/maths.h"
 #include "optimizer.h"
-
-/* `use` of the optimizer's random words at a weight's site. */
-enum { OPTIMIZER_USE = 2 };
+#include "run/streams.h"
 
 double ag_grad_norm(const float *grads, size_t count, const ag_kernels *k)
 {
@@ -185,7 +183,7 @@ static void grid(const part *p)
         .decay = p->decay,
         .rung_clip = (float)p->spec->rung_clip,
     };
-    ag_rounding_site where = {p->update->rounding_key, p->grid->site, OPTIMIZER_USE, p->step};
+    ag_rounding_site where = {p->update->rounding_key, p->grid->site, AG_USE_OPTIMIZER, p->step};
     p->k->grid(p->w, p->m, p->grad, p->count, &step, &where);
 }
 

@@ -5,6 +5,7 @@
 #include "base/maths.h"
 #include "base/philox.h"
 #include "run/layers.h"
+#include "run/streams.h"
 #include "site_layout.h"
 #include "train_state.h"
 
@@ -124,11 +125,11 @@ static void normal_pair(double z[2], uint64_t key, uint64_t pair, uint32_t tenso
     z[1] = r * ag_sin(two_pi * u2);
 }
 
-/* Elements 2p and 2p + 1 come from pair p. A tensor's number is block * 64 + id, so that a tensor
- * starts alike whether or not the model has biases, tied weights or more layers. */
+/* Elements 2p and 2p + 1 come from pair p. A tensor's number (run/streams.h) makes it
+ * start alike whether or not the model has biases, tied weights or more layers. */
 static void fill_normal(float *w, const ag_tensor *tensor, uint64_t key)
 {
-    uint32_t number = (uint32_t)tensor->block * 64 + (uint32_t)tensor->id;
+    uint32_t number = (uint32_t)(tensor->block * AG_PLACES_PER_BLOCK + tensor->id);
     for (size_t i = 0; i < tensor->count; i += 2) {
         double z[2];
         normal_pair(z, key, i / 2, number);

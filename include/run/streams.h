@@ -1,0 +1,55 @@
+/* Which random words belong to what. A run's bits hang on this map, so no number in it ever
+ * changes; what is new takes numbers that are free. All words are Philox's (base/philox.h), keyed
+ * by a stream and a seed:
+ *
+ *   stream             seed              c0, c1 (64 bits)            c2      c3
+ *   AG_STREAM_INIT     model.init_seed   pair of elements            tensor  0
+ *   AG_STREAM_DATA     train.data_seed   sequence                    0       0
+ *   AG_STREAM_ROUNDING the run's         element / 4, use << 56      place   step
+ *   AG_STREAM_DROPOUT  the run's         element / 4                 place   step
+ *   AG_STREAM_CORPUS   data.seed         token (data/markov.h)       ..      ..
+ *
+ * Element e of a group of four takes word e % 4. A tensor's number is block * 64 + its
+ * ag_tensor_id.
+ *
+ * A place is block * 64 + slot * 8 + part:
+ *
+ *   slot                part
+ *   0 .. 3, a linear    0 weight, 1 input, 2 grad_output (ag_role), 3 dW as it is stored
+ *   4, attention        0 q, 1 k, 2 v, 3 p, 4 do, 5 ds
+ *   7, other tensors    0 residual stream after attention, 1 after the MLP
+ *
+ * lm_head is slot 0 of the block after the last; the embedding's dropout is slot 7 there. A
+ * residual branch is dropped at place 0 of its projection, attention's probabilities at p. */
+#ifndef AG_RUN_STREAMS_H
+#define AG_RUN_STREAMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { AG_PLACES_PER_BLOCK = 64, AG_PLACES_PER_SLOT = 8 };
+
+/* Beyond the linear layers, which are their ag_linear_kind. */
+enum { AG_SLOT_ATTENTION = 4, AG_SLOT_OTHERS = 7 };
+
+/* Of a linear layer, beyond its ag_role. */
+enum { AG_PART_WGRAD = 3 };
+
+enum { AG_PART_Q, AG_PART_K, AG_PART_V, AG_PART_P, AG_PART_DO, AG_PART_DS };
+
+enum { AG_PART_AFTER_ATTENTION, AG_PART_AFTER_MLP };
+
+/* Uses of a place: 0 and 1 are the products that an operand is made for. */
+enum {
+    AG_USE_OPTIMIZER = 2,   /* at a weight: its update */
+    AG_USE_MOMENT = 3,      /* there too: m, */
+    AG_USE_VARIANCE = 4,    /* and the root of v */
+    AG_USE_EVALUATION = 128 /* added in evaluation, which so has words of its own */
+};
+
+static inline uint32_t ag_stream_place(size_t block, size_t slot, size_t part)
+{
+    return (uint32_t)(block * AG_PLACES_PER_BLOCK + slot * AG_PLACES_PER_SLOT + part);
+}
+
+#endif
