@@ -10,8 +10,8 @@
 #include "base/status.h"
 #include "data/corpus.h"
 #include "kernels/kernels.h"
+#include "record/record.h"
 #include "run/run.h"
-#include "store/record.h"
 
 typedef enum ag_phase { AG_PHASE_TRAINING, AG_PHASE_EVALUATING } ag_phase;
 

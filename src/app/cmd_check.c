@@ -4,7 +4,7 @@
 
 #include "app/commands.h"
 #include "base/printable.h"
-#include "store/check.h"
+#include "results/check.h"
 #include "wrong_file.h"
 
 static const char s_help[] =

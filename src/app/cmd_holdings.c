@@ -7,9 +7,9 @@
 #include "app/commands.h"
 #include "base/text.h"
 #include "proc/child.h"
+#include "results/results.h"
+#include "results/watch.h"
 #include "run_internal.h"
-#include "store/merge.h"
-#include "store/watch.h"
 
 static ag_status list(ag_text *text, const char *path, ag_arena *arena)
 {

@@ -9,11 +9,15 @@
 #include "app/commands.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "results/check.h"
+#include "results/merge.h"
+#include "results/publish.h"
+#include "results/results.h"
+#include "results/watch.h"
 #include "run/run_json.h"
 #include "run_internal.h"
-#include "store/merge.h"
-#include "store/results.h"
-#include "store/watch.h"
+#include "spool/notes.h"
+#include "spool/store.h"
 #include "wrong_file.h"
 
 static void print_help(void)
@@ -330,12 +334,13 @@ static ag_status join(merger *m)
     ag_status status = ag_results_facts(&facts, m->paths[0], &arena);
     facts.job = "merge";
     if (status != AG_OK ||
-        (status = ag_store_open(&store, m->out, m->grid, &facts, false)) != AG_OK ||
+        (status = ag_store_open(&store, m->out, m->grid, &facts,
+                                &(ag_store_options){.worker = ag_results_work})) != AG_OK ||
         (status = note_plan(m, store)) != AG_OK || (status = note_labels(m, store)) != AG_OK ||
         (status = copy_all(m, store)) != AG_OK)
         goto cleanup;
     counts count = count_runs(m, store);
-    status = count.of[AG_RUN_PENDING] > 0 ? ag_store_publish(m->out) : ag_store_pack(m->out);
+    status = count.of[AG_RUN_PENDING] > 0 ? ag_results_publish(m->out) : ag_results_pack(m->out);
     if (status == AG_OK)
         print_end(m, &count);
 cleanup:

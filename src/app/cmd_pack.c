@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 #include "app/commands.h"
-#include "store/store.h"
+#include "results/publish.h"
+#include "spool/store.h"
 #include "wrong_file.h"
 
 static void print_help(void)
@@ -49,6 +50,6 @@ int ag_cmd_pack(int argc, char **argv)
         return ag_app_usage("pack", "which results file? One, such as results/quickstart.h5");
     ag_status status = ag_app_expect_results(argv[optind]);
     if (status == AG_OK)
-        status = ag_store_work(task, argv[optind], token);
+        status = ag_results_work(task, argv[optind], token);
     return ag_app_exit(status);
 }

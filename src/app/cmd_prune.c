@@ -5,7 +5,7 @@
 
 #include "app/commands.h"
 #include "base/printable.h"
-#include "store/prune.h"
+#include "results/prune.h"
 #include "wrong_file.h"
 
 static void print_help(void)

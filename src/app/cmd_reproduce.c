@@ -13,10 +13,11 @@
 #include "base/printable.h"
 #include "proc/cores.h"
 #include "reproduce.h"
+#include "results/compare.h"
+#include "results/results.h"
 #include "run/params.h"
 #include "run/run_json.h"
 #include "run_internal.h"
-#include "store/results.h"
 #include "wrong_file.h"
 
 static const char s_help[] =

@@ -125,7 +125,7 @@ static double seconds_now(void)
 
 static void add_owner(ag_text *out, const ag_watch *watch)
 {
-    const ag_watch_owner *owner = &watch->owner;
+    const ag_owner_view *owner = &watch->owner;
     if (owner->life == AG_LIFE_NONE) {
         ag_text_add(out, "owner     nobody: it is not running\n");
         return;

@@ -5,7 +5,8 @@
 
 #include "app/commands.h"
 #include "base/clock.h"
-#include "store/watch.h"
+#include "results/watch.h"
+#include "spool/owner.h"
 #include "wrong_file.h"
 
 static const char s_help[] =
@@ -20,18 +21,18 @@ static const char s_help[] =
     "example: altgrad stop results/quickstart.h5 --wait && altgrad status "
     "results/quickstart.h5\n";
 
-static bool is_alive(const ag_watch_owner *owner)
+static bool is_alive(const ag_owner_view *owner)
 {
     return owner->life == AG_LIFE_HERE || owner->life == AG_LIFE_ELSEWHERE;
 }
 
 /* `altgrad pack` and `altgrad merge` own results for a while, and cannot be asked. */
-static bool is_short(const ag_watch_owner *owner)
+static bool is_short(const ag_owner_view *owner)
 {
     return strcmp(owner->job, "pack") == 0 || strcmp(owner->job, "merge") == 0;
 }
 
-static ag_status ask(const ag_watch_owner *owner, const char *path)
+static ag_status ask(const ag_owner_view *owner, const char *path)
 {
     if (owner->life == AG_LIFE_HERE && kill((pid_t)owner->pid, SIGUSR1) == 0) {
         printf("%s: sent SIGUSR1 to pid %ld on this host\n", path, owner->pid);
@@ -46,9 +47,9 @@ static ag_status ask(const ag_watch_owner *owner, const char *path)
     return AG_OK;
 }
 
-static ag_status wait_for_end(const ag_watch_owner *first, const char *path)
+static ag_status wait_for_end(const ag_owner_view *first, const char *path)
 {
-    ag_watch_owner owner = *first;
+    ag_owner_view owner = *first;
     while (is_alive(&owner) && strcmp(owner.token, first->token) == 0) {
         ag_clock_nap(0.1);
         AG_TRY(ag_watch_owner_read(&owner, path));
@@ -60,7 +61,7 @@ static ag_status wait_for_end(const ag_watch_owner *first, const char *path)
 
 static ag_status stop(const char *path, bool wait)
 {
-    ag_watch_owner owner;
+    ag_owner_view owner;
     AG_TRY(ag_app_expect_results(path));
     AG_TRY(ag_watch_owner_read(&owner, path));
     if (owner.life == AG_LIFE_NONE || owner.life == AG_LIFE_DEAD) {

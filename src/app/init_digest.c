@@ -1,9 +1,9 @@
 #include "init_digest.h"
 
 #include "base/arena.h"
+#include "record/record.h"
+#include "results/run_file.h"
 #include "run/tensors.h"
-#include "store/record.h"
-#include "store/run_file.h"
 
 static ag_status read_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, ag_arena *arena)
 {

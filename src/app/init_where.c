@@ -6,8 +6,8 @@
 #include "base/printable.h"
 #include "config/select.h"
 #include "init_digest.h"
+#include "results/results.h"
 #include "run_internal.h"
-#include "store/results.h"
 
 enum { SHOWN_RUNS = 8 };
 

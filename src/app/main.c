@@ -12,8 +12,8 @@
 #include "farm/post.h"
 #include "proc/child.h"
 #include "products/products.h"
+#include "results/guard.h"
 #include "run/run.h"
-#include "store/guard.h"
 
 typedef struct command {
     const char *name;

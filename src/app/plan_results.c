@@ -6,9 +6,9 @@
 
 #include "app/commands.h"
 #include "plan.h"
+#include "results/results.h"
+#include "results/watch.h"
 #include "run/run_json.h"
-#include "store/results.h"
-#include "store/watch.h"
 
 /* --- each run */
 

@@ -5,8 +5,9 @@
 #include <stddef.h>
 
 #include "base/text.h"
+#include "record/record.h"
+#include "results/compare.h"
 #include "run/run.h"
-#include "store/compare.h"
 
 typedef enum ag_verdict {
     AG_VERDICT_SAME,

@@ -30,7 +30,8 @@
 #include "farm/coordinator.h"
 #include "proc/child.h"
 #include "run_preflight.h"
-#include "store/store.h"
+#include "spool/notes.h"
+#include "spool/store.h"
 
 /* --- signals */
 

@@ -6,7 +6,8 @@
 
 #include "base/clock.h"
 #include "run_internal.h"
-#include "store/watch.h"
+#include "spool/live.h"
+#include "spool/store.h"
 
 static const double s_shortest_s = 2.0;
 static const double s_share = 0.01; /* of the time, at most, is spent on it */

@@ -9,7 +9,8 @@
 #include "config/select.h"
 #include "plan.h"
 #include "run_internal.h"
-#include "store/watch.h"
+#include "spool/notes.h"
+#include "spool/store.h"
 #include "wrong_file.h"
 
 /* --- the experiment */
@@ -160,7 +161,7 @@ static ag_status open_store(ag_run_session *session, int ranks)
     ag_job_facts facts;
     AG_TRY(ag_run_facts(&facts, session, ranks, &session->arena));
     const ag_store_options how = {session->options->take_over, ag_run_store_work};
-    AG_TRY(ag_store_open_with(&session->store, session->out, session->grid, &facts, &how));
+    AG_TRY(ag_store_open(&session->store, session->out, session->grid, &facts, &how));
     session->publisher.token = ag_store_token(session->store);
     session->beat_s = ag_clock_s();
     AG_TRY(ag_run_live_create(&session->live, ranks));

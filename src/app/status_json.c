@@ -34,7 +34,7 @@ static json_t *counts_of(const ag_watch *watch)
 
 static json_t *owner_of(const ag_watch *watch)
 {
-    const ag_watch_owner *owner = &watch->owner;
+    const ag_owner_view *owner = &watch->owner;
     if (owner->life == AG_LIFE_NONE)
         return json_null();
     return json_pack("{s:o, s:I, s:o, s:s, s:f}", "host", text_of(owner->host), "pid",

@@ -2,7 +2,9 @@
 #ifndef AG_APP_STATUS_REPORT_H
 #define AG_APP_STATUS_REPORT_H
 
-#include "store/watch.h"
+#include "results/watch.h"
+#include "spool/live.h"
+#include "spool/owner.h"
 
 typedef struct ag_status_counts {
     size_t done;

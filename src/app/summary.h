@@ -7,8 +7,8 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "results/results.h"
 #include "stats/stats.h"
-#include "store/results.h"
 
 typedef enum ag_verdict {
     AG_VERDICT_BASELINE,

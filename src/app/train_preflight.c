@@ -7,9 +7,10 @@
 
 #include "data/batch.h"
 #include "proc/memory.h"
+#include "record/record.h"
+#include "results/run_file.h"
 #include "run/params.h"
 #include "run/run_json.h"
-#include "store/run_file.h"
 #include "train/train.h"
 
 enum { TINY_LAYERS = 5 };

@@ -1,8 +1,8 @@
 /* Results on their way to rank 0: each is announced, and sent for when it is its turn. */
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
+#include "base/crc32.h"
 #include "farm_internal.h"
 
 ag_status ag_intake_init(ag_intake *intake, ag_post *post)
@@ -73,7 +73,7 @@ ag_status ag_intake_add(bool *whole, ag_intake *intake, const ag_letter *piece)
         return ag_fail(AG_ERR_BUG, "rank %d sent a piece that nobody asked for", rank);
     memcpy(intake->bytes + intake->received, piece->body, piece->size);
     intake->received += piece->size;
-    uLong crc = crc32(0, (const unsigned char *)piece->body, (uInt)piece->size);
+    uint32_t crc = ag_crc32(piece->body, (size_t)piece->size);
     if (crc != message->crc || message->job != result->job)
         intake->damaged = true;
     *whole = intake->received == total;

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/clock.h"
+#include "base/crc32.h"
 #include "farm_internal.h"
 
 static const double s_progress_every_s = 0.25;
@@ -116,7 +116,7 @@ static ag_status send_piece(bool *moved, ag_supervisor *supervisor)
     size_t size = left < AG_PIECE_BYTES ? left : AG_PIECE_BYTES;
     const unsigned char *bytes = (const unsigned char *)result->bytes + supervisor->sent;
     ag_message message = ag_message_make(AG_MSG_PIECE, result->job, result->attempt);
-    message.crc = (uint32_t)crc32(0, bytes, (uInt)size);
+    message.crc = ag_crc32(bytes, size);
     message.offset = supervisor->sent;
     AG_TRY(send_home(supervisor, &message, bytes, size));
     supervisor->sent += size;

@@ -78,7 +78,7 @@ static ag_status read_layers(ag_run *run, reader *r, ag_json_at at)
     AG_TRY(ag_json_whole(&index, at, "layers", 0, (int64_t)json_array_size(all) - 1));
     layer_set *set = &r->sets[index];
     if (set->layers == NULL) {
-        char path[AG_PATH_SIZE];
+        char path[AG_KEY_PATH_SIZE];
         snprintf(path, sizeof path, "grid.layers[%" PRId64 "]", index);
         ag_json_at layers = {json_array_get(all, (size_t)index), path};
         AG_TRY(ag_layers_from_json(run, layers, r->arena));
@@ -135,7 +135,7 @@ static ag_status read_runs(reader *r)
     AG_TRY(allocate(&grid->runs, r, grid->n_runs, sizeof *grid->runs));
     AG_TRY(allocate(&r->sets, r, json_array_size(layers), sizeof *r->sets));
     for (size_t i = 0; i < grid->n_runs; i++) {
-        char path[AG_PATH_SIZE];
+        char path[AG_KEY_PATH_SIZE];
         snprintf(path, sizeof path, "grid.runs[%zu]", i);
         if (i == 0)
             ag_run_defaults(&grid->runs[0]);
@@ -194,7 +194,7 @@ static ag_status read_axes(reader *r)
     r->grid->axes = axes;
     r->grid->n_axes = count;
     for (size_t i = 0; i < count; i++) {
-        char path[AG_PATH_SIZE];
+        char path[AG_KEY_PATH_SIZE];
         snprintf(path, sizeof path, "grid.axes[%zu]", i);
         AG_TRY(read_axis(&axes[i], r, (ag_json_at){json_array_get(array, i), path}, i));
     }

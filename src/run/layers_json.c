@@ -252,7 +252,7 @@ static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *ke
     AG_TRY(ag_json_member(&value, layer, key));
     if (json_is_null(value))
         return AG_OK;
-    char path[AG_PATH_SIZE];
+    char path[AG_KEY_PATH_SIZE];
     snprintf(path, sizeof path, "%s.%s", layer.path, key);
     ag_json_at at = {value, path};
     const char *format = NULL;
@@ -272,7 +272,7 @@ static ag_status read_accumulators(ag_layer_precision *precision, ag_json_at lay
 {
     static const char *const known[] = {"dgrad", "fprop", "wgrad", NULL};
     json_t *value = NULL;
-    char path[AG_PATH_SIZE + 16];
+    char path[AG_KEY_PATH_SIZE + 16];
     AG_TRY(ag_json_member(&value, layer, "accumulate"));
     snprintf(path, sizeof path, "%s.accumulate", layer.path);
     ag_json_at at = {value, path};
@@ -324,7 +324,7 @@ static ag_status read_layer(ag_layer_precision *precision, ag_json_at at, const 
                             const bool has_role[AG_ROLES], bool accumulates)
 {
     json_t *value = NULL;
-    char path[AG_PATH_SIZE];
+    char path[AG_KEY_PATH_SIZE];
     AG_TRY(ag_json_member(&value, at, name));
     snprintf(path, sizeof path, "%s.%s", at.path, name);
     return read_precision(precision, (ag_json_at){value, path}, has_role, accumulates);

@@ -25,7 +25,7 @@ static ag_status read_param(ag_run *run, const ag_param *param, ag_json_at at, c
 static ag_status read_section(ag_run *run, ag_json_at parent, const char *name, ag_part part,
                               ag_arena *arena)
 {
-    char path[AG_PATH_SIZE];
+    char path[AG_KEY_PATH_SIZE];
     snprintf(path, sizeof path, "%s.%s", parent.path, name);
     ag_json_at at = {NULL, path};
     ag_section section;

@@ -8,8 +8,10 @@
 
 #include "base/clock.h"
 #include "observe.h"
+#include "record/checkpoint.h"
+#include "record/record.h"
+#include "record/samples.h"
 #include "resume.h"
-#include "store/checkpoint.h"
 
 /* Where a run stands, beside its arrays. */
 typedef struct standing {

@@ -6,11 +6,18 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "store/made_up.h"
-#include "store/results.h"
-#include "store/run_file.h"
-#include "store/watch.h"
+#include "record/made_up.h"
+#include "record/record.h"
+#include "results/publish.h"
+#include "results/results.h"
+#include "results/run_file.h"
+#include "results/watch.h"
+#include "spool/live.h"
+#include "spool/notes.h"
+#include "spool/store.h"
 #include "support.h"
+
+static const ag_store_options s_plain = {.worker = ag_results_work};
 
 enum { RUNS = 4 };
 static const char s_out[] = "out.h5";
@@ -65,7 +72,7 @@ static void prepare(fuzz_corpus *corpus)
     ag_store *store = NULL;
     ag_arena_init_growing(&arena);
     made_up_grid(&grid, runs, RUNS, &arena);
-    assert_ok(ag_store_open(&store, s_out, &grid, &facts, false));
+    assert_ok(ag_store_open(&store, s_out, &grid, &facts, &s_plain));
     assert_ok(ag_store_plan(store, &grid, names, NULL));
     put_run(store, &runs[0]);
     put_run(store, &runs[1]);
@@ -88,7 +95,7 @@ static void prepare(fuzz_corpus *corpus)
 static const char *watch(bool *whole)
 {
     ag_watch seen;
-    ag_watch_owner owner;
+    ag_owner_view owner;
     char log[256];
     if (ag_watch_owner_read(&owner, s_out) != AG_OK)
         return "the owner cannot be asked for";
@@ -116,7 +123,7 @@ static const char *read_results(void)
 static const char *publish(void)
 {
     ag_error_clear();
-    if (ag_store_publish(s_out) != AG_OK && ag_error_message()[0] == '\0')
+    if (ag_results_publish(s_out) != AG_OK && ag_error_message()[0] == '\0')
         return "pack has no message";
     return NULL;
 }

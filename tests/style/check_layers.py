@@ -14,25 +14,21 @@ from pathlib import Path
 
 # module: (modules it may include, libraries that only it sees)
 TABLE = {
-    "base": ((), ()),
+    "base": ((), ("zlib",)),
     "products": (("base", "numerics"), ()),
     "numerics": (("base",), ()),
     "run": (("base", "numerics"), ("jansson", "openssl")),
     "data": (("base", "run"), ()),
     "config": (("base", "numerics", "run", "data"), ("fyaml", "pcre2")),
     "kernels": (("base", "products", "numerics"), ("cblas",)),
-    "store": (("base", "run"), ("hdf5", "zlib", "jansson")),
-    "train": (("base", "products", "numerics", "run", "data", "kernels"), ()),
+    "record": (("base", "run"), ()),
+    "spool": (("base", "run", "record"), ("jansson",)),
+    "results": (("base", "run", "record", "spool"), ("hdf5", "jansson")),
+    "train": (("base", "products", "numerics", "run", "data", "kernels", "record"), ()),
     "stats": (("base",), ()),
     "proc": (("base",), ()),
-    "farm": (("base",), ("mpi", "zlib")),
+    "farm": (("base",), ("mpi",)),
     "app": (None, ("mpi", "jansson")),
-}
-# single headers beyond a module's row
-EXTRA = {
-    # what a run leaves behind, and its file on the way there, whose crc32 is zlib's
-    "train": {"store/record.h", "store/checkpoint.h"},
-    "numerics": set(),
 }
 LIBRARY_HEADERS = {
     r"jansson\.h": "jansson",
@@ -66,7 +62,7 @@ def complaints(root, path, module):
             continue
         if target not in TABLE:
             yield place + "there is no such module"
-        elif target not in modules and header not in EXTRA.get(module, ()):
+        elif target not in modules:
             yield place + f"{module} may not include {target}"
 
 

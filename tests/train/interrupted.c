@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "store/checkpoint.h"
+#include "record/checkpoint.h"
 
 tiny run_a;
 tiny run_b;

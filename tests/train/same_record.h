@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-#include "store/record.h"
+#include "record/record.h"
 
 static inline void assert_same(const void *a, const void *b, int64_t count, size_t size)
 {

@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/checkpoint.h"
+#include "record/checkpoint.h"
+#include "record/record.h"
 
 enum { HEADER_BYTES = 1576 };
 

@@ -10,9 +10,10 @@
 #include "numerics/recipe.h"
 #include "proc/child.h"
 #include "proc/progress.h"
+#include "record/record.h"
+#include "results/run_file.h"
 #include "run/params.h"
 #include "run/run_json.h"
-#include "store/run_file.h"
 
 enum { LAYERS = 5, WEIGHTS = 4096 };
 

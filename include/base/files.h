@@ -1,0 +1,50 @@
+/* Files that survive a kill and a full disk: whole under their name, or not there. Plain file
+ * calls; a failure is AG_ERR_SYSTEM, with the path and the reason, unless something else is said.
+ */
+#ifndef AG_BASE_FILES_H
+#define AG_BASE_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+#include "base/text.h"
+
+#define AG_TEMPORARY ".part"
+enum { AG_PATH_SIZE = 4096 };
+
+/* A part of a file to be written. */
+typedef struct ag_piece {
+    const void *data;
+    size_t size;
+} ag_piece;
+
+ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *name);
+ag_status ag_write_whole(const char *path, const void *bytes, size_t size);
+ag_status ag_write_pieces(const char *path, const ag_piece *pieces, size_t count);
+
+/* The same; the bytes, written and synced, get their name only if `check` says AG_OK then. */
+typedef ag_status ag_write_check(void *context);
+ag_status ag_write_checked(const char *path, const ag_piece *pieces, size_t count,
+                           ag_write_check *check, void *context);
+
+ag_status ag_read_whole(ag_text *text, const char *path);
+/* path + AG_TEMPORARY */
+ag_status ag_temporary_path(char temporary[AG_PATH_SIZE], const char *path);
+void ag_folder_of(char folder[AG_PATH_SIZE], const char *path);
+ag_status ag_rename_synced(const char *from, const char *to);
+ag_status ag_sync_folder(const char *folder);
+ag_status ag_make_folders(const char *path);
+ag_status ag_make_parent(const char *path);
+void ag_remove_folder(const char *path);
+bool ag_is_folder(const char *path);
+bool ag_is_file(const char *path);
+
+/* libhdf5 crashes where the disk is full, so the room is looked for before it writes. */
+ag_status ag_check_room(const char *folder, const char *what, double bytes);
+
+/* Whether so many bytes can be had in a folder, by having them for a moment: quotas and limits of
+ * size do not show otherwise. */
+ag_status ag_reserve(const char *folder, const char *what, double bytes);
+
+#endif

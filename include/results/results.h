@@ -1,0 +1,76 @@
+/* Reading a results file: what summary, plan, status and check need of it. */
+#ifndef AG_RESULTS_RESULTS_H
+#define AG_RESULTS_RESULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "run/grid.h"
+
+typedef enum ag_run_status {
+    AG_RUN_DONE,
+    AG_RUN_DIVERGED,
+    AG_RUN_FAILED,
+    AG_RUN_PENDING,
+    AG_RUN_STATUSES
+} ag_run_status;
+
+extern const char *const ag_run_status_words[AG_RUN_STATUSES];
+ag_run_status ag_status_from_word(const char *word);
+
+typedef struct ag_result_row {
+    char id[AG_ID_LENGTH + 1];
+    ag_run_status status;
+    const char *reason;
+    bool orphan;      /* no run of the grid has this id any more */
+    const char *name; /* of an orphan: what it was called last, "" where that is not known */
+    int64_t steps;
+    double loss;     /* of the last training step */
+    double val_loss; /* of the fixed windows after the last step; NaN where there is none */
+    double val_loss_hp;
+    double final_val_loss; /* of the whole validation part */
+    double final_val_loss_hp;
+    double entropy_rate;  /* of a synthetic corpus: the floor of the loss; NaN elsewhere */
+    const char *recorded; /* ag_run_recorded, "" where that is not known */
+    char digest[AG_DIGEST_LENGTH + 1]; /* of the final weights */
+    double train_s;
+    double tokens_per_s;
+} ag_result_row;
+
+typedef struct ag_results {
+    ag_grid grid;
+    size_t n_rows;
+    const ag_result_row *rows; /* row i is run i of the grid; then the orphans */
+    const char *labels;        /* of orphans, for ag_store_labels; NULL: none are known */
+    ag_grid former;            /* axes and labels of the orphans, in their order, as last known */
+    bool packed;
+    ag_arena arena;
+} ag_results;
+
+/* Opens read-only beside a running experiment. AG_ERR_INPUT not found, AG_ERR_FILE not ours. */
+ag_status ag_results_open(ag_results *results, const char *path);
+void ag_results_close(ag_results *results);
+
+/* The row of a run, or NULL. */
+const ag_result_row *ag_results_row(const ag_results *results, const char *id);
+
+/* Ids of the completed runs of OUT (spooled or packed) without an experiment; an empty list where
+ * nothing is there yet. */
+ag_status ag_results_completed(const char (**ids)[AG_ID_LENGTH + 1], size_t *count,
+                               const char *path, ag_arena *arena);
+
+/* Whose results they are. */
+typedef struct ag_inventory {
+    ag_grid grid; /* for which they were last opened */
+    size_t n_complete;
+    const char (*complete)[AG_ID_LENGTH + 1]; /* ids, of the grid or not */
+    size_t n_checkpoints;
+} ag_inventory;
+
+/* Opens no run file: they may be damaged. */
+ag_status ag_results_inventory(ag_inventory *held, const char *path, ag_arena *arena);
+
+#endif

@@ -1,0 +1,225 @@
+#include "base/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *name)
+{
+    int length = snprintf(path, AG_PATH_SIZE, "%s/%s", folder, name);
+    if (length < 0 || length >= AG_PATH_SIZE)
+        return ag_fail(AG_ERR_INPUT, "the path %.80s.../%.80s is longer than %d characters", folder,
+                       name, AG_PATH_SIZE);
+    return AG_OK;
+}
+
+void ag_folder_of(char folder[AG_PATH_SIZE], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        snprintf(folder, AG_PATH_SIZE, ".");
+    else
+        snprintf(folder, AG_PATH_SIZE, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+ag_status ag_temporary_path(char temporary[AG_PATH_SIZE], const char *path)
+{
+    int length = snprintf(temporary, AG_PATH_SIZE, "%s" AG_TEMPORARY, path);
+    if (length < 0 || length >= AG_PATH_SIZE)
+        return ag_fail(AG_ERR_INPUT, "the path %.80s... is too long", path);
+    return AG_OK;
+}
+
+/* Some file systems cannot sync a folder; their renames are as safe as they get. */
+ag_status ag_sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ag_fail_errno("cannot open %s", folder);
+    bool failed = fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP;
+    ag_status status = failed ? ag_fail_errno("cannot sync %s", folder) : AG_OK;
+    close(fd);
+    return status;
+}
+
+ag_status ag_rename_synced(const char *from, const char *to)
+{
+    char folder[AG_PATH_SIZE];
+    ag_folder_of(folder, to);
+    if (rename(from, to) != 0)
+        return ag_fail_errno("cannot rename %s to %s", from, to);
+    return ag_sync_folder(folder);
+}
+
+/* False with errno set. */
+static bool write_piece(int fd, const ag_piece *piece)
+{
+    const char *at = piece->data;
+    for (size_t left = piece->size; left > 0;) {
+        ssize_t written = write(fd, at, left);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        at += written;
+        left -= (size_t)written;
+    }
+    return true;
+}
+
+static ag_status write_all(int fd, const char *path, const ag_piece *pieces, size_t count)
+{
+    size_t size = 0;
+    bool written = true;
+    for (size_t i = 0; i < count; i++)
+        size += pieces[i].size;
+    for (size_t i = 0; i < count && written; i++)
+        written = write_piece(fd, &pieces[i]);
+    if (!written || fsync(fd) != 0)
+        return ag_fail_errno("cannot write the %zu bytes of %s", size, path);
+    return AG_OK;
+}
+
+/* `path` is what messages name. */
+static ag_status write_new(const char *temporary, const char *path, const ag_piece *pieces,
+                           size_t count)
+{
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return ag_fail_errno("cannot create %s", temporary);
+    ag_status status = write_all(fd, path, pieces, count);
+    if (close(fd) != 0 && status == AG_OK)
+        status = ag_fail_errno("cannot write %s", path);
+    return status;
+}
+
+ag_status ag_write_checked(const char *path, const ag_piece *pieces, size_t count,
+                           ag_write_check *check, void *context)
+{
+    char temporary[AG_PATH_SIZE];
+    AG_TRY(ag_temporary_path(temporary, path));
+    ag_status status = write_new(temporary, path, pieces, count);
+    if (status == AG_OK && check != NULL)
+        status = check(context);
+    if (status == AG_OK)
+        status = ag_rename_synced(temporary, path);
+    if (status != AG_OK)
+        unlink(temporary);
+    return status;
+}
+
+ag_status ag_write_pieces(const char *path, const ag_piece *pieces, size_t count)
+{
+    return ag_write_checked(path, pieces, count, NULL, NULL);
+}
+
+ag_status ag_write_whole(const char *path, const void *bytes, size_t size)
+{
+    return ag_write_pieces(path, &(ag_piece){bytes, size}, 1);
+}
+
+ag_status ag_read_whole(ag_text *text, const char *path)
+{
+    char part[16 * 1024];
+    FILE *file = fopen(path, "re");
+    if (file == NULL && errno == ENOENT)
+        return ag_fail(AG_ERR_FILE, "cannot read %s: %s", path, strerror(errno));
+    if (file == NULL)
+        return ag_fail_errno("cannot read %s", path);
+    size_t count;
+    while ((count = fread(part, 1, sizeof part, file)) > 0)
+        ag_text_add_n(text, part, count);
+    bool failed = ferror(file) != 0;
+    (void)fclose(file);
+    if (failed)
+        return ag_fail(AG_ERR_SYSTEM, "cannot read %s", path);
+    if (text->failed)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %s", path);
+    return AG_OK;
+}
+
+/* mkdir -p. */
+ag_status ag_make_folders(const char *path)
+{
+    char partial[AG_PATH_SIZE];
+    snprintf(partial, sizeof partial, "%s", path);
+    for (char *slash = strchr(partial + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(partial, 0777) != 0 && errno != EEXIST)
+            return ag_fail_errno("cannot create the folder %s", partial);
+        *slash = '/';
+    }
+    if (mkdir(partial, 0777) != 0 && errno != EEXIST)
+        return ag_fail_errno("cannot create the folder %s", partial);
+    return AG_OK;
+}
+
+ag_status ag_make_parent(const char *path)
+{
+    char folder[AG_PATH_SIZE];
+    ag_folder_of(folder, path);
+    return ag_make_folders(folder);
+}
+
+bool ag_is_folder(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
+bool ag_is_file(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISREG(facts.st_mode);
+}
+
+/* A folder of files, without folders inside. Best effort: what stays is removed the next time. */
+void ag_remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        unlinkat(dirfd(folder), entry->d_name, 0);
+    closedir(folder);
+    rmdir(path);
+}
+
+ag_status ag_check_room(const char *folder, const char *what, double bytes)
+{
+    struct statvfs fs;
+    if (statvfs(folder, &fs) != 0)
+        return ag_fail_errno("cannot tell how full the disk of %s is", folder);
+    double room = (double)fs.f_bavail * (double)fs.f_frsize;
+    if (room < bytes)
+        return ag_fail(AG_ERR_SYSTEM,
+                       "%s: no space left: about %.0f MiB are needed and the disk has %.0f MiB. "
+                       "What is stored already is safe; make room and run the same command again",
+                       what, bytes / 1048576, room / 1048576);
+    return AG_OK;
+}
+
+/* A file without a name, so that a kill leaves nothing; where there are none, or the file system
+ * cannot reserve, the size of its free space must do. */
+ag_status ag_reserve(const char *folder, const char *what, double bytes)
+{
+    int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EOPNOTSUPP || errno == EISDIR ? AG_OK
+                                                      : ag_fail_errno("cannot write in %s", folder);
+    ag_status status = AG_OK;
+    if (fallocate(fd, 0, 0, (off_t)bytes) != 0 && errno != EOPNOTSUPP)
+        status = ag_fail_errno("%s: there is no room for about %.1f MiB (what is stored already is "
+                               "safe; make room and run the same command again)",
+                               what, bytes / 1048576);
+    close(fd);
+    return status;
+}

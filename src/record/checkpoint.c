@@ -1,0 +1,331 @@
+#include "record/checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32.h"
+#include "base/files.h"
+#include "record/record.h"
+#include "run/digest.h"
+#include "run/run.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "checkpoints are little-endian");
+
+enum { VERSION = 1 };
+static const char s_magic[16] = "altgrad-ckpt\r\n\x1a"; /* a transfer as text would show */
+static const char s_aside[] = ".unused";
+
+typedef struct section_row {
+    char name[AG_CHECKPOINT_NAME];
+    uint64_t bytes;
+    uint32_t crc32;
+    uint32_t zero;
+} section_row;
+
+typedef struct header {
+    char magic[sizeof s_magic];
+    uint32_t version;
+    uint32_t numerics;
+    uint64_t file_bytes;
+    uint64_t n_sections;
+    char run_id[16];
+    char digest_initial[72];
+    char kernels[AG_CHECKPOINT_KERNELS];
+    section_row rows[AG_CHECKPOINT_SECTIONS];
+    char digest[72]; /* SHA-256 of everything before it, in hexadecimal */
+} header;
+
+_Static_assert(sizeof(section_row) == 40 && sizeof(header) == 1576, "a file has no padding");
+
+struct ag_checkpoint {
+    int fd;
+    const char *path; /* borrowed */
+    header header;
+};
+
+static ag_status digest_of(char hex[AG_DIGEST_LENGTH + 1], const header *h)
+{
+    return ag_sha256_of(hex, h, offsetof(header, digest));
+}
+
+/* --- writing */
+
+static ag_status fill_header(header *h, const ag_checkpoint_key *key, const ag_section *sections,
+                             size_t count)
+{
+    *h = (header){.version = VERSION,
+                  .numerics = AG_NUMERICS_VERSION,
+                  .file_bytes = sizeof *h,
+                  .n_sections = count};
+    memcpy(h->magic, s_magic, sizeof s_magic);
+    snprintf(h->run_id, sizeof h->run_id, "%s", key->run_id);
+    snprintf(h->digest_initial, sizeof h->digest_initial, "%s", key->digest_initial);
+    snprintf(h->kernels, sizeof h->kernels, "%s", key->kernels);
+    for (size_t i = 0; i < count; i++) {
+        section_row *row = &h->rows[i];
+        snprintf(row->name, sizeof row->name, "%s", sections[i].name);
+        row->bytes = sections[i].bytes;
+        row->crc32 = ag_crc32(sections[i].data, sections[i].bytes);
+        h->file_bytes += row->bytes;
+    }
+    return digest_of(h->digest, h);
+}
+
+ag_status ag_checkpoint_write(const char *path, const ag_checkpoint_key *key,
+                              const ag_section *sections, size_t count)
+{
+    header h;
+    ag_piece pieces[1 + AG_CHECKPOINT_SECTIONS] = {
+        {&h, sizeof h}
+    };
+    if (count > AG_CHECKPOINT_SECTIONS)
+        return ag_fail(AG_ERR_BUG, "a checkpoint of %zu sections", count);
+    AG_TRY(fill_header(&h, key, sections, count));
+    for (size_t i = 0; i < count; i++)
+        pieces[1 + i] = (ag_piece){sections[i].data, sections[i].bytes};
+    AG_TRY(ag_make_parent(path));
+    return ag_write_pieces(path, pieces, 1 + count);
+}
+
+/* --- reading */
+
+static ag_status read_at(const ag_checkpoint *checkpoint, const ag_section *section,
+                         uint64_t offset)
+{
+    char *to = section->data;
+    for (size_t done = 0; done < section->bytes;) {
+        ssize_t got =
+            pread(checkpoint->fd, to + done, section->bytes - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return ag_fail_errno("cannot read %s", checkpoint->path);
+        if (got == 0)
+            return ag_fail(AG_ERR_FILE, "%s: cut off in the %s", checkpoint->path, section->name);
+        done += (size_t)got;
+    }
+    return AG_OK;
+}
+
+/* Magic and version first: they say what the rest means. */
+static ag_status check_layout(const ag_checkpoint *checkpoint)
+{
+    const header *h = &checkpoint->header;
+    char digest[sizeof h->digest] = "";
+    if (memcmp(h->magic, s_magic, sizeof s_magic) != 0)
+        return ag_fail(AG_ERR_FILE, "%s: not a checkpoint of altgrad", checkpoint->path);
+    if (h->version != VERSION)
+        return ag_fail(AG_ERR_FILE, "%s: a checkpoint of version %u; this program knows version %d",
+                       checkpoint->path, h->version, VERSION);
+    AG_TRY(digest_of(digest, h));
+    if (memcmp(digest, h->digest, sizeof digest) != 0 || h->n_sections > AG_CHECKPOINT_SECTIONS)
+        return ag_fail(AG_ERR_FILE,
+                       "%s: its header does not match its digest: the file was damaged after it "
+                       "was written",
+                       checkpoint->path);
+    return AG_OK;
+}
+
+static ag_status check_size(const ag_checkpoint *checkpoint)
+{
+    struct stat facts;
+    if (fstat(checkpoint->fd, &facts) != 0)
+        return ag_fail_errno("cannot read %s", checkpoint->path);
+    if (facts.st_size < 0 || (uint64_t)facts.st_size != checkpoint->header.file_bytes)
+        return ag_fail(AG_ERR_FILE, "%s: has %lld bytes of %llu", checkpoint->path,
+                       (long long)facts.st_size, (unsigned long long)checkpoint->header.file_bytes);
+    return AG_OK;
+}
+
+static ag_status check_key(const ag_checkpoint *checkpoint, const ag_checkpoint_key *key)
+{
+    const header *h = &checkpoint->header;
+    const char *path = checkpoint->path;
+    if (strcmp(h->run_id, key->run_id) != 0)
+        return ag_fail(AG_ERR_FILE, "%s: of run %s, not of %s", path, h->run_id, key->run_id);
+    if (h->numerics != AG_NUMERICS_VERSION)
+        return ag_fail(AG_ERR_FILE,
+                       "%s: by version %u of the numerics; this program has version %d", path,
+                       h->numerics, AG_NUMERICS_VERSION);
+    if (strcmp(h->kernels, key->kernels) != 0)
+        return ag_fail(AG_ERR_FILE, "%s: computed by %s; here it is %s, which gives other bits",
+                       path, h->kernels, key->kernels);
+    if (strcmp(h->digest_initial, key->digest_initial) != 0)
+        return ag_fail(AG_ERR_FILE, "%s: began with other weights (digest %.12s, here %.12s)", path,
+                       h->digest_initial, key->digest_initial);
+    return AG_OK;
+}
+
+static ag_status open_file(ag_checkpoint *checkpoint, const ag_checkpoint_key *key)
+{
+    ag_section whole = {"header", &checkpoint->header, sizeof checkpoint->header};
+    AG_TRY(read_at(checkpoint, &whole, 0));
+    AG_TRY(check_layout(checkpoint));
+    AG_TRY(check_size(checkpoint));
+    return check_key(checkpoint, key);
+}
+
+ag_status ag_checkpoint_open(ag_checkpoint **out, const char *path, const ag_checkpoint_key *key)
+{
+    *out = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would make us wait */
+    if (fd < 0)
+        return errno == ENOENT ? AG_OK : ag_fail_errno("cannot read %s", path);
+    ag_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
+    if (checkpoint == NULL) {
+        close(fd);
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %s", path);
+    }
+    checkpoint->fd = fd;
+    checkpoint->path = path;
+    ag_status status = open_file(checkpoint, key);
+    if (status == AG_OK)
+        *out = checkpoint;
+    else
+        ag_checkpoint_close(checkpoint);
+    return status;
+}
+
+void ag_checkpoint_close(ag_checkpoint *checkpoint)
+{
+    if (checkpoint == NULL)
+        return;
+    close(checkpoint->fd);
+    free(checkpoint);
+}
+
+static ag_status bad_crc(const ag_checkpoint *checkpoint, const char *section)
+{
+    return ag_fail(AG_ERR_FILE,
+                   "%s: section %s does not match its crc32: the file was damaged after it was "
+                   "written",
+                   checkpoint->path, section);
+}
+
+static ag_status read_section(const ag_checkpoint *checkpoint, const ag_section *section)
+{
+    const header *h = &checkpoint->header;
+    uint64_t offset = sizeof *h;
+    size_t i = 0;
+    for (; i < h->n_sections && strcmp(h->rows[i].name, section->name) != 0; i++)
+        offset += h->rows[i].bytes;
+    if (i == h->n_sections)
+        return ag_fail(AG_ERR_FILE, "%s: has no section %s", checkpoint->path, section->name);
+    if (h->rows[i].bytes != section->bytes)
+        return ag_fail(AG_ERR_FILE, "%s: section %s has %llu bytes where %zu are expected",
+                       checkpoint->path, section->name, (unsigned long long)h->rows[i].bytes,
+                       section->bytes);
+    AG_TRY(read_at(checkpoint, section, offset));
+    return ag_crc32(section->data, section->bytes) == h->rows[i].crc32
+               ? AG_OK
+               : bad_crc(checkpoint, section->name);
+}
+
+ag_status ag_checkpoint_read(ag_checkpoint *checkpoint, const ag_section *sections, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        AG_TRY(read_section(checkpoint, &sections[i]));
+    return AG_OK;
+}
+
+/* --- without the run */
+
+static ag_status verify_section(const ag_checkpoint *checkpoint, const section_row *row,
+                                uint64_t offset)
+{
+    ag_section section = {row->name, malloc((size_t)row->bytes + 1), (size_t)row->bytes};
+    if (section.data == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %s", checkpoint->path);
+    ag_status status = read_at(checkpoint, &section, offset);
+    if (status == AG_OK && ag_crc32(section.data, section.bytes) != row->crc32)
+        status = bad_crc(checkpoint, row->name);
+    free(section.data);
+    return status;
+}
+
+static ag_status read_header(const ag_checkpoint *checkpoint, const char *run_id)
+{
+    const header *h = &checkpoint->header;
+    ag_section whole = {"header", (void *)h, sizeof *h};
+    AG_TRY(read_at(checkpoint, &whole, 0));
+    AG_TRY(check_layout(checkpoint));
+    AG_TRY(check_size(checkpoint));
+    if (strcmp(h->run_id, run_id) != 0)
+        return ag_fail(AG_ERR_FILE, "%s: of run %s, not of %s", checkpoint->path, h->run_id,
+                       run_id);
+    return AG_OK;
+}
+
+static ag_status verify(const ag_checkpoint *checkpoint, const char *run_id)
+{
+    const header *h = &checkpoint->header;
+    uint64_t offset = sizeof *h;
+    AG_TRY(read_header(checkpoint, run_id));
+    for (size_t i = 0; i < h->n_sections; i++) {
+        AG_TRY(verify_section(checkpoint, &h->rows[i], offset));
+        offset += h->rows[i].bytes;
+    }
+    return AG_OK;
+}
+
+ag_status ag_checkpoint_verify(const char *path, const char *run_id)
+{
+    ag_checkpoint checkpoint = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), .path = path};
+    if (checkpoint.fd < 0)
+        return ag_fail_errno("cannot read %s", path);
+    ag_status status = verify(&checkpoint, run_id);
+    close(checkpoint.fd);
+    return status;
+}
+
+static ag_status read_step(int64_t *step, const ag_checkpoint *checkpoint, const char *run_id)
+{
+    const header *h = &checkpoint->header;
+    uint64_t offset = sizeof *h;
+    AG_TRY(read_header(checkpoint, run_id));
+    for (size_t i = 0; i < h->n_sections; i++) {
+        ag_section start = {h->rows[i].name, step, sizeof *step};
+        if (strcmp(h->rows[i].name, AG_CHECKPOINT_STANDING) == 0 &&
+            h->rows[i].bytes >= sizeof *step && h->numerics == AG_NUMERICS_VERSION)
+            return read_at(checkpoint, &start, offset);
+        offset += h->rows[i].bytes;
+    }
+    return AG_OK;
+}
+
+int64_t ag_checkpoint_step(const char *path, const char *run_id)
+{
+    int64_t step = 0;
+    ag_checkpoint checkpoint = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), .path = path};
+    if (checkpoint.fd < 0)
+        return 0;
+    if (read_step(&step, &checkpoint, run_id) != AG_OK) {
+        ag_error_clear();
+        step = 0;
+    }
+    close(checkpoint.fd);
+    return step > 0 ? step : 0;
+}
+
+void ag_checkpoint_remove(const char *path)
+{
+    char temporary[AG_PATH_SIZE];
+    int length = snprintf(temporary, sizeof temporary, "%s" AG_TEMPORARY, path);
+    unlink(path);
+    if (length >= 0 && length < AG_PATH_SIZE)
+        unlink(temporary);
+}
+
+const char *ag_checkpoint_set_aside(const char *path)
+{
+    char aside[AG_PATH_SIZE];
+    int length = snprintf(aside, sizeof aside, "%s%s", path, s_aside);
+    if (length < 0 || length >= AG_PATH_SIZE || rename(path, aside) != 0)
+        return NULL;
+    return s_aside;
+}

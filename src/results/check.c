@@ -1,0 +1,503 @@
+#include "results/check.h"
+
+#include <dirent.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "gather.h"
+#include "h5.h"
+#include "record/checkpoint.h"
+#include "results/guard.h"
+#include "results/results.h"
+#include "run/grid.h"
+#include "spool/ids.h"
+#include "spool/notes.h"
+#include "spool/owner.h"
+#include "spool/places.h"
+#include "spool/seal.h"
+#include "state.h"
+#include "verify.h"
+
+typedef struct verdict {
+    bool bad; /* damaged or unreadable */
+    bool diverged;
+    ag_finding_kind kind;
+    char text[1024];
+} verdict;
+
+typedef struct checker {
+    ag_check *check;
+    ag_places places;
+    ag_grid grid;
+    bool has_grid;
+    ag_ids ids;         /* of the runs that there are */
+    verdict *verdicts;  /* [ids.count], shared with children, as is *at */
+    size_t *at;         /* the run that is looked at */
+    const char *stored; /* a packed file's grid */
+} checker;
+
+/* --- findings */
+
+static ag_status no_memory(void)
+{
+    return ag_fail(AG_ERR_SYSTEM, "out of memory");
+}
+
+static ag_status make_capacity(ag_check *check)
+{
+    enum { FIRST = 16 };
+    size_t capacity = check->capacity > 0 ? 2 * check->capacity : FIRST;
+    ag_finding *findings = ag_arena_alloc(&check->arena, capacity * sizeof *findings);
+    if (findings == NULL)
+        return no_memory();
+    if (check->n_findings > 0)
+        memcpy(findings, check->findings, check->n_findings * sizeof *findings);
+    check->findings = findings;
+    check->capacity = capacity;
+    return AG_OK;
+}
+
+__attribute__((format(printf, 4, 5))) static ag_status
+find(checker *c, ag_finding_kind kind, const char *run, const char *format, ...)
+{
+    char text[2048];
+    ag_check *check = c->check;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    for (char *at = text; (at = strchr(at, '\n')) != NULL;)
+        *at = ' ';
+    if (check->n_findings == check->capacity)
+        AG_TRY(make_capacity(check));
+    const ag_finding finding = {kind, ag_arena_strdup(&check->arena, run),
+                                ag_arena_strdup(&check->arena, text)};
+    if (finding.run == NULL || finding.text == NULL)
+        return no_memory();
+    ((ag_finding *)check->findings)[check->n_findings++] = finding;
+    return AG_OK;
+}
+
+/* What could not be read may be as good as ever. */
+static ag_finding_kind kind_of(ag_status status)
+{
+    return status == AG_ERR_SYSTEM ? AG_FINDING_UNREADABLE : AG_FINDING_DAMAGED;
+}
+
+/* A failure to read something is a finding, not the end. */
+static ag_status find_failure(checker *c, ag_status status)
+{
+    char message[2048];
+    if (status == AG_OK)
+        return AG_OK;
+    snprintf(message, sizeof message, "%s", ag_error_message());
+    ag_error_clear();
+    return find(c, kind_of(status), "", "%s", message);
+}
+
+/* --- runs: libhdf5 reads each in a child, and a crash tells of the run at which it came */
+
+static void keep_verdict(verdict *v, ag_status status)
+{
+    v->bad = status != AG_OK;
+    v->kind = kind_of(status);
+    if (v->bad)
+        snprintf(v->text, sizeof v->text, "%s", ag_error_message());
+    ag_error_clear();
+}
+
+static bool has_diverged(const ag_entry *entry)
+{
+    return ag_status_from_word(entry->summary.status) == AG_RUN_DIVERGED;
+}
+
+static ag_status verify_file(verdict *v, const checker *c, const char *id)
+{
+    char path[AG_PATH_SIZE];
+    ag_arena arena;
+    ag_entry entry = {0};
+    AG_TRY(ag_run_path(path, c->places.runs, id));
+    AG_TRY(ag_seal_check(path));
+    AG_TRY(ag_results_verify(path));
+    ag_arena_init_growing(&arena);
+    ag_status status = ag_entry_read(&entry, id, &c->places, &arena);
+    ag_arena_deinit(&arena);
+    v->diverged = has_diverged(&entry);
+    return status;
+}
+
+static void verify_group(verdict *v, ag_h5 *h5, hid_t runs, const char *id)
+{
+    ag_arena arena;
+    ag_entry entry = {0};
+    ag_verify_run(h5, runs, id);
+    ag_arena_init_growing(&arena);
+    ag_entry_read_from(&entry, id, h5, &arena);
+    ag_arena_deinit(&arena);
+    v->diverged = has_diverged(&entry);
+}
+
+static ag_status verify_files(void *context)
+{
+    const checker *c = context;
+    for (; *c->at < c->ids.count; ++*c->at) {
+        verdict *v = &c->verdicts[*c->at];
+        keep_verdict(v, verify_file(v, c, c->ids.id[*c->at]));
+    }
+    return AG_OK;
+}
+
+static ag_status verify_packed(void *context)
+{
+    const checker *c = context;
+    ag_h5 h5;
+    ag_h5_open(&h5, c->places.results, AG_RESULTS_FORMAT, NULL);
+    hid_t runs = ag_h5_group(&h5, h5.id, "runs");
+    if (h5.status != AG_OK)
+        return ag_h5_close(&h5);
+    for (; *c->at < c->ids.count; ++*c->at) {
+        verify_group(&c->verdicts[*c->at], &h5, runs, c->ids.id[*c->at]);
+        keep_verdict(&c->verdicts[*c->at], h5.status);
+        h5.status = AG_OK;
+    }
+    ag_h5_release(runs);
+    return ag_h5_close(&h5);
+}
+
+static ag_status verify_all(checker *c)
+{
+    while (*c->at < c->ids.count) {
+        ag_status status = ag_guard(c->check->packed ? verify_packed : verify_files, c);
+        if (status == AG_OK || *c->at >= c->ids.count)
+            break;
+        keep_verdict(&c->verdicts[(*c->at)++], status);
+    }
+    ag_error_clear();
+    for (size_t i = 0; i < c->ids.count; i++) {
+        if (c->verdicts[i].bad)
+            AG_TRY(find(c, c->verdicts[i].kind, c->ids.id[i], "%s", c->verdicts[i].text));
+    }
+    return AG_OK;
+}
+
+static ag_status check_runs(checker *c)
+{
+    size_t size = (c->ids.count + 1) * sizeof *c->verdicts;
+    c->verdicts = ag_guard_share(size);
+    c->at = ag_guard_share(sizeof *c->at);
+    ag_status status = c->verdicts != NULL && c->at != NULL ? verify_all(c) : no_memory();
+    ag_guard_unshare(c->at, sizeof *c->at);
+    return status; /* the verdicts stay until all is counted */
+}
+
+/* --- the results file and the grid. What a child could do, this process can do too. */
+
+static ag_status try_ids(void *context)
+{
+    checker *c = context;
+    ag_state state;
+    AG_TRY(ag_state_of(&state, &c->places));
+    return ag_packed_ids(&c->ids, NULL, &c->places, &c->check->arena);
+}
+
+static ag_status try_grid(void *context)
+{
+    checker *c = context;
+    ag_ids unused;
+    return ag_packed_ids(&unused, &c->stored, &c->places, &c->check->arena);
+}
+
+/* Beside a packed file that does not even list its runs, or between run files. */
+static ag_status read_grid_beside(checker *c)
+{
+    ag_text text;
+    ag_text_init(&text);
+    ag_status status = ag_grid_read(&c->grid, &text, c->places.grid, &c->check->arena);
+    ag_text_deinit(&text);
+    c->has_grid = status == AG_OK;
+    return find_failure(c, status);
+}
+
+static ag_status open_broken(checker *c, ag_status status)
+{
+    char message[2048];
+    char unused[2048];
+    bool damaged = false;
+    if (status != AG_ERR_FILE)
+        return status;
+    snprintf(message, sizeof message, "%s", ag_error_message());
+    ag_error_clear();
+    if (ag_judge_results(&damaged, unused, sizeof unused, &c->places) != AG_OK || !damaged) {
+        ag_error_clear();
+        return ag_fail(status, "%s", message); /* not ours */
+    }
+    AG_TRY(find(c, AG_FINDING_DAMAGED, "", "%s", message));
+    return ag_is_file(c->places.grid) ? read_grid_beside(c) : AG_OK;
+}
+
+static ag_status open_packed(checker *c)
+{
+    ag_arena *arena = &c->check->arena;
+    ag_status found = ag_guard(try_ids, c);
+    if (found != AG_OK)
+        return open_broken(c, found);
+    AG_TRY(try_ids(c));
+    ag_status status = ag_guard(try_grid, c);
+    if (status == AG_OK)
+        status = try_grid(c);
+    if (status == AG_OK)
+        status = ag_grid_from_json(&c->grid, c->stored, strlen(c->stored), arena);
+    c->has_grid = status == AG_OK;
+    return find_failure(c, status);
+}
+
+static ag_status open_spooled(checker *c)
+{
+    AG_TRY(ag_list_ids(&c->ids, c->places.runs, ".h5", &c->check->arena));
+    return read_grid_beside(c);
+}
+
+/* The seal covers what no other checksum does: tables, texts, gaps. */
+static ag_status check_seal(checker *c)
+{
+    if (access(c->places.results, F_OK) != 0)
+        return AG_OK;
+    ag_status status = ag_seal_check(c->places.results);
+    if (status == AG_ERR_FILE && c->ids.count > 0 && ag_seal_is_opened(c->places.results)) {
+        ag_error_clear();
+        status = ag_seal_tell_open(c->places.results);
+    }
+    c->check->heals = c->check->heals || status == AG_ERR_FILE;
+    return find_failure(c, status);
+}
+
+static ag_status check_results(checker *c)
+{
+    bool spooled = ag_is_folder(c->places.runs);
+    if (!spooled && access(c->places.results, F_OK) != 0)
+        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file", c->places.results);
+    c->check->packed = !spooled;
+    AG_TRY(spooled ? open_spooled(c) : open_packed(c));
+    AG_TRY(check_seal(c));
+    return check_runs(c);
+}
+
+/* --- is all there? */
+
+static const verdict *verdict_of(const checker *c, const char *id)
+{
+    for (size_t i = 0; i < c->ids.count; i++) {
+        if (strcmp(c->ids.id[i], id) == 0)
+            return &c->verdicts[i];
+    }
+    return NULL;
+}
+
+static ag_status count_run(checker *c, const char *id)
+{
+    ag_failure failure;
+    ag_check *check = c->check;
+    const verdict *found = verdict_of(c, id);
+    if (found != NULL && found->bad && found->kind == AG_FINDING_UNREADABLE)
+        check->unreadable++;
+    else if (found != NULL && found->bad)
+        check->damaged++;
+    else if (found != NULL && ++check->complete > 0)
+        check->diverged += found->diverged;
+    else if (ag_failure_read(&failure, id, c->places.failed, &check->arena))
+        check->failed++;
+    else
+        check->pending++;
+    return AG_OK;
+}
+
+static ag_status count_runs(checker *c)
+{
+    ag_check *check = c->check;
+    size_t good = 0;
+    for (size_t i = 0; i < c->ids.count; i++)
+        good += !c->verdicts[i].bad;
+    check->n_runs = c->has_grid ? c->grid.n_runs : c->ids.count;
+    for (size_t i = 0; i < check->n_runs; i++)
+        AG_TRY(count_run(c, c->has_grid ? c->grid.runs[i].id : c->ids.id[i]));
+    check->orphans = good - check->complete;
+    check->heals = check->heals || check->damaged > 0;
+    return AG_OK;
+}
+
+/* --- beside the results */
+
+static ag_status check_facts(checker *c)
+{
+    ag_facts facts;
+    if (c->check->packed && !ag_is_file(c->places.facts))
+        return AG_OK;
+    return find_failure(c, ag_facts_read(&facts, c->places.facts, &c->check->arena));
+}
+
+/* The beginning of a line that may hold anything. */
+static void excerpt(char text[64], const char *line, size_t length)
+{
+    size_t count = length < 63 ? length : 63;
+    memcpy(text, line, count);
+    for (size_t i = 0; i < count; i++) {
+        if (text[i] < ' ' || text[i] > '~')
+            text[i] = '?';
+    }
+    text[count] = '\0';
+}
+
+static ag_status check_event(checker *c, const char *line, size_t length, size_t number)
+{
+    char shown[64];
+    json_error_t error;
+    json_t *event = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
+    bool good = json_is_object(event) && json_is_string(json_object_get(event, "event"));
+    json_decref(event);
+    excerpt(shown, line, length);
+    return good ? AG_OK
+                : find(c, AG_FINDING_DAMAGED, "",
+                       "%s:%zu: not an event: '%s'; it is only for people, nothing is lost",
+                       c->places.events, number, shown);
+}
+
+static ag_status check_events(checker *c)
+{
+    ag_text text;
+    ag_status status = AG_OK;
+    if (!ag_is_file(c->places.events))
+        return AG_OK;
+    ag_text_init(&text);
+    ag_status read = ag_read_whole(&text, c->places.events);
+    const char *end = text.data + text.length;
+    size_t number = 0;
+    for (const char *at = text.data; read == AG_OK && at < end && status == AG_OK;) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t length = (size_t)((newline != NULL ? newline : end) - at);
+        status = check_event(c, at, length, ++number);
+        at += length + 1;
+    }
+    ag_text_deinit(&text);
+    return status != AG_OK ? status : find_failure(c, read);
+}
+
+static ag_status check_checkpoints(checker *c)
+{
+    char path[AG_PATH_SIZE];
+    ag_ids ids;
+    AG_TRY(ag_list_ids(&ids, c->places.checkpoints, "", &c->check->arena));
+    for (size_t i = 0; i < ids.count; i++) {
+        AG_TRY(ag_path_join(path, c->places.checkpoints, ids.id[i]));
+        if (ag_checkpoint_verify(path, ids.id[i]) == AG_OK)
+            continue;
+        AG_TRY(
+            find(c, AG_FINDING_DAMAGED, ids.id[i], "%s; the run begins anew", ag_error_message()));
+        ag_error_clear();
+    }
+    return AG_OK;
+}
+
+static ag_status check_failures(checker *c)
+{
+    char path[AG_PATH_SIZE];
+    ag_ids ids;
+    AG_TRY(ag_list_ids(&ids, c->places.failed, ".json", &c->check->arena));
+    for (size_t i = 0; i < ids.count; i++) {
+        snprintf(path, sizeof path, "%.*s/%s.json", AG_PATH_SIZE - 32, c->places.failed, ids.id[i]);
+        json_t *note = json_load_file(path, 0, NULL);
+        bool good = json_is_string(json_object_get(note, "reason"));
+        json_decref(note);
+        if (!good)
+            AG_TRY(find(c, AG_FINDING_DAMAGED, ids.id[i], "%s: damaged: why the run failed is lost",
+                        path));
+    }
+    return AG_OK;
+}
+
+static ag_status note_owner(checker *c)
+{
+    ag_owner_view owner;
+    ag_owner_look(&owner, &c->places);
+    if (owner.life == AG_LIFE_NONE && ag_is_file(c->places.owner))
+        return find(c, AG_FINDING_DAMAGED, "",
+                    "%s: damaged: who writes here cannot be told; 'altgrad run --take-over' "
+                    "replaces it",
+                    c->places.owner);
+    if (owner.life == AG_LIFE_HERE || owner.life == AG_LIFE_ELSEWHERE)
+        return find(
+            c, AG_FINDING_NOTE, "",
+            "%s is being written (host %s, pid %ld%s): what is not finished may look damaged",
+            c->places.results, owner.host, owner.pid, owner.where);
+    return AG_OK;
+}
+
+static ag_status note_files(checker *c, const char *path, const char *suffix, const char *what)
+{
+    DIR *folder = opendir(path);
+    ag_status status = AG_OK;
+    if (folder == NULL)
+        return AG_OK;
+    for (struct dirent *entry; status == AG_OK && (entry = readdir(folder)) != NULL;) {
+        size_t length = strlen(entry->d_name);
+        size_t end = strlen(suffix);
+        if (entry->d_name[0] != '.' && length >= end &&
+            strcmp(entry->d_name + length - end, suffix) == 0)
+            status = find(c, AG_FINDING_NOTE, "", "%s/%s: %s", path, entry->d_name, what);
+    }
+    closedir(folder);
+    return status;
+}
+
+static ag_status note_leftovers(checker *c)
+{
+    static const char killed[] = "left by a killed altgrad; the next 'altgrad run' removes it";
+    const ag_places *places = &c->places;
+    const char *const parts[] = {places->folder, places->runs, places->failed, places->checkpoints};
+    const char *const folders[] = {places->runs_old, places->runs_new};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        AG_TRY(note_files(c, parts[i], AG_TEMPORARY, killed));
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        if (ag_is_folder(folders[i]))
+            AG_TRY(find(c, AG_FINDING_NOTE, "", "%s: %s", folders[i], killed));
+    }
+    return note_files(c, places->damaged, "", "was found damaged and set aside");
+}
+
+static ag_status check_all(checker *c, const char *path)
+{
+    AG_TRY(ag_places_of(&c->places, path));
+    AG_TRY(check_results(c));
+    AG_TRY(count_runs(c));
+    AG_TRY(check_facts(c));
+    AG_TRY(check_failures(c));
+    AG_TRY(check_checkpoints(c));
+    AG_TRY(check_events(c));
+    AG_TRY(note_owner(c));
+    return note_leftovers(c);
+}
+
+ag_status ag_check_results(ag_check *check, const char *path)
+{
+    *check = (ag_check){0};
+    ag_arena_init_growing(&check->arena);
+    checker *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return no_memory();
+    c->check = check;
+    ag_status status = check_all(c, path);
+    ag_guard_unshare(c->verdicts, (c->ids.count + 1) * sizeof *c->verdicts);
+    free(c);
+    return status;
+}
+
+void ag_check_deinit(ag_check *check)
+{
+    ag_arena_deinit(&check->arena);
+}

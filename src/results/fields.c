@@ -1,0 +1,142 @@
+/* What is stored of a run, as rows: writer, reader and index all go by these tables. */
+#include "fields.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "h5.h"
+#include "record/record.h"
+#include "run/run.h"
+#include "run/run_json.h"
+
+#define SUMMARY(member) offsetof(ag_run_summary, member), sizeof((ag_run_summary *)0)->member
+
+const ag_column ag_summary_columns[] = {
+    {"id",                AG_CELL_TEXT, SUMMARY(id)               },
+    {"status",            AG_CELL_TEXT, SUMMARY(status)           },
+    {"reason",            AG_CELL_TEXT, SUMMARY(reason)           },
+    {"orphan",            AG_CELL_I8,   SUMMARY(orphan)           },
+    {"seed",              AG_CELL_I64,  SUMMARY(seed)             },
+    {"steps",             AG_CELL_I64,  SUMMARY(steps)            },
+    {"loss",              AG_CELL_F64,  SUMMARY(loss)             },
+    {"val_loss",          AG_CELL_F64,  SUMMARY(val_loss)         },
+    {"val_loss_hp",       AG_CELL_F64,  SUMMARY(val_loss_hp)      },
+    {"final_val_loss",    AG_CELL_F64,  SUMMARY(final_val_loss)   },
+    {"final_val_loss_hp", AG_CELL_F64,  SUMMARY(final_val_loss_hp)},
+    {"clipped",           AG_CELL_I64,  SUMMARY(clipped)          },
+    {"skipped",           AG_CELL_I64,  SUMMARY(skipped)          },
+    {"entropy_rate",      AG_CELL_F64,  SUMMARY(entropy_rate)     },
+    {"recorded",          AG_CELL_TEXT, SUMMARY(recorded)         },
+    {"weights_digest",    AG_CELL_TEXT, SUMMARY(weights_digest)   },
+    {"initial_digest",    AG_CELL_TEXT, SUMMARY(initial_digest)   },
+};
+const size_t ag_n_summary_columns = sizeof ag_summary_columns / sizeof ag_summary_columns[0];
+
+#define TIMING(member) offsetof(ag_timing, member), sizeof((ag_timing *)0)->member
+
+const ag_column ag_timing_columns[] = {
+    {"train_s",      AG_CELL_F64,  TIMING(train_s)     },
+    {"eval_s",       AG_CELL_F64,  TIMING(eval_s)      },
+    {"total_s",      AG_CELL_F64,  TIMING(total_s)     },
+    {"tokens_per_s", AG_CELL_F64,  TIMING(tokens_per_s)},
+    {"host",         AG_CELL_TEXT, TIMING(host)        },
+    {"rank",         AG_CELL_I64,  TIMING(rank)        },
+    {"blas",         AG_CELL_TEXT, TIMING(blas)        },
+    {"build",        AG_CELL_TEXT, TIMING(build)       },
+};
+const size_t ag_n_timing_columns = sizeof ag_timing_columns / sizeof ag_timing_columns[0];
+
+#define AT(member) offsetof(ag_record, member)
+#define STEPS AT(steps)
+#define EVALS AT(evals)
+#define WINDOWS AT(windows)
+#define NATS "nats/token"
+
+// clang-format off
+const ag_series ag_record_series[] = {
+    {"metrics/loss",      AG_CELL_F64, AT(loss),             STEPS,   NATS, "training loss of each step, before its update"},
+    {"metrics/grad_norm", AG_CELL_F64, AT(grad_norm),        STEPS,   "1",  "2-norm of the whole gradient, before clipping"},
+    {"metrics/lr",        AG_CELL_F64, AT(lr),               STEPS,   "1",  "learning rate of each step"},
+    {"metrics/clipped",   AG_CELL_I8,  AT(clipped),          STEPS,   "1",  "1 for each step whose gradient was clipped"},
+    {"metrics/skipped",   AG_CELL_I8,  AT(skipped),          STEPS,   "1",  "1 for each step that updated nothing, its loss or gradient being not finite"},
+    {"val/eval_step",     AG_CELL_I64, AT(eval_step),        EVALS,   "1",  "steps trained before the evaluation"},
+    {"val/val_loss",      AG_CELL_F64, AT(val_loss),         EVALS,   NATS, "validation loss on the fixed eval.windows, with the run's quantisers"},
+    {"val/val_loss_hp",   AG_CELL_F64, AT(val_loss_hp),      EVALS,   NATS, "validation loss of the same weights on the same windows, without quantisers"},
+    {"final_windows",     AG_CELL_F64, AT(final_windows),    WINDOWS, NATS, "loss of each window of the whole validation part after the last step, with the run's quantisers"},
+    {"final_windows_hp",  AG_CELL_F64, AT(final_windows_hp), WINDOWS, NATS, "loss of each window of the whole validation part after the last step, without quantisers"},
+};
+// clang-format on
+const size_t ag_n_record_series = sizeof ag_record_series / sizeof ag_record_series[0];
+
+#define TENSOR(member) offsetof(ag_tensor_row, member), sizeof((ag_tensor_row *)0)->member
+
+const ag_column ag_tensor_columns[] = {
+    {"name",  AG_CELL_TEXT,  TENSOR(name) },
+    {"dtype", AG_CELL_TEXT,  TENSOR(dtype)},
+    {"rank",  AG_CELL_I8,    TENSOR(rank) },
+    {"shape", AG_CELL_SHAPE, TENSOR(shape)},
+    {"bytes", AG_CELL_I64,   TENSOR(bytes)},
+    {"crc32", AG_CELL_U32,   TENSOR(crc32)},
+};
+const size_t ag_n_tensor_columns = sizeof ag_tensor_columns / sizeof ag_tensor_columns[0];
+
+void ag_copy_text(char *to, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+    if (length >= size) {
+        length = size - 1;
+        while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
+            length--;
+    }
+    memset(to, 0, size); /* a cell is written whole */
+    snprintf(to, size, "%.*s", (int)length, text);
+}
+
+static double last_of(const double *values, int64_t count)
+{
+    return count > 0 ? values[count - 1] : NAN;
+}
+
+static int64_t count_set(const uint8_t *flags, int64_t count)
+{
+    int64_t set = 0;
+    for (int64_t i = 0; i < count; i++)
+        set += flags[i] != 0;
+    return set;
+}
+
+/* Empty, which says nothing, where it is too long. */
+static void tell_recorded(char *recorded, size_t size, const ag_run *run)
+{
+    ag_text text;
+    ag_text_init(&text);
+    ag_run_recorded(&text, run);
+    if (!text.failed && text.length < size)
+        memcpy(recorded, text.data, text.length + 1);
+    ag_text_deinit(&text);
+}
+
+void ag_summary_of(ag_run_summary *summary, const ag_record *record)
+{
+    bool diverged = record->outcome == AG_OUTCOME_DIVERGED;
+    *summary = (ag_run_summary){
+        .seed = record->run->seed,
+        .steps = record->steps,
+        .loss = last_of(record->loss, record->steps),
+        .val_loss = last_of(record->val_loss, record->evals),
+        .val_loss_hp = last_of(record->val_loss_hp, record->evals),
+        .final_val_loss = record->final_val_loss,
+        .final_val_loss_hp = record->final_val_loss_hp,
+        .clipped = count_set(record->clipped, record->steps),
+        .skipped = count_set(record->skipped, record->steps),
+        .entropy_rate = record->entropy_rate,
+    };
+    tell_recorded(summary->recorded, sizeof summary->recorded, record->run);
+    snprintf(summary->id, sizeof summary->id, "%s", record->run->id);
+    snprintf(summary->status, sizeof summary->status, "%s", diverged ? "diverged" : "done");
+    ag_copy_text(summary->reason, sizeof summary->reason, record->reason);
+    snprintf(summary->weights_digest, sizeof summary->weights_digest, "%s", record->digest);
+    snprintf(summary->initial_digest, sizeof summary->initial_digest, "%s", record->digest_initial);
+}

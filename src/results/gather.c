@@ -1,0 +1,252 @@
+/* Collects what a results file is made of: the grid, the facts, and of each run file its summary.
+ */
+#include "gather.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "fields.h"
+#include "h5.h"
+#include "record/record.h"
+#include "run/grid.h"
+#include "run/run.h"
+#include "spool/former.h"
+#include "spool/ids.h"
+#include "spool/notes.h"
+#include "spool/places.h"
+#include "spool/seal.h"
+
+/* Index of the first label of each run. */
+static size_t *first_labels(const ag_grid *grid, ag_arena *arena)
+{
+    size_t *labels = ag_arena_alloc(arena, grid->n_runs * sizeof *labels);
+    for (size_t i = grid->n_labels; labels != NULL && i-- > 0;)
+        labels[grid->labels[i].run] = i;
+    return labels;
+}
+
+/* Of a series, the last value but one; NaN where there is none. */
+static double before_last(ag_h5 *h5, hid_t run, const char *path, ag_arena *arena)
+{
+    ag_array values = {.type = AG_CELL_F64};
+    ag_h5_read(h5, run, path, &values, arena);
+    if (h5->status != AG_OK || values.dims[0] < 2)
+        return NAN;
+    return ((const double *)values.data)[values.dims[0] - 2];
+}
+
+/* Run files of version 1 end their curve with the pass over the whole validation part. */
+static void split_final(ag_run_summary *summary, ag_h5 *h5, hid_t run, ag_arena *arena)
+{
+    summary->final_val_loss = summary->val_loss;
+    summary->final_val_loss_hp = summary->val_loss_hp;
+    summary->val_loss = before_last(h5, run, "val/val_loss", arena);
+    summary->val_loss_hp = before_last(h5, run, "val/val_loss_hp", arena);
+}
+
+static void get_summary(ag_run_summary *summary, ag_h5 *h5, hid_t run)
+{
+    for (size_t i = 0; i < ag_n_summary_columns; i++) {
+        const ag_column *column = &ag_summary_columns[i];
+        if (strncmp(column->name, "final_", 6) != 0 || ag_run_has_final(h5, run))
+            ag_h5_get(h5, run, column, 1, summary);
+    }
+}
+
+void ag_run_summary_judge(ag_run_summary *summary)
+{
+    char reason[AG_REASON_SIZE];
+    if (strcmp(summary->status, "done") != 0 ||
+        ag_divergence(summary->final_val_loss, summary->loss, summary->steps, reason) == NULL)
+        return;
+    ag_copy_text(summary->status, sizeof summary->status, "diverged");
+    ag_copy_text(summary->reason, sizeof summary->reason, reason);
+}
+
+void ag_run_summary_read(ag_run_summary *summary, ag_h5 *h5, hid_t run, ag_arena *arena)
+{
+    get_summary(summary, h5, run);
+    if (!ag_run_has_final(h5, run))
+        split_final(summary, h5, run, arena);
+    ag_run_summary_judge(summary);
+}
+
+bool ag_run_has_final(const ag_h5 *h5, hid_t run)
+{
+    return h5->status == AG_OK && H5Aexists(run, "final_val_loss") > 0;
+}
+
+void ag_entry_read_from(ag_entry *entry, const char *id, ag_h5 *h5, ag_arena *arena)
+{
+    char name[32];
+    ag_array steps = {.type = AG_CELL_I64};
+    snprintf(name, sizeof name, "runs/%s", id);
+    hid_t run = ag_h5_group(h5, h5->id, name);
+    ag_run_summary_read(&entry->summary, h5, run, arena);
+    hid_t timing = ag_h5_group(h5, run, "timing");
+    ag_h5_get(h5, timing, ag_timing_columns, ag_n_timing_columns, &entry->timing);
+    ag_h5_read(h5, run, "val/eval_step", &steps, arena);
+    bool ends_with_final = steps.dims[0] > 0 && !ag_run_has_final(h5, run);
+    entry->evals = (int64_t)steps.dims[0] - ends_with_final;
+    entry->eval_step = steps.data;
+    entry->has_file = true;
+    ag_h5_release(timing);
+    ag_h5_release(run);
+}
+
+ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena)
+{
+    char path[AG_PATH_SIZE];
+    ag_h5 h5;
+    AG_TRY(ag_run_path(path, places->runs, id));
+    ag_h5_open(&h5, path, AG_RUN_FORMAT, NULL);
+    ag_entry_read_from(entry, id, &h5, arena);
+    return ag_h5_close(&h5);
+}
+
+bool ag_entry_read_whole(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena)
+{
+    char path[AG_PATH_SIZE];
+    bool is_whole = ag_run_path(path, places->runs, id) == AG_OK && ag_seal_check(path) == AG_OK &&
+                    ag_entry_read(entry, id, places, arena) == AG_OK;
+    ag_error_clear();
+    return is_whole;
+}
+
+static void fill_missing(ag_entry *entry, const ag_run *run, const char *status, const char *reason)
+{
+    entry->summary = (ag_run_summary){.seed = run->seed,
+                                      .loss = NAN,
+                                      .val_loss = NAN,
+                                      .val_loss_hp = NAN,
+                                      .final_val_loss = NAN,
+                                      .final_val_loss_hp = NAN,
+                                      .entropy_rate = NAN};
+    entry->timing =
+        (ag_timing){.train_s = NAN, .eval_s = NAN, .total_s = NAN, .tokens_per_s = NAN, .rank = -1};
+    snprintf(entry->summary.id, sizeof entry->summary.id, "%s", run->id);
+    snprintf(entry->summary.status, sizeof entry->summary.status, "%s", status);
+    ag_copy_text(entry->summary.reason, sizeof entry->summary.reason, reason);
+}
+
+/* The grid's runs, in its order, pending ones too. */
+static ag_status add_grid(ag_gathered *g, const ag_ids *files)
+{
+    const size_t *labels = first_labels(&g->grid, &g->arena);
+    if (labels == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", g->grid.n_runs);
+    for (size_t i = 0; i < g->grid.n_runs; i++) {
+        const ag_run *run = &g->grid.runs[i];
+        ag_entry *entry = &g->entries[g->n_entries];
+        ag_failure failure;
+        if (ag_ids_have(files, run->id))
+            AG_TRY(ag_entry_read(entry, run->id, &g->places, &g->arena));
+        else if (ag_failure_read(&failure, run->id, g->places.failed, &g->arena))
+            fill_missing(entry, run, "failed", failure.reason);
+        else
+            fill_missing(entry, run, "pending", "");
+        entry->label = &g->grid.labels[labels[i]];
+        g->n_entries++;
+    }
+    return AG_OK;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Run files that no run of the grid asks for any more: kept, and marked. */
+static ag_status add_orphans(ag_gathered *g, const ag_ids *files)
+{
+    const char **wanted = ag_arena_alloc(&g->arena, (g->grid.n_runs + 1) * sizeof *wanted);
+    if (wanted == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", g->grid.n_runs);
+    for (size_t i = 0; i < g->grid.n_runs; i++)
+        wanted[i] = g->grid.runs[i].id;
+    qsort(wanted, g->grid.n_runs, sizeof *wanted, compare_ids);
+    for (size_t i = 0; i < files->count; i++) {
+        const char *id = files->id[i];
+        if (bsearch(&id, wanted, g->grid.n_runs, sizeof *wanted, compare_ids) != NULL)
+            continue;
+        ag_entry *entry = &g->entries[g->n_entries];
+        AG_TRY(ag_entry_read(entry, id, &g->places, &g->arena));
+        entry->summary.orphan = 1;
+        g->n_entries++;
+    }
+    return AG_OK;
+}
+
+/* Files of version 1 do not say what an orphan was called, but each run knows its seed. */
+static void add_seed(ag_axis_value *values, const ag_grid *former, int64_t seed)
+{
+    for (size_t axis = 0; axis < former->n_axes; axis++) {
+        bool is_unknown = values[axis].integer == INT64_MIN && values[axis].text[0] == '\0';
+        if (is_unknown && strcmp(former->axes[axis].name, "seed") == 0)
+            values[axis].integer = seed;
+    }
+}
+
+static ag_status read_former(ag_gathered *g)
+{
+    ag_text text;
+    ag_text_init(&text);
+    if (ag_is_file(g->places.labels))
+        AG_TRY(ag_read_whole(&text, g->places.labels));
+    g->former_text = ag_arena_strdup(&g->arena, text.length > 0 ? text.data : "{}");
+    ag_text_deinit(&text);
+    return g->former_text != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for labels");
+}
+
+static ag_status label_orphans(ag_gathered *g)
+{
+    size_t first = g->grid.n_runs;
+    size_t count = g->n_entries - first;
+    const char **ids = ag_arena_alloc(&g->arena, (count + 1) * sizeof *ids);
+    if (ids == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", count);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = g->entries[first + i].summary.id;
+    AG_TRY(read_former(g));
+    AG_TRY(ag_former_read(&g->former, &g->grid, g->former_text, ids, count, &g->arena));
+    for (size_t i = 0; i < count; i++) {
+        ag_entry *entry = &g->entries[first + i];
+        entry->label = &g->former.labels[i];
+        add_seed((ag_axis_value *)entry->label->values, &g->former, entry->summary.seed);
+    }
+    return AG_OK;
+}
+
+static ag_status gather(ag_gathered *g)
+{
+    ag_ids files;
+    AG_TRY(ag_grid_read(&g->grid, &g->grid_text, g->places.grid, &g->arena));
+    AG_TRY(ag_facts_read(&g->facts, g->places.facts, &g->arena));
+    AG_TRY(ag_list_ids(&files, g->places.runs, ".h5", &g->arena));
+    size_t most = g->grid.n_runs + files.count;
+    g->entries = ag_arena_alloc(&g->arena, most * sizeof *g->entries);
+    if (g->entries == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", most);
+    AG_TRY(add_grid(g, &files));
+    AG_TRY(add_orphans(g, &files));
+    return label_orphans(g);
+}
+
+ag_status ag_gather(ag_gathered *gathered, const ag_places *places)
+{
+    *gathered = (ag_gathered){.places = *places};
+    ag_arena_init_growing(&gathered->arena);
+    ag_text_init(&gathered->grid_text);
+    return gather(gathered);
+}
+
+void ag_gathered_deinit(ag_gathered *gathered)
+{
+    ag_text_deinit(&gathered->grid_text);
+    ag_arena_deinit(&gathered->arena);
+}

@@ -1,0 +1,246 @@
+/* /formats and /routing: which format each role of each layer, and each tensor of each site, had,
+ * what that format is, and how products with an accumulator of their own added up. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "gather.h"
+#include "h5.h"
+#include "results_write.h"
+#include "run/layers.h"
+#include "run/run.h"
+#include "run/sites.h"
+
+typedef struct format_row {
+    char name[24];
+    char kind[8];
+    int64_t bits;
+    int64_t exponent;
+    int64_t mantissa;
+    int64_t bias;
+    double max;
+    double min_normal;
+    double min_subnormal;
+} format_row;
+
+#define FORMAT(member) offsetof(format_row, member), sizeof((format_row *)0)->member
+
+static const ag_column s_format_columns[] = {
+    {"name",          AG_CELL_TEXT, FORMAT(name)         },
+    {"bits",          AG_CELL_I64,  FORMAT(bits)         },
+    {"exponent",      AG_CELL_I64,  FORMAT(exponent)     },
+    {"mantissa",      AG_CELL_I64,  FORMAT(mantissa)     },
+    {"bias",          AG_CELL_I64,  FORMAT(bias)         },
+    {"kind",          AG_CELL_TEXT, FORMAT(kind)         },
+    {"max",           AG_CELL_F64,  FORMAT(max)          },
+    {"min_normal",    AG_CELL_F64,  FORMAT(min_normal)   },
+    {"min_subnormal", AG_CELL_F64,  FORMAT(min_subnormal)},
+};
+
+typedef struct routing_row {
+    char id[AG_ID_LENGTH + 1];
+    char layer[AG_LAYER_NAME_SIZE];
+    char role[24];
+    char format[24];
+    char granularity[24];
+    char scale[40];
+    char rounding[24];
+    char accumulator[AG_ACCUMULATOR_TEXT]; /* of a product's row, whose role is the product */
+} routing_row;
+
+#define ROUTING(member) offsetof(routing_row, member), sizeof((routing_row *)0)->member
+
+static const ag_column s_routing_columns[] = {
+    {"id",          AG_CELL_TEXT, ROUTING(id)         },
+    {"layer",       AG_CELL_TEXT, ROUTING(layer)      },
+    {"role",        AG_CELL_TEXT, ROUTING(role)       },
+    {"format",      AG_CELL_TEXT, ROUTING(format)     },
+    {"granularity", AG_CELL_TEXT, ROUTING(granularity)},
+    {"scale",       AG_CELL_TEXT, ROUTING(scale)      },
+    {"rounding",    AG_CELL_TEXT, ROUTING(rounding)   },
+    {"accumulator", AG_CELL_TEXT, ROUTING(accumulator)},
+};
+
+enum { MOST_FORMATS = 4096 }; /* more than there are names with different meanings */
+
+/* The two tables in the making. */
+typedef struct tables {
+    format_row *formats;
+    size_t n_formats;
+    routing_row *rows;
+    size_t n_rows;
+    size_t most; /* rows of the routing */
+} tables;
+
+static void add_format(tables *t, const ag_format *format)
+{
+    for (size_t i = 0; i < t->n_formats; i++) {
+        if (strcmp(t->formats[i].name, format->name) == 0)
+            return;
+    }
+    if (t->n_formats == MOST_FORMATS)
+        return;
+    format_row *row = &t->formats[t->n_formats++];
+    *row = (format_row){.bits = format->bits,
+                        .exponent = format->exponent,
+                        .mantissa = format->mantissa,
+                        .bias = format->bias,
+                        .max = (double)format->max,
+                        .min_normal = (double)format->min_normal,
+                        .min_subnormal = (double)format->min_subnormal};
+    snprintf(row->name, sizeof row->name, "%s", format->name);
+    snprintf(row->kind, sizeof row->kind, "%s", ag_kind_name(format->kind));
+}
+
+/* "current", "delayed 16", "current 2^-1 pow2", "e8m0 rceil": how the scale is found. */
+static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
+{
+    char history[16] = "";
+    char margin[16] = "";
+    if (scheme->granularity == AG_GRANULARITY_MX) {
+        snprintf(text, size, "e8m0 %s", ag_e8m0_words[scheme->e8m0]);
+        return;
+    }
+    if (scheme->history > 0)
+        snprintf(history, sizeof history, " %d", scheme->history);
+    if (scheme->margin != 0)
+        snprintf(margin, sizeof margin, " 2^%d", -scheme->margin);
+    snprintf(text, size, "%s%s%s%s", ag_amax_words[scheme->amax], history, margin,
+             scheme->pow2 ? " pow2" : "");
+}
+
+static void describe_granularity(char *text, size_t size, const ag_scheme *scheme)
+{
+    if (scheme->block_rows > 0)
+        snprintf(text, size, "%s %dx%d", ag_granularity_words[scheme->granularity],
+                 scheme->block_rows, scheme->block_cols);
+    else
+        snprintf(text, size, "%s", ag_granularity_words[scheme->granularity]);
+}
+
+/* A further row, of which that much is known. */
+static routing_row *start_row(tables *t, const ag_run *run, const char *layer, const char *role)
+{
+    routing_row *row = &t->rows[t->n_rows++];
+    memcpy(row->id, run->id, sizeof row->id);
+    snprintf(row->layer, sizeof row->layer, "%s", layer);
+    snprintf(row->role, sizeof row->role, "%s", role);
+    return row;
+}
+
+static void add_row(tables *t, const ag_run *run, const char *layer, const char *role,
+                    const ag_scheme *scheme)
+{
+    routing_row *row = start_row(t, run, layer, role);
+    snprintf(row->format, sizeof row->format, "%s",
+             run->compute == AG_COMPUTE_FP32 ? "fp32" : "bf16");
+    if (!scheme->quantised)
+        return;
+    snprintf(row->format, sizeof row->format, "%s", scheme->format.name);
+    describe_granularity(row->granularity, sizeof row->granularity, scheme);
+    describe_scale(row->scale, sizeof row->scale, scheme);
+    snprintf(row->rounding, sizeof row->rounding, "%s%s", ag_rounding_words[scheme->rounding],
+             scheme->hadamard ? ", hadamard" : "");
+    add_format(t, &scheme->format);
+}
+
+/* One row per product that does not add up in the default way. */
+static void add_accumulators(tables *t, const ag_run *run, size_t index, const char *layer)
+{
+    for (size_t product = 0; product < AG_LINEAR_PRODUCTS; product++) {
+        const ag_accumulator *accumulator = &run->layers[index].accumulate[product];
+        if (accumulator->kind == AG_ACCUMULATE_SEGMENTS)
+            continue;
+        char text[AG_ACCUMULATOR_TEXT];
+        ag_accumulator_describe(text, accumulator);
+        routing_row *row = start_row(t, run, layer, ag_linear_product_words[product]);
+        snprintf(row->format, sizeof row->format, "%s", accumulator->into.name);
+        snprintf(row->accumulator, sizeof row->accumulator, "%s", text);
+    }
+}
+
+/* One row per role; two, one per product, where its products differ. */
+static void add_layer(tables *t, const ag_run *run, size_t index)
+{
+    ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, index);
+    for (size_t role = 0; role < AG_ROLES; role++) {
+        const ag_scheme *uses = run->layers[index].scheme[role];
+        if (ag_scheme_equal(&uses[0], &uses[1])) {
+            add_row(t, run, layer.name, ag_role_words[role], &uses[0]);
+            continue;
+        }
+        for (size_t use = 0; use < AG_USES; use++)
+            add_row(t, run, layer.name, ag_use_words[role][use], &uses[use]);
+    }
+    add_accumulators(t, run, index, layer.name);
+}
+
+/* The same of a site, whose tensors stand in place of roles, but for those that stay as they are.
+ */
+static void add_site(tables *t, const ag_run *run, size_t index)
+{
+    ag_site site = ag_site_at(&run->model, index);
+    if (!ag_site_is_on(&run->sites[index]))
+        return;
+    for (size_t i = 0; i < site.n_tensors; i++) {
+        const ag_site_tensor *tensor = &site.tensors[i];
+        const ag_scheme *uses = run->sites[index].scheme[tensor->role];
+        bool alike = ag_scheme_equal(&uses[0], &uses[1]);
+        for (size_t use = 0; use < (alike ? 1 : AG_USES); use++) {
+            if (uses[use].quantised)
+                add_row(t, run, site.name, alike ? tensor->name : tensor->uses[use], &uses[use]);
+        }
+    }
+}
+
+static void add_reference(tables *t, const char *name)
+{
+    ag_format format;
+    if (ag_format_parse(&format, name) == AG_OK)
+        add_format(t, &format);
+}
+
+static void fill(tables *t, const ag_gathered *g)
+{
+    for (size_t i = 0; i < g->grid.n_runs; i++) {
+        const ag_run *run = &g->grid.runs[i];
+        add_reference(t, run->compute == AG_COMPUTE_FP32 ? "fp32" : "bf16");
+        for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++)
+            add_layer(t, run, layer);
+        for (size_t site = 0; run->sites != NULL && site < ag_site_count(&run->model); site++)
+            add_site(t, run, site);
+    }
+}
+
+static size_t most_rows(const ag_gathered *g)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < g->grid.n_runs; i++) {
+        const ag_run *run = &g->grid.runs[i];
+        most += ag_layer_count(&run->model) * (AG_ROLES * AG_USES + AG_LINEAR_PRODUCTS);
+        if (run->sites != NULL)
+            most += ag_site_count(&run->model) * AG_SITE_TENSORS * AG_USES;
+    }
+    return most;
+}
+
+void ag_write_descriptors(ag_h5 *h5, const ag_gathered *gathered)
+{
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    tables t = {.most = most_rows(gathered)};
+    t.formats = ag_arena_alloc(&arena, MOST_FORMATS * sizeof *t.formats);
+    t.rows = ag_arena_alloc(&arena, (t.most + 1) * sizeof *t.rows);
+    if (t.formats == NULL || t.rows == NULL) {
+        h5->status = ag_fail(AG_ERR_SYSTEM, "%s: out of memory for its tables", h5->path);
+    } else {
+        fill(&t, gathered);
+        const ag_table formats = {sizeof s_format_columns / sizeof s_format_columns[0],
+                                  s_format_columns, sizeof *t.formats, t.n_formats, t.formats};
+        const ag_table routing = {sizeof s_routing_columns / sizeof s_routing_columns[0],
+                                  s_routing_columns, sizeof *t.rows, t.n_rows, t.rows};
+        ag_h5_write_table(h5, h5->id, "formats", &formats);
+        ag_h5_write_table(h5, h5->id, "routing", &routing);
+    }
+    ag_arena_deinit(&arena);
+}

@@ -1,0 +1,361 @@
+/* A run file: the record as HDF5. It is written in /dev/shm, where a full disk cannot crash
+ * libhdf5, and handed on as bytes. */
+#include "results/run_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/crc32.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "fields.h"
+#include "h5.h"
+#include "record/record.h"
+#include "record/samples.h"
+#include "run/params.h"
+#include "run/run.h"
+#include "run/run_json.h"
+#include "run/tensors.h"
+#include "run_writer.h"
+#include "spool/seal.h"
+#include "verify.h"
+
+static size_t cell_size(ag_cell cell)
+{
+    static const size_t sizes[AG_CELLS] = {[AG_CELL_I8] = 1,
+                                           [AG_CELL_I64] = 8,
+                                           [AG_CELL_U32] = 4,
+                                           [AG_CELL_F32] = 4,
+                                           [AG_CELL_F64] = 8};
+    return sizes[cell];
+}
+
+static const char *numpy_name(ag_cell cell)
+{
+    static const char *const names[AG_CELLS] = {[AG_CELL_I8] = "|i1",
+                                                [AG_CELL_I64] = "<i8",
+                                                [AG_CELL_U32] = "<u4",
+                                                [AG_CELL_F32] = "<f4",
+                                                [AG_CELL_F64] = "<f8"};
+    return names[cell];
+}
+
+/* Writes a dataset and notes it in the table of checksums. */
+static void add_dataset(ag_run_writer *w, const char *path, const ag_array *array)
+{
+    ag_h5_write(&w->h5, w->run, path, array);
+    ag_tensor_row *row = (ag_tensor_row *)w->tensors.rows + w->tensors.n_rows++;
+    *row = (ag_tensor_row){.rank = (int8_t)array->n_dims};
+    size_t count = 1;
+    for (int i = 0; i < array->n_dims && i < 2; i++) {
+        row->shape[i] = (int64_t)array->dims[i];
+        count *= (size_t)array->dims[i];
+    }
+    row->bytes = (int64_t)(count * cell_size(array->type));
+    row->crc32 = ag_crc32(array->data, (size_t)row->bytes);
+    snprintf(row->name, sizeof row->name, "%s", path);
+    snprintf(row->dtype, sizeof row->dtype, "%s", numpy_name(array->type));
+}
+
+void ag_run_add(ag_run_writer *w, const char *path, const ag_array *array, const char *units,
+                const char *long_name)
+{
+    add_dataset(w, path, array);
+    if (w->h5.status != AG_OK)
+        return;
+    hid_t set = H5Dopen2(w->run, path, H5P_DEFAULT);
+    ag_h5_put_text(&w->h5, set, "units", units);
+    ag_h5_put_text(&w->h5, set, "long_name", long_name);
+    ag_h5_release(set);
+}
+
+static void write_series(ag_run_writer *w)
+{
+    for (size_t i = 0; i < ag_n_record_series; i++) {
+        const ag_series *series = &ag_record_series[i];
+        const char *record = (const char *)w->record;
+        int64_t count;
+        ag_array array = {series->type, 1, {0}, NULL};
+        memcpy(&count, record + series->count, sizeof count);
+        memcpy(&array.data, record + series->data, sizeof array.data);
+        array.dims[0] = (hsize_t)count;
+        ag_run_add(w, series->path, &array, series->units, series->long_name);
+    }
+}
+
+/* metrics/step is what the other series are over; the record need not hold it. */
+static void write_steps(ag_run_writer *w)
+{
+    size_t count = (size_t)w->record->steps;
+    int64_t *steps = ag_arena_alloc(&w->arena, count * sizeof *steps);
+    if (steps == NULL) {
+        w->h5.status = ag_fail(AG_ERR_SYSTEM, "out of memory for %zu steps", count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        steps[i] = (int64_t)i;
+    ag_run_add(w, "metrics/step", &(ag_array){AG_CELL_I64, 1, {count}, steps}, "1",
+               "steps trained before this one");
+}
+
+/* nanoGPT's lm_head shares its tensor with the embedding: a second name for it here too, so that a
+ * strict load_state_dict finds all that it asks for. Tables and sums count it once. */
+static void link_head(ag_run_writer *w, const char *group)
+{
+    if (!w->record->run->model.tie_weights || w->h5.status != AG_OK)
+        return;
+    hid_t weights = ag_h5_group(&w->h5, w->run, group);
+    if (ag_h5_has(&w->h5, weights, "transformer.wte.weight") &&
+        H5Lcreate_hard(weights, "transformer.wte.weight", weights, "lm_head.weight", H5P_DEFAULT,
+                       H5P_DEFAULT) < 0)
+        ag_h5_fail(&w->h5, "link", "lm_head.weight");
+    ag_h5_release(weights);
+}
+
+static void write_weights(ag_run_writer *w, const char *group, const float *weights)
+{
+    if (weights == NULL)
+        return;
+    const ag_tensor_table *table = &w->record->tensors;
+    ag_h5_release(ag_h5_make_group(&w->h5, w->run, group));
+    for (size_t i = 0; i < table->count; i++) {
+        const ag_tensor *tensor = &table->rows[i];
+        char path[96];
+        snprintf(path, sizeof path, "%s/%s", group, tensor->name);
+        ag_array array = {
+            .type = AG_CELL_F32,
+            .n_dims = (int)tensor->n_dims,
+            .dims = {tensor->dims[0], tensor->dims[1]},
+            .data = weights + tensor->offset
+        };
+        add_dataset(w, path, &array);
+    }
+    link_head(w, group);
+}
+
+/* The parameters that make the run's identity, and what it was asked to sample, each as an
+ * attribute of its own type. */
+static bool is_shown(const ag_param *param)
+{
+    return param->use == AG_USE_IDENTITY || strncmp(param->key, "observe.", 8) == 0;
+}
+
+static void put_parameters(ag_run_writer *w)
+{
+    size_t count;
+    const ag_param *params = ag_params(&count);
+    for (size_t i = 0; i < count; i++) {
+        const ag_param *param = &params[i];
+        if (!is_shown(param))
+            continue;
+        bool whole = param->type == AG_PARAM_INT || param->type == AG_PARAM_STEPS;
+        const ag_column number = {param->key, whole ? AG_CELL_I64 : AG_CELL_F64, param->offset, 0};
+        const char *text = ag_param_get(w->record->run, param, &w->arena);
+        if (whole || param->type == AG_PARAM_REAL)
+            ag_h5_put(&w->h5, w->run, &number, 1, w->record->run);
+        else
+            ag_h5_put_text(&w->h5, w->run, param->key, text != NULL ? text : "");
+    }
+}
+
+/* What nanoGPT's configuration asks for, by its names and as numbers. */
+static void put_model(ag_run_writer *w)
+{
+    typedef struct model_row {
+        int64_t vocab_size;
+        int8_t bias;
+        int8_t tie_weights;
+    } model_row;
+    static const ag_column columns[] = {
+        {"vocab_size",  AG_CELL_I64, offsetof(model_row, vocab_size),  0},
+        {"bias",        AG_CELL_I8,  offsetof(model_row, bias),        0},
+        {"tie_weights", AG_CELL_I8,  offsetof(model_row, tie_weights), 0},
+    };
+    const ag_run *run = w->record->run;
+    const model_row row = {run->facts.vocab_size, (int8_t)run->model.bias,
+                           (int8_t)run->model.tie_weights};
+    ag_h5_put(&w->h5, w->run, columns, sizeof columns / sizeof columns[0], &row);
+}
+
+/* A run as text: what its id covers, or the rest. */
+static void write_config(ag_run_writer *w, hid_t group, const char *name,
+                         void (*add)(ag_text *text, const ag_run *run))
+{
+    ag_text text;
+    ag_text_init(&text);
+    add(&text, w->record->run);
+    ag_h5_write_text(&w->h5, group, name, text.data);
+    ag_text_deinit(&text);
+}
+
+static void write_facts(ag_run_writer *w)
+{
+    ag_run_summary summary;
+    ag_summary_of(&summary, w->record);
+    ag_h5_put(&w->h5, w->run, ag_summary_columns, ag_n_summary_columns, &summary);
+    ag_h5_put_text(&w->h5, w->run, "nonfinite", w->record->nonfinite);
+    put_parameters(w);
+    put_model(w);
+    write_config(w, w->run, "config", ag_run_canonical);
+    hid_t timing = ag_h5_make_group(&w->h5, w->run, "timing");
+    ag_h5_put(&w->h5, timing, ag_timing_columns, ag_n_timing_columns, &w->record->timing);
+    write_config(w, timing, "local", ag_run_local);
+    ag_h5_release(timing);
+}
+static void write_run(ag_run_writer *w)
+{
+    hid_t runs = ag_h5_make_group(&w->h5, w->h5.id, "runs");
+    w->run = ag_h5_make_group(&w->h5, runs, w->record->run->id);
+    ag_h5_release(ag_h5_make_group(&w->h5, w->run, "metrics"));
+    ag_h5_release(ag_h5_make_group(&w->h5, w->run, "val"));
+    write_facts(w);
+    write_steps(w);
+    write_series(w);
+    ag_samples_write(w);
+    int64_t keep = w->record->run->output.weights;
+    write_weights(w, "weights", keep == AG_WEIGHTS_NONE ? NULL : w->record->weights);
+    write_weights(w, "weights_initial", w->record->weights_initial);
+    ag_h5_write_table(&w->h5, w->run, "tensors", &w->tensors);
+    ag_put_texts_crc(&w->h5, w->run);
+    ag_h5_release(w->run);
+    ag_h5_release(runs);
+}
+
+static ag_status make_tensor_rows(ag_run_writer *w)
+{
+    size_t most = 2 * w->record->tensors.count + ag_n_record_series + 1 +
+                  ag_samples_datasets(&w->record->samples);
+    w->tensors = (ag_table){.n_columns = ag_n_tensor_columns,
+                            .columns = ag_tensor_columns,
+                            .row_size = sizeof(ag_tensor_row),
+                            .rows = ag_arena_alloc(&w->arena, most * sizeof(ag_tensor_row))};
+    if (w->tensors.rows == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the table of %zu tensors", most);
+    return AG_OK;
+}
+
+static void write_file(ag_run_writer *w)
+{
+    ag_h5_put_format(&w->h5, AG_RUN_FORMAT);
+    write_run(w);
+}
+
+void ag_run_file_library(char *text, size_t size)
+{
+    unsigned version[3] = {0};
+    H5get_libversion(&version[0], &version[1], &version[2]);
+    snprintf(text, size, "%u.%u.%u", version[0], version[1], version[2]);
+}
+
+/* --- can it be written? */
+
+ag_status ag_run_file_check(const char *path)
+{
+    char folder[AG_PATH_SIZE];
+    struct stat facts;
+    if (path[0] == '\0')
+        return ag_fail(AG_ERR_INPUT, "the run file has no name");
+    AG_TRY(ag_temporary_path(folder, path));
+    ag_folder_of(folder, path);
+    if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode))
+        return ag_fail(AG_ERR_INPUT, "%s is %s; a run file needs a path of its own", path,
+                       S_ISDIR(facts.st_mode) ? "a folder" : "not a regular file");
+    if (access(folder, W_OK | X_OK) != 0)
+        return ag_fail_errno("cannot write the run file %s", path);
+    return AG_OK;
+}
+
+ag_status ag_run_file_check_fd(int fd)
+{
+    struct stat facts;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fstat(fd, &facts) != 0)
+        return ag_fail_errno("descriptor %d, which is to take the run file", fd);
+    if (!S_ISREG(facts.st_mode) || (flags & O_ACCMODE) == O_RDONLY)
+        return ag_fail(AG_ERR_INPUT,
+                       "descriptor %d is to take the run file, but is not a regular file open for "
+                       "writing",
+                       fd);
+    return AG_OK;
+}
+
+/* --- through a temporary */
+
+/* Bytes of the finished file, rounded up generously: a full file system crashes libhdf5. */
+static size_t expected_bytes(const ag_record *record)
+{
+    enum { STEP_BYTES = 48, EVAL_BYTES = 32, WINDOW_BYTES = 16, TENSOR_BYTES = 1024 };
+    const ag_samples *samples = &record->samples;
+    size_t copies = record->weights_initial != NULL ? 2 : 1;
+    size_t series = (size_t)record->steps * STEP_BYTES + (size_t)record->evals * EVAL_BYTES +
+                    (size_t)record->windows * WINDOW_BYTES;
+    size_t tensors = record->tensors.total * sizeof(float) + record->tensors.count * TENSOR_BYTES;
+    size_t sampled =
+        ag_samples_datasets(samples) * (TENSOR_BYTES + (size_t)samples->count * sizeof(double));
+    return copies * tensors + series + sampled + (size_t)1024 * 1024;
+}
+
+static ag_status copy_all(int to, int from)
+{
+    struct stat facts;
+    if (ftruncate(to, 0) != 0 || lseek(to, 0, SEEK_SET) != 0 || fstat(from, &facts) != 0)
+        return ag_fail_errno("cannot rewind the run file");
+    for (off_t left = facts.st_size; left > 0;) {
+        ssize_t moved = sendfile(to, from, NULL, (size_t)left);
+        if (moved < 0 && errno == EINTR)
+            continue;
+        if (moved <= 0)
+            return ag_fail_errno("cannot hand the run file over");
+        left -= moved;
+    }
+    return AG_OK;
+}
+
+ag_status ag_run_file_write_fd(int fd, const ag_record *record)
+{
+    ag_run_writer w = {.record = record, .run = H5I_INVALID_HID};
+    int from = -1;
+    ag_arena_init_growing(&w.arena);
+    ag_status status = make_tensor_rows(&w);
+    if (status == AG_OK)
+        status = ag_scratch_create(&w.h5, &from, expected_bytes(record));
+    if (status == AG_OK) {
+        write_file(&w);
+        status = ag_h5_close(&w.h5);
+    }
+    if (status == AG_OK)
+        status = ag_seal_fd(from, "the run file in memory");
+    if (status == AG_OK)
+        status = copy_all(fd, from);
+    if (from >= 0)
+        close(from);
+    ag_arena_deinit(&w.arena);
+    return status;
+}
+
+ag_status ag_run_file_write(const char *path, const ag_record *record)
+{
+    char part[AG_PATH_SIZE];
+    AG_TRY(ag_temporary_path(part, path));
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return ag_fail_errno("cannot create %s", part);
+    ag_status status = ag_run_file_write_fd(fd, record);
+    if (status == AG_OK && fsync(fd) != 0)
+        status = ag_fail_errno("cannot write %s", part);
+    close(fd);
+    if (status == AG_OK)
+        status = ag_rename_synced(part, path);
+    if (status != AG_OK)
+        unlink(part);
+    return status;
+}

@@ -1,0 +1,25 @@
+/* A run file in the making. */
+#ifndef AG_RESULTS_RUN_WRITER_H
+#define AG_RESULTS_RUN_WRITER_H
+
+#include "fields.h"
+#include "h5.h"
+#include "record/record.h"
+
+typedef struct ag_run_writer {
+    ag_h5 h5;
+    hid_t run; /* the group /runs/<id> */
+    const ag_record *record;
+    ag_arena arena;
+    ag_table tensors; /* a row a dataset */
+} ag_run_writer;
+
+/* Writes a dataset with its attributes, and notes it in the table of checksums. */
+void ag_run_add(ag_run_writer *writer, const char *path, const ag_array *array, const char *units,
+                const char *long_name);
+
+/* The sampled series, and how many datasets they are at most. */
+void ag_samples_write(ag_run_writer *writer);
+size_t ag_samples_datasets(const ag_samples *samples);
+
+#endif

@@ -1,0 +1,138 @@
+/* Small JSON files beside the runs: facts about the job, and why a run failed. */
+#include "spool/notes.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "run/grid.h"
+#include "run/run.h"
+
+static ag_status write_json(json_t *object, const char *path)
+{
+    char *text = object != NULL ? json_dumps(object, JSON_INDENT(1)) : NULL;
+    json_decref(object);
+    if (text == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory, or text that is not UTF-8, for %s", path);
+    ag_status status = ag_write_whole(path, text, strlen(text));
+    free(text);
+    return status;
+}
+
+/* A text as JSON can hold it. */
+static json_t *text_of(const char *text)
+{
+    json_t *value = json_string(text != NULL ? text : "");
+    return value != NULL ? value : json_string("(not UTF-8)");
+}
+
+ag_status ag_facts_write(const ag_facts *facts, const char *path)
+{
+    const ag_job_facts *job = &facts->job;
+    json_t *object = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "created", text_of(facts->created), "build",
+        text_of(job->build), "libraries", text_of(job->libraries), "hosts", text_of(job->hosts),
+        "job", text_of(job->job), "vocabulary", text_of(job->vocabulary), "ranks", job->ranks);
+    return write_json(object, path);
+}
+
+static ag_status lack_facts(const char *path, const char *why)
+{
+    return ag_fail(AG_ERR_FILE,
+                   "%s: missing or damaged (%s); 'altgrad run' on the experiment writes it anew",
+                   path, why);
+}
+
+static ag_status unpack_facts(ag_facts *facts, json_t *object, const char *path, ag_arena *arena)
+{
+    ag_job_facts *job = &facts->job;
+    const char **texts[] = {&facts->created, &job->build, &job->libraries,
+                            &job->hosts,     &job->job,   &job->vocabulary};
+    json_error_t error;
+    int failed =
+        json_unpack_ex(object, &error, 0, "{s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "created",
+                       texts[0], "build", texts[1], "libraries", texts[2], "hosts", texts[3], "job",
+                       texts[4], "vocabulary", texts[5], "ranks", &job->ranks);
+    if (failed != 0)
+        return lack_facts(path, error.text);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i] = ag_arena_strdup(arena, *texts[i]);
+        if (*texts[i] == NULL)
+            return ag_fail(AG_ERR_SYSTEM, "out of memory for %s", path);
+    }
+    return AG_OK;
+}
+
+ag_status ag_facts_read(ag_facts *facts, const char *path, ag_arena *arena)
+{
+    json_error_t error;
+    *facts = (ag_facts){0};
+    if (access(path, R_OK) != 0 && errno != ENOENT)
+        return ag_fail_errno("cannot read %s", path);
+    json_t *object = json_load_file(path, 0, &error);
+    if (object == NULL)
+        return lack_facts(path, error.text);
+    ag_status status = unpack_facts(facts, object, path, arena);
+    json_decref(object);
+    return status;
+}
+
+static ag_status failure_path(char path[AG_PATH_SIZE], const char *id, const char *folder)
+{
+    char name[AG_ID_LENGTH + 8];
+    snprintf(name, sizeof name, "%.*s.json", AG_ID_LENGTH, id);
+    return ag_path_join(path, folder, name);
+}
+
+ag_status ag_failure_write(const ag_failure *failure, const char *folder)
+{
+    char path[AG_PATH_SIZE];
+    AG_TRY(failure_path(path, failure->id, folder));
+    return write_json(
+        json_pack("{s:o, s:i}", "reason", text_of(failure->reason), "attempts", failure->attempts),
+        path);
+}
+
+void ag_failure_remove(const char *id, const char *folder)
+{
+    char path[AG_PATH_SIZE];
+    if (failure_path(path, id, folder) == AG_OK)
+        unlink(path);
+}
+
+bool ag_failure_read(ag_failure *failure, const char *id, const char *folder, ag_arena *arena)
+{
+    char path[AG_PATH_SIZE];
+    const char *reason = "";
+    *failure = (ag_failure){.id = id, .reason = "(the note about it is damaged)"};
+    if (failure_path(path, id, folder) != AG_OK || !ag_is_file(path))
+        return false;
+    json_t *object = json_load_file(path, 0, NULL);
+    if (json_unpack(object, "{s:s, s:i}", "reason", &reason, "attempts", &failure->attempts) == 0)
+        failure->reason = ag_arena_strdup(arena, reason);
+    json_decref(object);
+    return failure->reason != NULL;
+}
+
+/* --- the grid */
+
+ag_status ag_grid_read(ag_grid *grid, ag_text *text, const char *path, ag_arena *arena)
+{
+    char reason[1024];
+    json_error_t error;
+    AG_TRY(ag_read_whole(text, path));
+    if (ag_grid_from_json(grid, text->data, text->length, arena) == AG_OK)
+        return AG_OK;
+    json_t *object = json_loadb(text->data, text->length, 0, &error);
+    bool is_json = object != NULL;
+    json_decref(object);
+    snprintf(reason, sizeof reason, "%s", ag_error_message());
+    ag_error_clear();
+    return ag_fail(AG_ERR_FILE, "%s: %s; 'altgrad run' on the experiment writes it anew", path,
+                   is_json ? reason : "damaged");
+}
