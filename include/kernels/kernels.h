@@ -136,6 +136,7 @@ typedef struct ag_kernels {
     ag_groups_amax_fn *groups_amax;
     ag_scales_set_fn *scales_set;
     ag_quantize_groups_fn *quantize_groups;
+    ag_quantize_codes_fn *quantize_codes;
     ag_epilogue_fn *epilogue;
     ag_accumulate_fn *accumulate;
     ag_embedding_forward_fn *embedding_forward;

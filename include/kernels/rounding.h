@@ -47,6 +47,21 @@ typedef void ag_quantize_groups_fn(float *out, const float *x, const ag_groups *
                                    const ag_scales *scales, const ag_scheme *scheme,
                                    const ag_rounding_site *where, uint64_t first);
 
+/* Where the codes of a matrix go: words of `along` or `across` (products/products.h), whose units
+ * have the order of the product's blocks: [rows, blocks] along, [blocks, rows] across. */
+typedef struct ag_codes {
+    uint32_t *words;
+    float *units; /* what a code of 1 is worth, without the scales' factor */
+} ag_codes;
+
+/* The same values as codes, for a format of small integers (ag_scheme_has_codes) in groups of which
+ * the blocks along the sum are. A row's block with a value that is not finite has codes of 0, and
+ * NaN for its unit. */
+typedef void ag_quantize_codes_fn(const ag_codes *out, ag_sum sum, const float *x,
+                                  const ag_groups *groups, const ag_scales *scales,
+                                  const ag_scheme *scheme, const ag_rounding_site *where,
+                                  uint64_t first);
+
 /* --- results */
 
 /* y [N, OC] = fl(fl(y * a) * b) + bias [OC] (NULL: none), then BF16 where `bf16`. */

@@ -22,14 +22,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { AG_SEGMENT = 512 };
+enum {
+    AG_SEGMENT = 512,
+    AG_MOST_BLOCK = 1024, /* k in a block of codes with a scale: a sum of so many products of any
+                             codes is exact in float32, in any order */
+};
 
-/* What a word, 32 bits, holds of consecutive k. Where K ends within a word the rest is 0. */
+/* What a word, 32 bits, holds of consecutive k. Where K ends within a word the rest is 0, also as a
+ * code. */
 typedef enum ag_word {
-    AG_WORD_FLOAT,   /* one float32 */
-    AG_WORD_PAIR,    /* two bfloat16, the first in the upper half */
-    AG_WORD_CODES,   /* four int8, the first in the lowest byte */
-    AG_WORD_CODES_A, /* the same, each with its sign bit turned over (code + 128): what a holds */
+    AG_WORD_FLOAT, /* one float32 */
+    AG_WORD_PAIR,  /* two bfloat16, the first in the upper half */
+    AG_WORD_CODES, /* four codes as bytes, code + 128, the first in the lowest byte */
 } ag_word;
 
 /* The smallest and largest magnitude among the nonzero elements, as bits; none: those of
@@ -115,6 +119,9 @@ static inline size_t ag_words_of(ag_word word, size_t K)
     return word == AG_WORD_FLOAT ? K : word == AG_WORD_PAIR ? (K + 1) / 2 : (K + 3) / 4;
 }
 
+/* A word of four codes of 0. */
+#define AG_NO_CODES 0x80808080u
+
 /* Words that hold a row of codes in blocks of `block` k, each begun with a word of its own. */
 static inline size_t ag_code_words(size_t K, size_t block)
 {
@@ -132,18 +139,10 @@ static inline ag_range ag_no_range(void)
  * 2^-126 at least. */
 bool ag_pairs_are_normal(ag_range a, ag_range b);
 
-/* Whether the sum of K products of codes is exact in float32, in any order. */
-static inline bool ag_codes_are_exact(size_t K, int most_a, int most_b)
-{
-    return K <= (1u << 24) / (unsigned)(most_a * most_b > 0 ? most_a * most_b : 1);
-}
-
-/* words [rows, ag_code_words]: codes [rows, K] in blocks, for the operand a or b. */
-void ag_codes_along(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block,
-                    bool for_a);
+/* words [rows, ag_code_words]: codes [rows, K] in blocks */
+void ag_codes_along(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block);
 /* words [ag_code_words, rows]: codes [K, rows] */
-void ag_codes_across(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block,
-                     bool for_a);
+void ag_codes_across(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block);
 
 /* --- the engine at work. Products and packing are shared among the threads of the pool. */
 
@@ -168,14 +167,5 @@ void ag_multiply(const ag_product *product);
 ag_range ag_pairs_along(uint32_t *words, const float *x, size_t rows, size_t K);
 /* words [(K + 1) / 2, rows] of x [K, rows] */
 ag_range ag_pairs_across(uint32_t *words, const float *x, size_t rows, size_t K);
-
-/* Words of codes, for the operand a or b, of floats x [rows, K] that are integers of up to 127
- * times the unit of their block: units [blocks][rows]. A block with a value that is not finite gets
- * codes of 0 and NaN for its unit. */
-void ag_code_values_along(uint32_t *words, float *units, const float *x, size_t rows, size_t K,
-                          size_t block, bool for_a);
-/* The same of x [K, rows]. */
-void ag_code_values_across(uint32_t *words, float *units, const float *x, size_t rows, size_t K,
-                           size_t block, bool for_a);
 
 #endif

@@ -191,6 +191,15 @@ static void quantize_groups(float *out, const float *x, const ag_groups *groups,
     add(AG_BENCH_QUANTISING, start_s, 2 * groups->rows * groups->cols);
 }
 
+static void quantize_codes(const ag_codes *out, ag_sum sum, const float *x, const ag_groups *groups,
+                           const ag_scales *scales, const ag_scheme *scheme,
+                           const ag_rounding_site *where, uint64_t first)
+{
+    double start_s = ag_clock_s();
+    fast()->quantize_codes(out, sum, x, groups, scales, scheme, where, first);
+    add(AG_BENCH_QUANTISING, start_s, groups->rows * groups->cols * 5 / 4); /* a byte each */
+}
+
 /* --- layers */
 
 static void embedding_forward(float *restrict x, const int32_t *tokens, const float *restrict wte,
@@ -369,6 +378,7 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     table.groups_amax = groups_amax;
     table.scales_set = scales_set;
     table.quantize_groups = quantize_groups;
+    table.quantize_codes = quantize_codes;
     table.epilogue = epilogue;
     table.accumulate = accumulate;
     table.embedding_forward = embedding_forward;

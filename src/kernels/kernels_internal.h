@@ -21,6 +21,7 @@ ag_hadamard_fn ag_hadamard_fast, ag_hadamard_shared;
 ag_groups_amax_fn ag_groups_amax_fast, ag_groups_amax_shared;
 ag_scales_set_fn ag_scales_set_fast;
 ag_quantize_groups_fn ag_quantize_groups_ref, ag_quantize_groups_fast, ag_quantize_groups_shared;
+ag_quantize_codes_fn ag_quantize_codes_ref, ag_quantize_codes_shared;
 ag_epilogue_fn ag_epilogue_ref, ag_epilogue_fast, ag_epilogue_shared;
 ag_accumulate_fn ag_accumulate_ref, ag_accumulate_fast, ag_accumulate_shared;
 ag_embedding_forward_fn ag_embedding_forward_ref, ag_embedding_forward_fast;
@@ -77,6 +78,16 @@ static inline ag_groups ag_groups_unrolled(const ag_groups *groups)
                            .down = 1,
                            .across = groups->down * groups->across};
     return line;
+}
+
+/* Rows [begin, end) of groups, as a matrix of their own. */
+static inline ag_groups ag_groups_some(const ag_groups *all, size_t begin, size_t end)
+{
+    size_t left = all->rows - begin * all->height;
+    ag_groups some = *all;
+    some.down = end - begin;
+    some.rows = some.down * all->height < left ? some.down * all->height : left;
+    return some;
 }
 
 /* Elements of a block of ag_sum_squares_fn. */

@@ -111,15 +111,6 @@ typedef struct grouping {
     uint64_t first;
 } grouping;
 
-/* Rows [begin, end) of groups, as a matrix of their own. */
-static ag_groups some_groups(const ag_groups *all, size_t begin, size_t end)
-{
-    ag_groups some = *all;
-    some.down = end - begin;
-    some.rows = smaller(some.down * all->height, all->rows - begin * all->height);
-    return some;
-}
-
 static size_t group_rows_of_piece(const ag_groups *groups)
 {
     return rows_of_piece(groups->height * groups->cols);
@@ -128,7 +119,7 @@ static size_t group_rows_of_piece(const ag_groups *groups)
 static void amax_piece(void *context, size_t begin, size_t end)
 {
     const grouping *g = context;
-    ag_groups some = some_groups(g->groups, begin, end);
+    ag_groups some = ag_groups_some(g->groups, begin, end);
     ag_groups_amax_fast(g->out + begin * some.across, g->x + begin * some.height * some.cols, &some,
                         g->keep_nan);
 }
@@ -142,7 +133,7 @@ void ag_groups_amax_shared(float *amax, const float *x, const ag_groups *groups,
 static void quantize_groups_piece(void *context, size_t begin, size_t end)
 {
     const grouping *g = context;
-    ag_groups some = some_groups(g->groups, begin, end);
+    ag_groups some = ag_groups_some(g->groups, begin, end);
     size_t at = begin * some.height * some.cols;
     ag_scales scales = *g->scales;
     scales.scale += begin * some.across;

@@ -1,86 +1,5 @@
-/* Quantised operands: one scale, or one for each group of elements. Loops run along rows; the ways
- * to round and the widths of groups that are common are literals, so that each has loops of its
- * own. */
-#include "philox_words.h"
-#include "quantize_grid.h"
-
-/* How values are rounded. */
-typedef enum way { NEAREST, PLAIN_NEAREST, PLAIN_INTEGER, STOCHASTIC, PLAIN_STOCHASTIC } way;
-
-/* What is constant for a matrix. */
-typedef struct rounder {
-    grid g;
-    way how;
-    philox_place place;
-} rounder;
-
-/* Neighbours in a row, with what belongs to their groups. */
-typedef struct run {
-    float *out;
-    const float *x;
-    const float *scale;
-    const float *after;
-    const uint32_t *words; /* one each; NULL: to nearest */
-} run;
-
-INLINE float rounded(float y, uint32_t random, const grid *g, way how)
-{
-    switch (how) {
-    case PLAIN_NEAREST:
-        return plain_nearest(y, g);
-    case PLAIN_INTEGER:
-        return plain_integer(y, g);
-    case STOCHASTIC:
-        return stochastic(y, random, g);
-    case PLAIN_STOCHASTIC:
-        return plain_stochastic(y, random, g);
-    default:
-        return nearest(y, g);
-    }
-}
-
-/* out [width] = Q(x * scale) * after for each of the groups. */
-INLINE void quantize_blocks(const run *r, size_t groups, size_t width, const grid *g, way how)
-{
-    for (size_t i = 0; i < groups; i++) {
-        const float scale = r->scale[i];
-        const float after = r->after[i];
-        for (size_t j = i * width; j < (i + 1) * width; j++) {
-            uint32_t random = how >= STOCHASTIC ? r->words[j] : 0;
-            r->out[j] = rounded(r->x[j] * scale, random, g, how) * after;
-        }
-    }
-}
-
-/* The columns [begin, end), where r->scale and r->after are those of the whole row. */
-INLINE void quantize_columns(run r, size_t begin, size_t end, size_t width, const grid *g, way how)
-{
-    const size_t n = end - begin;
-    const float *scale = r.scale;
-    const float *after = r.after;
-    if (width == 1 || (width == 16 && n % 16 == 0) || (width == 32 && n % 32 == 0)) {
-        r.scale += begin / width;
-        r.after += begin / width;
-        if (width == 1)
-            quantize_blocks(&r, n, 1, g, how);
-        else if (width == 16)
-            quantize_blocks(&r, n / 16, 16, g, how);
-        else
-            quantize_blocks(&r, n / 32, 32, g, how);
-        return;
-    }
-    for (size_t c = begin; c < end;) {
-        size_t next = (c / width + 1) * width;
-        size_t count = (next < end ? next : end) - c;
-        r.scale = scale + c / width;
-        r.after = after + c / width;
-        quantize_blocks(&r, 1, count, g, how);
-        r.out += count;
-        r.x += count;
-        r.words += how >= STOCHASTIC ? count : 0;
-        c += count;
-    }
-}
+/* Quantised operands: one scale, or one for each group of elements. */
+#include "quantize_row.h"
 
 INLINE void quantize_rows(float *out, const float *x, const ag_groups *groups,
                           const ag_scales *scales, const rounder *r, uint64_t first, way how)
@@ -122,21 +41,6 @@ AG_CLONES static void quantize(float *out, const float *x, const ag_groups *grou
         quantize_rows(out, x, groups, scales, r, first, PLAIN_STOCHASTIC);
         break;
     }
-}
-
-/* `where`: NULL to nearest. */
-static rounder rounder_of(const ag_format *format, ag_overflow overflow,
-                          const ag_rounding_site *where)
-{
-    rounder r = {.g = grid_of(format, overflow)};
-    if (where != NULL) {
-        r.place = philox_place_of(where);
-        r.how = r.g.is_plain ? PLAIN_STOCHASTIC : STOCHASTIC;
-    } else {
-        way plain = r.g.has_integers ? PLAIN_INTEGER : PLAIN_NEAREST;
-        r.how = r.g.is_plain ? plain : NEAREST;
-    }
-    return r;
 }
 
 /* One group. */

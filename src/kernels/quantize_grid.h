@@ -28,7 +28,8 @@ typedef struct grid {
     uint32_t max;            /* bits of the largest finite value */
     uint32_t overflow;       /* bits of what lies beyond */
     int32_t subnormal_shift; /* value = mantissa * 2^-t steps, t = this - exponent field */
-    float step;              /* the smallest subnormal number */
+    float step;              /* the smallest subnormal number, */
+    float per_step;          /* and its inverse */
     float rounder;           /* 2^23 steps: |x| + rounder - rounder is a whole number of steps */
     float shift;             /* of an operand below 2 in magnitude */
     uint32_t octave;         /* bits of the octave of the smallest normal number */
@@ -51,6 +52,7 @@ static inline grid grid_of(const ag_format *format, ag_overflow overflow)
         .overflow = beyond,
         .subnormal_shift = 151 - format->bias - format->mantissa,
         .step = ldexpf(1, 1 - format->bias - format->mantissa),
+        .per_step = ldexpf(1, format->bias + format->mantissa - 1),
         .rounder = ldexpf(1, 24 - format->bias - format->mantissa),
         .shift = ag_operand_shift(format),
         .octave = octave,

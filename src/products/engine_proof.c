@@ -98,11 +98,11 @@ static ag_words make_codes(uint32_t *words, float *scales, size_t rows, int most
     for (size_t i = 0; i < rows * K; i++)
         codes[i] = (int8_t)((int)(ag_splitmix64(state) % (2 * (unsigned)most + 1)) - most);
     make_values(scales, rows * BLOCKS, which, 23, state);
-    ag_codes_along(words, codes, rows, K, BLOCK, rows == M);
+    ag_codes_along(words, codes, rows, K, BLOCK);
     return (ag_words){.words = words,
                       .row_step = ag_code_words(K, BLOCK),
                       .k_step = 1,
-                      .word = rows == M ? AG_WORD_CODES_A : AG_WORD_CODES,
+                      .word = AG_WORD_CODES,
                       .scales = scales,
                       .scale_row_step = BLOCKS,
                       .scale_step = 1,

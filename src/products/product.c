@@ -30,30 +30,28 @@ bool ag_pairs_are_normal(ag_range a, ag_range b)
 }
 
 /* The word of up to four codes, `step` apart. */
-static uint32_t code_word(const int8_t *codes, size_t step, size_t count, bool for_a)
+static uint32_t code_word(const int8_t *codes, size_t step, size_t count)
 {
-    uint32_t word = 0;
+    uint32_t word = AG_NO_CODES;
     for (size_t i = 0; i < count; i++)
-        word |= (uint32_t)(uint8_t)codes[i * step] << 8 * i;
-    return for_a ? word ^ 0x80808080u : word;
+        word ^= (uint32_t)(uint8_t)codes[i * step] << 8 * i;
+    return word;
 }
 
-void ag_codes_along(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block,
-                    bool for_a)
+void ag_codes_along(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block)
 {
     for (size_t row = 0; row < rows; row++)
         for (size_t first = 0; first < K; first += block)
             for (size_t k = first, end = smaller(first + block, K); k < end; k += 4)
-                *words++ = code_word(codes + row * K + k, 1, smaller(4, end - k), for_a);
+                *words++ = code_word(codes + row * K + k, 1, smaller(4, end - k));
 }
 
-void ag_codes_across(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block,
-                     bool for_a)
+void ag_codes_across(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block)
 {
     for (size_t first = 0; first < K; first += block)
         for (size_t k = first, end = smaller(first + block, K); k < end; k += 4)
             for (size_t row = 0; row < rows; row++)
-                *words++ = code_word(codes + k * rows + row, rows, smaller(4, end - k), for_a);
+                *words++ = code_word(codes + k * rows + row, rows, smaller(4, end - k));
 }
 
 /* --- parts */

@@ -26,8 +26,8 @@ static float block_sum(const ag_product *p, size_t m, size_t n, size_t i, size_t
 {
     int64_t sum = 0;
     for (size_t k = 0; k < count; k++) {
-        int64_t a = code_of(*word_at(&p->a, m, i + k / 4), k % 4, p->a.word);
-        int64_t b = code_of(*word_at(&p->b, n, i + k / 4), k % 4, p->b.word);
+        int64_t a = code_of(*word_at(&p->a, m, i + k / 4), k % 4);
+        int64_t b = code_of(*word_at(&p->b, n, i + k / 4), k % 4);
         sum += a * b;
     }
     return (float)sum;

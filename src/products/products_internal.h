@@ -44,18 +44,10 @@ static inline uint32_t pair_second(uint32_t pair)
     return pair << 16;
 }
 
-/* Four codes as a word, the first one lowest. */
-static inline uint32_t codes_word(const int32_t *codes)
+/* Code i of a word. */
+static inline int code_of(uint32_t word, size_t i)
 {
-    return (uint32_t)(uint8_t)codes[0] | (uint32_t)(uint8_t)codes[1] << 8 |
-           (uint32_t)(uint8_t)codes[2] << 16 | (uint32_t)(uint8_t)codes[3] << 24;
-}
-
-/* Code i of a word, whoever holds it. */
-static inline int code_of(uint32_t word, size_t i, ag_word kind)
-{
-    uint32_t turned = kind == AG_WORD_CODES_A ? word ^ 0x80808080u : word;
-    return (int8_t)(turned >> 8 * i);
+    return (int)(word >> 8 * i & 0xff) - 128;
 }
 
 ag_multiply_fn ag_floats_portable, ag_pairs_portable, ag_codes_portable;

@@ -156,7 +156,7 @@ static void spin_piece(void *context, size_t begin, size_t end)
 
 static ag_spin_fn *spin_of(const ag_engine *engine, ag_word word)
 {
-    if (word == AG_WORD_CODES || word == AG_WORD_CODES_A)
+    if (word == AG_WORD_CODES)
         return engine->spin_codes;
     bool pairs = word == AG_WORD_PAIR && engine->spin_pairs != NULL;
     return pairs ? engine->spin_pairs : engine->spin;

@@ -12,7 +12,7 @@ typedef struct ag_attention_space {
     float *heads[3];     /* [B, H, T, D] each: of a product's result, of dout and its second copy */
     float *dscores;      /* [B, H, T, T] */
     float *dscores_copy; /* of it, or NULL */
-    ag_operand_room room[2]; /* of a head's products */
+    uint32_t *room[2];   /* of the pairs of a head's products */
 } ag_attention_space;
 
 /* Of one block. */

@@ -34,7 +34,7 @@ typedef struct ag_linear {
     float *input_copy;             /* [N, C] for wgrad, where copies say 2 */
     float *grad_copy;              /* [N, OC] for wgrad, where copies say 2; shared by all layers */
     float *product;                /* [OC, C], shared by all layers */
-    const ag_operand_room *room;   /* of a product's operands; shared by all layers */
+    uint32_t *const *room;         /* of a product's pairs; shared by all layers */
     const ag_accumulator *accumulate; /* of each ag_linear_product; all default unless */
     bool has_accumulators;
 

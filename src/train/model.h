@@ -49,11 +49,12 @@ typedef struct ag_model {
     float *x_end;     /* [N, C] */
     ag_norm ln_f;
     ag_linear lm_head;
-    ag_operand_room room[2]; /* of a linear product's operands */
-    ag_scales scales;        /* of the operand made last; large enough for any: */
-    size_t n_groups;         /* that many */
-    float *logits;           /* [N, V] */
-    float *losses;           /* [N] */
+    uint32_t *room[2]; /* of the pairs of a linear product's operands */
+    ag_codes codes[2]; /* of activations and gradients, along and across, until their next */
+    ag_scales scales;  /* of the operand made last; large enough for any: */
+    size_t n_groups;   /* that many */
+    float *logits;     /* [N, V] */
+    float *losses;     /* [N] */
     float *attention_scratch;
     float *dx;               /* [N, C]: of the residual stream */
     float *dbranch;          /* [N, C]: of what a branch adds to it, or takes from it */

@@ -17,7 +17,6 @@ typedef struct builder {
     size_t next_amax;
     float *grad_copy; /* shared by all layers */
     float *product;
-    bool has_codes; /* some operand so far */
 } builder;
 
 /* Weight and bias of a linear layer, by ag_linear_kind. */
@@ -83,6 +82,69 @@ static ag_matrix operand_matrix(const builder *b, const ag_layer *layer, int rol
     };
 }
 
+/* --- codes */
+
+static bool has_codes(const ag_layer_precision *precision, int role, int use)
+{
+    const ag_scheme *const schemes[AG_ROLES] = {precision->scheme[0], precision->scheme[1],
+                                                precision->scheme[2]};
+    return ag_use_has_codes(schemes, precision->accumulate, (ag_role)role, use);
+}
+
+/* Activations wait in wgrad's codes for the backward pass, and weights serve a whole step; the
+ * others are read at once. */
+static bool keeps_codes(int role, int use)
+{
+    return role == AG_ROLE_WEIGHT || (role == AG_ROLE_INPUT && use == 1);
+}
+
+static ag_codes_size codes_size(const ag_matrix *matrix, int use, const ag_scheme *scheme)
+{
+    return use == 0 ? ag_codes_size_of(scheme, matrix->rows, matrix->cols)
+                    : ag_codes_size_of(scheme, matrix->cols, matrix->rows);
+}
+
+/* Of the uses that the operand serves: the first is along the sum, the second across. */
+static void lay_out_codes(builder *b, ag_linear *linear, int role, int use,
+                          const ag_layer_precision *precision)
+{
+    ag_operand *operand = &linear->operands[role][use];
+    ag_matrix matrix = operand_matrix(b, &linear->layer, role, use);
+    bool serves_both = linear->copies[role] == 1;
+    operand->codes_alone = role != AG_ROLE_WEIGHT; /* observers look at those at any time */
+    for (int of = 0; of < AG_USES; of++) {
+        if (use >= linear->copies[role] || (of != use && !serves_both))
+            continue;
+        if (!has_codes(precision, role, of))
+            operand->codes_alone = false;
+        else if (keeps_codes(role, of))
+            operand->codes[of] =
+                ag_codes_lay_out(b->layout, codes_size(&matrix, of, operand->scheme));
+        else
+            operand->codes[of] = b->model->codes[of];
+    }
+}
+
+/* Those that no layer keeps. */
+static void lay_out_shared_codes(builder *b, int use)
+{
+    ag_codes_size most = {0, 0};
+    for (size_t i = 0; i < AG_ROLES * ag_layer_count(&b->run->model); i++) {
+        const ag_layer_precision *precision = &b->run->layers[i / AG_ROLES];
+        int role = (int)(i % AG_ROLES);
+        ag_layer layer = ag_layer_at(&b->run->model, b->run->facts.vocab_size, i / AG_ROLES);
+        ag_matrix matrix = operand_matrix(b, &layer, role, use);
+        if (keeps_codes(role, use) || !has_codes(precision, role, use))
+            continue;
+        ag_codes_size size = codes_size(&matrix, use, &precision->scheme[role][use]);
+        most.words = max_size(most.words, size.words);
+        most.units = max_size(most.units, size.units);
+    }
+    b->model->codes[use] = ag_codes_lay_out(b->layout, most);
+}
+
+/* --- linear layers */
+
 static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
                             const ag_scheme *scheme)
 {
@@ -109,12 +171,10 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
     bool differentiated = role != AG_ROLE_GRAD_OUTPUT && use == 0;
     if (differentiated && scheme->quantised && scheme->ste == AG_STE_CLIP)
         operand->clipped = ag_layout_bytes(b->layout, matrix.rows * matrix.cols);
-    bool has_codes = ag_scheme_has_codes(scheme);
-    if (has_codes || (linear->has_accumulators && ag_scheme_has_scales_to_add(scheme))) {
+    if (linear->has_accumulators && ag_scheme_has_scales_to_add(scheme)) {
         ag_groups groups = ag_groups_of(scheme, &matrix);
         operand->after = ag_layout_floats(b->layout, ag_groups_count(&groups));
     }
-    b->has_codes |= has_codes;
     if (scheme->quantised && scheme->granularity == AG_GRANULARITY_ROW)
         operand->factors =
             ag_layout_floats(b->layout, matrix.sum == AG_SUM_COLS ? matrix.rows : matrix.cols);
@@ -149,8 +209,10 @@ static void lay_out_linear(builder *b, ag_linear *linear, size_t index)
     for (int role = 0; role < AG_ROLES; role++) {
         const ag_scheme *schemes = precision->scheme[role];
         linear->copies[role] = ag_scheme_serves_both(schemes) ? 1 : AG_USES;
-        for (int use = 0; use < AG_USES; use++)
+        for (int use = 0; use < AG_USES; use++) {
             lay_out_operand(b, linear, role, use, &schemes[use]);
+            lay_out_codes(b, linear, role, use, precision);
+        }
     }
     linear->operands[AG_ROLE_WEIGHT][0].is_fixed =
         b->run->optimizer.type == AG_OPTIMIZER_GRID && ag_layer_grid(b->run, index) != NULL;
@@ -220,6 +282,8 @@ static void lay_out_scratch(builder *b)
     model->scales.after = ag_layout_floats(b->layout, groups);
     b->product = ag_layout_floats(b->layout, widest * model->C);
     b->grad_copy = second_grad ? ag_layout_floats(b->layout, b->N * widest) : NULL;
+    for (int use = 0; use < AG_USES; use++)
+        lay_out_shared_codes(b, use);
     model->attention_scratch = ag_layout_floats(b->layout, ag_attention_scratch(&shape));
     model->dx = ag_layout_floats(b->layout, b->N * model->C);
     model->dbranch = ag_layout_floats(b->layout, b->N * model->C);
@@ -227,18 +291,16 @@ static void lay_out_scratch(builder *b)
     model->dqkv = ag_layout_floats(b->layout, b->N * 3 * model->C);
 }
 
-/* Words of the operands of a linear layer's product: of activations and gradients, which the first
- * may be, and of weights or activations, which the second may. Pairs take one for two elements;
- * codes in short blocks up to one each, and a unit for each block. */
+/* Pairs of the operands of a linear layer's product: of activations and gradients, which the first
+ * may be, and of weights or activations, which the second may. */
 static void lay_out_room(builder *b)
 {
     ag_model *model = b->model;
     size_t widest = max_size(4 * model->C, model->V);
     size_t most[2] = {b->N * widest, max_size(widest * model->C, b->N * 4 * model->C)};
     for (int i = 0; i < 2; i++) {
-        size_t words = b->has_codes ? most[i] : most[i] / 2 + max_size(b->N, widest);
-        model->room[i].words = ag_layout_bytes(b->layout, words * sizeof(uint32_t));
-        model->room[i].units = ag_layout_floats(b->layout, b->has_codes ? most[i] : 0);
+        size_t words = most[i] / 2 + max_size(b->N, widest);
+        model->room[i] = ag_layout_bytes(b->layout, words * sizeof(uint32_t));
     }
 }
 

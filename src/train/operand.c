@@ -99,14 +99,6 @@ static ag_rounding_site site_of(const ag_operand *operand, const ag_pass *pass)
     return (ag_rounding_site){pass->rounding_key, operand->site, use, pass->step};
 }
 
-size_t ag_operand_groups(const ag_operand *operand, size_t rows, size_t K)
-{
-    bool cols = operand->sum == AG_SUM_COLS;
-    ag_matrix matrix = {cols ? rows : K, cols ? K : rows, operand->sum, 0};
-    ag_groups groups = ag_groups_of(operand->scheme, &matrix);
-    return ag_groups_count(&groups);
-}
-
 /* One scale for the tensor. */
 static void quantise_tensor(ag_operand *operand, float *out, const ag_source *source,
                             const ag_pass *pass)
@@ -158,6 +150,13 @@ static void quantise_groups(ag_operand *operand, float *out, const ag_source *so
     if (operand->after != NULL)
         memcpy(operand->after, operand->scales->after,
                ag_groups_count(&groups) * sizeof *operand->after);
+    for (size_t across = 0; across < 2; across++)
+        if (operand->codes[across].words != NULL)
+            k->quantize_codes(&operand->codes[across], across == 0 ? AG_SUM_COLS : AG_SUM_ROWS,
+                              source->x, &groups, operand->scales, scheme, &where, source->first);
+    operand->values = NULL;
+    if (operand->codes_alone && pass->observer == NULL)
+        return;
     k->quantize_groups(out, source->x, &groups, operand->scales, scheme, &where, source->first);
     operand->values = out;
 }

@@ -34,12 +34,15 @@ typedef struct ag_operand {
     uint8_t *clipped;  /* ste: clip: 1 where |x * S| > max; NULL otherwise */
     ag_scales *scales; /* of groups: shared by all operands, so good until the next is made */
     ag_watch *watch;   /* what an observer gathers of it, or NULL */
-    float *after;      /* of each group, where values are codes (operand_words.h) or an accumulator
-                          reads them as such (operand_sums.h); else NULL */
+    float *after;      /* of each group, where an accumulator reads values as codes
+                          (operand_sums.h); else NULL */
     float *factors;    /* of granularity row: one a row of the product's, or a column */
+    ag_codes codes[2]; /* along and across the sum, where a product reads such; else NULL */
+    bool codes_alone;  /* no product reads its values while it is quantised */
 
     /* what the last ag_operand_make left */
-    const float *values; /* what the product reads: Q(x * S), shifted or scaled (operand.c) */
+    const float *values; /* what the product reads: Q(x * S), shifted or scaled (operand.c); NULL
+                            where the codes alone were made */
     ag_factor factor;    /* what the product's epilogue multiplies by */
     bool is_quantised;   /* by the scheme, which some passes leave aside */
     bool has_bf16;       /* whether all values are BF16 values */
@@ -61,9 +64,6 @@ bool ag_operand_needs_amax(const ag_operand *operand);
 /* Quantises source->x into `out` (which may be source->x), or rounds it to BF16 where the role is
  * null or the pass wants no quantisation. */
 void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass);
-
-/* Groups with a scale of an operand whose sum runs over K elements for each of `rows`. */
-size_t ag_operand_groups(const ag_operand *operand, size_t rows, size_t K);
 
 /* Ends an optimizer step: pushes the step's amax and sets the scale of the next. */
 void ag_operand_end_step(ag_operand *operand);

@@ -2,6 +2,7 @@
 #ifndef AG_TRAIN_OPERAND_WORDS_H
 #define AG_TRAIN_OPERAND_WORDS_H
 
+#include "layout.h"
 #include "operand.h"
 
 /* Which operands of a product lie across the sum: a b^T, a b, a^T b. */
@@ -23,21 +24,26 @@ static inline ag_operand_view ag_second_operand(const ag_operand *b, ag_transpos
     return (ag_operand_view){b, form != AG_NT};
 }
 
-/* Room for an operand's words, one for each element at most, and for the units of its codes. */
-typedef struct ag_operand_room {
-    uint32_t *words;
-    float *units;
-} ag_operand_room;
+/* Whether the product that a role's use is part of is one of codes: small integers times a scale
+ * for each block along the sum (products/products.h). `schemes` has the uses of all roles, and
+ * `accumulate` what adds up each product; NULL: all by default. */
+bool ag_use_has_codes(const ag_scheme *const schemes[AG_ROLES], const ag_accumulator *accumulate,
+                      ag_role role, int use);
 
-/* Whether the scheme's values are codes: small integers times a scale for each block along the sum
- * (products/products.h). */
-bool ag_scheme_has_codes(const ag_scheme *scheme);
+/* What the codes of an operand [rows, K] take, either way. */
+typedef struct ag_codes_size {
+    size_t words, units;
+} ag_codes_size;
+ag_codes_size ag_codes_size_of(const ag_scheme *scheme, size_t rows, size_t K);
+
+ag_codes ag_codes_lay_out(ag_layout *layout, ag_codes_size size);
 
 /* Has the finish of a product of these operands bring back their factors. */
 void ag_finish_with_factors(ag_finish *finish, const ag_operand *a, const ag_operand *b);
 
-/* The product, whose operands are a and b: c, M, N, K and finish are set. room: one for each. */
+/* The product, whose operands are a and b: c, M, N, K and finish are set. room: for the pairs of
+ * each. */
 void ag_multiply_operands(const ag_kernels *k, ag_product product, const ag_operand_view *a,
-                          const ag_operand_view *b, const ag_operand_room room[2]);
+                          const ag_operand_view *b, uint32_t *const room[2]);
 
 #endif

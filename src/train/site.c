@@ -2,6 +2,7 @@
  * the tensor as it was, then the first in its place. */
 #include <string.h>
 
+#include "operand_words.h"
 #include "site.h"
 
 static bool needs_amax(const ag_site_operands *tensor)
@@ -15,6 +16,17 @@ static size_t elements(const ag_stack *stack)
     return stack->matrices * stack->rows * stack->cols;
 }
 
+/* The codes of one of the operand's matrices, [rows, K] each. */
+static ag_codes codes_at(const ag_operand *operand, size_t across, size_t matrix, size_t rows,
+                         size_t K)
+{
+    ag_codes codes = operand->codes[across];
+    if (codes.words == NULL)
+        return codes;
+    ag_codes_size size = ag_codes_size_of(operand->scheme, rows, K);
+    return (ag_codes){codes.words + matrix * size.words, codes.units + matrix * size.units};
+}
+
 /* One scale a tensor is that of the whole stack; groups end with their matrix. */
 static void make_use(ag_site_operands *tensor, int use, float *out, const float *x, float amax,
                      const ag_stack *stack, const ag_pass *pass)
@@ -23,18 +35,14 @@ static void make_use(ag_site_operands *tensor, int use, float *out, const float 
     ag_operand *operand = &tensor->operands[use];
     size_t count = stack->rows * stack->cols;
     size_t n_factors = operand->sum == AG_SUM_COLS ? stack->rows : stack->cols;
-    bool cols = operand->sum == AG_SUM_COLS;
-    size_t n_groups = whole.after == NULL
-                          ? 0
-                          : ag_operand_groups(operand, cols ? stack->rows : stack->cols,
-                                              cols ? stack->cols : stack->rows);
     for (size_t i = 0; i < stack->matrices; i++) {
         const float *from = x + i * count;
         float *to = out + i * count;
         ag_source source = {from, stack->rows, stack->cols, stack->first + i * count, amax, i > 0};
         operand->clipped = whole.clipped != NULL ? whole.clipped + i * count : NULL;
         operand->factors = whole.factors != NULL ? whole.factors + i * n_factors : NULL;
-        operand->after = whole.after != NULL ? whole.after + i * n_groups : NULL;
+        operand->codes[0] = codes_at(&whole, 0, i, stack->rows, stack->cols);
+        operand->codes[1] = codes_at(&whole, 1, i, stack->cols, stack->rows);
         ag_operand_make(operand, to, &source, pass);
         tensor->factors[use][i] = operand->factor;
         if (operand->values == from && to != from) /* null; but x will not stay */
@@ -42,7 +50,7 @@ static void make_use(ag_site_operands *tensor, int use, float *out, const float 
     }
     operand->clipped = whole.clipped;
     operand->factors = whole.factors;
-    operand->after = whole.after;
+    memcpy(operand->codes, whole.codes, sizeof operand->codes);
     tensor->values[use] = out;
 }
 
@@ -66,8 +74,8 @@ ag_operand ag_stack_operand_at(const ag_stack_operand *stack, size_t matrix, siz
     ag_operand operand = *stack->operand;
     operand.values = stack->values + matrix * rows * K;
     operand.factor = stack->factors[matrix];
-    if (operand.after != NULL)
-        operand.after += matrix * ag_operand_groups(&operand, rows, K);
+    for (size_t across = 0; across < 2; across++) /* of which the product reads one */
+        operand.codes[across] = codes_at(stack->operand, across, matrix, rows, K);
     return operand;
 }
 

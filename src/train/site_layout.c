@@ -66,8 +66,46 @@ static void lay_out_groups(builder *b, ag_operand *operand, const ag_stack *most
     b->groups = count > b->groups ? count : b->groups;
     if (scheme->granularity == AG_GRANULARITY_ROW)
         operand->factors = ag_layout_floats(b->layout, most->matrices * count);
-    if (ag_scheme_has_codes(scheme))
-        operand->after = ag_layout_floats(b->layout, most->matrices * count);
+}
+
+/* Tensors of attention meet as those of a linear layer do: the first is its input, the second its
+ * weight, the third its gradient. */
+static bool has_codes(const ag_layer_precision *precision, const ag_site *site,
+                      const ag_site_tensor *tensor, int use)
+{
+    static const ag_role roles[AG_ROLES] = {AG_ROLE_INPUT, AG_ROLE_WEIGHT, AG_ROLE_GRAD_OUTPUT};
+    const ag_scheme *schemes[AG_ROLES];
+    if (tensor->uses[1] == NULL)
+        return false;
+    for (size_t t = 0; t < AG_ROLES; t++)
+        schemes[roles[t]] = precision->scheme[site->tensors[t].role];
+    return ag_use_has_codes(schemes, NULL, roles[tensor - site->tensors], use);
+}
+
+static void lay_out_codes_of(builder *b, ag_operand *operand, const ag_stack *most, bool across)
+{
+    ag_codes_size size = across ? ag_codes_size_of(operand->scheme, most->cols, most->rows)
+                                : ag_codes_size_of(operand->scheme, most->rows, most->cols);
+    size.words *= most->matrices;
+    size.units *= most->matrices;
+    operand->codes[across] = ag_codes_lay_out(b->layout, size);
+}
+
+static void lay_out_codes(builder *b, ag_site_operands *operands, const ag_site *site,
+                          const ag_site_tensor *tensor, int use,
+                          const ag_layer_precision *precision)
+{
+    ag_stack most = most_of(b, site, tensor);
+    ag_operand *operand = &operands->operands[use];
+    operand->codes_alone = true;
+    for (int of = 0; of < AG_USES; of++) {
+        if (use >= operands->copies || (of != use && operands->copies > 1))
+            continue;
+        if (has_codes(precision, site, tensor, of))
+            lay_out_codes_of(b, operand, &most, sum_of(tensor, of) == AG_SUM_ROWS);
+        else
+            operand->codes_alone = false;
+    }
 }
 
 static void lay_out_use(builder *b, ag_site_operands *operands, const ag_site *site,
@@ -106,8 +144,10 @@ static void lay_out_tensor(builder *b, ag_site_operands *operands, size_t index,
     bool has_products = tensor->uses[1] != NULL;
     memcpy(operands->site, site->name, sizeof operands->site);
     operands->copies = has_products && !ag_scheme_serves_both(schemes) ? AG_USES : 1;
-    for (int use = 0; use < AG_USES; use++)
+    for (int use = 0; use < AG_USES; use++) {
         lay_out_use(b, operands, site, tensor, use, &schemes[use]);
+        lay_out_codes(b, operands, site, tensor, use, &b->run->sites[index]);
+    }
 }
 
 /* --- what points to it */
@@ -180,8 +220,7 @@ static void lay_out_space(builder *b)
     space->dscores = ag_layout_floats(b->layout, square);
     space->dscores_copy = ag_layout_floats(b->layout, square);
     for (size_t i = 0; i < 2; i++)
-        space->room[i] = (ag_operand_room){ag_layout_bytes(b->layout, head * sizeof(uint32_t)),
-                                           ag_layout_floats(b->layout, head)};
+        space->room[i] = ag_layout_bytes(b->layout, head * sizeof(uint32_t));
 }
 
 static void lay_out_block(builder *b, ag_block *block)

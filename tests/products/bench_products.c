@@ -87,7 +87,7 @@ static ag_words words(const void *x, ag_word word, bool along, size_t rows, size
         .words = x, .row_step = along ? per_row : 1, .k_step = along ? 1 : rows, .word = word};
 }
 
-static ag_words codes(size_t rows, size_t K, size_t block, bool for_a)
+static ag_words codes(size_t rows, size_t K, size_t block)
 {
     size_t per_row = ag_code_words(K, block);
     int8_t *x = room(rows * K);
@@ -97,8 +97,8 @@ static ag_words codes(size_t rows, size_t K, size_t block, bool for_a)
         x[i] = (int8_t)((int)(i * 2654435761u >> 13) % 25 - 12);
         scales[i] = 0.5f;
     }
-    ag_codes_along(out, x, rows, K, block, for_a);
-    ag_words w = words(out, for_a ? AG_WORD_CODES_A : AG_WORD_CODES, true, rows, per_row);
+    ag_codes_along(out, x, rows, K, block);
+    ag_words w = words(out, AG_WORD_CODES, true, rows, per_row);
     w.most_code = 12;
     if (block < K) {
         w.scales = scales;
@@ -114,8 +114,8 @@ static ag_product coded(const job *j, size_t block)
     bool whole = block == 0;
     return (ag_product){.c = j->c,
                         .c_step = j->N,
-                        .a = codes(j->M, j->K, whole ? j->K : block, true),
-                        .b = codes(j->N, j->K, whole ? j->K : block, false),
+                        .a = codes(j->M, j->K, whole ? j->K : block),
+                        .b = codes(j->N, j->K, whole ? j->K : block),
                         .M = j->M,
                         .N = j->N,
                         .K = j->K,

@@ -96,11 +96,11 @@ static uint64_t hash_of(const ag_engine *engine)
         p.a.range = packer->pair_along(s_a.words, s_a.floats, M, K);
         p.b.range = packer->pair_across(s_b.words, s_b.floats, N, K);
         hash = multiply(engine, &p, hash);
-        p.a = words(&s_a, AG_WORD_CODES_A, M, K, true);
+        p.a = words(&s_a, AG_WORD_CODES, M, K, true);
         p.b = words(&s_b, AG_WORD_CODES, N, K, false);
         p.block = BLOCK;
-        ag_codes_along(s_a.words, s_a.codes, M, K, BLOCK, true);
-        ag_codes_across(s_b.words, s_b.codes, N, K, BLOCK, false);
+        ag_codes_along(s_a.words, s_a.codes, M, K, BLOCK);
+        ag_codes_across(s_b.words, s_b.codes, N, K, BLOCK);
         hash = multiply(engine, &p, hash);
     }
     return hash;

@@ -196,73 +196,6 @@ static void the_guard_has_its_boundary(void **state)
     assert_false(ag_pairs_are_normal(ag_no_range(), from(0)));
 }
 
-/* --- codes from values */
-
-enum { CODED_ROWS = 5, CODED_K = 70, CODED_BLOCK = 32, CODED_BLOCKS = 3 };
-
-static float unit_of(size_t row, size_t block)
-{
-    return (float)(3 + row) * ldexpf(1.7f, (int)block - 4);
-}
-
-static int8_t code_at(size_t row, size_t k)
-{
-    return (int8_t)((int)((row * 31 + k * 17) % 255) - 127);
-}
-
-/* words and units from values in either layout; the row and k of one value that is `bad`. */
-static void code_values(uint32_t *words, float *units, bool across, bool for_a, float bad)
-{
-    float x[CODED_ROWS * CODED_K];
-    for (size_t row = 0; row < CODED_ROWS; row++)
-        for (size_t k = 0; k < CODED_K; k++)
-            x[across ? k * CODED_ROWS + row : row * CODED_K + k] =
-                row == 2 && k == 40 && bad != 0
-                    ? bad
-                    : (float)code_at(row, k) * unit_of(row, k / CODED_BLOCK);
-    for (size_t j = 0; j < CODED_BLOCKS; j++)
-        for (size_t row = 0; row < CODED_ROWS; row++)
-            units[j * CODED_ROWS + row] = unit_of(row, j);
-    (across ? ag_code_values_across : ag_code_values_along)(words, units, x, CODED_ROWS, CODED_K,
-                                                            CODED_BLOCK, for_a);
-}
-
-/* The words of codes that are known, in the same layout. */
-static void known_words(uint32_t *words, bool across, bool for_a, bool cleared)
-{
-    int8_t codes[CODED_ROWS * CODED_K];
-    for (size_t row = 0; row < CODED_ROWS; row++)
-        for (size_t k = 0; k < CODED_K; k++)
-            codes[across ? k * CODED_ROWS + row : row * CODED_K + k] =
-                cleared && row == 2 && k / CODED_BLOCK == 1 ? 0 : code_at(row, k);
-    (across ? ag_codes_across : ag_codes_along)(words, codes, CODED_ROWS, CODED_K, CODED_BLOCK,
-                                                for_a);
-}
-
-static void values_become_codes(void **state)
-{
-    enum { WORDS = CODED_ROWS * (8 + 8 + 2) };
-    (void)state;
-    static const float bad[] = {0, NAN, INFINITY};
-    assert_int_equal(ag_code_words(CODED_K, CODED_BLOCK), WORDS / CODED_ROWS);
-    for (unsigned which = 0; which < 12; which++) {
-        bool across = which & 1;
-        bool for_a = which & 2;
-        bool is_bad = which / 4 > 0;
-        uint32_t got[WORDS];
-        uint32_t expected[WORDS];
-        float units[CODED_BLOCKS * CODED_ROWS];
-        code_values(got, units, across, for_a, bad[which / 4]);
-        known_words(expected, across, for_a, is_bad);
-        assert_memory_equal(got, expected, sizeof got);
-        for (size_t i = 0; i < CODED_BLOCKS * CODED_ROWS; i++) {
-            bool cleared = is_bad && i == CODED_ROWS + 2;
-            assert_true(cleared ? isnan(units[i])
-                                : units[i] == unit_of(i % CODED_ROWS, i / CODED_ROWS));
-        }
-    }
-}
-
 /* --- engines */
 
 static void engines_are_chosen(void **state)
@@ -307,7 +240,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(error_is_bounded, set_up, tear_down),
         cmocka_unit_test(pairs_are_packed),
         cmocka_unit_test(the_guard_has_its_boundary),
-        cmocka_unit_test(values_become_codes),
         cmocka_unit_test(engines_are_chosen),
         cmocka_unit_test(a_wrong_engine_is_found),
     };

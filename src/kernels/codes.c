@@ -1,0 +1,85 @@
+/* What both ways to make codes share: the units of blocks, and the blocks that are none. */
+#include "codes.h"
+
+#include <float.h>
+#include <math.h>
+
+ag_code_shape ag_code_shape_of(const ag_groups *groups, ag_sum sum)
+{
+    bool across = sum == AG_SUM_ROWS;
+    ag_code_shape s = {.across = across};
+    s.rows = across ? groups->cols : groups->rows;
+    s.K = across ? groups->rows : groups->cols;
+    s.block = across ? groups->height : groups->width;
+    s.blocks = across ? groups->down : groups->across;
+    s.depth = (s.block + 3) / 4;
+    s.row_words = ag_code_words(s.K, s.block);
+    return s;
+}
+
+AG_CLONES void ag_codes_set_units(const ag_codes *out, const ag_groups *groups, ag_sum sum,
+                                  const ag_scales *scales, float step)
+{
+    const bool across = sum == AG_SUM_ROWS;
+    const size_t lines = across ? groups->down : groups->rows;
+    const size_t count = across ? groups->cols : groups->across;
+    const size_t width = across ? groups->width : 1;
+    float *restrict units = out->units;
+    for (size_t i = 0; i < lines; i++, units += count) {
+        const float *after = scales->after + (across ? i : i / groups->height) * groups->across;
+        if (width == 1)
+            for (size_t j = 0; j < count; j++)
+                units[j] = step * after[j];
+        else
+            for (size_t j = 0; j < count; j++)
+                units[j] = step * after[j / width];
+    }
+}
+
+/* Whether no code is worth more than a float holds. */
+AG_CLONES static bool are_finite(const float *units, size_t count, float most_code)
+{
+    int beyond = 0;
+    for (size_t i = 0; i < count; i++)
+        beyond |= !(units[i] * most_code <= FLT_MAX);
+    return beyond == 0;
+}
+
+static bool word_is_finite(uint32_t word, float unit)
+{
+    bool finite = true;
+    for (size_t i = 0; i < 4; i++)
+        finite &= isfinite((float)((int)(word >> 8 * i & 0xff) - 128) * unit);
+    return finite;
+}
+
+/* The block that begins with `words`, `step` apart. */
+static void clear_if_bad(uint32_t *words, size_t step, size_t depth, float *unit)
+{
+    bool finite = true;
+    for (size_t i = 0; i < depth; i++)
+        finite &= word_is_finite(words[i * step], *unit);
+    if (finite)
+        return;
+    for (size_t i = 0; i < depth; i++)
+        words[i * step] = AG_NO_CODES;
+    *unit = NAN;
+}
+
+void ag_codes_clear_bad(const ag_codes *out, const ag_code_shape *s, const ag_format *format)
+{
+    if (are_finite(out->units, s->rows * s->blocks, format->max / format->min_subnormal))
+        return;
+    for (size_t row = 0; row < s->rows; row++) {
+        for (size_t j = 0; j < s->blocks; j++) {
+            size_t i = j * s->depth;
+            size_t depth = s->row_words - i < s->depth ? s->row_words - i : s->depth;
+            if (s->across)
+                clear_if_bad(out->words + i * s->rows + row, s->rows, depth,
+                             out->units + j * s->rows + row);
+            else
+                clear_if_bad(out->words + row * s->row_words + i, 1, depth,
+                             out->units + row * s->blocks + j);
+        }
+    }
+}

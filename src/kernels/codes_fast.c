@@ -1,0 +1,216 @@
+/* Codes as they are rounded: rows in steps of the grid, a tile at a time, become bytes of words
+ * along, or words of four rows across. */
+#include <math.h>
+#include <string.h>
+
+#include "base/pool.h"
+#include "codes.h"
+#include "quantize_row.h"
+
+enum { TILE = PHILOX_MOST, PIECE = 16384 };
+
+typedef struct coding {
+    ag_codes out;
+    ag_sum sum;
+    const float *x;
+    ag_groups groups;
+    ag_scales scales;
+    const ag_scheme *scheme;
+    rounder r;
+    uint64_t first;
+} coding;
+
+/* Columns [begin, end) of a row, a tile at most. */
+typedef struct part {
+    size_t row, begin, end;
+} part;
+
+/* steps [end - begin] = Q(x * scale) in steps of the grid */
+INLINE void round_part(float *steps, const coding *c, const grid *g, part p, way how)
+{
+    const size_t at = p.row * c->groups.cols + p.begin;
+    uint32_t room[PHILOX_ROOM];
+    run some = {.out = steps, .x = c->x + at};
+    some.scale = c->scales.scale + p.row / c->groups.height * c->groups.across;
+    if (how >= STOCHASTIC)
+        some.words = ag_philox_words(room, &c->r.place, c->first + at, p.end - p.begin);
+    quantize_columns(some, p.begin, p.end, c->groups.width, g, how);
+}
+
+/* The code + 128; what is not finite has bit 8 set, too. */
+INLINE uint32_t byte_of(float steps)
+{
+    const bool finite = (ag_float_bits(steps) & ~SIGN) < INFINITE;
+    return (uint32_t)((int32_t)(finite ? steps : 256.0f) + 128);
+}
+
+static void mark_bad(const coding *c, const float *steps, part p)
+{
+    for (size_t col = p.begin; col < p.end; col++)
+        if (!isfinite(steps[col - p.begin]))
+            c->out.units[ag_code_unit_at(&c->groups, c->sum, p.row, col)] = NAN;
+}
+
+/* --- along rows */
+
+INLINE uint32_t narrow(uint8_t *restrict bytes, const float *restrict steps, size_t count)
+{
+    uint32_t all = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t byte = byte_of(steps[i]);
+        all |= byte;
+        bytes[i] = (uint8_t)byte;
+    }
+    return all >> 8;
+}
+
+/* bytes: of the row. Blocks of whole words follow each other without a gap. */
+INLINE void code_along(uint8_t *bytes, const coding *c, const grid *g, part p, way how)
+{
+    const size_t width = c->groups.width;
+    const size_t in_block = (width + 3) / 4 * 4;
+    float steps[TILE];
+    uint32_t bad = 0;
+    round_part(steps, c, g, p, how);
+    for (size_t col = p.begin, next; col < p.end; col = next) {
+        next = width == in_block ? p.end : (col / width + 1) * width;
+        next = next < p.end ? next : p.end;
+        bad |= narrow(bytes + col / width * in_block + col % width, steps + (col - p.begin),
+                      next - col);
+    }
+    if (bad != 0)
+        mark_bad(c, steps, p);
+}
+
+INLINE void code_rows(const coding *c, const grid *g, way how)
+{
+    const size_t cols = c->groups.cols;
+    const size_t words = ag_code_words(cols, c->groups.width);
+    for (size_t row = 0; row < c->groups.rows; row++) {
+        uint32_t *to = c->out.words + row * words;
+        for (size_t i = 0; 4 * words > cols && i < words; i++)
+            to[i] = AG_NO_CODES; /* beyond the ends of blocks */
+        for (size_t col = 0; col < cols; col += TILE)
+            code_along((uint8_t *)to, c, g, (part){row, col, col + TILE < cols ? col + TILE : cols},
+                       how);
+    }
+}
+
+/* --- down columns */
+
+/* A word of each column; one of a value that is not finite is of no use. */
+INLINE uint32_t interleave(uint32_t *restrict words, float steps[4][TILE], size_t count)
+{
+    uint32_t all = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t a = byte_of(steps[0][i]);
+        uint32_t b = byte_of(steps[1][i]);
+        uint32_t c = byte_of(steps[2][i]);
+        uint32_t d = byte_of(steps[3][i]);
+        all |= a | b | c | d;
+        words[i] = a | b << 8 | c << 16 | d << 24;
+    }
+    return all >> 8;
+}
+
+/* Up to four rows of a block from that of the part on. */
+INLINE void code_across(uint32_t *words, const coding *c, const grid *g, part p, size_t rows,
+                        way how)
+{
+    float steps[4][TILE];
+    for (size_t i = 0; i < 4; i++) {
+        if (i < rows)
+            round_part(steps[i], c, g, (part){p.row + i, p.begin, p.end}, how);
+        else
+            memset(steps[i], 0, sizeof steps[i]);
+    }
+    if (interleave(words + p.begin, steps, p.end - p.begin) == 0)
+        return;
+    for (size_t i = 0; i < rows; i++)
+        mark_bad(c, steps[i], (part){p.row + i, p.begin, p.end});
+}
+
+INLINE void code_columns(const coding *c, const grid *g, way how)
+{
+    const size_t cols = c->groups.cols;
+    uint32_t *words = c->out.words;
+    for (size_t first = 0; first < c->groups.rows; first += c->groups.height) {
+        const size_t left = c->groups.rows - first;
+        const size_t height = left < c->groups.height ? left : c->groups.height;
+        for (size_t k = 0; k < height; k += 4, words += cols)
+            for (size_t col = 0; col < cols; col += TILE)
+                code_across(words, c, g,
+                            (part){first + k, col, col + TILE < cols ? col + TILE : cols},
+                            height - k < 4 ? height - k : 4, how);
+    }
+}
+
+/* --- a matrix */
+
+INLINE void code_matrix(const coding *c, way how)
+{
+    const grid g = c->r.g;
+    if (c->sum == AG_SUM_COLS)
+        code_rows(c, &g, how);
+    else
+        code_columns(c, &g, how);
+}
+
+AG_CLONES static void code(const coding *c)
+{
+    switch (c->r.how) {
+    case NEAREST:
+        code_matrix(c, NEAREST);
+        break;
+    case PLAIN_NEAREST:
+        code_matrix(c, PLAIN_NEAREST);
+        break;
+    case PLAIN_INTEGER:
+        code_matrix(c, PLAIN_INTEGER);
+        break;
+    case STOCHASTIC:
+        code_matrix(c, STOCHASTIC);
+        break;
+    case PLAIN_STOCHASTIC:
+        code_matrix(c, PLAIN_STOCHASTIC);
+        break;
+    }
+}
+
+/* Rows [begin, end) of groups, as a matrix of their own. */
+static void code_piece(void *context, size_t begin, size_t end)
+{
+    const coding *all = context;
+    const ag_code_shape whole = ag_code_shape_of(&all->groups, all->sum);
+    const size_t row = begin * all->groups.height;
+    coding c = *all;
+    c.groups = ag_groups_some(&all->groups, begin, end);
+    c.x += row * c.groups.cols;
+    c.first += row * c.groups.cols;
+    c.scales.scale += begin * c.groups.across;
+    c.scales.after += begin * c.groups.across;
+    c.out.words += whole.across ? begin * whole.depth * whole.rows : row * whole.row_words;
+    c.out.units += whole.across ? begin * whole.rows : row * whole.blocks;
+    const ag_code_shape shape = ag_code_shape_of(&c.groups, c.sum);
+    ag_codes_set_units(&c.out, &c.groups, c.sum, &c.scales, c.r.g.step);
+    if (!whole.across)
+        c.groups = ag_groups_unrolled(&c.groups);
+    code(&c);
+    ag_codes_clear_bad(&c.out, &shape, &c.scheme->format);
+}
+
+void ag_quantize_codes_shared(const ag_codes *out, ag_sum sum, const float *x,
+                              const ag_groups *groups, const ag_scales *scales,
+                              const ag_scheme *scheme, const ag_rounding_site *where,
+                              uint64_t first)
+{
+    if (!grid_exists(&scheme->format)) {
+        ag_quantize_codes_ref(out, sum, x, groups, scales, scheme, where, first);
+        return;
+    }
+    coding c = {*out, sum, x, *groups, *scales, scheme, .first = first};
+    c.r = rounder_of(&scheme->format, scheme->overflow,
+                     scheme->rounding == AG_ROUND_STOCHASTIC ? where : NULL);
+    const size_t width = groups->height * groups->cols;
+    ag_pool_share(groups->down, width < PIECE ? PIECE / width : 1, code_piece, &c);
+}

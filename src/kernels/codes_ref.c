@@ -1,0 +1,38 @@
+/* Codes, one value at a time. */
+#include <math.h>
+
+#include "codes.h"
+
+/* The byte of a code is that of 0 before. */
+static void set_code(const ag_codes *out, const ag_code_shape *s, size_t row, size_t k, int code)
+{
+    size_t word = k / s->block * s->depth + k % s->block / 4;
+    size_t at = s->across ? word * s->rows + row : row * s->row_words + word;
+    out->words[at] ^= (uint32_t)(uint8_t)code << 8 * (k % s->block % 4);
+}
+
+void ag_quantize_codes_ref(const ag_codes *out, ag_sum sum, const float *x, const ag_groups *groups,
+                           const ag_scales *scales, const ag_scheme *scheme,
+                           const ag_rounding_site *where, uint64_t first)
+{
+    const float step = scheme->format.min_subnormal;
+    const ag_code_shape shape = ag_code_shape_of(groups, sum);
+    ag_codes_set_units(out, groups, sum, scales, step);
+    for (size_t i = 0; i < shape.rows * shape.row_words; i++)
+        out->words[i] = AG_NO_CODES;
+    for (size_t i = 0; i < groups->rows * groups->cols; i++) {
+        size_t row = i / groups->cols;
+        size_t col = i % groups->cols;
+        float y = x[i] * scales->scale[ag_groups_at(groups, row, col)];
+        float q = scheme->rounding == AG_ROUND_NEAREST
+                      ? ag_round_nearest(&scheme->format, y, scheme->overflow)
+                      : ag_round_stochastic(&scheme->format, y,
+                                            ag_rounding_random(where, first + i), scheme->overflow);
+        if (isfinite(q))
+            set_code(out, &shape, shape.across ? col : row, shape.across ? row : col,
+                     (int)(q / step));
+        else
+            out->units[ag_code_unit_at(groups, sum, row, col)] = NAN;
+    }
+    ag_codes_clear_bad(out, &shape, &scheme->format);
+}
