@@ -15,11 +15,20 @@
 
 #include "kernels/rounding.h"
 #include "kernels/updates.h"
+#include "products/accumulate.h"
 #include "products/products.h"
 
 /* --- matrix products: products/products.h */
 
 typedef void ag_product_fn(const ag_product *product);
+
+/* As ag_pairs_along and ag_pairs_across. */
+typedef ag_range ag_pairs_fn(uint32_t *words, const float *x, size_t rows, size_t K);
+
+/* As ag_product_accumulated. */
+typedef void ag_product_accumulated_fn(float *c, size_t c_step, size_t M, size_t N, size_t K,
+                                       const ag_summands *a, const ag_summands *b,
+                                       const ag_accumulator *accumulator);
 
 /* --- for diagnostics */
 
@@ -127,6 +136,8 @@ typedef double ag_sum_squares_fn(const float *x, size_t count);
 typedef struct ag_kernels {
     const char *name; /* "ref", "fast" */
     ag_product_fn *product;
+    ag_pairs_fn *pairs_along, *pairs_across;
+    ag_product_accumulated_fn *product_accumulated;
     ag_singular_values_fn *singular_values;
     ag_amax_fn *amax;
     ag_round_bf16_fn *round_bf16;

@@ -15,7 +15,8 @@ typedef enum ag_bench_part {
     AG_BENCH_EMBEDDING,
     AG_BENCH_NORMS,
     AG_BENCH_QUANTISING,
-    AG_BENCH_FPROP, /* products of linear layers, like the next two */
+    AG_BENCH_PACKING, /* BF16 values as pairs, for products of linear layers and such as they */
+    AG_BENCH_FPROP,   /* products of linear layers, like the next two */
     AG_BENCH_DGRAD,
     AG_BENCH_WGRAD,
     AG_BENCH_SCALES, /* what is done to a product's result: scales, bias, BF16, sums of gradients */

@@ -14,19 +14,13 @@ enum { FLOAT = sizeof(float) };
 const char *ag_bench_part_name(ag_bench_part part)
 {
     static const char *const names[AG_BENCH_PARTS] = {
-        [AG_BENCH_EMBEDDING] = "embedding",
-        [AG_BENCH_NORMS] = "norms",
-        [AG_BENCH_QUANTISING] = "quantising",
-        [AG_BENCH_FPROP] = "fprop",
-        [AG_BENCH_DGRAD] = "dgrad",
-        [AG_BENCH_WGRAD] = "wgrad",
-        [AG_BENCH_SCALES] = "scales, bias",
-        [AG_BENCH_ATTENTION] = "attention",
-        [AG_BENCH_GELU] = "GELU",
-        [AG_BENCH_RESIDUAL] = "residual",
-        [AG_BENCH_CROSS_ENTROPY] = "cross-entropy",
-        [AG_BENCH_OPTIMIZER] = "optimizer",
-        [AG_BENCH_REST] = "rest",
+        [AG_BENCH_EMBEDDING] = "embedding",   [AG_BENCH_NORMS] = "norms",
+        [AG_BENCH_QUANTISING] = "quantising", [AG_BENCH_PACKING] = "packing",
+        [AG_BENCH_FPROP] = "fprop",           [AG_BENCH_DGRAD] = "dgrad",
+        [AG_BENCH_WGRAD] = "wgrad",           [AG_BENCH_SCALES] = "scales, bias",
+        [AG_BENCH_ATTENTION] = "attention",   [AG_BENCH_GELU] = "GELU",
+        [AG_BENCH_RESIDUAL] = "residual",     [AG_BENCH_CROSS_ENTROPY] = "cross-entropy",
+        [AG_BENCH_OPTIMIZER] = "optimizer",   [AG_BENCH_REST] = "rest",
     };
     return names[part];
 }
@@ -101,6 +95,34 @@ static void product(const ag_product *product)
     double start_s = ag_clock_s();
     fast()->product(product);
     add_product(start_s, product, is_attention(product));
+}
+
+/* One with an accumulator of its own; the bound is that of a product of floats. */
+static void product_accumulated(float *c, size_t c_step, size_t M, size_t N, size_t K,
+                                const ag_summands *a, const ag_summands *b,
+                                const ag_accumulator *accumulator)
+{
+    double start_s = ag_clock_s();
+    fast()->product_accumulated(c, c_step, M, N, K, a, b, accumulator);
+    const ag_product same = {
+        .a = {.k_step = a->k_step}, .b = {.k_step = b->k_step}, .M = M, .N = N, .K = K};
+    add_product(start_s, &same, false);
+}
+
+static ag_range pairs_along(uint32_t *words, const float *x, size_t rows, size_t K)
+{
+    double start_s = ag_clock_s();
+    ag_range range = fast()->pairs_along(words, x, rows, K);
+    add(AG_BENCH_PACKING, start_s, rows * K + rows * K / 2);
+    return range;
+}
+
+static ag_range pairs_across(uint32_t *words, const float *x, size_t rows, size_t K)
+{
+    double start_s = ag_clock_s();
+    ag_range range = fast()->pairs_across(words, x, rows, K);
+    add(AG_BENCH_PACKING, start_s, rows * K + rows * K / 2);
+    return range;
 }
 
 static void epilogue(float *y, const float *bias, size_t N, size_t OC, ag_factor a, ag_factor b,
@@ -370,6 +392,9 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     s_record = record;
     table = ag_kernels_fast; /* evaluation and diagnostics are no part of a step */
     table.product = product;
+    table.product_accumulated = product_accumulated;
+    table.pairs_along = pairs_along;
+    table.pairs_across = pairs_across;
     table.amax = amax;
     table.round_bf16 = round_bf16;
     table.quantize = quantize;

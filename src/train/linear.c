@@ -137,7 +137,7 @@ static void multiply(const ag_linear *linear, const ag_accumulator *accumulator,
     if (accumulator == NULL) {
         ag_multiply_operands(linear->k, product, &rows, &columns, linear->room);
     } else {
-        ag_accumulate_operands(accumulator, &product, &rows, &columns);
+        ag_accumulate_operands(linear->k, accumulator, &product, &rows, &columns);
         finish(linear, &product);
     }
 }

@@ -61,11 +61,12 @@ static ag_summands summands_of(const ag_operand_view *view, size_t rows, size_t 
     return summands;
 }
 
-void ag_accumulate_operands(const ag_accumulator *accumulator, const ag_product *product,
-                            const ag_operand_view *a, const ag_operand_view *b)
+void ag_accumulate_operands(const ag_kernels *k, const ag_accumulator *accumulator,
+                            const ag_product *product, const ag_operand_view *a,
+                            const ag_operand_view *b)
 {
     ag_summands of_a = summands_of(a, product->M, product->K, accumulator);
     ag_summands of_b = summands_of(b, product->N, product->K, accumulator);
-    ag_product_accumulated(product->c, product->c_step, product->M, product->N, product->K, &of_a,
+    k->product_accumulated(product->c, product->c_step, product->M, product->N, product->K, &of_a,
                            &of_b, accumulator);
 }

@@ -9,7 +9,8 @@
 bool ag_scheme_has_scales_to_add(const ag_scheme *scheme);
 
 /* The product, whose operands are a and b: c, M, N and K are set; nothing is finished. */
-void ag_accumulate_operands(const ag_accumulator *accumulator, const ag_product *product,
-                            const ag_operand_view *a, const ag_operand_view *b);
+void ag_accumulate_operands(const ag_kernels *k, const ag_accumulator *accumulator,
+                            const ag_product *product, const ag_operand_view *a,
+                            const ag_operand_view *b);
 
 #endif

@@ -86,11 +86,12 @@ static ag_words codes_of(const ag_operand_view *view, size_t rows, size_t K, siz
 
 /* --- pairs and floats */
 
-static ag_words pairs_of(const ag_operand_view *view, uint32_t *room, size_t rows, size_t K)
+static ag_words pairs_of(const ag_kernels *k, const ag_operand_view *view, uint32_t *room,
+                         size_t rows, size_t K)
 {
     size_t words = ag_words_of(AG_WORD_PAIR, K);
     ag_range range =
-        (view->across ? ag_pairs_across : ag_pairs_along)(room, view->operand->values, rows, K);
+        (view->across ? k->pairs_across : k->pairs_along)(room, view->operand->values, rows, K);
     return (ag_words){.words = room,
                       .row_step = view->across ? 1 : words,
                       .k_step = view->across ? rows : 1,
@@ -129,8 +130,8 @@ void ag_multiply_operands(const ag_kernels *k, ag_product product, const ag_oper
         product.a = codes_of(a, M, K, product.block);
         product.b = codes_of(b, N, K, product.block);
     } else if (a->operand->has_bf16 && b->operand->has_bf16 && ag_products_have_pairs()) {
-        product.a = pairs_of(a, room[0], M, K);
-        product.b = pairs_of(b, room[1], N, K);
+        product.a = pairs_of(k, a, room[0], M, K);
+        product.b = pairs_of(k, b, room[1], N, K);
     } else {
         product.a = floats_of(a, M, K);
         product.b = floats_of(b, N, K);

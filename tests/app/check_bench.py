@@ -13,8 +13,8 @@ from support import FEW, check, failures, scratch_folder, write
 
 ALTGRAD = os.path.abspath(sys.argv[1])
 PARTS = [
-    "embedding", "norms", "quantising", "fprop", "dgrad", "wgrad", "scales, bias", "attention",
-    "GELU", "residual", "cross-entropy", "optimizer", "rest",
+    "embedding", "norms", "quantising", "packing", "fprop", "dgrad", "wgrad", "scales, bias",
+    "attention", "GELU", "residual", "cross-entropy", "optimizer", "rest",
 ]
 SMALL = ["FP32", "BF16", "E4M3", "mxfp8", "mxfp4", "mxint8", "nvfp4"]
 
