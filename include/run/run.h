@@ -27,7 +27,8 @@ typedef enum ag_optimizer_type {
     AG_OPTIMIZER_ADAMW,
     AG_OPTIMIZER_SGD,
     AG_OPTIMIZER_MANIFOLD_ADAMW, /* AdamW, gradients scaled by the spacing of the weights' grid */
-    AG_OPTIMIZER_GRID /* SGD in steps from one value of the weights' format to the next */
+    AG_OPTIMIZER_GRID, /* SGD in steps from one value of the weights' format to the next */
+    AG_OPTIMIZERS
 } ag_optimizer_type;
 typedef enum ag_schedule {
     AG_SCHEDULE_COSINE,

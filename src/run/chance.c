@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "run/layers.h"
+#include "run/optimizers.h"
 #include "run/sites.h"
 
 /* Evaluation meets the operands of forward products alone. */
@@ -33,11 +34,11 @@ static bool quantises_by_chance(const ag_run *run, bool trains)
     return false;
 }
 
-/* The optimizer grid rounds its moves by chance whatever the format says. */
+/* An optimizer in steps of the grid rounds its moves by chance whatever the format says. */
 static bool trains_by_chance(const ag_run *run)
 {
     return (run->train.data_order == AG_ORDER_RANDOM && run->train.data_seed < 0) ||
-           run->model.dropout > 0 || run->optimizer.type == AG_OPTIMIZER_GRID;
+           run->model.dropout > 0 || ag_optimizer_of(run)->fixes_scale;
 }
 
 bool ag_run_draws(const ag_run *run)

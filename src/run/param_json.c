@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "params_internal.h"
+#include "run/optimizers.h"
 #include "run/run_json.h"
 
 const char *const ag_compute_words[AG_COMPUTES] = {"bf16", "fp32"};
@@ -143,33 +144,64 @@ ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, 
 
 /* --- what the identity holds */
 
-/* A parameter that only some words of another one give an effect. */
+static bool draws_batches(const ag_run *run)
+{
+    return run->train.data_order == AG_ORDER_RANDOM;
+}
+
+static bool has_final_lr(const ag_run *run)
+{
+    return run->optimizer.schedule != AG_SCHEDULE_CONSTANT;
+}
+
+static bool decays_late(const ag_run *run)
+{
+    return run->optimizer.schedule == AG_SCHEDULE_WSD;
+}
+
+static bool has_betas(const ag_run *run)
+{
+    return ag_optimizer_of(run)->has_variance;
+}
+
+static bool has_momentum(const ag_run *run)
+{
+    return !has_betas(run);
+}
+
+static bool counts_rungs(const ag_run *run)
+{
+    return ag_optimizer_of(run)->fixes_scale;
+}
+
+static bool draws_weights(const ag_run *run)
+{
+    return run->init_digest[0] == '\0';
+}
+
+/* A parameter that other ones may leave without effect. */
 typedef struct condition {
     size_t offset;
-    size_t other;
-    uint64_t words; /* bit k: word k does */
-    const char *text;
+    bool (*has_effect)(const ag_run *run);
+    const char *text; /* why it has none */
 } condition;
 
 #define AT(member) offsetof(ag_run, member)
-#define BIT(word) (UINT64_C(1) << (word))
-#define ADAM (BIT(AG_OPTIMIZER_ADAMW) | BIT(AG_OPTIMIZER_MANIFOLD_ADAMW))
 
 static const char s_by_adam[] = "only optimizer.type adamw and manifold_adamw read it";
+static const char s_by_sgd[] = "only optimizer.type sgd and grid read it";
 static const char s_by_grid[] = "only optimizer.type grid reads it";
 
 static const condition s_conditions[] = {
-    {AT(train.data_seed),          AT(train.data_order),   BIT(AG_ORDER_RANDOM),
-     "only train.data_order random reads it"                                                                                     },
-    {AT(optimizer.min_lr_ratio),   AT(optimizer.schedule), ~BIT(AG_SCHEDULE_CONSTANT),
-     "optimizer.schedule constant does not read it"                                                                              },
-    {AT(optimizer.decay_fraction), AT(optimizer.schedule), BIT(AG_SCHEDULE_WSD),
-     "only optimizer.schedule wsd reads it"                                                                                      },
-    {AT(optimizer.betas),          AT(optimizer.type),     ADAM,                       s_by_adam                                 },
-    {AT(optimizer.eps),            AT(optimizer.type),     ADAM,                       s_by_adam                                 },
-    {AT(optimizer.momentum),       AT(optimizer.type),     ~ADAM,                      "only optimizer.type sgd and grid read it"},
-    {AT(optimizer.rung_clip),      AT(optimizer.type),     BIT(AG_OPTIMIZER_GRID),     s_by_grid                                 },
-    {AT(optimizer.headroom),       AT(optimizer.type),     BIT(AG_OPTIMIZER_GRID),     s_by_grid                                 },
+    {AT(model.init_seed),          draws_weights, "the initial weights come from model.init.file"},
+    {AT(train.data_seed),          draws_batches, "only train.data_order random reads it"        },
+    {AT(optimizer.min_lr_ratio),   has_final_lr,  "optimizer.schedule constant does not read it" },
+    {AT(optimizer.decay_fraction), decays_late,   "only optimizer.schedule wsd reads it"         },
+    {AT(optimizer.betas),          has_betas,     s_by_adam                                      },
+    {AT(optimizer.eps),            has_betas,     s_by_adam                                      },
+    {AT(optimizer.momentum),       has_momentum,  s_by_sgd                                       },
+    {AT(optimizer.rung_clip),      counts_rungs,  s_by_grid                                      },
+    {AT(optimizer.headroom),       counts_rungs,  s_by_grid                                      },
 };
 
 static const condition *condition_of(const ag_param *param)
@@ -183,19 +215,12 @@ static const condition *condition_of(const ag_param *param)
 
 bool ag_param_has_effect(const ag_run *run, const ag_param *param)
 {
-    if (param->offset == AT(model.init_seed))
-        return run->init_digest[0] == '\0';
     const condition *needs = condition_of(param);
-    if (needs == NULL)
-        return true;
-    int64_t word = *(const int64_t *)((const char *)run + needs->other);
-    return (needs->words >> word & 1) != 0;
+    return needs == NULL || needs->has_effect(run);
 }
 
 const char *ag_param_condition(const ag_param *param)
 {
-    if (param->offset == AT(model.init_seed))
-        return "the initial weights come from model.init.file";
     const condition *needs = condition_of(param);
     return needs != NULL ? needs->text : NULL;
 }

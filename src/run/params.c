@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "params_internal.h"
 #include "run/layers.h"
+#include "run/optimizers.h"
 
 static const char *const s_gelus[] = {"exact", "tanh", NULL};
 static const char *const s_synthetics[] = {"none", "markov", NULL};
@@ -230,7 +231,7 @@ ag_status ag_run_check(const ag_run *run)
 {
     AG_TRY(check_model(&run->model));
     AG_TRY(check_data(&run->data));
-    if (run->optimizer.type == AG_OPTIMIZER_GRID)
+    if (ag_optimizer_of(run)->fixes_scale)
         AG_TRY(check_grid(run));
     if (run->stop.loss_ratio > 0 && run->stop.loss_ratio <= 1)
         return ag_fail(AG_ERR_INPUT,

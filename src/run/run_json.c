@@ -8,6 +8,7 @@
 #include "params_internal.h"
 #include "run/digest.h"
 #include "run/layers.h"
+#include "run/optimizers.h"
 
 static void add_key(ag_text *text, const char *key)
 {
@@ -67,14 +68,7 @@ static int64_t plain_optimizer(const ag_run *run)
         if (ag_layer_grid(run, i) != NULL)
             return run->optimizer.type;
     }
-    switch ((ag_optimizer_type)run->optimizer.type) {
-    case AG_OPTIMIZER_MANIFOLD_ADAMW:
-        return AG_OPTIMIZER_ADAMW;
-    case AG_OPTIMIZER_GRID:
-        return AG_OPTIMIZER_SGD;
-    default:
-        return run->optimizer.type;
-    }
+    return ag_optimizer_of(run)->plain;
 }
 
 /* The run with its own seed in place of the seeds that were not given, and one name for each

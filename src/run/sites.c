@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "run/optimizers.h"
 #include "run/streams.h"
 
 static const ag_site_tensor s_qk[] = {
@@ -143,15 +144,9 @@ bool ag_site_is_on(const ag_layer_precision *precision)
 /* Whether a step reads what the one before left of the moment. */
 static bool is_kept(const ag_optimizer_spec *optimizer, ag_site_kind moment)
 {
-    switch ((ag_optimizer_type)optimizer->type) {
-    case AG_OPTIMIZER_ADAMW:
-    case AG_OPTIMIZER_MANIFOLD_ADAMW:
+    if (ag_optimizers[optimizer->type].has_variance)
         return optimizer->betas[moment == AG_SITE_OPT_V] > 0.0;
-    case AG_OPTIMIZER_SGD:
-    case AG_OPTIMIZER_GRID:
-        return moment == AG_SITE_OPT_M && optimizer->momentum > 0.0;
-    }
-    return false;
+    return moment == AG_SITE_OPT_M && optimizer->momentum > 0.0;
 }
 
 bool ag_site_has_effect(const ag_run *run, ag_site_kind kind)

@@ -5,6 +5,7 @@
  */
 #include "model.h"
 #include "operand_sums.h"
+#include "run/optimizers.h"
 #include "site_layout.h"
 
 /* What all linear layers of a model are built with. */
@@ -215,7 +216,7 @@ static void lay_out_linear(builder *b, ag_linear *linear, size_t index)
         }
     }
     linear->operands[AG_ROLE_WEIGHT][0].is_fixed =
-        b->run->optimizer.type == AG_OPTIMIZER_GRID && ag_layer_grid(b->run, index) != NULL;
+        ag_optimizer_of(b->run)->fixes_scale && ag_layer_grid(b->run, index) != NULL;
     lay_out_copies(b, linear);
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/maths.h"
 #include "optimizer.h"
+#include "run/optimizers.h"
 #include "run/streams.h"
 
 double ag_grad_norm(const float *grads, size_t count, const ag_kernels *k)
@@ -189,7 +190,7 @@ static void grid(const part *p)
 
 void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const ag_kernels *k)
 {
-    for (size_t i = 0; spec->type == AG_OPTIMIZER_GRID && i < state->tensors.count; i++) {
+    for (size_t i = 0; ag_optimizers[spec->type].fixes_scale && i < state->tensors.count; i++) {
         const ag_tensor *tensor = &state->tensors.rows[i];
         const ag_tensor_grid *on = &state->grids[i];
         if (on->scheme == NULL || on->scheme->amax == AG_AMAX_NONE)
@@ -205,7 +206,7 @@ void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, co
 typedef void update_fn(const part *p);
 
 /* By ag_optimizer_type: for tensors without a grid, and for those with one. */
-static update_fn *const s_updates[][2] = {
+static update_fn *const s_updates[AG_OPTIMIZERS][2] = {
     [AG_OPTIMIZER_ADAMW] = {adamw, adamw         },
     [AG_OPTIMIZER_SGD] = {sgd,   sgd           },
     [AG_OPTIMIZER_MANIFOLD_ADAMW] = {adamw, manifold_adamw},

@@ -5,6 +5,7 @@
 #include "base/maths.h"
 #include "base/philox.h"
 #include "run/layers.h"
+#include "run/optimizers.h"
 #include "run/streams.h"
 #include "site_layout.h"
 #include "train_state.h"
@@ -52,7 +53,7 @@ static void find_grids(ag_train_state *state, const ag_run *run)
 static size_t most_groups(const ag_train_state *state, const ag_run *run)
 {
     size_t most = 0;
-    if (run->optimizer.type != AG_OPTIMIZER_MANIFOLD_ADAMW)
+    if (!ag_optimizer_of(run)->has_moving_spacing)
         return 0;
     for (size_t i = 0; i < state->tensors.count; i++) {
         const ag_scheme *scheme = state->grids[i].scheme;
@@ -67,12 +68,6 @@ static size_t most_groups(const ag_train_state *state, const ag_run *run)
     return most;
 }
 
-static bool has_second_moment(const ag_run *run)
-{
-    return run->optimizer.type == AG_OPTIMIZER_ADAMW ||
-           run->optimizer.type == AG_OPTIMIZER_MANIFOLD_ADAMW;
-}
-
 ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout)
 {
     *state = (ag_train_state){0};
@@ -84,7 +79,7 @@ ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu tensors", state->tensors.count);
     memset(state->grids, 0, grid_bytes);
     count_scales(state, run);
-    state->n_v = has_second_moment(run) ? state->tensors.total : 0;
+    state->n_v = ag_optimizer_of(run)->has_variance ? state->tensors.total : 0;
     state->weights = ag_layout_floats(layout, state->tensors.total);
     state->m = ag_layout_floats(layout, state->tensors.total);
     state->v = ag_layout_floats(layout, state->n_v);

@@ -71,7 +71,7 @@ names = [test["name"] for test in json.load(sys.stdin)["tests"]
          if "qemu" in test.get("command", [""])[0] and test["name"] not in others]
 print("|".join(names).replace(".", "[.]"))')
 failed=0
-ctest --test-dir "$build" -j "$(nproc)" -R "^($programs)\$" -LE long --timeout 900 \
+ctest --test-dir "$build" -j "$(nproc)" -R "^($programs)\$" -LE long \
     --output-on-failure || failed=1
 
 for program in altgrad tests/golden/golden_runs; do
