@@ -74,18 +74,22 @@ static void watch_operands(ag_trainer *trainer, size_t layer)
         watches[(size_t)AG_ROLE_GRAD_OUTPUT * AG_USES].counted = true;
 }
 
+/* Diagnostics that have one group of samples for each linear layer. */
+static const struct {
+    ag_diagnostic diagnostic;
+    const ag_sampler *sampler;
+} s_of_layers[] = {
+    {AG_OBSERVE_FLIPS,    &ag_sampler_flips   },
+    {AG_OBSERVE_GRAD,     &ag_sampler_grad    },
+    {AG_OBSERVE_GRID,     &ag_sampler_grid    },
+    {AG_OBSERVE_RANK,     &ag_sampler_rank    },
+    {AG_OBSERVE_KURTOSIS, &ag_sampler_kurtosis},
+};
+
+enum { OF_LAYERS = sizeof s_of_layers / sizeof s_of_layers[0] };
+
 static void add_groups(ag_trainer *trainer)
 {
-    static const struct {
-        ag_diagnostic diagnostic;
-        const ag_sampler *sampler;
-    } of_layers[] = {
-        {AG_OBSERVE_FLIPS,    &ag_sampler_flips   },
-        {AG_OBSERVE_GRAD,     &ag_sampler_grad    },
-        {AG_OBSERVE_GRID,     &ag_sampler_grid    },
-        {AG_OBSERVE_RANK,     &ag_sampler_rank    },
-        {AG_OBSERVE_KURTOSIS, &ag_sampler_kurtosis},
-    };
     const ag_observer *observer = trainer->observer;
     for (size_t layer = 0; layer < observer->n_layers; layer++) {
         watch_operands(trainer, layer);
@@ -94,11 +98,11 @@ static void add_groups(ag_trainer *trainer)
     }
     if (ag_observes(trainer->run, AG_OBSERVE_QUANT))
         add_sites(trainer);
-    for (size_t i = 0; i < sizeof of_layers / sizeof of_layers[0]; i++) {
-        if (!ag_observes(trainer->run, of_layers[i].diagnostic))
+    for (size_t i = 0; i < OF_LAYERS; i++) {
+        if (!ag_observes(trainer->run, s_of_layers[i].diagnostic))
             continue;
         for (size_t layer = 0; layer < observer->n_layers; layer++)
-            add_group(trainer, of_layers[i].sampler, layer, observer->linears[layer]->layer.name,
+            add_group(trainer, s_of_layers[i].sampler, layer, observer->linears[layer]->layer.name,
                       "");
     }
 }
@@ -183,7 +187,7 @@ ag_status ag_observer_lay_out(ag_trainer *trainer, ag_layout *layout)
     ag_observer *observer = ag_layout_table(layout, sizeof *observer);
     size_t layers = ag_layer_count(&trainer->run->model);
     size_t operands = layers * AG_OPERANDS_PER_LAYER + trainer->model.n_sites * AG_USES;
-    size_t most = operands + layers * AG_OBSERVE_NONFINITE;
+    size_t most = operands + layers * OF_LAYERS;
     trainer->observer = observer;
     if (observer == NULL || trainer->run->observe.diagnostics == 0)
         return AG_OK;
