@@ -1,4 +1,4 @@
-/* An experiment file in the place of a results file, and the other way round. */
+/* An experiment file in the place of a results file. */
 #include "wrong_file.h"
 
 #include <fcntl.h>
@@ -11,8 +11,6 @@
 #include "init_digest.h"
 
 enum { LOOKED_AT = 64 * 1024 }; /* bytes; of a longer experiment file the key is near its start */
-
-static const char s_signature[] = "\x89HDF\r\n\x1a\n";
 
 /* The beginning of a file as a string; "" where it cannot be read. */
 static size_t read_start(char text[LOOKED_AT + 1], const char *path)
@@ -76,16 +74,4 @@ ag_status ag_app_expect_results(const char *path)
     return ag_fail(AG_ERR_INPUT,
                    "%s is an experiment file, and a results file is expected here: its own is %s%s",
                    path, results, access(results, F_OK) == 0 ? "" : ", which is not there yet");
-}
-
-ag_status ag_app_expect_experiment(const char *path)
-{
-    char text[LOOKED_AT + 1];
-    if (read_start(text, path) < sizeof s_signature - 1 ||
-        memcmp(text, s_signature, sizeof s_signature - 1) != 0)
-        return AG_OK;
-    return ag_fail(AG_ERR_INPUT,
-                   "%s is a results file (HDF5), and an experiment file is expected here: 'altgrad "
-                   "summary %s' shows it; the text of its experiment is in its /experiment/yaml",
-                   path, path);
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # check_links.sh PROGRAM LIBRARY...: fails when the program needs one of the libraries, directly or
-# through another. "Training knows no MPI" holds at link time.
+# through another. "Training knows no MPI" and "rank 0 never runs libhdf5" hold at link time.
 program=$1
 shift
 needed=$(ldd "$program") || exit 1
