@@ -21,9 +21,8 @@ enum {
 
 int ag_cmd_bench(int argc, char **argv);
 int ag_cmd_check(int argc, char **argv);
-int ag_cmd_digest(int argc, char **argv);
 int ag_cmd_formats(int argc, char **argv);
-int ag_cmd_holdings(int argc, char **argv);
+int ag_cmd_helper(int argc, char **argv);
 int ag_cmd_merge(int argc, char **argv);
 int ag_cmd_pack(int argc, char **argv);
 int ag_cmd_params(int argc, char **argv);

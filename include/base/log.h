@@ -11,4 +11,9 @@ void ag_log(ag_log_level level, const char *format, ...) __attribute__((format(p
 /* The name in front of every line; "altgrad" unless set. `name` is borrowed for ever. */
 void ag_log_program(const char *name);
 
+/* From now on lines go there, as text without name, level and line end, and not to standard error;
+ * children that are forked keep to it. NULL: to standard error again. */
+typedef void ag_log_sink(ag_log_level level, const char *text);
+void ag_log_to(ag_log_sink *sink);
+
 #endif

@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-enum { AG_PROTOCOL_MAGIC = 0x41474d31, AG_PROTOCOL_VERSION = 3, AG_PIECE_BYTES = 8 << 20 };
+enum { AG_PROTOCOL_MAGIC = 0x41474d31, AG_PROTOCOL_VERSION = 4, AG_PIECE_BYTES = 8 << 20 };
 
 typedef enum ag_message_kind {
     AG_MSG_READY,

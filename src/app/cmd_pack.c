@@ -20,20 +20,14 @@ static void print_help(void)
           stdout);
 }
 
-/* The options that only `altgrad run` gives, for the results that it owns: --prepare, --unpack and
- * --token. */
 int ag_cmd_pack(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"prepare", no_argument,       NULL, AG_STORE_PREPARE},
-        {"unpack",  no_argument,       NULL, AG_STORE_UNPACK },
-        {"spooled", no_argument,       NULL, AG_STORE_PUBLISH},
-        {"token",   required_argument, NULL, 't'             },
-        {"help",    no_argument,       NULL, 'h'             },
-        {NULL,      0,                 NULL, 0               }
+        {"spooled", no_argument, NULL, 's'},
+        {"help",    no_argument, NULL, 'h'},
+        {NULL,      0,           NULL, 0  }
     };
     ag_store_task task = AG_STORE_PACK;
-    const char *token = NULL;
     for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
         if (option == 'h') {
             print_help();
@@ -41,15 +35,12 @@ int ag_cmd_pack(int argc, char **argv)
         }
         if (option == '?')
             return ag_app_usage("pack", "%s", ag_error_message());
-        if (option == 't')
-            token = optarg;
-        else
-            task = (ag_store_task)option;
+        task = AG_STORE_PUBLISH;
     }
     if (optind + 1 != argc)
         return ag_app_usage("pack", "which results file? One, such as results/quickstart.h5");
     ag_status status = ag_app_expect_results(argv[optind]);
     if (status == AG_OK)
-        status = ag_results_work(task, argv[optind], token);
+        status = ag_results_work(task, argv[optind], NULL);
     return ag_app_exit(status);
 }

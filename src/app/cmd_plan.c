@@ -71,9 +71,6 @@ static ag_status take_option(ag_plan_options *options, int option)
     case 'j':
         options->json = true;
         break;
-    case 'e':
-        options->less = true;
-        break;
     default: /* '?' */
         return AG_ERR_INPUT;
     }
@@ -89,7 +86,6 @@ static int parse_options(ag_plan_options *options, int argc, char **argv)
         {"ranks",  required_argument, NULL, 'r'},
         {"layers", no_argument,       NULL, 'l'},
         {"json",   no_argument,       NULL, 'j'},
-        {"less",   no_argument,       NULL, 'e'}, /* for `altgrad run` */
         {"help",   no_argument,       NULL, 'h'},
         {NULL,     0,                 NULL, 0  }
     };
@@ -212,7 +208,7 @@ static ag_status report(ag_text *text, const ag_experiment *experiment,
     return status;
 }
 
-static ag_status plan(const ag_plan_options *options)
+ag_status ag_plan_show(const ag_plan_options *options)
 {
     ag_text text;
     AG_TRY(ag_app_expect_experiment(options->file));
@@ -256,7 +252,7 @@ int ag_cmd_plan(int argc, char **argv)
     if (options.sets != NULL && options.only != NULL) {
         code = parse_options(&options, argc, argv);
         if (code < 0)
-            code = ag_app_exit(plan(&options));
+            code = ag_app_exit(ag_plan_show(&options));
     }
     free(options.sets);
     free(options.only);

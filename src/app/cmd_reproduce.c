@@ -17,7 +17,8 @@
 #include "results/results.h"
 #include "run/params.h"
 #include "run/run_json.h"
-#include "run_internal.h"
+#include "run_self.h"
+#include "run_trainer.h"
 #include "wrong_file.h"
 
 static const char s_help[] =
@@ -170,9 +171,7 @@ static ag_status prepare(reproducer *r, ag_repeat *repeat)
     AG_TRY(ag_run_check(run));
     ag_text text;
     ag_text_init(&text);
-    ag_assignment_add(&text, ""); /* no log */
-    ag_assignment_add(&text, ""); /* no checkpoint */
-    ag_run_assignment(&text, run);
+    ag_trainer_assignment(&text, run, "", ""); /* no log, no checkpoint */
     repeat->assignment = text.failed ? NULL : ag_arena_strndup(&r->arena, text.data, text.length);
     repeat->assignment_size = text.length;
     ag_text_deinit(&text);

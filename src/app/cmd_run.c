@@ -7,7 +7,14 @@
 #include "base/clock.h"
 #include "farm/post.h"
 #include "proc/cores.h"
-#include "run_internal.h"
+#include "run_client.h"
+#include "run_finish.h"
+#include "run_open.h"
+#include "run_preflight.h"
+#include "run_self.h"
+#include "run_signals.h"
+#include "run_time.h"
+#include "run_trainer.h"
 
 static const char s_help[] =
     "usage: altgrad run FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--again SEL]...\n"

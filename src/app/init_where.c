@@ -7,7 +7,7 @@
 #include "config/select.h"
 #include "init_digest.h"
 #include "results/results.h"
-#include "run_internal.h"
+#include "run_names.h"
 
 enum { SHOWN_RUNS = 8 };
 

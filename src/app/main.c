@@ -37,8 +37,7 @@ static const command s_commands[] = {
     {"params",    ag_cmd_params,    false, "every key of the experiment file, with default and range"  },
     {"formats",   ag_cmd_formats,   false, "number formats: range, precision, the value of every code" },
     {"quantize",  ag_cmd_quantize,  false, "a filter: float32 in, rounded to a format, float32 out"    },
-    {"digest",    ag_cmd_digest,    true,  NULL                                                        },
-    {"holdings",  ag_cmd_holdings,  true,  NULL                                                        },
+    {"helper",    ag_cmd_helper,    false, NULL                                                        },
     {"help",      NULL,             false, "this list, or the help of a COMMAND"                       },
 };
 

@@ -20,8 +20,11 @@ typedef struct ag_plan_options {
     int ranks;
     bool layers;
     bool json;
-    bool less; /* nothing but a warning where kept runs recorded less: for `altgrad run` */
+    bool less; /* nothing but a warning where kept runs recorded less: for helpers */
 } ag_plan_options;
+
+/* Prints the plan of an experiment file. */
+ag_status ag_plan_show(const ag_plan_options *options);
 
 /* What one training costs, estimated from its shapes. */
 typedef struct ag_plan_cost {

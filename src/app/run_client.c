@@ -1,4 +1,5 @@
-/* What rank 0 does with each thing that the coordinator tells. */
+#include "run_client.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,11 +8,14 @@
 
 #include "base/clock.h"
 #include "run/run_json.h"
-#include "run_internal.h"
+#include "run_curves.h"
+#include "run_live.h"
+#include "run_preflight.h"
+#include "run_self.h"
+#include "run_signals.h"
+#include "run_trainer.h"
 
 enum { MOST_FAILURES_IN_A_ROW = 10, MOST_OF_ONE_RANK = 3 };
-
-static const double s_beat_every_s = 30.0;
 
 /* --- supervisors report, jobs go out */
 
@@ -29,9 +33,9 @@ static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32
         return AG_OK;
     }
     const ag_run *run = &session->grid->runs[job];
-    ag_assignment_add(bytes, ag_store_log_path(session->store, run->id));
-    ag_assignment_add(bytes, ag_store_checkpoint_path(session->store, run->id));
-    ag_run_assignment(bytes, run);
+    char log[AG_PROGRAM_PATH]; /* the store's next path takes the place of its last */
+    snprintf(log, sizeof log, "%s", ag_store_log_path(session->store, run->id));
+    ag_trainer_assignment(bytes, run, log, ag_store_checkpoint_path(session->store, run->id));
     return AG_OK;
 }
 
@@ -58,19 +62,12 @@ static ag_status note(const ag_run_session *session, const char *event, int64_t 
 
 static void client_progress(void *context, const ag_job_progress *progress)
 {
-    const ag_run_session *session = context;
+    ag_run_session *session = context;
     if (progress->job == AG_JOB_SURVEY)
         return;
-    const ag_run *run = &session->grid->runs[progress->job];
-    const ag_display_run shown = {.name = session->names[progress->job],
-                                  .tokens_per_step =
-                                      (double)(run->train.batch_size * run->train.grad_accum) *
-                                      (double)run->model.block_size,
-                                  .cost = session->costs[progress->job],
-                                  .counted = session->counted[progress->job]};
-    ag_display_progress(session->display, progress, &shown);
-    ag_run_live_progress(session->live, progress);
-    ag_run_curves_progress(session->curves, progress);
+    const ag_task *task = &session->tasks[progress->job];
+    ag_board_progress(&session->board, progress, task);
+    ag_run_curves_progress(session->curves, progress, task);
 }
 
 /* --- results */
@@ -101,9 +98,10 @@ static void tell_warnings(const ag_run_session *session, const char *log_path)
 
 static ag_status keep(ag_run_session *session, const ag_job_result *result)
 {
-    const char *id = session->grid->runs[result->job].id;
+    ag_task *task = &session->tasks[result->job];
+    const char *id = task->run->id;
     bool diverged = result->phase == AG_TRAINER_DIVERGED;
-    bool named = strcmp(session->names[result->job], id) != 0;
+    bool named = strcmp(task->name, id) != 0;
     char all[48] = ""; /* where earlier attempts trained a part of it */
     AG_TRY(ag_store_put(session->store, id, result->bytes, result->size));
     AG_TRY(note(session, diverged ? "diverged" : "done", result->job, result));
@@ -111,15 +109,15 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
     unlink(ag_store_log_path(session->store, id));
     session->counts.done += !diverged;
     session->counts.diverged += diverged;
-    ag_run_count_all(session, (size_t)result->job);
+    ag_run_count_all(session, task);
     session->failures_in_a_row = 0;
-    session->rank_failures[result->rank] = 0;
+    session->preflight.ranks[result->rank].failures = 0;
     session->publisher.wanted = true;
     if (result->spent_s > result->seconds)
         snprintf(all, sizeof all, " (%.1f s with earlier attempts)", result->spent_s);
     ag_display_event(session->display, AG_LOG_INFO, "%s%s%s %s: final_val_loss %.4f, %.1f s%s", id,
-                     named ? " " : "", named ? session->names[result->job] : "",
-                     diverged ? "diverged" : "done", result->value, result->seconds, all);
+                     named ? " " : "", named ? task->name : "", diverged ? "diverged" : "done",
+                     result->value, result->seconds, all);
     return AG_OK;
 }
 
@@ -155,7 +153,8 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
 {
     char path[AG_PROGRAM_PATH];
     char program[AG_PROGRAM_PATH];
-    const ag_run *run = &session->grid->runs[result->job];
+    ag_task *task = &session->tasks[result->job];
+    const ag_run *run = task->run;
     const ag_failure failure = {
         .id = run->id, .reason = result->reason, .attempts = (int)result->attempt + 1};
     AG_TRY(ag_store_fail(session->store, &failure));
@@ -163,12 +162,12 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
     AG_TRY(keep_assignment(path, session, run));
     AG_TRY(ag_program_path(program, "altgrad-train"));
     session->counts.failed++;
-    session->failed[result->job] = true;
-    ag_run_count_all(session, (size_t)result->job);
+    task->failed = true;
+    ag_run_count_all(session, task);
     session->publisher.wanted = true;
     ag_display_event(session->display, AG_LOG_ERROR,
                      "run %s (%s) failed on rank %d: %s\n  log:    %s\n  repeat: %s < %s", run->id,
-                     session->names[result->job], result->rank, result->reason,
+                     task->name, result->rank, result->reason,
                      ag_store_log_path(session->store, run->id), program, path);
     return AG_OK;
 }
@@ -176,20 +175,22 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
 /* Before all else: the next attempt tells whether the run is to blame or the rank. */
 static ag_status retry(ag_run_session *session, const ag_job_result *result)
 {
+    const ag_task *task = &session->tasks[result->job];
     AG_TRY(note(session, "retried", result->job, result));
     ag_display_event(session->display, AG_LOG_WARNING, "run %s (%s): attempt %d %.*s; trying again",
-                     session->grid->runs[result->job].id, session->names[result->job],
-                     (int)result->attempt + 1, (int)strcspn(result->reason, "\n"), result->reason);
+                     task->run->id, task->name, (int)result->attempt + 1,
+                     (int)strcspn(result->reason, "\n"), result->reason);
     return ag_coordinator_retry(session->coordinator, result, INFINITY);
 }
 
 /* A run that fails on two ranks is to blame itself: the first rank's failure does not count. */
 static bool is_forgiven(ag_run_session *session, const ag_job_result *result)
 {
-    int *suspect = &session->suspects[result->job];
+    int *suspect = &session->tasks[result->job].suspect;
+    ag_rank *ranks = session->preflight.ranks;
     bool forgiven = *suspect != 0 && *suspect != 1 + result->rank;
-    if (forgiven && session->rank_failures[*suspect - 1] > 0)
-        session->rank_failures[*suspect - 1]--;
+    if (forgiven && ranks[*suspect - 1].failures > 0)
+        ranks[*suspect - 1].failures--;
     *suspect = 1 + result->rank;
     return forgiven;
 }
@@ -201,7 +202,7 @@ static ag_status distrust(ag_run_session *session, const ag_job_result *result)
     bool aside = false;
     if (is_forgiven(session, result))
         return AG_OK;
-    if (++session->rank_failures[rank] < MOST_OF_ONE_RANK || session->stopping)
+    if (++session->preflight.ranks[rank].failures < MOST_OF_ONE_RANK || session->stopping)
         return AG_OK;
     AG_TRY(ag_coordinator_set_aside(&aside, session->coordinator, rank));
     if (!aside)
@@ -220,7 +221,7 @@ static ag_status distrust(ag_run_session *session, const ag_job_result *result)
 static ag_status put_back(ag_run_session *session, const ag_job_result *result)
 {
     AG_TRY(note(session, "cancelled", result->job, result));
-    ag_run_count_checkpoint(session, (size_t)result->job);
+    ag_run_count_checkpoint(session, &session->tasks[result->job]);
     bool lost = ag_coordinator_has_lost(session->coordinator, result->rank);
     if (session->stopping)
         return AG_OK;
@@ -234,9 +235,8 @@ static ag_status client_done(void *context, const ag_job_result *result)
     ag_run_session *session = context;
     if (result->job == AG_JOB_SURVEY)
         return ag_preflight_answer(session, result);
-    ag_display_ended(session->display, result->rank);
-    ag_run_live_ended(session->live, result->rank);
-    ag_run_curves_ended(session->curves, session, result->rank, result->end == AG_JOB_DONE);
+    ag_board_ended(&session->board, result->rank);
+    ag_run_curves_ended(session->curves, session->store, result->rank, result->end == AG_JOB_DONE);
     if (result->end == AG_JOB_DONE)
         return keep(session, result);
     if (result->end == AG_JOB_CANCELLED)
@@ -251,17 +251,16 @@ static ag_status client_done(void *context, const ag_job_result *result)
 /* Its host hangs, or its disks do. Nobody can tell whether it comes back. */
 static ag_status client_lost(void *context, int rank, double silent_s)
 {
-    const ag_run_session *session = context;
+    ag_run_session *session = context;
     char members[96];
-    const char *name = ag_preflight_rank(session, rank);
+    const char *name = ag_rank_name(&session->preflight, rank);
     if (session->store == NULL)
         return ag_fail(AG_ERR_SYSTEM,
                        "%s has been silent for %.0f s. Nothing was trained; the same "
                        "command continues without that host, or once it responds again",
                        name, silent_s);
-    ag_display_ended(session->display, rank);
-    ag_run_live_ended(session->live, rank);
-    ag_run_curves_ended(session->curves, session, rank, false);
+    ag_board_ended(&session->board, rank);
+    ag_run_curves_ended(session->curves, session->store, rank, false);
     ag_display_event(session->display, AG_LOG_WARNING,
                      "%s has been silent for %.0f s: it gets no more runs, and other "
                      "ranks take over the ones it has",
@@ -272,18 +271,6 @@ static ag_status client_lost(void *context, int rank, double silent_s)
 }
 
 /* --- time */
-
-ag_status ag_run_tend(ag_run_session *session)
-{
-    if (ag_run_signals_seen().interrupts > 1) {
-        session->interrupted = true;
-        return ag_fail(AG_ERR_SYSTEM, "interrupted twice");
-    }
-    if (session->store == NULL || ag_clock_s() - session->beat_s < s_beat_every_s)
-        return AG_OK;
-    session->beat_s = ag_clock_s();
-    return ag_store_beat(session->store);
-}
 
 static ag_status obey(ag_run_session *session, bool asked)
 {
@@ -307,7 +294,7 @@ static ag_status client_tick(void *context)
     if (session->store == NULL) /* the ranks are still being asked */
         return obey(session, false);
     AG_TRY(obey(session, ag_run_live_tick(session->live, session)));
-    ag_run_curves_tick(session->curves, session);
+    ag_run_curves_tick(session->curves, session->store);
     ag_publisher_tick(&session->publisher, session->out, session->display);
     ag_display_tick(session->display, &session->counts);
     return AG_OK;

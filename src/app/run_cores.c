@@ -2,15 +2,15 @@
  * and together they are no faster. */
 #include <string.h>
 
-#include "run_internal.h"
+#include "run_cores.h"
 
 int64_t ag_run_threads(const ag_run_session *session, int rank)
 {
     int64_t most = 0;
     for (size_t i = 0; i < session->grid->n_runs; i++) {
         int64_t threads = session->grid->runs[i].limits.threads;
-        threads = threads > 0 ? threads : session->preflight.reports[rank].bound;
-        if (session->preflight.pending[i] && threads > most)
+        threads = threads > 0 ? threads : session->preflight.ranks[rank].bound;
+        if (session->tasks[i].pending && threads > most)
             most = threads;
     }
     return most;
@@ -29,9 +29,9 @@ typedef struct host_cores {
 static host_cores count_host(const ag_run_session *session, int rank)
 {
     const ag_preflight *preflight = &session->preflight;
-    host_cores host = {.name = preflight->reports[rank].host};
-    for (int other = 0; other < preflight->ranks; other++) {
-        const ag_rank_report *report = &preflight->reports[other];
+    host_cores host = {.name = preflight->ranks[rank].host};
+    for (int other = 0; other < preflight->n_ranks; other++) {
+        const ag_rank *report = &preflight->ranks[other];
         if (strcmp(report->host, host.name) != 0)
             continue;
         if (other < rank)
@@ -48,7 +48,7 @@ static host_cores count_host(const ag_run_session *session, int rank)
 
 void ag_run_check_cores(const ag_run_session *session)
 {
-    for (int rank = 0; rank < session->preflight.ranks; rank++) {
+    for (int rank = 0; rank < session->preflight.n_ranks; rank++) {
         host_cores host = count_host(session, rank);
         int cores = host.allowed > host.bound ? host.allowed : host.bound;
         if (host.threads <= cores)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "run_internal.h"
+#include "run_curves.h"
 
 enum { MOST_POINTS = 1000 }; /* of each kind, for one attempt at a run */
 
@@ -14,8 +14,8 @@ static const double s_share = 0.01; /* of the time, at most, is spent on it */
 
 /* A trainer's run, and what of its curve is not written yet. */
 typedef struct pen {
-    int64_t job;       /* -1: none */
-    int64_t next_step; /* the first that is far enough from the last that was taken */
+    const ag_task *task; /* NULL: none */
+    int64_t next_step;   /* the first that is far enough from the last that was taken */
     int64_t next_eval;
     ag_text lines;
 } pen;
@@ -35,10 +35,8 @@ ag_status ag_run_curves_create(ag_run_curves **out, int ranks)
         free(pens);
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     }
-    for (int rank = 0; rank < ranks; rank++) {
-        pens[rank].job = -1;
+    for (int rank = 0; rank < ranks; rank++)
         ag_text_init(&pens[rank].lines);
-    }
     *curves = (ag_run_curves){.pens = pens, .ranks = ranks};
     *out = curves;
     return AG_OK;
@@ -63,22 +61,23 @@ static void add_number(ag_text *text, const char *key, double value)
         ag_text_printf(text, ", \"%s\": null", key);
 }
 
-static void begin(pen *its, const ag_job_progress *progress)
+static void begin(pen *its, const ag_task *task)
 {
     ag_text_deinit(&its->lines);
     ag_text_init(&its->lines);
-    its->job = progress->job;
+    its->task = task;
     its->next_step = 1;
     its->next_eval = 0;
 }
 
 /* A step is known by how many came before it, as in the results. */
-void ag_run_curves_progress(ag_run_curves *curves, const ag_job_progress *progress)
+void ag_run_curves_progress(ag_run_curves *curves, const ag_job_progress *progress,
+                            const ag_task *task)
 {
     pen *its = &curves->pens[progress->rank];
     int64_t stride = progress->steps / MOST_POINTS + 1;
-    if (its->job != progress->job)
-        begin(its, progress);
+    if (its->task != task)
+        begin(its, task);
     if (progress->step >= its->next_step) {
         ag_text_printf(&its->lines, "{\"step\": %" PRId64, progress->step - 1);
         add_number(&its->lines, "loss", progress->value);
@@ -95,32 +94,30 @@ void ag_run_curves_progress(ag_run_curves *curves, const ag_job_progress *progre
 }
 
 /* A disk that refuses this will be told by those that matter. */
-static void write_out(pen *its, const ag_run_session *session)
+static void write_out(pen *its, ag_store *store)
 {
-    if (its->job < 0 || its->lines.length == 0)
+    if (its->task == NULL || its->lines.length == 0)
         return;
-    const char *id = session->grid->runs[its->job].id;
-    if (ag_store_curve(session->store, id, its->lines.data) != AG_OK)
+    if (ag_store_curve(store, its->task->run->id, its->lines.data) != AG_OK)
         ag_error_clear();
     ag_text_deinit(&its->lines);
     ag_text_init(&its->lines);
 }
 
-void ag_run_curves_tick(ag_run_curves *curves, const ag_run_session *session)
+void ag_run_curves_tick(ag_run_curves *curves, ag_store *store)
 {
     double now = ag_clock_s();
     if (now < curves->due_s)
         return;
     for (int rank = 0; rank < curves->ranks; rank++)
-        write_out(&curves->pens[rank], session);
+        write_out(&curves->pens[rank], store);
     double after = ag_clock_s();
     curves->due_s = after + fmax(s_every_s, (after - now) / s_share);
 }
 
-void ag_run_curves_ended(ag_run_curves *curves, const ag_run_session *session, int rank,
-                         bool complete)
+void ag_run_curves_ended(ag_run_curves *curves, ag_store *store, int rank, bool complete)
 {
     if (!complete)
-        write_out(&curves->pens[rank], session);
-    curves->pens[rank].job = -1;
+        write_out(&curves->pens[rank], store);
+    curves->pens[rank].task = NULL;
 }

@@ -12,23 +12,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/printable.h"
-#include "run_internal.h"
+#include "run_display.h"
+#include "run_trainer.h"
 
 enum { BAR_CELLS = 20, LEAST_WIDTH = 40, OTHER_LINES = 3, LONGEST_LINE = 512 };
 
 static const double s_redraw_s = 0.1;
 static const double s_summary_s = 60.0;
-static const double s_rate_window_s = 1.0;
-
-/* One trainer at work. */
-typedef struct row {
-    bool active;
-    ag_display_run run;
-    ag_job_progress progress;
-    double rate; /* tokens/s over the last second or so; 0 while not known */
-    int64_t rate_step;
-    double rate_s;
-} row;
 
 struct ag_display {
     ag_show show; /* never AG_SHOW_AUTO */
@@ -36,8 +26,7 @@ struct ag_display {
     bool coloured;
     bool ended; /* nothing runs any more, and nothing is drawn */
     const char *experiment;
-    row *rows; /* [ranks] */
-    int ranks;
+    const ag_board *board;
     double began_s;
     double drawn_s;
     int lines;               /* of the block that stands on the screen */
@@ -108,17 +97,13 @@ static void choose(ag_display *display, ag_show show)
     display->coloured = display->show == AG_SHOW_TTY && !is_set("NO_COLOR");
 }
 
-ag_status ag_display_create(ag_display **out, ag_show show, const char *experiment, int ranks)
+ag_status ag_display_create(ag_display **out, ag_show show, const char *experiment,
+                            const ag_board *board)
 {
     ag_display *display = calloc(1, sizeof *display);
-    row *rows = calloc((size_t)ranks, sizeof *rows);
-    if (display == NULL || rows == NULL) {
-        free(display);
-        free(rows);
+    if (display == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    }
-    *display = (ag_display){
-        .rows = rows, .ranks = ranks, .experiment = experiment, .began_s = ag_clock_s()};
+    *display = (ag_display){.board = board, .experiment = experiment, .began_s = ag_clock_s()};
     display->drawn_s = display->began_s;
     ag_text_init(&display->frame);
     choose(display, show);
@@ -133,7 +118,6 @@ void ag_display_destroy(ag_display *display)
     if (display->terminal >= 0)
         close(display->terminal);
     ag_text_deinit(&display->frame);
-    free(display->rows);
     free(display);
 }
 
@@ -178,34 +162,12 @@ static void write_duration(char *text, size_t size, double seconds)
         snprintf(text, size, "%ldd%02ldh", whole / 86400, whole / 3600 % 24);
 }
 
-static int count_active(const ag_display *display)
-{
-    int active = 0;
-    for (int rank = 0; rank < display->ranks; rank++)
-        active += display->rows[rank].active;
-    return active;
-}
-
-/* Of the whole cost, also that of the steps which running trainers have behind them. */
-static double share_done(const ag_display *display, const ag_run_counts *counts)
-{
-    double done = counts->cost_done;
-    for (int rank = 0; rank < display->ranks; rank++) {
-        const row *its = &display->rows[rank];
-        if (its->active && its->progress.steps > 0)
-            done += its->run.cost * fmax((double)its->progress.step / (double)its->progress.steps -
-                                             its->run.counted,
-                                         0.0);
-    }
-    return counts->cost > 0.0 ? fmin(done / counts->cost, 1.0) : 1.0;
-}
-
 static void write_eta(char *text, size_t size, const ag_display *display,
                       const ag_run_counts *counts)
 {
     double elapsed = ag_clock_s() - display->began_s;
-    double share = share_done(display, counts);
-    double before = counts->cost > 0.0 ? counts->cost_before / counts->cost : 0.0;
+    double share = ag_board_share(display->board, counts);
+    double before = ag_board_share_before(counts);
     if (share >= 1.0)
         write_duration(text, size, 0.0);
     else if (share <= before || elapsed < 1.0)
@@ -240,7 +202,7 @@ static void add_counts(ag_text *text, const ag_display *display, const ag_run_co
     if (left > 0)
         ag_text_printf(text, ", %zu pending", left);
     if (left > 0 && !display->ended)
-        ag_text_printf(text, " (%d running)", count_active(display));
+        ag_text_printf(text, " (%d running)", ag_board_running(display->board));
 }
 
 /* --- the block */
@@ -255,7 +217,7 @@ static void add_bar(ag_display *display, const ag_run_counts *counts, int width)
 {
     char bar[BAR_CELLS + 1];
     char eta[32];
-    int filled = (int)(share_done(display, counts) * BAR_CELLS);
+    int filled = (int)(ag_board_share(display->board, counts) * BAR_CELLS);
     memset(bar, '.', BAR_CELLS);
     memset(bar, '#', (size_t)filled);
     bar[BAR_CELLS] = '\0';
@@ -275,9 +237,9 @@ static void add_bar(ag_display *display, const ag_run_counts *counts, int width)
     end_line(display);
 }
 
-static void write_numbers(char *text, size_t size, const row *its, bool with_rate)
+static void write_numbers(char *text, size_t size, const ag_board_row *row, bool with_rate)
 {
-    const ag_job_progress *now = &its->progress;
+    const ag_job_progress *now = &row->now;
     if (now->steps == 0) {
         snprintf(text, size, "starting");
         return;
@@ -287,8 +249,8 @@ static void write_numbers(char *text, size_t size, const row *its, bool with_rat
     size_t room = size - (size_t)used;
     if (now->phase == AG_TRAINER_EVALUATING)
         snprintf(rest, room, "  evaluating");
-    else if (now->step > 0 && its->rate > 0.0 && with_rate)
-        snprintf(rest, room, "  loss %7.4f %9.0f tok/s", now->value, its->rate);
+    else if (now->step > 0 && row->tokens_per_s > 0.0 && with_rate)
+        snprintf(rest, room, "  loss %7.4f %9.0f tok/s", now->value, row->tokens_per_s);
     else if (now->step > 0)
         snprintf(rest, room, "  loss %7.4f", now->value);
 }
@@ -299,14 +261,14 @@ static void add_row(ag_display *display, int rank, int width)
 {
     enum { NUMBERS = 52, FEWER_NUMBERS = 36, NARROW = 100 };
     char numbers[96];
-    const row *its = &display->rows[rank];
+    const ag_board_row *row = &display->board->rows[rank];
     bool narrow = width < NARROW;
     int left = narrow ? FEWER_NUMBERS : NUMBERS;
-    write_numbers(numbers, sizeof numbers, its, !narrow);
+    write_numbers(numbers, sizeof numbers, row, !narrow);
     ag_text_printf(&display->frame, "%4d  ", rank);
     ag_text name;
     ag_text_init(&name);
-    ag_text_add_printable(&name, its->run.name);
+    ag_text_add_printable(&name, row->task->name);
     ag_text_add_short(&display->frame, name.data,
                       width > left + 16 ? (size_t)(width - left - 7) : 9);
     ag_text_deinit(&name);
@@ -341,12 +303,12 @@ static void draw_block(ag_display *display, const ag_run_counts *counts)
     int height;
     window_size(&width, &height, display);
     int room = height - OTHER_LINES;
-    int active = count_active(display);
+    int active = ag_board_running(display->board);
     int shown = 0;
     display->lines = 0;
     add_bar(display, counts, width);
-    for (int rank = 0; rank < display->ranks; rank++) {
-        if (!display->rows[rank].active)
+    for (int rank = 0; rank < display->board->ranks; rank++) {
+        if (display->board->rows[rank].task == NULL)
             continue;
         if (++shown == room && active > room) {
             ag_text_printf(&display->frame, "      and %d more", active - shown + 1);
@@ -374,7 +336,7 @@ static void redraw(ag_display *display, const ag_run_counts *counts)
     flush_frame(display);
 }
 
-/* --- events, progress, time */
+/* --- events, time */
 
 void ag_display_event(ag_display *display, ag_log_level level, const char *format, ...)
 {
@@ -395,31 +357,6 @@ void ag_display_event(ag_display *display, ag_log_level level, const char *forma
         flush_frame(display);
     }
     ag_log(level, "%s", text);
-}
-
-void ag_display_progress(ag_display *display, const ag_job_progress *progress,
-                         const ag_display_run *run)
-{
-    row *its = &display->rows[progress->rank];
-    if (!its->active || its->progress.job != progress->job ||
-        its->progress.attempt != progress->attempt)
-        *its = (row){.active = true, .rate_s = progress->seconds};
-    its->progress = *progress;
-    its->run = *run;
-    double span = progress->seconds - its->rate_s;
-    if (span < s_rate_window_s && its->rate > 0.0)
-        return;
-    its->rate =
-        span > 0.0 ? (double)(progress->step - its->rate_step) * run->tokens_per_step / span : 0;
-    if (span < s_rate_window_s)
-        return;
-    its->rate_step = progress->step;
-    its->rate_s = progress->seconds;
-}
-
-void ag_display_ended(ag_display *display, int rank)
-{
-    display->rows[rank].active = false;
 }
 
 static void log_summary(ag_display *display, const ag_run_counts *counts)

@@ -4,7 +4,7 @@
 
 #include "data/corpus.h"
 #include "run/run_json.h"
-#include "run_internal.h"
+#include "run_facts.h"
 
 /* UTF-8 of a code point below 0x110000. */
 static void encode(char out[5], uint32_t point)
@@ -66,25 +66,24 @@ static const char *batch_job(ag_arena *arena)
                            restarts != NULL ? ", restart " : "", restarts != NULL ? restarts : "");
 }
 
-/* One a rank, comma-separated. */
+/* One per rank, comma-separated. */
 static const char *list_hosts(const ag_preflight *preflight, ag_arena *arena)
 {
     ag_text text;
     ag_text_init(&text);
-    for (int rank = 0; rank < preflight->ranks; rank++)
-        ag_text_printf(&text, "%s%s", rank > 0 ? "," : "", preflight->reports[rank].host);
+    for (int rank = 0; rank < preflight->n_ranks; rank++)
+        ag_text_printf(&text, "%s%s", rank > 0 ? "," : "", preflight->ranks[rank].host);
     const char *hosts = ag_arena_strdup(arena, text.data);
     ag_text_deinit(&text);
     return hosts;
 }
 
-ag_status ag_run_facts(ag_job_facts *facts, const ag_run_session *session, int ranks,
-                       ag_arena *arena)
+ag_status ag_run_facts(ag_job_facts *facts, const ag_run_session *session, ag_arena *arena)
 {
     *facts = (ag_job_facts){.build = "altgrad " ALTGRAD_VERSION,
                             .libraries = session->preflight.libraries,
                             .hosts = list_hosts(&session->preflight, arena),
                             .job = batch_job(arena),
-                            .ranks = ranks};
+                            .ranks = session->preflight.n_ranks};
     return vocabulary(&facts->vocabulary, session->grid, arena);
 }

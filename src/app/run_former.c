@@ -5,9 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "run_internal.h"
+#include "run/run_json.h"
+#include "run_former.h"
+#include "run_self.h"
 
-/* What lies at the path, as `altgrad holdings --names` tells it. */
+/* What lies at the path, as a helper tells it. Its texts are borrowed from the answer. */
 typedef struct former {
     const char *experiment; /* "" where there is nothing */
     long checkpoints;
@@ -29,36 +31,36 @@ static size_t find_run(const ag_grid *grid, const char *id)
     return run;
 }
 
-/* "<id> <+ done, x diverged, - pending, o an orphan already> <name>" */
-static void take_line(former *f, const char *line, ag_run_session *session)
+static void take_run(former *f, const json_t *object, ag_run_session *session)
 {
-    char state = line[AG_ID_LENGTH + 1];
-    size_t run = find_run(session->grid, line);
+    const char *id = json_string_value(json_object_get(object, "id"));
+    const char *state = json_string_value(json_object_get(object, "state"));
+    const char *name = json_string_value(json_object_get(object, "name"));
+    if (id == NULL || state == NULL || name == NULL)
+        return;
+    size_t run = find_run(session->grid, id);
     bool is_named = run < session->grid->n_runs;
-    f->complete += state != '-';
+    bool is_diverged = strcmp(state, "diverged") == 0;
+    f->complete += strcmp(state, "pending") != 0;
     f->common += is_named;
     if (is_named)
-        session->was_diverged[run] = state == 'x';
-    if ((state != '+' && state != 'x') || is_named)
+        session->tasks[run].was_diverged = is_diverged;
+    if ((strcmp(state, "done") != 0 && !is_diverged) || is_named)
         return;
     if (f->n_left < SHOWN)
-        f->left[f->n_left] = line + AG_ID_LENGTH + 3;
+        f->left[f->n_left] = name;
     f->n_left++;
 }
 
-static void parse(former *f, char *text, ag_run_session *session)
+static void take(former *f, const json_t *value, ag_run_session *session)
 {
-    char *rest = NULL;
-    char *title = strtok_r(text, "\n", &rest);
-    if (title == NULL)
-        return;
-    f->checkpoints = strtol(title, &title, 10);
-    f->numerics = strtol(title, &title, 10);
-    f->experiment = title + (*title == ' ');
-    for (char *line; (line = strtok_r(NULL, "\n", &rest)) != NULL;) {
-        if (strlen(line) >= AG_ID_LENGTH + 3)
-            take_line(f, line, session);
-    }
+    const json_t *runs = json_object_get(value, "runs");
+    const char *experiment = json_string_value(json_object_get(value, "experiment"));
+    f->checkpoints = (long)json_integer_value(json_object_get(value, "checkpoints"));
+    f->numerics = (long)json_integer_value(json_object_get(value, "numerics"));
+    f->experiment = experiment != NULL ? experiment : "";
+    for (size_t i = 0; i < json_array_size(runs); i++)
+        take_run(f, json_array_get(runs, i), session);
 }
 
 /* Then every id is another, whatever the experiment says. */
@@ -138,24 +140,57 @@ static bool is_new(const char *out)
     return access(out, F_OK) != 0 && access(grid, F_OK) != 0;
 }
 
+static ag_status judge(ag_run_session *session, const former *f)
+{
+    bool holds = f->complete > 0 || f->checkpoints > 0;
+    if (holds && f->common == 0 && strcmp(f->experiment, session->grid->name) != 0 &&
+        !session->options->replace)
+        return refuse(session, f);
+    if (f->n_left > 0)
+        tell(session, f);
+    if (f->checkpoints > 0 && is_older(f))
+        tell_checkpoints(session, f);
+    return AG_OK;
+}
+
 ag_status ag_run_check_former(ag_run_session *session)
 {
-    const char *text = "";
+    json_t *value = NULL;
     former f = {.experiment = ""};
     if (is_new(session->out))
         return AG_OK;
-    if (ag_run_former(&text, session->out, &session->arena) != AG_OK) {
+    if (ag_helper_of_results(&value, "former", session->out, AG_CHILD_SILENT) != AG_OK) {
         ag_error_clear(); /* what cannot be read is told by the store */
         return AG_OK;
     }
-    parse(&f, (char *)text, session);
-    bool holds = f.complete > 0 || f.checkpoints > 0;
-    if (holds && f.common == 0 && strcmp(f.experiment, session->grid->name) != 0 &&
-        !session->options->replace)
-        return refuse(session, &f);
-    if (f.n_left > 0)
-        tell(session, &f);
-    if (f.checkpoints > 0 && is_older(&f))
-        tell_checkpoints(session, &f);
-    return AG_OK;
+    take(&f, value, session);
+    ag_status status = judge(session, &f);
+    json_decref(value);
+    return status;
+}
+
+static void ask_list(ag_text *asked, const char *key, const char **texts, size_t count)
+{
+    ag_text_printf(asked, ", \"%s\": [", key);
+    for (size_t i = 0; i < count; i++) {
+        ag_text_add(asked, i > 0 ? ", " : "");
+        ag_json_string(asked, texts[i]);
+    }
+    ag_text_add(asked, "]");
+}
+
+void ag_run_warn_of_less(const ag_run_session *session)
+{
+    const ag_run_options *options = session->options;
+    ag_text asked;
+    ag_text_init(&asked);
+    ag_text_add(&asked, "{");
+    ag_helper_ask(&asked, "file", options->file);
+    ag_helper_ask(&asked, "out", session->out);
+    ask_list(&asked, "sets", options->sets, options->n_sets);
+    ask_list(&asked, "only", options->only, options->n_only);
+    ag_text_add(&asked, "}");
+    if (ag_helper_do(NULL, "less", &asked, AG_CHILD_SILENT) != AG_OK)
+        ag_error_clear();
+    ag_text_deinit(&asked);
 }

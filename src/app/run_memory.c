@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "plan.h"
-#include "run_internal.h"
+#include "run_memory.h"
 
 static const double s_program = AG_PLAN_TRAINER_MIB * 0x1p20;
 
@@ -21,14 +21,14 @@ static size_t list_sizes(double *sizes, const ag_run_session *session)
 {
     size_t count = 0;
     for (size_t i = 0; i < session->grid->n_runs; i++) {
-        if (session->preflight.pending[i])
+        if (session->tasks[i].pending)
             sizes[count++] = ag_plan_run_cost(&session->grid->runs[i]).memory + s_program;
     }
     qsort(sizes, count, sizeof *sizes, by_falling_size);
     return count;
 }
 
-static bool share_limit(const ag_rank_report *a, const ag_rank_report *b)
+static bool share_limit(const ag_rank *a, const ag_rank *b)
 {
     return strcmp(a->host, b->host) == 0 && strcmp(a->memory.source, b->memory.source) == 0;
 }
@@ -37,8 +37,8 @@ static bool share_limit(const ag_rank_report *a, const ag_rank_report *b)
 static size_t count_sharers(const ag_preflight *preflight, int rank)
 {
     size_t count = 0;
-    for (int other = 0; other < preflight->ranks; other++) {
-        if (!share_limit(&preflight->reports[rank], &preflight->reports[other]))
+    for (int other = 0; other < preflight->n_ranks; other++) {
+        if (!share_limit(&preflight->ranks[rank], &preflight->ranks[other]))
             continue;
         if (other < rank)
             return 0;
@@ -47,7 +47,7 @@ static size_t count_sharers(const ag_preflight *preflight, int rank)
     return count;
 }
 
-static ag_status check_host(const ag_rank_report *report, const double *sizes, size_t count)
+static ag_status check_host(const ag_rank *report, const double *sizes, size_t count)
 {
     double need = 0;
     double room = (double)report->memory.bytes - (double)report->memory.held;
@@ -71,9 +71,9 @@ ag_status ag_run_check_memory(ag_run_session *session)
     if (sizes == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     size_t n_sizes = list_sizes(sizes, session);
-    for (int rank = 0; rank < preflight->ranks; rank++) {
+    for (int rank = 0; rank < preflight->n_ranks; rank++) {
         size_t sharers = count_sharers(preflight, rank);
-        AG_TRY(check_host(&preflight->reports[rank], sizes, sharers < n_sizes ? sharers : n_sizes));
+        AG_TRY(check_host(&preflight->ranks[rank], sizes, sharers < n_sizes ? sharers : n_sizes));
     }
     return AG_OK;
 }

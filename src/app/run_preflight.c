@@ -14,7 +14,11 @@
 #include "plan.h"
 #include "proc/cores.h"
 #include "run/run_json.h"
-#include "run_internal.h"
+#include "run_cores.h"
+#include "run_memory.h"
+#include "run_self.h"
+#include "run_signals.h"
+#include "run_trainer.h"
 
 /* --- greetings */
 
@@ -22,43 +26,47 @@ void ag_preflight_greet(char *text, size_t size, int bound)
 {
     char host[256] = "unknown";
     gethostname(host, sizeof host - 1);
-    snprintf(text, size, "%d %d %s %s", bound, ag_cores_allowed(), host, ALTGRAD_VERSION);
+    ag_text greeting;
+    ag_text_init(&greeting);
+    ag_text_printf(&greeting, "{\"bound\": %d, \"allowed\": %d, \"host\": ", bound,
+                   ag_cores_allowed());
+    ag_json_string(&greeting, host);
+    ag_text_add(&greeting, ", \"build\": ");
+    ag_json_string(&greeting, ALTGRAD_VERSION);
+    ag_text_add(&greeting, "}");
+    snprintf(text, size, "%s", greeting.data);
+    ag_text_deinit(&greeting);
+}
+
+static const char *copy_text(const json_t *object, const char *key, ag_arena *arena)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return ag_arena_strdup(arena, text != NULL ? text : "");
 }
 
 ag_status ag_preflight_greeted(ag_run_session *session, int rank, const char *greeting)
 {
-    ag_rank_report *report = &session->preflight.reports[rank];
-    char *at = NULL;
-    report->bound = (int)strtol(greeting, &at, 10);
-    report->allowed = (int)strtol(at, &at, 10);
-    at += strspn(at, " ");
-    size_t host = strcspn(at, " ");
-    report->host = ag_arena_strndup(&session->arena, at, host);
-    report->build = ag_arena_strdup(&session->arena, at + host + (at[host] != '\0'));
-    return report->host != NULL && report->build != NULL ? AG_OK
-                                                         : ag_fail(AG_ERR_SYSTEM, "out of memory");
-}
-
-const char *ag_preflight_rank(const ag_run_session *session, int rank)
-{
-    static _Thread_local char text[2][300]; /* a message may name two */
-    static _Thread_local int turn;
-    char *name = text[turn ^= 1];
-    const char *host = session->preflight.reports[rank].host; /* "" until it has greeted */
-    snprintf(name, sizeof text[0], "rank %d%s%s", rank, host[0] != '\0' ? " on " : "", host);
-    return name;
+    ag_rank *its = &session->preflight.ranks[rank];
+    json_t *object = json_loads(greeting, 0, NULL);
+    its->bound = (int)json_integer_value(json_object_get(object, "bound"));
+    its->allowed = (int)json_integer_value(json_object_get(object, "allowed"));
+    its->host = copy_text(object, "host", &session->arena);
+    its->build = copy_text(object, "build", &session->arena);
+    json_decref(object);
+    return its->host != NULL && its->build != NULL ? AG_OK
+                                                   : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
 static ag_status check_builds(const ag_run_session *session)
 {
     const ag_preflight *preflight = &session->preflight;
-    for (int rank = 1; rank < preflight->ranks; rank++) {
-        if (strcmp(preflight->reports[rank].build, ALTGRAD_VERSION) != 0)
+    for (int rank = 1; rank < preflight->n_ranks; rank++) {
+        if (strcmp(preflight->ranks[rank].build, ALTGRAD_VERSION) != 0)
             return ag_fail(AG_ERR_SYSTEM,
                            "%s runs altgrad %s, %s %s: start the same build on every host, such as "
                            "one on a file system that all of them see",
-                           ag_preflight_rank(session, rank), preflight->reports[rank].build,
-                           ag_preflight_rank(session, 0), ALTGRAD_VERSION);
+                           ag_rank_name(preflight, rank), preflight->ranks[rank].build,
+                           ag_rank_name(preflight, 0), ALTGRAD_VERSION);
     }
     return AG_OK;
 }
@@ -67,9 +75,9 @@ static ag_status check_builds(const ag_run_session *session)
 static void place_ranks(const ag_run_session *session)
 {
     const ag_preflight *preflight = &session->preflight;
-    for (int rank = 0; rank < preflight->ranks; rank++) {
+    for (int rank = 0; rank < preflight->n_ranks; rank++) {
         int first = 0;
-        while (strcmp(preflight->reports[first].host, preflight->reports[rank].host) != 0)
+        while (strcmp(preflight->ranks[first].host, preflight->ranks[rank].host) != 0)
             first++;
         ag_coordinator_place(session->coordinator, rank, first);
     }
@@ -79,40 +87,48 @@ static void place_ranks(const ag_run_session *session)
 
 void ag_preflight_ask(ag_text *bytes, const ag_run_session *session)
 {
-    ag_assignment_add(bytes, "");
-    ag_assignment_add(bytes, "");
-    ag_run_assignment(bytes, session->preflight.asked);
+    ag_trainer_assignment(bytes, session->preflight.asked, "", "");
 }
 
-static bool read_report(ag_rank_report *report, const char *text)
+static bool copy_word(char *copy, size_t size, const json_t *object, const char *key)
 {
-    unsigned long long limit = 0;
-    unsigned long long held = 0;
-    int count = sscanf(text, "build %63s\nhdf5 %31s\nmemory %llu %llu %511[^\n]",
-                       report->trainer_build, report->hdf5, &limit, &held, report->memory.source);
-    report->memory.bytes = limit;
-    report->memory.held = held;
-    return count >= 4; /* the source may be empty */
+    const char *text = json_string_value(json_object_get(object, key));
+    snprintf(copy, size, "%s", text != NULL ? text : "");
+    return text != NULL;
+}
+
+/* What train_preflight.c writes. */
+static bool read_report(ag_rank *rank, const char *text, size_t size)
+{
+    json_t *object = json_loadb(text, size, 0, NULL);
+    const json_t *memory = json_object_get(object, "memory");
+    ag_memory_limit *limit = &rank->memory;
+    bool whole = copy_word(rank->trainer_build, sizeof rank->trainer_build, object, "build") &&
+                 copy_word(rank->hdf5, sizeof rank->hdf5, object, "hdf5") &&
+                 copy_word(limit->source, sizeof limit->source, memory, "source");
+    limit->bytes = (size_t)json_integer_value(json_object_get(memory, "limit"));
+    limit->held = (size_t)json_integer_value(json_object_get(memory, "held"));
+    json_decref(object);
+    return whole;
 }
 
 ag_status ag_preflight_answer(ag_run_session *session, const ag_job_result *result)
 {
-    ag_rank_report *report = &session->preflight.reports[result->rank];
+    ag_rank *report = &session->preflight.ranks[result->rank];
     ag_arena *arena = &session->arena;
     report->failure = NULL;
     report->code = (int)result->phase;
     if (result->end == AG_JOB_FAILED) {
         report->failure = ag_arena_strdup(arena, result->reason);
     } else if (result->end == AG_JOB_DONE) {
-        const char *text = ag_arena_strndup(arena, result->bytes, result->size);
-        if (text != NULL && !read_report(report, text))
+        if (!read_report(report, result->bytes, result->size))
             report->failure = "its altgrad-train reports something else: another build?";
     }
     return AG_OK;
 }
 
 /* What usually stands behind a trainer that ended so. */
-static const char *advice(const ag_rank_report *report)
+static const char *advice(const ag_rank *report)
 {
     if (report->code == AG_EXIT_INPUT)
         return "every rank needs the experiment's data, under the same path: put them where all "
@@ -131,8 +147,8 @@ static ag_status check_answers(const ag_run_session *session)
     int first = -1;
     int failed = 0;
     char others[64] = "";
-    for (int rank = preflight->ranks; rank-- > 0;) {
-        if (preflight->reports[rank].failure != NULL) {
+    for (int rank = preflight->n_ranks; rank-- > 0;) {
+        if (preflight->ranks[rank].failure != NULL) {
             first = rank;
             failed++;
         }
@@ -141,8 +157,8 @@ static ag_status check_answers(const ag_run_session *session)
         return AG_OK;
     if (failed > 1)
         snprintf(others, sizeof others, ", nor can %d other%s", failed - 1, failed > 2 ? "s" : "");
-    const ag_rank_report *report = &preflight->reports[first];
-    return ag_fail(AG_ERR_SYSTEM, "%s cannot train%s: %s\n%s", ag_preflight_rank(session, first),
+    const ag_rank *report = &preflight->ranks[first];
+    return ag_fail(AG_ERR_SYSTEM, "%s cannot train%s: %s\n%s", ag_rank_name(preflight, first),
                    others, report->failure, advice(report));
 }
 
@@ -157,33 +173,20 @@ static ag_status survey(ag_run_session *session, const ag_run *run)
 
 /* --- what is to be trained */
 
-/* Lines of sorted ids. */
-static int by_id(const void *a, const void *b)
-{
-    return strncmp(a, b, AG_ID_LENGTH);
-}
-
 /* As far as can be seen before the results are ours. What cannot be read is told by the store. */
-static ag_status find_pending(ag_run_session *session)
+static void find_pending(ag_run_session *session)
 {
-    const ag_grid *grid = session->grid;
-    const char *held = "";
-    bool *pending = ag_arena_alloc(&session->arena, grid->n_runs * sizeof *pending);
-    if (pending == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    if (ag_run_holdings(&held, session->out, &session->arena) != AG_OK)
-        held = "";
+    json_t *ids = NULL;
+    (void)ag_helper_of_results(&ids, "holdings", session->out, AG_CHILD_SILENT);
     ag_error_clear();
-    enum { LINE = AG_ID_LENGTH + 1 };
-    size_t n_ids = strlen(held) / LINE;
     session->preflight.n_pending = 0;
-    for (size_t i = 0; i < grid->n_runs; i++) {
-        bool is_complete = bsearch(grid->runs[i].id, held, n_ids, LINE, by_id) != NULL;
-        pending[i] = session->selected[i] && (session->again[i] || !is_complete);
-        session->preflight.n_pending += pending[i];
+    for (size_t i = 0; i < session->grid->n_runs; i++) {
+        ag_task *task = &session->tasks[i];
+        task->pending =
+            task->selected && (task->again || json_object_get(ids, task->run->id) == NULL);
+        session->preflight.n_pending += task->pending;
     }
-    session->preflight.pending = pending;
-    return AG_OK;
+    json_decref(ids);
 }
 
 static bool reads_the_same(const ag_run *a, const ag_run *b)
@@ -201,7 +204,7 @@ static size_t choose_examples(size_t *examples, const ag_run_session *session)
     const ag_run *runs = session->grid->runs;
     for (size_t i = 0; i < session->grid->n_runs; i++) {
         size_t at = 0;
-        if (!session->preflight.pending[i])
+        if (!session->tasks[i].pending)
             continue;
         while (at < count && !reads_the_same(&runs[examples[at]], &runs[i]))
             at++;
@@ -218,14 +221,13 @@ static size_t choose_examples(size_t *examples, const ag_run_session *session)
 static ag_status check_trainers(const ag_run_session *session)
 {
     const ag_preflight *preflight = &session->preflight;
-    for (int rank = 0; rank < preflight->ranks; rank++) {
-        const ag_rank_report *report = &preflight->reports[rank];
+    for (int rank = 0; rank < preflight->n_ranks; rank++) {
+        const ag_rank *report = &preflight->ranks[rank];
         if (strcmp(report->trainer_build, ALTGRAD_VERSION) != 0)
             return ag_fail(AG_ERR_SYSTEM,
                            "%s has an altgrad-train of build %s beside its altgrad %s: install "
                            "both from one build",
-                           ag_preflight_rank(session, rank), report->trainer_build,
-                           ALTGRAD_VERSION);
+                           ag_rank_name(preflight, rank), report->trainer_build, ALTGRAD_VERSION);
     }
     return AG_OK;
 }
@@ -236,7 +238,7 @@ static ag_status describe_libraries(ag_run_session *session)
     ag_preflight *preflight = &session->preflight;
     ag_post_library(mpi, sizeof mpi);
     preflight->libraries =
-        ag_arena_printf(&session->arena, "HDF5 %s, %s", preflight->reports[0].hdf5, mpi);
+        ag_arena_printf(&session->arena, "HDF5 %s, %s", preflight->ranks[0].hdf5, mpi);
     return preflight->libraries != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
@@ -258,7 +260,7 @@ ag_status ag_preflight_run(ag_run_session *session)
 {
     place_ranks(session);
     AG_TRY(check_builds(session));
-    AG_TRY(find_pending(session));
+    find_pending(session);
     if (session->preflight.n_pending == 0)
         return AG_OK;
     AG_TRY(survey_all(session));

@@ -1,188 +1,197 @@
 /* Work of this same program in a child process: rank 0 neither calls libhdf5, which may crash, nor
  * forks, since it uses MPI. */
+#include "run_self.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/commands.h"
 #include "base/clock.h"
+#include "base/log.h"
+#include "helper.h"
 #include "run/params.h"
-#include "run_internal.h"
+#include "run/run_json.h"
 
-enum { LOG_SIZE = 8192, MOST_ARGUMENTS = 64 };
+ag_status ag_program_path(char path[AG_PROGRAM_PATH], const char *name)
+{
+    ssize_t length = readlink("/proc/self/exe", path, AG_PROGRAM_PATH - 1);
+    if (length <= 0)
+        return ag_fail_errno("/proc/self/exe");
+    path[length] = '\0';
+    char *file = strrchr(path, '/') + 1;
+    size_t room = AG_PROGRAM_PATH - (size_t)(file - path);
+    snprintf(file, room, "%s", name);
+    if (access(path, X_OK) != 0)
+        return ag_fail_errno("%s, which belongs beside altgrad", path);
+    return AG_OK;
+}
 
-static const char s_error[] = "altgrad: error: ";
-static const char s_warning[] = "altgrad: warning: ";
+/* --- to the helper */
 
-ag_status ag_run_self_start(ag_child **child, const char *const *arguments, int output)
+void ag_helper_ask(ag_text *asked, const char *key, const char *text)
+{
+    ag_text_add(asked, asked->length > 1 ? ", " : "");
+    ag_json_string(asked, key);
+    ag_text_add(asked, ": ");
+    ag_json_string(asked, text);
+}
+
+ag_status ag_helper_start(ag_child **child, const char *work, const ag_text *asked, int output)
 {
     char program[AG_PROGRAM_PATH];
     char parent[sizeof AG_PARENT_VARIABLE + 16];
-    const char *argv[MOST_ARGUMENTS + 2] = {program};
-    const char *environment[] = {parent, NULL};
-    size_t count = 0;
+    const char *const argv[] = {program, "helper", work, NULL};
+    const char *const environment[] = {parent, NULL};
+    if (asked->failed)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
     AG_TRY(ag_program_path(program, "altgrad"));
-    while (arguments[count] != NULL && count < MOST_ARGUMENTS) {
-        argv[1 + count] = arguments[count];
-        count++;
-    }
     snprintf(parent, sizeof parent, AG_PARENT_VARIABLE "=%d", (int)getpid());
-    const ag_child_spec spec = {.argv = argv, .environment = environment, .output = output};
+    const ag_child_spec spec = {.argv = argv,
+                                .environment = environment,
+                                .input = asked->data,
+                                .input_size = asked->length,
+                                .output = output};
     return ag_child_start(child, &spec);
 }
 
-/* The last error in a log, which becomes the text before it; NULL where there is none. */
-static char *cut_error(char *log)
+/* --- and back */
+
+static ag_status read_status(const char *word, const char *message)
 {
-    char *found = NULL;
-    for (char *at = log; (at = strstr(at, s_error)) != NULL; at++) {
-        if (at == log || at[-1] == '\n')
-            found = at;
+    for (size_t i = 0; ag_helper_status_words[i] != NULL; i++) {
+        if (strcmp(ag_helper_status_words[i], word) == 0)
+            return i == AG_OK ? AG_OK : ag_fail((ag_status)i, "%s", message);
     }
-    if (found != NULL)
-        *found = '\0';
-    return found != NULL ? found + strlen(s_error) : NULL;
+    return ag_fail(AG_ERR_BUG, "a helper ended with the status '%s'", word);
 }
 
-static void add_warnings(ag_text *warnings, const char *log)
+/* True for the last line, which tells the status. */
+static bool take_line(ag_helper_reply *reply, const char *line, size_t length)
 {
-    while (*log != '\0') {
-        size_t length = strcspn(log, "\n");
-        bool titled = strncmp(log, s_warning, strlen(s_warning)) == 0;
-        size_t title = titled ? strlen(s_warning) : 0;
-        ag_text_printf(warnings, "%s%.*s", warnings->length > 0 ? "\n" : "", (int)(length - title),
-                       log + title);
-        log += length + (log[length] == '\n');
-    }
+    json_t *object = json_loadb(line, length, 0, NULL);
+    json_t *value = json_object_get(object, "value");
+    const char *warning = json_string_value(json_object_get(object, "warning"));
+    const char *word = json_string_value(json_object_get(object, "status"));
+    const char *message = json_string_value(json_object_get(object, "message"));
+    if (warning != NULL)
+        ag_text_printf(&reply->warnings, "%s%s", reply->warnings.length > 0 ? "\n" : "", warning);
+    if (value != NULL && reply->value == NULL)
+        reply->value = json_incref(value);
+    if (word != NULL)
+        reply->status = read_status(word, message != NULL ? message : "");
+    json_decref(object);
+    return word != NULL;
 }
 
-static ag_status tell_end(const ag_child_end *end, const char *error)
+static bool take_lines(ag_helper_reply *reply, const char *text, size_t size)
+{
+    const char *end = text + size;
+    bool told = false;
+    for (const char *close; !told && size > 0 && text < end; text = close + 1) {
+        close = memchr(text, '\n', (size_t)(end - text));
+        if (close == NULL) /* died while it wrote */
+            return false;
+        told = take_line(reply, text, (size_t)(close - text));
+    }
+    return told;
+}
+
+bool ag_helper_ended(ag_helper_reply *reply, ag_child *child)
 {
     char how[128];
-    if (end->state == AG_CHILD_EXITED && end->code == 0)
-        return AG_OK;
-    if (error != NULL)
-        return ag_fail(end->code == AG_EXIT_INPUT ? AG_ERR_INPUT : AG_ERR_SYSTEM, "%.*s",
-                       (int)(strlen(error) - (error[strlen(error) - 1] == '\n')), error);
-    ag_child_end_text(how, sizeof how, end);
-    return ag_fail(AG_ERR_SYSTEM, "a child process of altgrad %s", how);
-}
-
-bool ag_run_self_ended(ag_status *status, ag_child *child, ag_text *warnings)
-{
-    char log[LOG_SIZE];
+    const void *bytes = NULL;
+    size_t size = 0;
     ag_child_end end = ag_child_poll(child);
     if (end.state == AG_CHILD_RUNNING)
         return false;
-    ag_child_log_tail(log, sizeof log, child);
-    const char *error = cut_error(log);
-    add_warnings(warnings, log);
-    *status = tell_end(&end, error);
+    *reply = (ag_helper_reply){.status = AG_OK};
+    ag_text_init(&reply->warnings);
+    reply->status = ag_child_result(&bytes, &size, child);
+    if (reply->status != AG_OK)
+        return true;
+    bool told = take_lines(reply, bytes, size);
+    if (reply->status == AG_OK && (!told || end.state != AG_CHILD_EXITED || end.code != 0)) {
+        ag_child_end_text(how, sizeof how, &end);
+        reply->status = ag_fail(AG_ERR_SYSTEM, "a child process of altgrad %s", how);
+    }
     return true;
+}
+
+void ag_helper_reply_deinit(ag_helper_reply *reply)
+{
+    ag_text_deinit(&reply->warnings);
+    json_decref(reply->value);
+    reply->value = NULL;
 }
 
 /* --- waited for, before the work begins or after its end */
 
-static ag_status take_result(ag_text *result, ag_child *child)
+ag_status ag_helper_do(json_t **value, const char *work, const ag_text *asked, int output)
 {
-    const void *bytes;
-    size_t size;
-    if (result == NULL)
-        return AG_OK;
-    AG_TRY(ag_child_result(&bytes, &size, child));
-    ag_text_add_n(result, bytes, size);
-    return AG_OK;
-}
-
-/* Runs `altgrad ARGUMENTS`, whose result is appended where one is wanted. */
-static ag_status run_self(const char *const *arguments, int output, ag_text *result)
-{
-    ag_text warnings;
     ag_child *child = NULL;
-    ag_status status = AG_OK;
-    AG_TRY(ag_run_self_start(&child, arguments, output));
-    ag_text_init(&warnings);
-    while (!ag_run_self_ended(&status, child, &warnings))
+    ag_helper_reply reply;
+    AG_TRY(ag_helper_start(&child, work, asked, output));
+    while (!ag_helper_ended(&reply, child))
         ag_clock_nap(1e-3);
-    if (warnings.length > 0)
-        ag_log(AG_LOG_WARNING, "%s", warnings.data);
-    if (status == AG_OK)
-        status = take_result(result, child);
-    ag_text_deinit(&warnings);
+    if (reply.warnings.length > 0)
+        ag_log(AG_LOG_WARNING, "%s", reply.warnings.data);
+    if (value != NULL && reply.status == AG_OK) {
+        *value = json_incref(reply.value);
+        if (reply.value == NULL)
+            reply.status = ag_fail(AG_ERR_BUG, "altgrad helper %s brings nothing back", work);
+    }
+    ag_helper_reply_deinit(&reply);
     ag_child_destroy(child);
-    return status;
+    return reply.status;
 }
 
-void ag_run_task_arguments(const char *arguments[AG_TASK_ARGUMENTS], ag_store_task task,
-                           const char *out, const char *token)
+static void ask_task(ag_text *asked, const char *out, const char *token)
 {
-    static const char *const options[] = {[AG_STORE_PREPARE] = "--prepare",
-                                          [AG_STORE_UNPACK] = "--unpack",
-                                          [AG_STORE_PUBLISH] = "--spooled"};
-    size_t count = 0;
-    arguments[count++] = "pack";
-    arguments[count++] = "--token";
-    arguments[count++] = token;
-    if (task != AG_STORE_PACK)
-        arguments[count++] = options[task];
-    arguments[count++] = "--";
-    arguments[count++] = out;
-    arguments[count] = NULL;
+    ag_text_init(asked);
+    ag_text_add(asked, "{");
+    ag_helper_ask(asked, "out", out);
+    if (token != NULL)
+        ag_helper_ask(asked, "token", token);
+    ag_text_add(asked, "}");
+}
+
+ag_status ag_helper_start_task(ag_child **child, ag_store_task task, const char *out,
+                               const char *token)
+{
+    ag_text asked;
+    ask_task(&asked, out, token);
+    ag_status status = ag_helper_start(child, ag_helper_task_names[task], &asked, AG_CHILD_SILENT);
+    ag_text_deinit(&asked);
+    return status;
 }
 
 ag_status ag_run_store_work(ag_store_task task, const char *path, const char *token)
 {
-    const char *arguments[AG_TASK_ARGUMENTS];
-    ag_run_task_arguments(arguments, task, path, token);
-    return run_self(arguments, AG_CHILD_SILENT, NULL);
+    ag_text asked;
+    ask_task(&asked, path, token);
+    ag_status status = ag_helper_do(NULL, ag_helper_task_names[task], &asked, AG_CHILD_SILENT);
+    ag_text_deinit(&asked);
+    return status;
+}
+
+ag_status ag_helper_of_results(json_t **value, const char *work, const char *out, int output)
+{
+    ag_text asked;
+    ask_task(&asked, out, NULL);
+    ag_status status = ag_helper_do(value, work, &asked, output);
+    ag_text_deinit(&asked);
+    return status;
 }
 
 ag_status ag_run_show_summary(const char *out, int output)
 {
-    const char *const arguments[] = {"summary", "--", out, NULL};
     (void)fflush(stdout);
-    return run_self(arguments, output, NULL);
+    return ag_helper_of_results(NULL, "summary", out, output);
 }
 
-void ag_run_warn_of_less(const ag_run_options *options, const char *out)
-{
-    const char *arguments[MOST_ARGUMENTS + 1] = {"plan", options->file, "-o", out, "--less"};
-    size_t count = 5;
-    if (2 * (options->n_sets + options->n_only) + count > MOST_ARGUMENTS)
-        return;
-    for (size_t i = 0; i < options->n_sets; i++) {
-        arguments[count++] = "--set";
-        arguments[count++] = options->sets[i];
-    }
-    for (size_t i = 0; i < options->n_only; i++) {
-        arguments[count++] = "--only";
-        arguments[count++] = options->only[i];
-    }
-    if (run_self(arguments, AG_CHILD_SILENT, NULL) != AG_OK)
-        ag_error_clear();
-}
-
-static ag_status lines_of(const char **lines, const char *const *arguments, ag_arena *arena)
-{
-    ag_text result;
-    ag_text_init(&result);
-    ag_status status = run_self(arguments, AG_CHILD_SILENT, &result);
-    *lines = ag_arena_strdup(arena, result.data);
-    ag_text_deinit(&result);
-    if (status == AG_OK && *lines == NULL)
-        status = ag_fail(AG_ERR_SYSTEM, "out of memory");
-    return status;
-}
-
-ag_status ag_run_holdings(const char **lines, const char *out, ag_arena *arena)
-{
-    return lines_of(lines, (const char *const[]){"holdings", out, NULL}, arena);
-}
-
-ag_status ag_run_former(const char **lines, const char *out, ag_arena *arena)
-{
-    return lines_of(lines, (const char *const[]){"holdings", "--names", out, NULL}, arena);
-}
+/* --- initial weights */
 
 /* Those that the tensors of a model depend on. */
 static bool is_of_model(const ag_param *param)
@@ -190,28 +199,41 @@ static bool is_of_model(const ag_param *param)
     return strncmp(param->key, "model.", strlen("model.")) == 0;
 }
 
-ag_status ag_run_find_init(ag_init_weights *found, const ag_run *run, void *context)
+static void ask_weights(ag_text *asked, const ag_run *run)
 {
-    const char *arguments[MOST_ARGUMENTS + 1] = {"digest"};
     size_t n_params;
-    size_t count = 1;
     ag_arena arena;
-    ag_text result;
-    (void)context;
+    ag_text settings;
     const ag_param *params = ag_params(&n_params);
     ag_arena_init_growing(&arena);
-    ag_text_init(&result);
-    arguments[count++] = ag_arena_printf(&arena, "%lld", (long long)run->facts.vocab_size);
-    for (size_t i = 0; i < n_params && count < MOST_ARGUMENTS; i++) {
+    ag_text_init(&settings);
+    ag_text_add(&settings, "{");
+    for (size_t i = 0; i < n_params; i++) {
         const char *value = is_of_model(&params[i]) ? ag_param_get(run, &params[i], &arena) : NULL;
         if (value != NULL)
-            arguments[count++] = ag_arena_printf(&arena, "%s=%s", params[i].key, value);
+            ag_helper_ask(&settings, params[i].key, value);
     }
-    ag_status status = run_self(arguments, AG_CHILD_SILENT, &result);
-    snprintf(found->digest, sizeof found->digest, "%s", result.data);
-    snprintf(found->run, sizeof found->run, "%s",
-             result.length > AG_DIGEST_LENGTH ? result.data + AG_DIGEST_LENGTH : "");
-    ag_text_deinit(&result);
+    ag_text_printf(asked, "{\"vocab_size\": %lld, \"settings\": %s}}",
+                   (long long)run->facts.vocab_size, settings.data);
+    asked->failed = asked->failed || settings.failed;
+    ag_text_deinit(&settings);
     ag_arena_deinit(&arena);
+}
+
+ag_status ag_run_find_init(ag_init_weights *found, const ag_run *run, void *context)
+{
+    ag_text asked;
+    json_t *value = NULL;
+    (void)context;
+    *found = (ag_init_weights){0};
+    ag_text_init(&asked);
+    ask_weights(&asked, run);
+    ag_status status = ag_helper_do(&value, "weights", &asked, AG_CHILD_SILENT);
+    const char *digest = json_string_value(json_object_get(value, "digest"));
+    const char *id = json_string_value(json_object_get(value, "run"));
+    snprintf(found->digest, sizeof found->digest, "%s", digest != NULL ? digest : "");
+    snprintf(found->run, sizeof found->run, "%s", id != NULL ? id : "");
+    json_decref(value);
+    ag_text_deinit(&asked);
     return status;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "run_internal.h"
+#include "run_shard.h"
 
 enum { MOST_SHARDS = 100000 };
 
@@ -120,22 +120,22 @@ static size_t lightest(const double *loads, size_t count)
     return least;
 }
 
-ag_status ag_shard_choose(bool *mine, const ag_shard *shard, const double *costs, size_t n_runs)
+ag_status ag_shard_choose(ag_task *tasks, size_t n_tasks, const ag_shard *shard)
 {
-    weighed *order = calloc(n_runs + 1, sizeof *order);
+    weighed *order = calloc(n_tasks + 1, sizeof *order);
     double *loads = calloc(shard->count + 1, sizeof *loads);
     ag_status status = AG_OK;
     if (order == NULL || loads == NULL) {
         status = ag_fail(AG_ERR_SYSTEM, "out of memory");
         goto cleanup;
     }
-    for (size_t i = 0; i < n_runs; i++)
-        order[i] = (weighed){costs[i], i};
-    qsort(order, n_runs, sizeof *order, dearest_first);
-    for (size_t i = 0; i < n_runs; i++) {
+    for (size_t i = 0; i < n_tasks; i++)
+        order[i] = (weighed){tasks[i].cost, i};
+    qsort(order, n_tasks, sizeof *order, dearest_first);
+    for (size_t i = 0; i < n_tasks; i++) {
         size_t to = lightest(loads, shard->count);
         loads[to] += order[i].cost;
-        mine[order[i].run] = to == shard->index;
+        tasks[order[i].run].mine = to == shard->index;
     }
 cleanup:
     free(order);

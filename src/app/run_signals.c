@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "app/commands.h"
-#include "run_internal.h"
+#include "run_signals.h"
 
 static const int s_signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP};
 enum { N_SIGNALS = sizeof s_signals / sizeof s_signals[0] };

@@ -1,10 +1,11 @@
 /* --max-time: how long an `altgrad run` may take. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "run_internal.h"
+#include "run_time.h"
 
 static const double s_longest_margin_s = 60.0;
 static const double s_margin = 0.1; /* of a short time */

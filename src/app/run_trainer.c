@@ -1,5 +1,6 @@
 /* What a supervisor does with a job: it starts altgrad-train, watches it, and tells how it ended.
  */
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,8 @@
 #include "base/clock.h"
 #include "plan.h"
 #include "run/run_json.h"
-#include "run_internal.h"
+#include "run_self.h"
+#include "run_trainer.h"
 
 enum { REASON_SIZE = 2048, TAIL_SIZE = 1024 };
 
@@ -24,7 +26,7 @@ struct ag_trainer {
     char threads[16];
     char parent[16];
     ag_child *child;
-    ag_limits_spec limits; /* its text is not used after the start */
+    ag_limits_spec limits;
     bool is_survey;
     bool cancelled;
     char verdict[128]; /* why we killed it; "" */
@@ -36,10 +38,12 @@ struct ag_trainer {
     uint64_t beats;
 };
 
-/* What rank 0 sends: two texts and the rest. */
+/* What rank 0 sends. */
 typedef struct assignment {
     const char *log; /* path, like the next; "": none */
     const char *checkpoint;
+    size_t disk; /* bytes that the result will take, about */
+    ag_limits_spec limits;
     const char *json; /* for altgrad-train */
     size_t size;
 } assignment;
@@ -72,29 +76,38 @@ void ag_trainer_destroy(ag_trainer *trainer)
 
 /* --- start */
 
-void ag_assignment_add(ag_text *bytes, const char *text)
+void ag_trainer_assignment(ag_text *bytes, const ag_run *run, const char *log,
+                           const char *checkpoint)
 {
-    ag_text_add_n(bytes, text, strlen(text) + 1);
+    const ag_limits_spec *limits = &run->limits;
+    ag_text_add(bytes, "{\"log\": ");
+    ag_json_string(bytes, log);
+    ag_text_add(bytes, ", \"checkpoint\": ");
+    ag_json_string(bytes, checkpoint);
+    ag_text_printf(bytes, ", \"disk\": %.0f, \"limits\": ", ag_plan_run_cost(run).disk);
+    ag_text_printf(bytes, "{\"time_s\": %.17g, \"stall_s\": %.17g, \"memory\": %lld}}\n",
+                   limits->time_limit_s, limits->stall_limit_s, (long long)limits->memory_limit);
+    ag_run_assignment(bytes, run);
 }
 
-/* Takes the text at *at, which moves behind it. */
-static ag_status take_text(const char **text, const char **at, const char *end, ag_arena *arena)
+/* The strings of `given` are the head's. */
+static ag_status read_head(assignment *given, json_t **head, const ag_job *job)
 {
-    const char *close = memchr(*at, '\0', (size_t)(end - *at));
-    if (close == NULL)
-        return ag_fail(AG_ERR_BUG, "an assignment lacks a text");
-    *text = ag_arena_strdup(arena, *at);
-    *at = close + 1;
-    return *text != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for an assignment");
-}
-
-static ag_status read_assignment(assignment *given, const ag_job *job, ag_arena *arena)
-{
-    const char *end = job->bytes + job->size;
-    given->json = job->bytes;
-    AG_TRY(take_text(&given->log, &given->json, end, arena));
-    AG_TRY(take_text(&given->checkpoint, &given->json, end, arena));
-    given->size = (size_t)(end - given->json);
+    const char *end = memchr(job->bytes, '\n', job->size);
+    *head = end != NULL ? json_loadb(job->bytes, (size_t)(end - job->bytes), 0, NULL) : NULL;
+    const json_t *limits = json_object_get(*head, "limits");
+    given->log = json_string_value(json_object_get(*head, "log"));
+    given->checkpoint = json_string_value(json_object_get(*head, "checkpoint"));
+    given->disk = (size_t)json_number_value(json_object_get(*head, "disk"));
+    given->limits = (ag_limits_spec){
+        .time_limit_s = json_number_value(json_object_get(limits, "time_s")),
+        .stall_limit_s = json_number_value(json_object_get(limits, "stall_s")),
+        .memory_limit = json_integer_value(json_object_get(limits, "memory")),
+    };
+    if (given->log == NULL || given->checkpoint == NULL || limits == NULL)
+        return ag_fail(AG_ERR_BUG, "an assignment has no head");
+    given->json = end + 1;
+    given->size = job->size - (size_t)(given->json - job->bytes);
     return AG_OK;
 }
 
@@ -110,7 +123,7 @@ static bool sees_folder_of(const char *checkpoint)
     return access(folder, W_OK | X_OK) == 0;
 }
 
-static ag_status start_child(ag_trainer *trainer, const assignment *given, const ag_run *run)
+static ag_status start_child(ag_trainer *trainer, const assignment *given)
 {
     char result_fd[8];
     char progress_fd[8];
@@ -135,7 +148,7 @@ static ag_status start_child(ag_trainer *trainer, const assignment *given, const
                           .input = given->json,
                           .input_size = given->size,
                           .log_path = given->log[0] != '\0' ? given->log : NULL,
-                          .result_bytes = (size_t)ag_plan_run_cost(run).disk,
+                          .result_bytes = given->disk,
                           .grace_s = s_grace_s};
     return ag_child_start(&trainer->child, &spec);
 }
@@ -143,20 +156,16 @@ static ag_status start_child(ag_trainer *trainer, const assignment *given, const
 static ag_status trainer_start(void *context, const ag_job *job)
 {
     ag_trainer *trainer = context;
-    ag_run run;
-    ag_arena arena;
-    assignment given = {.log = "", .checkpoint = ""};
-    ag_arena_init_growing(&arena);
+    assignment given = {0};
+    json_t *head;
     trainer->is_survey = job->index == AG_JOB_SURVEY;
-    ag_status status = read_assignment(&given, job, &arena);
+    ag_status status = read_head(&given, &head, job);
     if (status == AG_OK)
-        status = ag_run_from_assignment(&run, given.json, given.size, &arena);
-    if (status == AG_OK)
-        status = start_child(trainer, &given, &run);
+        status = start_child(trainer, &given);
     if (status == AG_OK)
         trainer->limits =
-            trainer->is_survey ? (ag_limits_spec){.time_limit_s = s_survey_limit_s} : run.limits;
-    ag_arena_deinit(&arena);
+            trainer->is_survey ? (ag_limits_spec){.time_limit_s = s_survey_limit_s} : given.limits;
+    json_decref(head);
     trainer->cancelled = false;
     trainer->verdict[0] = '\0';
     trainer->looked_s = ag_clock_s();

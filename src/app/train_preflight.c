@@ -62,16 +62,21 @@ static ag_status train_tiny(int fd)
 
 ag_status ag_train_preflight(int fd)
 {
-    char text[1024];
     char hdf5[32];
     ag_memory_limit memory;
     AG_TRY(train_tiny(fd));
     ag_run_file_library(hdf5, sizeof hdf5);
     ag_memory_limit_read(&memory, "");
-    int length = snprintf(text, sizeof text, "build %s\nhdf5 %s\nmemory %llu %llu %s\n",
-                          ALTGRAD_VERSION, hdf5, (unsigned long long)memory.bytes,
-                          (unsigned long long)memory.held, memory.source);
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
-        return ag_fail_errno("cannot report to the supervisor");
-    return AG_OK;
+    ag_text report;
+    ag_text_init(&report);
+    ag_text_printf(&report, "{\"build\": \"%s\", \"hdf5\": \"%s\", ", ALTGRAD_VERSION, hdf5);
+    ag_text_printf(&report, "\"memory\": {\"limit\": %llu, \"held\": %llu, \"source\": ",
+                   (unsigned long long)memory.bytes, (unsigned long long)memory.held);
+    ag_json_string(&report, memory.source);
+    ag_text_add(&report, "}}");
+    bool written = ftruncate(fd, 0) == 0 &&
+                   pwrite(fd, report.data, report.length, 0) == (ssize_t)report.length &&
+                   !report.failed;
+    ag_text_deinit(&report);
+    return written ? AG_OK : ag_fail_errno("cannot report to the supervisor");
 }

@@ -8,10 +8,16 @@
 #include "base/printable.h"
 
 static const char *s_program = "altgrad";
+static ag_log_sink *s_sink; /* NULL: standard error */
 
 void ag_log_program(const char *name)
 {
     s_program = name;
+}
+
+void ag_log_to(ag_log_sink *sink)
+{
+    s_sink = sink;
 }
 
 void ag_log(ag_log_level level, const char *format, ...)
@@ -24,6 +30,10 @@ void ag_log(ag_log_level level, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(line + used, sizeof line - (size_t)used, format, arguments);
     va_end(arguments);
+    if (s_sink != NULL) {
+        s_sink(level, line + used);
+        return;
+    }
     ag_text shown;
     ag_text_init(&shown);
     ag_text_add_printable_n(&shown, line, strlen(line), "\n\t");

@@ -173,9 +173,10 @@ class Job:
             return "mpirun"
         if program == b"altgrad-train":
             return "" if b"--preflight" in words else "trainer"
-        if program == b"altgrad" and words[1] == b"pack":
-            passing = {b"--spooled", b"--prepare", b"--unpack"} & set(words)
-            return "packer" if passing else "final packer"
+        if program == b"altgrad" and words[1] == b"helper":
+            if words[2] == b"pack":
+                return "final packer"
+            return "packer" if words[2] in (b"prepare", b"unpack", b"publish") else ""
         # a child that has not yet called exec looks like its parent
         if program == b"altgrad" and state_and_parent(pid)[1] == self.launcher.pid:
             rank = b"OMPI_COMM_WORLD_RANK=0" in read_proc(pid, "environ").split(b"\0")

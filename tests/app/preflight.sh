@@ -63,10 +63,10 @@ refused data s/text.txt/gone.txt/ "rank 1 on $host cannot train" "gone.txt" "o s
     "under the same path"
 refused data s/text.txt/other.txt/ "rank 1 on $host cannot train" "digest" "under the same path"
 refused chatter "" "rank 1 on $host cannot train: its altgrad-train reports something else"
-refused report 's/^build .*/build 0.0.9/' \
+refused report 's/"build": "[^"]*"/"build": "0.0.9"/' \
     "rank 1 on $host has an altgrad-train of build 0.0.9 beside its altgrad"
-refused report 's/^memory .*/memory 90000000 80000000 the-limit/' "$host has too little memory" \
-    "train 1 run at a time" "of 86 MiB (the-limit) 10 are left" "--mem"
+refused report 's/"memory": {[^}]*/"memory": {"limit": 90000000, "held": 80000000, "source": "the-limit"/' \
+    "$host has too little memory" "train 1 run at a time" "of 86 MiB (the-limit) 10 are left" "--mem"
 rm bin/altgrad-train
 expect 3 "$mpiexec" -n 2 bin/altgrad run few.yaml -o out.h5
 says "rank 0 on $host cannot train, nor can 1 other"

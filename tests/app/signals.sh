@@ -15,10 +15,10 @@ mv bin/altgrad bin/real
 cat > bin/altgrad <<END
 #!/bin/sh
 case " \$* " in
-*" --prepare "*) what=prepare ;;
-*" --spooled "*) what=publish ;;
-*" --unpack "*) what=unpack ;;
-" pack "*) what=pack ;;
+" helper prepare "*) what=prepare ;;
+" helper publish "*) what=publish ;;
+" helper unpack "*) what=unpack ;;
+" helper pack "*) what=pack ;;
 *) what=other ;;
 esac
 : > seen.\$what

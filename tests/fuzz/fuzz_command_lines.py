@@ -60,7 +60,7 @@ pack few.h5|pack half.h5 --spooled|merge new.h5 few.h5 half.h5|merge new.h5 part
 formats|formats E4M3 --codes|formats e5m2ieee --json|quantize E4M3|quantize E5M2 --round stochastic
 quantize E3M4 --scale 0.5|params|params optimizer|params model.n_layer
 reproduce few.h5|reproduce few.h5 {id} --json|reproduce half.h5 --sample 1 -j 2|check few.h5|help
-check half.h5|digest 8 model.init.file=few.h5 model.init.run={id}|plan few.yaml -o few.h5 --less
+check half.h5|helper holdings|helper pack
 """
 LINES = [line.split() for line in LINES.replace("\n", "|").split("|") if line]
 

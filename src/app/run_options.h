@@ -1,0 +1,24 @@
+/* What the command line of `altgrad run` says. */
+#ifndef AG_APP_RUN_OPTIONS_H
+#define AG_APP_RUN_OPTIONS_H
+
+#include "run_display.h"
+#include "run_shard.h"
+
+typedef struct ag_run_options {
+    const char *file;
+    const char *out;   /* NULL: what the experiment says */
+    const char **sets; /* [n_sets], likewise `only` and `again` */
+    size_t n_sets;
+    const char **only;
+    size_t n_only;
+    const char **again;
+    size_t n_again;
+    ag_show show;
+    bool take_over;
+    bool replace;      /* another experiment's results may become orphans */
+    double drain_at_s; /* by ag_clock_s(), --max-time; 0: never */
+    ag_shard shard;
+} ag_run_options;
+
+#endif

@@ -1,0 +1,38 @@
+/* What rank 0 knows of each run of the grid, and the counts of them all. */
+#ifndef AG_APP_RUN_TASK_H
+#define AG_APP_RUN_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "run/run.h"
+
+/* One run of the grid, in this session. */
+typedef struct ag_task {
+    const ag_run *run;
+    const char *name; /* for people */
+    double cost;
+    double counted;    /* the part of the run that counts.cost_done has in it */
+    bool mine;         /* of this shard, selected or not */
+    bool selected;     /* of this shard, and --only names it */
+    bool again;        /* trained although complete; the old result stays until then */
+    bool pending;      /* it will be trained now, as far as the preflight can see */
+    bool was_diverged; /* of those that were complete */
+    bool failed;
+    int suspect; /* 1 + the rank on which it failed last; 0: none */
+} ag_task;
+
+typedef struct ag_run_counts {
+    size_t selected;
+    size_t kept;          /* complete before this command began */
+    size_t kept_diverged; /* of those */
+    size_t done;          /* by this command, like the next two */
+    size_t diverged;
+    size_t failed;
+    size_t lost;        /* complete before, found damaged since: to be done again */
+    double cost;        /* of all that was to be trained */
+    double cost_done;   /* of all that was, and of what stands in checkpoints */
+    double cost_before; /* of what stood in checkpoints when this command began */
+} ag_run_counts;
+
+#endif

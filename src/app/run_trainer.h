@@ -1,0 +1,33 @@
+/* What a supervisor does with a job: one altgrad-train. */
+#ifndef AG_APP_RUN_TRAINER_H
+#define AG_APP_RUN_TRAINER_H
+
+#include "base/status.h"
+#include "base/text.h"
+#include "farm/supervisor.h"
+#include "run/run.h"
+
+/* ag_job_progress.phase and ag_job_result.phase; value is the training loss, at the end val_loss;
+ * mark is the step of the newest evaluation (-1: none yet), marked its val_loss and val_loss_hp */
+typedef enum ag_trainer_phase {
+    AG_TRAINER_TRAINING,
+    AG_TRAINER_EVALUATING,
+    AG_TRAINER_DIVERGED,
+} ag_trainer_phase;
+
+typedef struct ag_trainer ag_trainer;
+
+/* `threads` is what trainers take where run.threads is auto. AG_JOB_SURVEY is altgrad-train
+ * --preflight: its result is that report (train_preflight.c), the phase of a failure the trainer's
+ * exit code, or 128 and its signal. */
+ag_status ag_trainer_create(ag_trainer **out, int rank, int threads);
+void ag_trainer_destroy(ag_trainer *trainer); /* kills what runs; NULL is fine */
+ag_worker ag_trainer_worker(ag_trainer *trainer);
+
+/* Appends an assignment: a head, which a supervisor reads, and on the next line what altgrad-train
+ * takes on stdin. The head is {"log": PATH, "checkpoint": PATH, "disk": bytes of the result,
+ * "limits": {"time_s", "stall_s", "memory"}}; "" is no path. */
+void ag_trainer_assignment(ag_text *bytes, const ag_run *run, const char *log,
+                           const char *checkpoint);
+
+#endif
