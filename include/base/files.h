@@ -41,7 +41,7 @@ bool ag_is_folder(const char *path);
 bool ag_is_file(const char *path);
 
 /* libhdf5 crashes where the disk is full, so the room is looked for before it writes. */
-ag_status ag_check_room(const char *folder, const char *what, double bytes);
+ag_status ag_room_check(const char *folder, const char *what, double bytes);
 
 /* Whether so many bytes can be had in a folder, by having them for a moment: quotas and limits of
  * size do not show otherwise. */

@@ -38,7 +38,7 @@ typedef struct ag_samples {
 
 /* Whether the step is sampled: the first, the last, and every observe.quant_every-th; none where
  * no diagnostic is asked for. */
-bool ag_is_sampled(const ag_run *run, int64_t step);
+bool ag_samples_due(const ag_run *run, int64_t step);
 
 /* Sampled steps among the first `steps`. */
 int64_t ag_samples_before(const ag_run *run, int64_t steps);

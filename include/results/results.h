@@ -19,7 +19,7 @@ typedef enum ag_run_status {
 } ag_run_status;
 
 extern const char *const ag_run_status_words[AG_RUN_STATUSES];
-ag_run_status ag_status_from_word(const char *word);
+ag_run_status ag_results_status(const char *word);
 
 typedef struct ag_result_row {
     char id[AG_ID_LENGTH + 1];

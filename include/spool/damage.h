@@ -14,6 +14,6 @@ ag_status ag_set_aside(const ag_places *places, const char *path, const char *re
 ag_status ag_set_runs_aside(size_t *count, const ag_places *places);
 
 /* Removes what a killed altgrad left unfinished. For the owner. */
-void ag_remove_leftovers(const ag_places *places);
+void ag_leftovers_remove(const ag_places *places);
 
 #endif

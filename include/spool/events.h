@@ -9,6 +9,6 @@
 ag_status ag_event_append(const ag_places *places, const char *event, const char *members);
 
 /* UTC, "2026-01-31T12:00:00Z". */
-void ag_write_time(char text[32]);
+void ag_event_time(char text[32]);
 
 #endif

@@ -31,12 +31,12 @@ typedef struct ag_facts {
     ag_job_facts job;    /* its texts are never NULL here */
 } ag_facts;
 
-ag_status ag_facts_write(const ag_facts *facts, const char *path);
-ag_status ag_facts_read(ag_facts *facts, const char *path, ag_arena *arena);
+ag_status ag_notes_write_facts(const ag_facts *facts, const char *path);
+ag_status ag_notes_read_facts(ag_facts *facts, const char *path, ag_arena *arena);
 
 /* Reads grid.json; its text is appended, and the grid goes to the arena. "Damaged" is what is no
  * JSON; of a grid that this version refuses, the reason is told. */
-ag_status ag_grid_read(ag_grid *grid, ag_text *text, const char *path, ag_arena *arena);
+ag_status ag_notes_read_grid(ag_grid *grid, ag_text *text, const char *path, ag_arena *arena);
 
 ag_status ag_failure_write(const ag_failure *failure, const char *folder);
 void ag_failure_remove(const char *id, const char *folder);

@@ -38,8 +38,8 @@ ag_status ag_owner_adopt(bool *adopted, ag_owner *owner, const ag_places *places
                          const char *token);
 
 /* Writes a file whole, and gives it its name if the folder is still ours then. */
-ag_status ag_write_mine(const char *path, const ag_piece *piece, const ag_owner *owner,
-                        const ag_places *places);
+ag_status ag_owner_write(const char *path, const ag_piece *piece, const ag_owner *owner,
+                         const ag_places *places);
 
 typedef enum ag_life {
     AG_LIFE_NONE,      /* nobody owns the results */
@@ -61,5 +61,11 @@ typedef struct ag_owner_view {
 
 /* How the owner looks from outside. */
 void ag_owner_look(ag_owner_view *seen, const ag_places *places);
+
+/* The same of the results at `path`; AG_ERR_INPUT where there are none. */
+ag_status ag_owner_find(ag_owner_view *owner, const char *path);
+
+/* Asks that owner to stop, by a file OUT.h5.d/stop with its token: it looks every few seconds. */
+ag_status ag_owner_ask_stop(const ag_owner_view *owner, const char *path);
 
 #endif

@@ -29,6 +29,6 @@ typedef struct ag_places {
 
 /* AG_ERR_INPUT for a path that cannot be one. */
 ag_status ag_places_of(ag_places *places, const char *path);
-ag_status ag_run_path(char path[AG_PATH_SIZE], const char *folder, const char *id);
+ag_status ag_places_run(char path[AG_PATH_SIZE], const char *folder, const char *id);
 
 #endif

@@ -12,9 +12,9 @@
 #include "plan.h"
 #include "proc/child.h"
 #include "results/guard.h"
+#include "results/overview.h"
 #include "results/publish.h"
 #include "results/results.h"
-#include "results/watch.h"
 #include "run/params.h"
 #include "run/run_json.h"
 #include "run_names.h"
@@ -132,7 +132,7 @@ static ag_status list_holdings(errand *e)
 }
 
 /* `watch` where it could be read. */
-static const char *state_of(const ag_inventory *held, const ag_watch *watch, const char *id)
+static const char *state_of(const ag_inventory *held, const ag_overview *watch, const char *id)
 {
     size_t at = 0;
     while (at < held->n_complete && strcmp(held->complete[at], id) != 0)
@@ -168,14 +168,14 @@ static ag_status list_former(errand *e)
 {
     const char *out;
     ag_inventory held;
-    ag_watch watch;
+    ag_overview watch;
     ag_text *text = &e->value;
     AG_TRY(get_text(&out, e, "out"));
     AG_TRY(ag_results_inventory(&held, out, &e->arena));
     const char **runs = ag_run_names(&held.grid, &e->arena);
     if (runs == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    bool watched = ag_watch_open(&watch, out) == AG_OK;
+    bool watched = ag_overview_open(&watch, out) == AG_OK;
     ag_error_clear();
     ag_text_printf(text, "{\"checkpoints\": %zu, \"numerics\": %lld, \"experiment\": ",
                    held.n_checkpoints, (long long)held.grid.numerics);
@@ -191,7 +191,7 @@ static ag_status list_former(errand *e)
     }
     ag_text_add(text, "]}");
     if (watched)
-        ag_watch_close(&watch);
+        ag_overview_close(&watch);
     return AG_OK;
 }
 

@@ -11,9 +11,9 @@
 #include "base/printable.h"
 #include "results/check.h"
 #include "results/merge.h"
+#include "results/overview.h"
 #include "results/publish.h"
 #include "results/results.h"
-#include "results/watch.h"
 #include "run/run_json.h"
 #include "run_names.h"
 #include "run_self.h"
@@ -363,10 +363,10 @@ static int merge(merger *m)
 /* Where OUT exists it is a part, whose runs stay. */
 static bool exists(const char *out)
 {
-    ag_watch watch;
-    bool found = ag_watch_open(&watch, out) == AG_OK;
+    ag_overview watch;
+    bool found = ag_overview_open(&watch, out) == AG_OK;
     if (found)
-        ag_watch_close(&watch);
+        ag_overview_close(&watch);
     ag_error_clear();
     return found;
 }

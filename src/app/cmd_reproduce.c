@@ -183,7 +183,7 @@ static ag_status prepare(reproducer *r, ag_repeat *repeat)
 static void fail(reproducer *r, ag_repeat *repeat, const char *reason, int code)
 {
     const char *copy = ag_arena_strdup(&r->arena, reason);
-    repeat->verdict = AG_VERDICT_FAILED;
+    repeat->verdict = AG_REPEAT_FAILED;
     repeat->reason = copy != NULL ? copy : "out of memory";
     repeat->code = code;
 }
@@ -247,7 +247,7 @@ static void end(reproducer *r, slot *s)
         ag_status status = ag_results_compare(&repeat->comparison, r->out, repeat->id, result.bytes,
                                               result.size, &r->arena);
         repeat->verdict =
-            repeat->comparison.n_differences == 0 ? AG_VERDICT_SAME : AG_VERDICT_DIFFERENT;
+            repeat->comparison.n_differences == 0 ? AG_REPEAT_SAME : AG_REPEAT_DIFFERENT;
         if (status != AG_OK)
             fail_by_status(r, repeat, status);
         else

@@ -25,11 +25,11 @@ static const char s_help[] =
 
 /* --- what text and JSON share */
 
-ag_status_counts ag_status_count(const ag_watch *watch)
+ag_status_counts ag_status_count(const ag_overview *watch)
 {
     ag_status_counts counts = {.running = watch->live != NULL ? watch->live->n_running : 0};
     for (size_t i = 0; i < watch->n_runs; i++) {
-        const ag_watch_run *run = &watch->runs[i];
+        const ag_overview_run *run = &watch->runs[i];
         counts.elsewhere += run->elsewhere;
         counts.done += !run->elsewhere && run->status == AG_RUN_DONE;
         counts.diverged += !run->elsewhere && run->status == AG_RUN_DIVERGED;
@@ -63,7 +63,7 @@ double ag_status_eta_s(const ag_live *live)
     return done > 0.0 ? elapsed * (1.0 - live->share) / done : NAN;
 }
 
-const char *ag_status_last_events(const ag_watch *watch, size_t count)
+const char *ag_status_last_events(const ag_overview *watch, size_t count)
 {
     const char *text = watch->events.data;
     const char *at = text + watch->events.length;
@@ -87,7 +87,7 @@ static void add_duration(ag_text *out, double seconds)
         ag_text_printf(out, "%ldd%02ldh", whole / 86400, whole / 3600 % 24);
 }
 
-static void add_counts(ag_text *out, const ag_watch *watch)
+static void add_counts(ag_text *out, const ag_overview *watch)
 {
     ag_status_counts counts = ag_status_count(watch);
     ag_text_printf(out, "runs      %zu: %zu done, %zu diverged, %zu failed, %zu pending",
@@ -104,7 +104,7 @@ static void add_counts(ag_text *out, const ag_watch *watch)
     ag_text_add(out, "\n");
 }
 
-static void add_orphans(ag_text *out, const ag_watch *watch)
+static void add_orphans(ag_text *out, const ag_overview *watch)
 {
     enum { MOST = 5 };
     for (size_t i = 0; i < watch->n_orphans && i < MOST; i++)
@@ -123,7 +123,7 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static void add_owner(ag_text *out, const ag_watch *watch)
+static void add_owner(ag_text *out, const ag_overview *watch)
 {
     const ag_owner_view *owner = &watch->owner;
     if (owner->life == AG_LIFE_NONE) {
@@ -168,7 +168,7 @@ static void add_progress(ag_text *out, const ag_live *live)
                    live->stopping ? "; it is stopping" : "");
 }
 
-static const char *name_of(const ag_watch *watch, const char *id)
+static const char *name_of(const ag_overview *watch, const char *id)
 {
     for (size_t i = 0; i < watch->n_runs; i++) {
         if (strcmp(watch->runs[i].id, id) == 0)
@@ -177,7 +177,7 @@ static const char *name_of(const ag_watch *watch, const char *id)
     return "";
 }
 
-static void add_running(ag_text *out, const ag_watch *watch)
+static void add_running(ag_text *out, const ag_overview *watch)
 {
     const ag_live *live = watch->live;
     ag_text_printf(out, "\n%4s  %-12s  %15s  %8s  %9s  %8s  name\n", "rank", "running", "step",
@@ -199,25 +199,25 @@ static void add_running(ag_text *out, const ag_watch *watch)
                        live->n_running - SHOWN_RUNNING);
 }
 
-static void add_failures(ag_text *out, ag_watch *watch)
+static void add_failures(ag_text *out, ag_overview *watch)
 {
     size_t shown = 0;
     for (size_t i = 0; i < watch->n_runs; i++) {
-        const ag_watch_run *run = &watch->runs[i];
+        const ag_overview_run *run = &watch->runs[i];
         char log[4096];
         if (run->status != AG_RUN_FAILED || ++shown > SHOWN_FAILURES)
             continue;
-        const char *reason = ag_watch_reason(watch, run);
+        const char *reason = ag_overview_reason(watch, run);
         ag_text_printf(out, "%s%s  %s: %.*s\n", shown == 1 ? "\nfailed\n" : "", run->id, run->name,
                        (int)strcspn(reason, "\n"), reason);
-        if (ag_watch_log(log, sizeof log, watch, run->id))
+        if (ag_overview_log(log, sizeof log, watch, run->id))
             ag_text_printf(out, "              log: %s\n", log);
     }
     if (shown > SHOWN_FAILURES)
         ag_text_printf(out, "and %zu more (--json shows all)\n", shown - SHOWN_FAILURES);
 }
 
-static bool is_running(const ag_watch *watch, const char *id)
+static bool is_running(const ag_overview *watch, const char *id)
 {
     for (size_t i = 0; watch->live != NULL && i < watch->live->n_running; i++) {
         if (strcmp(watch->live->running[i].id, id) == 0)
@@ -227,11 +227,11 @@ static bool is_running(const ag_watch *watch, const char *id)
 }
 
 /* Runs that wait with part of their work behind them. */
-static void add_begun(ag_text *out, const ag_watch *watch)
+static void add_begun(ag_text *out, const ag_overview *watch)
 {
     size_t shown = 0;
     for (size_t i = 0; i < watch->n_runs; i++) {
-        const ag_watch_run *run = &watch->runs[i];
+        const ag_overview_run *run = &watch->runs[i];
         char steps[32] = "";
         if (run->step == 0 || is_running(watch, run->id) || ++shown > SHOWN_RUNNING)
             continue;
@@ -246,7 +246,7 @@ static void add_begun(ag_text *out, const ag_watch *watch)
 }
 
 /* Of a run, a rank, or the whole experiment. */
-static void add_event(ag_text *out, const ag_watch *watch, const char *line, size_t length)
+static void add_event(ag_text *out, const ag_overview *watch, const char *line, size_t length)
 {
     const char *when = "";
     const char *what = "";
@@ -270,7 +270,7 @@ static void add_event(ag_text *out, const ag_watch *watch, const char *line, siz
     json_decref(event);
 }
 
-static void add_events(ag_text *out, const ag_watch *watch)
+static void add_events(ag_text *out, const ag_overview *watch)
 {
     const char *line = ag_status_last_events(watch, SHOWN_EVENTS);
     const char *title = "\nlast events\n";
@@ -281,7 +281,7 @@ static void add_events(ag_text *out, const ag_watch *watch)
     }
 }
 
-static void add_report(ag_text *out, ag_watch *watch)
+static void add_report(ag_text *out, ag_overview *watch)
 {
     ag_text_add_printable(out, watch->experiment);
     ag_text_printf(out, ": %s (%s)\n", watch->path,
@@ -302,9 +302,9 @@ static void add_report(ag_text *out, ag_watch *watch)
 
 static int show(const char *path, bool as_json)
 {
-    ag_watch watch;
+    ag_overview watch;
     ag_text text;
-    ag_status status = ag_watch_open(&watch, path);
+    ag_status status = ag_overview_open(&watch, path);
     if (status != AG_OK)
         return ag_app_exit(status);
     ag_text_init(&text);
@@ -317,7 +317,7 @@ static int show(const char *path, bool as_json)
     if (!ag_text_print(&text))
         code = ag_app_exit(ag_fail(AG_ERR_SYSTEM, "cannot write to standard output"));
     ag_text_deinit(&text);
-    ag_watch_close(&watch);
+    ag_overview_close(&watch);
     return code;
 }
 

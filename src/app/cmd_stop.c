@@ -5,7 +5,7 @@
 
 #include "app/commands.h"
 #include "base/clock.h"
-#include "results/watch.h"
+#include "results/overview.h"
 #include "spool/owner.h"
 #include "wrong_file.h"
 
@@ -38,7 +38,7 @@ static ag_status ask(const ag_owner_view *owner, const char *path)
         printf("%s: sent SIGUSR1 to pid %ld on this host\n", path, owner->pid);
         return AG_OK;
     }
-    AG_TRY(ag_watch_ask_stop(owner, path)); /* also where the process is another user's */
+    AG_TRY(ag_owner_ask_stop(owner, path)); /* also where the process is another user's */
     printf("%s: left a request for pid %ld%s on host %s, which looks for it every few seconds\n",
            path, owner->pid, owner->where, owner->host);
     if (owner->life == AG_LIFE_SILENT)
@@ -52,7 +52,7 @@ static ag_status wait_for_end(const ag_owner_view *first, const char *path)
     ag_owner_view owner = *first;
     while (is_alive(&owner) && strcmp(owner.token, first->token) == 0) {
         ag_clock_nap(0.1);
-        AG_TRY(ag_watch_owner_read(&owner, path));
+        AG_TRY(ag_owner_find(&owner, path));
     }
     printf("%s: pid %ld%s on host %s has ended%s\n", path, first->pid, first->where, first->host,
            owner.life == AG_LIFE_DEAD ? ": it was killed" : "");
@@ -63,7 +63,7 @@ static ag_status stop(const char *path, bool wait)
 {
     ag_owner_view owner;
     AG_TRY(ag_app_expect_results(path));
-    AG_TRY(ag_watch_owner_read(&owner, path));
+    AG_TRY(ag_owner_find(&owner, path));
     if (owner.life == AG_LIFE_NONE || owner.life == AG_LIFE_DEAD) {
         printf("%s: no altgrad is writing it%s\n", path,
                owner.life == AG_LIFE_NONE ? "" : "; the last one was killed");

@@ -53,16 +53,16 @@ typedef enum ag_held_state {
     AG_HELD_STATES
 } ag_held_state;
 
-typedef struct ag_held {
+typedef struct ag_held_run {
     ag_held_state state;
     bool diverged;     /* of those that are complete */
     const char *lacks; /* the key of a setting; AG_HELD_LESS only */
     int64_t step;      /* where its checkpoint stands; 0 where it has none, or is complete */
-} ag_held;
+} ag_held_run;
 
 typedef struct ag_holdings {
     bool exists;                       /* whether there are results at all */
-    ag_held *runs;                     /* [n_runs] of the grid */
+    ag_held_run *runs;                 /* [n_runs] of the grid */
     size_t n_timed;                    /* kept runs that the next two are of */
     double timed_s;                    /* seconds that they took */
     double timed_flops;                /* as ag_plan_run_cost counts them */

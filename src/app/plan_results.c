@@ -6,15 +6,15 @@
 
 #include "app/commands.h"
 #include "plan.h"
+#include "results/overview.h"
 #include "results/results.h"
-#include "results/watch.h"
 #include "run/run_json.h"
 
 /* --- each run */
 
 typedef struct planned {
     const ag_run *run;
-    ag_held *held;
+    ag_held_run *held;
 } planned;
 
 static int by_id(const void *a, const void *b)
@@ -53,14 +53,14 @@ static void take_time(ag_holdings *holdings, const ag_result_row *row, const ag_
     holdings->timed_flops += ag_plan_run_cost(run).flops;
 }
 
-static ag_held look_at(const ag_result_row *row, const ag_run *asked)
+static ag_held_run look_at(const ag_result_row *row, const ag_run *asked)
 {
     if (row->status == AG_RUN_FAILED)
-        return (ag_held){.state = AG_HELD_FAILED};
+        return (ag_held_run){.state = AG_HELD_FAILED};
     const char *lacks = ag_run_lacks(row->recorded, asked);
-    return (ag_held){.state = lacks != NULL ? AG_HELD_LESS : AG_HELD_ALL,
-                     .diverged = row->status == AG_RUN_DIVERGED,
-                     .lacks = lacks};
+    return (ag_held_run){.state = lacks != NULL ? AG_HELD_LESS : AG_HELD_ALL,
+                         .diverged = row->status == AG_RUN_DIVERGED,
+                         .lacks = lacks};
 }
 
 /* Rows of the results against the plan, which is sorted by id. */
@@ -91,7 +91,7 @@ static ag_status take_begun(ag_holdings *holdings, const char *out, const planne
 {
     const ag_begun *begun;
     size_t count;
-    AG_TRY(ag_watch_begun(&begun, &count, out, &holdings->arena));
+    AG_TRY(ag_begun_find(&begun, &count, out, &holdings->arena));
     for (size_t i = 0; i < count; i++) {
         const planned *found = find_planned(begun[i].id, plan, n_plan);
         if (found != NULL && found->held->state <= AG_HELD_FAILED)

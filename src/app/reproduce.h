@@ -9,11 +9,11 @@
 #include "results/compare.h"
 #include "run/run.h"
 
-typedef enum ag_verdict {
-    AG_VERDICT_SAME,
-    AG_VERDICT_DIFFERENT,
-    AG_VERDICT_FAILED /* to train again, or to compare */
-} ag_verdict;
+typedef enum ag_repeat_outcome {
+    AG_REPEAT_SAME,
+    AG_REPEAT_DIFFERENT,
+    AG_REPEAT_FAILED /* to train again, or to compare */
+} ag_repeat_outcome;
 
 /* A completed run that is trained again. */
 typedef struct ag_repeat {
@@ -22,7 +22,7 @@ typedef struct ag_repeat {
     const char *assignment; /* a job of the trainer's */
     size_t assignment_size; /* bytes */
     ag_timing stored;       /* of the machine that trained it first */
-    ag_verdict verdict;
+    ag_repeat_outcome verdict;
     const char *reason;       /* of a failure, "" else; the first line says it all */
     int code;                 /* exit code that a failure asks for */
     ag_comparison comparison; /* where there was no failure */

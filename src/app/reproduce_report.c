@@ -9,9 +9,8 @@
 
 enum { SHOWN_DIFFERENCES = 5 };
 
-static const char *const s_verdicts[] = {[AG_VERDICT_SAME] = "same",
-                                         [AG_VERDICT_DIFFERENT] = "different",
-                                         [AG_VERDICT_FAILED] = "failed"};
+static const char *const s_verdicts[] = {
+    [AG_REPEAT_SAME] = "same", [AG_REPEAT_DIFFERENT] = "different", [AG_REPEAT_FAILED] = "failed"};
 
 static void add_difference(ag_text *text, const ag_difference *difference)
 {
@@ -44,11 +43,11 @@ void ag_reproduce_add_run(ag_text *text, const ag_repeat *repeat)
 {
     const ag_comparison *comparison = &repeat->comparison;
     ag_text_printf(text, "%s  %s", repeat->id, s_verdicts[repeat->verdict]);
-    if (repeat->verdict == AG_VERDICT_FAILED) {
+    if (repeat->verdict == AG_REPEAT_FAILED) {
         ag_text_printf(text, ": %s\n", repeat->reason);
         return;
     }
-    if (repeat->verdict == AG_VERDICT_SAME) {
+    if (repeat->verdict == AG_REPEAT_SAME) {
         ag_text_printf(text, ": %zu datasets\n", comparison->n_datasets);
         return;
     }
@@ -73,12 +72,12 @@ void ag_reproduce_add_total(ag_text *text, const ag_repeat *repeats, size_t n_re
 {
     size_t counts[3];
     count(counts, repeats, n_repeats);
-    ag_text_printf(text, "%zu of %zu runs are the same bit for bit", counts[AG_VERDICT_SAME],
+    ag_text_printf(text, "%zu of %zu runs are the same bit for bit", counts[AG_REPEAT_SAME],
                    n_repeats);
-    if (counts[AG_VERDICT_DIFFERENT] > 0)
-        ag_text_printf(text, ", %zu differ", counts[AG_VERDICT_DIFFERENT]);
-    if (counts[AG_VERDICT_FAILED] > 0)
-        ag_text_printf(text, ", %zu could not be compared", counts[AG_VERDICT_FAILED]);
+    if (counts[AG_REPEAT_DIFFERENT] > 0)
+        ag_text_printf(text, ", %zu differ", counts[AG_REPEAT_DIFFERENT]);
+    if (counts[AG_REPEAT_FAILED] > 0)
+        ag_text_printf(text, ", %zu could not be compared", counts[AG_REPEAT_FAILED]);
     ag_text_add(text, "\n");
 }
 
@@ -86,9 +85,9 @@ int ag_reproduce_exit(const ag_repeat *repeats, size_t n_repeats)
 {
     int code = AG_EXIT_OK;
     for (size_t i = 0; i < n_repeats; i++) {
-        if (repeats[i].verdict == AG_VERDICT_DIFFERENT)
+        if (repeats[i].verdict == AG_REPEAT_DIFFERENT)
             return AG_EXIT_FAILED;
-        if (repeats[i].verdict == AG_VERDICT_FAILED && code == AG_EXIT_OK)
+        if (repeats[i].verdict == AG_REPEAT_FAILED && code == AG_EXIT_OK)
             code = repeats[i].code;
     }
     return code;
@@ -119,7 +118,7 @@ static json_t *run_of(const ag_repeat *repeat)
 {
     json_t *run = json_pack("{s:s, s:s, s:o}", "run", repeat->id, "verdict",
                             s_verdicts[repeat->verdict], "stored", machine_of(&repeat->stored));
-    if (repeat->verdict == AG_VERDICT_FAILED) {
+    if (repeat->verdict == AG_REPEAT_FAILED) {
         json_object_set_new(run, "reason", json_string(repeat->reason));
         return run;
     }
@@ -137,9 +136,9 @@ void ag_reproduce_json(ag_text *text, const char *path, const ag_repeat *repeats
     for (size_t i = 0; i < n_repeats; i++)
         json_array_append_new(runs, run_of(&repeats[i]));
     json_t *top = json_pack("{s:s*, s:I, s:I, s:I, s:i, s:o}", "file", path, "same",
-                            (json_int_t)counts[AG_VERDICT_SAME], "different",
-                            (json_int_t)counts[AG_VERDICT_DIFFERENT], "failed",
-                            (json_int_t)counts[AG_VERDICT_FAILED], "exit_code",
+                            (json_int_t)counts[AG_REPEAT_SAME], "different",
+                            (json_int_t)counts[AG_REPEAT_DIFFERENT], "failed",
+                            (json_int_t)counts[AG_REPEAT_FAILED], "exit_code",
                             ag_reproduce_exit(repeats, n_repeats), "runs", runs);
     char *dump = json_dumps(top, JSON_INDENT(1));
     if (dump != NULL)

@@ -21,7 +21,7 @@ static json_t *text_of(const char *text)
     return value != NULL ? value : json_string("(not UTF-8)");
 }
 
-static json_t *counts_of(const ag_watch *watch)
+static json_t *counts_of(const ag_overview *watch)
 {
     ag_status_counts counts = ag_status_count(watch);
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "total",
@@ -32,7 +32,7 @@ static json_t *counts_of(const ag_watch *watch)
                      "orphans", (json_int_t)watch->n_orphans);
 }
 
-static json_t *owner_of(const ag_watch *watch)
+static json_t *owner_of(const ag_overview *watch)
 {
     const ag_owner_view *owner = &watch->owner;
     if (owner->life == AG_LIFE_NONE)
@@ -67,28 +67,28 @@ static json_t *live_of(const ag_live *live)
                      "running", running_of(live));
 }
 
-static json_t *failures_of(ag_watch *watch)
+static json_t *failures_of(ag_overview *watch)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < watch->n_runs; i++) {
-        const ag_watch_run *run = &watch->runs[i];
+        const ag_overview_run *run = &watch->runs[i];
         char log[4096];
         if (run->status != AG_RUN_FAILED)
             continue;
-        bool logged = ag_watch_log(log, sizeof log, watch, run->id);
+        bool logged = ag_overview_log(log, sizeof log, watch, run->id);
         json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "run", text_of(run->id),
                                               "name", text_of(run->name), "reason",
-                                              text_of(ag_watch_reason(watch, run)), "log",
+                                              text_of(ag_overview_reason(watch, run)), "log",
                                               logged ? text_of(log) : json_null()));
     }
     return list;
 }
 
-static json_t *checkpoints_of(const ag_watch *watch)
+static json_t *checkpoints_of(const ag_overview *watch)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < watch->n_runs; i++) {
-        const ag_watch_run *run = &watch->runs[i];
+        const ag_overview_run *run = &watch->runs[i];
         if (run->step > 0)
             json_array_append_new(
                 list, json_pack("{s:o, s:o, s:I, s:o}", "run", text_of(run->id), "name",
@@ -98,7 +98,7 @@ static json_t *checkpoints_of(const ag_watch *watch)
     return list;
 }
 
-static json_t *events_of(const ag_watch *watch)
+static json_t *events_of(const ag_overview *watch)
 {
     json_t *list = json_array();
     const char *line = ag_status_last_events(watch, EVENTS);
@@ -110,7 +110,7 @@ static json_t *events_of(const ag_watch *watch)
     return list;
 }
 
-void ag_status_json(ag_text *out, ag_watch *watch)
+void ag_status_json(ag_text *out, ag_overview *watch)
 {
     ag_status_counts counts = ag_status_count(watch);
     json_t *object = json_pack(

@@ -2,7 +2,7 @@
 #ifndef AG_APP_STATUS_REPORT_H
 #define AG_APP_STATUS_REPORT_H
 
-#include "results/watch.h"
+#include "results/overview.h"
 #include "spool/live.h"
 #include "spool/owner.h"
 
@@ -16,7 +16,7 @@ typedef struct ag_status_counts {
     size_t elsewhere; /* of other shards; not in the others */
 } ag_status_counts;
 
-ag_status_counts ag_status_count(const ag_watch *watch);
+ag_status_counts ag_status_count(const ag_overview *watch);
 
 /* Of the exit codes: 0 complete, 1 complete with failures, 75 work left. */
 int ag_status_exit(const ag_status_counts *counts);
@@ -28,8 +28,8 @@ const char *ag_status_life(ag_life life);
 double ag_status_eta_s(const ag_live *live);
 
 /* The last `count` lines of the events, whole ones. */
-const char *ag_status_last_events(const ag_watch *watch, size_t count);
+const char *ag_status_last_events(const ag_overview *watch, size_t count);
 
-void ag_status_json(ag_text *out, ag_watch *watch);
+void ag_status_json(ag_text *out, ag_overview *watch);
 
 #endif

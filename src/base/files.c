@@ -193,7 +193,7 @@ void ag_remove_folder(const char *path)
     rmdir(path);
 }
 
-ag_status ag_check_room(const char *folder, const char *what, double bytes)
+ag_status ag_room_check(const char *folder, const char *what, double bytes)
 {
     struct statvfs fs;
     if (statvfs(folder, &fs) != 0)

@@ -35,31 +35,31 @@ enum {
 
 /* --- places and findings */
 
-typedef struct ag_source {
+typedef struct ag_yaml_source {
     const char *name; /* as it stands before ":line:col" */
     const char *text; /* UTF-8 without 0 bytes */
     size_t size;
     size_t order; /* findings of the file (0) stand before those of the command line */
-} ag_source;
+} ag_yaml_source;
 
 typedef struct ag_place {
-    const ag_source *source; /* NULL: no place, the message stands alone */
-    size_t offset;           /* bytes */
-    size_t length;           /* bytes that the underline covers; at least the caret is drawn */
+    const ag_yaml_source *source; /* NULL: no place, the message stands alone */
+    size_t offset;                /* bytes */
+    size_t length;                /* bytes that the underline covers; at least the caret is drawn */
 } ag_place;
 
-typedef struct ag_finding {
+typedef struct ag_config_finding {
     bool warning;
     ag_place place;
     const char *message;
-} ag_finding;
+} ag_config_finding;
 
 typedef struct ag_findings {
     ag_arena *arena;
     size_t errors; /* found; only the first AG_MAX_ERRORS are kept */
     size_t warnings;
     size_t kept;
-    ag_finding items[AG_MAX_ERRORS + AG_MAX_WARNINGS];
+    ag_config_finding items[AG_MAX_ERRORS + AG_MAX_WARNINGS];
     bool out_of_memory;
 } ag_findings;
 
@@ -124,10 +124,10 @@ struct ag_node {
 };
 
 /* Reads a file into the arena: a regular file of at most AG_MAX_FILE_BYTES, UTF-8, without 0. */
-ag_status ag_source_read(ag_source *source, const char *path, ag_findings *findings);
+ag_status ag_source_read(ag_yaml_source *source, const char *path, ag_findings *findings);
 
 /* The tree of one YAML document, or NULL with its findings. */
-const ag_node *ag_yaml_parse(const ag_source *source, ag_findings *findings);
+const ag_node *ag_yaml_parse(const ag_yaml_source *source, ag_findings *findings);
 
 /* The value of a key, or NULL. */
 const ag_node *ag_node_get(const ag_node *map, const char *key);
@@ -330,7 +330,7 @@ struct ag_experiment {
     ag_arena arena;
     ag_findings findings;
     ag_experiment_options options;
-    ag_source file;
+    ag_yaml_source file;
     const char *folder; /* absolute, of the file */
     const ag_node *root;
 
@@ -392,7 +392,7 @@ void ag_config_overlay(ag_experiment *experiment, const char *const *sets, size_
 bool ag_config_spans_grid(const char *key, ag_findings *findings);
 
 /* A text of --set as a source of findings, the `order`th. NULL when memory runs out. */
-ag_source *ag_config_set_source(ag_findings *findings, const char *text, size_t order);
+ag_yaml_source *ag_config_set_source(ag_findings *findings, const char *text, size_t order);
 
 /* The names of the sections of parameters. */
 size_t ag_config_sections(const char *names[], size_t capacity, ag_findings *findings);

@@ -13,7 +13,7 @@ enum { MESSAGE_BYTES = 1024, CONTEXT_BYTES = 100 };
 static bool noted(const ag_findings *findings, ag_place place, const char *message)
 {
     for (size_t i = 0; i < findings->kept; i++) {
-        const ag_finding *item = &findings->items[i];
+        const ag_config_finding *item = &findings->items[i];
         if (item->place.source == place.source && item->place.offset == place.offset &&
             strcmp(item->message, message) == 0)
             return true;
@@ -33,7 +33,7 @@ static void note(ag_findings *findings, bool warning, ag_place place, const char
     if (copy == NULL)
         findings->out_of_memory = true;
     else
-        findings->items[findings->kept++] = (ag_finding){warning, place, copy};
+        findings->items[findings->kept++] = (ag_config_finding){warning, place, copy};
 }
 
 void ag_config_error(ag_findings *findings, ag_place place, const char *format, ...)
@@ -115,7 +115,7 @@ static bool ends_line(char byte)
 }
 
 /* The line around `offset`: [start, end). */
-static void find_line(const ag_source *source, size_t offset, size_t *start, size_t *end)
+static void find_line(const ag_yaml_source *source, size_t offset, size_t *start, size_t *end)
 {
     *start = offset;
     while (*start > 0 && !ends_line(source->text[*start - 1]))
@@ -125,7 +125,7 @@ static void find_line(const ag_source *source, size_t offset, size_t *start, siz
         *end += 1;
 }
 
-static size_t line_number(const ag_source *source, size_t offset)
+static size_t line_number(const ag_yaml_source *source, size_t offset)
 {
     size_t line = 1;
     for (size_t i = 0; i < offset; i++)
@@ -223,7 +223,7 @@ static void add_excerpt(ag_text *text, const ag_place *place, size_t start, size
     ag_text_add(text, "\n");
 }
 
-static void render(ag_text *text, const ag_finding *finding, const char *file)
+static void render(ag_text *text, const ag_config_finding *finding, const char *file)
 {
     const ag_place *place = &finding->place;
     size_t start = 0;
@@ -246,7 +246,7 @@ static size_t source_order(const ag_place *place)
     return place->source != NULL ? place->source->order : SIZE_MAX;
 }
 
-static bool comes_before(const ag_finding *a, const ag_finding *b)
+static bool comes_before(const ag_config_finding *a, const ag_config_finding *b)
 {
     if (a->place.source != b->place.source)
         return source_order(&a->place) < source_order(&b->place);
@@ -255,7 +255,7 @@ static bool comes_before(const ag_finding *a, const ag_finding *b)
 
 void ag_findings_render(ag_text *text, const ag_findings *findings, const char *file)
 {
-    const ag_finding *order[AG_MAX_ERRORS + AG_MAX_WARNINGS];
+    const ag_config_finding *order[AG_MAX_ERRORS + AG_MAX_WARNINGS];
     for (size_t i = 0; i < findings->kept; i++) {
         size_t at = i;
         while (at > 0 && comes_before(&findings->items[i], order[at - 1])) {

@@ -108,7 +108,7 @@ static const ag_node *lay(ag_findings *findings, const ag_node *map, const entry
 
 /* The value after `start` bytes of the source. While it is parsed the key before it is spaces, so
  * that places are those of the whole text. */
-static const ag_node *parse_value(ag_source *source, size_t start, ag_findings *findings)
+static const ag_node *parse_value(ag_yaml_source *source, size_t start, ag_findings *findings)
 {
     const char *text = source->text;
     char *blank = ag_arena_strdup(findings->arena, text);
@@ -132,7 +132,7 @@ static const ag_node *parse_value(ag_source *source, size_t start, ag_findings *
 /* Names go where they are not asked again, and the parser of YAML takes UTF-8 alone. */
 static bool check_text(const entry *e, ag_findings *findings)
 {
-    const ag_source *source = e->place.source;
+    const ag_yaml_source *source = e->place.source;
     uint32_t character = 0;
     if (ag_find_control(e->path[e->depth - 1]) != NULL) {
         ag_config_error(findings, e->place, "the key holds control characters: leave them out");
@@ -157,7 +157,7 @@ static void overlay(ag_experiment *experiment, const char *set, size_t order)
     const char *key = ag_arena_strndup(findings->arena, set, length);
     if (key == NULL || set[length] == '\0' || !split(&e, key, findings))
         return;
-    ag_source *source = ag_config_set_source(findings, set, order);
+    ag_yaml_source *source = ag_config_set_source(findings, set, order);
     if (source == NULL)
         return;
     e.place = (ag_place){source, 0, length};

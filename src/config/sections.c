@@ -243,12 +243,13 @@ static const char *first_leaf(const char *section)
     return is_section ? words[0] : NULL;
 }
 
-ag_source *ag_config_set_source(ag_findings *findings, const char *text, size_t order)
+ag_yaml_source *ag_config_set_source(ag_findings *findings, const char *text, size_t order)
 {
-    ag_source *source = ag_config_alloc(findings, 1, sizeof *source);
+    ag_yaml_source *source = ag_config_alloc(findings, 1, sizeof *source);
     if (source == NULL)
         return NULL;
-    *source = (ag_source){"--set", ag_arena_strdup(findings->arena, text), strlen(text), order};
+    *source =
+        (ag_yaml_source){"--set", ag_arena_strdup(findings->arena, text), strlen(text), order};
     return source->text != NULL ? source : NULL;
 }
 
@@ -300,7 +301,7 @@ static void set_value(ag_experiment *experiment, const ag_param *param, const ch
 static void read_set(ag_experiment *experiment, const char *text, size_t order)
 {
     ag_findings *findings = &experiment->findings;
-    const ag_source *source = ag_config_set_source(findings, text, order);
+    const ag_yaml_source *source = ag_config_set_source(findings, text, order);
     if (source == NULL)
         return;
     const char *equals = strchr(source->text, '=');

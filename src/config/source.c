@@ -7,7 +7,7 @@
 #include "base/printable.h"
 #include "config_internal.h"
 
-static ag_status check_bytes(const ag_source *source)
+static ag_status check_bytes(const ag_yaml_source *source)
 {
     if (memchr(source->text, 0, source->size) != NULL)
         return ag_fail(AG_ERR_INPUT, "%s: holds a zero byte, so it is not a text file",
@@ -26,7 +26,7 @@ static ag_status check_bytes(const ag_source *source)
     return AG_OK;
 }
 
-static ag_status read_bytes(ag_source *source, FILE *file, ag_findings *findings)
+static ag_status read_bytes(ag_yaml_source *source, FILE *file, ag_findings *findings)
 {
     struct stat facts;
     if (fstat(fileno(file), &facts) != 0)
@@ -49,9 +49,9 @@ static ag_status read_bytes(ag_source *source, FILE *file, ag_findings *findings
     return check_bytes(source);
 }
 
-ag_status ag_source_read(ag_source *source, const char *path, ag_findings *findings)
+ag_status ag_source_read(ag_yaml_source *source, const char *path, ag_findings *findings)
 {
-    *source = (ag_source){.name = ag_arena_strdup(findings->arena, path), .text = ""};
+    *source = (ag_yaml_source){.name = ag_arena_strdup(findings->arena, path), .text = ""};
     if (source->name == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     if (path[0] == '\0')

@@ -22,7 +22,7 @@ typedef struct level {
 
 typedef struct tree_builder {
     ag_findings *findings;
-    const ag_source *source;
+    const ag_yaml_source *source;
     struct fy_parser *parser;
     anchor *anchors;
     level levels[AG_MAX_DEPTH];
@@ -312,7 +312,7 @@ static void on_event(tree_builder *builder, struct fy_event *event)
 }
 
 /* Byte offset of a 1-based line and column (in characters). */
-static size_t offset_of(const ag_source *source, int line, int column)
+static size_t offset_of(const ag_yaml_source *source, int line, int column)
 {
     size_t at = 0;
     for (; line > 1 && at < source->size; at++)
@@ -350,7 +350,7 @@ static void run_parser(tree_builder *builder, struct fy_diag *diag)
         report_syntax(builder, diag);
 }
 
-const ag_node *ag_yaml_parse(const ag_source *source, ag_findings *findings)
+const ag_node *ag_yaml_parse(const ag_yaml_source *source, ag_findings *findings)
 {
     tree_builder builder = {
         .findings = findings, .source = source, .last = {source, 0, 1}

@@ -2,7 +2,7 @@
 
 #include "run/run.h"
 
-bool ag_is_sampled(const ag_run *run, int64_t step)
+bool ag_samples_due(const ag_run *run, int64_t step)
 {
     int64_t every = run->observe.quant_every;
     if (run->observe.diagnostics == 0)

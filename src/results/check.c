@@ -115,7 +115,7 @@ static void keep_verdict(verdict *v, ag_status status)
 
 static bool has_diverged(const ag_entry *entry)
 {
-    return ag_status_from_word(entry->summary.status) == AG_RUN_DIVERGED;
+    return ag_results_status(entry->summary.status) == AG_RUN_DIVERGED;
 }
 
 static ag_status verify_file(verdict *v, const checker *c, const char *id)
@@ -123,7 +123,7 @@ static ag_status verify_file(verdict *v, const checker *c, const char *id)
     char path[AG_PATH_SIZE];
     ag_arena arena;
     ag_entry entry = {0};
-    AG_TRY(ag_run_path(path, c->places.runs, id));
+    AG_TRY(ag_places_run(path, c->places.runs, id));
     AG_TRY(ag_seal_check(path));
     AG_TRY(ag_results_verify(path));
     ag_arena_init_growing(&arena);
@@ -219,7 +219,7 @@ static ag_status read_grid_beside(checker *c)
 {
     ag_text text;
     ag_text_init(&text);
-    ag_status status = ag_grid_read(&c->grid, &text, c->places.grid, &c->check->arena);
+    ag_status status = ag_notes_read_grid(&c->grid, &text, c->places.grid, &c->check->arena);
     ag_text_deinit(&text);
     c->has_grid = status == AG_OK;
     return find_failure(c, status);
@@ -339,7 +339,7 @@ static ag_status check_facts(checker *c)
     ag_facts facts;
     if (c->check->packed && !ag_is_file(c->places.facts))
         return AG_OK;
-    return find_failure(c, ag_facts_read(&facts, c->places.facts, &c->check->arena));
+    return find_failure(c, ag_notes_read_facts(&facts, c->places.facts, &c->check->arena));
 }
 
 /* The beginning of a line that may hold anything. */

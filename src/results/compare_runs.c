@@ -61,7 +61,7 @@ static ag_status open_stored(side *s, const char *path, const char *id)
     *s = (side){.run = H5I_INVALID_HID, .timing = H5I_INVALID_HID};
     AG_TRY(ag_state_find(&state, &places, path));
     if (state == AG_STATE_SPOOLED)
-        AG_TRY(ag_run_path(s->path, places.runs, id));
+        AG_TRY(ag_places_run(s->path, places.runs, id));
     else
         snprintf(s->path, sizeof s->path, "%s", places.results);
     ag_h5_open(&s->h5, s->path, AG_RESULTS_FORMAT, AG_RUN_FORMAT);

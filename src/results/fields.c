@@ -118,7 +118,7 @@ static void tell_recorded(char *recorded, size_t size, const ag_run *run)
     ag_text_deinit(&text);
 }
 
-void ag_summary_of(ag_run_summary *summary, const ag_record *record)
+void ag_run_summary_of(ag_run_summary *summary, const ag_record *record)
 {
     bool diverged = record->outcome == AG_OUTCOME_DIVERGED;
     *summary = (ag_run_summary){

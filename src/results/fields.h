@@ -62,7 +62,7 @@ typedef struct ag_tensor_row {
 extern const ag_column ag_tensor_columns[];
 extern const size_t ag_n_tensor_columns;
 
-void ag_summary_of(ag_run_summary *summary, const ag_record *record);
+void ag_run_summary_of(ag_run_summary *summary, const ag_record *record);
 
 /* Copies a text into `size` bytes; one that is too long ends with a whole character of UTF-8. */
 void ag_copy_text(char *to, size_t size, const char *text);

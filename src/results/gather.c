@@ -103,7 +103,7 @@ ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places
 {
     char path[AG_PATH_SIZE];
     ag_h5 h5;
-    AG_TRY(ag_run_path(path, places->runs, id));
+    AG_TRY(ag_places_run(path, places->runs, id));
     ag_h5_open(&h5, path, AG_RUN_FORMAT, NULL);
     ag_entry_read_from(entry, id, &h5, arena);
     return ag_h5_close(&h5);
@@ -112,7 +112,8 @@ ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places
 bool ag_entry_read_whole(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena)
 {
     char path[AG_PATH_SIZE];
-    bool is_whole = ag_run_path(path, places->runs, id) == AG_OK && ag_seal_check(path) == AG_OK &&
+    bool is_whole = ag_places_run(path, places->runs, id) == AG_OK &&
+                    ag_seal_check(path) == AG_OK &&
                     ag_entry_read(entry, id, places, arena) == AG_OK;
     ag_error_clear();
     return is_whole;
@@ -225,8 +226,8 @@ static ag_status label_orphans(ag_gathered *g)
 static ag_status gather(ag_gathered *g)
 {
     ag_ids files;
-    AG_TRY(ag_grid_read(&g->grid, &g->grid_text, g->places.grid, &g->arena));
-    AG_TRY(ag_facts_read(&g->facts, g->places.facts, &g->arena));
+    AG_TRY(ag_notes_read_grid(&g->grid, &g->grid_text, g->places.grid, &g->arena));
+    AG_TRY(ag_notes_read_facts(&g->facts, g->places.facts, &g->arena));
     AG_TRY(ag_list_ids(&files, g->places.runs, ".h5", &g->arena));
     size_t most = g->grid.n_runs + files.count;
     g->entries = ag_arena_alloc(&g->arena, most * sizeof *g->entries);

@@ -115,9 +115,9 @@ void ag_h5_put_format(ag_h5 *h5, const char *format);
 /* A new file in /dev/shm, or TMPDIR where that has no room for `bytes`: a full disk crashes
  * libhdf5. It has no name any more, so that nothing is left whoever is killed; *fd reads it once
  * `h5` is closed. */
-ag_status ag_scratch_create(ag_h5 *h5, int *fd, size_t bytes);
+ag_status ag_h5_scratch_create(ag_h5 *h5, int *fd, size_t bytes);
 
 /* Appends what the file holds. */
-ag_status ag_scratch_read(ag_text *bytes, int fd);
+ag_status ag_h5_scratch_read(ag_text *bytes, int fd);
 
 #endif

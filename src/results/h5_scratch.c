@@ -30,7 +30,7 @@ static ag_status choose_folder(const char **folder, size_t bytes)
                    bytes >> 20, elsewhere);
 }
 
-ag_status ag_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
+ag_status ag_h5_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
 {
     static const char name[] = "the run file in memory";
     const char *folder;
@@ -43,7 +43,7 @@ ag_status ag_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
     return h5->status;
 }
 
-ag_status ag_scratch_read(ag_text *bytes, int fd)
+ag_status ag_h5_scratch_read(ag_text *bytes, int fd)
 {
     char part[64 * 1024];
     ssize_t got;

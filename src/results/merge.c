@@ -18,7 +18,7 @@ ag_status ag_results_run_bytes(ag_text *bytes, const char *path, const char *id)
     AG_TRY(ag_state_find(&state, &places, path));
     if (state == AG_STATE_PACKED)
         return ag_unpack_bytes(bytes, id, &places);
-    AG_TRY(ag_run_path(file, places.runs, id));
+    AG_TRY(ag_places_run(file, places.runs, id));
     AG_TRY(ag_seal_check(file));
     AG_TRY(ag_results_verify(file));
     return ag_read_whole(bytes, file);
@@ -74,7 +74,7 @@ ag_status ag_results_facts(ag_job_facts *facts, const char *path, ag_arena *aren
     *facts = (ag_job_facts){.build = "not known"};
     if (ag_results_are_damaged(path)) {
         AG_TRY(ag_places_of(&places, path));
-        if (ag_facts_read(&read, places.facts, arena) == AG_OK)
+        if (ag_notes_read_facts(&read, places.facts, arena) == AG_OK)
             *facts = read.job;
         ag_error_clear();
         return AG_OK;
@@ -82,7 +82,7 @@ ag_status ag_results_facts(ag_job_facts *facts, const char *path, ag_arena *aren
     AG_TRY(ag_state_find(&state, &places, path));
     if (state == AG_STATE_PACKED)
         return packed_facts(facts, &places, arena);
-    AG_TRY(ag_facts_read(&read, places.facts, arena));
+    AG_TRY(ag_notes_read_facts(&read, places.facts, arena));
     *facts = read.job;
     return AG_OK;
 }

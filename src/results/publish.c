@@ -153,7 +153,7 @@ static ag_status is_what_is_asked(bool *same, const ag_places *places, ag_arena 
     ag_text_init(&asked);
     ag_status status = ag_packed_ids(&packed, &stored, places, arena);
     if (status == AG_OK)
-        status = ag_grid_read(&grid, &asked, places->grid, arena);
+        status = ag_notes_read_grid(&grid, &asked, places->grid, arena);
     if (status == AG_OK)
         status = ag_plan_ids(&wanted, &grid, places, arena);
     *same = status == AG_OK && strcmp(asked.data, stored) == 0;
@@ -230,7 +230,7 @@ static ag_status check_packed(work *w)
 
 static ag_status prepare(work *w)
 {
-    ag_remove_leftovers(&w->places);
+    ag_leftovers_remove(&w->places);
     return ag_is_folder(w->places.runs) ? check_spooled(w) : check_packed(w);
 }
 
@@ -287,7 +287,7 @@ static ag_status tidy_packed(work *w)
     if (!ag_is_folder(w->places.runs_old))
         return AG_OK;
     AG_TRY(ag_owner_take(&w->owner, &w->places, "pack", false));
-    ag_remove_leftovers(&w->places);
+    ag_leftovers_remove(&w->places);
     ag_owner_leave(&w->owner, &w->places);
     return AG_OK;
 }
@@ -307,7 +307,7 @@ static ag_status start_work(work *w, const char *path, const char *token)
     AG_TRY(ag_owner_adopt(&adopted, &w->owner, places, token));
     if (!adopted) {
         AG_TRY(ag_owner_take(&w->owner, places, "pack", false));
-        ag_remove_leftovers(places);
+        ag_leftovers_remove(places);
     }
     ag_status status = ag_guard_beating(do_task, w, beat, BEAT_MS);
     if (!adopted)

@@ -42,7 +42,7 @@ static ag_status no_memory(const reader *r)
 
 const char *const ag_run_status_words[AG_RUN_STATUSES] = {"done", "diverged", "failed", "pending"};
 
-ag_run_status ag_status_from_word(const char *word)
+ag_run_status ag_results_status(const char *word)
 {
     for (ag_run_status status = 0; status < AG_RUN_STATUSES; status++) {
         if (strcmp(word, ag_run_status_words[status]) == 0)
@@ -63,7 +63,7 @@ static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_ti
     if (reason == NULL || recorded == NULL)
         return no_memory(r);
     ag_result_row *row = &r->found[r->n_found++];
-    *row = (ag_result_row){.status = ag_status_from_word(summary->status),
+    *row = (ag_result_row){.status = ag_results_status(summary->status),
                            .reason = reason,
                            .name = "",
                            .orphan = summary->orphan != 0,
@@ -193,7 +193,7 @@ static ag_status read_spooled(reader *r)
     ag_text text;
     ag_arena *arena = &r->results->arena;
     ag_text_init(&text);
-    ag_status status = ag_grid_read(&r->results->grid, &text, r->places.grid, arena);
+    ag_status status = ag_notes_read_grid(&r->results->grid, &text, r->places.grid, arena);
     ag_text_deinit(&text);
     AG_TRY(status);
     AG_TRY(ag_list_ids(&r->files, r->places.runs, ".h5", arena));
@@ -334,7 +334,7 @@ static ag_status read_any_grid(reader *r)
         return ag_grid_from_json(&r->results->grid, grid, strlen(grid), arena);
     ag_error_clear();
     ag_text_init(&text);
-    ag_status status = ag_grid_read(&r->results->grid, &text, r->places.grid, arena);
+    ag_status status = ag_notes_read_grid(&r->results->grid, &text, r->places.grid, arena);
     ag_text_deinit(&text);
     return status;
 }

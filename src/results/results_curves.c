@@ -195,7 +195,7 @@ static void make_labels(ag_curves *c)
     for (size_t i = 0; i < c->n_variables; i++)
         own[taken.n_columns++].name = c->variables[i].name;
     size_t unused;
-    const ag_column *axes = ag_axis_columns(&unused, c->grid, 0, &taken, &c->arena);
+    const ag_column *axes = ag_results_axis_columns(&unused, c->grid, 0, &taken, &c->arena);
     if (axes != NULL)
         name_coordinates(c, axes);
     if (texts == NULL || axes == NULL || c->coordinates == NULL) {

@@ -224,7 +224,7 @@ static size_t most_rows(const ag_gathered *g)
     return most;
 }
 
-void ag_write_descriptors(ag_h5 *h5, const ag_gathered *gathered)
+void ag_results_write_descriptors(ag_h5 *h5, const ag_gathered *gathered)
 {
     ag_arena arena;
     ag_arena_init_growing(&arena);

@@ -65,8 +65,8 @@ static size_t longest_text(const ag_grid *grid, size_t axis)
     return longest + 1;
 }
 
-ag_column *ag_axis_columns(size_t *row_size, const ag_grid *grid, size_t start,
-                           const ag_table *taken, ag_arena *arena)
+ag_column *ag_results_axis_columns(size_t *row_size, const ag_grid *grid, size_t start,
+                                   const ag_table *taken, ag_arena *arena)
 {
     static const ag_cell cells[] = {
         [AG_AXIS_TEXT] = AG_CELL_TEXT, [AG_AXIS_INT] = AG_CELL_I64, [AG_AXIS_REAL] = AG_CELL_F64};
@@ -176,7 +176,7 @@ static void index_columns(ag_table *table, const ag_grid *grid, ag_arena *arena)
     rest[n_rest] = own[1];
     const ag_table taken = {.columns = rest, .n_columns = n_rest + 1};
     const ag_column *axes =
-        ag_axis_columns(&table->row_size, grid, own[1].offset + own[1].size, &taken, arena);
+        ag_results_axis_columns(&table->row_size, grid, own[1].offset + own[1].size, &taken, arena);
     if (columns == NULL || axes == NULL)
         return;
     memcpy(columns, own, sizeof own);
@@ -217,7 +217,7 @@ static void write_labels(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
     reserved[n_reserved++] = id;
     const ag_table taken = {.columns = reserved, .n_columns = n_reserved};
     ag_table table = {.n_rows = g->grid.n_labels, .n_columns = g->grid.n_axes + 1};
-    ag_column *columns = ag_axis_columns(&table.row_size, &g->grid, id.size, &taken, arena);
+    ag_column *columns = ag_results_axis_columns(&table.row_size, &g->grid, id.size, &taken, arena);
     char *rows = ag_arena_alloc(arena, (table.n_rows + 1) * table.row_size);
     if (rows == NULL || columns == NULL) {
         out_of_memory(h5);
@@ -259,7 +259,7 @@ static void write_timing(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
     ag_h5_write_table(h5, h5->id, "timing", &table);
 }
 
-void ag_write_tables(ag_h5 *h5, const ag_gathered *gathered)
+void ag_results_write_tables(ag_h5 *h5, const ag_gathered *gathered)
 {
     ag_arena arena;
     ag_arena_init_growing(&arena);

@@ -128,7 +128,7 @@ static void add_run(writer *w, size_t index)
     ag_h5 file;
     if (w->h5.status != AG_OK || !entry->has_file)
         return;
-    w->h5.status = ag_run_path(path, w->gathered->places.runs, entry->summary.id);
+    w->h5.status = ag_places_run(path, w->gathered->places.runs, entry->summary.id);
     ag_h5_open(&file, path, AG_RUN_FORMAT, NULL);
     snprintf(name, sizeof name, "runs/%s", entry->summary.id);
     hid_t run = ag_h5_group(&file, file.id, name);
@@ -194,8 +194,8 @@ static ag_status write_results(const ag_gathered *gathered, bool with_weights)
     ag_h5_create(&w.h5, gathered->places.unfinished);
     put_root(&w);
     write_experiment(&w);
-    ag_write_tables(&w.h5, gathered);
-    ag_write_descriptors(&w.h5, gathered);
+    ag_results_write_tables(&w.h5, gathered);
+    ag_results_write_descriptors(&w.h5, gathered);
     w.curves = ag_curves_begin(&w.h5, gathered);
     w.runs = ag_h5_make_group(&w.h5, w.h5.id, "runs");
     for (size_t i = 0; i < gathered->n_entries; i++)
@@ -214,12 +214,12 @@ static ag_status look_for_room(const ag_gathered *gathered, bool with_weights)
         const ag_entry *entry = &gathered->entries[i];
         char path[AG_PATH_SIZE];
         struct stat facts = {0};
-        AG_TRY(ag_run_path(path, gathered->places.runs, entry->summary.id));
+        AG_TRY(ag_places_run(path, gathered->places.runs, entry->summary.id));
         if (with_weights && entry->has_file && stat(path, &facts) == 0)
             needed += (double)facts.st_size;
         needed += RUN_BYTES + 128.0 * (double)entry->summary.steps;
     }
-    AG_TRY(ag_check_room(gathered->places.folder, gathered->places.results, needed));
+    AG_TRY(ag_room_check(gathered->places.folder, gathered->places.results, needed));
     return ag_reserve(gathered->places.folder, gathered->places.results, needed);
 }
 

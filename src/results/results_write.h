@@ -13,13 +13,13 @@ ag_status ag_results_write(const ag_places *places, bool with_weights);
 
 /* --- what it holds beside /runs */
 
-void ag_write_tables(ag_h5 *h5, const ag_gathered *gathered);      /* results_tables.c */
-void ag_write_descriptors(ag_h5 *h5, const ag_gathered *gathered); /* results_formats.c */
+void ag_results_write_tables(ag_h5 *h5, const ag_gathered *gathered);      /* results_tables.c */
+void ag_results_write_descriptors(ag_h5 *h5, const ag_gathered *gathered); /* results_formats.c */
 
 /* The columns of the axes' values, each name free of dots and unlike those of `taken`. Offsets
  * start at `start`; *row_size is where they end. */
-ag_column *ag_axis_columns(size_t *row_size, const ag_grid *grid, size_t start,
-                           const ag_table *taken, ag_arena *arena);
+ag_column *ag_results_axis_columns(size_t *row_size, const ag_grid *grid, size_t start,
+                                   const ag_table *taken, ag_arena *arena);
 
 typedef struct ag_curves ag_curves; /* results_curves.c */
 

@@ -200,7 +200,7 @@ static void write_config(ag_run_writer *w, hid_t group, const char *name,
 static void write_facts(ag_run_writer *w)
 {
     ag_run_summary summary;
-    ag_summary_of(&summary, w->record);
+    ag_run_summary_of(&summary, w->record);
     ag_h5_put(&w->h5, w->run, ag_summary_columns, ag_n_summary_columns, &summary);
     ag_h5_put_text(&w->h5, w->run, "nonfinite", w->record->nonfinite);
     put_parameters(w);
@@ -220,7 +220,7 @@ static void write_run(ag_run_writer *w)
     write_facts(w);
     write_steps(w);
     write_series(w);
-    ag_samples_write(w);
+    ag_run_add_samples(w);
     int64_t keep = w->record->run->output.weights;
     write_weights(w, "weights", keep == AG_WEIGHTS_NONE ? NULL : w->record->weights);
     write_weights(w, "weights_initial", w->record->weights_initial);
@@ -233,7 +233,7 @@ static void write_run(ag_run_writer *w)
 static ag_status make_tensor_rows(ag_run_writer *w)
 {
     size_t most = 2 * w->record->tensors.count + ag_n_record_series + 1 +
-                  ag_samples_datasets(&w->record->samples);
+                  ag_run_sample_datasets(&w->record->samples);
     w->tensors = (ag_table){.n_columns = ag_n_tensor_columns,
                             .columns = ag_tensor_columns,
                             .row_size = sizeof(ag_tensor_row),
@@ -300,7 +300,7 @@ static size_t expected_bytes(const ag_record *record)
                     (size_t)record->windows * WINDOW_BYTES;
     size_t tensors = record->tensors.total * sizeof(float) + record->tensors.count * TENSOR_BYTES;
     size_t sampled =
-        ag_samples_datasets(samples) * (TENSOR_BYTES + (size_t)samples->count * sizeof(double));
+        ag_run_sample_datasets(samples) * (TENSOR_BYTES + (size_t)samples->count * sizeof(double));
     return copies * tensors + series + sampled + (size_t)1024 * 1024;
 }
 
@@ -327,7 +327,7 @@ ag_status ag_run_file_write_fd(int fd, const ag_record *record)
     ag_arena_init_growing(&w.arena);
     ag_status status = make_tensor_rows(&w);
     if (status == AG_OK)
-        status = ag_scratch_create(&w.h5, &from, expected_bytes(record));
+        status = ag_h5_scratch_create(&w.h5, &from, expected_bytes(record));
     if (status == AG_OK) {
         write_file(&w);
         status = ag_h5_close(&w.h5);

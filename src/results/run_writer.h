@@ -19,7 +19,7 @@ void ag_run_add(ag_run_writer *writer, const char *path, const ag_array *array, 
                 const char *long_name);
 
 /* The sampled series, and how many datasets they are at most. */
-void ag_samples_write(ag_run_writer *writer);
-size_t ag_samples_datasets(const ag_samples *samples);
+void ag_run_add_samples(ag_run_writer *writer);
+size_t ag_run_sample_datasets(const ag_samples *samples);
 
 #endif

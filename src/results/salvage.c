@@ -45,7 +45,7 @@ static void leave_out(const salvage *s)
     const char *id = s->ids.id[*s->at];
     ag_log(AG_LOG_WARNING, "run %s is pending again: %s", id, ag_error_message());
     ag_error_clear();
-    if (ag_run_path(path, s->places->runs_new, id) == AG_OK)
+    if (ag_places_run(path, s->places->runs_new, id) == AG_OK)
         unlink(path);
     ++*s->at;
 }

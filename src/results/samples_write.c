@@ -7,7 +7,7 @@
 #include "record/samples.h"
 #include "run_writer.h"
 
-size_t ag_samples_datasets(const ag_samples *samples)
+size_t ag_run_sample_datasets(const ag_samples *samples)
 {
     return samples->n_groups > 0 ? samples->width + 2 : 0;
 }
@@ -63,7 +63,7 @@ static void write_column(ag_run_writer *w, const ag_sampled *group, size_t index
     ag_run_add(w, path, &array, metric->units, metric->long_name);
 }
 
-void ag_samples_write(ag_run_writer *w)
+void ag_run_add_samples(ag_run_writer *w)
 {
     const ag_samples *samples = &w->record->samples;
     size_t cells = (size_t)samples->count;

@@ -132,7 +132,7 @@ ag_status ag_unpack_run(ag_h5 *from, const char *id, const char *folder)
 {
     char path[AG_PATH_SIZE];
     ag_h5 to;
-    AG_TRY(ag_run_path(path, folder, id));
+    AG_TRY(ag_places_run(path, folder, id));
     verify_source(from, id);
     AG_TRY(from->status);
     ag_h5_create(&to, path);
@@ -170,14 +170,14 @@ ag_status ag_unpack_bytes(ag_text *bytes, const char *id, const ag_places *place
     verify_source(&from, id);
     size_t size = bytes_of_run(&from, id);
     ag_status status = from.status;
-    if (status == AG_OK && (status = ag_scratch_create(&to, &fd, size)) == AG_OK) {
+    if (status == AG_OK && (status = ag_h5_scratch_create(&to, &fd, size)) == AG_OK) {
         copy_run_out(&to, &from, id);
         status = ag_h5_close(&to);
     }
     ag_status closed = ag_h5_close(&from);
     if (status == AG_OK && (status = closed) == AG_OK &&
         (status = ag_seal_fd(fd, "the run file in memory")) == AG_OK)
-        status = ag_scratch_read(bytes, fd);
+        status = ag_h5_scratch_read(bytes, fd);
     if (fd >= 0)
         close(fd);
     return status;
@@ -200,7 +200,7 @@ static ag_status check_room(const ag_places *places, size_t n_runs)
     struct stat facts;
     if (stat(places->results, &facts) != 0)
         return ag_fail_errno("cannot read %s", places->results);
-    return ag_check_room(places->folder, places->runs_new,
+    return ag_room_check(places->folder, places->runs_new,
                          (double)facts.st_size + RUN_BYTES * (double)n_runs);
 }
 

@@ -260,7 +260,7 @@ static bool is_part(const ag_param *param, ag_part part)
     return param->use == AG_USE_RUN || param->use == AG_USE_DATA;
 }
 
-static void insert_sorted(ag_section *section, const ag_param *param, const char *leaf)
+static void insert_sorted(ag_param_section *section, const ag_param *param, const char *leaf)
 {
     size_t i = section->count++;
     for (; i > 0 && strcmp(section->leaves[i - 1], leaf) > 0; i--) {
@@ -271,7 +271,7 @@ static void insert_sorted(ag_section *section, const ag_param *param, const char
     section->params[i] = param;
 }
 
-void ag_section_fill(ag_section *section, const char *name, ag_part part)
+void ag_param_section_fill(ag_param_section *section, const char *name, ag_part part)
 {
     size_t length = strlen(name);
     size_t count = 0;

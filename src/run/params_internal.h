@@ -43,17 +43,17 @@ typedef enum ag_part {
 } ag_part;
 
 /* A section of the experiment file and those of its parameters that belong to one part, sorted. */
-typedef struct ag_section {
+typedef struct ag_param_section {
     size_t count;
     const ag_param *params[AG_SECTION_KEYS];
     const char *leaves[AG_SECTION_KEYS + 1]; /* names without the section's; ends in NULL */
-} ag_section;
+} ag_param_section;
 
 /* The sections that have parameters of a part, sorted; ends in NULL. */
 extern const char *const ag_identity_sections[];
 extern const char *const ag_local_sections[];
 
-void ag_section_fill(ag_section *section, const char *name, ag_part part);
+void ag_param_section_fill(ag_param_section *section, const char *name, ag_part part);
 
 /* --- reading JSON */
 

@@ -35,8 +35,8 @@ static void add_param(ag_text *text, const ag_run *run, const ag_param *param, a
 
 static void add_section(ag_text *text, const ag_run *run, const char *name, ag_part part)
 {
-    ag_section section;
-    ag_section_fill(&section, name, part);
+    ag_param_section section;
+    ag_param_section_fill(&section, name, part);
     add_key(text, name);
     const char *before = "{";
     for (size_t i = 0; i < section.count; i++) {

@@ -28,8 +28,8 @@ static ag_status read_section(ag_run *run, ag_json_at parent, const char *name, 
     char path[AG_KEY_PATH_SIZE];
     snprintf(path, sizeof path, "%s.%s", parent.path, name);
     ag_json_at at = {NULL, path};
-    ag_section section;
-    ag_section_fill(&section, name, part);
+    ag_param_section section;
+    ag_param_section_fill(&section, name, part);
     AG_TRY(ag_json_member(&at.object, parent, name));
     AG_TRY(ag_json_known(at, section.leaves));
     for (size_t i = 0; i < section.count; i++)
@@ -42,8 +42,8 @@ static ag_status check_effects(const ag_run *run, json_t *identity)
 {
     for (size_t s = 0; ag_identity_sections[s] != NULL; s++) {
         json_t *object = json_object_get(identity, ag_identity_sections[s]);
-        ag_section section;
-        ag_section_fill(&section, ag_identity_sections[s], AG_PART_IDENTITY);
+        ag_param_section section;
+        ag_param_section_fill(&section, ag_identity_sections[s], AG_PART_IDENTITY);
         for (size_t i = 0; i < section.count; i++) {
             json_t *value = json_object_get(object, section.leaves[i]);
             bool is_null = json_is_null(value);

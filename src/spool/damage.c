@@ -58,7 +58,7 @@ static ag_status look_at_run(size_t *count, const ag_places *places, const char 
 {
     char path[AG_PATH_SIZE];
     char reason[AG_PATH_SIZE + 256];
-    AG_TRY(ag_run_path(path, places->runs, id));
+    AG_TRY(ag_places_run(path, places->runs, id));
     ag_status status = ag_seal_check(path);
     if (status != AG_ERR_FILE)
         return status;
@@ -115,7 +115,7 @@ static void remove_parts(const char *path, const ag_places *places)
     closedir(folder);
 }
 
-void ag_remove_leftovers(const ag_places *places)
+void ag_leftovers_remove(const ag_places *places)
 {
     const char *const folders[] = {places->folder, places->runs, places->failed,
                                    places->checkpoints};

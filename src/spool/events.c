@@ -10,7 +10,7 @@
 #include "run/run_json.h"
 #include "spool/places.h"
 
-void ag_write_time(char text[32])
+void ag_event_time(char text[32])
 {
     struct tm parts;
     time_t now = time(NULL);
@@ -28,7 +28,7 @@ ag_status ag_event_append(const ag_places *places, const char *event, const char
     if (fd < 0)
         return ag_fail_errno("cannot open %s", places->events);
     ag_text_init(&line);
-    ag_write_time(now);
+    ag_event_time(now);
     ag_text_printf(&line, "{\"time\": \"%s\", \"event\": ", now);
     ag_json_string(&line, event);
     ag_text_printf(&line, "%s%s}\n", members[0] != '\0' ? ", " : "", members);

@@ -31,7 +31,7 @@ static json_t *text_of(const char *text)
     return value != NULL ? value : json_string("(not UTF-8)");
 }
 
-ag_status ag_facts_write(const ag_facts *facts, const char *path)
+ag_status ag_notes_write_facts(const ag_facts *facts, const char *path)
 {
     const ag_job_facts *job = &facts->job;
     json_t *object = json_pack(
@@ -68,7 +68,7 @@ static ag_status unpack_facts(ag_facts *facts, json_t *object, const char *path,
     return AG_OK;
 }
 
-ag_status ag_facts_read(ag_facts *facts, const char *path, ag_arena *arena)
+ag_status ag_notes_read_facts(ag_facts *facts, const char *path, ag_arena *arena)
 {
     json_error_t error;
     *facts = (ag_facts){0};
@@ -121,7 +121,7 @@ bool ag_failure_read(ag_failure *failure, const char *id, const char *folder, ag
 
 /* --- the grid */
 
-ag_status ag_grid_read(ag_grid *grid, ag_text *text, const char *path, ag_arena *arena)
+ag_status ag_notes_read_grid(ag_grid *grid, ag_text *text, const char *path, ag_arena *arena)
 {
     char reason[1024];
     json_error_t error;

@@ -364,8 +364,27 @@ static ag_status check_claim(void *context)
     return ag_owner_check(c->owner, c->places);
 }
 
-ag_status ag_write_mine(const char *path, const ag_piece *piece, const ag_owner *owner,
-                        const ag_places *places)
+ag_status ag_owner_write(const char *path, const ag_piece *piece, const ag_owner *owner,
+                         const ag_places *places)
 {
     return ag_write_checked(path, piece, 1, check_claim, &(claim){owner, places});
+}
+
+/* --- for those who do not own */
+
+ag_status ag_owner_find(ag_owner_view *owner, const char *path)
+{
+    ag_places places;
+    AG_TRY(ag_places_of(&places, path));
+    if (access(places.results, F_OK) != 0 && !ag_is_folder(places.folder))
+        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file", path);
+    ag_owner_look(owner, &places);
+    return AG_OK;
+}
+
+ag_status ag_owner_ask_stop(const ag_owner_view *owner, const char *path)
+{
+    ag_places places;
+    AG_TRY(ag_places_of(&places, path));
+    return ag_write_whole(places.stop, owner->token, strlen(owner->token));
 }

@@ -81,7 +81,7 @@ ag_status ag_places_of(ag_places *places, const char *path)
     return AG_OK;
 }
 
-ag_status ag_run_path(char path[AG_PATH_SIZE], const char *folder, const char *id)
+ag_status ag_places_run(char path[AG_PATH_SIZE], const char *folder, const char *id)
 {
     char name[AG_ID_LENGTH + 4];
     snprintf(name, sizeof name, "%.*s.h5", AG_ID_LENGTH, id);

@@ -39,13 +39,13 @@ static ag_status write_facts(const ag_store *store, const ag_job_facts *job)
     ag_facts old;
     ag_arena arena;
     ag_arena_init_growing(&arena);
-    ag_write_time(now);
+    ag_event_time(now);
     ag_facts facts = {.created = now, .job = *job};
     if (ag_is_file(store->places.facts) &&
-        ag_facts_read(&old, store->places.facts, &arena) == AG_OK)
+        ag_notes_read_facts(&old, store->places.facts, &arena) == AG_OK)
         facts.created = old.created;
     ag_error_clear();
-    ag_status status = ag_facts_write(&facts, store->places.facts);
+    ag_status status = ag_notes_write_facts(&facts, store->places.facts);
     ag_arena_deinit(&arena);
     return status;
 }
@@ -183,7 +183,7 @@ bool ag_store_has(const ag_store *store, const char *id)
     char path[AG_PATH_SIZE];
     if (store->is_packed)
         return ag_ids_have(&store->packed, id);
-    return ag_run_path(path, store->places.runs, id) == AG_OK && ag_is_file(path);
+    return ag_places_run(path, store->places.runs, id) == AG_OK && ag_is_file(path);
 }
 
 bool ag_store_is_packed(const ag_store *store)
@@ -206,8 +206,8 @@ ag_status ag_store_put(ag_store *store, const char *id, const void *bytes, size_
     char path[AG_PATH_SIZE];
     AG_TRY(ag_owner_check(&store->owner, &store->places));
     AG_TRY(make_spooled(store));
-    AG_TRY(ag_run_path(path, store->places.runs, id));
-    AG_TRY(ag_write_mine(path, &(ag_piece){bytes, size}, &store->owner, &store->places));
+    AG_TRY(ag_places_run(path, store->places.runs, id));
+    AG_TRY(ag_owner_write(path, &(ag_piece){bytes, size}, &store->owner, &store->places));
     ag_failure_remove(id, store->places.failed);
     ag_store_forget_progress(store, id);
     return AG_OK;

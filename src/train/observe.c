@@ -231,7 +231,7 @@ void ag_observe_begin(ag_trainer *trainer)
     ag_observer *observer = trainer->observer;
     observer->step = trainer->state.step;
     observer->found = trainer->record->nonfinite;
-    observer->sampling = ag_is_sampled(trainer->run, trainer->state.step);
+    observer->sampling = ag_samples_due(trainer->run, trainer->state.step);
     observer->probing = observer->sampling && ag_observes(trainer->run, AG_OBSERVE_NONFINITE) &&
                         trainer->record->nonfinite[0] == '\0';
     if (!observer->sampling)

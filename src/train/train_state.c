@@ -68,7 +68,7 @@ static size_t most_groups(const ag_train_state *state, const ag_run *run)
     return most;
 }
 
-ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout)
+ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout)
 {
     *state = (ag_train_state){0};
     AG_TRY(
@@ -93,7 +93,7 @@ ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *
     return AG_OK;
 }
 
-void ag_state_reset(ag_train_state *state)
+void ag_train_state_reset(ag_train_state *state)
 {
     state->step = state->updates = 0;
     memset(state->m, 0, state->tensors.total * sizeof *state->m);

@@ -38,10 +38,10 @@ typedef struct ag_train_state {
     float *amaxes;
 } ag_train_state;
 
-ag_status ag_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout);
+ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout);
 
 /* Before the first step, but for the weights. */
-void ag_state_reset(ag_train_state *state);
+void ag_train_state_reset(ag_train_state *state);
 
 /* Initial weights of `seed`, the same for every format. */
 void ag_weights_init(float *weights, const ag_tensor_table *tensors, uint64_t seed);

@@ -24,7 +24,7 @@ static ag_status lay_out(ag_trainer *trainer, int64_t val_windows, ag_layout *la
 {
     const ag_run *run = trainer->run;
     trainer->model.k = trainer->k;
-    AG_TRY(ag_state_lay_out(&trainer->state, run, layout));
+    AG_TRY(ag_train_state_lay_out(&trainer->state, run, layout));
     AG_TRY(ag_model_lay_out(&trainer->model, run, &trainer->state, layout));
     size_t tokens = trainer->model.B * trainer->model.T;
     trainer->tokens.inputs = ag_layout_bytes(layout, tokens * sizeof(int32_t));
@@ -95,7 +95,7 @@ void ag_trainer_begin(ag_trainer *trainer, const float *init)
     ag_train_state *state = &trainer->state;
     int64_t seed = run->model.init_seed < 0 ? run->seed : run->model.init_seed;
     size_t bytes = state->tensors.total * sizeof(float);
-    ag_state_reset(state);
+    ag_train_state_reset(state);
     trainer->record->samples.count = 0;
     trainer->record->nonfinite[0] = '\0';
     if (init != NULL)

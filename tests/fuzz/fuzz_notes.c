@@ -8,10 +8,10 @@
 #include "fuzz.h"
 #include "record/made_up.h"
 #include "record/record.h"
+#include "results/overview.h"
 #include "results/publish.h"
 #include "results/results.h"
 #include "results/run_file.h"
-#include "results/watch.h"
 #include "spool/live.h"
 #include "spool/notes.h"
 #include "spool/store.h"
@@ -94,19 +94,19 @@ static void prepare(fuzz_corpus *corpus)
 /* *whole tells whether there was nothing to complain about. */
 static const char *watch(bool *whole)
 {
-    ag_watch seen;
+    ag_overview seen;
     ag_owner_view owner;
     char log[256];
-    if (ag_watch_owner_read(&owner, s_out) != AG_OK)
+    if (ag_owner_find(&owner, s_out) != AG_OK)
         return "the owner cannot be asked for";
-    *whole = ag_watch_open(&seen, s_out) == AG_OK;
+    *whole = ag_overview_open(&seen, s_out) == AG_OK;
     if (!*whole)
         return ag_error_message()[0] == '\0' ? "status has no message" : NULL;
     for (size_t i = 0; i < seen.n_runs; i++) {
-        (void)ag_watch_reason(&seen, &seen.runs[i]);
-        (void)ag_watch_log(log, sizeof log, &seen, seen.runs[i].id);
+        (void)ag_overview_reason(&seen, &seen.runs[i]);
+        (void)ag_overview_log(log, sizeof log, &seen, seen.runs[i].id);
     }
-    ag_watch_close(&seen);
+    ag_overview_close(&seen);
     return NULL;
 }
 

@@ -192,7 +192,7 @@ static void sampled_steps_are_counted_as_they_are_chosen(void **state)
             int64_t count = 0;
             for (int64_t step = 0; step < run.train.steps; step++) {
                 assert_int_equal(ag_samples_before(&run, step), count);
-                count += ag_is_sampled(&run, step);
+                count += ag_samples_due(&run, step);
             }
             assert_int_equal(ag_samples_before(&run, run.train.steps), count);
         }
@@ -200,10 +200,10 @@ static void sampled_steps_are_counted_as_they_are_chosen(void **state)
     run = (ag_run){
         .train.steps = 10, .observe = {.quant_every = 4, .diagnostics = 1}
     };
-    assert_true(ag_is_sampled(&run, 0) && ag_is_sampled(&run, 4) && ag_is_sampled(&run, 8));
-    assert_true(ag_is_sampled(&run, 9) && !ag_is_sampled(&run, 1));
+    assert_true(ag_samples_due(&run, 0) && ag_samples_due(&run, 4) && ag_samples_due(&run, 8));
+    assert_true(ag_samples_due(&run, 9) && !ag_samples_due(&run, 1));
     run.observe.diagnostics = 0;
-    assert_false(ag_is_sampled(&run, 0));
+    assert_false(ag_samples_due(&run, 0));
     assert_int_equal(ag_samples_before(&run, 10), 0);
 }
 

@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "record/made_up.h"
 #include "results/guard.h"
+#include "results/overview.h"
 #include "results/publish.h"
-#include "results/watch.h"
 #include "spool/notes.h"
 #include "spool/owner.h"
 #include "spool/store.h"
@@ -189,7 +189,7 @@ static void a_pid_is_asked_in_its_own_space_alone(void **state)
         write_owner(f, text.data);
         ag_text_deinit(&text);
         make_silent(f, cases[i].silent_s);
-        assert_ok(ag_watch_owner_read(&seen, f->path));
+        assert_ok(ag_owner_find(&seen, f->path));
         assert_int_equal(seen.life, cases[i].life);
         bool is_left = cases[i].life == AG_LIFE_DEAD || cases[i].life == AG_LIFE_SILENT;
         assert_int_equal(open_as(&store, f, NULL), is_left ? AG_OK : AG_ERR_SYSTEM);

@@ -1,5 +1,5 @@
 /* The results as others see them while they are written. */
-#include "results/watch.h"
+#include "results/overview.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,14 +24,14 @@
 #include "spool/places.h"
 #include "state.h"
 
-static ag_status no_memory(const ag_watch *watch)
+static ag_status no_memory(const ag_overview *watch)
 {
     return ag_fail(AG_ERR_SYSTEM, "out of memory for the runs of %s", watch->path);
 }
 
 /* --- the runs of the grid */
 
-static ag_status make_runs(ag_watch *watch, size_t count)
+static ag_status make_runs(ag_overview *watch, size_t count)
 {
     watch->runs = ag_arena_alloc(&watch->arena, (count + 1) * sizeof *watch->runs);
     watch->n_runs = watch->runs != NULL ? count : 0;
@@ -39,7 +39,7 @@ static ag_status make_runs(ag_watch *watch, size_t count)
 }
 
 /* As the owner noted them; false where it noted none. */
-static ag_status take_plan(bool *found, ag_watch *watch, const ag_places *places)
+static ag_status take_plan(bool *found, ag_overview *watch, const ag_places *places)
 {
     ag_planned plan;
     AG_TRY(ag_plan_read(found, &plan, places, &watch->arena));
@@ -49,21 +49,21 @@ static ag_status take_plan(bool *found, ag_watch *watch, const ag_places *places
     AG_TRY(make_runs(watch, plan.n_runs));
     for (size_t i = 0; i < plan.n_runs; i++) {
         const ag_planned_run *run = &plan.runs[i];
-        watch->runs[i] = (ag_watch_run){.elsewhere = run->elsewhere, .name = run->name};
+        watch->runs[i] = (ag_overview_run){.elsewhere = run->elsewhere, .name = run->name};
         memcpy(watch->runs[i].id, run->id, sizeof watch->runs[i].id);
     }
     return AG_OK;
 }
 
 /* Where it noted none: slower, and without names. */
-static ag_status plan_from_grid(ag_watch *watch, const char *text, size_t size)
+static ag_status plan_from_grid(ag_overview *watch, const char *text, size_t size)
 {
     ag_grid grid;
     AG_TRY(ag_grid_from_json(&grid, text, size, &watch->arena));
     watch->experiment = grid.name;
     AG_TRY(make_runs(watch, grid.n_runs));
     for (size_t i = 0; i < grid.n_runs; i++) {
-        watch->runs[i] = (ag_watch_run){.name = ""};
+        watch->runs[i] = (ag_overview_run){.name = ""};
         memcpy(watch->runs[i].id, grid.runs[i].id, sizeof watch->runs[i].id);
     }
     return AG_OK;
@@ -76,13 +76,13 @@ static int by_id(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static ag_status take_orphans(ag_watch *watch, const ag_ids *complete, const char *labels)
+static ag_status take_orphans(ag_overview *watch, const ag_ids *complete, const char *labels)
 {
     ag_grid former;
     ag_arena *arena = &watch->arena;
     ag_ids named = {watch->n_runs, ag_arena_alloc(arena, (watch->n_runs + 1) * sizeof *named.id)};
     const char **ids = ag_arena_alloc(arena, (complete->count + 1) * sizeof *ids);
-    ag_watch_orphan *orphans = ag_arena_alloc(arena, (complete->count + 1) * sizeof *orphans);
+    ag_overview_orphan *orphans = ag_arena_alloc(arena, (complete->count + 1) * sizeof *orphans);
     if (named.id == NULL || ids == NULL || orphans == NULL)
         return no_memory(watch);
     for (size_t i = 0; i < watch->n_runs; i++)
@@ -104,7 +104,7 @@ static ag_status take_orphans(ag_watch *watch, const ag_ids *complete, const cha
     return AG_OK;
 }
 
-static ag_status take_spooled_orphans(ag_watch *watch, const ag_ids *complete,
+static ag_status take_spooled_orphans(ag_overview *watch, const ag_ids *complete,
                                       const ag_places *places)
 {
     ag_text labels;
@@ -118,14 +118,14 @@ static ag_status take_spooled_orphans(ag_watch *watch, const ag_ids *complete,
 
 /* --- packed: the index says all */
 
-static void take_index(ag_watch *watch, ag_table *index, bool has_final)
+static void take_index(ag_overview *watch, ag_table *index, bool has_final)
 {
     ag_run_summary *rows = index->rows;
     if (rows == NULL || watch->runs == NULL)
         return;
     qsort(index->rows, index->n_rows, sizeof *rows, by_id);
     for (size_t i = 0; i < watch->n_runs; i++) {
-        ag_watch_run *run = &watch->runs[i];
+        ag_overview_run *run = &watch->runs[i];
         ag_run_summary *row = bsearch(run->id, rows, index->n_rows, sizeof *rows, by_id);
         run->status = AG_RUN_PENDING;
         if (row == NULL)
@@ -134,11 +134,11 @@ static void take_index(ag_watch *watch, ag_table *index, bool has_final)
             row->final_val_loss = row->val_loss;
         ag_run_summary_judge(row);
         run->reason = row->reason;
-        run->status = ag_status_from_word(row->status);
+        run->status = ag_results_status(row->status);
     }
 }
 
-static ag_status read_packed(ag_watch *watch, const ag_places *places, bool planned)
+static ag_status read_packed(ag_overview *watch, const ag_places *places, bool planned)
 {
     ag_h5 h5;
     ag_ids complete;
@@ -159,7 +159,8 @@ static ag_status read_packed(ag_watch *watch, const ag_places *places, bool plan
 /* --- spooled: names of files say what is complete, events how it ended */
 
 /* The runs of the events that begin with `mark`, have the run's id next, and then `member`. */
-static ag_status ids_of_events(ag_ids *ids, ag_watch *watch, const char *mark, const char *member)
+static ag_status ids_of_events(ag_ids *ids, ag_overview *watch, const char *mark,
+                               const char *member)
 {
     size_t most = 1;
     for (const char *at = watch->events.data; (at = strstr(at, mark)) != NULL; at++)
@@ -180,15 +181,15 @@ static ag_status ids_of_events(ag_ids *ids, ag_watch *watch, const char *mark, c
 
 /* Events of the first version, which called a run done whatever its result, do not tell; nor do
  * those of a file that was copied without them. */
-static ag_run_status look_into(ag_watch *watch, const char *id, const ag_places *places)
+static ag_run_status look_into(ag_overview *watch, const char *id, const ag_places *places)
 {
     ag_entry entry = {0};
     return ag_entry_read_whole(&entry, id, places, &watch->arena)
-               ? ag_status_from_word(entry.summary.status)
+               ? ag_results_status(entry.summary.status)
                : AG_RUN_DONE;
 }
 
-static ag_status take_files(ag_watch *watch, const ag_places *places)
+static ag_status take_files(ag_overview *watch, const ag_places *places)
 {
     ag_ids files;
     ag_ids failed;
@@ -200,7 +201,7 @@ static ag_status take_files(ag_watch *watch, const ag_places *places)
     AG_TRY(ids_of_events(&done, watch, "\"event\": \"done\", \"run\": \"",
                          "\", \"final_val_loss\": "));
     for (size_t i = 0; i < watch->n_runs; i++) {
-        ag_watch_run *run = &watch->runs[i];
+        ag_overview_run *run = &watch->runs[i];
         if (!ag_ids_have(&files, run->id))
             run->status = ag_ids_have(&failed, run->id) ? AG_RUN_FAILED : AG_RUN_PENDING;
         else if (ag_ids_have(&diverged, run->id))
@@ -212,7 +213,7 @@ static ag_status take_files(ag_watch *watch, const ag_places *places)
     return take_spooled_orphans(watch, &files, places);
 }
 
-static ag_status read_spooled(ag_watch *watch, const ag_places *places, bool planned)
+static ag_status read_spooled(ag_overview *watch, const ag_places *places, bool planned)
 {
     if (!planned) {
         ag_text text;
@@ -250,7 +251,7 @@ static ag_status find_begun(const ag_begun **begun, size_t *count, const ag_plac
     return AG_OK;
 }
 
-ag_status ag_watch_begun(const ag_begun **begun, size_t *count, const char *path, ag_arena *arena)
+ag_status ag_begun_find(const ag_begun **begun, size_t *count, const char *path, ag_arena *arena)
 {
     ag_places places;
     AG_TRY(ag_places_of(&places, path));
@@ -258,7 +259,7 @@ ag_status ag_watch_begun(const ag_begun **begun, size_t *count, const char *path
 }
 
 /* How many steps the runs with a checkpoint have: the grid says it. */
-static ag_status take_steps(ag_watch *watch, const ag_places *places)
+static ag_status take_steps(ag_overview *watch, const ag_places *places)
 {
     ag_grid grid;
     ag_text text;
@@ -277,14 +278,14 @@ static ag_status take_steps(ag_watch *watch, const ag_places *places)
     return AG_OK;
 }
 
-static ag_status take_begun(ag_watch *watch, const ag_places *places)
+static ag_status take_begun(ag_overview *watch, const ag_places *places)
 {
     const ag_begun *begun = NULL;
     size_t count = 0;
     size_t found = 0;
     AG_TRY(find_begun(&begun, &count, places, &watch->arena));
     for (size_t i = 0; begun != NULL && i < watch->n_runs; i++) {
-        ag_watch_run *run = &watch->runs[i];
+        ag_overview_run *run = &watch->runs[i];
         const ag_begun *its = run->status == AG_RUN_PENDING || run->status == AG_RUN_FAILED
                                   ? bsearch(run->id, begun, count, sizeof *begun, by_id)
                                   : NULL;
@@ -298,12 +299,12 @@ static ag_status take_begun(ag_watch *watch, const ag_places *places)
 
 /* --- all of it */
 
-static ag_status read_events(ag_watch *watch, const ag_places *places)
+static ag_status read_events(ag_overview *watch, const ag_places *places)
 {
     return ag_is_file(places->events) ? ag_read_whole(&watch->events, places->events) : AG_OK;
 }
 
-static ag_status read_runs(ag_watch *watch, const ag_places *places)
+static ag_status read_runs(ag_overview *watch, const ag_places *places)
 {
     bool planned = false;
     ag_state state = AG_STATE_SPOOLED;
@@ -318,7 +319,7 @@ static ag_status read_runs(ag_watch *watch, const ag_places *places)
                          : read_spooled(watch, places, planned);
 }
 
-static ag_status read_all(ag_watch *watch, const ag_places *places)
+static ag_status read_all(ag_overview *watch, const ag_places *places)
 {
     AG_TRY(read_events(watch, places));
     ag_owner_look(&watch->owner, places);
@@ -331,30 +332,30 @@ static ag_status read_all(ag_watch *watch, const ag_places *places)
     return take_begun(watch, places);
 }
 
-ag_status ag_watch_open(ag_watch *watch, const char *path)
+ag_status ag_overview_open(ag_overview *watch, const char *path)
 {
     ag_places *places = malloc(sizeof *places);
     if (places == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    *watch = (ag_watch){.path = path, .experiment = ""};
+    *watch = (ag_overview){.path = path, .experiment = ""};
     ag_arena_init_growing(&watch->arena);
     ag_text_init(&watch->events);
     ag_status status = ag_places_of(places, path);
     if (status == AG_OK)
         status = read_all(watch, places);
     if (status != AG_OK)
-        ag_watch_close(watch);
+        ag_overview_close(watch);
     free(places);
     return status;
 }
 
-void ag_watch_close(ag_watch *watch)
+void ag_overview_close(ag_overview *watch)
 {
     ag_text_deinit(&watch->events);
     ag_arena_deinit(&watch->arena);
 }
 
-const char *ag_watch_reason(ag_watch *watch, const ag_watch_run *run)
+const char *ag_overview_reason(ag_overview *watch, const ag_overview_run *run)
 {
     ag_places places;
     ag_failure failure;
@@ -366,28 +367,11 @@ const char *ag_watch_reason(ag_watch *watch, const ag_watch_run *run)
     return failure.reason;
 }
 
-bool ag_watch_log(char *path, size_t size, const ag_watch *watch, const char *id)
+bool ag_overview_log(char *path, size_t size, const ag_overview *watch, const char *id)
 {
     ag_places places;
     if (ag_places_of(&places, watch->path) != AG_OK)
         return false;
     snprintf(path, size, "%s/%s.log", places.logs, id);
     return access(path, R_OK) == 0;
-}
-
-ag_status ag_watch_owner_read(ag_owner_view *owner, const char *path)
-{
-    ag_places places;
-    AG_TRY(ag_places_of(&places, path));
-    if (access(places.results, F_OK) != 0 && !ag_is_folder(places.folder))
-        return ag_fail(AG_ERR_INPUT, "%s: there is no such results file", path);
-    ag_owner_look(owner, &places);
-    return AG_OK;
-}
-
-ag_status ag_watch_ask_stop(const ag_owner_view *owner, const char *path)
-{
-    ag_places places;
-    AG_TRY(ag_places_of(&places, path));
-    return ag_write_whole(places.stop, owner->token, strlen(owner->token));
 }
