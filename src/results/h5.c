@@ -1,5 +1,4 @@
-/* HDF5 in few calls. Each is harmless on a file that has failed: the first failure is kept, with
- * HDF5's own reason, and told when the file is closed. */
+/* Opening, creating and closing HDF5 files. */
 #include "h5.h"
 
 #include <errno.h>
@@ -12,50 +11,6 @@
 #include "results/guard.h"
 #include "spool/seal.h"
 
-enum { MAX_ATTRIBUTES = 4096 }; /* kept in the object's header, which jsfive and others need */
-
-/* The innermost description of the error stack is what went wrong; the outer ones are who called
- * whom. */
-static herr_t keep_innermost(unsigned depth, const H5E_error2_t *error, void *out)
-{
-    (void)depth;
-    *(const char **)out = error->desc;
-    return 0;
-}
-
-/* HDF5's own reason for the call that failed last, one line; "" where it gives none. */
-static void read_reason(char *text, size_t size)
-{
-    const char *reason = NULL;
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, (void *)&reason);
-    snprintf(text, size, "%s%s", reason != NULL ? ": HDF5 says " : "",
-             reason != NULL ? reason : "");
-    text[strcspn(text, "\n")] = '\0';
-}
-
-/* Whether HDF5 passes on what the system refused, which says nothing about the file's content. */
-static bool is_of_system(const char *reason)
-{
-    return strstr(reason, "errno = ") != NULL;
-}
-
-void ag_h5_fail(ag_h5 *h5, const char *what, const char *name)
-{
-    char reason[512];
-    if (h5->status != AG_OK)
-        return;
-    read_reason(reason, sizeof reason);
-    h5->status = ag_fail(is_of_system(reason) ? AG_ERR_SYSTEM : AG_ERR_FILE, "%s: cannot %s %s%s",
-                         h5->path, what, name, reason);
-}
-
-static bool check(ag_h5 *h5, bool good, const char *what, const char *name)
-{
-    if (!good)
-        ag_h5_fail(h5, what, name);
-    return good && h5->status == AG_OK;
-}
-
 /* HDF5 locks each file that it opens, and fails where the file system has no locks or another
  * program holds one. altgrad needs none: it has an owner, and renames. The variable is read before
  * HDF5's first call, outranks the property, and is all that older versions know. */
@@ -64,16 +19,6 @@ static void start(ag_h5 *h5, const char *path)
     *h5 = (ag_h5){.id = H5I_INVALID_HID, .path = path};
     (void)setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* failures are told once, by us */
-}
-
-hid_t ag_h5_properties(hid_t class)
-{
-    hid_t list = H5Pcreate(class);
-    if (class == H5P_FILE_CREATE || class == H5P_GROUP_CREATE)
-        H5Pset_link_creation_order(list, H5P_CRT_ORDER_TRACKED);
-    H5Pset_obj_track_times(list, false);
-    H5Pset_attr_phase_change(list, MAX_ATTRIBUTES, 0);
-    return list;
 }
 
 static hid_t make_access(void)
@@ -92,7 +37,8 @@ static void create(ag_h5 *h5, const char *path, hid_t access)
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
     h5->writes = true;
     h5->id = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
-    check(h5, h5->id >= 0, "create", "it");
+    if (h5->id < 0)
+        ag_h5_fail(h5, "create", "it");
     H5Pclose(access);
     H5Pclose(creation);
 }
@@ -167,10 +113,10 @@ static ag_status try_to_read(const char *path)
 static ag_status tell_refusal(const char *path)
 {
     char reason[512];
-    read_reason(reason, sizeof reason);
+    ag_h5_reason(reason, sizeof reason);
     if (H5Fis_hdf5(path) <= 0 && !ag_seal_is_there(path))
         return ag_fail(AG_ERR_FILE, "%s: not an HDF5 file", path);
-    if (is_of_system(reason))
+    if (ag_h5_is_of_system(reason))
         return ag_fail(AG_ERR_SYSTEM, "%s: cannot be opened%s", path, reason);
     ag_status status = ag_seal_check(path);
     if (status == AG_ERR_SYSTEM)
@@ -215,7 +161,9 @@ void ag_h5_open_bytes(ag_h5 *h5, const char *name, const void *bytes, size_t siz
     H5Pset_file_image(access, (void *)bytes, size); /* copies, though it takes no const */
     h5->id = H5Fopen(name, H5F_ACC_RDONLY, access);
     H5Pclose(access);
-    if (check(h5, h5->id >= 0, "open", "it"))
+    if (h5->id < 0)
+        ag_h5_fail(h5, "open", "it");
+    else
         check_format(h5, AG_RUN_FORMAT, NULL);
 }
 
@@ -227,35 +175,4 @@ ag_status ag_h5_close(ag_h5 *h5)
         ag_guard_writes("");
     h5->id = H5I_INVALID_HID;
     return h5->status;
-}
-
-hid_t ag_h5_make_group(ag_h5 *h5, hid_t parent, const char *name)
-{
-    if (h5->status != AG_OK)
-        return H5I_INVALID_HID;
-    hid_t creation = ag_h5_properties(H5P_GROUP_CREATE);
-    hid_t group = H5Gcreate2(parent, name, H5P_DEFAULT, creation, H5P_DEFAULT);
-    check(h5, group >= 0, "create group", name);
-    H5Pclose(creation);
-    return group;
-}
-
-hid_t ag_h5_group(ag_h5 *h5, hid_t parent, const char *name)
-{
-    if (h5->status != AG_OK)
-        return H5I_INVALID_HID;
-    hid_t group = H5Gopen2(parent, name, H5P_DEFAULT);
-    check(h5, group >= 0, "open group", name);
-    return group;
-}
-
-void ag_h5_release(hid_t handle)
-{
-    if (handle >= 0)
-        H5Idec_ref(handle);
-}
-
-bool ag_h5_has(const ag_h5 *h5, hid_t parent, const char *name)
-{
-    return h5->status == AG_OK && H5Lexists(parent, name, H5P_DEFAULT) > 0;
 }

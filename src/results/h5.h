@@ -1,5 +1,5 @@
-/* HDF5 in few calls. An open HDF5 file. Calls on a file that has failed do nothing; the first
- * failure is recorded by ag_fail and returned by ag_h5_close. */
+/* HDF5 in few calls. Those on a file that has failed do nothing; the first failure is recorded by
+ * ag_fail and returned by ag_h5_close. */
 #ifndef AG_RESULTS_H5_H
 #define AG_RESULTS_H5_H
 
@@ -76,6 +76,11 @@ void ag_h5_open_bytes(ag_h5 *h5, const char *name, const void *bytes, size_t siz
 
 /* Records the failure of a call on `name`, with HDF5's own reason. */
 void ag_h5_fail(ag_h5 *h5, const char *what, const char *name);
+
+/* HDF5's own reason for the call that failed last, one line; "" where it gives none. And whether it
+ * passes on what the system refused, which says nothing about the file's content. */
+void ag_h5_reason(char *text, size_t size);
+bool ag_h5_is_of_system(const char *reason);
 
 /* Creation properties of a file, group or dataset: no time stamps, attributes in the header. */
 hid_t ag_h5_properties(hid_t class);

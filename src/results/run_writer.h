@@ -14,7 +14,8 @@ typedef struct ag_run_writer {
     ag_table tensors; /* a row a dataset */
 } ag_run_writer;
 
-/* Writes a dataset with its attributes, and notes it in the table of checksums. */
+/* Writes a dataset and notes it in the table of checksums; the second with its attributes. */
+void ag_run_add_plain(ag_run_writer *writer, const char *path, const ag_array *array);
 void ag_run_add(ag_run_writer *writer, const char *path, const ag_array *array, const char *units,
                 const char *long_name);
 
