@@ -26,6 +26,7 @@ enum {
     AG_SEGMENT = 512,
     AG_MOST_BLOCK = 1024, /* k in a block of codes with a scale: a sum of so many products of any
                              codes is exact in float32, in any order */
+    AG_REACH = 16,        /* elements beyond a triangle that may be read */
 };
 
 /* What a word, 32 bits, holds of consecutive k. Where K ends within a word the rest is 0, also as a
@@ -79,6 +80,16 @@ typedef struct ag_finish {
     size_t onto_step;
 } ag_finish;
 
+/* A triangle that a product of floats or pairs keeps to; what lies beyond it costs nothing. */
+typedef enum ag_triangle {
+    AG_TRIANGLE_NONE,
+    AG_TRIANGLE_C_LOWER, /* c is wanted where n <= m + diagonal; elsewhere it may be overwritten */
+    AG_TRIANGLE_A_LOWER, /* a is zero where k > m + diagonal, and */
+    AG_TRIANGLE_A_UPPER, /* where k < m + diagonal. Of these zeros AG_REACH next to the triangle
+                            must be there, where b must be finite; the others are not read. Each
+                            row keeps one k at least. Open is the sign of a sum that is zero. */
+} ag_triangle;
+
 /* A product is plain data: copy it, or take a part of it. a and b both hold codes or neither does;
  * floats and pairs may meet. */
 typedef struct ag_product {
@@ -89,6 +100,8 @@ typedef struct ag_product {
     size_t block; /* of codes: k in a block; 0: all K, without scales */
     size_t first; /* of floats and pairs: the place of k = 0 in its segment, where all before it is
                      zero; below 512, and even for pairs */
+    ag_triangle triangle;
+    ptrdiff_t diagonal;
     ag_finish finish;
 } ag_product;
 

@@ -1,32 +1,18 @@
 /* Causal self-attention by the engine of products/products.h, head by head; heads are shared among
- * the threads. Only what lies on and below the diagonal is computed: scores by panels of columns,
- * for the rows from the panel down; their softmax and what it weighs by blocks of rows, as far as
- * those see. Zeros within the blocks that cross the diagonal change no sum. */
+ * the threads. The products keep to the triangle; softmax leaves AG_REACH zeros beside it. */
 #include "attention_internal.h"
 
 #include <stdatomic.h>
 
 #include "base/pool.h"
 
-/* Rows of a block: few, so that little is computed above the diagonal and a block stays in the near
- * caches, but enough that packing the other operand is cheap. */
-static size_t rows_of_block(size_t T)
-{
-    return T < 768 ? 48 : 96;
-}
-
 enum {
-    PANEL = 64,   /* columns of scores that are taken together */
+    BLOCK = 192,  /* rows whose softmax is taken before they weigh: they lie in the near caches */
     PIECE = 16384 /* elements */
 };
 
 static const uint32_t MAGNITUDE = 0x7fffffffu;
 static const uint32_t INFINITE = 0x7f800000u;
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* Words of q, k, v and of dout as pairs. */
 static size_t pair_words(const ag_attention_shape *shape)
@@ -127,20 +113,20 @@ typedef struct rows_block {
 
 static rows_block block_at(size_t begin, size_t T)
 {
-    return (rows_block){begin, smaller(begin + rows_of_block(T), T), T};
+    return (rows_block){begin, smaller(begin + BLOCK, T), T};
 }
 
-/* scores [T, T] = a b^T on and below the diagonal, by panels of columns: each packs b once. */
+/* scores [T, T] = a b^T on and below the diagonal */
 static void scores_of(float *scores, const ag_words *a, const ag_words *b, size_t T, size_t D)
 {
-    for (size_t n = 0; n < T; n += PANEL)
-        ag_multiply(&(ag_product){.c = scores + n * T + n,
-                                  .c_step = T,
-                                  .a = words_at(a, n, 0),
-                                  .b = words_at(b, n, 0),
-                                  .M = T - n,
-                                  .N = smaller(PANEL, T - n),
-                                  .K = D});
+    ag_multiply(&(ag_product){.c = scores,
+                              .c_step = T,
+                              .a = *a,
+                              .b = *b,
+                              .M = T,
+                              .N = T,
+                              .K = D,
+                              .triangle = AG_TRIANGLE_C_LOWER});
 }
 
 /* x [T, D] of a head, whose rows are `stride` apart. */
@@ -160,22 +146,22 @@ static void weigh_earlier(float *out, size_t stride, const float *p, head_rows x
                               .b = ag_floats_across(x.at, x.stride),
                               .M = block.end - block.begin,
                               .N = D,
-                              .K = block.end});
+                              .K = block.end,
+                              .triangle = AG_TRIANGLE_A_LOWER,
+                              .diagonal = (ptrdiff_t)block.begin});
 }
 
-/* The same of p^T x. */
-static void weigh_later(float *out, size_t stride, const float *p, head_rows x, size_t D,
-                        rows_block block)
+/* out [T, D] = p^T x */
+static void weigh_later(float *out, size_t stride, const float *p, head_rows x, size_t T, size_t D)
 {
-    const size_t s = block.begin;
-    ag_multiply(&(ag_product){.c = out + s * stride,
+    ag_multiply(&(ag_product){.c = out,
                               .c_step = stride,
-                              .a = ag_floats_across(p + s * block.T + s, block.T),
-                              .b = ag_floats_across(x.at + s * x.stride, x.stride),
-                              .M = block.end - s,
+                              .a = ag_floats_across(p, T),
+                              .b = ag_floats_across(x.at, x.stride),
+                              .M = T,
                               .N = D,
-                              .K = block.T - s,
-                              .first = s % AG_SEGMENT});
+                              .K = T,
+                              .triangle = AG_TRIANGLE_A_UPPER});
 }
 
 /* --- dropout */
@@ -195,7 +181,8 @@ static const float *dropped_of(float *room, const float *probs, const attention_
     if (shape->dropout == 0)
         return probs;
     for (size_t t = block.begin; t < block.end; t++)
-        memcpy(room + t * block.T, probs + t * block.T, block.end * sizeof *probs);
+        memcpy(room + t * block.T, probs + t * block.T,
+               smaller(t + 1 + AG_REACH, block.T) * sizeof *probs);
     drop_rows(room, head, shape, block);
     return room;
 }
@@ -216,9 +203,9 @@ static void forward_head(const attention_call *call, const attention_head *head)
     float *probs = call->probs + head->probs;
     float *room = scratch_of_thread(call);
     scores_of(probs, &q, &k, head->T, head->D);
-    for (size_t t = 0; t < head->T; t += rows_of_block(head->T)) {
+    for (size_t t = 0; t < head->T; t += BLOCK) {
         rows_block block = block_at(t, head->T);
-        ag_softmax_rows(probs, head->T, block.begin, block.end, head->scale);
+        ag_softmax_rows(probs, head->T, block.begin, block.end, AG_REACH, head->scale);
         const float *weights = dropped_of(room, probs, head, call->shape, block);
         weigh_earlier(out, head->narrow, weights, v, head->D, block);
     }
@@ -259,10 +246,11 @@ static const float *backward_rows(float *dscores, float *room, const attention_c
     const float *probs = call->kept + head->probs;
     const float *weights = probs;
     scores_of(dscores, &dout, &v, head->T, head->D);
-    for (size_t t = 0; t < head->T; t += rows_of_block(head->T)) {
+    for (size_t t = 0; t < head->T; t += BLOCK) {
         rows_block block = block_at(t, head->T);
         drop_rows(dscores, head, call->shape, block);
-        ag_softmax_rows_backward(dscores, probs, head->T, block.begin, block.end, head->scale);
+        ag_softmax_rows_backward(dscores, probs, head->T, block.begin, block.end, AG_REACH,
+                                 head->scale);
         weigh_earlier(call->dqkv + head->qkv, head->wide, dscores, k, head->D, block);
         weights = dropped_of(room, probs, head, call->shape, block);
     }
@@ -277,11 +265,8 @@ static void backward_columns(const attention_call *call, const attention_head *h
     const head_rows q = {call->qkv + head->qkv, head->wide};
     const head_rows dout = {call->dout + head->out, C};
     float *dk = call->dqkv + head->qkv + C;
-    for (size_t s = 0; s < head->T; s += rows_of_block(head->T)) {
-        rows_block block = block_at(s, head->T);
-        weigh_later(dk, head->wide, dscores, q, head->D, block);
-        weigh_later(dk + C, head->wide, weights, dout, head->D, block);
-    }
+    weigh_later(dk, head->wide, dscores, q, head->T, head->D);
+    weigh_later(dk + C, head->wide, weights, dout, head->T, head->D);
 }
 
 static void backward_heads(void *context, size_t begin, size_t end)

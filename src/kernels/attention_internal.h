@@ -8,6 +8,11 @@
 #include "float_maths.h"
 #include "kernels_internal.h"
 
+static inline size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* One head of one sequence. Rows of q, k, v and their gradients are 3 C apart, of out C. */
 typedef struct attention_head {
     size_t T, D;
@@ -69,11 +74,11 @@ static inline void row_softmax_backward(float *dp, const float *p, size_t count,
 }
 
 /* Rows [begin, end) of scores [T, T]: row t's first t + 1 become probabilities of scores times
- * `scale`; 0 behind them up to column `end`. */
-void ag_softmax_rows(float *scores, size_t T, size_t begin, size_t end, float scale);
+ * `scale`; `zeros` columns behind them, as far as there are, become 0. */
+void ag_softmax_rows(float *scores, size_t T, size_t begin, size_t end, size_t zeros, float scale);
 /* The same rows of dp, the gradient of probabilities, become that of the scores. */
 void ag_softmax_rows_backward(float *restrict dp, const float *restrict probs, size_t T,
-                              size_t begin, size_t end, float scale);
+                              size_t begin, size_t end, size_t zeros, float scale);
 
 static inline void causal_softmax(float *scores, size_t M, size_t T, float scale)
 {

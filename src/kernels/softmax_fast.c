@@ -45,13 +45,15 @@ static inline void softmax_row_backward(float *restrict dp, const float *restric
     pad_lanes(last, kept, 0);
 }
 
+/* Columns from `begin` on, as far as `end`. */
 static inline void zero_columns(float *row, size_t begin, size_t end)
 {
     if (begin < end)
         memset(row + begin, 0, (end - begin) * sizeof *row);
 }
 
-AG_CLONES void ag_softmax_rows(float *scores, size_t T, size_t begin, size_t end, float scale)
+AG_CLONES void ag_softmax_rows(float *scores, size_t T, size_t begin, size_t end, size_t zeros,
+                               float scale)
 {
     for (size_t t = begin; t < end; t++) {
         float *row = scores + t * T;
@@ -60,13 +62,13 @@ AG_CLONES void ag_softmax_rows(float *scores, size_t T, size_t begin, size_t end
             row_causal_softmax(row, t, T, scale);
         } else {
             softmax_row(row, whole, t % LANES + 1, scale);
-            zero_columns(row, whole, end);
+            zero_columns(row, whole, smaller(T, t + 1 + zeros));
         }
     }
 }
 
 AG_CLONES void ag_softmax_rows_backward(float *restrict dp, const float *restrict probs, size_t T,
-                                        size_t begin, size_t end, float scale)
+                                        size_t begin, size_t end, size_t zeros, float scale)
 {
     for (size_t t = begin; t < end; t++) {
         float *row = dp + t * T;
@@ -77,7 +79,7 @@ AG_CLONES void ag_softmax_rows_backward(float *restrict dp, const float *restric
             zero_columns(row, t + 1, T);
         } else {
             softmax_row_backward(row, p, whole, t % LANES + 1, scale);
-            zero_columns(row, whole, end);
+            zero_columns(row, whole, smaller(T, t + 1 + zeros));
         }
     }
 }
@@ -85,12 +87,12 @@ AG_CLONES void ag_softmax_rows_backward(float *restrict dp, const float *restric
 void ag_causal_softmax_fast(float *scores, size_t M, size_t T, float scale)
 {
     for (size_t m = 0; m < M; m++)
-        ag_softmax_rows(scores + m * T * T, T, 0, T, scale);
+        ag_softmax_rows(scores + m * T * T, T, 0, T, T, scale);
 }
 
 void ag_causal_softmax_backward_fast(float *restrict dp, const float *restrict probs, size_t M,
                                      size_t T, float scale)
 {
     for (size_t m = 0; m < M; m++)
-        ag_softmax_rows_backward(dp + m * T * T, probs + m * T * T, T, 0, T, scale);
+        ag_softmax_rows_backward(dp + m * T * T, probs + m * T * T, T, 0, T, T, scale);
 }

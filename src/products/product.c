@@ -80,6 +80,9 @@ ag_product ag_product_part(const ag_product *whole, size_t m0, size_t m1, size_t
     part.b = words_from(part.b, n0);
     part.M = m1 - m0;
     part.N = n1 - n0;
+    part.diagonal += (ptrdiff_t)m0;
+    if (part.triangle == AG_TRIANGLE_C_LOWER)
+        part.diagonal -= (ptrdiff_t)n0;
     finish->rows = factor_from(finish->rows, m0);
     finish->columns = factor_from(finish->columns, n0);
     if (finish->bias != NULL)

@@ -3,12 +3,20 @@
 
 #include "finish.h"
 
+static bool is_beyond(const ag_product *p, ag_triangle triangle, size_t m, size_t i)
+{
+    const ptrdiff_t from_edge = (ptrdiff_t)i - (ptrdiff_t)m - p->diagonal;
+    return p->triangle == triangle &&
+           (triangle == AG_TRIANGLE_A_UPPER ? from_edge < 0 : from_edge > 0);
+}
+
 /* The chain of one segment. */
 static float segment_sum(const ag_product *p, size_t m, size_t n, size_t begin, size_t end)
 {
     float s = 0;
     for (size_t k = begin; k < end; k++)
-        s = fmaf(ag_words_value(&p->a, m, k), ag_words_value(&p->b, n, k), s);
+        if (!is_beyond(p, AG_TRIANGLE_A_LOWER, m, k) && !is_beyond(p, AG_TRIANGLE_A_UPPER, m, k))
+            s = fmaf(ag_words_value(&p->a, m, k), ag_words_value(&p->b, n, k), s);
     return s;
 }
 
@@ -51,6 +59,8 @@ void ag_product_ref(const ag_product *p)
     const bool codes = p->b.word == AG_WORD_CODES;
     for (size_t m = 0; m < p->M; m++) {
         for (size_t n = 0; n < p->N; n++) {
+            if (is_beyond(p, AG_TRIANGLE_C_LOWER, m, n))
+                continue;
             float sum = codes ? blockwise(p, m, n) : chained(p, m, n);
             finish_row(p, &sum, m, n, 1);
         }

@@ -62,13 +62,14 @@ static size_t rounded_up(size_t count, size_t unit)
     return (count + unit - 1) / unit * unit;
 }
 
-/* Shares of columns pack b's panels once; where there are too few columns, shares of rows. */
+/* Shares of columns pack b's panels once; where there are too few columns, shares of rows. Products
+ * with a triangle are those of many heads, which share the threads. */
 void ag_multiply(const ag_product *p)
 {
     enum { TILES = 24 };
     const size_t threads = (size_t)ag_pool_threads();
     sharing s = {engine(), p};
-    if (threads == 1)
+    if (threads == 1 || p->triangle != AG_TRIANGLE_NONE)
         ag_engine_multiply(s.engine, p);
     else if (p->N >= threads * 2 * PANEL_COLUMNS)
         ag_pool_share(p->N, rounded_up(p->N / (2 * threads), PANEL_COLUMNS), some_columns, &s);

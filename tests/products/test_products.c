@@ -131,6 +131,80 @@ static void a_product_begins_within_a_segment(void **state)
     }
 }
 
+/* What lies beyond a triangle: zeros next to it, then what must not be read. */
+static void fill_beyond(space *s, const ag_product *p, bool along)
+{
+    const size_t M = p->M;
+    const size_t K = p->K;
+    const bool upper = p->triangle == AG_TRIANGLE_A_UPPER;
+    for (size_t m = 0; m < M; m++) {
+        for (size_t k = 0; k < K; k++) {
+            const size_t edge = m + (size_t)p->diagonal;
+            const size_t beyond = upper ? (k < edge ? edge - k : 0) : (k > edge ? k - edge : 0);
+            if (beyond > 0)
+                s->x[along ? m * K + k : k * M + m] = beyond <= AG_REACH ? 0 : NAN;
+        }
+    }
+}
+
+/* Columns of c's row m that are in the triangle. */
+static size_t wanted_columns(const ag_product *p, size_t m)
+{
+    const size_t most = m + (size_t)p->diagonal + 1;
+    return p->triangle == AG_TRIANGLE_C_LOWER && most < p->N ? most : p->N;
+}
+
+static void compare_triangle(space *s, ag_product *p, bool along, bool pairs)
+{
+    const size_t M = p->M;
+    const size_t N = p->N;
+    const size_t K = p->K;
+    fill(s->x, M * K, BF16, M + K);
+    fill(s->y, N * K, BF16, N + K);
+    if (p->triangle != AG_TRIANGLE_C_LOWER)
+        fill_beyond(s, p, along);
+    p->a = operand(s->a, s->x, M, K, along, pairs);
+    p->b = operand(s->b, s->y, N, K, !along, pairs);
+    p->c = s->expected;
+    ag_product_ref(p);
+    for (size_t e = 0; ag_engines[e] != NULL; e++) {
+        for (size_t m = 0; ag_engines[e]->runs_here() && m < 2; m++) {
+            const size_t cut = m * (M / 3);
+            p->c = s->got;
+            const ag_product parts[] = {ag_product_part(p, 0, cut, 0, N),
+                                        ag_product_part(p, cut, M, 0, N / 2),
+                                        ag_product_part(p, cut, M, N / 2, N)};
+            for (size_t i = 0; i < 3; i++)
+                ag_engine_multiply(ag_engines[e], &parts[i]);
+            for (size_t i = 0; i < M; i++)
+                assert_same(s->expected + i * N, s->got + i * N, wanted_columns(p, i), "triangle",
+                            ag_engines[e], p);
+        }
+    }
+}
+
+static void products_keep_to_triangles(void **state)
+{
+    static const size_t sides[] = {1, 7, 48, 64, 131, 300};
+    enum { WIDTH = 33 };
+    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
+        for (unsigned way = 0; way < 8; way++) {
+            const size_t T = sides[i];
+            const size_t further = (way & 4) != 0 ? 300 : 0;
+            ag_product c = {.M = T, .N = T + further, .K = WIDTH, .c_step = T + further};
+            c.triangle = AG_TRIANGLE_C_LOWER;
+            c.diagonal = (ptrdiff_t)further;
+            compare_triangle(*state, &c, way & 1, way & 2);
+            ag_product a = {.M = T, .N = WIDTH, .K = T + further, .c_step = WIDTH};
+            a.diagonal = (ptrdiff_t)further;
+            a.triangle = AG_TRIANGLE_A_LOWER;
+            compare_triangle(*state, &a, way & 1, way & 2);
+            a.triangle = AG_TRIANGLE_A_UPPER;
+            compare_triangle(*state, &a, way & 1, way & 2);
+        }
+    }
+}
+
 /* --- codes */
 
 static ag_words coded(space *s, uint32_t *room, size_t rows, size_t K, size_t block, bool along,
@@ -244,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(engines_keep_to_the_reference, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_product_begins_within_a_segment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(products_keep_to_triangles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_and_colliding_shapes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(codes_keep_to_the_reference, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whole_codes_are_the_chain, set_up, tear_down),
