@@ -29,6 +29,14 @@ typedef enum ag_e8m0 { AG_E8M0_FLOOR, AG_E8M0_RCEIL, AG_E8M0_RULES } ag_e8m0;
 
 enum { AG_MX_BLOCK = 32, AG_NV_BLOCK = 16, AG_HADAMARD = 16 };
 
+/* Limits of a scheme's numbers, and what a history is unless said otherwise. */
+enum {
+    AG_MOST_HISTORY = 65536,
+    AG_DEFAULT_HISTORY = 16,
+    AG_MOST_MARGIN = 64, /* of either sign */
+    AG_MOST_BLOCK_SIDE = 65536
+};
+
 typedef enum ag_amax_mode {
     AG_AMAX_NONE,     /* the scale is 1 */
     AG_AMAX_CURRENT,  /* the amax of the very tensor */

@@ -5,8 +5,6 @@
 #include "config_internal.h"
 #include "numerics/recipe.h"
 
-enum { DEFAULT_HISTORY = 16 };
-
 static bool is_fp32(const char *text)
 {
     return strcasecmp(text, "fp32") == 0 || strcasecmp(text, "float32") == 0;
@@ -71,7 +69,7 @@ static void edit_amax(ag_scheme *scheme, const void *value)
 {
     scheme->amax = (ag_amax_mode) * (const int *)value;
     if (ag_scheme_keeps_history(scheme) && scheme->history == 0)
-        scheme->history = DEFAULT_HISTORY;
+        scheme->history = AG_DEFAULT_HISTORY;
 }
 
 static void edit_history(ag_scheme *scheme, const void *value)
@@ -147,7 +145,7 @@ static bool small_int(int *out, ag_findings *findings, const ag_node *node, cons
 static void apply_history(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
     int value = 0;
-    if (!small_int(&value, findings, node, "scaling.history", (const int[2]){1, 65536}))
+    if (!small_int(&value, findings, node, "scaling.history", (const int[2]){1, AG_MOST_HISTORY}))
         return;
     if (!any_scheme(precision, keeps_history))
         ag_config_error(findings, node->place,

@@ -25,8 +25,6 @@ const ag_operand_use ag_linear_operands[AG_LINEAR_PRODUCTS][2] = {
     {{AG_ROLE_GRAD_OUTPUT, 1}, {AG_ROLE_INPUT, 1} },
 };
 
-enum { MAX_HISTORY = 65536, MAX_MARGIN = 64, MAX_BLOCK = 65536 };
-
 ag_scheme ag_scheme_plain(const ag_format *format)
 {
     bool is_wide = format->exponent == 8 || strcmp(format->name, "fp16") == 0;
@@ -144,9 +142,9 @@ static ag_status check_block(const ag_scheme *scheme)
     int rows = scheme->block_rows;
     int cols = scheme->block_cols;
     if (scheme->granularity == AG_GRANULARITY_BLOCK &&
-        (rows < 1 || cols < 1 || rows > MAX_BLOCK || cols > MAX_BLOCK))
+        (rows < 1 || cols < 1 || rows > AG_MOST_BLOCK_SIDE || cols > AG_MOST_BLOCK_SIDE))
         return ag_fail(AG_ERR_INPUT, "blocks are %dx%d: expected 1x1 to %dx%d (usual: 1x128)", rows,
-                       cols, MAX_BLOCK, MAX_BLOCK);
+                       cols, AG_MOST_BLOCK_SIDE, AG_MOST_BLOCK_SIDE);
     if (scheme->granularity == AG_GRANULARITY_MX && (rows != 1 || cols != AG_MX_BLOCK))
         return ag_fail(AG_ERR_INPUT,
                        "MX blocks are 1x%d, not %dx%d; blocks of any other size have "
@@ -188,9 +186,10 @@ static ag_status check_history(const ag_scheme *scheme)
                        "%s amax keeps one history per tensor; use granularity 'tensor', or amax "
                        "'current' for granularity '%s'",
                        ag_amax_words[scheme->amax], ag_granularity_words[scheme->granularity]);
-    if (scheme->history < 1 || scheme->history > MAX_HISTORY)
-        return ag_fail(AG_ERR_INPUT, "history is %d: %s amax keeps 1 to %d values (usual: 16)",
-                       scheme->history, ag_amax_words[scheme->amax], MAX_HISTORY);
+    if (scheme->history < 1 || scheme->history > AG_MOST_HISTORY)
+        return ag_fail(AG_ERR_INPUT, "history is %d: %s amax keeps 1 to %d values (usual: %d)",
+                       scheme->history, ag_amax_words[scheme->amax], AG_MOST_HISTORY,
+                       AG_DEFAULT_HISTORY);
     return AG_OK;
 }
 
@@ -218,9 +217,9 @@ ag_status ag_scheme_check(const ag_scheme *scheme)
     AG_TRY(check_block(scheme));
     AG_TRY(check_block_format(scheme));
     AG_TRY(check_history(scheme));
-    if (scheme->margin < -MAX_MARGIN || scheme->margin > MAX_MARGIN)
-        return ag_fail(AG_ERR_INPUT, "margin is %d: expected -%d to %d", scheme->margin, MAX_MARGIN,
-                       MAX_MARGIN);
+    if (scheme->margin < -AG_MOST_MARGIN || scheme->margin > AG_MOST_MARGIN)
+        return ag_fail(AG_ERR_INPUT, "margin is %d: expected -%d to %d", scheme->margin,
+                       AG_MOST_MARGIN, AG_MOST_MARGIN);
     return AG_OK;
 }
 

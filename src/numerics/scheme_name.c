@@ -5,7 +5,7 @@
 
 #include "numerics/scheme.h"
 
-enum { DEFAULT_HISTORY = 16, NAME_CAPACITY = 96, MAX_PARTS = 5 };
+enum { NAME_CAPACITY = 96, MAX_PARTS = 5 };
 
 /* The index of `word` in `words`, or `count`. */
 static int word_index(const char *word, const char *const *words, int count)
@@ -82,7 +82,7 @@ static ag_status parse_scale(ag_scheme *scheme, char *word)
     if (amax == AG_AMAX_NONE && suffix != NULL)
         return ag_fail(AG_ERR_INPUT, "scale 'none' has no power of two to be rounded to");
     scheme->amax = (ag_amax_mode)amax;
-    scheme->history = ag_scheme_keeps_history(scheme) ? DEFAULT_HISTORY : 0;
+    scheme->history = ag_scheme_keeps_history(scheme) ? AG_DEFAULT_HISTORY : 0;
     scheme->pow2 = suffix != NULL;
     return AG_OK;
 }

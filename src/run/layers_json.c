@@ -11,7 +11,7 @@
 #include "run/run_json.h"
 #include "run/sites.h"
 
-enum { MAX_HISTORY = 1000000, MAX_MARGIN = 256, MAX_BLOCK = 65536, SCHEME_SIZE = 256 };
+enum { SCHEME_SIZE = 256 };
 
 static const bool s_all_roles[AG_ROLES] = {true, true, true};
 
@@ -218,10 +218,10 @@ static ag_status read_numbers(ag_scheme *scheme, ag_json_at at)
     int64_t cols = 0;
     int64_t history = 0;
     int64_t margin = 0;
-    AG_TRY(ag_json_whole(&rows, at, "block_rows", 0, MAX_BLOCK));
-    AG_TRY(ag_json_whole(&cols, at, "block_cols", 0, MAX_BLOCK));
-    AG_TRY(ag_json_whole(&history, at, "history", 0, MAX_HISTORY));
-    AG_TRY(ag_json_whole(&margin, at, "margin", -MAX_MARGIN, MAX_MARGIN));
+    AG_TRY(ag_json_whole(&rows, at, "block_rows", 0, AG_MOST_BLOCK_SIDE));
+    AG_TRY(ag_json_whole(&cols, at, "block_cols", 0, AG_MOST_BLOCK_SIDE));
+    AG_TRY(ag_json_whole(&history, at, "history", 0, AG_MOST_HISTORY));
+    AG_TRY(ag_json_whole(&margin, at, "margin", -AG_MOST_MARGIN, AG_MOST_MARGIN));
     AG_TRY(ag_json_bool(&scheme->pow2, at, "pow2"));
     scheme->block_rows = (int)rows;
     scheme->block_cols = (int)cols;

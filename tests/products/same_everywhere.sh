@@ -11,7 +11,7 @@ build() {
     name=$1 machine=$2
     shift 2
     wide="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma"
-    for source in "$root"/src/products/*.c "$root"/src/base/philox.c "$root"/src/base/status.c \
+    for source in "$root"/src/products/*.c "$root"/src/base/*.c "$root"/src/numerics/*.c \
         "$root"/tests/products/hash_products.c; do
         flags=
         case $machine:${source##*/} in
@@ -25,7 +25,7 @@ build() {
         "$@" $flags -D_GNU_SOURCE -std=c11 -ffp-contract=off -I"$root/include" -c "$source" \
             -o "$work/${source##*/}.o" || return 1
     done
-    "$@" -static "$work"/*.o -lm -o "$work/$name" && rm "$work"/*.o
+    "$@" -static -pthread "$work"/*.o -lm -o "$work/$name" && rm "$work"/*.o
 }
 
 # check NAME MACHINE COMMAND... : COMMAND is what compiles; RUN, if set, what runs the program
