@@ -49,7 +49,7 @@ static const double s_redraw_s = 0.2;
 
 /* One altgrad-train at a time. */
 typedef struct slot {
-    ag_trainer *trainer;
+    ag_run_trainer *trainer;
     ag_worker worker;
     ag_repeat *repeat; /* NULL: idle */
 } slot;
@@ -292,8 +292,8 @@ static ag_status train_all(reproducer *r)
     if (r->slots == NULL)
         return no_memory();
     for (long i = 0; i < r->n_slots; i++) {
-        AG_TRY(ag_trainer_create(&r->slots[i].trainer, 0, ag_cores_bound((int)r->n_slots)));
-        r->slots[i].worker = ag_trainer_worker(r->slots[i].trainer);
+        AG_TRY(ag_run_trainer_create(&r->slots[i].trainer, 0, ag_cores_bound((int)r->n_slots)));
+        r->slots[i].worker = ag_run_trainer_worker(r->slots[i].trainer);
     }
     size_t next = 0;
     while (step(r, &next) > 0)
@@ -339,7 +339,7 @@ static int reproduce(reproducer *r, char **beginnings)
         status = report(r);
     int code = status == AG_OK ? ag_reproduce_exit(r->repeats, r->n_repeats) : ag_app_exit(status);
     for (long i = 0; r->slots != NULL && i < r->n_slots; i++)
-        ag_trainer_destroy(r->slots[i].trainer);
+        ag_run_trainer_destroy(r->slots[i].trainer);
     ag_arena_deinit(&r->arena);
     return code;
 }

@@ -192,11 +192,11 @@ static ag_status coordinate(int *code, const ag_run_options *options, ag_post *p
 static ag_status take_part(int *code, const ag_run_options *options, ag_post *post)
 {
     char greeting[512];
-    ag_trainer *trainer = NULL;
+    ag_run_trainer *trainer = NULL;
     ag_supervisor *supervisor = NULL;
     int threads = ag_cores_bound(ag_post_ranks_here(post));
-    ag_status status = ag_trainer_create(&trainer, ag_post_rank(post), threads);
-    ag_worker worker = ag_trainer_worker(trainer);
+    ag_status status = ag_run_trainer_create(&trainer, ag_post_rank(post), threads);
+    ag_worker worker = ag_run_trainer_worker(trainer);
     ag_preflight_greet(greeting, sizeof greeting, threads);
     if (status != AG_OK ||
         (status = ag_supervisor_create(&supervisor, post, &worker, greeting)) != AG_OK)
@@ -207,7 +207,7 @@ static ag_status take_part(int *code, const ag_run_options *options, ag_post *po
         status = ag_supervisor_run(supervisor);
 cleanup:
     ag_supervisor_destroy(supervisor);
-    ag_trainer_destroy(trainer);
+    ag_run_trainer_destroy(trainer);
     return status;
 }
 

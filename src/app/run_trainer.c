@@ -20,7 +20,7 @@ static const double s_weigh_every_s = 0.05;
 static const double s_longest_s = 1.0; /* counted between two looks: we may have been suspended */
 static const double s_survey_limit_s = 600.0; /* to read the data, perhaps over a slow network */
 
-struct ag_trainer {
+struct ag_run_trainer {
     char program[AG_PROGRAM_PATH];
     char rank[16];
     char threads[16];
@@ -54,9 +54,9 @@ typedef struct ended_trainer {
     char reason[REASON_SIZE];
 } ended_trainer;
 
-ag_status ag_trainer_create(ag_trainer **out, int rank, int threads)
+ag_status ag_run_trainer_create(ag_run_trainer **out, int rank, int threads)
 {
-    ag_trainer *trainer = calloc(1, sizeof *trainer);
+    ag_run_trainer *trainer = calloc(1, sizeof *trainer);
     if (trainer == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     snprintf(trainer->rank, sizeof trainer->rank, "%d", rank);
@@ -66,7 +66,7 @@ ag_status ag_trainer_create(ag_trainer **out, int rank, int threads)
     return AG_OK;
 }
 
-void ag_trainer_destroy(ag_trainer *trainer)
+void ag_run_trainer_destroy(ag_run_trainer *trainer)
 {
     if (trainer == NULL)
         return;
@@ -123,7 +123,7 @@ static bool sees_folder_of(const char *checkpoint)
     return access(folder, W_OK | X_OK) == 0;
 }
 
-static ag_status start_child(ag_trainer *trainer, const assignment *given)
+static ag_status start_child(ag_run_trainer *trainer, const assignment *given)
 {
     char result_fd[8];
     char progress_fd[8];
@@ -155,7 +155,7 @@ static ag_status start_child(ag_trainer *trainer, const assignment *given)
 
 static ag_status trainer_start(void *context, const ag_job *job)
 {
-    ag_trainer *trainer = context;
+    ag_run_trainer *trainer = context;
     assignment given = {0};
     json_t *head;
     trainer->is_survey = job->index == AG_JOB_SURVEY;
@@ -187,7 +187,7 @@ static double value_of(_Atomic uint64_t const *bits_there)
 }
 
 /* Looking at memory takes the kernel some 20 us. */
-static void weigh(ag_trainer *trainer, double now)
+static void weigh(ag_run_trainer *trainer, double now)
 {
     if (now - trainer->weighed_s < s_weigh_every_s)
         return;
@@ -195,7 +195,7 @@ static void weigh(ag_trainer *trainer, double now)
     trainer->held = ag_child_memory(trainer->child);
 }
 
-static void enforce_limits(ag_trainer *trainer)
+static void enforce_limits(ag_run_trainer *trainer)
 {
     char *verdict = trainer->verdict;
     const size_t size = sizeof trainer->verdict;
@@ -211,7 +211,7 @@ static void enforce_limits(ag_trainer *trainer)
         ag_child_kill(trainer->child);
 }
 
-static void watch(ag_trainer *trainer, uint64_t beats)
+static void watch(ag_run_trainer *trainer, uint64_t beats)
 {
     double now = ag_clock_s();
     double slice = now - trainer->looked_s;
@@ -250,7 +250,7 @@ static void read_whole_page(ag_job_progress *progress, const ag_progress_page *p
 
 static bool trainer_poll(void *context, ag_job_progress *progress)
 {
-    ag_trainer *trainer = context;
+    ag_run_trainer *trainer = context;
     const ag_progress_page *page = ag_child_progress(trainer->child);
     read_whole_page(progress, page);
     if (ag_child_poll(trainer->child).state != AG_CHILD_RUNNING)
@@ -261,7 +261,7 @@ static bool trainer_poll(void *context, ag_job_progress *progress)
 
 static void trainer_cancel(void *context)
 {
-    ag_trainer *trainer = context;
+    ag_run_trainer *trainer = context;
     trainer->cancelled = true;
     if (trainer->child != NULL)
         ag_child_cancel(trainer->child);
@@ -270,7 +270,8 @@ static void trainer_cancel(void *context)
 /* --- collect */
 
 /* One line, then the end of the log. */
-static void explain(char reason[REASON_SIZE], const ag_trainer *trainer, const ag_child_end *end)
+static void explain(char reason[REASON_SIZE], const ag_run_trainer *trainer,
+                    const ag_child_end *end)
 {
     char how[128];
     char tail[TAIL_SIZE];
@@ -292,7 +293,7 @@ static void explain(char reason[REASON_SIZE], const ag_trainer *trainer, const a
              tail[0] != '\0' ? "\n" : "", tail);
 }
 
-static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_trainer *trainer)
+static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_run_trainer *trainer)
 {
     ag_child_end end = ag_child_poll(trainer->child);
     const ag_progress_page *page = ag_child_progress(trainer->child);
@@ -316,7 +317,7 @@ static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_t
 
 static void *trainer_collect(void *context, ag_job_result *result)
 {
-    ag_trainer *trainer = context;
+    ag_run_trainer *trainer = context;
     ended_trainer *ended = calloc(1, sizeof *ended);
     if (ended == NULL) {
         result->end = AG_JOB_FAILED;
@@ -339,7 +340,7 @@ static void trainer_release(void *context, void *held)
     free(ended);
 }
 
-ag_worker ag_trainer_worker(ag_trainer *trainer)
+ag_worker ag_run_trainer_worker(ag_run_trainer *trainer)
 {
     return (ag_worker){.context = trainer,
                        .start = trainer_start,

@@ -15,14 +15,14 @@ typedef enum ag_trainer_phase {
     AG_TRAINER_DIVERGED,
 } ag_trainer_phase;
 
-typedef struct ag_trainer ag_trainer;
+typedef struct ag_run_trainer ag_run_trainer;
 
 /* `threads` is what trainers take where run.threads is auto. AG_JOB_SURVEY is altgrad-train
  * --preflight: its result is that report (train_preflight.c), the phase of a failure the trainer's
  * exit code, or 128 and its signal. */
-ag_status ag_trainer_create(ag_trainer **out, int rank, int threads);
-void ag_trainer_destroy(ag_trainer *trainer); /* kills what runs; NULL is fine */
-ag_worker ag_trainer_worker(ag_trainer *trainer);
+ag_status ag_run_trainer_create(ag_run_trainer **out, int rank, int threads);
+void ag_run_trainer_destroy(ag_run_trainer *trainer); /* kills what runs; NULL is fine */
+ag_worker ag_run_trainer_worker(ag_run_trainer *trainer);
 
 /* Appends an assignment: a head, which a supervisor reads, and on the next line what altgrad-train
  * takes on stdin. The head is {"log": PATH, "checkpoint": PATH, "disk": bytes of the result,

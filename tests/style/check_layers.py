@@ -62,10 +62,6 @@ SHARED_WORDS = set("""
 accumulate add amax codes facts format grid groups hadamard is layer multiply operand philox
 plan quantize read round run scales scheme site text train trainer weights
 """.split())
-# Names that still stand for two things, each in its folder. The list should become empty.
-TWICE = set("""
-ag_trainer
-""".split())
 
 
 def without_comments(text):
@@ -141,11 +137,8 @@ def twice(sources):
         for name in TAG.findall(source.code) + constants:
             places[name].append(str(source.name))
     for name, where in sorted(places.items()):
-        if len(where) > 1 and name not in TWICE:
+        if len(where) > 1:
             yield f"{name} stands for several things: {', '.join(where)}"
-        if len(where) == 1 and name in TWICE:
-            yield f"{name} stands once now: take it off the list in check_layers.py"
-    yield from (f"{name}, of the list in check_layers.py, is gone" for name in TWICE - set(places))
 
 
 def word_of(function):
