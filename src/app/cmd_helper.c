@@ -1,4 +1,5 @@
 /* altgrad helper WORK: what `altgrad run` has done by another process (helper.h). */
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -291,7 +292,7 @@ int ag_cmd_helper(int argc, char **argv)
 {
     json_error_t error;
     const struct work *work = argc == 2 ? find_work(argv[1]) : NULL;
-    if (work == NULL)
+    if (work == NULL || fcntl(AG_CHILD_RESULT_FD, F_GETFL) < 0) /* nowhere to answer */
         return ag_app_usage("helper", "'altgrad run' starts it");
     json_t *asked = json_loadf(stdin, 0, &error);
     call c = {.work = work, .asked = asked};
@@ -303,5 +304,9 @@ int ag_cmd_helper(int argc, char **argv)
     else
         status = work->is_guarded ? ag_guard(do_work, &c) : do_work(&c);
     json_decref(asked);
-    return write_end(status) ? AG_EXIT_OK : AG_EXIT_SYSTEM;
+    if (write_end(status))
+        return AG_EXIT_OK;
+    ag_log_to(NULL);
+    return ag_app_exit(
+        ag_fail_errno("altgrad helper %s: cannot hand over how it ended", work->name));
 }

@@ -49,6 +49,7 @@ ask holdings '{"path": "out.h5"}'
 answers "lines[-1]['status'] == 'bug' and \"'out'\" in lines[-1]['message']"
 expect 2 "$altgrad" helper
 expect 2 "$altgrad" helper dance
+expect 2 "$altgrad" helper holdings 3>&-
 
 # a helper that dies without a word, and one whose last line is cut, are failures that are told
 mkdir bin
