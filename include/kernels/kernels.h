@@ -1,7 +1,11 @@
 /* The arithmetic of a training step as pure functions on arrays: no allocation, no output, no
- * state. Each exists twice with one signature: the plain reference that reads as its formula, and
- * the fast one. Both give the same bits (but for singular values); every sum has a fixed order that
- * depends on shapes alone.
+ * state. Each exists twice with one signature: a plain version, one thread and one value after the
+ * other, and a fast one. Both give the same bits (but for singular values); every sum has a fixed
+ * order that depends on shapes alone.
+ *
+ * Most plain versions read as their formula. They are not the last judge, though: many are the same
+ * loop as the fast version, compiled for fewer vectors, and some share their arithmetic with it.
+ * That judge is arithmetic in double, from outside: tests/kernels/test_kernel_values.c.
  *
  * Shapes: B sequences, T tokens, N = B * T, C channels, OC output channels, H heads, V symbols.
  * Arrays are row-major float32, do not overlap unless said, and hold `count` elements where no
@@ -13,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/kernel_list.h"
 #include "kernels/rounding.h"
 #include "kernels/updates.h"
 #include "products/accumulate.h"
@@ -23,9 +28,10 @@
 typedef void ag_product_fn(const ag_product *product);
 
 /* As ag_pairs_along and ag_pairs_across. */
-typedef ag_range ag_pairs_fn(uint32_t *words, const float *x, size_t rows, size_t K);
+typedef ag_range ag_pairs_along_fn(uint32_t *words, const float *x, size_t rows, size_t K);
+typedef ag_range ag_pairs_across_fn(uint32_t *words, const float *x, size_t rows, size_t K);
 
-/* As ag_product_accumulated. */
+/* As ag_product_accumulated of products/accumulate.h. */
 typedef void ag_product_accumulated_fn(float *c, size_t c_step, size_t M, size_t N, size_t K,
                                        const ag_summands *a, const ag_summands *b,
                                        const ag_accumulator *accumulator);
@@ -133,56 +139,23 @@ typedef void ag_add_fn(float *restrict y, const float *restrict x, size_t count)
  * partial sums. */
 typedef double ag_sum_squares_fn(const float *x, size_t count);
 
-typedef struct ag_kernels {
-    const char *name; /* "ref", "fast" */
-    ag_product_fn *product;
-    ag_pairs_fn *pairs_along, *pairs_across;
-    ag_product_accumulated_fn *product_accumulated;
-    ag_singular_values_fn *singular_values;
-    ag_amax_fn *amax;
-    ag_round_bf16_fn *round_bf16;
-    ag_quantize_fn *quantize;
-    ag_quantize_stochastic_fn *quantize_stochastic;
-    ag_hadamard_fn *hadamard;
-    ag_groups_amax_fn *groups_amax;
-    ag_scales_set_fn *scales_set;
-    ag_quantize_groups_fn *quantize_groups;
-    ag_quantize_codes_fn *quantize_codes;
-    ag_epilogue_fn *epilogue;
-    ag_accumulate_fn *accumulate;
-    ag_embedding_forward_fn *embedding_forward;
-    ag_embedding_backward_fn *embedding_backward;
-    ag_layernorm_forward_fn *layernorm_forward;
-    ag_layernorm_backward_fn *layernorm_backward;
-    ag_bias_backward_fn *bias_backward;
-    ag_gelu_forward_fn *gelu_forward;
-    ag_gelu_backward_fn *gelu_backward;
-    ag_attention_forward_fn *attention_forward;
-    ag_attention_backward_fn *attention_backward;
-    ag_causal_softmax_fn *causal_softmax;
-    ag_causal_softmax_backward_fn *causal_softmax_backward;
-    ag_cross_entropy_fn *cross_entropy;
-    ag_cross_entropy_loss_fn *cross_entropy_loss;
-    ag_dropout_fn *dropout;
-    ag_add_fn *add;
-    ag_sum_squares_fn *sum_squares;
-    ag_adamw_fn *adamw;
-    ag_manifold_adamw_fn *manifold_adamw;
-    ag_sgd_fn *sgd;
-    ag_grid_fn *grid;
-} ag_kernels;
+/* --- the tables */
 
-extern const ag_kernels ag_kernels_ref;
+/* A table of kernels: a member for each row of the list, ag_NAME_fn *NAME. */
+#define AG_KERNEL_MEMBER(name, plain, fast) ag_##name##_fn *name;
+typedef struct ag_kernels {
+    const char *name; /* "plain", "fast" */
+    AG_KERNEL_LIST(AG_KERNEL_MEMBER)
+} ag_kernels;
+#undef AG_KERNEL_MEMBER
+
+extern const ag_kernels ag_kernels_plain;
 extern const ag_kernels ag_kernels_fast;
 
 /* Groups and scales of a matrix under a scheme, by its current amaxes. `scales` brings the arrays.
  */
 ag_groups ag_matrix_scale(const ag_kernels *k, ag_scales *scales, const float *x,
                           const ag_matrix *matrix, const ag_scheme *scheme);
-
-/* ag_quantize_matrix of numerics/groups.h with these kernels: the values of x under a scheme. */
-void ag_matrix_quantize(const ag_kernels *k, float *out, const float *x, const ag_matrix *matrix,
-                        const ag_scheme *scheme, ag_scales *scales, const ag_rounding_site *where);
 
 /* What the singular values of ag_kernels_fast come from: "OpenBLAS 0.3.21", or "no LAPACK". Their
  * last bits differ from one to the other; nothing else depends on it. Borrowed. */

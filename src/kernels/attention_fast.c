@@ -229,7 +229,7 @@ void ag_attention_forward_fast(float *restrict out, float *restrict probs, float
     if (make_operands(&call))
         ag_pool_share(shape->B * shape->H, 1, forward_heads, &call);
     else
-        ag_attention_forward_ref(out, probs, scratch, qkv, shape);
+        ag_attention_forward_plain(out, probs, scratch, qkv, shape);
 }
 
 /* --- backward */
@@ -291,5 +291,5 @@ void ag_attention_backward_fast(float *restrict dqkv, float *restrict scratch,
     if (make_operands(&call))
         ag_pool_share(shape->B * shape->H, 1, backward_heads, &call);
     else
-        ag_attention_backward_ref(dqkv, scratch, dout, qkv, probs, shape);
+        ag_attention_backward_plain(dqkv, scratch, dout, qkv, probs, shape);
 }

@@ -205,7 +205,7 @@ void ag_quantize_codes_shared(const ag_codes *out, ag_sum sum, const float *x,
                               uint64_t first)
 {
     if (!grid_exists(&scheme->format)) {
-        ag_quantize_codes_ref(out, sum, x, groups, scales, scheme, where, first);
+        ag_quantize_codes_plain(out, sum, x, groups, scales, scheme, where, first);
         return;
     }
     coding c = {*out, sum, x, *groups, *scales, scheme, .first = first};

@@ -58,7 +58,7 @@ void ag_quantize_fast(float *out, const float *x, size_t count, const ag_format 
                       float scale, ag_overflow overflow)
 {
     if (!grid_exists(format)) {
-        ag_quantize_ref(out, x, count, format, scale, overflow);
+        ag_quantize_plain(out, x, count, format, scale, overflow);
         return;
     }
     const rounder r = rounder_of(format, overflow, NULL);
@@ -70,7 +70,7 @@ void ag_quantize_stochastic_fast(float *out, const float *x, size_t count, const
                                  uint64_t first)
 {
     if (!grid_exists(format)) {
-        ag_quantize_stochastic_ref(out, x, count, format, scale, overflow, where, first);
+        ag_quantize_stochastic_plain(out, x, count, format, scale, overflow, where, first);
         return;
     }
     const rounder r = rounder_of(format, overflow, where);
@@ -82,7 +82,7 @@ void ag_quantize_groups_fast(float *out, const float *x, const ag_groups *groups
                              const ag_rounding_site *where, uint64_t first)
 {
     if (!grid_exists(&scheme->format)) {
-        ag_quantize_groups_ref(out, x, groups, scales, scheme, where, first);
+        ag_quantize_groups_plain(out, x, groups, scales, scheme, where, first);
         return;
     }
     const rounder r = rounder_of(&scheme->format, scheme->overflow,

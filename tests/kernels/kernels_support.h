@@ -12,8 +12,25 @@
 #include "kernels/kernels.h"
 
 /* The two tables, and a place to compare their results. */
-static const ag_kernels *const ref = &ag_kernels_ref;
+static const ag_kernels *const plain = &ag_kernels_plain;
 static const ag_kernels *const fast = &ag_kernels_fast;
+
+/* ag_quantize_matrix of numerics/groups.h in the steps that training takes, with these kernels. */
+static inline void quantize_matrix(const ag_kernels *k, float *out, const float *x,
+                                   const ag_matrix *matrix, const ag_scheme *scheme,
+                                   ag_scales *scales, const ag_rounding_site *where)
+{
+    size_t count = matrix->rows * matrix->cols;
+    if (scheme->hadamard) {
+        k->hadamard(out, x, matrix->rows, matrix->cols);
+        x = out;
+    }
+    ag_groups groups = ag_matrix_scale(k, scales, x, matrix, scheme);
+    k->quantize_groups(out, x, &groups, scales, scheme, where, matrix->first);
+    if (scales->factor != 1.0f)
+        for (size_t i = 0; i < count; i++)
+            out[i] *= scales->factor;
+}
 
 static float *floats(size_t count)
 {

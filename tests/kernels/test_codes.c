@@ -110,10 +110,10 @@ static void check_operand(const ag_scheme *scheme, ag_matrix matrix, bool wild)
     o.got = (ag_codes){test_malloc(words_of(&o) * sizeof(uint32_t)), floats(units_of(&o))};
     for (size_t i = 7; i < count; i += 977)
         o.x[i] = i % 2 == 0 ? NAN : INFINITY;
-    ag_matrix_scale(&ag_kernels_ref, &o.scales, o.x, &matrix, scheme);
-    ag_kernels_ref.quantize_groups(o.values, o.x, &o.groups, &o.scales, scheme, &where,
-                                   matrix.first);
-    check_kernel(&ag_kernels_ref, &o);
+    ag_matrix_scale(&ag_kernels_plain, &o.scales, o.x, &matrix, scheme);
+    ag_kernels_plain.quantize_groups(o.values, o.x, &o.groups, &o.scales, scheme, &where,
+                                     matrix.first);
+    check_kernel(&ag_kernels_plain, &o);
     check_kernel(fast, &o);
     test_free(o.got.words);
     free(o.got.units);

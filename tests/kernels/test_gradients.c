@@ -88,7 +88,7 @@ static void test_gelu(void **state)
     double parameters[301];
     append(parameters, x, count);
     for (int tanh_form = 0; tanh_form < 2; tanh_form++) {
-        ref->gelu_backward(dx, weights, x, count, tanh_form);
+        plain->gelu_backward(dx, weights, x, count, tanh_form);
         check_gradient(&(problem){"gelu", tanh_form ? gelu_tanh : gelu_exact, &count, parameters,
                                   weights, count},
                        dx, 0, count);
@@ -131,9 +131,9 @@ static void check_layernorm(size_t N, size_t C)
     float *mean = floats(N);
     float *rstd = floats(N);
     float *grads = floats(N * C + 2 * C);
-    ref->layernorm_forward(out, mean, rstd, x, x + N * C, x + N * C + C, N, C);
-    ref->layernorm_backward(&(ag_layernorm_grads){grads, grads + N * C, grads + N * C + C}, weights,
-                            x, x + N * C, mean, rstd, N, C);
+    plain->layernorm_forward(out, mean, rstd, x, x + N * C, x + N * C + C, N, C);
+    plain->layernorm_backward(&(ag_layernorm_grads){grads, grads + N * C, grads + N * C + C},
+                              weights, x, x + N * C, mean, rstd, N, C);
     double *parameters = calloc(N * C + 2 * C, sizeof *parameters);
     append(parameters, x, N * C + 2 * C);
     const problem p = {"layernorm", layernorm, &sizes, parameters, weights, N * C};
@@ -282,8 +282,8 @@ static void test_embedding_and_bias(void **state)
     float dwte[V * C] = {0};
     float dwpe[T * C] = {0};
     float dbias[C] = {0};
-    ref->embedding_backward(dwte, dwpe, dx, tokens, B, T, C);
-    ref->bias_backward(dbias, dx, N, C);
+    plain->embedding_backward(dwte, dwpe, dx, tokens, B, T, C);
+    plain->bias_backward(dbias, dx, N, C);
     for (size_t c = 0; c < C; c++) {
         double token[V] = {0};
         double position[T] = {0};

@@ -41,22 +41,22 @@ static void free_result(result *r)
 static void check_matrix(const char *what, const float *x, const ag_matrix *matrix,
                          const ag_scheme *scheme)
 {
-    static const ag_kernels *const tables[] = {&ag_kernels_ref, &ag_kernels_fast};
+    static const ag_kernels *const tables[] = {&ag_kernels_plain, &ag_kernels_fast};
     size_t count = matrix->rows * matrix->cols;
     ag_groups groups = ag_groups_of(scheme, matrix);
-    result plain = new_result(count);
-    ag_quantize_matrix(plain.out, x, matrix, scheme, &plain.scales, &where);
+    result defined = new_result(count);
+    ag_quantize_matrix(defined.out, x, matrix, scheme, &defined.scales, &where);
     for (int i = 0; i < 2; i++) {
         result r = new_result(count);
         memcpy(r.out, x, count * sizeof *x); /* in place */
-        ag_matrix_quantize(tables[i], r.out, r.out, matrix, scheme, &r.scales, &where);
-        assert_same_bits(what, r.scales.scale, plain.scales.scale, ag_groups_count(&groups));
-        assert_same_bits(what, r.scales.after, plain.scales.after, ag_groups_count(&groups));
-        assert_int_equal(bits_of(r.scales.factor), bits_of(plain.scales.factor));
-        assert_same_bits(what, r.out, plain.out, count);
+        quantize_matrix(tables[i], r.out, r.out, matrix, scheme, &r.scales, &where);
+        assert_same_bits(what, r.scales.scale, defined.scales.scale, ag_groups_count(&groups));
+        assert_same_bits(what, r.scales.after, defined.scales.after, ag_groups_count(&groups));
+        assert_int_equal(bits_of(r.scales.factor), bits_of(defined.scales.factor));
+        assert_same_bits(what, r.out, defined.out, count);
         free_result(&r);
     }
-    free_result(&plain);
+    free_result(&defined);
 }
 
 /* Values of all sizes in a matrix, with groups of zeros and of NaN; `wild`: all bit patterns. */

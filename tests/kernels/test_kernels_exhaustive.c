@@ -12,11 +12,11 @@ static void check_inputs(const ag_format *format, uint32_t begin, float *x, floa
     for (uint32_t i = 0; i < COUNT; i++)
         x[i] = float_of(begin + i);
     for (int overflow = 0; overflow < AG_OVERFLOWS; overflow++) {
-        ref->quantize(a, x, COUNT, format, 1, (ag_overflow)overflow);
+        plain->quantize(a, x, COUNT, format, 1, (ag_overflow)overflow);
         fast->quantize(b, x, COUNT, format, 1, (ag_overflow)overflow);
         assert_same_bits(format->name, b, a, COUNT);
     }
-    ref->quantize_stochastic(a, x, COUNT, format, 1, AG_OVERFLOW_SATURATE, &where, begin);
+    plain->quantize_stochastic(a, x, COUNT, format, 1, AG_OVERFLOW_SATURATE, &where, begin);
     fast->quantize_stochastic(b, x, COUNT, format, 1, AG_OVERFLOW_SATURATE, &where, begin);
     assert_same_bits(format->name, b, a, COUNT);
 }

@@ -10,18 +10,18 @@ typedef void check_count(const float *x, size_t count);
 static void on_all_counts(check_count *check)
 {
     for (size_t i = 0; i < COUNTS; i++) {
-        float *plain = normal(i + 1, counts[i], 3);
+        float *values = normal(i + 1, counts[i], 3);
         float *special = any_bits(i + 1, counts[i]);
-        check(plain, counts[i]);
+        check(values, counts[i]);
         check(special, counts[i]);
-        free(plain);
+        free(values);
         free(special);
     }
 }
 
 static void check_amax(const float *x, size_t count)
 {
-    float expected = ref->amax(x, count);
+    float expected = plain->amax(x, count);
     assert_int_equal(bits_of(fast->amax(x, count)), bits_of(expected));
     assert_int_equal(bits_of(expected), bits_of(ag_amax(x, count)));
 }
@@ -30,7 +30,7 @@ static void check_round_bf16(const float *x, size_t count)
 {
     float *a = floats(count);
     float *b = floats(count);
-    float amax = ref->round_bf16(a, x, count);
+    float amax = plain->round_bf16(a, x, count);
     assert_int_equal(bits_of(fast->round_bf16(b, x, count)), bits_of(amax));
     assert_int_equal(bits_of(amax), bits_of(ag_amax(a, count)));
     assert_memory_equal(a, b, count * sizeof *a);
@@ -44,7 +44,7 @@ static void check_add(const float *x, size_t count)
 {
     float *a = normal(7, count, 1);
     float *b = copy(a, count);
-    ref->add(a, x, count);
+    plain->add(a, x, count);
     fast->add(b, x, count);
     assert_same_bits("add", b, a, count);
     free(a);
@@ -57,10 +57,10 @@ static void check_gelu(const float *x, size_t count)
     float *a = floats(count);
     float *b = floats(count);
     for (int tanh_form = 0; tanh_form < 2; tanh_form++) {
-        ref->gelu_forward(a, x, count, tanh_form);
+        plain->gelu_forward(a, x, count, tanh_form);
         fast->gelu_forward(b, x, count, tanh_form);
         assert_same_bits("gelu forward", b, a, count);
-        ref->gelu_backward(a, dout, x, count, tanh_form);
+        plain->gelu_backward(a, dout, x, count, tanh_form);
         memcpy(b, dout, count * sizeof *b);
         fast->gelu_backward(b, b, x, count, tanh_form);
         assert_same_bits("gelu backward", b, a, count);
@@ -72,7 +72,7 @@ static void check_gelu(const float *x, size_t count)
 
 static void check_sum_squares(const float *x, size_t count)
 {
-    double a = ref->sum_squares(x, count);
+    double a = plain->sum_squares(x, count);
     double b = fast->sum_squares(x, count);
     assert_true(a == b || (isnan(a) && isnan(b)));
 }
@@ -97,7 +97,7 @@ static void check_adamw(const float *x, size_t count)
             a[i][j] = fabsf(a[i][j]);
         b[i] = copy(a[i], count);
     }
-    ref->adamw(a[0], a[1], a[2], x, count, &step);
+    plain->adamw(a[0], a[1], a[2], x, count, &step);
     fast->adamw(b[0], b[1], b[2], x, count, &step);
     for (int i = 0; i < 3; i++) {
         assert_same_bits("adamw", b[i], a[i], count);
@@ -112,7 +112,7 @@ static void check_dropout(const float *x, size_t count)
         uint64_t start = first + (first > 2 ? ((uint64_t)1 << 34) - 9 : 0);
         float *a = copy(x, count);
         float *b = copy(x, count);
-        ref->dropout(a, count, 0.3f, 99, 5, 7, start);
+        plain->dropout(a, count, 0.3f, 99, 5, 7, start);
         fast->dropout(b, count, 0.3f, 99, 5, 7, start);
         assert_same_bits("dropout", b, a, count);
         free(a);
@@ -157,7 +157,7 @@ static void check_epilogue(size_t N, size_t OC)
         const bool bf16 = (variant & 2) != 0;
         const ag_factor rows = {0.013f, (variant & 4) != 0 ? each : NULL};
         const ag_factor cols = {3.7f, (variant & 8) != 0 ? each + N : NULL};
-        ref->epilogue(a, added, N, OC, rows, cols, bf16);
+        plain->epilogue(a, added, N, OC, rows, cols, bf16);
         fast->epilogue(b, added, N, OC, rows, cols, bf16);
         assert_same_bits("epilogue", b, a, N * OC);
         for (size_t i = 0; i < N * OC; i++) {
@@ -185,7 +185,7 @@ static void check_accumulate(size_t N, size_t OC)
         float *b = copy(grad, N * OC);
         const ag_factor rows = {0.013f, (variant & 1) != 0 ? each : NULL};
         const ag_factor cols = {3.7f, (variant & 2) != 0 ? each + N : NULL};
-        ref->accumulate(a, product, N, OC, rows, cols);
+        plain->accumulate(a, product, N, OC, rows, cols);
         fast->accumulate(b, product, N, OC, rows, cols);
         assert_same_bits("accumulate", b, a, N * OC);
         for (size_t i = 0; i < N * OC; i++) {
@@ -209,7 +209,7 @@ static void check_layernorm(size_t N, size_t C)
     float *dout = normal(4, N * C, 1);
     float *result[2];
     for (int i = 0; i < 2; i++) {
-        const ag_kernels *k = i == 0 ? ref : fast;
+        const ag_kernels *k = i == 0 ? plain : fast;
         float *at = result[i] = floats(2 * N * C + 2 * N + 2 * C);
         float *mean = at + 2 * N * C;
         float *rstd = mean + N;
@@ -235,7 +235,7 @@ static void check_cross_entropy(size_t N, size_t V)
     float *a = copy(logits, N * V);
     float *b = copy(logits, N * V);
     float *losses = floats(3 * N);
-    ref->cross_entropy(a, losses, targets, N, V, 0.01f);
+    plain->cross_entropy(a, losses, targets, N, V, 0.01f);
     fast->cross_entropy(b, losses + N, targets, N, V, 0.01f);
     fast->cross_entropy_loss(losses + 2 * N, logits, targets, N, V);
     assert_same_bits("cross entropy", b, a, N * V);
@@ -257,7 +257,7 @@ static void check_embedding(size_t N, size_t C)
     float *x[2];
     float *grads[2];
     for (size_t i = 0; i < 2; i++) {
-        const ag_kernels *k = i == 0 ? ref : fast;
+        const ag_kernels *k = i == 0 ? plain : fast;
         x[i] = floats(N * T * C);
         grads[i] = floats((V + T) * C);
         k->embedding_forward(x[i], tokens, wte, wpe, N, T, C);
@@ -279,7 +279,7 @@ static void check_bias(size_t N, size_t OC)
     float *dout = normal(1, N * OC, 1);
     float *a = normal(2, OC, 1);
     float *b = copy(a, OC);
-    ref->bias_backward(a, dout, N, OC);
+    plain->bias_backward(a, dout, N, OC);
     fast->bias_backward(b, dout, N, OC);
     assert_same_bits("bias", b, a, OC);
     free(dout);
@@ -311,7 +311,7 @@ static void check_attention(const ag_attention_shape *shape, bool special)
         qkv[N * 3 * C - C / 2 - 1] = NAN; /* in v of the last token */
     float *out[2];
     for (int i = 0; i < 2; i++) {
-        const ag_kernels *k = i == 0 ? ref : fast;
+        const ag_kernels *k = i == 0 ? plain : fast;
         float *scratch = floats(ag_attention_scratch(shape));
         out[i] = floats(N * C + P + N * 3 * C);
         for (size_t p = 0; p < P; p++) /* what lies there before counts for nothing */
@@ -341,7 +341,7 @@ static void check_causal_softmax(size_t M, size_t T)
     float *scores[2];
     float *dp[2];
     for (int i = 0; i < 2; i++) {
-        const ag_kernels *k = i == 0 ? ref : fast;
+        const ag_kernels *k = i == 0 ? plain : fast;
         scores[i] = normal(1, count, 3);
         dp[i] = normal(2, count, 1);
         k->causal_softmax(scores[i], M, T, 0.25f);
@@ -371,7 +371,7 @@ static void test_odd_scores(void **state)
             scores[i] = normal(3, COUNT, 2);
             for (size_t at = o; at < COUNT; at += 5 + o)
                 scores[i][at] = at % 3 == 0 ? odd[o] : odd[at % 6];
-            (i == 0 ? ref : fast)->causal_softmax(scores[i], 1, T, 0.25f);
+            (i == 0 ? plain : fast)->causal_softmax(scores[i], 1, T, 0.25f);
         }
         assert_same_bits("softmax of odd scores", scores[1], scores[0], COUNT);
         free(scores[0]);

@@ -61,16 +61,16 @@ static void check_format(const char *name)
     ag_format format;
     assert_ok(ag_format_parse(&format, name));
     float *wild = any_bits(1, COUNT);
-    float *plain = normal(2, COUNT, format.max / 3);
+    float *values = normal(2, COUNT, format.max / 3);
     float *near = near_grid(3, COUNT, &format);
     for (int overflow = 0; overflow < AG_OVERFLOWS; overflow++) {
         check_values(wild, COUNT, &format, 1, (ag_overflow)overflow);
         check_values(wild, COUNT, &format, 0.37f, (ag_overflow)overflow);
-        check_values(plain, COUNT, &format, 1.1f, (ag_overflow)overflow);
+        check_values(values, COUNT, &format, 1.1f, (ag_overflow)overflow);
         check_values(near, COUNT, &format, 1, (ag_overflow)overflow);
     }
     free(wild);
-    free(plain);
+    free(values);
     free(near);
 }
 
@@ -111,10 +111,10 @@ static void test_reference_is_the_plain_quantiser(void **state)
     float *x = any_bits(4, COUNT);
     float *a = floats(COUNT);
     float *b = floats(COUNT);
-    ref->quantize(a, x, COUNT, &format, 0.5f, AG_OVERFLOW_SPECIAL);
+    plain->quantize(a, x, COUNT, &format, 0.5f, AG_OVERFLOW_SPECIAL);
     fast->quantize(b, x, COUNT, &format, 0.5f, AG_OVERFLOW_SPECIAL);
     assert_memory_equal(a, b, COUNT * sizeof *a);
-    ref->quantize_stochastic(a, x, COUNT, &format, 0.5f, AG_OVERFLOW_SATURATE, &where, 1000001);
+    plain->quantize_stochastic(a, x, COUNT, &format, 0.5f, AG_OVERFLOW_SATURATE, &where, 1000001);
     memcpy(b, x, COUNT * sizeof *b);
     fast->quantize_stochastic(b, b, COUNT, &format, 0.5f, AG_OVERFLOW_SATURATE, &where, 1000001);
     assert_memory_equal(a, b, COUNT * sizeof *a);
@@ -145,8 +145,8 @@ static void test_random_words(void **state)
     float *b = floats(COUNT);
     for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
         for (size_t j = 0; j < sizeof counts / sizeof counts[0]; j++) {
-            ref->quantize_stochastic(a, x, counts[j], &format, 1, AG_OVERFLOW_SATURATE, &where,
-                                     firsts[i]);
+            plain->quantize_stochastic(a, x, counts[j], &format, 1, AG_OVERFLOW_SATURATE, &where,
+                                       firsts[i]);
             fast->quantize_stochastic(b, x, counts[j], &format, 1, AG_OVERFLOW_SATURATE, &where,
                                       firsts[i]);
             assert_same_bits("random words", b, a, counts[j]);

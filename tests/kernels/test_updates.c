@@ -148,7 +148,7 @@ static void test_manifold_factor(void **state)
     for (size_t i = 0; i < FORMATS; i++) {
         ag_format format = format_of(s_formats[i]);
         for (size_t j = 0; j < (format.exponent == 8 ? 1 : 3); j++) {
-            check_spacing(ref, &format, scales[j]);
+            check_spacing(plain, &format, scales[j]);
             check_spacing(fast, &format, scales[j]);
         }
     }
@@ -161,7 +161,7 @@ static void test_manifold_is_adamw_on_integers(void **state)
     ag_format format = format_of("int8");
     float *a[3] = {weights(1, COUNT, &format, 3), floats(COUNT), floats(COUNT)};
     float *b[3] = {copy(a[0], COUNT), floats(COUNT), floats(COUNT)};
-    ag_spacing spacing = spacing_of(&format, 3, ref->amax(a[0], COUNT));
+    ag_spacing spacing = spacing_of(&format, 3, plain->amax(a[0], COUNT));
     ag_adamw_step step = {.lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f};
     step.fresh1 = 0.1f;
     step.fresh2 = 0.01f;
@@ -256,7 +256,7 @@ static void test_grid(void **state)
                                  .rungs_per_velocity = ldexpf(1, 3 * (int)j - 1),
                                  .decay = j == 0 ? 0 : 0x1p-8f,
                                  .rung_clip = clips[j]};
-            check_grid(ref, &format, &step);
+            check_grid(plain, &format, &step);
             check_grid(fast, &format, &step);
         }
     }
@@ -308,7 +308,7 @@ static void check_match(const ag_format *format, const float *w, const float *gr
     adamw.correction1 = 0.19f;
     adamw.correction2 = 0.0199f;
     adamw.grad_scale = 0.7f;
-    ag_spacing spacing = spacing_of(format, 0.7f, ref->amax(w, count));
+    ag_spacing spacing = spacing_of(format, 0.7f, plain->amax(w, count));
     ag_grid_step grid = {.format = format,
                          .scale = 4,
                          .momentum = 0.9f,
@@ -318,17 +318,17 @@ static void check_match(const ag_format *format, const float *w, const float *gr
                          .rung_clip = 10};
     float *a[3] = {copy(w, count), normal(1, count, 1), floats(count)};
     float *b[3] = {copy(w, count), copy(a[1], count), floats(count)};
-    ref->sgd(a[0], a[1], grad, count, &sgd);
+    plain->sgd(a[0], a[1], grad, count, &sgd);
     fast->sgd(b[0], b[1], grad, count, &sgd);
     assert_same_bits("sgd", b[0], a[0], count);
     assert_same_bits("sgd's velocity", b[1], a[1], count);
-    ref->manifold_adamw(a[0], a[1], a[2], grad, count, &adamw, &spacing);
+    plain->manifold_adamw(a[0], a[1], a[2], grad, count, &adamw, &spacing);
     fast->manifold_adamw(b[0], b[1], b[2], grad, count, &adamw, &spacing);
     for (int i = 0; i < 3; i++)
         assert_same_bits("manifold_adamw", b[i], a[i], count);
     memcpy(a[0], w, count * sizeof *w);
     memcpy(b[0], w, count * sizeof *w);
-    ref->grid(a[0], a[1], grad, count, &grid, &where);
+    plain->grid(a[0], a[1], grad, count, &grid, &where);
     fast->grid(b[0], b[1], grad, count, &grid, &where);
     assert_same_bits("grid", b[0], a[0], count);
     assert_same_bits("grid's velocity", b[1], a[1], count);

@@ -196,8 +196,8 @@ static void make_mask(float *mask, const ag_attention_shape *shape)
     for (size_t i = 0; i < SQUARE; i++)
         mask[i] = 1.0f;
     if (shape->dropout > 0)
-        ag_kernels_ref.dropout(mask, SQUARE, shape->dropout, shape->key, shape->site, shape->step,
-                               shape->first * H * T * T);
+        ag_kernels_plain.dropout(mask, SQUARE, shape->dropout, shape->key, shape->site, shape->step,
+                                 shape->first * H * T * T);
 }
 
 static void check_products(const arrays *a, const operands *o, const float *ds_size,
@@ -349,8 +349,8 @@ static void test_formats_that_change_nothing(void **state)
                 scheme[AG_ROLE_GRAD_OUTPUT][0] = scheme[AG_ROLE_GRAD_OUTPUT][1] =
                     tiny_scheme("bf16");
         }
-        tiny_train(&s_a, &ag_kernels_ref);
-        tiny_train(&s_b, &ag_kernels_ref);
+        tiny_train(&s_a, &ag_kernels_plain);
+        tiny_train(&s_b, &ag_kernels_plain);
         assert_string_equal(s_a.record.digest, s_b.record.digest);
         assert_memory_equal(s_a.record.loss, s_b.record.loss, 6 * sizeof(double));
         tiny_end(&s_a);

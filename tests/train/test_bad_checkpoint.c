@@ -178,7 +178,7 @@ static void test_others_are_refused(void **state)
     end_refused(&w, "of run 0123456789ab, not of f123456789ab");
 
     try_good(&w, &hooks);
-    run_b.trainer.k = &ag_kernels_ref;
+    run_b.trainer.k = &ag_kernels_plain;
     end_refused(&w, "which gives other bits");
 
     try_good(&w, &hooks);

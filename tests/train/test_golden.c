@@ -221,7 +221,7 @@ static void check_all(const ag_kernels *k)
 static void test_reference_kernels(void **state)
 {
     (void)state;
-    check_all(&ag_kernels_ref);
+    check_all(&ag_kernels_plain);
 }
 
 static void test_fast_kernels(void **state)

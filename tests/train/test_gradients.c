@@ -238,7 +238,7 @@ static void test_dropout(void **state)
 static void test_tied_with_biases(void **state)
 {
     (void)state;
-    check_model(true, true, &ag_kernels_ref);
+    check_model(true, true, &ag_kernels_plain);
     check_model(true, true, &ag_kernels_fast);
 }
 

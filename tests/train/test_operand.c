@@ -19,7 +19,7 @@ static void make(fixture *f, ag_amax_mode mode, int history)
     f->scheme = tiny_scheme("e4m3fn");
     f->scheme.amax = mode;
     f->scheme.history = history;
-    f->operand = (ag_operand){.k = &ag_kernels_ref,
+    f->operand = (ag_operand){.k = &ag_kernels_plain,
                               .scheme = &f->scheme,
                               .bf16 = true,
                               .scale = &f->scale,

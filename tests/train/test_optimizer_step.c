@@ -28,7 +28,7 @@ static void two_steps(tiny *t)
 static double grad_of(const tiny *t, size_t i)
 {
     double norm =
-        ag_grad_norm(t->trainer.model.grads, t->trainer.state.tensors.total, &ag_kernels_ref);
+        ag_grad_norm(t->trainer.model.grads, t->trainer.state.tensors.total, &ag_kernels_plain);
     return (double)t->trainer.model.grads[i] * fmin(1.0, 1.0 / (norm + 1e-6));
 }
 

@@ -105,7 +105,7 @@ static void test_reference_and_fast_kernels_agree(void **state)
     tiny_make(&s_a);
     tiny_make(&s_b);
     s_a.run.compute = s_b.run.compute = AG_COMPUTE_FP32;
-    tiny_train(&s_a, &ag_kernels_ref);
+    tiny_train(&s_a, &ag_kernels_plain);
     tiny_train(&s_b, &ag_kernels_fast);
     for (int i = 0; i < 6; i++)
         assert_true(fabs(s_a.record.loss[i] - s_b.record.loss[i]) < 1e-4);
@@ -275,7 +275,7 @@ static void test_float32_quantises_nothing(void **state)
     assert_ok(ag_arena_init(&s_a.arena, 1 << 24));
     assert_fails(
         AG_ERR_INPUT, "nothing is quantised",
-        ag_train(&s_a.record, &s_a.run, &s_a.corpus, NULL, &ag_kernels_ref, NULL, &s_a.arena));
+        ag_train(&s_a.record, &s_a.run, &s_a.corpus, NULL, &ag_kernels_plain, NULL, &s_a.arena));
     tiny_end(&s_a);
 }
 

@@ -28,8 +28,8 @@ static void drop_row(float *row, const attention_head *head, size_t t,
                      const ag_attention_shape *shape)
 {
     if (shape->dropout > 0)
-        ag_dropout_ref(row, t + 1, shape->dropout, shape->key, shape->site, shape->step,
-                       head->index + t * head->T);
+        ag_dropout_plain(row, t + 1, shape->dropout, shape->key, shape->site, shape->step,
+                         head->index + t * head->T);
 }
 
 static void head_forward(float *out, float *probs, float *dropped, const float *qkv,
@@ -53,8 +53,8 @@ static void head_forward(float *out, float *probs, float *dropped, const float *
     }
 }
 
-void ag_attention_forward_ref(float *restrict out, float *restrict probs, float *restrict scratch,
-                              const float *restrict qkv, const ag_attention_shape *shape)
+void ag_attention_forward_plain(float *restrict out, float *restrict probs, float *restrict scratch,
+                                const float *restrict qkv, const ag_attention_shape *shape)
 {
     for (size_t b = 0; b < shape->B; b++) {
         for (size_t h = 0; h < shape->H; h++) {
@@ -100,9 +100,9 @@ static void operands_backward(float *dqkv, const float *dscores, const float *dr
     }
 }
 
-void ag_attention_backward_ref(float *restrict dqkv, float *restrict scratch,
-                               const float *restrict dout, const float *restrict qkv,
-                               const float *restrict probs, const ag_attention_shape *shape)
+void ag_attention_backward_plain(float *restrict dqkv, float *restrict scratch,
+                                 const float *restrict dout, const float *restrict qkv,
+                                 const float *restrict probs, const ag_attention_shape *shape)
 {
     float *dscores = scratch;
     float *dropped = scratch + shape->T * shape->T;
@@ -117,13 +117,13 @@ void ag_attention_backward_ref(float *restrict dqkv, float *restrict scratch,
     }
 }
 
-void ag_causal_softmax_ref(float *scores, size_t M, size_t T, float scale)
+void ag_causal_softmax_plain(float *scores, size_t M, size_t T, float scale)
 {
     causal_softmax(scores, M, T, scale);
 }
 
-void ag_causal_softmax_backward_ref(float *restrict dp, const float *restrict probs, size_t M,
-                                    size_t T, float scale)
+void ag_causal_softmax_backward_plain(float *restrict dp, const float *restrict probs, size_t M,
+                                      size_t T, float scale)
 {
     causal_softmax_backward(dp, probs, M, T, scale);
 }

@@ -3,8 +3,8 @@
 
 #include "rungs.h"
 
-void ag_grid_ref(float *restrict w, float *restrict v, const float *restrict grad, size_t count,
-                 const ag_grid_step *step, const ag_rounding_site *where)
+void ag_grid_plain(float *restrict w, float *restrict v, const float *restrict grad, size_t count,
+                   const ag_grid_step *step, const ag_rounding_site *where)
 {
     const rungs r = rungs_of(step);
     for (size_t i = 0; i < count; i++) {

@@ -62,8 +62,8 @@ static void copy_rows(double *rows, const float *a, size_t M, size_t N)
             rows[M <= N ? m * N + n : n * M + m] = (double)a[m * N + n];
 }
 
-bool ag_singular_values_ref(double *restrict values, double *restrict scratch,
-                            const float *restrict a, size_t M, size_t N)
+bool ag_singular_values_plain(double *restrict values, double *restrict scratch,
+                              const float *restrict a, size_t M, size_t N)
 {
     size_t n_rows = M <= N ? M : N;
     size_t length = M <= N ? N : M;

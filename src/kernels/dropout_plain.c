@@ -3,8 +3,8 @@
 
 #include "base/philox.h"
 
-void ag_dropout_ref(float *x, size_t count, float p, uint64_t key, uint32_t site, uint32_t step,
-                    uint64_t first)
+void ag_dropout_plain(float *x, size_t count, float p, uint64_t key, uint32_t site, uint32_t step,
+                      uint64_t first)
 {
     const uint32_t dropped_below = (uint32_t)((double)p * 0x1p32);
     const float scale = 1 / (1 - p);

@@ -11,9 +11,9 @@ static void set_code(const ag_codes *out, const ag_code_shape *s, size_t row, si
     out->words[at] ^= (uint32_t)(uint8_t)code << 8 * (k % s->block % 4);
 }
 
-void ag_quantize_codes_ref(const ag_codes *out, ag_sum sum, const float *x, const ag_groups *groups,
-                           const ag_scales *scales, const ag_scheme *scheme,
-                           const ag_rounding_site *where, uint64_t first)
+void ag_quantize_codes_plain(const ag_codes *out, ag_sum sum, const float *x,
+                             const ag_groups *groups, const ag_scales *scales,
+                             const ag_scheme *scheme, const ag_rounding_site *where, uint64_t first)
 {
     const float step = scheme->format.min_subnormal;
     const ag_code_shape shape = ag_code_shape_of(groups, sum);

@@ -3,17 +3,17 @@
 
 #include "float_maths.h"
 
-void ag_quantize_ref(float *out, const float *x, size_t count, const ag_format *format, float scale,
-                     ag_overflow overflow)
+void ag_quantize_plain(float *out, const float *x, size_t count, const ag_format *format,
+                       float scale, ag_overflow overflow)
 {
     float shift = ag_operand_shift(format);
     for (size_t i = 0; i < count; i++)
         out[i] = ag_round_nearest(format, x[i] * scale, overflow) * shift;
 }
 
-void ag_quantize_stochastic_ref(float *out, const float *x, size_t count, const ag_format *format,
-                                float scale, ag_overflow overflow, const ag_rounding_site *where,
-                                uint64_t first)
+void ag_quantize_stochastic_plain(float *out, const float *x, size_t count, const ag_format *format,
+                                  float scale, ag_overflow overflow, const ag_rounding_site *where,
+                                  uint64_t first)
 {
     float shift = ag_operand_shift(format);
     for (size_t i = 0; i < count; i++) {
@@ -22,9 +22,9 @@ void ag_quantize_stochastic_ref(float *out, const float *x, size_t count, const 
     }
 }
 
-void ag_quantize_groups_ref(float *out, const float *x, const ag_groups *groups,
-                            const ag_scales *scales, const ag_scheme *scheme,
-                            const ag_rounding_site *where, uint64_t first)
+void ag_quantize_groups_plain(float *out, const float *x, const ag_groups *groups,
+                              const ag_scales *scales, const ag_scheme *scheme,
+                              const ag_rounding_site *where, uint64_t first)
 {
     for (size_t i = 0; i < groups->rows * groups->cols; i++) {
         size_t group = ag_groups_at(groups, i / groups->cols, i % groups->cols);
