@@ -3,6 +3,8 @@
 #ifndef AG_BASE_STATUS_H
 #define AG_BASE_STATUS_H
 
+#include <stddef.h>
+
 typedef enum ag_status {
     AG_OK = 0,
     AG_ERR_INPUT,  /* the user's command line, experiment file or data: exit code 2 */
@@ -23,6 +25,11 @@ const char *ag_error_message(void);
 
 /* Forgets the recorded message: call it before work whose failure must speak for itself. */
 void ag_error_clear(void);
+
+/* Takes the recorded message over: `text` holds it then, cut to `size`, and what is done next may
+ * fail with a message of its own. Returns `text`. */
+enum { AG_MESSAGE_SIZE = 2048 };
+const char *ag_error_take(char *text, size_t size);
 
 /* Passes a failure on. Only for functions that own nothing at that point. */
 #define AG_TRY(call)                                                                               \

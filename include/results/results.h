@@ -9,17 +9,8 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "run/grid.h"
-
-typedef enum ag_run_status {
-    AG_RUN_DONE,
-    AG_RUN_DIVERGED,
-    AG_RUN_FAILED,
-    AG_RUN_PENDING,
-    AG_RUN_STATUSES
-} ag_run_status;
-
-extern const char *const ag_run_status_words[AG_RUN_STATUSES];
-ag_run_status ag_results_status(const char *word);
+#include "run/run_status.h"
+#include "spool/ids.h"
 
 typedef struct ag_result_row {
     char id[AG_ID_LENGTH + 1];
@@ -57,16 +48,14 @@ void ag_results_close(ag_results *results);
 /* The row of a run, or NULL. */
 const ag_result_row *ag_results_row(const ag_results *results, const char *id);
 
-/* Ids of the completed runs of OUT (spooled or packed) without an experiment; an empty list where
- * nothing is there yet. */
-ag_status ag_results_completed(const char (**ids)[AG_ID_LENGTH + 1], size_t *count,
-                               const char *path, ag_arena *arena);
+/* Ids of the completed runs of OUT (spooled or packed) without an experiment; none where nothing is
+ * there yet. In the arena. */
+ag_status ag_results_completed(ag_ids *ids, const char *path, ag_arena *arena);
 
 /* Whose results they are. */
 typedef struct ag_inventory {
-    ag_grid grid; /* for which they were last opened */
-    size_t n_complete;
-    const char (*complete)[AG_ID_LENGTH + 1]; /* ids, of the grid or not */
+    ag_grid grid;    /* for which they were last opened */
+    ag_ids complete; /* of the grid or not */
     size_t n_checkpoints;
 } ag_inventory;
 

@@ -20,6 +20,10 @@ ag_status ag_former_note(const ag_places *places, const char *before, const ag_g
 ag_status ag_former_read(ag_grid *former, const ag_grid *now, const char *text,
                          const char *const *ids, size_t count, ag_arena *arena);
 
+/* The text of labels.json in the arena; "{}" where there is none, as when nothing was ever an
+ * orphan. */
+ag_status ag_former_text(const char **text, const ag_places *places, ag_arena *arena);
+
 /* "E4M3 uniform 0"; NULL when memory runs out. */
 const char *ag_former_name(const ag_label *label, size_t n_axes, ag_arena *arena);
 

@@ -6,7 +6,6 @@
 
 #include "base/arena.h"
 #include "base/status.h"
-#include "base/text.h"
 #include "run/grid.h"
 
 /* Facts about the job that are stored in /experiment. Texts may be NULL. */
@@ -34,9 +33,10 @@ typedef struct ag_facts {
 ag_status ag_notes_write_facts(const ag_facts *facts, const char *path);
 ag_status ag_notes_read_facts(ag_facts *facts, const char *path, ag_arena *arena);
 
-/* Reads grid.json; its text is appended, and the grid goes to the arena. "Damaged" is what is no
- * JSON; of a grid that this version refuses, the reason is told. */
-ag_status ag_notes_read_grid(ag_grid *grid, ag_text *text, const char *path, ag_arena *arena);
+/* Reads grid.json; the grid goes to the arena, as does its text unless `text` is NULL. AG_ERR_FILE
+ * with the path and the cure: "damaged" is what is no JSON; of a grid that this version refuses,
+ * the reason is told. */
+ag_status ag_notes_read_grid(ag_grid *grid, const char **text, const char *path, ag_arena *arena);
 
 ag_status ag_failure_write(const ag_failure *failure, const char *folder);
 void ag_failure_remove(const char *id, const char *folder);

@@ -118,42 +118,29 @@ static ag_status do_store_work(errand *e)
 static ag_status list_holdings(errand *e)
 {
     const char *out;
-    const char(*ids)[AG_ID_LENGTH + 1];
-    size_t count = 0;
+    ag_ids complete = {0};
     AG_TRY(get_text(&out, e, "out"));
-    ag_status status = ag_results_completed(&ids, &count, out, &e->arena);
+    ag_status status = ag_results_completed(&complete, out, &e->arena);
     if (status != AG_OK && status != AG_ERR_FILE)
         return status;
     ag_error_clear(); /* of a damaged file `run` takes what is good, and tells */
     ag_text_add(&e->value, "{");
-    for (size_t i = 0; i < count; i++)
-        ag_text_printf(&e->value, "%s\"%s\": true", i > 0 ? ", " : "", ids[i]);
+    for (size_t i = 0; i < complete.count; i++)
+        ag_text_printf(&e->value, "%s\"%s\": true", i > 0 ? ", " : "", complete.id[i]);
     ag_text_add(&e->value, "}");
     return AG_OK;
 }
 
-/* `watch` where it could be read. */
-static const char *state_of(const ag_inventory *held, const ag_overview *watch, const char *id)
+/* `watch` where it could be read: else a run that is complete counts as done. */
+static ag_run_status status_of(const ag_ids *complete, const ag_overview *watch, const char *id)
 {
-    size_t at = 0;
-    while (at < held->n_complete && strcmp(held->complete[at], id) != 0)
-        at++;
-    if (at == held->n_complete)
-        return "pending";
+    if (!ag_ids_have(complete, id))
+        return AG_RUN_PENDING;
     for (size_t i = 0; watch != NULL && i < watch->n_runs; i++) {
         if (strcmp(watch->runs[i].id, id) == 0)
-            return watch->runs[i].status == AG_RUN_DIVERGED ? "diverged" : "done";
+            return watch->runs[i].status == AG_RUN_DIVERGED ? AG_RUN_DIVERGED : AG_RUN_DONE;
     }
-    return "done";
-}
-
-static bool names(const ag_grid *grid, const char *id)
-{
-    for (size_t i = 0; i < grid->n_runs; i++) {
-        if (strcmp(grid->runs[i].id, id) == 0)
-            return true;
-    }
-    return false;
+    return AG_RUN_DONE;
 }
 
 static void add_former_run(ag_text *text, const char *id, const char *state, const char *name)
@@ -170,9 +157,11 @@ static ag_status list_former(errand *e)
     const char *out;
     ag_inventory held;
     ag_overview watch;
+    ag_ids orphans;
     ag_text *text = &e->value;
     AG_TRY(get_text(&out, e, "out"));
     AG_TRY(ag_results_inventory(&held, out, &e->arena));
+    AG_TRY(ag_ids_orphans(&orphans, &held.complete, &held.grid, &e->arena));
     const char **runs = ag_run_names(&held.grid, &e->arena);
     if (runs == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
@@ -184,12 +173,11 @@ static ag_status list_former(errand *e)
     ag_text_add(text, ", \"runs\": [");
     for (size_t i = 0; i < held.grid.n_runs; i++) {
         const char *id = held.grid.runs[i].id;
-        add_former_run(text, id, state_of(&held, watched ? &watch : NULL, id), runs[i]);
+        ag_run_status status = status_of(&held.complete, watched ? &watch : NULL, id);
+        add_former_run(text, id, ag_run_status_words[status], runs[i]);
     }
-    for (size_t i = 0; i < held.n_complete; i++) {
-        if (!names(&held.grid, held.complete[i]))
-            add_former_run(text, held.complete[i], "orphan", "");
-    }
+    for (size_t i = 0; i < orphans.count; i++)
+        add_former_run(text, orphans.id[i], "orphan", "");
     ag_text_add(text, "]}");
     if (watched)
         ag_overview_close(&watch);

@@ -17,6 +17,7 @@
 #include "run/run_json.h"
 #include "run_names.h"
 #include "run_self.h"
+#include "spool/ids.h"
 #include "spool/notes.h"
 #include "spool/store.h"
 #include "wrong_file.h"
@@ -46,8 +47,10 @@ typedef struct merger {
     ag_results *parts;   /* [n_parts] */
     size_t n_open;       /* of them */
     const ag_grid *grid; /* of the experiment that is named, else of the first part */
-    const char *file;    /* of that experiment; NULL: none is named */
-    bool has_target;     /* OUT's runs are known; parts may hold others too */
+    ag_ids named;        /* its runs */
+    ag_arena arena;
+    const char *file; /* of that experiment; NULL: none is named */
+    bool has_target;  /* OUT's runs are known; parts may hold others too */
     ag_experiment *experiment;
     size_t copied;
     size_t left; /* damaged */
@@ -74,21 +77,12 @@ static ag_status refuse(const merger *m, size_t part, const char *what, const ch
                    m->paths[part], m->paths[0], what, here, there, m->out);
 }
 
-static bool names(const ag_grid *grid, const char *id)
-{
-    for (size_t r = 0; r < grid->n_runs; r++) {
-        if (strcmp(grid->runs[r].id, id) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* Parts of any experiments will do that have runs of this one. */
 static ag_status check_runs(const merger *m, size_t part)
 {
     const ag_results *results = &m->parts[part];
     for (size_t i = 0; i < results->n_rows; i++) {
-        if (names(m->grid, results->rows[i].id))
+        if (ag_ids_have(&m->named, results->rows[i].id))
             return AG_OK;
     }
     return ag_fail(AG_ERR_INPUT, "%s is of another experiment than %s: it has none of its runs",
@@ -132,7 +126,7 @@ static ag_status check_part(const merger *m, size_t part)
 
 static bool is_complete(const ag_result_row *row)
 {
-    return row != NULL && (row->status == AG_RUN_DONE || row->status == AG_RUN_DIVERGED);
+    return row != NULL && ag_run_status_is_complete(row->status);
 }
 
 static void compare_with_earlier(merger *m, size_t part, const ag_result_row *row)
@@ -183,6 +177,7 @@ static ag_status check_all(merger *m)
         AG_TRY(open_part(m, m->n_open));
     if (m->file == NULL)
         m->grid = &m->parts[0].grid;
+    AG_TRY(ag_ids_of_grid(&m->named, m->grid, &m->arena));
     for (size_t part = m->file == NULL ? 1 : 0; part < m->n_parts; part++) {
         if (m->paths[part] != m->out)
             AG_TRY(check_part(m, part));
@@ -236,7 +231,7 @@ static ag_status copy_run(merger *m, ag_store *store, size_t part, const ag_resu
 /* Orphans come along where all parts are of one experiment. */
 static bool is_wanted(const merger *m, const ag_result_row *row)
 {
-    return !m->has_target || names(m->grid, row->id);
+    return !m->has_target || ag_ids_have(&m->named, row->id);
 }
 
 /* Completed runs first: a failure counts only where no part completed the run. */
@@ -398,6 +393,7 @@ static bool is_folder_of_results(const char *path)
 static int merge_files(const char *out, const char *file, char **parts, size_t count)
 {
     merger m = {.out = out, .file = file};
+    ag_arena_init_growing(&m.arena);
     m.paths = calloc(count + 1, sizeof *m.paths);
     m.parts = calloc(count + 1, sizeof *m.parts);
     int code = AG_EXIT_SYSTEM;
@@ -420,6 +416,7 @@ static int merge_files(const char *out, const char *file, char **parts, size_t c
     for (size_t i = 0; i < m.n_open; i++)
         ag_results_close(&m.parts[i]);
     ag_experiment_destroy(m.experiment);
+    ag_arena_deinit(&m.arena);
     free(m.parts);
     free(m.paths);
     return code;

@@ -77,12 +77,11 @@ static ag_status no_memory(void)
 }
 
 /* Marks the completed runs that begin like this. */
-static ag_status choose(bool *chosen, const char (*ids)[AG_ID_LENGTH + 1], size_t count,
-                        const char *beginning, const char *out)
+static ag_status choose(bool *chosen, const ag_ids *ids, const char *beginning, const char *out)
 {
     size_t found = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (strncmp(ids[i], beginning, strlen(beginning)) != 0)
+    for (size_t i = 0; i < ids->count; i++) {
+        if (strncmp(ids->id[i], beginning, strlen(beginning)) != 0)
             continue;
         chosen[i] = true;
         found++;
@@ -95,32 +94,25 @@ static ag_status choose(bool *chosen, const char (*ids)[AG_ID_LENGTH + 1], size_
                    out, beginning);
 }
 
-static ag_status choose_all(bool *chosen, const reproducer *r, size_t count)
-{
-    size_t most = r->sample > 0 && (size_t)r->sample < count ? (size_t)r->sample : count;
-    for (size_t i = 0; i < most; i++) /* ids are sorted */
-        chosen[i] = true;
-    return AG_OK;
-}
-
 static ag_status choose_runs(reproducer *r, char **beginnings)
 {
-    const char(*ids)[AG_ID_LENGTH + 1];
-    size_t count = 0;
-    AG_TRY(ag_results_completed(&ids, &count, r->out, &r->arena));
+    ag_ids ids;
+    AG_TRY(ag_results_completed(&ids, r->out, &r->arena));
+    const size_t count = ids.count;
     if (count == 0)
         return ag_fail(AG_ERR_INPUT, "%s: no completed run, or no such results file", r->out);
     bool *chosen = ag_arena_alloc(&r->arena, count * sizeof *chosen);
     r->repeats = ag_arena_alloc(&r->arena, count * sizeof *r->repeats);
     if (chosen == NULL || r->repeats == NULL)
         return no_memory();
-    if (beginnings[0] == NULL)
-        AG_TRY(choose_all(chosen, r, count));
+    const size_t sampled = r->sample > 0 && (size_t)r->sample < count ? (size_t)r->sample : count;
+    for (size_t i = 0; beginnings[0] == NULL && i < sampled; i++) /* ids are sorted hashes */
+        chosen[i] = true;
     for (size_t i = 0; beginnings[i] != NULL; i++)
-        AG_TRY(choose(chosen, ids, count, beginnings[i], r->out));
+        AG_TRY(choose(chosen, &ids, beginnings[i], r->out));
     for (size_t i = 0; i < count; i++) {
         if (chosen[i])
-            memcpy(r->repeats[r->n_repeats++].id, ids[i], sizeof ids[i]);
+            memcpy(r->repeats[r->n_repeats++].id, ids.id[i], sizeof ids.id[i]);
     }
     return AG_OK;
 }

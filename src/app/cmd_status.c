@@ -31,10 +31,7 @@ ag_status_counts ag_status_count(const ag_overview *watch)
     for (size_t i = 0; i < watch->n_runs; i++) {
         const ag_overview_run *run = &watch->runs[i];
         counts.elsewhere += run->elsewhere;
-        counts.done += !run->elsewhere && run->status == AG_RUN_DONE;
-        counts.diverged += !run->elsewhere && run->status == AG_RUN_DIVERGED;
-        counts.failed += !run->elsewhere && run->status == AG_RUN_FAILED;
-        counts.pending += !run->elsewhere && run->status == AG_RUN_PENDING;
+        counts.of[run->status] += !run->elsewhere;
         counts.begun += !run->elsewhere && run->status == AG_RUN_PENDING && run->step > 0;
     }
     return counts;
@@ -42,9 +39,9 @@ ag_status_counts ag_status_count(const ag_overview *watch)
 
 int ag_status_exit(const ag_status_counts *counts)
 {
-    if (counts->pending > 0)
+    if (counts->of[AG_RUN_PENDING] > 0)
         return AG_EXIT_AGAIN;
-    return counts->failed > 0 ? AG_EXIT_FAILED : AG_EXIT_OK;
+    return counts->of[AG_RUN_FAILED] > 0 ? AG_EXIT_FAILED : AG_EXIT_OK;
 }
 
 const char *ag_status_life(ag_life life)
@@ -90,9 +87,10 @@ static void add_duration(ag_text *out, double seconds)
 static void add_counts(ag_text *out, const ag_overview *watch)
 {
     ag_status_counts counts = ag_status_count(watch);
-    ag_text_printf(out, "runs      %zu: %zu done, %zu diverged, %zu failed, %zu pending",
-                   watch->n_runs - counts.elsewhere, counts.done, counts.diverged, counts.failed,
-                   counts.pending);
+    ag_text_printf(out, "runs      %zu", watch->n_runs - counts.elsewhere);
+    for (size_t status = 0; status < AG_RUN_STATUSES; status++)
+        ag_text_printf(out, "%s %zu %s", status == 0 ? ":" : ",", counts.of[status],
+                       ag_run_status_words[status]);
     if (counts.running > 0)
         ag_text_printf(out, " (%zu of them running)", counts.running);
     else if (counts.begun > 0)

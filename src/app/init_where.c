@@ -240,11 +240,6 @@ ag_status ag_init_run_where(char id[AG_ID_LENGTH + 1], const char *path, const c
 
 /* --- the only one */
 
-static bool has_weights(const ag_result_row *row)
-{
-    return row->status == AG_RUN_DONE || row->status == AG_RUN_DIVERGED;
-}
-
 static ag_status tell_which(const source *s, size_t count)
 {
     const ag_results *results = &s->results;
@@ -253,7 +248,7 @@ static ag_status tell_which(const source *s, size_t count)
     ag_text_init(&text);
     for (size_t i = 0; i < results->n_rows && shown < SHOWN_RUNS; i++) {
         const ag_result_row *row = &results->rows[i];
-        if (has_weights(row))
+        if (ag_run_status_is_complete(row->status))
             add_run(&text, shown++, row->id, i < results->grid.n_runs ? s->names[i] : row->name);
     }
     add_rest(&text, count);
@@ -271,7 +266,7 @@ ag_status ag_init_expect_one(const char *path)
     size_t count = 0;
     ag_status status = open_source(&s, path);
     for (size_t i = 0; status == AG_OK && i < s.results.n_rows; i++)
-        count += has_weights(&s.results.rows[i]);
+        count += ag_run_status_is_complete(s.results.rows[i].status);
     if (status == AG_OK && count > 1)
         status = tell_which(&s, count);
     else if (status != AG_ERR_SYSTEM) {

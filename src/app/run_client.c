@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "run/run_json.h"
+#include "run/run_status.h"
 #include "run_curves.h"
 #include "run_live.h"
 #include "run_preflight.h"
@@ -41,13 +42,15 @@ static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32
 
 /* --- events */
 
+/* `event` is a word of ag_run_status_words where the run has ended so, by which `altgrad status`
+ * finds it. */
 static ag_status note(const ag_run_session *session, const char *event, int64_t job,
                       const ag_job_result *result)
 {
     ag_text members;
     ag_text_init(&members);
     ag_text_printf(&members, "\"run\": \"%s\", ", session->grid->runs[job].id);
-    if (strcmp(event, "done") == 0)
+    if (event == ag_run_status_words[AG_RUN_DONE])
         ag_text_printf(&members, "\"final_val_loss\": %.6g, ", result->value);
     ag_text_printf(&members, "\"rank\": %d, \"attempt\": %d, \"seconds\": %.3f", result->rank,
                    (int)result->attempt, result->seconds);
@@ -101,10 +104,11 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
     ag_task *task = &session->tasks[result->job];
     const char *id = task->run->id;
     bool diverged = result->phase == AG_TRAINER_DIVERGED;
+    const char *word = ag_run_status_words[diverged ? AG_RUN_DIVERGED : AG_RUN_DONE];
     bool named = strcmp(task->name, id) != 0;
     char all[48] = ""; /* where earlier attempts trained a part of it */
     AG_TRY(ag_store_put(session->store, id, result->bytes, result->size));
-    AG_TRY(note(session, diverged ? "diverged" : "done", result->job, result));
+    AG_TRY(note(session, word, result->job, result));
     tell_warnings(session, ag_store_log_path(session->store, id));
     unlink(ag_store_log_path(session->store, id));
     session->counts.done += !diverged;
@@ -116,8 +120,8 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
     if (result->spent_s > result->seconds)
         snprintf(all, sizeof all, " (%.1f s with earlier attempts)", result->spent_s);
     ag_display_event(session->display, AG_LOG_INFO, "%s%s%s %s: final_val_loss %.4f, %.1f s%s", id,
-                     named ? " " : "", named ? task->name : "", diverged ? "diverged" : "done",
-                     result->value, result->seconds, all);
+                     named ? " " : "", named ? task->name : "", word, result->value,
+                     result->seconds, all);
     return AG_OK;
 }
 
@@ -158,7 +162,7 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
     const ag_failure failure = {
         .id = run->id, .reason = result->reason, .attempts = (int)result->attempt + 1};
     AG_TRY(ag_store_fail(session->store, &failure));
-    AG_TRY(note(session, "failed", result->job, result));
+    AG_TRY(note(session, ag_run_status_words[AG_RUN_FAILED], result->job, result));
     AG_TRY(keep_assignment(path, session, run));
     AG_TRY(ag_program_path(program, "altgrad-train"));
     session->counts.failed++;

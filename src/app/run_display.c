@@ -359,6 +359,12 @@ void ag_display_event(ag_display *display, ag_log_level level, const char *forma
     ag_log(level, "%s", text);
 }
 
+void ag_display_warn_of_error(ag_display *display)
+{
+    ag_display_event(display, AG_LOG_WARNING, "%s", ag_error_message());
+    ag_error_clear();
+}
+
 static void log_summary(ag_display *display, const ag_run_counts *counts)
 {
     char eta[32];

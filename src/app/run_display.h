@@ -18,6 +18,9 @@ void ag_display_destroy(ag_display *display); /* NULL is fine */
 void ag_display_event(ag_display *display, ag_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Tells the recorded error as a warning, and forgets it: for trouble that ends nothing. */
+void ag_display_warn_of_error(ag_display *display);
+
 /* Draws what changed, when it is time to; the second for the last time. */
 void ag_display_tick(ag_display *display, const ag_run_counts *counts);
 void ag_display_finish(ag_display *display, const ag_run_counts *counts);

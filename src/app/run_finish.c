@@ -26,12 +26,6 @@ static size_t count_complete(const ag_run_session *session)
     return complete;
 }
 
-static void warn(ag_run_session *session)
-{
-    ag_display_event(session->display, AG_LOG_WARNING, "%s", ag_error_message());
-    ag_error_clear();
-}
-
 /* Tends the session until the publisher that runs has ended: packing may take long. */
 static ag_status await_publisher(ag_status *status, ag_run_session *session)
 {
@@ -66,14 +60,14 @@ ag_status ag_run_session_finish(ag_run_session *session)
     ag_status status = publish_all(session, pending);
     if (!pending && ag_store_is_packed(session->store)) {
         if (status != AG_OK)
-            warn(session);
+            ag_display_warn_of_error(session->display);
         return AG_OK;
     }
     size_t complete = count_complete(session);
     counts->lost = counted > complete ? counted - complete : 0;
     if (status == AG_OK || counts->lost == 0)
         return status;
-    warn(session);
+    ag_display_warn_of_error(session->display);
     return AG_OK;
 }
 

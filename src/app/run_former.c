@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "run/run_json.h"
+#include "run/run_status.h"
 #include "run_former.h"
 #include "run_self.h"
 
@@ -40,12 +41,12 @@ static void take_run(former *f, const json_t *object, ag_run_session *session)
         return;
     size_t run = find_run(session->grid, id);
     bool is_named = run < session->grid->n_runs;
-    bool is_diverged = strcmp(state, "diverged") == 0;
-    f->complete += strcmp(state, "pending") != 0;
+    ag_run_status status = ag_run_status_of(state); /* of an orphan: none of ours */
+    f->complete += status != AG_RUN_PENDING;
     f->common += is_named;
     if (is_named)
-        session->tasks[run].was_diverged = is_diverged;
-    if ((strcmp(state, "done") != 0 && !is_diverged) || is_named)
+        session->tasks[run].was_diverged = status == AG_RUN_DIVERGED;
+    if (!ag_run_status_is_complete(status) || is_named)
         return;
     if (f->n_left < SHOWN)
         f->left[f->n_left] = name;

@@ -91,12 +91,6 @@ static ag_status describe(ag_run_session *session, int ranks)
     return select_tasks(session);
 }
 
-static void warn(ag_run_session *session)
-{
-    ag_display_event(session->display, AG_LOG_WARNING, "%s", ag_error_message());
-    ag_error_clear();
-}
-
 /* --- the results */
 
 static ag_status find_out(ag_run_session *session)
@@ -120,7 +114,7 @@ static ag_status show_results(ag_run_session *session)
     if (access(session->out, F_OK) == 0)
         return AG_OK;
     if (ag_run_store_work(AG_STORE_PUBLISH, session->out, session->publisher.token) != AG_OK)
-        warn(session);
+        ag_display_warn_of_error(session->display);
     else
         session->publisher.wanted = false;
     return AG_OK;

@@ -46,7 +46,7 @@ void ag_publisher_tick(ag_publisher *publisher, const char *out, ag_display *dis
     if (status == AG_OK)
         return;
     if (!publisher->told)
-        ag_display_event(display, AG_LOG_WARNING, "%s", ag_error_message());
+        ag_display_warn_of_error(display);
     publisher->told = true;
     ag_error_clear();
 }

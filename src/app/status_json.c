@@ -24,12 +24,16 @@ static json_t *text_of(const char *text)
 static json_t *counts_of(const ag_overview *watch)
 {
     ag_status_counts counts = ag_status_count(watch);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "total",
-                     (json_int_t)(watch->n_runs - counts.elsewhere), "done",
-                     (json_int_t)counts.done, "diverged", (json_int_t)counts.diverged, "failed",
-                     (json_int_t)counts.failed, "pending", (json_int_t)counts.pending, "running",
-                     (json_int_t)counts.running, "other_shards", (json_int_t)counts.elsewhere,
-                     "orphans", (json_int_t)watch->n_orphans);
+    json_t *object = json_pack("{s:I}", "total", (json_int_t)(watch->n_runs - counts.elsewhere));
+    for (size_t status = 0; status < AG_RUN_STATUSES; status++)
+        json_object_set_new(object, ag_run_status_words[status],
+                            json_integer((json_int_t)counts.of[status]));
+    json_t *rest =
+        json_pack("{s:I, s:I, s:I}", "running", (json_int_t)counts.running, "other_shards",
+                  (json_int_t)counts.elsewhere, "orphans", (json_int_t)watch->n_orphans);
+    json_object_update(object, rest);
+    json_decref(rest);
+    return object;
 }
 
 static json_t *owner_of(const ag_overview *watch)

@@ -7,11 +7,8 @@
 #include "spool/owner.h"
 
 typedef struct ag_status_counts {
-    size_t done;
-    size_t diverged;
-    size_t failed;
-    size_t pending;
-    size_t begun; /* pending ones with a checkpoint */ /* running ones included */
+    size_t of[AG_RUN_STATUSES]; /* running ones are pending */
+    size_t begun;               /* pending ones with a checkpoint */
     size_t running;
     size_t elsewhere; /* of other shards; not in the others */
 } ag_status_counts;

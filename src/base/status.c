@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char s_message[2048];
+static _Thread_local char s_message[AG_MESSAGE_SIZE];
 
 static void record(const char *format, va_list arguments)
 {
@@ -44,4 +44,11 @@ const char *ag_error_message(void)
 void ag_error_clear(void)
 {
     s_message[0] = '\0';
+}
+
+const char *ag_error_take(char *text, size_t size)
+{
+    snprintf(text, size, "%s", s_message);
+    ag_error_clear();
+    return text;
 }

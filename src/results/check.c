@@ -37,10 +37,9 @@ typedef struct checker {
     ag_places places;
     ag_grid grid;
     bool has_grid;
-    ag_ids ids;         /* of the runs that there are */
-    verdict *verdicts;  /* [ids.count], shared with children, as is *at */
-    size_t *at;         /* the run that is looked at */
-    const char *stored; /* a packed file's grid */
+    ag_ids ids;        /* of the runs that there are */
+    verdict *verdicts; /* [ids.count], shared with children, as is *at */
+    size_t *at;        /* the run that is looked at */
 } checker;
 
 /* --- findings */
@@ -94,11 +93,10 @@ static ag_finding_kind kind_of(ag_status status)
 /* A failure to read something is a finding, not the end. */
 static ag_status find_failure(checker *c, ag_status status)
 {
-    char message[2048];
+    char message[AG_MESSAGE_SIZE];
     if (status == AG_OK)
         return AG_OK;
-    snprintf(message, sizeof message, "%s", ag_error_message());
-    ag_error_clear();
+    ag_error_take(message, sizeof message);
     return find(c, kind_of(status), "", "%s", message);
 }
 
@@ -108,14 +106,12 @@ static void keep_verdict(verdict *v, ag_status status)
 {
     v->bad = status != AG_OK;
     v->kind = kind_of(status);
-    if (v->bad)
-        snprintf(v->text, sizeof v->text, "%s", ag_error_message());
-    ag_error_clear();
+    ag_error_take(v->text, sizeof v->text);
 }
 
 static bool has_diverged(const ag_entry *entry)
 {
-    return ag_results_status(entry->summary.status) == AG_RUN_DIVERGED;
+    return ag_run_status_of(entry->summary.status) == AG_RUN_DIVERGED;
 }
 
 static ag_status verify_file(verdict *v, const checker *c, const char *id)
@@ -210,30 +206,25 @@ static ag_status try_ids(void *context)
 static ag_status try_grid(void *context)
 {
     checker *c = context;
-    ag_ids unused;
-    return ag_packed_ids(&unused, &c->stored, &c->places, &c->check->arena);
+    return ag_packed_grid(&c->grid, &c->places, &c->check->arena);
 }
 
 /* Beside a packed file that does not even list its runs, or between run files. */
 static ag_status read_grid_beside(checker *c)
 {
-    ag_text text;
-    ag_text_init(&text);
-    ag_status status = ag_notes_read_grid(&c->grid, &text, c->places.grid, &c->check->arena);
-    ag_text_deinit(&text);
+    ag_status status = ag_notes_read_grid(&c->grid, NULL, c->places.grid, &c->check->arena);
     c->has_grid = status == AG_OK;
     return find_failure(c, status);
 }
 
 static ag_status open_broken(checker *c, ag_status status)
 {
-    char message[2048];
-    char unused[2048];
+    char message[AG_MESSAGE_SIZE];
+    char unused[AG_MESSAGE_SIZE];
     bool damaged = false;
     if (status != AG_ERR_FILE)
         return status;
-    snprintf(message, sizeof message, "%s", ag_error_message());
-    ag_error_clear();
+    ag_error_take(message, sizeof message);
     if (ag_judge_results(&damaged, unused, sizeof unused, &c->places) != AG_OK || !damaged) {
         ag_error_clear();
         return ag_fail(status, "%s", message); /* not ours */
@@ -244,7 +235,6 @@ static ag_status open_broken(checker *c, ag_status status)
 
 static ag_status open_packed(checker *c)
 {
-    ag_arena *arena = &c->check->arena;
     ag_status found = ag_guard(try_ids, c);
     if (found != AG_OK)
         return open_broken(c, found);
@@ -252,8 +242,6 @@ static ag_status open_packed(checker *c)
     ag_status status = ag_guard(try_grid, c);
     if (status == AG_OK)
         status = try_grid(c);
-    if (status == AG_OK)
-        status = ag_grid_from_json(&c->grid, c->stored, strlen(c->stored), arena);
     c->has_grid = status == AG_OK;
     return find_failure(c, status);
 }

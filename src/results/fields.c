@@ -10,6 +10,7 @@
 #include "record/record.h"
 #include "run/run.h"
 #include "run/run_json.h"
+#include "run/run_status.h"
 
 #define SUMMARY(member) offsetof(ag_run_summary, member), sizeof((ag_run_summary *)0)->member
 
@@ -120,7 +121,7 @@ static void tell_recorded(char *recorded, size_t size, const ag_run *run)
 
 void ag_run_summary_of(ag_run_summary *summary, const ag_record *record)
 {
-    bool diverged = record->outcome == AG_OUTCOME_DIVERGED;
+    ag_run_status status = record->outcome == AG_OUTCOME_DIVERGED ? AG_RUN_DIVERGED : AG_RUN_DONE;
     *summary = (ag_run_summary){
         .seed = record->run->seed,
         .steps = record->steps,
@@ -135,7 +136,7 @@ void ag_run_summary_of(ag_run_summary *summary, const ag_record *record)
     };
     tell_recorded(summary->recorded, sizeof summary->recorded, record->run);
     snprintf(summary->id, sizeof summary->id, "%s", record->run->id);
-    snprintf(summary->status, sizeof summary->status, "%s", diverged ? "diverged" : "done");
+    snprintf(summary->status, sizeof summary->status, "%s", ag_run_status_words[status]);
     ag_copy_text(summary->reason, sizeof summary->reason, record->reason);
     snprintf(summary->weights_digest, sizeof summary->weights_digest, "%s", record->digest);
     snprintf(summary->initial_digest, sizeof summary->initial_digest, "%s", record->digest_initial);

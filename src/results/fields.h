@@ -11,7 +11,7 @@
 /* The attributes of /runs/<id>, which are also columns of /index. */
 typedef struct ag_run_summary {
     char id[AG_ID_LENGTH + 1];
-    char status[12]; /* done, diverged, failed, pending */
+    char status[12]; /* of ag_run_status_words */
     char reason[256];
     int8_t orphan;
     int64_t seed;

@@ -4,17 +4,16 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/files.h"
-#include "base/text.h"
 #include "fields.h"
 #include "h5.h"
 #include "record/record.h"
 #include "run/grid.h"
 #include "run/run.h"
+#include "run/run_status.h"
 #include "spool/former.h"
 #include "spool/ids.h"
 #include "spool/notes.h"
@@ -61,10 +60,10 @@ static void get_summary(ag_run_summary *summary, ag_h5 *h5, hid_t run)
 void ag_run_summary_judge(ag_run_summary *summary)
 {
     char reason[AG_REASON_SIZE];
-    if (strcmp(summary->status, "done") != 0 ||
+    if (ag_run_status_of(summary->status) != AG_RUN_DONE ||
         ag_divergence(summary->final_val_loss, summary->loss, summary->steps, reason) == NULL)
         return;
-    ag_copy_text(summary->status, sizeof summary->status, "diverged");
+    ag_copy_text(summary->status, sizeof summary->status, ag_run_status_words[AG_RUN_DIVERGED]);
     ag_copy_text(summary->reason, sizeof summary->reason, reason);
 }
 
@@ -119,7 +118,8 @@ bool ag_entry_read_whole(ag_entry *entry, const char *id, const ag_places *place
     return is_whole;
 }
 
-static void fill_missing(ag_entry *entry, const ag_run *run, const char *status, const char *reason)
+static void fill_missing(ag_entry *entry, const ag_run *run, ag_run_status status,
+                         const char *reason)
 {
     entry->summary = (ag_run_summary){.seed = run->seed,
                                       .loss = NAN,
@@ -131,7 +131,8 @@ static void fill_missing(ag_entry *entry, const ag_run *run, const char *status,
     entry->timing =
         (ag_timing){.train_s = NAN, .eval_s = NAN, .total_s = NAN, .tokens_per_s = NAN, .rank = -1};
     snprintf(entry->summary.id, sizeof entry->summary.id, "%s", run->id);
-    snprintf(entry->summary.status, sizeof entry->summary.status, "%s", status);
+    snprintf(entry->summary.status, sizeof entry->summary.status, "%s",
+             ag_run_status_words[status]);
     ag_copy_text(entry->summary.reason, sizeof entry->summary.reason, reason);
 }
 
@@ -148,37 +149,24 @@ static ag_status add_grid(ag_gathered *g, const ag_ids *files)
         if (ag_ids_have(files, run->id))
             AG_TRY(ag_entry_read(entry, run->id, &g->places, &g->arena));
         else if (ag_failure_read(&failure, run->id, g->places.failed, &g->arena))
-            fill_missing(entry, run, "failed", failure.reason);
+            fill_missing(entry, run, AG_RUN_FAILED, failure.reason);
         else
-            fill_missing(entry, run, "pending", "");
+            fill_missing(entry, run, AG_RUN_PENDING, "");
         entry->label = &g->grid.labels[labels[i]];
         g->n_entries++;
     }
     return AG_OK;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Run files that no run of the grid asks for any more: kept, and marked. */
+/* Kept, and marked. */
 static ag_status add_orphans(ag_gathered *g, const ag_ids *files)
 {
-    const char **wanted = ag_arena_alloc(&g->arena, (g->grid.n_runs + 1) * sizeof *wanted);
-    if (wanted == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", g->grid.n_runs);
-    for (size_t i = 0; i < g->grid.n_runs; i++)
-        wanted[i] = g->grid.runs[i].id;
-    qsort(wanted, g->grid.n_runs, sizeof *wanted, compare_ids);
-    for (size_t i = 0; i < files->count; i++) {
-        const char *id = files->id[i];
-        if (bsearch(&id, wanted, g->grid.n_runs, sizeof *wanted, compare_ids) != NULL)
-            continue;
-        ag_entry *entry = &g->entries[g->n_entries];
-        AG_TRY(ag_entry_read(entry, id, &g->places, &g->arena));
+    ag_ids orphans;
+    AG_TRY(ag_ids_orphans(&orphans, files, &g->grid, &g->arena));
+    for (size_t i = 0; i < orphans.count; i++) {
+        ag_entry *entry = &g->entries[g->n_entries++];
+        AG_TRY(ag_entry_read(entry, orphans.id[i], &g->places, &g->arena));
         entry->summary.orphan = 1;
-        g->n_entries++;
     }
     return AG_OK;
 }
@@ -193,17 +181,6 @@ static void add_seed(ag_axis_value *values, const ag_grid *former, int64_t seed)
     }
 }
 
-static ag_status read_former(ag_gathered *g)
-{
-    ag_text text;
-    ag_text_init(&text);
-    if (ag_is_file(g->places.labels))
-        AG_TRY(ag_read_whole(&text, g->places.labels));
-    g->former_text = ag_arena_strdup(&g->arena, text.length > 0 ? text.data : "{}");
-    ag_text_deinit(&text);
-    return g->former_text != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for labels");
-}
-
 static ag_status label_orphans(ag_gathered *g)
 {
     size_t first = g->grid.n_runs;
@@ -213,7 +190,7 @@ static ag_status label_orphans(ag_gathered *g)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", count);
     for (size_t i = 0; i < count; i++)
         ids[i] = g->entries[first + i].summary.id;
-    AG_TRY(read_former(g));
+    AG_TRY(ag_former_text(&g->former_text, &g->places, &g->arena));
     AG_TRY(ag_former_read(&g->former, &g->grid, g->former_text, ids, count, &g->arena));
     for (size_t i = 0; i < count; i++) {
         ag_entry *entry = &g->entries[first + i];
@@ -242,12 +219,10 @@ ag_status ag_gather(ag_gathered *gathered, const ag_places *places)
 {
     *gathered = (ag_gathered){.places = *places};
     ag_arena_init_growing(&gathered->arena);
-    ag_text_init(&gathered->grid_text);
     return gather(gathered);
 }
 
 void ag_gathered_deinit(ag_gathered *gathered)
 {
-    ag_text_deinit(&gathered->grid_text);
     ag_arena_deinit(&gathered->arena);
 }

@@ -25,7 +25,7 @@ typedef struct ag_gathered {
     ag_places places;
     ag_facts facts;
     ag_grid grid;
-    ag_text grid_text;
+    const char *grid_text; /* grid.json */
     size_t n_entries;
     ag_entry *entries; /* [grid.n_runs] runs of the grid in its order, then orphans by id */
     ag_grid former;    /* axes and labels of the orphans, and nothing else; a label's run is the

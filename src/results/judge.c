@@ -48,8 +48,7 @@ ag_status ag_judge_results(bool *damaged, char *reason, size_t size, const ag_pl
     if (status != AG_OK && status != AG_ERR_FILE)
         return status;
     bool sealed = status == AG_OK;
-    snprintf(reason, size, "%s", ag_error_message());
-    ag_error_clear();
+    ag_error_take(reason, size);
     ag_status any = ag_guard(open_any, context);
     if (any != AG_OK && any != AG_ERR_FILE)
         return any;

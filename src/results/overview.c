@@ -56,45 +56,48 @@ static ag_status take_plan(bool *found, ag_overview *watch, const ag_places *pla
 }
 
 /* Where it noted none: slower, and without names. */
-static ag_status plan_from_grid(ag_overview *watch, const char *text, size_t size)
+static ag_status plan_from_grid(ag_overview *watch, const ag_grid *grid)
 {
-    ag_grid grid;
-    AG_TRY(ag_grid_from_json(&grid, text, size, &watch->arena));
-    watch->experiment = grid.name;
-    AG_TRY(make_runs(watch, grid.n_runs));
-    for (size_t i = 0; i < grid.n_runs; i++) {
+    watch->experiment = grid->name;
+    AG_TRY(make_runs(watch, grid->n_runs));
+    for (size_t i = 0; i < grid->n_runs; i++) {
         watch->runs[i] = (ag_overview_run){.name = ""};
-        memcpy(watch->runs[i].id, grid.runs[i].id, sizeof watch->runs[i].id);
+        memcpy(watch->runs[i].id, grid->runs[i].id, sizeof watch->runs[i].id);
     }
     return AG_OK;
 }
 
 /* --- runs that the grid no longer names */
 
-static int by_id(const void *a, const void *b)
+/* By the plan, which names what the grid names: to read the grid of thousands of runs would make
+ * `altgrad status` slow. */
+static ag_status find_orphans(ag_ids *orphans, const ag_overview *watch, const ag_ids *complete,
+                              ag_arena *arena)
 {
-    return strcmp(a, b);
+    ag_ids named = {watch->n_runs, ag_arena_alloc(arena, (watch->n_runs + 1) * sizeof *named.id)};
+    if (named.id == NULL)
+        return no_memory(watch);
+    for (size_t i = 0; i < watch->n_runs; i++)
+        memcpy(named.id[i], watch->runs[i].id, sizeof *named.id);
+    ag_ids_sort(&named);
+    return ag_ids_without(orphans, complete, &named, arena);
 }
 
 static ag_status take_orphans(ag_overview *watch, const ag_ids *complete, const char *labels)
 {
     ag_grid former;
+    ag_ids found;
     ag_arena *arena = &watch->arena;
-    ag_ids named = {watch->n_runs, ag_arena_alloc(arena, (watch->n_runs + 1) * sizeof *named.id)};
-    const char **ids = ag_arena_alloc(arena, (complete->count + 1) * sizeof *ids);
-    ag_overview_orphan *orphans = ag_arena_alloc(arena, (complete->count + 1) * sizeof *orphans);
-    if (named.id == NULL || ids == NULL || orphans == NULL)
+    AG_TRY(find_orphans(&found, watch, complete, arena));
+    const char **ids = ag_arena_alloc(arena, (found.count + 1) * sizeof *ids);
+    ag_overview_orphan *orphans = ag_arena_alloc(arena, (found.count + 1) * sizeof *orphans);
+    if (ids == NULL || orphans == NULL)
         return no_memory(watch);
-    for (size_t i = 0; i < watch->n_runs; i++)
-        memcpy(named.id[i], watch->runs[i].id, sizeof *named.id);
-    qsort(named.id, named.count, sizeof *named.id, by_id);
-    watch->n_orphans = 0;
-    for (size_t i = 0; i < complete->count; i++) {
-        if (!ag_ids_have(&named, complete->id[i]))
-            ids[watch->n_orphans++] = complete->id[i];
-    }
-    AG_TRY(ag_former_read(&former, &(ag_grid){0}, labels, ids, watch->n_orphans, arena));
-    for (size_t i = 0; i < watch->n_orphans; i++) {
+    for (size_t i = 0; i < found.count; i++)
+        ids[i] = found.id[i];
+    AG_TRY(ag_former_read(&former, &(ag_grid){0}, labels, ids, found.count, arena));
+    watch->n_orphans = found.count;
+    for (size_t i = 0; i < found.count; i++) {
         memcpy(orphans[i].id, ids[i], sizeof orphans[i].id);
         orphans[i].name = ag_former_name(&former.labels[i], former.n_axes, arena);
         if (orphans[i].name == NULL)
@@ -107,16 +110,19 @@ static ag_status take_orphans(ag_overview *watch, const ag_ids *complete, const 
 static ag_status take_spooled_orphans(ag_overview *watch, const ag_ids *complete,
                                       const ag_places *places)
 {
-    ag_text labels;
-    ag_text_init(&labels);
-    if (!ag_is_file(places->labels) || ag_read_whole(&labels, places->labels) != AG_OK)
+    const char *labels = "{}";
+    if (ag_former_text(&labels, places, &watch->arena) != AG_OK)
         ag_error_clear(); /* names are worth no failure */
-    ag_status status = take_orphans(watch, complete, labels.data);
-    ag_text_deinit(&labels);
-    return status;
+    return take_orphans(watch, complete, labels != NULL ? labels : "{}");
 }
 
 /* --- packed: the index says all */
+
+/* Of rows that begin with their id. */
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
 
 static void take_index(ag_overview *watch, ag_table *index, bool has_final)
 {
@@ -134,7 +140,7 @@ static void take_index(ag_overview *watch, ag_table *index, bool has_final)
             row->final_val_loss = row->val_loss;
         ag_run_summary_judge(row);
         run->reason = row->reason;
-        run->status = ag_results_status(row->status);
+        run->status = ag_run_status_of(row->status);
     }
 }
 
@@ -146,11 +152,13 @@ static ag_status read_packed(ag_overview *watch, const ag_places *places, bool p
     ag_h5_open(&h5, places->results, AG_RESULTS_FORMAT, NULL);
     bool has_final = ag_h5_has_column(&h5, h5.id, "index", "final_val_loss");
     ag_h5_read_table(&h5, h5.id, "index", &index, &watch->arena);
-    const char *grid = planned ? "" : ag_h5_read_text(&h5, h5.id, "experiment/grid", &watch->arena);
     const char *labels = ag_packed_labels(&h5, &watch->arena);
     AG_TRY(ag_h5_close(&h5));
-    if (!planned)
-        AG_TRY(plan_from_grid(watch, grid, strlen(grid)));
+    if (!planned) {
+        ag_grid grid;
+        AG_TRY(ag_packed_grid(&grid, places, &watch->arena));
+        AG_TRY(plan_from_grid(watch, &grid));
+    }
     take_index(watch, &index, has_final);
     AG_TRY(ag_packed_ids(&complete, NULL, places, &watch->arena));
     return take_orphans(watch, &complete, labels);
@@ -158,11 +166,14 @@ static ag_status read_packed(ag_overview *watch, const ag_places *places, bool p
 
 /* --- spooled: names of files say what is complete, events how it ended */
 
-/* The runs of the events that begin with `mark`, have the run's id next, and then `member`. */
-static ag_status ids_of_events(ag_ids *ids, ag_overview *watch, const char *mark,
+/* The runs of the events that tell this status, and after the run's id begin with `member`.
+ * Searched as text: thousands of lines parsed as JSON would take longer than all else. */
+static ag_status ids_of_events(ag_ids *ids, ag_overview *watch, ag_run_status status,
                                const char *member)
 {
+    char mark[64];
     size_t most = 1;
+    snprintf(mark, sizeof mark, "\"event\": \"%s\", \"run\": \"", ag_run_status_words[status]);
     for (const char *at = watch->events.data; (at = strstr(at, mark)) != NULL; at++)
         most++;
     *ids = (ag_ids){.id = ag_arena_alloc(&watch->arena, most * sizeof *ids->id)};
@@ -175,7 +186,7 @@ static ag_status ids_of_events(ag_ids *ids, ag_overview *watch, const char *mark
             continue;
         snprintf(ids->id[ids->count++], AG_ID_LENGTH + 1, "%.*s", AG_ID_LENGTH, id);
     }
-    qsort(ids->id, ids->count, sizeof *ids->id, by_id);
+    ag_ids_sort(ids);
     return AG_OK;
 }
 
@@ -185,7 +196,7 @@ static ag_run_status look_into(ag_overview *watch, const char *id, const ag_plac
 {
     ag_entry entry = {0};
     return ag_entry_read_whole(&entry, id, places, &watch->arena)
-               ? ag_results_status(entry.summary.status)
+               ? ag_run_status_of(entry.summary.status)
                : AG_RUN_DONE;
 }
 
@@ -197,9 +208,8 @@ static ag_status take_files(ag_overview *watch, const ag_places *places)
     ag_ids done;
     AG_TRY(ag_list_ids(&files, places->runs, ".h5", &watch->arena));
     AG_TRY(ag_list_ids(&failed, places->failed, ".json", &watch->arena));
-    AG_TRY(ids_of_events(&diverged, watch, "\"event\": \"diverged\", \"run\": \"", "\""));
-    AG_TRY(ids_of_events(&done, watch, "\"event\": \"done\", \"run\": \"",
-                         "\", \"final_val_loss\": "));
+    AG_TRY(ids_of_events(&diverged, watch, AG_RUN_DIVERGED, "\""));
+    AG_TRY(ids_of_events(&done, watch, AG_RUN_DONE, "\", \"final_val_loss\": "));
     for (size_t i = 0; i < watch->n_runs; i++) {
         ag_overview_run *run = &watch->runs[i];
         if (!ag_ids_have(&files, run->id))
@@ -216,13 +226,9 @@ static ag_status take_files(ag_overview *watch, const ag_places *places)
 static ag_status read_spooled(ag_overview *watch, const ag_places *places, bool planned)
 {
     if (!planned) {
-        ag_text text;
-        ag_text_init(&text);
-        ag_status status = ag_read_whole(&text, places->grid);
-        if (status == AG_OK)
-            status = plan_from_grid(watch, text.data, text.length);
-        ag_text_deinit(&text);
-        AG_TRY(status);
+        ag_grid grid;
+        AG_TRY(ag_notes_read_grid(&grid, NULL, places->grid, &watch->arena));
+        AG_TRY(plan_from_grid(watch, &grid));
     }
     return take_files(watch, places);
 }
@@ -262,15 +268,9 @@ ag_status ag_begun_find(const ag_begun **begun, size_t *count, const char *path,
 static ag_status take_steps(ag_overview *watch, const ag_places *places)
 {
     ag_grid grid;
-    ag_text text;
     if (!ag_is_file(places->grid))
         return AG_OK;
-    ag_text_init(&text);
-    ag_status status = ag_read_whole(&text, places->grid);
-    if (status == AG_OK)
-        status = ag_grid_from_json(&grid, text.data, text.length, &watch->arena);
-    ag_text_deinit(&text);
-    AG_TRY(status);
+    AG_TRY(ag_notes_read_grid(&grid, NULL, places->grid, &watch->arena));
     for (size_t i = 0; i < grid.n_runs && i < watch->n_runs; i++) {
         if (strcmp(watch->runs[i].id, grid.runs[i].id) == 0)
             watch->runs[i].steps = grid.runs[i].train.steps;

@@ -102,17 +102,12 @@ static ag_status find_orphans(finder *f)
 
 /* --- files of runs that will not go on */
 
-static bool is_complete(const ag_result_row *row)
-{
-    return row->status == AG_RUN_DONE || row->status == AG_RUN_DIVERGED;
-}
-
 /* Whether the run of a file "<id>..." is one of the grid that may still be trained. */
 static bool is_wanted(const finder *f, const char *name)
 {
     for (size_t i = 0; i < f->results.grid.n_runs; i++) {
         if (strncmp(f->results.rows[i].id, name, AG_ID_LENGTH) == 0)
-            return !is_complete(&f->results.rows[i]);
+            return !ag_run_status_is_complete(f->results.rows[i].status);
     }
     return false;
 }
@@ -152,7 +147,7 @@ static ag_status find_folder(finder *f)
 {
     bool complete = f->results.packed && ag_is_folder(f->places.folder);
     for (size_t i = 0; i < f->results.grid.n_runs; i++)
-        complete = complete && is_complete(&f->results.rows[i]);
+        complete = complete && ag_run_status_is_complete(f->results.rows[i].status);
     if (!complete)
         return AG_OK;
     const char *slash = strrchr(f->places.folder, '/');

@@ -10,7 +10,6 @@
 #include "base/arena.h"
 #include "base/files.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "h5.h"
 #include "results/guard.h"
 #include "results_write.h"
@@ -40,11 +39,10 @@ typedef struct work {
 /* Said of a file where it would have been replaced. */
 static ag_status leave_it(ag_status status)
 {
-    char message[2048];
+    char message[AG_MESSAGE_SIZE];
     if (status != AG_ERR_FILE)
         return status;
-    snprintf(message, sizeof message, "%s", ag_error_message());
-    ag_error_clear();
+    ag_error_take(message, sizeof message);
     return ag_fail(status, "%s; it is left as it is", message);
 }
 
@@ -87,14 +85,13 @@ static ag_status write_and_rename(work *w)
 /* Run files are not read whole each time, so a damaged one is looked for when publishing failed. */
 static ag_status publish(work *w)
 {
-    char message[2048];
+    char message[AG_MESSAGE_SIZE];
     size_t damaged = 0;
     w->with_weights = false;
     ag_status status = write_and_rename(w);
     if (status == AG_OK)
         return AG_OK;
-    snprintf(message, sizeof message, "%s", ag_error_message());
-    ag_error_clear();
+    ag_error_take(message, sizeof message);
     AG_TRY(ag_set_runs_aside(&damaged, &w->places));
     return damaged > 0 ? write_and_rename(w) : ag_fail(status, "%s", message);
 }
@@ -148,21 +145,16 @@ static ag_status is_what_is_asked(bool *same, const ag_places *places, ag_arena 
     ag_ids packed;
     ag_ids wanted = {0};
     ag_grid grid = {0};
-    ag_text asked;
+    const char *asked = "";
     const char *stored = "";
-    ag_text_init(&asked);
-    ag_status status = ag_packed_ids(&packed, &stored, places, arena);
-    if (status == AG_OK)
-        status = ag_notes_read_grid(&grid, &asked, places->grid, arena);
-    if (status == AG_OK)
-        status = ag_plan_ids(&wanted, &grid, places, arena);
-    *same = status == AG_OK && strcmp(asked.data, stored) == 0;
+    *same = false;
+    AG_TRY(ag_packed_ids(&packed, &stored, places, arena));
+    AG_TRY(ag_notes_read_grid(&grid, &asked, places->grid, arena));
+    AG_TRY(ag_plan_ids(&wanted, &grid, places, arena));
+    *same = strcmp(asked, stored) == 0;
     for (size_t i = 0; *same && i < grid.n_runs; i++)
         *same = ag_ids_have(&packed, grid.runs[i].id) == ag_ids_have(&wanted, grid.runs[i].id);
-    if (status == AG_OK)
-        status = note_packed_labels(places, stored, &grid, arena);
-    ag_text_deinit(&asked);
-    return status;
+    return note_packed_labels(places, stored, &grid, arena);
 }
 
 static ag_status unpack_if_asked(void *context)
@@ -265,13 +257,12 @@ static void beat(void *context)
 
 static ag_status with_cure(const ag_places *places, ag_status status)
 {
-    char message[2048];
-    char unused[2048];
+    char message[AG_MESSAGE_SIZE];
+    char unused[AG_MESSAGE_SIZE];
     bool damaged = false;
     if (status != AG_ERR_FILE)
         return status;
-    snprintf(message, sizeof message, "%s", ag_error_message());
-    ag_error_clear();
+    ag_error_take(message, sizeof message);
     if (ag_judge_results(&damaged, unused, sizeof unused, places) != AG_OK)
         ag_error_clear();
     return ag_fail(status, "%s; it is left as it is%s", message,

@@ -8,7 +8,6 @@
 
 #include "base/arena.h"
 #include "base/files.h"
-#include "base/text.h"
 #include "fields.h"
 #include "gather.h"
 #include "h5.h"
@@ -40,17 +39,6 @@ static ag_status no_memory(const reader *r)
     return ag_fail(AG_ERR_SYSTEM, "out of memory for the runs of %s", r->places.results);
 }
 
-const char *const ag_run_status_words[AG_RUN_STATUSES] = {"done", "diverged", "failed", "pending"};
-
-ag_run_status ag_results_status(const char *word)
-{
-    for (ag_run_status status = 0; status < AG_RUN_STATUSES; status++) {
-        if (strcmp(word, ag_run_status_words[status]) == 0)
-            return status;
-    }
-    return AG_RUN_FAILED;
-}
-
 static int by_id(const void *a, const void *b)
 {
     return strcmp(((const ag_result_row *)a)->id, ((const ag_result_row *)b)->id);
@@ -63,7 +51,7 @@ static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_ti
     if (reason == NULL || recorded == NULL)
         return no_memory(r);
     ag_result_row *row = &r->found[r->n_found++];
-    *row = (ag_result_row){.status = ag_results_status(summary->status),
+    *row = (ag_result_row){.status = ag_run_status_of(summary->status),
                            .reason = reason,
                            .name = "",
                            .orphan = summary->orphan != 0,
@@ -95,8 +83,9 @@ static ag_status make_room(reader *r, size_t indexed)
  * because it is faster than many files. */
 static bool still_counts(const reader *r, const ag_run_summary *summary, bool has_final)
 {
-    bool failed = strcmp(summary->status, "failed") == 0;
-    if (strcmp(summary->status, "pending") == 0 || (!has_final && !failed))
+    ag_run_status status = ag_run_status_of(summary->status);
+    bool failed = status == AG_RUN_FAILED;
+    if (status == AG_RUN_PENDING || (!has_final && !failed))
         return false;
     return r->state == AG_STATE_PACKED || (!failed && ag_ids_have(&r->files, summary->id));
 }
@@ -148,6 +137,23 @@ static ag_status add_newer_files(reader *r)
     return AG_OK;
 }
 
+static ag_result_row row_without_result(const char id[AG_ID_LENGTH + 1], ag_run_status status,
+                                        const char *reason)
+{
+    ag_result_row row = {.status = status,
+                         .reason = reason,
+                         .name = "",
+                         .recorded = "",
+                         .loss = NAN,
+                         .val_loss = NAN,
+                         .val_loss_hp = NAN,
+                         .final_val_loss = NAN,
+                         .final_val_loss_hp = NAN,
+                         .entropy_rate = NAN};
+    memcpy(row.id, id, sizeof row.id);
+    return row;
+}
+
 static ag_status add_failures(reader *r)
 {
     const ag_grid *grid = &r->results->grid;
@@ -158,44 +164,23 @@ static ag_status add_failures(reader *r)
         if (!ag_ids_have(&notes, grid->runs[i].id) || ag_ids_have(&r->files, grid->runs[i].id) ||
             !ag_failure_read(&failure, grid->runs[i].id, r->places.failed, &r->results->arena))
             continue;
-        ag_result_row *row = &r->found[r->n_found++];
-        *row = (ag_result_row){.status = AG_RUN_FAILED,
-                               .reason = failure.reason,
-                               .name = "",
-                               .recorded = "",
-                               .loss = NAN,
-                               .val_loss = NAN,
-                               .val_loss_hp = NAN,
-                               .final_val_loss = NAN,
-                               .final_val_loss_hp = NAN,
-                               .entropy_rate = NAN};
-        memcpy(row->id, grid->runs[i].id, sizeof row->id);
+        r->found[r->n_found++] =
+            row_without_result(grid->runs[i].id, AG_RUN_FAILED, failure.reason);
     }
     return AG_OK;
 }
 
 static ag_status read_labels(reader *r)
 {
-    ag_text text;
     if (!ag_is_file(r->places.labels))
         return AG_OK;
-    ag_text_init(&text);
-    ag_status status = ag_read_whole(&text, r->places.labels);
-    r->labels = status == AG_OK ? ag_arena_strdup(&r->results->arena, text.data) : "";
-    ag_text_deinit(&text);
-    if (status == AG_OK && r->labels == NULL)
-        status = no_memory(r);
-    return status;
+    return ag_former_text(&r->labels, &r->places, &r->results->arena);
 }
 
 static ag_status read_spooled(reader *r)
 {
-    ag_text text;
     ag_arena *arena = &r->results->arena;
-    ag_text_init(&text);
-    ag_status status = ag_notes_read_grid(&r->results->grid, &text, r->places.grid, arena);
-    ag_text_deinit(&text);
-    AG_TRY(status);
+    AG_TRY(ag_notes_read_grid(&r->results->grid, NULL, r->places.grid, arena));
     AG_TRY(ag_list_ids(&r->files, r->places.runs, ".h5", arena));
     bool indexed = ag_is_file(r->places.results) && ag_seal_check(r->places.results) == AG_OK;
     ag_error_clear(); /* a damaged index is only a copy, which the next publishing replaces */
@@ -227,9 +212,9 @@ static ag_status add_others(reader *r)
 
 static ag_status read_packed(reader *r)
 {
-    const char *grid = "";
-    AG_TRY(ag_packed_ids(&r->files, &grid, &r->places, &r->results->arena));
-    AG_TRY(ag_grid_from_json(&r->results->grid, grid, strlen(grid), &r->results->arena));
+    ag_arena *arena = &r->results->arena;
+    AG_TRY(ag_packed_ids(&r->files, NULL, &r->places, arena));
+    AG_TRY(ag_packed_grid(&r->results->grid, &r->places, arena));
     AG_TRY(read_index(r));
     return add_others(r);
 }
@@ -257,36 +242,26 @@ static ag_status name_orphans(reader *r, ag_result_row *rows, size_t count)
 static ag_status arrange(reader *r)
 {
     const ag_grid *grid = &r->results->grid;
+    ag_ids orphans;
     if (r->n_found > 0)
         qsort(r->found, r->n_found, sizeof *r->found, by_id);
     ag_result_row *rows =
-        ag_arena_alloc(&r->results->arena, (grid->n_runs + r->n_found) * sizeof *rows);
-    bool *is_wanted = ag_arena_alloc(&r->results->arena, r->n_found * sizeof *is_wanted);
-    if (rows == NULL || is_wanted == NULL)
+        ag_arena_alloc(&r->results->arena, (grid->n_runs + r->files.count) * sizeof *rows);
+    if (rows == NULL)
         return no_memory(r);
     size_t count = 0;
     for (size_t i = 0; i < grid->n_runs; i++) {
-        const ag_result_row *row = find(r->found, r->n_found, grid->runs[i].id);
-        if (row != NULL)
-            is_wanted[row - r->found] = true;
-        rows[count] = row != NULL ? *row
-                                  : (ag_result_row){.status = AG_RUN_PENDING,
-                                                    .reason = "",
-                                                    .name = "",
-                                                    .recorded = "",
-                                                    .loss = NAN,
-                                                    .val_loss = NAN,
-                                                    .val_loss_hp = NAN,
-                                                    .final_val_loss = NAN,
-                                                    .final_val_loss_hp = NAN,
-                                                    .entropy_rate = NAN};
-        rows[count].orphan = false;
-        memcpy(rows[count++].id, grid->runs[i].id, sizeof rows->id);
+        const char *id = grid->runs[i].id;
+        const ag_result_row *row = find(r->found, r->n_found, id);
+        rows[count] = row != NULL ? *row : row_without_result(id, AG_RUN_PENDING, "");
+        rows[count++].orphan = false;
     }
-    for (size_t i = 0; i < r->n_found; i++) {
-        if (is_wanted[i])
+    AG_TRY(ag_ids_orphans(&orphans, &r->files, grid, &r->results->arena));
+    for (size_t i = 0; i < orphans.count; i++) {
+        const ag_result_row *row = find(r->found, r->n_found, orphans.id[i]);
+        if (row == NULL) /* in a damaged file, one that is not good */
             continue;
-        rows[count] = r->found[i];
+        rows[count] = *row;
         rows[count++].orphan = true;
     }
     r->results->rows = rows;
@@ -326,17 +301,11 @@ static ag_status read_good_runs(reader *r, const ag_check *check)
 /* The grid of the file, or the one that lies beside it. */
 static ag_status read_any_grid(reader *r)
 {
-    ag_ids unused;
-    ag_text text;
-    const char *grid = "";
     ag_arena *arena = &r->results->arena;
-    if (ag_packed_ids(&unused, &grid, &r->places, arena) == AG_OK)
-        return ag_grid_from_json(&r->results->grid, grid, strlen(grid), arena);
+    if (ag_packed_grid(&r->results->grid, &r->places, arena) == AG_OK)
+        return AG_OK;
     ag_error_clear();
-    ag_text_init(&text);
-    ag_status status = ag_notes_read_grid(&r->results->grid, &text, r->places.grid, arena);
-    ag_text_deinit(&text);
-    return status;
+    return ag_notes_read_grid(&r->results->grid, NULL, r->places.grid, arena);
 }
 
 static ag_status salvage(reader *r, const char *path, const ag_check *check)
@@ -401,39 +370,18 @@ const ag_result_row *ag_results_row(const ag_results *results, const char *id)
     return NULL;
 }
 
-ag_status ag_results_completed(const char (**ids)[AG_ID_LENGTH + 1], size_t *count,
-                               const char *path, ag_arena *arena)
+ag_status ag_results_completed(ag_ids *ids, const char *path, ag_arena *arena)
 {
     ag_places places;
     ag_state state = AG_STATE_NONE;
-    ag_ids found = {0};
-    const char *unused;
+    *ids = (ag_ids){0};
     AG_TRY(ag_places_of(&places, path));
     AG_TRY(ag_state_of(&state, &places));
     if (state == AG_STATE_SPOOLED)
-        AG_TRY(ag_list_ids(&found, places.runs, ".h5", arena));
+        AG_TRY(ag_list_ids(ids, places.runs, ".h5", arena));
     if (state == AG_STATE_PACKED)
-        AG_TRY(ag_packed_ids(&found, &unused, &places, arena));
-    *ids = (const char(*)[AG_ID_LENGTH + 1]) found.id;
-    *count = found.count;
+        AG_TRY(ag_packed_ids(ids, NULL, &places, arena));
     return AG_OK;
-}
-
-static ag_status grid_of(ag_grid *grid, const ag_places *places, ag_arena *arena)
-{
-    ag_text text;
-    ag_ids unused;
-    const char *packed = "";
-    if (!ag_is_file(places->grid)) {
-        AG_TRY(ag_packed_ids(&unused, &packed, places, arena));
-        return ag_grid_from_json(grid, packed, strlen(packed), arena);
-    }
-    ag_text_init(&text);
-    ag_status status = ag_read_whole(&text, places->grid);
-    if (status == AG_OK)
-        status = ag_grid_from_json(grid, text.data, text.length, arena);
-    ag_text_deinit(&text);
-    return status;
 }
 
 ag_status ag_results_inventory(ag_inventory *held, const char *path, ag_arena *arena)
@@ -442,8 +390,9 @@ ag_status ag_results_inventory(ag_inventory *held, const char *path, ag_arena *a
     ag_ids checkpoints;
     *held = (ag_inventory){0};
     AG_TRY(ag_places_of(&places, path));
-    AG_TRY(grid_of(&held->grid, &places, arena));
+    AG_TRY(ag_is_file(places.grid) ? ag_notes_read_grid(&held->grid, NULL, places.grid, arena)
+                                   : ag_packed_grid(&held->grid, &places, arena));
     AG_TRY(ag_list_ids(&checkpoints, places.checkpoints, "", arena));
     held->n_checkpoints = checkpoints.count;
-    return ag_results_completed(&held->complete, &held->n_complete, path, arena);
+    return ag_results_completed(&held->complete, path, arena);
 }

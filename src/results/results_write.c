@@ -16,6 +16,7 @@
 #include "run/run.h"
 #include "spool/notes.h"
 #include "spool/places.h"
+#include "state.h"
 #include "verify.h"
 
 typedef struct writer {
@@ -87,18 +88,6 @@ static hid_t copy_whole(writer *w, hid_t from, const char *id)
     return ag_h5_group(&w->h5, w->runs, id);
 }
 
-static void mark_orphan(writer *w, hid_t run)
-{
-    static const int8_t yes = 1;
-    if (w->h5.status != AG_OK)
-        return;
-    hid_t attribute = H5Aopen(run, "orphan", H5P_DEFAULT);
-    if (attribute < 0 || H5Awrite(attribute, H5T_NATIVE_INT8, &yes) < 0)
-        ag_h5_fail(&w->h5, "mark an orphan", "orphan");
-    if (attribute >= 0)
-        H5Aclose(attribute);
-}
-
 /* The run's file, as seen from the folder of the results file. */
 static void put_file_name(writer *w, hid_t run, const char *id)
 {
@@ -116,7 +105,7 @@ static void copy_run(writer *w, const ag_entry *entry, hid_t from)
     if (!w->with_weights)
         put_file_name(w, to, id);
     if (entry->summary.orphan)
-        mark_orphan(w, to);
+        ag_run_mark_orphan(&w->h5, to, true);
     ag_h5_release(to);
 }
 
@@ -175,7 +164,7 @@ static void write_experiment(writer *w)
     int64_t n_ranks = job->ranks;
     hid_t group = ag_h5_make_group(&w->h5, w->h5.id, "experiment");
     ag_h5_write_text(&w->h5, group, "yaml", g->grid.yaml);
-    ag_h5_write_text(&w->h5, group, "grid", g->grid_text.data);
+    ag_h5_write_text(&w->h5, group, "grid", g->grid_text);
     ag_h5_write_text(&w->h5, group, "labels", g->former_text);
     ag_h5_write_text(&w->h5, group, "vocabulary", job->vocabulary);
     if (ag_sha256_of(digest, g->grid.yaml, strlen(g->grid.yaml)) == AG_OK)
@@ -209,7 +198,7 @@ static ag_status write_results(const ag_gathered *gathered, bool with_weights)
 static ag_status look_for_room(const ag_gathered *gathered, bool with_weights)
 {
     enum { MARGIN_BYTES = 4 * 1024 * 1024, RUN_BYTES = 64 * 1024 };
-    double needed = MARGIN_BYTES + (double)gathered->grid_text.length;
+    double needed = MARGIN_BYTES + (double)strlen(gathered->grid_text);
     for (size_t i = 0; i < gathered->n_entries; i++) {
         const ag_entry *entry = &gathered->entries[i];
         char path[AG_PATH_SIZE];

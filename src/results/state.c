@@ -54,11 +54,6 @@ ag_status ag_state_find(ag_state *state, ag_places *places, const char *path)
     return AG_OK;
 }
 
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
 static void list_runs(ag_ids *ids, ag_h5 *h5, ag_arena *arena)
 {
     H5G_info_t info = {0};
@@ -71,8 +66,7 @@ static void list_runs(ag_ids *ids, ag_h5 *h5, ag_arena *arena)
                            H5P_DEFAULT);
         ids->count++;
     }
-    if (ids->count > 0)
-        qsort(ids->id, ids->count, sizeof *ids->id, by_id);
+    ag_ids_sort(ids);
     ag_h5_release(runs);
 }
 
@@ -88,6 +82,14 @@ ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *pl
     return ag_h5_close(&h5);
 }
 
+ag_status ag_packed_grid(ag_grid *grid, const ag_places *places, ag_arena *arena)
+{
+    ag_ids unused;
+    const char *text = "";
+    AG_TRY(ag_packed_ids(&unused, &text, places, arena));
+    return ag_grid_from_json(grid, text, strlen(text), arena);
+}
+
 const char *ag_packed_labels(ag_h5 *h5, ag_arena *arena)
 {
     if (h5->status != AG_OK || !ag_h5_has(h5, h5->id, "experiment/labels"))
@@ -95,13 +97,13 @@ const char *ag_packed_labels(ag_h5 *h5, ag_arena *arena)
     return ag_h5_read_text(h5, h5->id, "experiment/labels", arena);
 }
 
-static void put_orphan(ag_h5 *h5, hid_t run)
+void ag_run_mark_orphan(ag_h5 *h5, hid_t run, bool is_orphan)
 {
-    static const int8_t no = 0;
+    const int8_t value = is_orphan;
     if (h5->status != AG_OK)
         return;
     hid_t attribute = H5Aopen(run, "orphan", H5P_DEFAULT);
-    if (attribute < 0 || H5Awrite(attribute, H5T_NATIVE_INT8, &no) < 0)
+    if (attribute < 0 || H5Awrite(attribute, H5T_NATIVE_INT8, &value) < 0)
         ag_h5_fail(h5, "write attribute", "orphan");
     if (attribute >= 0)
         H5Aclose(attribute);
@@ -117,7 +119,7 @@ static void copy_run_out(ag_h5 *to, const ag_h5 *from, const char *id)
     if (to->status == AG_OK && H5Ocopy(from->id, name, to->id, name, H5P_DEFAULT, H5P_DEFAULT) < 0)
         ag_h5_fail(to, "copy run", id);
     hid_t run = ag_h5_group(to, to->id, name);
-    put_orphan(to, run);
+    ag_run_mark_orphan(to, run, false);
     ag_h5_release(run);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "h5.h"
+#include "run/grid.h"
 #include "spool/ids.h"
 #include "spool/places.h"
 
@@ -29,6 +30,13 @@ const char *ag_packed_labels(ag_h5 *h5, ag_arena *arena);
  * the arena. */
 ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *places,
                         ag_arena *arena);
+
+/* The grid that a packed file holds. */
+ag_status ag_packed_grid(ag_grid *grid, const ag_places *places, ag_arena *arena);
+
+/* Sets the attribute of a run's group that says whether it is an orphan. The trainer writes 0,
+ * which cannot know; whoever copies the run knows. */
+void ag_run_mark_orphan(ag_h5 *h5, hid_t run, bool is_orphan);
 
 /* Writes the runs of a packed file as run files into runs_new; or appends the bytes of one run. */
 ag_status ag_unpack(const ag_places *places);

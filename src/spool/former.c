@@ -47,22 +47,6 @@ static json_t *describe(const ag_grid *grid, const ag_label *label)
     return cells;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-static ag_status sorted_ids(ag_ids *ids, const ag_grid *grid, ag_arena *arena)
-{
-    *ids = (ag_ids){grid->n_runs, ag_arena_alloc(arena, (grid->n_runs + 1) * sizeof *ids->id)};
-    if (ids->id == NULL)
-        return no_memory();
-    for (size_t i = 0; i < grid->n_runs; i++)
-        memcpy(ids->id[i], grid->runs[i].id, sizeof *ids->id);
-    qsort(ids->id, ids->count, sizeof *ids->id, compare_ids);
-    return AG_OK;
-}
-
 /* The first label of a run is its name, so it is set last. */
 static void add_labels(json_t *labels, const ag_grid *before, const ag_ids *now,
                        const ag_ids *complete)
@@ -84,15 +68,12 @@ static json_t *load(const char *text)
     return json_object(); /* a damaged one costs names, and nothing else */
 }
 
-static json_t *load_file(const ag_places *places)
+static json_t *load_file(const ag_places *places, ag_arena *arena)
 {
-    ag_text text;
-    ag_text_init(&text);
-    bool is_read = ag_is_file(places->labels) && ag_read_whole(&text, places->labels) == AG_OK;
-    ag_error_clear();
-    json_t *labels = load(is_read ? text.data : "{}");
-    ag_text_deinit(&text);
-    return labels;
+    const char *text = "{}";
+    if (ag_former_text(&text, places, arena) != AG_OK)
+        ag_error_clear();
+    return load(text);
 }
 
 static ag_status write_file(const ag_places *places, const json_t *labels)
@@ -111,9 +92,9 @@ static ag_status note(const ag_places *places, const ag_grid *before, const ag_g
     ag_ids named;
     ag_ids complete;
     bool is_spooled = ag_is_folder(places->runs);
-    AG_TRY(sorted_ids(&named, now, arena));
+    AG_TRY(ag_ids_of_grid(&named, now, arena));
     AG_TRY(ag_list_ids(&complete, places->runs, ".h5", arena));
-    json_t *labels = load_file(places);
+    json_t *labels = load_file(places, arena);
     json_t *others = load(known);
     json_object_update(labels, others);
     json_decref(others);
@@ -139,6 +120,18 @@ ag_status ag_former_note(const ag_places *places, const char *before, const ag_g
 }
 
 /* --- reading */
+
+ag_status ag_former_text(const char **text, const ag_places *places, ag_arena *arena)
+{
+    ag_text read;
+    ag_status status = AG_OK;
+    ag_text_init(&read);
+    if (ag_is_file(places->labels))
+        status = ag_read_whole(&read, places->labels);
+    *text = status == AG_OK ? ag_arena_strdup(arena, read.length > 0 ? read.data : "{}") : "{}";
+    ag_text_deinit(&read);
+    return *text != NULL ? status : no_memory();
+}
 
 static bool read_type(ag_axis_type *type, const char *word)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "run/grid.h"
 #include "run/run.h"
 
 static int by_id(const void *a, const void *b)
@@ -47,11 +48,50 @@ ag_status ag_list_ids(ag_ids *ids, const char *folder, const char *suffix, ag_ar
     for (struct dirent *entry; ids->count < most && (entry = readdir(entries)) != NULL;)
         ids->count += id_of_name(ids->id[ids->count], entry->d_name, suffix);
     closedir(entries);
-    qsort(ids->id, ids->count, sizeof *ids->id, by_id);
+    ag_ids_sort(ids);
     return AG_OK;
+}
+
+void ag_ids_sort(ag_ids *ids)
+{
+    if (ids->count > 0)
+        qsort(ids->id, ids->count, sizeof *ids->id, by_id);
 }
 
 bool ag_ids_have(const ag_ids *ids, const char *id)
 {
     return ids->count > 0 && bsearch(id, ids->id, ids->count, sizeof *ids->id, by_id) != NULL;
+}
+
+static ag_status allocate(ag_ids *ids, size_t most, ag_arena *arena)
+{
+    *ids = (ag_ids){.id = ag_arena_alloc(arena, (most + 1) * sizeof *ids->id)};
+    return ids->id != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", most);
+}
+
+ag_status ag_ids_of_grid(ag_ids *ids, const ag_grid *grid, ag_arena *arena)
+{
+    AG_TRY(allocate(ids, grid->n_runs, arena));
+    for (size_t i = 0; i < grid->n_runs; i++)
+        memcpy(ids->id[ids->count++], grid->runs[i].id, sizeof *ids->id);
+    ag_ids_sort(ids);
+    return AG_OK;
+}
+
+ag_status ag_ids_without(ag_ids *left, const ag_ids *all, const ag_ids *others, ag_arena *arena)
+{
+    AG_TRY(allocate(left, all->count, arena));
+    for (size_t i = 0; i < all->count; i++) {
+        if (!ag_ids_have(others, all->id[i]))
+            memcpy(left->id[left->count++], all->id[i], sizeof *left->id);
+    }
+    return AG_OK;
+}
+
+ag_status ag_ids_orphans(ag_ids *orphans, const ag_ids *complete, const ag_grid *grid,
+                         ag_arena *arena)
+{
+    ag_ids named;
+    AG_TRY(ag_ids_of_grid(&named, grid, arena));
+    return ag_ids_without(orphans, complete, &named, arena);
 }

@@ -5,7 +5,6 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,11 +82,6 @@ static ag_status parse_plan(ag_planned *planned, char *text, const ag_places *pl
     return AG_OK;
 }
 
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
 /* Of the plan's runs, those of other shards. */
 static ag_status others_ids(ag_ids *ids, const ag_places *places, ag_arena *arena)
 {
@@ -105,23 +99,17 @@ static ag_status others_ids(ag_ids *ids, const ag_places *places, ag_arena *aren
     ag_arena_deinit(&plan_arena);
     if (ids->id == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for the plan");
-    qsort(ids->id, ids->count, sizeof *ids->id, by_id);
+    ag_ids_sort(ids);
     return AG_OK;
 }
 
 ag_status ag_plan_ids(ag_ids *ids, const ag_grid *grid, const ag_places *places, ag_arena *arena)
 {
     ag_ids others;
+    ag_ids named;
     AG_TRY(others_ids(&others, places, arena));
-    *ids = (ag_ids){.id = ag_arena_alloc(arena, (grid->n_runs + 1) * sizeof *ids->id)};
-    if (ids->id == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", grid->n_runs);
-    for (size_t i = 0; i < grid->n_runs; i++) {
-        if (!ag_ids_have(&others, grid->runs[i].id))
-            memcpy(ids->id[ids->count++], grid->runs[i].id, sizeof *ids->id);
-    }
-    qsort(ids->id, ids->count, sizeof *ids->id, by_id);
-    return AG_OK;
+    AG_TRY(ag_ids_of_grid(&named, grid, arena));
+    return ag_ids_without(ids, &named, &others, arena);
 }
 
 ag_status ag_plan_read(bool *found, ag_planned *planned, const ag_places *places, ag_arena *arena)

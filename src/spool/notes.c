@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -121,18 +122,31 @@ bool ag_failure_read(ag_failure *failure, const char *id, const char *folder, ag
 
 /* --- the grid */
 
-ag_status ag_notes_read_grid(ag_grid *grid, ag_text *text, const char *path, ag_arena *arena)
+static ag_status parse_grid(ag_grid *grid, const ag_text *text, const char *path, ag_arena *arena)
 {
-    char reason[1024];
-    json_error_t error;
-    AG_TRY(ag_read_whole(text, path));
+    char reason[AG_MESSAGE_SIZE];
     if (ag_grid_from_json(grid, text->data, text->length, arena) == AG_OK)
         return AG_OK;
-    json_t *object = json_loadb(text->data, text->length, 0, &error);
+    json_t *object = json_loadb(text->data, text->length, 0, NULL);
     bool is_json = object != NULL;
     json_decref(object);
-    snprintf(reason, sizeof reason, "%s", ag_error_message());
-    ag_error_clear();
-    return ag_fail(AG_ERR_FILE, "%s: %s; 'altgrad run' on the experiment writes it anew", path,
+    ag_error_take(reason, sizeof reason);
+    return ag_fail(AG_ERR_FILE, "%s: %.1000s; 'altgrad run' on the experiment writes it anew", path,
                    is_json ? reason : "damaged");
+}
+
+ag_status ag_notes_read_grid(ag_grid *grid, const char **text, const char *path, ag_arena *arena)
+{
+    ag_text whole;
+    ag_text_init(&whole);
+    ag_status status = ag_read_whole(&whole, path);
+    if (status == AG_OK)
+        status = parse_grid(grid, &whole, path, arena);
+    if (status == AG_OK && text != NULL) {
+        *text = ag_arena_strdup(arena, whole.data);
+        if (*text == NULL)
+            status = ag_fail(AG_ERR_SYSTEM, "out of memory for %s", path);
+    }
+    ag_text_deinit(&whole);
+    return status;
 }

@@ -468,18 +468,38 @@ static void a_file_without_its_run_files_is_refused(void **state)
 static void completed_ids_need_no_experiment(void **state)
 {
     fixture *f = *state;
-    const char(*ids)[AG_ID_LENGTH + 1];
-    size_t count = 99;
-    assert_ok(ag_results_completed(&ids, &count, f->path, &f->arena));
-    assert_int_equal(count, 0);
+    ag_ids ids = {.count = 99};
+    assert_ok(ag_results_completed(&ids, f->path, &f->arena));
+    assert_int_equal(ids.count, 0);
     open_with(f, 3);
     put(f, 2);
     for (int pass = 0; pass < 2; pass++) {
-        assert_ok(ag_results_completed(&ids, &count, f->path, &f->arena));
-        assert_int_equal(count, 1);
-        assert_string_equal(ids[0], f->runs[2].id);
+        assert_ok(ag_results_completed(&ids, f->path, &f->arena));
+        assert_int_equal(ids.count, 1);
+        assert_string_equal(ids.id[0], f->runs[2].id);
         assert_ok(ag_results_pack(f->path));
     }
+}
+
+/* By hand: 0 and 2 are complete, 1 and 2 are named, so that 0 alone is an orphan. */
+static void an_orphan_is_complete_and_not_named(void **state)
+{
+    fixture *f = *state;
+    char complete[2][AG_ID_LENGTH + 1];
+    ag_ids ids = {2, complete};
+    ag_ids orphans;
+    ag_grid grid = f->grid;
+    memcpy(complete[0], f->runs[0].id, sizeof complete[0]);
+    memcpy(complete[1], f->runs[2].id, sizeof complete[1]);
+    ag_ids_sort(&ids);
+    grid.runs = f->runs + 1;
+    grid.n_runs = 2;
+    assert_ok(ag_ids_orphans(&orphans, &ids, &grid, &f->arena));
+    assert_int_equal(orphans.count, 1);
+    assert_string_equal(orphans.id[0], f->runs[0].id);
+    grid.n_runs = 0; /* nothing is named: all are */
+    assert_ok(ag_ids_orphans(&orphans, &ids, &grid, &f->arena));
+    assert_int_equal(orphans.count, 2);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -493,6 +513,7 @@ int main(void)
         CASE(closing_removes_the_run_files_that_are_packed),
         CASE(a_packed_file_is_extended),
         CASE(orphans_are_kept_and_return),
+        CASE(an_orphan_is_complete_and_not_named),
         CASE(a_second_owner_is_refused_and_told_who_it_is),
         CASE(a_link_is_followed_and_not_replaced),
         CASE(the_owner_of_a_dead_process_is_replaced),
