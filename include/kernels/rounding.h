@@ -1,4 +1,5 @@
-/* Kernels around a matrix product: its operands rounded and quantised, its result scaled. */
+/* Kernels around a matrix product: its operands rounded and quantised before, its result scaled
+ * after. */
 #ifndef AG_KERNELS_ROUNDING_H
 #define AG_KERNELS_ROUNDING_H
 
@@ -54,7 +55,7 @@ typedef struct ag_codes {
     float *units; /* what a code of 1 is worth, without the scales' factor */
 } ag_codes;
 
-/* The same values as codes, for a format of small integers (ag_scheme_has_codes) in groups of which
+/* The same values as codes, for a format of small integers (ag_format_has_codes) in groups of which
  * the blocks along the sum are. A row's block with a value that is not finite has codes of 0, and
  * NaN for its unit. */
 typedef void ag_quantize_codes_fn(const ag_codes *out, ag_sum sum, const float *x,

@@ -52,6 +52,14 @@ float ag_format_decode(const ag_format *format, uint32_t code);
  * encodes it. AG_ERR_INPUT when the format has no code for the value. */
 ag_status ag_format_encode(uint32_t *code, const ag_format *format, float value);
 
+/* Whether every value of the format is a whole number of its smallest steps, at most 127 of them: a
+ * signed byte, a "code", then holds it exactly. So it is for intN up to 8 bits and for narrow
+ * formats such as E2M1. */
+bool ag_format_has_codes(const ag_format *format);
+
+/* The largest value of such a format in its smallest steps. */
+int ag_format_most_code(const ag_format *format);
+
 /* The `index`-th other name of a canonical one, or NULL when there are no more. Borrowed. */
 const char *ag_format_alias(const char *canonical, size_t index);
 

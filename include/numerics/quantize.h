@@ -45,6 +45,11 @@ typedef struct ag_rounding_site {
 /* The random word of the element with row-major index `element` of the global tensor. */
 uint32_t ag_rounding_random(const ag_rounding_site *where, uint64_t element);
 
+/* Q(y) as a scheme has it: to nearest, or with the random word of the element (then `where` must
+ * not be NULL). */
+float ag_round_element(const ag_scheme *scheme, float y, const ag_rounding_site *where,
+                       uint64_t element);
+
 /* The largest |x|, NaN ignored, Inf counted; 0 for count = 0. */
 float ag_amax(const float *x, size_t count);
 

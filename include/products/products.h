@@ -22,6 +22,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bits.h"
+#include "base/sizes.h"
+
 enum {
     AG_SEGMENT = 512,
     AG_MOST_BLOCK = 1024, /* k in a block of codes with a scale: a sum of so many products of any
@@ -129,21 +132,28 @@ static inline ag_words ag_floats_across(const float *x, size_t stride)
 /* Words that hold K elements. */
 static inline size_t ag_words_of(ag_word word, size_t K)
 {
-    return word == AG_WORD_FLOAT ? K : word == AG_WORD_PAIR ? (K + 1) / 2 : (K + 3) / 4;
+    return ag_pieces(K, word == AG_WORD_FLOAT ? 1 : word == AG_WORD_PAIR ? 2 : 4);
 }
 
 /* A word of four codes of 0. */
 #define AG_NO_CODES 0x80808080u
 
+/* How many of a row's K elements lie in block j of those that it is cut into: `block`, but in the
+ * last block what is left. */
+static inline size_t ag_block_length(size_t K, size_t block, size_t j)
+{
+    return ag_smaller(block, K - j * block);
+}
+
 /* Words that hold a row of codes in blocks of `block` k, each begun with a word of its own. */
 static inline size_t ag_code_words(size_t K, size_t block)
 {
-    return K / block * ((block + 3) / 4) + (K % block + 3) / 4;
+    return K / block * ag_words_of(AG_WORD_CODES, block) + ag_words_of(AG_WORD_CODES, K % block);
 }
 
 static inline ag_range ag_no_range(void)
 {
-    return (ag_range){.least = 0x7f800000u, .most = 0};
+    return (ag_range){.least = AG_INFINITE_BITS, .most = 0};
 }
 
 /* Whether pairs of these ranges may be multiplied by VDPBF16PS, which takes subnormal inputs and

@@ -1,5 +1,17 @@
-/* Causal self-attention by the engine of products/products.h, head by head; heads are shared among
- * the threads. The products keep to the triangle; softmax leaves AG_REACH zeros beside it. */
+/* Causal self-attention by the engine of products/products.h, one head after the other; threads
+ * share the heads. For one head, with q, k, v [T, D] and s = 1 / sqrt(D):
+ *
+ *   forward    P = softmax(s q k^T, causal)             out = drop(P) v
+ *   backward   dP = drop(dout v^T)                      dv = drop(P)^T dout
+ *              dS = s P (dP - sum over the row of P dP)  dq = dS k, dk = dS^T q
+ *
+ * P [T, T] is made whole and kept. FlashAttention (arXiv 2205.14135) would keep it in tiles, but at
+ * the context lengths that are trained here one head's P fits the caches, backward needs it again,
+ * and whole rows let every sum keep the order that attention_plain.c has, hence its bits.
+ *
+ * Each product keeps to the triangle below the diagonal, which halves the work. The engine reads
+ * whole vectors, so it may reach AG_REACH elements beyond the triangle: softmax leaves zeros there.
+ */
 #include "attention_internal.h"
 
 #include <stdatomic.h>
@@ -7,20 +19,19 @@
 #include "base/pool.h"
 
 enum {
-    BLOCK = 192,  /* rows whose softmax is taken before they weigh: they lie in the near caches */
-    PIECE = 16384 /* elements */
+    BLOCK = 192, /* rows whose softmax is taken before they weigh v, while they lie in the caches */
+    PIECE = 16384 /* elements that one thread searches at a time */
 };
 
-static const uint32_t MAGNITUDE = 0x7fffffffu;
-static const uint32_t INFINITE = 0x7f800000u;
-
-/* Words of q, k, v and of dout as pairs. */
+/* Room for q, k, v and dout as pairs of BF16. Pairs need an even D, since a word must not hold
+ * channels of two heads. */
 static size_t pair_words(const ag_attention_shape *shape)
 {
     size_t words = shape->B * shape->T * (3 * shape->C + shape->C) / 2;
     return shape->bf16 && shape->C / shape->H % 2 == 0 ? words : 0;
 }
 
+/* Two [T, T] per thread: the gradient of the scores, and the probabilities after dropout. */
 static size_t thread_scratch(const ag_attention_shape *shape)
 {
     return (size_t)ag_pool_threads() * 2 * shape->T * shape->T;
@@ -31,7 +42,7 @@ size_t ag_attention_scratch(const ag_attention_shape *shape)
     return thread_scratch(shape) + pair_words(shape);
 }
 
-/* What a call is about. */
+/* The arguments of one call, as its pieces see them; those of the other direction are NULL. */
 typedef struct attention_call {
     const ag_attention_shape *shape;
     const float *qkv;
@@ -45,7 +56,8 @@ typedef struct attention_call {
     ag_words dout_words; /* [N, C] */
 } attention_call;
 
-/* The same operand from element (row, column) on. */
+/* A view of the same operand that begins at element (row, column). A head's first channel is a
+ * multiple of D, so that it begins a word. */
 static ag_words words_at(const ag_words *x, size_t row, size_t column)
 {
     ag_words part = *x;
@@ -54,6 +66,8 @@ static ag_words words_at(const ag_words *x, size_t row, size_t column)
     return part;
 }
 
+/* Looking for Inf and NaN: by the largest magnitude as bits, which are ordered as the values are.
+ */
 typedef struct search {
     const float *x;
     atomic_bool finite;
@@ -64,10 +78,10 @@ AG_CLONES static void search_piece(void *context, size_t begin, size_t end)
     search *s = context;
     uint32_t largest = 0;
     for (size_t i = begin; i < end; i++) {
-        uint32_t magnitude = ag_float_bits(s->x[i]) & MAGNITUDE;
+        uint32_t magnitude = ag_float_bits(s->x[i]) & AG_MAGNITUDE_BITS;
         largest = magnitude > largest ? magnitude : largest;
     }
-    if (largest >= INFINITE)
+    if (largest >= AG_INFINITE_BITS)
         atomic_store(&s->finite, false);
 }
 
@@ -78,8 +92,9 @@ static bool are_finite(const float *x, size_t count)
     return atomic_load(&s.finite);
 }
 
-/* Words along the rows of floats x [N, C], in `room` if they are pairs. False where one is not
- * finite. */
+/* Words along the rows of floats x [N, C]: pairs in `room`, or, where that is NULL, the floats
+ * themselves. False where an element is not finite. The range of pairs, which packing finds anyway,
+ * says the same as the search. */
 static bool make_words(ag_words *words, const float *x, size_t N, size_t C, uint32_t *room)
 {
     *words = ag_floats_along(x, C);
@@ -87,11 +102,12 @@ static bool make_words(ag_words *words, const float *x, size_t N, size_t C, uint
         return are_finite(x, N * C);
     *words = (ag_words){.words = room, .row_step = C / 2, .k_step = 1, .word = AG_WORD_PAIR};
     words->range = ag_pairs_along(room, x, N, C);
-    return words->range.most < INFINITE;
+    return words->range.most < AG_INFINITE_BITS;
 }
 
-/* Within a block zeros meet what later tokens hold, and 0 times Inf or NaN is no zero: false where
- * there is one. */
+/* Prepares q, k, v and dout. Within a block of rows the zeros beyond the diagonal meet what later
+ * tokens hold, and 0 times Inf or NaN would be NaN where the formula has nothing: false where there
+ * is one, and the plain version takes over. */
 static bool make_operands(attention_call *call)
 {
     const ag_attention_shape *shape = call->shape;
@@ -113,7 +129,7 @@ typedef struct rows_block {
 
 static rows_block block_at(size_t begin, size_t T)
 {
-    return (rows_block){begin, smaller(begin + BLOCK, T), T};
+    return (rows_block){begin, ag_smaller(begin + BLOCK, T), T};
 }
 
 /* scores [T, T] = a b^T on and below the diagonal */
@@ -174,7 +190,8 @@ static void drop_rows(float *x, const attention_head *head, const ag_attention_s
                         shape->step, head->index + t * head->T);
 }
 
-/* The block of probabilities as they meet v: dropped in `room`, or as they are. */
+/* The block of probabilities as they weigh v: after dropout in `room`, or, without dropout, as they
+ * are. The AG_REACH zeros beyond the diagonal are copied, too, since the product reads them. */
 static const float *dropped_of(float *room, const float *probs, const attention_head *head,
                                const ag_attention_shape *shape, rows_block block)
 {
@@ -182,7 +199,7 @@ static const float *dropped_of(float *room, const float *probs, const attention_
         return probs;
     for (size_t t = block.begin; t < block.end; t++)
         memcpy(room + t * block.T, probs + t * block.T,
-               smaller(t + 1 + AG_REACH, block.T) * sizeof *probs);
+               ag_smaller(t + 1 + AG_REACH, block.T) * sizeof *probs);
     drop_rows(room, head, shape, block);
     return room;
 }
@@ -234,8 +251,8 @@ void ag_attention_forward_fast(float *restrict out, float *restrict probs, float
 
 /* --- backward */
 
-/* dq and the gradient of the scores. Returns the probabilities as they met v, in `room` if they
- * were dropped. */
+/* Makes dq and dscores. Returns the probabilities as they weighed v, in `room` if there is dropout:
+ * the mask is made again from its counters, so that forward need not keep it. */
 static const float *backward_rows(float *dscores, float *room, const attention_call *call,
                                   const attention_head *head)
 {
@@ -257,7 +274,7 @@ static const float *backward_rows(float *dscores, float *room, const attention_c
     return weights;
 }
 
-/* dk and dv */
+/* dk and dv, whose sums run over rows: only after all of dscores is there. */
 static void backward_columns(const attention_call *call, const attention_head *head,
                              const float *dscores, const float *weights)
 {

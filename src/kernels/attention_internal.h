@@ -1,5 +1,8 @@
-/* What the attention kernels share. Sums of products are those of products/products.h; sums over a
- * row of probabilities have the lanes of float_maths.h. */
+/* What the plain and the fast attention share: where a head lies, and the softmax of one row. Sums
+ * of products are those of products/products.h; sums over a row of probabilities have 16 partial
+ * sums (float_maths.h). Softmax takes the largest score off before exp, the usual way to keep it
+ * from overflow; the causal mask never stands as -Inf in memory, since a row just ends at its
+ * diagonal. */
 #ifndef AG_KERNELS_ATTENTION_INTERNAL_H
 #define AG_KERNELS_ATTENTION_INTERNAL_H
 
@@ -7,11 +10,6 @@
 
 #include "float_maths.h"
 #include "kernels_internal.h"
-
-static inline size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* One head of one sequence. Rows of q, k, v and their gradients are 3 C apart, of out C. */
 typedef struct attention_head {
@@ -58,7 +56,8 @@ static inline void row_causal_softmax(float *row, size_t t, size_t T, float scal
     memset(row + t + 1, 0, (T - t - 1) * sizeof *row);
 }
 
-/* dp [count], the gradient of probabilities p, becomes that of the scores times `scale` */
+/* dp [count], the gradient of probabilities p, becomes that of the scores before `scale`. The
+ * Jacobian of softmax is diag(p) - p p^T, so ds = p (dp - sum p dp). */
 static inline void row_softmax_backward(float *dp, const float *p, size_t count, float scale)
 {
     float part[LANES] = {0};

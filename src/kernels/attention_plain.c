@@ -1,4 +1,6 @@
-/* Causal self-attention as its formulas, one head after the other. */
+/* Causal self-attention as its formulas read (attention_fast.c has them), one head after the other,
+ * with every sum as the product engine defines it. This version also serves where an operand is not
+ * finite, so it never multiplies a zero that stands for "masked". */
 #include "attention_internal.h"
 
 /* A vector of which element i is at[i * step]. */
@@ -7,8 +9,9 @@ typedef struct strided {
     size_t step;
 } strided;
 
-/* The sum over begin <= i < end of a[i] b[i], as an element of a product is added up whose sum runs
- * over all i and is zero elsewhere. */
+/* The sum over begin <= i < end of a[i] b[i], in the order that products/products.h gives an
+ * element of a product whose sum runs over all i and is zero elsewhere: chains of fused multiply-
+ * adds, one per segment of AG_SEGMENT counted from i = 0, whose sums are added in order. */
 static float chain(strided a, strided b, size_t begin, size_t end)
 {
     float c = 0;
@@ -23,7 +26,8 @@ static float chain(strided a, strided b, size_t begin, size_t end)
     return c;
 }
 
-/* The dropout of row t's t + 1 probabilities. */
+/* Dropout of the t + 1 probabilities of row t. Its counters are those of the [T, T] of this head.
+ */
 static void drop_row(float *row, const attention_head *head, size_t t,
                      const ag_attention_shape *shape)
 {

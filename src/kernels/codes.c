@@ -1,9 +1,17 @@
-/* What both ways to make codes share: the units of blocks, and the blocks that are none. */
+/* What both ways to make codes share: the shape of codes in memory, the unit of each block, and
+ * what becomes of a block with a value that is not finite.
+ *
+ * A code is a value as a small signed integer, in units of the block's scale times the format's
+ * smallest step. Integers have no Inf and no NaN: a block that holds one has codes of 0 and the
+ * unit NaN, so that every product with it is NaN, as it is with floats. */
 #include "codes.h"
 
 #include <float.h>
 #include <math.h>
 
+/* A product sums along the columns of its operand as stored, or along the rows (`across`), where
+ * words hold four neighbours of a column. Either way the last block may be shorter than the others.
+ */
 ag_code_shape ag_code_shape_of(const ag_groups *groups, ag_sum sum)
 {
     bool across = sum == AG_SUM_ROWS;
@@ -12,11 +20,13 @@ ag_code_shape ag_code_shape_of(const ag_groups *groups, ag_sum sum)
     s.K = across ? groups->rows : groups->cols;
     s.block = across ? groups->height : groups->width;
     s.blocks = across ? groups->down : groups->across;
-    s.depth = (s.block + 3) / 4;
+    s.depth = ag_words_of(AG_WORD_CODES, s.block);
     s.row_words = ag_code_words(s.K, s.block);
     return s;
 }
 
+/* One unit per block and row of the operand, in the order in which the product meets the blocks. A
+ * group may be wider than one row of the operand; its unit is then written for each of them. */
 AG_CLONES void ag_codes_set_units(const ag_codes *out, const ag_groups *groups, ag_sum sum,
                                   const ag_scales *scales, float step)
 {
@@ -36,7 +46,8 @@ AG_CLONES void ag_codes_set_units(const ag_codes *out, const ag_groups *groups, 
     }
 }
 
-/* Whether no code is worth more than a float holds. */
+/* Whether no code, however large, is worth more than a float holds. A negated comparison, because
+ * NaN must count as beyond. */
 AG_CLONES static bool are_finite(const float *units, size_t count, float most_code)
 {
     int beyond = 0;
@@ -45,6 +56,8 @@ AG_CLONES static bool are_finite(const float *units, size_t count, float most_co
     return beyond == 0;
 }
 
+/* Whether the four codes that are really there are finite in their unit: a large unit may hold
+ * small codes. */
 static bool word_is_finite(uint32_t word, float unit)
 {
     bool finite = true;
@@ -53,7 +66,7 @@ static bool word_is_finite(uint32_t word, float unit)
     return finite;
 }
 
-/* The block that begins with `words`, `step` apart. */
+/* One block, which begins with `words`, its words `step` apart. */
 static void clear_if_bad(uint32_t *words, size_t step, size_t depth, float *unit)
 {
     bool finite = true;
@@ -68,12 +81,12 @@ static void clear_if_bad(uint32_t *words, size_t step, size_t depth, float *unit
 
 void ag_codes_clear_bad(const ag_codes *out, const ag_code_shape *s, const ag_format *format)
 {
-    if (are_finite(out->units, s->rows * s->blocks, format->max / format->min_subnormal))
+    if (are_finite(out->units, s->rows * s->blocks, (float)ag_format_most_code(format)))
         return;
     for (size_t row = 0; row < s->rows; row++) {
         for (size_t j = 0; j < s->blocks; j++) {
             size_t i = j * s->depth;
-            size_t depth = s->row_words - i < s->depth ? s->row_words - i : s->depth;
+            size_t depth = ag_words_of(AG_WORD_CODES, ag_block_length(s->K, s->block, j));
             if (s->across)
                 clear_if_bad(out->words + i * s->rows + row, s->rows, depth,
                              out->units + j * s->rows + row);

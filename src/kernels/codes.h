@@ -1,4 +1,5 @@
-/* Codes of a matrix as its product sees them. */
+/* Codes of a matrix as the product that takes it as an operand sees them (products/products.h):
+ * rows of blocks along the sum. */
 #ifndef AG_KERNELS_CODES_H
 #define AG_KERNELS_CODES_H
 

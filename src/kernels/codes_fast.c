@@ -1,5 +1,7 @@
-/* Codes as they are rounded: rows in steps of the grid, a tile at a time, become bytes of words
- * along, or words of four rows across. */
+/* Codes in one pass over the matrix: a tile of a row is rounded to whole steps of the grid as
+ * floats, which vectors do best, and then narrowed to bytes. Along rows the bytes of a word are
+ * neighbours; across, a word holds four rows of one column, so that four tiles are rounded and
+ * interleaved. Nothing is ever stored as a float matrix: memory traffic is a quarter of that. */
 #include <math.h>
 #include <string.h>
 
@@ -7,6 +9,7 @@
 #include "codes.h"
 #include "quantize_row.h"
 
+/* A tile is as long as random words are made at a time; a piece is the elements of one thread. */
 enum { TILE = PHILOX_MOST, PIECE = 16384 };
 
 typedef struct coding {
@@ -25,7 +28,7 @@ typedef struct part {
     size_t row, begin, end;
 } part;
 
-/* steps [end - begin] = Q(x * scale) in steps of the grid */
+/* steps [end - begin] = Q(x * scale) in steps of the grid: whole numbers, or Inf and NaN. */
 INLINE void round_part(float *steps, const coding *c, const grid *g, part p, way how)
 {
     const size_t at = p.row * c->groups.cols + p.begin;
@@ -37,13 +40,16 @@ INLINE void round_part(float *steps, const coding *c, const grid *g, part p, way
     quantize_columns(some, p.begin, p.end, c->groups.width, g, how);
 }
 
-/* The code + 128; what is not finite has bit 8 set, too. */
+/* The code + 128, as words hold it. What is not finite becomes 384: bit 8, which no code has, says
+ * so without a branch, and the or of a whole tile finds it. */
 INLINE uint32_t byte_of(float steps)
 {
-    const bool finite = (ag_float_bits(steps) & ~SIGN) < INFINITE;
+    const bool finite = (ag_float_bits(steps) & AG_MAGNITUDE_BITS) < AG_INFINITE_BITS;
     return (uint32_t)((int32_t)(finite ? steps : 256.0f) + 128);
 }
 
+/* A tile in which some value is not finite: the units of its blocks become NaN. Rare, so it may be
+ * slow. */
 static void mark_bad(const coding *c, const float *steps, part p)
 {
     for (size_t col = p.begin; col < p.end; col++)
@@ -53,6 +59,7 @@ static void mark_bad(const coding *c, const float *steps, part p)
 
 /* --- along rows */
 
+/* Bytes of a run of values; not 0 where one is not finite. */
 INLINE uint32_t narrow(uint8_t *restrict bytes, const float *restrict steps, size_t count)
 {
     uint32_t all = 0;
@@ -64,11 +71,13 @@ INLINE uint32_t narrow(uint8_t *restrict bytes, const float *restrict steps, siz
     return all >> 8;
 }
 
-/* bytes: of the row. Blocks of whole words follow each other without a gap. */
+/* A tile of a row as bytes from `bytes` on, the row's first. Where blocks are whole words they
+ * follow each other without a gap, and the tile is one run; else each block is a run, padded to a
+ * word. */
 INLINE void code_along(uint8_t *bytes, const coding *c, const grid *g, part p, way how)
 {
     const size_t width = c->groups.width;
-    const size_t in_block = (width + 3) / 4 * 4;
+    const size_t in_block = 4 * ag_words_of(AG_WORD_CODES, width);
     float steps[TILE];
     uint32_t bad = 0;
     round_part(steps, c, g, p, how);
@@ -91,8 +100,7 @@ INLINE void code_rows(const coding *c, const grid *g, way how)
         for (size_t i = 0; 4 * words > cols && i < words; i++)
             to[i] = AG_NO_CODES; /* beyond the ends of blocks */
         for (size_t col = 0; col < cols; col += TILE)
-            code_along((uint8_t *)to, c, g, (part){row, col, col + TILE < cols ? col + TILE : cols},
-                       how);
+            code_along((uint8_t *)to, c, g, (part){row, col, ag_smaller(col + TILE, cols)}, how);
     }
 }
 
@@ -113,7 +121,8 @@ INLINE uint32_t interleave(uint32_t *restrict words, float steps[4][TILE], size_
     return all >> 8;
 }
 
-/* Up to four rows of a block from that of the part on. */
+/* Up to four rows of a block, from row p.row on, as a row of words; where there are fewer, 0 fills
+ * the word. */
 INLINE void code_across(uint32_t *words, const coding *c, const grid *g, part p, size_t rows,
                         way how)
 {
@@ -135,13 +144,11 @@ INLINE void code_columns(const coding *c, const grid *g, way how)
     const size_t cols = c->groups.cols;
     uint32_t *words = c->out.words;
     for (size_t first = 0; first < c->groups.rows; first += c->groups.height) {
-        const size_t left = c->groups.rows - first;
-        const size_t height = left < c->groups.height ? left : c->groups.height;
+        const size_t height = ag_smaller(c->groups.height, c->groups.rows - first);
         for (size_t k = 0; k < height; k += 4, words += cols)
             for (size_t col = 0; col < cols; col += TILE)
-                code_across(words, c, g,
-                            (part){first + k, col, col + TILE < cols ? col + TILE : cols},
-                            height - k < 4 ? height - k : 4, how);
+                code_across(words, c, g, (part){first + k, col, ag_smaller(col + TILE, cols)},
+                            ag_smaller(height - k, 4), how);
     }
 }
 
@@ -158,26 +165,17 @@ INLINE void code_matrix(const coding *c, way how)
 
 AG_CLONES static void code(const coding *c)
 {
+#define CODE(name, function)                                                                       \
+    case name:                                                                                     \
+        code_matrix(c, name);                                                                      \
+        break;
     switch (c->r.how) {
-    case NEAREST:
-        code_matrix(c, NEAREST);
-        break;
-    case PLAIN_NEAREST:
-        code_matrix(c, PLAIN_NEAREST);
-        break;
-    case PLAIN_INTEGER:
-        code_matrix(c, PLAIN_INTEGER);
-        break;
-    case STOCHASTIC:
-        code_matrix(c, STOCHASTIC);
-        break;
-    case PLAIN_STOCHASTIC:
-        code_matrix(c, PLAIN_STOCHASTIC);
-        break;
+        WAYS(CODE)
     }
 }
 
-/* Rows [begin, end) of groups, as a matrix of their own. */
+/* Rows [begin, end) of groups, as a matrix of their own. Random words follow from the elements'
+ * global index, so that the cut into pieces changes no bit. */
 static void code_piece(void *context, size_t begin, size_t end)
 {
     const coding *all = context;

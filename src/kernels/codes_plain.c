@@ -1,9 +1,11 @@
-/* Codes, one value at a time. */
+/* Codes by their definition: each value is rounded as numerics has it, divided by the smallest step
+ * of the format, which leaves a whole number, and put into its byte. */
 #include <math.h>
 
 #include "codes.h"
 
-/* The byte of a code is that of 0 before. */
+/* Sets the byte of element k of a row. Words begin as AG_NO_CODES, 0x80 in each byte, and code +
+ * 128 differs from that by exactly the bits of the code as a signed byte: exclusive or sets it. */
 static void set_code(const ag_codes *out, const ag_code_shape *s, size_t row, size_t k, int code)
 {
     size_t word = k / s->block * s->depth + k % s->block / 4;
@@ -24,10 +26,7 @@ void ag_quantize_codes_plain(const ag_codes *out, ag_sum sum, const float *x,
         size_t row = i / groups->cols;
         size_t col = i % groups->cols;
         float y = x[i] * scales->scale[ag_groups_at(groups, row, col)];
-        float q = scheme->rounding == AG_ROUND_NEAREST
-                      ? ag_round_nearest(&scheme->format, y, scheme->overflow)
-                      : ag_round_stochastic(&scheme->format, y,
-                                            ag_rounding_random(where, first + i), scheme->overflow);
+        float q = ag_round_element(scheme, y, where, first + i);
         if (isfinite(q))
             set_code(out, &shape, shape.across ? col : row, shape.across ? row : col,
                      (int)(q / step));

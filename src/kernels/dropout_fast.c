@@ -1,8 +1,12 @@
-/* Dropout with the random words of many elements made at once. */
+/* Dropout with the random words of PHILOX_MOST elements made at once, in vectors (philox_words.c).
+ */
 #include "kernels_internal.h"
 
 #include "philox_words.h"
 
+/* An element is dropped with the probability p, rounded down to a multiple of 2^-32, by one
+ * comparison of whole numbers; the others grow by fl(1 / (1 - p)), so that the mean stays (inverted
+ * dropout). */
 AG_CLONES void ag_dropout_fast(float *x, size_t count, float p, uint64_t key, uint32_t site,
                                uint32_t step, uint64_t first)
 {

@@ -1,4 +1,6 @@
-/* Dropout, one element at a time. */
+/* Dropout by its definition, one element at a time. Element i takes word i mod 4 of the Philox
+ * block with counter floor(i / 4): which elements are dropped depends on seed, place, step and
+ * index alone. */
 #include "kernels_internal.h"
 
 #include "base/philox.h"

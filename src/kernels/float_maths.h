@@ -1,5 +1,7 @@
-/* Float functions of the kernels that loops over them can be vectorised: no branch, no table, no
- * library. Polynomials: Chebyshev interpolation in extended precision, rounded to float. */
+/* Functions on floats that loops over them can be vectorised: no branch, no table, no call of libm,
+ * whose variants differ from machine to machine in their last bits. Polynomials are Chebyshev
+ * interpolations made in extended precision, their coefficients rounded to float; the bounds given
+ * here are held by tests/kernels/test_kernel_values.c. */
 #ifndef AG_KERNELS_FLOAT_MATHS_H
 #define AG_KERNELS_FLOAT_MATHS_H
 
@@ -9,7 +11,10 @@
 
 #include "base/bits.h"
 
-/* exp(x) within 1.2e-7 of its value for -87.33 <= x <= 88.37; 0 below. */
+/* exp(x) within 1.2e-7 of its value for -87.33 <= x <= 88.37; 0 below. x = k ln 2 + r with |r| at
+ * most ln(2) / 2; ln 2 is taken off in two parts, of which k times the first is exact. exp(r) is a
+ * polynomial, and 2^k is made by putting k + 127 into the exponent bits. Below -87.33 the result
+ * would be subnormal; 0 is as good for softmax and GELU. */
 static inline float float_exp_below(float x)
 {
     const float rounder = 0x1.8p23f; /* x + rounder - rounder is x rounded to a whole number */
@@ -52,6 +57,8 @@ static inline float float_normal_tail(float z)
     return sum * t;
 }
 
+/* Partial sums of every sum along a row: the floats of one AVX-512 register, two of AVX2, four of
+ * SSE or NEON. Part of what a result is: another number would give other bits. */
 enum { LANES = 16 };
 
 /* The sum of 16 partial sums: 8 + 8, 4 + 4, 2 + 2, 1 + 1. Overwrites them. */
@@ -77,8 +84,9 @@ static inline float row_sum(const float *x, size_t count)
     return lanes_sum(part);
 }
 
-/* The largest element; any where there is a NaN. By integers that are ordered as floats are, since
- * compilers know that their maximum may be taken in vectors. */
+/* The largest element; where there is a NaN, any. By integers ordered as the floats are: flipping
+ * all but the sign of a negative number turns sign and magnitude into two's complement. Compilers
+ * know that a maximum of integers may be taken in vectors, but not that of floats. */
 static inline float row_max(const float *x, size_t count)
 {
     int32_t largest = INT32_MIN;

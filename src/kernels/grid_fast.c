@@ -1,4 +1,6 @@
-/* Steps on the grid with the random words of many weights made at once. */
+/* Steps on the grid of a format (updates.h, ag_grid_fn), with the random words of many weights made
+ * at once; the arithmetic is that of rungs.h, without a branch, so that the loop becomes vectors.
+ */
 #include "kernels_internal.h"
 
 #include "philox_words.h"

@@ -1,4 +1,6 @@
-/* Steps on the grid with a random word made for each weight. */
+/* Steps on the grid of a format (updates.h, ag_grid_fn), with a random word made for each weight by
+ * the definition in numerics. It shares its arithmetic, rungs.h, with the fast version; the judge
+ * of that is tests/kernels/test_updates.c, which walks a table of all the format's values. */
 #include "kernels_internal.h"
 
 #include "rungs.h"

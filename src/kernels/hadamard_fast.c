@@ -1,4 +1,7 @@
-/* The Hadamard transform of 16 rows at a time, in tiles of 16 columns that stay in registers. */
+/* The Hadamard transform of 16 rows at a time (numerics/groups.h), in tiles of 16 columns: 16
+ * vectors of 16 floats are the registers of AVX-512, so that all four steps happen between one load
+ * and one store. Each column has the additions of the plain version in the same order, hence its
+ * bits. */
 #include "quantize_grid.h"
 
 #include <string.h>
@@ -6,6 +9,8 @@
 enum { TILE = 16 };
 typedef float vec __attribute__((vector_size(TILE * sizeof(float))));
 
+/* The butterfly of Sylvester's matrix: sums and differences at distance 1, 2, 4, 8. Unrolled, since
+ * `run` must be registers. */
 INLINE void transform(vec run[AG_HADAMARD])
 {
 #pragma GCC unroll 4

@@ -36,8 +36,9 @@ typedef void ag_layernorm_gains_fn(const ag_layernorm_grads *grads, const float 
 ag_layernorm_dx_fn ag_layernorm_dx_plain, ag_layernorm_dx_fast;
 ag_layernorm_gains_fn ag_layernorm_gains_plain, ag_layernorm_gains_fast;
 
-/* Groups that lie one after the other in memory, as those of one long row: loops are long, whatever
- * the rows' length. Others stay as they are. */
+/* Groups that lie one after the other in memory, as those of one long row: loops are long then,
+ * whatever the rows' length. Groups that are taller than a row, or cut short at its end, stay as
+ * they are. */
 static inline ag_groups ag_groups_unrolled(const ag_groups *groups)
 {
     ag_groups line = *groups;
@@ -61,7 +62,7 @@ static inline ag_groups ag_groups_some(const ag_groups *all, size_t begin, size_
     return some;
 }
 
-/* Elements of a block of ag_sum_squares_fn. */
+/* Elements of a block of ag_sum_squares_fn. Part of what the sum is. */
 enum { AG_SQUARES_BLOCK = 65536 };
 
 #endif

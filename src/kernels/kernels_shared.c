@@ -1,7 +1,12 @@
-/* The fast kernels with their work shared among the threads of the pool: each piece is a call of
- * the fast kernel on some of the elements or rows. Maxima are the same in any order; sums over rows
- * are shared by columns, so that each keeps its order; the sum of squares is added up in blocks of
- * fixed size. So the bits are those of one thread, whatever their number. */
+/* The fast kernels with their work shared among the threads of the pool (base/pool.h): each piece
+ * is a call of the fast kernel on some of the elements or rows.
+ *
+ * The bits are those of one thread, whatever their number, because no sum is ever cut: maxima are
+ * the same in any order; sums along a row stay within one piece; sums over rows are shared by
+ * columns, so that each keeps its order; the sum of squares is defined in blocks of fixed size.
+ * Random words follow from an element's index.
+ *
+ * A kernel here is a struct for its arguments, a piece that takes them apart, and the call. */
 #include "kernels_internal.h"
 
 #include <stdatomic.h>
@@ -10,7 +15,8 @@
 #include "base/bits.h"
 #include "base/pool.h"
 
-/* Elements of a piece: some ten microseconds of work, a multiple of every block and vector. */
+/* Elements of a piece: some ten microseconds of work, so that handing it out costs little, and a
+ * multiple of every block and vector, so that only the last piece has a ragged end. */
 enum { PIECE = 16384 };
 
 static size_t rows_of_piece(size_t width)
@@ -18,13 +24,10 @@ static size_t rows_of_piece(size_t width)
     return width < PIECE ? PIECE / width : 1;
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* --- maxima: the bits of magnitudes are ordered as their values are, NaN above all */
 
+/* An atomic maximum: a failed exchange puts the present value into `seen`, and one that is larger
+ * ends the loop. */
 static void raise_to(atomic_uint *largest, float magnitude)
 {
     unsigned bits = ag_float_bits(magnitude);
@@ -166,14 +169,14 @@ static void hadamard_piece(void *context, size_t begin, size_t end)
 {
     const transform *t = context;
     size_t first = begin * AG_HADAMARD;
-    size_t rows = smaller(end * AG_HADAMARD, t->rows) - first;
+    size_t rows = ag_smaller(end * AG_HADAMARD, t->rows) - first;
     ag_hadamard_fast(t->out + first * t->cols, t->x + first * t->cols, rows, t->cols);
 }
 
 void ag_hadamard_shared(float *out, const float *x, size_t rows, size_t cols)
 {
     transform t = {out, x, rows, cols};
-    size_t runs = (rows + AG_HADAMARD - 1) / AG_HADAMARD;
+    size_t runs = ag_pieces(rows, AG_HADAMARD);
     ag_pool_share(runs, rows_of_piece(AG_HADAMARD * cols), hadamard_piece, &t);
 }
 
@@ -258,8 +261,8 @@ static void norm_gains_piece(void *context, size_t begin, size_t end)
                             (ag_columns){begin, end});
 }
 
-/* One thread reads the rows once; several take the input's gradient by rows, the gains by columns.
- */
+/* One thread reads the rows once, for both halves. Several take dx by rows and the gains' gradients
+ * by columns, each of which needs all rows: twice the reading, but no sum is cut. */
 void ag_layernorm_backward_shared(const ag_layernorm_grads *grads, const float *restrict dout,
                                   const float *restrict x, const float *restrict weight,
                                   const float *restrict mean, const float *restrict rstd, size_t N,
@@ -273,7 +276,7 @@ void ag_layernorm_backward_shared(const ag_layernorm_grads *grads, const float *
     n.mean = mean;
     n.rstd = rstd;
     ag_pool_share(N, rows_of_piece(C), norm_dx_piece, &n);
-    ag_pool_share(C, 64, norm_gains_piece, &n);
+    ag_pool_share(C, 64, norm_gains_piece, &n); /* 64 floats: four cache lines of each row */
 }
 
 /* --- elements alone */
@@ -406,6 +409,7 @@ void ag_cross_entropy_loss_shared(float *restrict losses, const float *restrict 
 
 /* --- the step's end */
 
+/* Blocks whose sums are kept at a time, 2 KiB of stack. */
 enum { BLOCKS = 256 };
 
 typedef struct squares {
@@ -424,7 +428,7 @@ double ag_sum_squares_shared(const float *x, size_t count)
     double sum = 0;
     const size_t most = (size_t)BLOCKS * AG_SQUARES_BLOCK;
     for (size_t at = 0; at < count; at += most) {
-        size_t n = smaller(most, count - at);
+        size_t n = ag_smaller(most, count - at);
         squares s = {.x = x + at};
         ag_pool_share(n, AG_SQUARES_BLOCK, squares_piece, &s);
         for (size_t block = 0; block * AG_SQUARES_BLOCK < n; block++)

@@ -1,5 +1,7 @@
-/* Random words by loops over counters. All hangs on a multiplication of 32-bit numbers that keeps
- * 64 bits, and compilers take AVX-512's instruction for it only when told. */
+/* Philox4x32-10 (Salmon et al., SC 2011; base/philox.c is the definition) for many counters side by
+ * side. All hangs on a multiplication of 32-bit numbers that keeps 64 bits: compilers make vectors
+ * of the plain loop, but take AVX-512's instruction for it only when told. It is worth it, as
+ * stochastic rounding asks for one word per element of every operand. */
 #include "philox_words.h"
 
 #include <stdbool.h>
@@ -67,6 +69,9 @@ AVX512 void first_counters(__m512i c[4], const philox_place *place, uint64_t gro
     c[3] = _mm512_set1_epi64(place->step);
 }
 
+/* The words of eight counters in the order of their elements: word i of counter j at 4 j + i.
+ * Blending puts words 0 and 1 of a counter into one 64-bit lane, words 2 and 3 into another; a
+ * permutation then brings the two together. */
 AVX512 void store_words(uint32_t words[32], const __m512i c[4])
 {
     const __m512i lower = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
@@ -77,7 +82,8 @@ AVX512 void store_words(uint32_t words[32], const __m512i c[4])
     _mm512_storeu_si512(words + 16, _mm512_permutex2var_epi64(words01, upper, words23));
 }
 
-/* words [32 vectors]: several vectors side by side, so that none waits for its products. */
+/* words [32 vectors]. With several vectors side by side the multiplications of one fill the time in
+ * which another waits for its products; ten rounds depend on each other. */
 AVX512 void vectors_of_words(uint32_t *words, const philox_place *place, uint64_t group,
                              size_t vectors)
 {

@@ -7,7 +7,8 @@
 
 #include "numerics/quantize.h"
 
-/* Words asked for at once, and the room that they need, with those that are made beside them. */
+/* Words asked for at once, few enough to stay in the nearest cache; and the room that they need,
+ * since words are made in runs of PHILOX_RUN and from the start of a counter on. */
 enum { PHILOX_MOST = 256, PHILOX_RUN = 128, PHILOX_ROOM = PHILOX_MOST + PHILOX_RUN };
 
 /* What is constant in a sequence of random words: the counter is (low 32 bits of the group of four

@@ -1,4 +1,6 @@
-/* Quantised operands: one scale, or one for each group of elements. */
+/* Quantised operands as floats: one scale, or one for each group of elements. The way to round
+ * (quantize_row.h) is chosen once per call; within a row, groups of common widths have loops of
+ * their own. Formats whose constants do not fit float32 (grid_exists) take the plain version. */
 #include "quantize_row.h"
 
 INLINE void quantize_rows(float *out, const float *x, const ag_groups *groups,
@@ -24,26 +26,16 @@ INLINE void quantize_rows(float *out, const float *x, const ag_groups *groups,
 AG_CLONES static void quantize(float *out, const float *x, const ag_groups *groups,
                                const ag_scales *scales, const rounder *r, uint64_t first)
 {
+#define QUANTIZE(name, function)                                                                   \
+    case name:                                                                                     \
+        quantize_rows(out, x, groups, scales, r, first, name);                                     \
+        break;
     switch (r->how) {
-    case NEAREST:
-        quantize_rows(out, x, groups, scales, r, first, NEAREST);
-        break;
-    case PLAIN_NEAREST:
-        quantize_rows(out, x, groups, scales, r, first, PLAIN_NEAREST);
-        break;
-    case PLAIN_INTEGER:
-        quantize_rows(out, x, groups, scales, r, first, PLAIN_INTEGER);
-        break;
-    case STOCHASTIC:
-        quantize_rows(out, x, groups, scales, r, first, STOCHASTIC);
-        break;
-    case PLAIN_STOCHASTIC:
-        quantize_rows(out, x, groups, scales, r, first, PLAIN_STOCHASTIC);
-        break;
+        WAYS(QUANTIZE)
     }
 }
 
-/* One group. */
+/* One scale for all: a single group. */
 static void quantize_whole(float *out, const float *x, size_t count, float scale, const rounder *r,
                            uint64_t first)
 {

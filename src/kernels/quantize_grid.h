@@ -1,10 +1,11 @@
-/* Rounding to a format's grid without a branch; what depends on the format alone is worked out
- * before. Loops over these functions are vectorised.
+/* Rounding to the values of a format (its grid) without a branch; what depends on the format alone
+ * is worked out before. Loops over these functions are vectorised. The definition is
+ * numerics/quantize.c; tests/kernels/test_kernels_exhaustive.c compares the two on every float32.
  *
- * Formats in the middle of float32's range that saturate have the shortest way: a magnitude is
- * first bounded by the largest value, and its octave, that of the smallest normal number at least,
- * gives the step. For all others both the normal and the subnormal result are computed and one is
- * selected. */
+ * Formats in the middle of float32's range that saturate have the shortest way ("plain"): a
+ * magnitude is first bounded by the largest value, and its octave, at least that of the smallest
+ * normal number, gives the step. For all others both the normal and the subnormal result are
+ * computed and one is selected. */
 #ifndef AG_KERNELS_QUANTIZE_GRID_H
 #define AG_KERNELS_QUANTIZE_GRID_H
 
@@ -15,11 +16,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-static const uint32_t SIGN = 0x80000000u;
-static const uint32_t INFINITE = 0x7f800000u;
-static const uint32_t NOT_A_NUMBER = 0x7fc00000u;
-
-/* The grid of a format, in float32 terms. */
+/* The values of a format in terms of float32, all of them derived from bias, exponent and mantissa.
+ */
 typedef struct grid {
     uint32_t cut;            /* mantissa bits that a normal number loses, 23 - M */
     uint32_t smallest_code;  /* subtracted from the bits, leaves the code: (127 - bias) << 23 */
@@ -39,7 +37,7 @@ typedef struct grid {
 
 static inline grid grid_of(const ag_format *format, ag_overflow overflow)
 {
-    uint32_t beyond = format->has_inf ? INFINITE : NOT_A_NUMBER;
+    uint32_t beyond = format->has_inf ? AG_INFINITE_BITS : AG_NAN_BITS;
     if (overflow == AG_OVERFLOW_SATURATE || format->kind == AG_KIND_F)
         beyond = format->max_bits;
     uint32_t octave = (uint32_t)(128 - format->bias) << 23;
@@ -62,28 +60,35 @@ static inline grid grid_of(const ag_format *format, ag_overflow overflow)
     };
 }
 
-/* Whether the float32 constants above exist for the format. */
+/* Whether the float32 constants above exist for the format: `rounder`, the largest of them, must be
+ * finite, and a random word's upper bits must cover the `cut` bits that a normal number loses. */
 static inline bool grid_exists(const ag_format *format)
 {
     return format->mantissa <= 15 && 24 - format->bias - format->mantissa <= 127;
 }
 
-/* `rounded`: the bits of |y| on the grid, perhaps past its end. */
+/* From the bits of a rounded magnitude, perhaps past the last value, to the result: overflow, NaN
+ * and the sign. NaN has none, as in the definition. */
 INLINE float finish(uint32_t rounded, uint32_t bits, const grid *g)
 {
-    uint32_t magnitude = bits & ~SIGN;
+    uint32_t magnitude = bits & AG_MAGNITUDE_BITS;
     uint32_t value = rounded > g->max ? g->overflow : rounded;
-    value = magnitude > INFINITE ? NOT_A_NUMBER : value;
-    value |= value > INFINITE ? 0 : bits & SIGN;
+    value = magnitude > AG_INFINITE_BITS ? AG_NAN_BITS : value;
+    value |= value > AG_INFINITE_BITS ? 0 : bits & AG_SIGN_BIT;
     return ag_bits_float(value);
 }
 
+/* Adding 2^23 steps leaves a float32 no bit below one step, so the addition itself rounds to
+ * nearest even, and taking the 2^23 steps off again is exact. */
 INLINE uint32_t nearest_subnormal(uint32_t magnitude, const grid *g)
 {
     float whole = ag_bits_float(magnitude) + g->rounder;
     return ag_float_bits(whole - g->rounder);
 }
 
+/* The same on bits: half a step less one, and one more where the code is odd, carry into the part
+ * that is kept. `odd` is the code's last bit, not the mantissa's: with M = 0 it is one of the
+ * exponent. */
 INLINE uint32_t nearest_normal(uint32_t magnitude, const grid *g)
 {
     uint32_t odd = (magnitude - g->smallest_code) >> g->cut & 1;
@@ -94,7 +99,7 @@ INLINE uint32_t nearest_normal(uint32_t magnitude, const grid *g)
 INLINE float nearest(float y, const grid *g)
 {
     uint32_t bits = ag_float_bits(y);
-    uint32_t magnitude = bits & ~SIGN;
+    uint32_t magnitude = bits & AG_MAGNITUDE_BITS;
     uint32_t normal = nearest_normal(magnitude, g);
     uint32_t subnormal = nearest_subnormal(magnitude, g);
     return finish(magnitude >= g->normal_from ? normal : subnormal, bits, g);
@@ -112,13 +117,13 @@ INLINE uint32_t stochastic_subnormal(uint32_t magnitude, uint32_t random, const 
     t = t > 63 ? 63 : t;
     uint64_t steps = (uint64_t)mantissa << 32 >> t;
     float value = (float)(int32_t)((steps + random) >> 32) * g->step;
-    return magnitude >= g->subnormal_end ? INFINITE : ag_float_bits(value);
+    return magnitude >= g->subnormal_end ? AG_INFINITE_BITS : ag_float_bits(value);
 }
 
 INLINE float stochastic(float y, uint32_t random, const grid *g)
 {
     uint32_t bits = ag_float_bits(y);
-    uint32_t magnitude = bits & ~SIGN;
+    uint32_t magnitude = bits & AG_MAGNITUDE_BITS;
     uint32_t subnormal = stochastic_subnormal(magnitude, random, g);
     uint32_t normal = (magnitude + (random >> (32 - g->cut))) & ~((1u << g->cut) - 1);
     return finish(magnitude >= g->normal_from ? normal : subnormal, bits, g);
@@ -128,25 +133,26 @@ INLINE float stochastic(float y, uint32_t random, const grid *g)
 
 INLINE uint32_t bounded(uint32_t bits, const grid *g)
 {
-    uint32_t magnitude = bits & ~SIGN;
+    uint32_t magnitude = bits & AG_MAGNITUDE_BITS;
     return magnitude < g->max ? magnitude : g->max;
 }
 
 /* The octave of a magnitude, of which 2^-M is the step. */
 INLINE uint32_t octave_of(uint32_t magnitude, const grid *g)
 {
-    uint32_t octave = magnitude & INFINITE;
+    uint32_t octave = magnitude & AG_INFINITE_BITS;
     return octave > g->octave ? octave : g->octave;
 }
 
 /* The value with the sign of the bits, or NaN where these are. */
 INLINE float with_sign(float value, uint32_t bits)
 {
-    uint32_t is_signed = ag_float_bits(value) | (bits & SIGN);
-    return ag_bits_float((bits & ~SIGN) > INFINITE ? NOT_A_NUMBER : is_signed);
+    uint32_t is_signed = ag_float_bits(value) | (bits & AG_SIGN_BIT);
+    return ag_bits_float((bits & AG_MAGNITUDE_BITS) > AG_INFINITE_BITS ? AG_NAN_BITS : is_signed);
 }
 
-/* Adding 2^23 steps leaves no bit below the step. */
+/* As nearest_subnormal, but with 2^23 steps of the value's own octave: cut << 23 raises the
+ * octave's exponent by 23 - M. */
 INLINE float plain_nearest(float y, const grid *g)
 {
     uint32_t magnitude = bounded(ag_float_bits(y), g);
@@ -154,6 +160,7 @@ INLINE float plain_nearest(float y, const grid *g)
     return with_sign(ag_bits_float(magnitude) + rounder - rounder, ag_float_bits(y));
 }
 
+/* As plain_nearest, where every value is a whole number of the same step (E = 0). */
 INLINE float plain_integer(float y, const grid *g)
 {
     float magnitude = ag_bits_float(bounded(ag_float_bits(y), g));

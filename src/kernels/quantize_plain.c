@@ -1,4 +1,4 @@
-/* Quantised operands, one value at a time, by the definition in numerics. */
+/* Quantised operands, one value at a time, by the definition in numerics/quantize.c. */
 #include "kernels_internal.h"
 
 #include "float_maths.h"
@@ -29,10 +29,7 @@ void ag_quantize_groups_plain(float *out, const float *x, const ag_groups *group
     for (size_t i = 0; i < groups->rows * groups->cols; i++) {
         size_t group = ag_groups_at(groups, i / groups->cols, i % groups->cols);
         float y = x[i] * scales->scale[group];
-        float q = scheme->rounding == AG_ROUND_NEAREST
-                      ? ag_round_nearest(&scheme->format, y, scheme->overflow)
-                      : ag_round_stochastic(&scheme->format, y,
-                                            ag_rounding_random(where, first + i), scheme->overflow);
+        float q = ag_round_element(scheme, y, where, first + i);
         out[i] = q * scales->after[group];
     }
 }

@@ -1,13 +1,25 @@
 /* Rounding a row, or a part of it, in groups that have a scale each. The ways to round and the
- * widths of groups that are common are literals, so that each has loops of its own. */
+ * common widths of groups are literals where a loop is, so that the compiler makes each of them a
+ * loop of its own with nothing to decide inside. */
 #ifndef AG_KERNELS_QUANTIZE_ROW_H
 #define AG_KERNELS_QUANTIZE_ROW_H
 
 #include "philox_words.h"
 #include "quantize_grid.h"
 
-/* How values are rounded. */
-typedef enum way { NEAREST, PLAIN_NEAREST, PLAIN_INTEGER, STOCHASTIC, PLAIN_STOCHASTIC } way;
+/* The ways to round, each with its function of y, the element's random word and the grid; those
+ * from STOCHASTIC on take random words. Where a loop depends on the way, WAYS writes its cases with
+ * the way as a literal, so that the compiler makes a loop of its own for each and nothing is
+ * decided for each element. */
+#define WAYS(ROW)                                                                                  \
+    ROW(NEAREST, nearest(y, g))                                                                    \
+    ROW(PLAIN_NEAREST, plain_nearest(y, g))                                                        \
+    ROW(PLAIN_INTEGER, plain_integer(y, g))                                                        \
+    ROW(STOCHASTIC, stochastic(y, random, g))                                                      \
+    ROW(PLAIN_STOCHASTIC, plain_stochastic(y, random, g))
+
+#define WAY_NAME(name, function) name,
+typedef enum way { WAYS(WAY_NAME) } way;
 
 /* What is constant for a matrix. */
 typedef struct rounder {
@@ -27,18 +39,14 @@ typedef struct run {
 
 INLINE float rounded(float y, uint32_t random, const grid *g, way how)
 {
+#define ROUND(name, function)                                                                      \
+    case name:                                                                                     \
+        return function;
     switch (how) {
-    case PLAIN_NEAREST:
-        return plain_nearest(y, g);
-    case PLAIN_INTEGER:
-        return plain_integer(y, g);
-    case STOCHASTIC:
-        return stochastic(y, random, g);
-    case PLAIN_STOCHASTIC:
-        return plain_stochastic(y, random, g);
-    default:
-        return nearest(y, g);
+        WAYS(ROUND)
     }
+    return y; /* never: the ways above are all */
+#undef ROUND
 }
 
 /* out [width] = Q(x * scale) * after for each of the groups. */
@@ -54,7 +62,9 @@ INLINE void quantize_blocks(const run *r, size_t groups, size_t width, const gri
     }
 }
 
-/* The columns [begin, end), where r->scale and r->after are those of the whole row. */
+/* The columns [begin, end) of a row, where r.scale and r.after are those of the whole row. Widths
+ * of 1, 16 and 32 (a scale per column, NVFP4, MX) have loops without rests; any other goes group by
+ * group. */
 INLINE void quantize_columns(run r, size_t begin, size_t end, size_t width, const grid *g, way how)
 {
     const size_t n = end - begin;
@@ -84,7 +94,7 @@ INLINE void quantize_columns(run r, size_t begin, size_t end, size_t width, cons
     }
 }
 
-/* `where`: NULL to nearest. */
+/* Chooses the way. `where`: NULL for rounding to nearest. */
 static inline rounder rounder_of(const ag_format *format, ag_overflow overflow,
                                  const ag_rounding_site *where)
 {

@@ -1,14 +1,19 @@
-/* The scales of groups, as loops without a branch. */
+/* The scales of groups as loops without a branch, one for each kind of scale; ag_scales_set in
+ * numerics/groups.c is the definition, with the sources of the rules. There are as many scales as
+ * blocks, one for every 16 or 32 elements, so that a call of ldexp per scale would show. */
 #include "quantize_grid.h"
 
 static const uint32_t MANTISSA = 0x7fffffu;
 
-/* The bits of 2^e for -127 <= e <= 127. */
+/* The bits of 2^e for -127 <= e <= 127; 2^-127, the least E8M0 scale, is subnormal in float32. */
 INLINE uint32_t power_bits(int32_t e)
 {
     return e > -127 ? (uint32_t)(e + 127) << 23 : 0x00400000u;
 }
 
+/* E8M0: e is the exponent of amax less that of the format's largest value, one more where RCEIL
+ * finds amax above that value. With the floor rule no mantissa is beyond UINT32_MAX. `scale` and
+ * `after` are exact inverses. */
 AG_CLONES static void set_e8m0(float *scale, float *after, size_t count, uint32_t max, bool rceil)
 {
     const uint32_t beyond = rceil ? max & MANTISSA : UINT32_MAX; /* mantissas that take one more */
@@ -19,11 +24,13 @@ AG_CLONES static void set_e8m0(float *scale, float *after, size_t count, uint32_
         int32_t e = field - max_field + ((amax & MANTISSA) > beyond ? 1 : 0);
         e = field == 0 || e < -127 ? -127 : e;
         e = e > 127 ? 127 : e;
-        scale[i] = ag_bits_float(amax < INFINITE ? power_bits(-e) : NOT_A_NUMBER);
-        after[i] = ag_bits_float(amax < INFINITE ? power_bits(e) : NOT_A_NUMBER);
+        scale[i] = ag_bits_float(amax < AG_INFINITE_BITS ? power_bits(-e) : AG_NAN_BITS);
+        after[i] = ag_bits_float(amax < AG_INFINITE_BITS ? power_bits(e) : AG_NAN_BITS);
     }
 }
 
+/* NVFP4: the block's scale is amax / 6 in units of the tensor's, rounded to E4M3. The divisions
+ * stand as Transformer Engine has them, as multiplications by inverses, which round differently. */
 AG_CLONES static void set_nvfp4(float *scale, float *after, size_t count, float tensor,
                                 const grid *shared)
 {
@@ -38,6 +45,8 @@ AG_CLONES static void set_nvfp4(float *scale, float *after, size_t count, float 
     }
 }
 
+/* float32 scales: max / amax * 2^-margin, cut to its exponent by `mask` for a power of two, held in
+ * [2^-126, 2^126] so that its inverse is normal, too; 1 where amax is 0, Inf or NaN. */
 AG_CLONES static void set_float(float *scale, float *after, size_t count, float max, float margin,
                                 uint32_t mask)
 {
@@ -46,7 +55,7 @@ AG_CLONES static void set_float(float *scale, float *after, size_t count, float 
         float s = ag_bits_float(ag_float_bits(max / scale[i] * margin) & mask);
         s = s < 0x1p-126f ? 0x1p-126f : s;
         s = s > 0x1p126f ? 0x1p126f : s;
-        s = amax == 0 || amax >= INFINITE ? 1.0f : s;
+        s = amax == 0 || amax >= AG_INFINITE_BITS ? 1.0f : s;
         scale[i] = s;
         after[i] = 1.0f / s;
     }
@@ -77,5 +86,5 @@ void ag_scales_set_fast(ag_scales *scales, const ag_scheme *scheme, size_t count
         ag_scales_set(scales, scheme, count);
     else /* 2^-margin is a normal number, the product with it the one rounding of ldexp */
         set_float(scales->scale, scales->after, count, scheme->format.max,
-                  ldexpf(1.0f, -scheme->margin), scheme->pow2 ? INFINITE : UINT32_MAX);
+                  ldexpf(1.0f, -scheme->margin), scheme->pow2 ? AG_INFINITE_BITS : UINT32_MAX);
 }

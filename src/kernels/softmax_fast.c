@@ -1,8 +1,13 @@
-/* Causal softmax in whole vectors: a row is taken to the end of its last vector. What lies there
- * beyond the diagonal counts for nothing, and becomes 0. */
+/* Causal softmax in whole vectors. Row t has t + 1 scores, seldom a multiple of 16, and a scalar
+ * rest in every row would cost as much as its vectors. So a row is taken to the end of its last
+ * vector: the lanes beyond the diagonal get a value that counts for nothing (-Inf under max and
+ * exp, 0 in a sum) and become 0 in the end. The partial sums are the 16 of float_maths.h, so that
+ * the bits are those of the plain loop. Rows whose last vector would pass the end of the row take
+ * the plain loop. */
 #include "attention_internal.h"
 
-/* The lanes from `kept` on become `value`. */
+/* The lanes from `kept` on become `value`. By masks that are read at an offset: a comparison per
+ * lane would be no vector operation before AVX-512. */
 static inline void pad_lanes(float *lanes, size_t kept, float value)
 {
     static const uint32_t keep[2 * LANES] = {~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u,
@@ -14,12 +19,13 @@ static inline void pad_lanes(float *lanes, size_t kept, float value)
     }
 }
 
-/* row [whole], `kept` of its last 16 scores, becomes probabilities of scores times `scale`. */
+/* row [whole], whose last vector has `kept` scores, becomes probabilities of scores times `scale`.
+ * The largest is found before scaling: scale is positive, so rounding keeps the order. */
 static inline void softmax_row(float *row, size_t whole, size_t kept, float scale)
 {
     float *last = row + whole - LANES;
     pad_lanes(last, kept, -INFINITY);
-    const float max = row_max(row, whole) * scale; /* rounding keeps the order */
+    const float max = row_max(row, whole) * scale;
     for (size_t i = 0; i < whole; i++)
         row[i] = float_exp_below(row[i] * scale - max);
     const float share = 1 / row_sum(row, whole);
@@ -62,7 +68,7 @@ AG_CLONES void ag_softmax_rows(float *scores, size_t T, size_t begin, size_t end
             row_causal_softmax(row, t, T, scale);
         } else {
             softmax_row(row, whole, t % LANES + 1, scale);
-            zero_columns(row, whole, smaller(T, t + 1 + zeros));
+            zero_columns(row, whole, ag_smaller(T, t + 1 + zeros));
         }
     }
 }
@@ -79,7 +85,7 @@ AG_CLONES void ag_softmax_rows_backward(float *restrict dp, const float *restric
             zero_columns(row, t + 1, T);
         } else {
             softmax_row_backward(row, p, whole, t % LANES + 1, scale);
-            zero_columns(row, whole, smaller(T, t + 1 + zeros));
+            zero_columns(row, whole, ag_smaller(T, t + 1 + zeros));
         }
     }
 }

@@ -1,5 +1,6 @@
-/* What OpenBLAS is good for: singular values by its LAPACK, and sgemm as a yardstick. The only file
- * that knows it. */
+/* What OpenBLAS is used for: singular values by its LAPACK, and sgemm as a yardstick. The only file
+ * that knows it. No value of a training run depends on it, since BLAS fixes no order of summation.
+ */
 #include "kernels_internal.h"
 
 #include <cblas.h>
@@ -11,7 +12,8 @@ void dgesdd_(const char *job, const blasint *rows, const blasint *columns, doubl
              const blasint *ldvt, double *work, const blasint *lwork, blasint *iwork, blasint *info,
              size_t job_length);
 
-/* Row-major [M, N] is Fortran's [N, M], which has the same values. */
+/* By divide and conquer (dgesdd), without vectors. Row-major [M, N] is Fortran's [N, M], whose
+ * singular values are the same, so nothing is transposed. */
 bool ag_singular_values_fast(double *restrict values, double *restrict scratch,
                              const float *restrict a, size_t M, size_t N)
 {
@@ -59,6 +61,8 @@ const char *ag_blas_set(void)
     return openblas_get_corename();
 }
 
+/* One thread: altgrad shares work among threads itself, and a pool of BLAS's own would fight for
+ * the cores. */
 void ag_kernels_init(void)
 {
     openblas_set_num_threads(1);

@@ -1,4 +1,5 @@
-/* The singular values of the fast table where no LAPACK is built in: those of the reference. */
+/* Takes the place of svd_lapack.c in a build without OpenBLAS (ALTGRAD_BLAS=OFF): singular values
+ * are those of the Jacobi iteration, and there is no yardstick. */
 #include "kernels_internal.h"
 
 bool ag_singular_values_fast(double *restrict values, double *restrict scratch,

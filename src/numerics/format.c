@@ -134,10 +134,20 @@ float ag_format_decode(const ag_format *format, uint32_t code)
     bool is_nan = format->kind == AG_KIND_FNUZ ? sign != 0 && magnitude == 0
                                                : magnitude > format->max_code + format->has_inf;
     if (is_nan)
-        return ag_bits_float(s_nan_bits);
+        return ag_bits_float(AG_NAN_BITS);
     uint32_t bits =
-        magnitude > format->max_code ? s_inf_bits : ag_format_magnitude(format, magnitude);
+        magnitude > format->max_code ? AG_INFINITE_BITS : ag_format_magnitude(format, magnitude);
     return ag_bits_float(sign << 31 | bits);
+}
+
+bool ag_format_has_codes(const ag_format *format)
+{
+    return format->min_subnormal > 0.0f && format->max <= INT8_MAX * format->min_subnormal;
+}
+
+int ag_format_most_code(const ag_format *format)
+{
+    return (int)(format->max / format->min_subnormal);
 }
 
 /* The largest code whose value is not above the magnitude with float32 bits `magnitude`. */
@@ -180,16 +190,16 @@ static ag_status encode_nan(uint32_t *code, const ag_format *format, uint32_t si
 ag_status ag_format_encode(uint32_t *code, const ag_format *format, float value)
 {
     uint32_t bits = ag_float_bits(value);
-    uint32_t magnitude = bits & ~s_sign_bit;
+    uint32_t magnitude = bits & AG_MAGNITUDE_BITS;
     uint32_t sign = bits >> 31 << (format->bits - 1);
-    if (magnitude > s_inf_bits)
+    if (magnitude > AG_INFINITE_BITS)
         return encode_nan(code, format, sign);
-    if (magnitude == s_inf_bits && !format->has_inf)
+    if (magnitude == AG_INFINITE_BITS && !format->has_inf)
         return no_code(format, "Inf");
     if (magnitude == 0 && !format->has_negative_zero)
         sign = 0;
     uint32_t nearest = code_at_or_below(format, magnitude);
-    if (magnitude == s_inf_bits)
+    if (magnitude == AG_INFINITE_BITS)
         nearest = format->max_code + 1;
     else if (ag_format_magnitude(format, nearest) != magnitude) {
         char text[32];

@@ -4,14 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sizes.h"
 #include "numerics_internal.h"
 
 /* --- which elements share a scale */
-
-static size_t at_most(size_t wanted, size_t available)
-{
-    return wanted < available ? wanted : available;
-}
 
 /* Rows of a group as the product sees them, and their length. */
 static void group_size(size_t *lines, size_t *length, const ag_scheme *scheme)
@@ -35,10 +31,10 @@ ag_groups ag_groups_of(const ag_scheme *scheme, const ag_matrix *matrix)
     group_size(&lines, &length, scheme);
     bool along_rows = matrix->sum == AG_SUM_COLS;
     ag_groups g = {.rows = matrix->rows, .cols = matrix->cols};
-    g.height = at_most(along_rows ? lines : length, g.rows > 0 ? g.rows : 1);
-    g.width = at_most(along_rows ? length : lines, g.cols > 0 ? g.cols : 1);
-    g.down = (g.rows + g.height - 1) / g.height;
-    g.across = (g.cols + g.width - 1) / g.width;
+    g.height = ag_smaller(along_rows ? lines : length, g.rows > 0 ? g.rows : 1);
+    g.width = ag_smaller(along_rows ? length : lines, g.cols > 0 ? g.cols : 1);
+    g.down = ag_pieces(g.rows, g.height);
+    g.across = ag_pieces(g.cols, g.width);
     return g;
 }
 
@@ -55,9 +51,9 @@ void ag_groups_amax(float *amax, const float *x, const ag_groups *groups, bool k
     for (size_t row = 0; row < groups->rows; row++) {
         for (size_t col = 0; col < groups->cols; col++) {
             float *largest = &amax[ag_groups_at(groups, row, col)];
-            uint32_t magnitude = ag_float_bits(x[row * groups->cols + col]) & ~s_sign_bit;
-            if (magnitude > s_inf_bits)
-                magnitude = keep_nan ? s_nan_bits : 0;
+            uint32_t magnitude = ag_float_bits(x[row * groups->cols + col]) & AG_MAGNITUDE_BITS;
+            if (magnitude > AG_INFINITE_BITS)
+                magnitude = keep_nan ? AG_NAN_BITS : 0;
             if (magnitude > ag_float_bits(*largest)) /* ordered as the values, NaN above Inf */
                 *largest = ag_bits_float(magnitude);
         }
@@ -89,10 +85,10 @@ static void set_e8m0(ag_scales *scales, size_t count, const ag_scheme *scheme)
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t amax = ag_float_bits(scales->scale[i]);
-        bool is_finite = amax < s_inf_bits;
+        bool is_finite = amax < AG_INFINITE_BITS;
         int e = is_finite ? e8m0_exponent(scheme, amax) : 0;
-        scales->scale[i] = is_finite ? power_of_two(-e) : ag_bits_float(s_nan_bits);
-        scales->after[i] = is_finite ? power_of_two(e) : ag_bits_float(s_nan_bits);
+        scales->scale[i] = is_finite ? power_of_two(-e) : ag_bits_float(AG_NAN_BITS);
+        scales->after[i] = is_finite ? power_of_two(e) : ag_bits_float(AG_NAN_BITS);
     }
 }
 
@@ -180,15 +176,6 @@ void ag_hadamard(float *out, const float *x, size_t rows, size_t cols)
 
 /* --- the whole */
 
-static float round_element(float y, const ag_scheme *scheme, const ag_rounding_site *where,
-                           uint64_t element)
-{
-    if (scheme->rounding == AG_ROUND_NEAREST)
-        return ag_round_nearest(&scheme->format, y, scheme->overflow);
-    return ag_round_stochastic(&scheme->format, y, ag_rounding_random(where, element),
-                               scheme->overflow);
-}
-
 void ag_quantize_matrix(float *out, const float *x, const ag_matrix *matrix,
                         const ag_scheme *scheme, ag_scales *scales, const ag_rounding_site *where)
 {
@@ -203,7 +190,8 @@ void ag_quantize_matrix(float *out, const float *x, const ag_matrix *matrix,
         for (size_t col = 0; col < matrix->cols; col++) {
             size_t i = row * matrix->cols + col;
             size_t group = ag_groups_at(&groups, row, col);
-            float q = round_element(x[i] * scales->scale[group], scheme, where, matrix->first + i);
+            float q =
+                ag_round_element(scheme, x[i] * scales->scale[group], where, matrix->first + i);
             out[i] = q * scales->after[group] * scales->factor;
         }
     }

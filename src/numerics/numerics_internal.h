@@ -11,10 +11,6 @@ enum {
     LARGEST_EXPONENT = 127,
 };
 
-static const uint32_t s_sign_bit = 0x80000000u;
-static const uint32_t s_inf_bits = 0x7f800000u;
-static const uint32_t s_nan_bits = 0x7fc00000u;
-
 /* The float32 bits of the finite magnitude with code `code`. */
 uint32_t ag_format_magnitude(const ag_format *format, uint32_t code);
 

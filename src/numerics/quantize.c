@@ -49,7 +49,7 @@ static uint32_t round_magnitude(const ag_format *format, uint32_t magnitude, ag_
                                 uint32_t random)
 {
     uint32_t overflow = format->max_code + 1;
-    if (magnitude >= s_inf_bits)
+    if (magnitude >= AG_INFINITE_BITS)
         return overflow;
     uint32_t smallest_normal = (uint32_t)(FLOAT_BIAS + 1 - format->bias) << FLOAT_MANTISSA;
     if (format->exponent > 0 && magnitude >= smallest_normal) {
@@ -73,17 +73,17 @@ static uint32_t overflow_bits(const ag_format *format, uint32_t sign, ag_overflo
 {
     if (overflow == AG_OVERFLOW_SATURATE || format->kind == AG_KIND_F)
         return sign | format->max_bits;
-    return format->has_inf ? sign | s_inf_bits : s_nan_bits;
+    return format->has_inf ? sign | AG_INFINITE_BITS : AG_NAN_BITS;
 }
 
 static float round_to(const ag_format *format, float x, ag_overflow overflow,
                       ag_direction direction, uint32_t random)
 {
     uint32_t bits = ag_float_bits(x);
-    uint32_t sign = bits & s_sign_bit;
-    uint32_t magnitude = bits & ~s_sign_bit;
-    if (magnitude > s_inf_bits)
-        return ag_bits_float(s_nan_bits);
+    uint32_t sign = bits & AG_SIGN_BIT;
+    uint32_t magnitude = bits & AG_MAGNITUDE_BITS;
+    if (magnitude > AG_INFINITE_BITS)
+        return ag_bits_float(AG_NAN_BITS);
     uint32_t code = round_magnitude(format, magnitude, direction, random);
     if (code > format->max_code)
         return ag_bits_float(overflow_bits(format, sign, overflow));
@@ -100,9 +100,18 @@ float ag_round_stochastic(const ag_format *format, float x, uint32_t random, ag_
     return round_to(format, x, overflow, TO_RANDOM, random);
 }
 
+float ag_round_element(const ag_scheme *scheme, float y, const ag_rounding_site *where,
+                       uint64_t element)
+{
+    if (scheme->rounding == AG_ROUND_NEAREST)
+        return ag_round_nearest(&scheme->format, y, scheme->overflow);
+    return ag_round_stochastic(&scheme->format, y, ag_rounding_random(where, element),
+                               scheme->overflow);
+}
+
 static bool overflows(const ag_format *format, float x, ag_direction direction, uint32_t random)
 {
-    uint32_t magnitude = ag_float_bits(x) & ~s_sign_bit;
+    uint32_t magnitude = ag_float_bits(x) & AG_MAGNITUDE_BITS;
     return round_magnitude(format, magnitude, direction, random) > format->max_code;
 }
 
@@ -133,10 +142,7 @@ float ag_round_toward_zero(const ag_format *format, float x, ag_overflow overflo
 
 float ag_round_bf16(float x)
 {
-    uint32_t bits = ag_float_bits(x);
-    if ((bits & ~s_sign_bit) > s_inf_bits)
-        return ag_bits_float(s_nan_bits);
-    return ag_bits_float((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
+    return ag_bits_float(ag_bf16_bits(ag_float_bits(x)));
 }
 
 uint32_t ag_rounding_random(const ag_rounding_site *where, uint64_t element)
@@ -150,8 +156,8 @@ float ag_amax(const float *x, size_t count)
 {
     uint32_t largest = 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t magnitude = ag_float_bits(x[i]) & ~s_sign_bit;
-        if (magnitude > largest && magnitude <= s_inf_bits)
+        uint32_t magnitude = ag_float_bits(x[i]) & AG_MAGNITUDE_BITS;
+        if (magnitude > largest && magnitude <= AG_INFINITE_BITS)
             largest = magnitude;
     }
     return ag_bits_float(largest);
@@ -160,12 +166,12 @@ float ag_amax(const float *x, size_t count)
 float ag_scale_from_amax(const ag_format *format, float amax, int margin, bool pow2,
                          float otherwise)
 {
-    uint32_t amax_bits = ag_float_bits(amax) & ~s_sign_bit;
-    if (amax_bits == 0 || amax_bits >= s_inf_bits)
+    uint32_t amax_bits = ag_float_bits(amax) & AG_MAGNITUDE_BITS;
+    if (amax_bits == 0 || amax_bits >= AG_INFINITE_BITS)
         return otherwise;
     float scale = ldexpf(format->max / amax, -margin);
     if (pow2)
-        scale = ag_bits_float(ag_float_bits(scale) & s_inf_bits);
+        scale = ag_bits_float(ag_float_bits(scale) & AG_INFINITE_BITS);
     return fminf(fmaxf(scale, 0x1p-126f), 0x1p126f);
 }
 
@@ -173,13 +179,6 @@ void ag_fake_quantize(float *out, const float *x, size_t count, const ag_scheme 
                       float scale, const ag_rounding_site *where, uint64_t first)
 {
     float inverse = 1.0f / scale;
-    for (size_t i = 0; i < count; i++) {
-        float scaled = x[i] * scale;
-        float rounded =
-            scheme->rounding == AG_ROUND_STOCHASTIC
-                ? ag_round_stochastic(&scheme->format, scaled, ag_rounding_random(where, first + i),
-                                      scheme->overflow)
-                : ag_round_nearest(&scheme->format, scaled, scheme->overflow);
-        out[i] = rounded * inverse;
-    }
+    for (size_t i = 0; i < count; i++)
+        out[i] = ag_round_element(scheme, x[i] * scale, where, first + i) * inverse;
 }

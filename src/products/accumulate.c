@@ -1,6 +1,9 @@
-/* Products by an accumulator. A tile of c is LANES columns wide: lanes run side by side and each is
- * one element's chain of steps, so that vectors have no say in the bits. All is exact in double:
- * terms are products of two float32, sums of cut terms are whole numbers below 2^53. */
+/* Products added up by an emulated accumulator (accumulate.h has the definition). A tile of c is
+ * LANES columns wide: lanes run side by side and each is one element's chain of steps, so that
+ * vectors have no say in the bits.
+ *
+ * All is exact in double until a step rounds: a product of two float32 has 48 significant bits;
+ * terms cut to a common exponent are whole numbers, and a step's sum of them stays below 2^53. */
 #include "products/accumulate.h"
 
 #include <math.h>
@@ -25,8 +28,10 @@ typedef struct ag_accumulate_room room;
 
 /* --- codes */
 
+/* The emin of values that are no codes of a format: that of float32. */
 enum { NO_CODE = -126 };
 
+/* The exponent of a scale; 0 for one that is 0, Inf or NaN, whose products are handled apart. */
 static int scale_exponent(float scale)
 {
     return scale > 0 && isfinite(scale) ? ilogbf(scale) : 0;
@@ -37,7 +42,10 @@ static float scale_at(const ag_scale_view *scales, size_t row, size_t k)
     return scales->at[row / scales->rows * scales->row_step + k / scales->length * scales->k_step];
 }
 
-/* Element k of row `row`: its value as a code (with the scales that are not apart), and ex. */
+/* Element k of row `row`: its value as a code (with the scales that are not apart), and ex, the
+ * exponent that aligns it. Power-of-two scales move a code's exponents, emin included; NVFP4's
+ * align whole groups; those of an accumulator with promote are divided out and come back in
+ * promote(). */
 static double read_code(int *exponent, const ag_summands *codes, size_t row, size_t k)
 {
     enum { E4M3_EMIN = -6 };
@@ -83,7 +91,7 @@ static void read_line(double *x, int *exponent, const ag_summands *codes, size_t
         x[i] = read_code(&exponent[i], codes, along_k ? row : row + i, along_k ? k + i : k);
 }
 
-/* Whether some value is Inf or NaN. */
+/* Whether some value is Inf or NaN: then a step takes the slow way (accumulate_step.c). */
 AG_CLONES static bool find_odd(const double *x, size_t count)
 {
     int odd = 0;
@@ -125,7 +133,9 @@ static float scale_of(const ag_summands *codes, size_t rows, size_t row, size_t 
     return apart ? scale_at(&codes->scales, row, k) : 1;
 }
 
-/* Adds the part that ends before k to the outer sum. */
+/* Adds the part that ends before k to the outer sum, as DeepSeek-V3 (arXiv 2412.19437) promotes FP8
+ * sums every 128 products: scaled by a fused multiply-add where operands have scales taken apart.
+ */
 static void promote(float sum[AG_LANES], float part[AG_LANES], const accumulated_product *p,
                     size_t row, size_t col, size_t k)
 {
@@ -141,7 +151,8 @@ static void promote(float sum[AG_LANES], float part[AG_LANES], const accumulated
 
 /* --- a tile */
 
-/* Row i of the tile over a segment, step by step. */
+/* Row i of the tile over a segment, step by step. A chain may take many products in one call, but
+ * stops where a part ends that is to be promoted. */
 static void add_segment(room *r, const accumulated_product *p, size_t i, size_t row, size_t col,
                         size_t k0, size_t depth)
 {

@@ -1,4 +1,5 @@
-/* What the files of accumulated products share. */
+/* What the files of accumulated products share: the room of a thread, one step's arguments, and
+ * rounding to a register. */
 #ifndef AG_ACCUMULATE_INTERNAL_H
 #define AG_ACCUMULATE_INTERNAL_H
 
@@ -15,7 +16,8 @@ enum { AG_LANES = 16, AG_TILE_ROWS = 32, AG_DEPTH = 256 };
 /* The exponent of what takes no part: less than any, also where two are added. */
 enum { AG_LEFT_OUT = -100000 };
 
-/* Per thread, so that no thread's stack must hold it. */
+/* A tile of c and its operands. One per thread, static, so that no thread's stack must hold 130
+ * KiB. */
 struct ag_accumulate_room {
     double a[AG_TILE_ROWS][AG_DEPTH]; /* codes, */
     int a_exponent[AG_TILE_ROWS][AG_DEPTH];
@@ -44,7 +46,7 @@ static inline int ag_double_exponent(double x)
     return (int)(ag_double_bits(x) >> 52 & 0x7ff) - 1023;
 }
 
-/* 2^e, -1022 <= e <= 1023 */
+/* 2^e for -1022 <= e <= 1023, by its bits: ldexp would keep loops from vectors. */
 static inline double ag_double_power(int e)
 {
     return ag_bits_double((uint64_t)(e + 1023) << 52);
@@ -57,8 +59,11 @@ static inline int ag_exponent_of(double x, int emin)
     return x == 0 ? AG_LEFT_OUT : e > emin ? e : emin;
 }
 
-/* x rounded to a register, toward zero or to nearest even; overflow is Inf, NaN stays. Exact in
- * double: x has an exponent of at least -700. */
+/* x rounded to a register, toward zero or to nearest even; overflow is Inf (toward zero: the
+ * largest value, as IEEE 754 has it, unless x reaches the next power of two), NaN stays. Exact in
+ * double: x has an exponent of at least -700. In steps of its last place x is a whole number and a
+ * part behind the point, which rint() rounds to even; where a register has no mantissa bits, even
+ * is said of the code, i.e. of the exponent. */
 static inline double ag_round_register(double x, const ag_register *number, bool toward_zero)
 {
     enum { BEYOND = 300 };

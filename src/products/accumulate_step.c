@@ -1,9 +1,12 @@
-/* The steps of the accumulators, lane by lane. */
+/* The steps of the accumulators, lane by lane. What tensor cores do was measured by others on real
+ * cards (numerics/accumulator.h names the sources); here it is written down once for all of them:
+ * align to the largest exponent, cut, add exactly, round. */
 #include "accumulate_internal.h"
 
 #include "base/clones.h"
 
-/* E is between these, so that powers of two stay within double; that of an infinite c is BEYOND. */
+/* E is held between these, so that powers of two stay within double and none of its results is
+ * subnormal; that of an infinite c is BEYOND. */
 enum { LEAST = -700, BEYOND = 300, NVFP4_GROUP = 16, MI300_BITS = 24 };
 
 static inline int larger(int a, int b)
@@ -11,7 +14,7 @@ static inline int larger(int a, int b)
     return a > b ? a : b;
 }
 
-/* Of float32 nothing is left to round. */
+/* A chain into float32: of the fused multiply-add's result nothing is left to round. */
 AG_CLONES static void add_float_chain(float c[AG_LANES], const ag_step *step)
 {
     for (size_t k = 0; k < step->count; k++)
@@ -110,6 +113,8 @@ static inline void round_lanes(float c[AG_LANES], const double sums[AG_LANES],
             c[j] = (float)ag_round_register(sums[j], into, false);
 }
 
+/* One step of a block: E is the largest exponent of the terms and c; each is cut toward zero to a
+ * multiple of 2^(E - F), i.e. to a whole number after scaling by 2^(F - E); the sum is exact. */
 AG_CLONES static void add_block(float c[AG_LANES], const ag_step *step,
                                 const ag_accumulator *accumulator)
 {
@@ -137,7 +142,7 @@ AG_CLONES static void add_block(float c[AG_LANES], const ag_step *step,
     round_lanes(c, S, &into, accumulator->toward_zero);
 }
 
-/* The sum of some products in units of 2^(E - 24). */
+/* The sum of some products alone, in units of 2^(E - 24), E the largest exponent among them. */
 static inline void add_mi300_products(double S[AG_LANES], int E[AG_LANES], const ag_step *step,
                                       size_t first, size_t stride)
 {
@@ -223,6 +228,8 @@ static void add_finite(float c[AG_LANES], const ag_step *step, const ag_accumula
         add_block(c, step, accumulator);
 }
 
+/* Where an operand or c is Inf or NaN, aligning means nothing; the plain sum says what must come
+ * out, and replaces what the step made. MI300 also overflows when a single product does. */
 void ag_accumulate_step(float c[AG_LANES], const ag_step *step, const ag_accumulator *accumulator,
                         bool odd)
 {

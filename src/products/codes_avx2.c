@@ -1,5 +1,6 @@
-/* Products of codes by AVX2: VPMADDUBSW adds pairs of products in int16, which saturates, so a
- * block's sums must fit there. Where they do not, floats are as good. */
+/* Products of codes by AVX2. VPMADDUBSW multiplies unsigned by signed bytes and adds pairs of
+ * products in int16, which saturates: so a block's sums must fit there, as they do for codes of few
+ * bits (E2M1) and short blocks. Where they do not, e.g. for INT8, products of floats serve. */
 #include <immintrin.h>
 
 #include "lanes.h"
@@ -11,6 +12,7 @@ typedef VECTOR(float, LANES) lanes;
 typedef VECTOR(uint32_t, LANES) words;
 typedef words partial; /* two int16 sums each */
 
+/* The two int16 of a word become one int32, and the correction is taken in. */
 INLINE lanes to_float(words sums, words correction)
 {
     __m256i sum = _mm256_madd_epi16((__m256i)sums, _mm256_set1_epi16(1));
@@ -24,7 +26,8 @@ INLINE lanes to_float(words sums, words correction)
 #define MULTIPLY_ADD(a, b, sum) ((lanes)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(sum)))
 #include "codes.inc"
 
-/* Each int16 takes two products of a + 128 and b from every word of a block. */
+/* Each int16 takes two products of a + 128 and b from every word of a block, at most 2 (128 + most
+ * a) most b in magnitude. */
 static bool fits(const ag_product *p)
 {
     size_t block = p->block == 0 ? WHOLE_BLOCK : p->block;

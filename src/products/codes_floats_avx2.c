@@ -1,4 +1,5 @@
-/* Products of codes by AVX2 and FMA: as floats, in which a block's sum is exact. */
+/* Products of codes by AVX2 and FMA where int16 is too narrow (codes_avx2.c): as floats, in which
+ * every partial sum of a block is exact. */
 #include <immintrin.h>
 
 #include "lanes.h"

@@ -1,4 +1,5 @@
-/* Products of codes by NEON: as floats, in which a block's sum is exact. */
+/* Products of codes by NEON: as floats. A product of two codes is below 2^14, and a block has at
+ * most AG_MOST_BLOCK of them, so that every partial sum is exact in float32. */
 #include "lanes.h"
 
 enum { LANES = 4, ROWS = 6, PER_WORD = 1, WHOLE_BLOCK = 512 };

@@ -1,4 +1,6 @@
-/* Products of codes by VPDPBUSD, which adds four products of bytes to an int32, exactly. */
+/* Products of codes by VPDPBUSD, which adds four products of an unsigned and a signed byte to an
+ * int32 without saturating. A block's sum is below 2^24, so it is exact there and as a float. The
+ * sum begins as the correction (codes.inc), which costs nothing. */
 #include <immintrin.h>
 
 #include "lanes.h"

@@ -1,9 +1,11 @@
-/* From sums to results: compiled for each engine's vectors. */
+/* From sums to results: scales, bias, BF16 and accumulation onto a gradient, while a tile's sums
+ * are still in the cache. A header, so that it is compiled for each engine's vectors. */
 #ifndef AG_PRODUCTS_FINISH_H
 #define AG_PRODUCTS_FINISH_H
 
 #include "products_internal.h"
 
+/* row = fl(fl(row * of_row) * column): two roundings, in this order, as products.h has it. */
 static inline void finish_scale(float *row, const ag_finish *finish, size_t m, size_t n0, size_t n)
 {
     const float *each = finish->columns.each;
@@ -14,13 +16,6 @@ static inline void finish_scale(float *row, const ag_finish *finish, size_t m, s
     else
         for (size_t i = 0; i < n; i++)
             row[i] = row[i] * of_row * each[n0 + i];
-}
-
-static inline uint32_t bf16_bits(uint32_t bits)
-{
-    bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
-    uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u;
-    return is_nan ? 0x7fc00000u : rounded;
 }
 
 /* Row m of the result, columns n0 to n0 + n, of its sums row [n], which are overwritten. */
@@ -34,7 +29,7 @@ static inline void finish_row(const ag_product *p, float *row, size_t m, size_t 
             row[i] += finish->bias[n0 + i];
     if (finish->bf16)
         for (size_t i = 0; i < n; i++)
-            row[i] = ag_bits_float(bf16_bits(ag_float_bits(row[i])));
+            row[i] = ag_bits_float(ag_bf16_bits(ag_float_bits(row[i])));
     if (finish->onto != NULL) {
         float *onto = finish->onto + m * finish->onto_step + n0;
         for (size_t i = 0; i < n; i++)

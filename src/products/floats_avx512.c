@@ -1,4 +1,5 @@
-/* Products of floats by AVX-512. */
+/* Products of floats by AVX-512: 6 x 4 vectors of sums, 4 of b and 1 of a are 29 of the 32
+ * registers. */
 #include <immintrin.h>
 
 #include "lanes.h"

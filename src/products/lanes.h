@@ -1,4 +1,5 @@
-/* Vectors without names of instructions, and the two things that compilers must be told. */
+/* Vectors without names of instructions (GCC's and Clang's vector extensions), and the two things
+ * that compilers must be told: which loops to unroll, and how to transpose. */
 #ifndef AG_PRODUCTS_LANES_H
 #define AG_PRODUCTS_LANES_H
 

@@ -1,6 +1,7 @@
 /* Products of normal pairs by VDPBF16PS: fma(a_lower, b_lower, fma(a_upper, b_upper, sum)), each
- * rounded to nearest even, subnormal inputs and results taken for 0. Only the unmasked 512-bit
- * intrinsic is used: gcc drops mask bits of the masked ones. */
+ * rounded to nearest even, subnormal inputs and results taken for 0 (Intel SDM, volume 2). The
+ * first of two neighbours lies in the upper half, since that is the one which is added first. Only
+ * the unmasked 512-bit intrinsic is used: gcc drops mask bits of the masked ones. */
 #include <immintrin.h>
 
 #include "lanes.h"

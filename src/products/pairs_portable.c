@@ -1,5 +1,6 @@
-/* Products of normal pairs on any processor. A product of two BF16 values is exact in float32, so
- * multiplying, then adding, rounds as a fused multiply-add does. */
+/* Products of normal pairs on any processor. A product of two BF16 values has at most 16
+ * significant bits and is exact in float32, so multiplying, then adding, rounds as a fused
+ * multiply-add does: no fmaf is needed, and compilers make vectors of it. */
 #include "lanes.h"
 
 enum { LANES = 4, ROWS = 3, PER_WORD = 2 };
@@ -19,10 +20,12 @@ INLINE lanes multiply_add(lanes sum, words a, words b)
 #define MULTIPLY_ADD multiply_add
 #include "product.inc"
 
+/* Only where no product overflows: fma could still come back from one of 2^128 or more by adding a
+ * sum of the other sign, a rounded product could not. */
 void ag_pairs_portable(const ag_product *p)
 {
     uint32_t exponents = (p->a.range.most >> 23) + (p->b.range.most >> 23);
-    bool finite = exponents <= 2 * 126 + 128; /* |a b| < 2^128, where fma could come back */
+    bool finite = exponents <= 2 * 126 + 128; /* |a b| < 2^128 */
     if (finite)
         multiply(p);
     else

@@ -1,4 +1,5 @@
-/* What products have in common, whoever multiplies: their operands and their parts. */
+/* What products have in common, whoever multiplies: how operands are read, and how a part is cut
+ * out of a product. */
 #include "products_internal.h"
 
 /* --- operands */
@@ -22,6 +23,9 @@ ag_words ag_words_scaled(const ag_words *words)
     return scaled;
 }
 
+/* See products.h: a BF16 value with biased exponent e is a multiple of 2^(e - 127 - 7), so every
+ * product is a multiple of 2^(ea + eb - 2 (127 + 7)), which must not be below 2^-126. A zero
+ * exponent is that of a subnormal input. */
 bool ag_pairs_are_normal(ag_range a, ag_range b)
 {
     uint32_t ea = a.least >> 23;
@@ -29,7 +33,7 @@ bool ag_pairs_are_normal(ag_range a, ag_range b)
     return ea > 0 && eb > 0 && ea + eb >= 2 * (127 + 7) - 126;
 }
 
-/* The word of up to four codes, `step` apart. */
+/* The word of up to four codes, `step` apart; code + 128 is the byte with its sign bit turned. */
 static uint32_t code_word(const int8_t *codes, size_t step, size_t count)
 {
     uint32_t word = AG_NO_CODES;
@@ -42,16 +46,16 @@ void ag_codes_along(uint32_t *words, const int8_t *codes, size_t rows, size_t K,
 {
     for (size_t row = 0; row < rows; row++)
         for (size_t first = 0; first < K; first += block)
-            for (size_t k = first, end = smaller(first + block, K); k < end; k += 4)
-                *words++ = code_word(codes + row * K + k, 1, smaller(4, end - k));
+            for (size_t k = first, end = ag_smaller(first + block, K); k < end; k += 4)
+                *words++ = code_word(codes + row * K + k, 1, ag_smaller(4, end - k));
 }
 
 void ag_codes_across(uint32_t *words, const int8_t *codes, size_t rows, size_t K, size_t block)
 {
     for (size_t first = 0; first < K; first += block)
-        for (size_t k = first, end = smaller(first + block, K); k < end; k += 4)
+        for (size_t k = first, end = ag_smaller(first + block, K); k < end; k += 4)
             for (size_t row = 0; row < rows; row++)
-                *words++ = code_word(codes + k * rows + row, rows, smaller(4, end - k));
+                *words++ = code_word(codes + k * rows + row, rows, ag_smaller(4, end - k));
 }
 
 /* --- parts */
@@ -71,6 +75,8 @@ static ag_factor factor_from(ag_factor factor, size_t i)
     return factor;
 }
 
+/* Pointers move to the part's first row and column. `diagonal` is counted from the part's own rows
+ * (and, where it bounds columns of c, from its own columns). */
 ag_product ag_product_part(const ag_product *whole, size_t m0, size_t m1, size_t n0, size_t n1)
 {
     ag_product part = *whole;

@@ -1,8 +1,11 @@
-/* Products as their definition reads, one element at a time. */
+/* Products as their definition in products.h reads, one element at a time: the judge of all
+ * engines, in tests and in engine_proof.c. */
 #include <math.h>
 
 #include "finish.h"
 
+/* Whether element (m, i) lies beyond the product's triangle, if it has this one: c is not wanted
+ * there, or a counts as zero. */
 static bool is_beyond(const ag_product *p, ag_triangle triangle, size_t m, size_t i)
 {
     const ptrdiff_t from_edge = (ptrdiff_t)i - (ptrdiff_t)m - p->diagonal;
@@ -20,12 +23,13 @@ static float segment_sum(const ag_product *p, size_t m, size_t n, size_t begin, 
     return s;
 }
 
+/* The segments of one element, added in order; `first` moves their ends. */
 static float chained(const ag_product *p, size_t m, size_t n)
 {
     const size_t rest = AG_SEGMENT - p->first; /* of the first segment */
-    float c = segment_sum(p, m, n, 0, smaller(rest, p->K));
+    float c = segment_sum(p, m, n, 0, ag_smaller(rest, p->K));
     for (size_t k = rest; k < p->K; k += AG_SEGMENT)
-        c += segment_sum(p, m, n, k, smaller(k + AG_SEGMENT, p->K));
+        c += segment_sum(p, m, n, k, ag_smaller(k + AG_SEGMENT, p->K));
     return c;
 }
 
@@ -41,6 +45,7 @@ static float block_sum(const ag_product *p, size_t m, size_t n, size_t i, size_t
     return (float)sum;
 }
 
+/* The blocks of codes: exact sums, their scales, and one fused multiply-add per block. */
 static float blockwise(const ag_product *p, size_t m, size_t n)
 {
     const ag_words a = ag_words_scaled(&p->a);
@@ -48,7 +53,8 @@ static float blockwise(const ag_product *p, size_t m, size_t n)
     const size_t block = p->block == 0 ? p->K : p->block;
     float c = 0;
     for (size_t j = 0; j * block < p->K; j++) {
-        float sum = block_sum(p, m, n, j * ((block + 3) / 4), smaller(block, p->K - j * block));
+        const size_t first_word = j * ag_words_of(AG_WORD_CODES, block);
+        float sum = block_sum(p, m, n, first_word, ag_block_length(p->K, block, j));
         c = fmaf(sum, *scale_at(&a, m, j) * *scale_at(&b, n, j), c);
     }
     return c;

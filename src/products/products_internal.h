@@ -1,4 +1,5 @@
-/* What the engines' files share. */
+/* What the engines' files share: how an operand is read, and the names of what each engine brings.
+ */
 #ifndef AG_PRODUCTS_INTERNAL_H
 #define AG_PRODUCTS_INTERNAL_H
 
@@ -8,20 +9,17 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
-    PANEL_COLUMNS = 64, /* of b that are packed at a time */
-    PANEL_ROWS = 528,   /* words, and what codes need beside them */
+    /* A panel of codes, 64 x 528 words of b: 132 KiB, for the second cache. The rows are a segment
+     * and what codes need beside their words. */
+    PANEL_COLUMNS = 64,
+    PANEL_ROWS = 528,
 };
 
 /* A value of a's or b's row: any word but codes. */
 float ag_words_value(const ag_words *words, size_t row, size_t k);
 
-/* Scales that are all 1 where there are none. */
+/* The same operand with scales: where it has none, all point at one 1. */
 ag_words ag_words_scaled(const ag_words *words);
-
-static inline size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static inline const uint32_t *word_at(const ag_words *words, size_t row, size_t i)
 {

@@ -1,4 +1,6 @@
-/* The engine that the program runs, and how a product is shared among the threads of the pool. */
+/* The engine that the program runs, and how a product is shared among the threads of the pool. A
+ * product is shared out by rows or columns of c, never along k: each element is one thread's, from
+ * its first multiply-add to its last. */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -57,13 +59,9 @@ static void some_columns(void *context, size_t begin, size_t end)
     ag_engine_multiply(s->engine, &part);
 }
 
-static size_t rounded_up(size_t count, size_t unit)
-{
-    return (count + unit - 1) / unit * unit;
-}
-
-/* Shares of columns pack b's panels once; where there are too few columns, shares of rows. Products
- * with a triangle are those of many heads, which share the threads. */
+/* Shares of columns are best, since b's panels are packed once; where there are too few columns,
+ * shares of rows, each of whole tiles. Products with a triangle are those of attention's many
+ * heads, which share the threads already. */
 void ag_multiply(const ag_product *p)
 {
     enum { TILES = 24 };
@@ -72,9 +70,10 @@ void ag_multiply(const ag_product *p)
     if (threads == 1 || p->triangle != AG_TRIANGLE_NONE)
         ag_engine_multiply(s.engine, p);
     else if (p->N >= threads * 2 * PANEL_COLUMNS)
-        ag_pool_share(p->N, rounded_up(p->N / (2 * threads), PANEL_COLUMNS), some_columns, &s);
+        ag_pool_share(p->N, ag_pieces(p->N / (2 * threads), PANEL_COLUMNS) * PANEL_COLUMNS,
+                      some_columns, &s);
     else
-        ag_pool_share(p->M, rounded_up((p->M + threads - 1) / threads, TILES), some_rows, &s);
+        ag_pool_share(p->M, ag_pieces(ag_pieces(p->M, threads), TILES) * TILES, some_rows, &s);
 }
 
 /* --- operands */
@@ -89,6 +88,8 @@ typedef struct packing {
     atomic_uint least, most;
 } packing;
 
+/* Raises the range to cover another, by atomic minimum and maximum: threads pack pieces of one
+ * operand. */
 static void join(packing *p, ag_range range)
 {
     unsigned least = atomic_load(&p->least);
@@ -163,7 +164,8 @@ static ag_spin_fn *spin_of(const ag_engine *engine, ag_word word)
     return pairs ? engine->spin_pairs : engine->spin;
 }
 
-/* The best of some tries, each twice as long as the one before, until one takes milliseconds. */
+/* The best of some tries, each twice as long as the one before, until one takes milliseconds: long
+ * enough for the clock, and for a processor to raise its own. */
 double ag_products_peak(ag_word word)
 {
     const double enough_s = 4e-3;

@@ -6,24 +6,13 @@
 
 /* --- codes */
 
-/* Whether every value of the format is a whole number of its smallest steps, up to 127 of them. */
-static bool has_small_integers(const ag_format *format)
-{
-    return format->min_subnormal > 0.0f && format->max <= 127 * format->min_subnormal;
-}
-
-static int most_code(const ag_format *format)
-{
-    return (int)(format->max / format->min_subnormal);
-}
-
 static bool has_codes(const ag_scheme *scheme)
 {
     bool has_blocks = scheme->granularity == AG_GRANULARITY_MX ||
                       scheme->granularity == AG_GRANULARITY_NV ||
                       scheme->granularity == AG_GRANULARITY_BLOCK;
     return scheme->quantised && has_blocks && scheme->block_cols <= AG_MOST_BLOCK &&
-           has_small_integers(&scheme->format);
+           ag_format_has_codes(&scheme->format);
 }
 
 static bool meet_as_codes(const ag_scheme *a, const ag_scheme *b)
@@ -81,7 +70,7 @@ static ag_words codes_of(const ag_operand_view *view, size_t rows, size_t K, siz
                       .scales = codes_in(view)->units,
                       .scale_row_step = view->across ? 1 : (K + block - 1) / block,
                       .scale_step = view->across ? rows : 1,
-                      .most_code = most_code(&view->operand->scheme->format)};
+                      .most_code = ag_format_most_code(&view->operand->scheme->format)};
 }
 
 /* --- pairs and floats */
