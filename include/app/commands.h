@@ -3,9 +3,6 @@
 #ifndef AG_APP_COMMANDS_H
 #define AG_APP_COMMANDS_H
 
-#include <getopt.h>
-#include <stdbool.h>
-
 #include "base/arena.h"
 #include "base/status.h"
 #include "run/grid.h"
@@ -59,20 +56,5 @@ int ag_app_exit(ag_status status);
 /* Says what is wrong with the command line and how to get help; returns AG_EXIT_INPUT. */
 int ag_app_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-/* getopt_long with `shorts` such as ":ho:", which begin with a colon. For what it complains of, '?'
- * comes back, with the error recorded. */
-int ag_app_next_option(int argc, char **argv, const char *shorts, const struct option *options);
-
-/* A command that takes one results file and at most one option, which has no value. */
-typedef struct ag_file_command {
-    const char *name;
-    const char *help;   /* what --help prints */
-    const char *option; /* "json" */
-} ag_file_command;
-
-/* Reads its command line. False: there is nothing to do, and *code is the exit code. */
-bool ag_app_file_arguments(const char **path, bool *option, int *code,
-                           const ag_file_command *command, int argc, char **argv);
 
 #endif

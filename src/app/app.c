@@ -1,7 +1,6 @@
 /* What every subcommand does alike: where results lie, how a failure is told, its exit code. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -90,57 +89,4 @@ int ag_app_usage(const char *command, const char *format, ...)
     va_end(arguments);
     ag_log(AG_LOG_ERROR, "%s: %s (see 'altgrad %s --help')", command, text, command);
     return AG_EXIT_INPUT;
-}
-
-static void tell_bad_option(int found, const char *option)
-{
-    bool is_long = strncmp(option, "--", 2) == 0;
-    if (found == ':')
-        ag_fail(AG_ERR_INPUT, "%s needs a value", option);
-    else if (optopt != 0 && is_long)
-        ag_fail(AG_ERR_INPUT, "'%s': this option takes no value", option);
-    else if (optopt != 0)
-        ag_fail(AG_ERR_INPUT, "there is no option '-%c'", optopt);
-    else
-        ag_fail(AG_ERR_INPUT, "there is no option '%s'", option);
-}
-
-int ag_app_next_option(int argc, char **argv, const char *shorts, const struct option *options)
-{
-    opterr = 0;
-    int found = getopt_long(argc, argv, shorts, options, NULL);
-    if (found != '?' && found != ':')
-        return found;
-    tell_bad_option(found, argv[optind - 1]);
-    return '?';
-}
-
-bool ag_app_file_arguments(const char **path, bool *option, int *code,
-                           const ag_file_command *command, int argc, char **argv)
-{
-    const struct option known[] = {
-        {command->option, no_argument, NULL, 'o'},
-        {"help",          no_argument, NULL, 'h'},
-        {NULL,            0,           NULL, 0  }
-    };
-    *option = false;
-    for (int found; (found = ag_app_next_option(argc, argv, ":h", known)) != -1;) {
-        if (found == 'h') {
-            fputs(command->help, stdout);
-            *code = AG_EXIT_OK;
-            return false;
-        }
-        if (found == '?') {
-            *code = ag_app_usage(command->name, "%s", ag_error_message());
-            return false;
-        }
-        *option = true;
-    }
-    if (optind + 1 != argc) {
-        *code =
-            ag_app_usage(command->name, "which results file? One, such as results/quickstart.h5");
-        return false;
-    }
-    *path = argv[optind];
-    return true;
 }

@@ -1,5 +1,4 @@
 /* altgrad bench: what the time of a training step goes into, format by format. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "bench.h"
+#include "command_line.h"
 #include "config/select.h"
 #include "data/batch.h"
 #include "data/corpus.h"
@@ -18,29 +18,6 @@
 #include "proc/cores.h"
 #include "train/train.h"
 #include "wrong_file.h"
-
-static const char s_help[] =
-    "usage: altgrad bench [FILE] [--format F]... [--threads N] [--steps N] [--set KEY=VALUE]...\n"
-    "                     [--json]\n"
-    "\n"
-    "Trains some steps in each format and shows what their time goes into, part by part, each\n"
-    "beside a bound that is measured in the same process: the engine's multiply-add instruction\n"
-    "alone for products and attention, copies of as many bytes for what moves memory; and beside\n"
-    "OpenBLAS's sgemm in the same shapes where it is built in. Nothing is written.\n"
-    "\n"
-    "  FILE             an experiment: its model, data and formats, each with the first of the\n"
-    "                   layer configs, other axes and seeds that has it. Default: a small model\n"
-    "  --format F       this format of FILE; without FILE any that 'altgrad formats' knows\n"
-    "  --threads N      threads that share the work (default: as run.threads says)\n"
-    "  --steps N        steps to measure (20), after 2 that warm up\n"
-    "  --set KEY=VALUE  instead of the file's, or of the small model's: model.n_embd=384\n"
-    "  --json           the same as JSON\n"
-    "\n"
-    "A figure is the mean over the steps of middle duration, half of all. Evaluation, diagnostics\n"
-    "and model.init are left out: the weights are random.\n"
-    "Exit codes: 0 done, 2 the file or the command line has errors, 3 environment.\n"
-    "\n"
-    "example: altgrad bench jobs/quickstart.yaml --format BF16 --format E4M3\n";
 
 static const char s_small_model[] =
     "altgrad: 1\n"
@@ -53,71 +30,63 @@ static const char s_small_model[] =
 enum { MOST_STEPS = 100000 };
 
 typedef struct request {
-    const char *file;  /* NULL: the small model */
-    const char **sets; /* [n_sets] */
-    size_t n_sets;
-    const char **formats; /* [n_formats]; none: all */
-    size_t n_formats;
-    long threads; /* 0: as run.threads says */
+    const char *file; /* NULL: the small model */
+    ag_texts sets;
+    ag_texts formats; /* none: all */
+    long threads;     /* 0: as run.threads says */
     long steps;
     bool json;
 } request;
 
 /* --- command line */
 
-static ag_status parse_count(long *out, const char *option, const char *text, long most)
-{
-    char *end = NULL;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0 || value < 1 || value > most)
-        return ag_fail(AG_ERR_INPUT, "--%s takes a number from 1 to %ld, not '%s'", option, most,
-                       text);
-    *out = value;
-    return AG_OK;
-}
+static const ag_option s_options[] = {
+    {"FILE",
+     "an experiment: its model, data and formats, each with the first of the\n"
+     "layer configs, other axes and seeds that has it. Default: a small model",                                            AG_NO_OPTION                         },
+    {                      "--format F", "this format of FILE; without FILE any that 'altgrad formats' knows",
+     AG_TEXTS(request,                                                                                                                                  formats)},
+    {                      "--threads N",         "threads that share the work (default: as run.threads says)",
+     AG_COUNT(request,                                                                                                                                   threads, AG_POOL_MOST_THREADS)},
+    { "--steps N",                                                           "steps to measure (20), after 2 that warm up",
+     AG_COUNT(request,                                                                                                                                            steps, MOST_STEPS)},
+    {                 "--set KEY=VALUE",                                                                     "instead of the file's, or of the small model's: model.n_embd=384",
+     AG_TEXTS(request, sets)},
+    {                                                                                                                                                                   "--json",                                                                     "the same as JSON",                                                                                                           AG_FLAG(request,                                                          json)},
+};
 
-static ag_status take_option(request *asked, int option)
-{
-    switch (option) {
-    case 'f':
-        asked->formats[asked->n_formats++] = optarg;
-        return AG_OK;
-    case 's':
-        asked->sets[asked->n_sets++] = optarg;
-        return AG_OK;
-    case 't':
-        return parse_count(&asked->threads, "threads", optarg, AG_POOL_MOST_THREADS);
-    case 'n':
-        return parse_count(&asked->steps, "steps", optarg, MOST_STEPS);
-    case 'j':
-        asked->json = true;
-        return AG_OK;
-    default: /* '?' */
-        return AG_ERR_INPUT;
-    }
-}
+static const ag_command_line s_line = {
+    .command = "bench",
+    .usage =
+        "usage: altgrad bench [FILE] [--format F]... [--threads N] [--steps N] [--set "
+        "KEY=VALUE]...\n"
+        "                     [--json]\n"
+        "\n"
+        "Trains some steps in each format and shows what their time goes into, part by part, each\n"
+        "beside a bound that is measured in the same process: the engine's multiply-add "
+        "instruction\n"
+        "alone for products and attention, copies of as many bytes for what moves memory; and "
+        "beside\n"
+        "OpenBLAS's sgemm in the same shapes where it is built in. Nothing is written.\n"
+        "\n",
+    .column = 19,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes = "\n"
+             "A figure is the mean over the steps of middle duration, half of all. Evaluation, "
+             "diagnostics\n"
+             "and model.init are left out: the weights are random.\n"
+             "Exit codes: 0 done, 2 the file or the command line has errors, 3 environment.\n"
+             "\n"
+             "example: altgrad bench jobs/quickstart.yaml --format BF16 --format E4M3\n",
+};
 
 /* Returns -1 when the command shall go on, else its exit code. */
-static int parse_options(request *asked, int argc, char **argv)
+static int parse_options(request *asked, int argc, char **argv, ag_arena *arena)
 {
-    static const struct option known[] = {
-        {"format",  required_argument, NULL, 'f'},
-        {"set",     required_argument, NULL, 's'},
-        {"threads", required_argument, NULL, 't'},
-        {"steps",   required_argument, NULL, 'n'},
-        {"json",    no_argument,       NULL, 'j'},
-        {"help",    no_argument,       NULL, 'h'},
-        {NULL,      0,                 NULL, 0  }
-    };
-    for (int option; (option = ag_app_next_option(argc, argv, ":h", known)) != -1;) {
-        if (option == 'h') {
-            fputs(s_help, stdout);
-            return AG_EXIT_OK;
-        }
-        if (take_option(asked, option) != AG_OK)
-            return ag_app_usage("bench", "%s", ag_error_message());
-    }
+    int code = ag_app_read_options(asked, &s_line, argc, argv, arena);
+    if (code >= 0)
+        return code;
     if (optind + 1 < argc)
         return ag_app_usage("bench", "one experiment file at a time, not also '%s'",
                             argv[optind + 1]);
@@ -127,19 +96,29 @@ static int parse_options(request *asked, int argc, char **argv)
 
 /* --- the experiment */
 
-/* formats=[F, F] of the small model. */
-static const char *list_formats(const request *asked, ag_arena *arena)
+/* formats=[F, F] of the small model, as a further --set. */
+static ag_status add_format_list(request *asked, ag_arena *arena)
 {
+    if (asked->formats.count == 0)
+        return AG_OK;
     const char *list = "formats=[";
-    for (size_t i = 0; list != NULL && i < asked->n_formats; i++)
-        list = ag_arena_printf(arena, "%s%s%s", list, i > 0 ? ", " : "", asked->formats[i]);
-    return list != NULL ? ag_arena_printf(arena, "%s]", list) : NULL;
+    for (size_t i = 0; list != NULL && i < asked->formats.count; i++)
+        list = ag_arena_printf(arena, "%s%s%s", list, i > 0 ? ", " : "", asked->formats.items[i]);
+    list = list != NULL ? ag_arena_printf(arena, "%s]", list) : NULL;
+    const char **sets = ag_arena_alloc(arena, (asked->sets.count + 1) * sizeof *sets);
+    if (list == NULL || sets == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; i < asked->sets.count; i++)
+        sets[i] = asked->sets.items[i];
+    sets[asked->sets.count] = list;
+    asked->sets = (ag_texts){sets, asked->sets.count + 1};
+    return AG_OK;
 }
 
 static ag_status read_experiment(ag_experiment **out, const char *path, const request *asked)
 {
     const ag_experiment_options how = {
-        .sets = asked->sets, .n_sets = asked->n_sets, .find_init = ag_init_find_here};
+        .sets = asked->sets.items, .n_sets = asked->sets.count, .find_init = ag_init_find_here};
     ag_text diagnostics;
     ag_text_init(&diagnostics);
     ag_status status = ag_experiment_load_with(out, path, &how, &diagnostics);
@@ -153,11 +132,10 @@ static ag_status read_small_model(ag_experiment **out, request *asked, ag_arena 
 {
     const size_t length = sizeof s_small_model - 1;
     const char *folder = getenv("TMPDIR");
-    if (asked->n_formats > 0)
-        asked->sets[asked->n_sets++] = list_formats(asked, arena);
+    AG_TRY(add_format_list(asked, arena));
     char *path = ag_arena_printf(arena, "%s/altgrad-bench-XXXXXX",
                                  folder != NULL && folder[0] != '\0' ? folder : "/tmp");
-    if (path == NULL || (asked->n_formats > 0 && asked->sets[asked->n_sets - 1] == NULL))
+    if (path == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     int fd = mkstemp(path);
     if (fd < 0)
@@ -186,11 +164,11 @@ static ag_status load(ag_experiment **out, request *asked, ag_arena *arena)
 
 static bool is_asked(const request *asked, const char *format)
 {
-    for (size_t i = 0; asked->file != NULL && i < asked->n_formats; i++) {
-        if (strcmp(asked->formats[i], format) == 0)
+    for (size_t i = 0; asked->file != NULL && i < asked->formats.count; i++) {
+        if (strcmp(asked->formats.items[i], format) == 0)
             return true;
     }
-    return asked->file == NULL || asked->n_formats == 0;
+    return asked->file == NULL || asked->formats.count == 0;
 }
 
 static bool is_listed(const ag_bench_result *results, size_t count, const char *format)
@@ -230,8 +208,8 @@ static ag_status check_formats(const ag_grid *grid, const request *asked, ag_are
     bool *selected = ag_arena_alloc(arena, grid->n_runs * sizeof *selected);
     if (selected == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    for (size_t i = 0; asked->file != NULL && i < asked->n_formats; i++) {
-        const char *selector = ag_arena_printf(arena, "format=%s", asked->formats[i]);
+    for (size_t i = 0; asked->file != NULL && i < asked->formats.count; i++) {
+        const char *selector = ag_arena_printf(arena, "format=%s", asked->formats.items[i]);
         if (selector == NULL)
             return ag_fail(AG_ERR_SYSTEM, "out of memory");
         AG_TRY(ag_select_runs(selected, grid, &selector, 1));
@@ -397,33 +375,26 @@ static ag_status measure_all(const request *asked, const ag_grid *grid, ag_arena
     return status;
 }
 
-static ag_status bench(request *asked)
+static ag_status bench(request *asked, ag_arena *arena)
 {
-    ag_arena arena;
     ag_experiment *experiment = NULL;
-    ag_arena_init_growing(&arena);
     ag_kernels_init();
-    ag_status status = load(&experiment, asked, &arena);
+    ag_status status = load(&experiment, asked, arena);
     if (status == AG_OK)
-        status = measure_all(asked, ag_experiment_grid(experiment), &arena);
+        status = measure_all(asked, ag_experiment_grid(experiment), arena);
     ag_pool_stop();
     ag_experiment_destroy(experiment);
-    ag_arena_deinit(&arena);
     return status;
 }
 
 int ag_cmd_bench(int argc, char **argv)
 {
     request asked = {.steps = 20};
-    asked.sets = calloc((size_t)argc + 1, sizeof *asked.sets);
-    asked.formats = calloc((size_t)argc + 1, sizeof *asked.formats);
-    int code = AG_EXIT_SYSTEM;
-    if (asked.sets != NULL && asked.formats != NULL) {
-        code = parse_options(&asked, argc, argv);
-        if (code < 0)
-            code = ag_app_exit(bench(&asked));
-    }
-    free(asked.sets);
-    free(asked.formats);
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    int code = parse_options(&asked, argc, argv, &arena);
+    if (code < 0)
+        code = ag_app_exit(bench(&asked, &arena));
+    ag_arena_deinit(&arena);
     return code;
 }

@@ -4,21 +4,34 @@
 
 #include "app/commands.h"
 #include "base/printable.h"
+#include "command_line.h"
 #include "results/check.h"
 #include "wrong_file.h"
 
-static const char s_help[] =
-    "usage: altgrad check OUT [--json]\n\n"
-    "Reads every byte of the results and of the folder beside them: checksums of files and of\n"
-    "every array and text of every run, whether the runs of the grid are there, checkpoints,\n"
-    "events, notes, and what a killed altgrad left. It changes nothing. It prints one line per\n"
-    "finding, then a summary line.\n\n"
-    "  --json   the same as JSON\n\n"
-    "'altgrad run' on the experiment repairs it: the good runs stay, damaged files are moved\n"
-    "to OUT.d/damaged, and their runs are trained again.\n\n"
-    "Exit codes: 0 nothing is damaged (runs may be pending), 1 something is, 2 bad command\n"
-    "line or no such file, 3 something cannot be read, or the file is not altgrad's.\n\n"
-    "example: altgrad check results/quickstart.h5\n";
+static const ag_option s_options[] = {
+    {"--json", "the same as JSON", AG_OPTION_FLAG, 0, 0, NULL},
+};
+
+static const ag_command_line s_line = {
+    .command = "check",
+    .usage =
+        "usage: altgrad check OUT [--json]\n\n"
+        "Reads every byte of the results and of the folder beside them: checksums of files and of\n"
+        "every array and text of every run, whether the runs of the grid are there, checkpoints,\n"
+        "events, notes, and what a killed altgrad left. It changes nothing. It prints one line "
+        "per\n"
+        "finding, then a summary line.\n\n",
+    .column = 11,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes =
+        "\n'altgrad run' on the experiment repairs it: the good runs stay, damaged files are "
+        "moved\n"
+        "to OUT.d/damaged, and their runs are trained again.\n\n"
+        "Exit codes: 0 nothing is damaged (runs may be pending), 1 something is, 2 bad command\n"
+        "line or no such file, 3 something cannot be read, or the file is not altgrad's.\n\n"
+        "example: altgrad check results/quickstart.h5\n",
+};
 
 static const char s_cure[] =
     "'altgrad run' on the experiment keeps the good runs, moves what is damaged aside and "
@@ -124,12 +137,13 @@ static int check_file(const char *path, bool as_json)
 
 int ag_cmd_check(int argc, char **argv)
 {
-    static const ag_file_command command = {"check", s_help, "json"};
-    const char *path;
-    bool option;
-    int code;
-    if (!ag_app_file_arguments(&path, &option, &code, &command, argc, argv))
+    const char *path = NULL;
+    bool json = false; /* the only option */
+    int code = ag_app_read_options(&json, &s_line, argc, argv, NULL);
+    if (code < 0)
+        code = ag_app_results_argument(&path, &s_line, argc, argv);
+    if (code >= 0)
         return code;
     ag_status status = ag_app_expect_results(path);
-    return status == AG_OK ? check_file(path, option) : ag_app_exit(status);
+    return status == AG_OK ? check_file(path, json) : ag_app_exit(status);
 }

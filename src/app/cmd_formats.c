@@ -7,38 +7,55 @@
 
 #include "app/commands.h"
 #include "base/text.h"
+#include "command_line.h"
 #include "formats_recipes.h"
 #include "numerics/format.h"
 #include "numerics/recipe.h"
 #include "run/run_json.h"
 
-static void print_help(void)
-{
-    fputs("usage: altgrad formats [NAME] [--recipes | --accumulators] [--codes] [--json]\n\n"
-          "Without NAME the tables of common formats, of recipes and of accumulators; with NAME a\n"
-          "format or recipe in detail. Besides the listed names: e<E>m<M>[b<bias>][ieee|fn|f|fnuz] "
-          "with up to 8\n"
-          "exponent bits and 16 bits in all, int<N>, and FORMAT/granularity/scale/rounding:\n\n"
-          "  granularity   tensor, row, col, <R>x<C> (blocks, as 1x128), mx, nv, nv16x16\n"
-          "  scale         amax, windowed, delayed, each with or without +pow2; none;\n"
-          "                for mx e8m0rceil or e8m0floor\n"
-          "  rounding      nearest, stochastic\n\n"
-          "The kind of a format:\n"
-          "  ieee   the top exponent is Inf and NaN\n"
-          "  fn     no Inf, one NaN: all ones\n"
-          "  f      every code is a finite value\n"
-          "  fnuz   no Inf, no -0, whose code is NaN; the default bias is one more\n\n"
-          "  --recipes       the recipes alone\n"
-          "  --accumulators  the accumulators alone\n"
-          "  --codes         the value of every code of NAME (a code is sign, exponent, mantissa;\n"
-          "                  for int<N> sign and magnitude)\n"
-          "  --json          as JSON: the formats, or the recipes or accumulators alone; values\n"
-          "                  are exact\n\n"
-          "examples: altgrad formats E4M3 --codes\n"
-          "          altgrad formats mxfp8\n"
-          "          altgrad formats e3m4/1x128\n",
-          stdout);
-}
+typedef struct request {
+    const char *name; /* NULL: the tables */
+    bool recipes;
+    bool accumulators;
+    bool codes;
+    bool json;
+} request;
+
+static const ag_option s_options[] = {
+    {"--recipes",      "the recipes alone",      AG_FLAG(request, recipes)     },
+    {"--accumulators", "the accumulators alone", AG_FLAG(request, accumulators)},
+    {"--codes",
+     "the value of every code of NAME (a code is sign, exponent, mantissa;\n"
+     "for int<N> sign and magnitude)",           AG_FLAG(request, codes)       },
+    {"--json",
+     "as JSON: the formats, or the recipes or accumulators alone; values\n"
+     "are exact",                                AG_FLAG(request, json)        },
+};
+
+static const ag_command_line s_line = {
+    .command = "formats",
+    .usage =
+        "usage: altgrad formats [NAME] [--recipes | --accumulators] [--codes] [--json]\n\n"
+        "Without NAME the tables of common formats, of recipes and of accumulators; with NAME a\n"
+        "format or recipe in detail. Besides the listed names: e<E>m<M>[b<bias>][ieee|fn|f|fnuz] "
+        "with up to 8\n"
+        "exponent bits and 16 bits in all, int<N>, and FORMAT/granularity/scale/rounding:\n\n"
+        "  granularity   tensor, row, col, <R>x<C> (blocks, as 1x128), mx, nv, nv16x16\n"
+        "  scale         amax, windowed, delayed, each with or without +pow2; none;\n"
+        "                for mx e8m0rceil or e8m0floor\n"
+        "  rounding      nearest, stochastic\n\n"
+        "The kind of a format:\n"
+        "  ieee   the top exponent is Inf and NaN\n"
+        "  fn     no Inf, one NaN: all ones\n"
+        "  f      every code is a finite value\n"
+        "  fnuz   no Inf, no -0, whose code is NaN; the default bias is one more\n\n",
+    .column = 18,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes = "\nexamples: altgrad formats E4M3 --codes\n"
+             "          altgrad formats mxfp8\n"
+             "          altgrad formats e3m4/1x128\n",
+};
 
 static void join_aliases(ag_text *text, const char *name)
 {
@@ -183,14 +200,6 @@ static ag_status add_json_table(ag_text *out)
     return AG_OK;
 }
 
-typedef struct request {
-    const char *name; /* NULL: the tables */
-    bool recipes;
-    bool accumulators;
-    bool codes;
-    bool json;
-} request;
-
 static ag_status add_tables(ag_text *out)
 {
     AG_TRY(add_table(out));
@@ -270,26 +279,9 @@ static ag_status add_answer(ag_text *out, const request *asked)
 /* Returns -1 when the command shall go on, else its exit code. */
 static int read_options(request *asked, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"recipes",      no_argument, NULL, 'r'},
-        {"accumulators", no_argument, NULL, 'a'},
-        {"codes",        no_argument, NULL, 'c'},
-        {"json",         no_argument, NULL, 'j'},
-        {"help",         no_argument, NULL, 'h'},
-        {NULL,           0,           NULL, 0  },
-    };
-    for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
-        if (option == 'h') {
-            print_help();
-            return AG_EXIT_OK;
-        }
-        if (option == '?')
-            return ag_app_usage("formats", "%s", ag_error_message());
-        asked->recipes |= option == 'r';
-        asked->accumulators |= option == 'a';
-        asked->codes |= option == 'c';
-        asked->json |= option == 'j';
-    }
+    int code = ag_app_read_options(asked, &s_line, argc, argv, NULL);
+    if (code >= 0)
+        return code;
     if (argc - optind > 1)
         return ag_app_usage("formats", "one format at a time");
     asked->name = argv[optind];

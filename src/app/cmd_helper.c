@@ -84,16 +84,16 @@ static ag_status get_text(const char **text, const errand *e, const char *key)
                : ag_fail(AG_ERR_BUG, "altgrad helper %s: no text '%s' is given", e->name, key);
 }
 
-static ag_status get_texts(const char ***texts, size_t *count, errand *e, const char *key)
+static ag_status get_texts(ag_texts *texts, errand *e, const char *key)
 {
     const json_t *array = json_object_get(e->asked, key);
-    *count = json_array_size(array);
-    *texts = ag_arena_alloc(&e->arena, (*count + 1) * sizeof **texts);
-    if (*texts == NULL)
+    texts->count = json_array_size(array);
+    texts->items = ag_arena_alloc(&e->arena, (texts->count + 1) * sizeof *texts->items);
+    if (texts->items == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    for (size_t i = 0; i < *count; i++) {
-        (*texts)[i] = json_string_value(json_array_get(array, i));
-        if ((*texts)[i] == NULL)
+    for (size_t i = 0; i < texts->count; i++) {
+        texts->items[i] = json_string_value(json_array_get(array, i));
+        if (texts->items[i] == NULL)
             return ag_fail(AG_ERR_BUG, "altgrad helper %s: '%s' holds something else than texts",
                            e->name, key);
     }
@@ -189,8 +189,8 @@ static ag_status warn_of_less(errand *e)
     ag_plan_options options = {.ranks = 1, .less = true};
     AG_TRY(get_text(&options.file, e, "file"));
     AG_TRY(get_text(&options.out, e, "out"));
-    AG_TRY(get_texts(&options.sets, &options.n_sets, e, "sets"));
-    AG_TRY(get_texts(&options.only, &options.n_only, e, "only"));
+    AG_TRY(get_texts(&options.sets, e, "sets"));
+    AG_TRY(get_texts(&options.only, e, "only"));
     return ag_plan_show(&options);
 }
 

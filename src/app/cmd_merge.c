@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "command_line.h"
 #include "results/check.h"
 #include "results/merge.h"
 #include "results/overview.h"
@@ -22,9 +23,14 @@
 #include "spool/store.h"
 #include "wrong_file.h"
 
-static void print_help(void)
-{
-    fputs(
+/* Told in the text, which says what it is good for. */
+static const ag_option s_options[] = {
+    {"--experiment FILE", NULL, AG_OPTION_TEXT, 0, 0, NULL},
+};
+
+static const ag_command_line s_line = {
+    .command = "merge",
+    .usage =
         "usage: altgrad merge OUT [--experiment FILE] PART...\n\n"
         "Joins results files of one experiment, such as those of 'altgrad run --shard', into OUT,\n"
         "which may exist and hold some of the runs already. The parts stay as they are. OUT then\n"
@@ -33,12 +39,13 @@ static void print_help(void)
         "exists, says which runs to take: those that this experiment names, from any part.\n"
         "Where two parts hold a run with different weights, this is reported as broken\n"
         "determinism (exit code 1) and nothing is written. Damaged runs are named and left out,\n"
-        "so the good runs of one damaged packed file can be saved this way.\n\n"
-        "Exit codes: 0 joined, 1 broken determinism, 2 bad input, 3 environment.\n\n"
-        "example: altgrad merge results/q.h5 results/q-shard*.h5\n"
-        "         altgrad merge all.h5 --experiment four_seeds.yaml mine.h5 theirs.h5\n",
-        stdout);
-}
+        "so the good runs of one damaged packed file can be saved this way.\n\n",
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes = "Exit codes: 0 joined, 1 broken determinism, 2 bad input, 3 environment.\n\n"
+             "example: altgrad merge results/q.h5 results/q-shard*.h5\n"
+             "         altgrad merge all.h5 --experiment four_seeds.yaml mine.h5 theirs.h5\n",
+};
 
 typedef struct merger {
     const char *out;
@@ -424,22 +431,10 @@ static int merge_files(const char *out, const char *file, char **parts, size_t c
 
 int ag_cmd_merge(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"experiment", required_argument, NULL, 'e'},
-        {"help",       no_argument,       NULL, 'h'},
-        {NULL,         0,                 NULL, 0  }
-    };
-    const char *file = NULL;
-    for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
-        if (option == 'e') {
-            file = optarg;
-            continue;
-        }
-        if (option != 'h')
-            return ag_app_usage("merge", "%s", ag_error_message());
-        print_help();
-        return AG_EXIT_OK;
-    }
+    const char *file = NULL; /* the only option */
+    int code = ag_app_read_options(&file, &s_line, argc, argv, NULL);
+    if (code >= 0)
+        return code;
     if (optind + 2 > argc)
         return ag_app_usage("merge", "into which file, and which parts?");
     return merge_files(argv[optind], file, argv + optind + 1, (size_t)(argc - optind - 1));

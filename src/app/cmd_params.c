@@ -1,9 +1,11 @@
 /* altgrad params: every key of the experiment file, from the tables that read it. */
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "app/commands.h"
 #include "base/text.h"
+#include "command_line.h"
 #include "run/params.h"
 #include "run/run_json.h"
 
@@ -210,18 +212,23 @@ static ag_status print_json(const table *t)
     return status;
 }
 
-static void print_help(void)
-{
-    fputs(
+static const ag_option s_options[] = {
+    {"SECTION|KEY", "only this section (model) or key (optimizer.lr)", AG_NO_OPTION},
+    { "--json", "for scripts", AG_OPTION_FLAG,                                                                    0, 0, NULL},
+};
+
+static const ag_command_line s_line = {
+    .command = "params",
+    .usage =
         "usage: altgrad params [SECTION|KEY] [--json]\n\n"
         "Every key of the experiment file: default, type and range, unit, and whether it is part\n"
         "of the run id. A key outside the id can change without a run being trained again;\n"
-        "'by digest' means that the data or weights it leads to are part of the id.\n\n"
-        "  SECTION|KEY  only this section (model) or key (optimizer.lr)\n"
-        "  --json       for scripts\n\n"
-        "example: altgrad params optimizer\n",
-        stdout);
-}
+        "'by digest' means that the data or weights it leads to are part of the id.\n\n",
+    .column = 15,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes = "\nexample: altgrad params optimizer\n",
+};
 
 static int unknown_key(const char *asked)
 {
@@ -234,22 +241,14 @@ static int unknown_key(const char *asked)
 
 int ag_cmd_params(int argc, char **argv)
 {
-    const char *asked = NULL;
-    bool json = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            print_help();
-            return AG_EXIT_OK;
-        }
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else if (argv[i][0] == '-')
-            return ag_app_usage("params", "there is no option '%s'", argv[i]);
-        else if (asked != NULL)
-            return ag_app_usage("params", "one section or key at a time, not also '%s'", argv[i]);
-        else
-            asked = argv[i];
-    }
+    bool json = false; /* the only option */
+    int code = ag_app_read_options(&json, &s_line, argc, argv, NULL);
+    if (code >= 0)
+        return code;
+    const char *asked = argv[optind];
+    if (asked != NULL && argv[optind + 1] != NULL)
+        return ag_app_usage("params", "one section or key at a time, not also '%s'",
+                            argv[optind + 1]);
     if (asked != NULL && asked[0] == '\0')
         return ag_app_usage("params", "an empty name is no section or key");
     ag_arena arena;

@@ -1,4 +1,5 @@
 /* altgrad plan: the grid of an experiment file, before anything is trained. */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,96 +8,62 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "command_line.h"
 #include "config/select.h"
 #include "format_facts.h"
 #include "init_digest.h"
 #include "plan.h"
 #include "wrong_file.h"
 
-static const char s_help[] =
-    "usage: altgrad plan FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--ranks N]\n"
-    "                    [--layers] [--json]\n"
-    "\n"
-    "Reads and checks an experiment file and shows the grid: points per axis, runs, models, what\n"
-    "they need, and what of it the results already hold. Nothing is trained or written.\n"
-    "\n"
-    "  -o OUT           results file to compare with; else what output.file says\n"
-    "  --set KEY=VALUE  instead of the file's: train.steps=500, seeds=[1, 2], formats=[BF16, "
-    "E4M3],\n"
-    "                   axes.optimizer.lr=[1e-3, 2e-3] ('altgrad params' lists the keys)\n"
-    "  --only SEL       axis=value[,value] or the beginning of a run id; all must hold\n"
-    "  --ranks N        time for N runs in parallel (1)\n"
-    "  --layers         the format of each layer and role, per layer config\n"
-    "  --json           the runs as altgrad-train takes them, their labels, and which are kept,\n"
-    "                   recorded less than now asked, failed, new or orphaned\n"
-    "\n"
-    "Left out, formats is [BF16], layer_configs is {uniform: {format: $format}} and seeds is [0];\n"
-    "a layer that no rule matches stays in BF16 unless default_format says another. Order of the\n"
-    "axes: format, layers, those under axes, seed. Runs in which no random number has a part are "
-    "one\n"
-    "run whatever their seed; to quantise trained models: 'altgrad params model.init'.\n"
-    "Exit codes: 0 the file is good, 2 it has errors, 3 environment.\n"
-    "\n"
-    "example: altgrad plan jobs/quickstart.yaml --only format=E5M2 --layers\n";
+#define OPTIONS ag_plan_options
 
-static bool parse_ranks(int *ranks, const char *text)
-{
-    char *end = NULL;
-    long value = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || value < 1 || value > 1000000)
-        return false;
-    *ranks = (int)value;
-    return true;
-}
+static const ag_option s_options[] = {
+    {"-o OUT",          "results file to compare with; else what output.file says",       AG_TEXT(OPTIONS,  out)                                                                },
+    {"--set KEY=VALUE",
+     "instead of the file's: train.steps=500, seeds=[1, 2], formats=[BF16, E4M3],\n"
+     "axes.optimizer.lr=[1e-3, 2e-3] ('altgrad params' lists the keys)",                  AG_TEXTS(OPTIONS, sets)                                                               },
+    {"--only SEL",      "axis=value[,value] or the beginning of a run id; all must hold",
+     AG_TEXTS(OPTIONS,                                                                                      only)                                                               },
+    {"--ranks N",       "time for N runs in parallel (1)",                                AG_COUNT(OPTIONS, ranks,                                                                1000000)},
+    {"--layers",                 "the format of each layer and role, per layer config",                                                                        AG_FLAG(OPTIONS,                   layers)},
+    {"--json",
+     "the runs as altgrad-train takes them, their labels, and which are kept,\n"
+     "recorded less than now asked, failed, new or orphaned",                                                                          AG_FLAG(OPTIONS,                                               json)                          },
+};
 
-static ag_status take_option(ag_plan_options *options, int option)
-{
-    switch (option) {
-    case 'o':
-        options->out = optarg;
-        break;
-    case 's':
-        options->sets[options->n_sets++] = optarg;
-        break;
-    case 'y':
-        options->only[options->n_only++] = optarg;
-        break;
-    case 'r':
-        if (!parse_ranks(&options->ranks, optarg))
-            return ag_fail(AG_ERR_INPUT, "--ranks takes a number from 1 on, not '%s'", optarg);
-        break;
-    case 'l':
-        options->layers = true;
-        break;
-    case 'j':
-        options->json = true;
-        break;
-    default: /* '?' */
-        return AG_ERR_INPUT;
-    }
-    return AG_OK;
-}
+static const ag_command_line s_line = {
+    .command = "plan",
+    .usage =
+        "usage: altgrad plan FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--ranks N]\n"
+        "                    [--layers] [--json]\n"
+        "\n"
+        "Reads and checks an experiment file and shows the grid: points per axis, runs, models, "
+        "what\n"
+        "they need, and what of it the results already hold. Nothing is trained or written.\n"
+        "\n",
+    .column = 19,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes =
+        "\n"
+        "Left out, formats is [BF16], layer_configs is {uniform: {format: $format}} and seeds is "
+        "[0];\n"
+        "a layer that no rule matches stays in BF16 unless default_format says another. Order of "
+        "the\n"
+        "axes: format, layers, those under axes, seed. Runs in which no random number has a part "
+        "are one\n"
+        "run whatever their seed; to quantise trained models: 'altgrad params model.init'.\n"
+        "Exit codes: 0 the file is good, 2 it has errors, 3 environment.\n"
+        "\n"
+        "example: altgrad plan jobs/quickstart.yaml --only format=E5M2 --layers\n",
+};
 
 /* Returns -1 when the command shall go on, else its exit code. */
-static int parse_options(ag_plan_options *options, int argc, char **argv)
+static int parse_options(ag_plan_options *options, int argc, char **argv, ag_arena *arena)
 {
-    static const struct option known[] = {
-        {"set",    required_argument, NULL, 's'},
-        {"only",   required_argument, NULL, 'y'},
-        {"ranks",  required_argument, NULL, 'r'},
-        {"layers", no_argument,       NULL, 'l'},
-        {"json",   no_argument,       NULL, 'j'},
-        {"help",   no_argument,       NULL, 'h'},
-        {NULL,     0,                 NULL, 0  }
-    };
-    for (int option; (option = ag_app_next_option(argc, argv, ":ho:", known)) != -1;) {
-        if (option == 'h') {
-            fputs(s_help, stdout);
-            return AG_EXIT_OK;
-        }
-        if (take_option(options, option) != AG_OK)
-            return ag_app_usage("plan", "%s", ag_error_message());
-    }
+    int code = ag_app_read_options(options, &s_line, argc, argv, arena);
+    if (code >= 0)
+        return code;
     if (optind == argc)
         return ag_app_usage("plan", "which experiment file?");
     if (optind + 1 < argc)
@@ -155,7 +122,7 @@ static void add_grid(ag_text *text, const ag_experiment *experiment, const ag_pl
         ag_text_add(text,
                     "  seeds fold: no random number has a part in these runs, so each is trained "
                     "and counted once\n");
-    if (options->n_only > 0)
+    if (options->only.count > 0)
         ag_text_printf(text, "  %zu of them selected by --only\n", n_selected);
 }
 
@@ -184,7 +151,7 @@ static ag_status add_report(ag_text *text, const ag_experiment *experiment,
     ag_holdings_text(text, out, holdings, grid, selected);
     ag_format_facts(text, grid, selected, true);
     ag_plan_data(text, grid, selected);
-    AG_TRY(ag_plan_models(text, grid, selected, options->ranks, holdings));
+    AG_TRY(ag_plan_models(text, grid, selected, (int)options->ranks, holdings));
     return options->layers ? ag_plan_layers(text, grid, selected) : AG_OK;
 }
 
@@ -216,7 +183,7 @@ ag_status ag_plan_show(const ag_plan_options *options)
     ag_experiment *experiment = NULL;
     bool *selected = NULL;
     const ag_experiment_options how = {
-        .sets = options->sets, .n_sets = options->n_sets, .find_init = ag_init_find_here};
+        .sets = options->sets.items, .n_sets = options->sets.count, .find_init = ag_init_find_here};
     ag_status status = ag_experiment_load_with(&experiment, options->file, &how, &text);
     if (!options->less)
         fputs(text.data, stderr);
@@ -229,7 +196,7 @@ ag_status ag_plan_show(const ag_plan_options *options)
         status = ag_fail(AG_ERR_SYSTEM, "out of memory");
         goto cleanup;
     }
-    status = ag_select_runs(selected, grid, options->only, options->n_only);
+    status = ag_select_runs(selected, grid, options->only.items, options->only.count);
     if (status != AG_OK || (status = report(&text, experiment, options, selected)) != AG_OK)
         goto cleanup;
     if (text.failed)
@@ -246,15 +213,11 @@ cleanup:
 int ag_cmd_plan(int argc, char **argv)
 {
     ag_plan_options options = {.ranks = 1};
-    options.sets = calloc((size_t)argc, sizeof *options.sets);
-    options.only = calloc((size_t)argc, sizeof *options.only);
-    int code = AG_EXIT_SYSTEM;
-    if (options.sets != NULL && options.only != NULL) {
-        code = parse_options(&options, argc, argv);
-        if (code < 0)
-            code = ag_app_exit(ag_plan_show(&options));
-    }
-    free(options.sets);
-    free(options.only);
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    int code = parse_options(&options, argc, argv, &arena);
+    if (code < 0)
+        code = ag_app_exit(ag_plan_show(&options));
+    ag_arena_deinit(&arena);
     return code;
 }

@@ -5,23 +5,40 @@
 
 #include "app/commands.h"
 #include "base/printable.h"
+#include "command_line.h"
 #include "results/prune.h"
 #include "wrong_file.h"
 
-static void print_help(void)
-{
-    fputs("usage: altgrad prune OUT [--yes] [--json]\n\n"
-          "Lists what of the results nobody needs any more, with its size; with --yes it removes\n"
-          "that. It never touches a run that the experiment names:\n\n"
-          "  orphans       complete runs that the experiment no longer names\n"
-          "  checkpoints   of runs that are complete or no longer named; likewise curves and logs\n"
-          "  damaged       files that 'altgrad run' has set aside\n"
-          "  folder        OUT.d, once OUT is complete and holds everything\n\n"
-          "Exit codes: 0 listed or removed, 2 bad input, 3 environment: such as an altgrad that\n"
-          "writes these results.\n\n"
-          "example: altgrad prune results/quickstart.h5 --yes\n",
-          stdout);
-}
+typedef struct request {
+    const char *path;
+    bool yes;
+    bool json;
+} request;
+
+/* Told in the text: each is half of what the command is for. */
+static const ag_option s_options[] = {
+    {"--yes",  NULL, AG_FLAG(request, yes) },
+    {"--json", NULL, AG_FLAG(request, json)},
+};
+
+static const ag_command_line s_line = {
+    .command = "prune",
+    .usage =
+        "usage: altgrad prune OUT [--yes] [--json]\n\n"
+        "Lists what of the results nobody needs any more, with its size; with --yes it removes\n"
+        "that. It never touches a run that the experiment names:\n\n"
+        "  orphans       complete runs that the experiment no longer names\n"
+        "  checkpoints   of runs that are complete or no longer named; likewise curves and "
+        "logs\n"
+        "  damaged       files that 'altgrad run' has set aside\n"
+        "  folder        OUT.d, once OUT is complete and holds everything\n\n",
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes =
+        "Exit codes: 0 listed or removed, 2 bad input, 3 environment: such as an altgrad that\n"
+        "writes these results.\n\n"
+        "example: altgrad prune results/quickstart.h5 --yes\n",
+};
 
 static const char *const s_kinds[AG_SCRAP_KINDS] = {
     [AG_SCRAP_ORPHAN] = "orphan",   [AG_SCRAP_CHECKPOINT] = "checkpoint",
@@ -72,15 +89,16 @@ static ag_status print_json(const ag_scraps *scraps, bool removed)
     return AG_OK;
 }
 
-static ag_status prune(const char *path, bool yes, bool json)
+static ag_status prune(const request *asked)
 {
+    const char *path = asked->path;
     ag_scraps scraps;
     AG_TRY(ag_scraps_list(&scraps, path));
-    bool remove = yes && scraps.count > 0;
-    if (remove && !json)
+    bool remove = asked->yes && scraps.count > 0;
+    if (remove && !asked->json)
         print_list(&scraps, path, false);
     ag_status status = remove ? ag_scraps_remove(&scraps, path) : AG_OK;
-    if (status == AG_OK && json)
+    if (status == AG_OK && asked->json)
         status = print_json(&scraps, remove);
     else if (status == AG_OK && remove)
         printf("%s: removed\n", path);
@@ -92,26 +110,12 @@ static ag_status prune(const char *path, bool yes, bool json)
 
 int ag_cmd_prune(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"yes",  no_argument, NULL, 'y'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL,   0,           NULL, 0  }
-    };
-    bool yes = false;
-    bool json = false;
-    for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
-        if (option == 'h') {
-            print_help();
-            return AG_EXIT_OK;
-        }
-        if (option == '?')
-            return ag_app_usage("prune", "%s", ag_error_message());
-        yes = yes || option == 'y';
-        json = json || option == 'j';
-    }
-    if (optind + 1 != argc)
-        return ag_app_usage("prune", "which results file? One, such as results/quickstart.h5");
-    ag_status status = ag_app_expect_results(argv[optind]);
-    return ag_app_exit(status == AG_OK ? prune(argv[optind], yes, json) : status);
+    request asked = {0};
+    int code = ag_app_read_options(&asked, &s_line, argc, argv, NULL);
+    if (code < 0)
+        code = ag_app_results_argument(&asked.path, &s_line, argc, argv);
+    if (code >= 0)
+        return code;
+    ag_status status = ag_app_expect_results(asked.path);
+    return ag_app_exit(status == AG_OK ? prune(&asked) : status);
 }

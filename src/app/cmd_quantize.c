@@ -12,6 +12,7 @@
 
 #include "app/commands.h"
 #include "base/philox.h"
+#include "command_line.h"
 #include "numerics/groups.h"
 #include "numerics/quantize.h"
 
@@ -27,31 +28,6 @@ typedef struct filter {
     const char *by_value; /* an option given that is for single values, or NULL */
     bool by_matrix;       /* an option given that is for a matrix */
 } filter;
-
-static void print_help(void)
-{
-    fputs(
-        "usage: altgrad quantize FORMAT [options] < IN > OUT\n"
-        "       altgrad quantize FORMAT/granularity[/scale[/rounding]] [options] < IN > OUT\n\n"
-        "Rounds float32 values (little-endian, on standard input) to a number format and writes\n"
-        "them as float32 to standard output: value = Q(x * S) / S. NaN stays NaN.\n\n"
-        "FORMAT alone, value by value:\n"
-        "  --round MODE      nearest (ties to even, the default), stochastic or zero\n"
-        "  --scale S         the scale S; default 1\n"
-        "  --overflow MODE   saturate: the largest value (the default);\n"
-        "                    special: Inf, or NaN where the format has no Inf\n\n"
-        "With a granularity, a matrix whose scales are found in it, as in an experiment:\n"
-        "  --cols N          its columns; without it all values are one row\n"
-        "  --sum AXIS        what its product sums over: cols, so that rows and blocks lie along\n"
-        "                    the rows (the default), or rows\n\n"
-        "Either:\n"
-        "  --seed N          of stochastic rounding; default 0\n\n"
-        "example: printf '\\315\\314\\314\\075' | altgrad quantize E4M3 | od -A n -t f4\n"
-        "         (0.1 becomes 0.1015625)\n\n"
-        "         altgrad quantize e4m3/mx --cols 512 < activations.f32 > quantised.f32\n\n"
-        "'altgrad formats' lists the formats; 'altgrad formats --help' explains granularities.\n",
-        stdout);
-}
 
 static void quantize_toward_zero(float *x, size_t count, const filter *f)
 {
@@ -180,8 +156,10 @@ cleanup:
 
 /* --- options */
 
-static ag_status set_round(filter *f, const char *word)
+static ag_status set_round(void *into, const char *word)
 {
+    filter *f = into;
+    f->by_value = "--round";
     f->toward_zero = strcasecmp(word, "zero") == 0;
     f->scheme.rounding =
         strcasecmp(word, "stochastic") == 0 ? AG_ROUND_STOCHASTIC : AG_ROUND_NEAREST;
@@ -191,8 +169,10 @@ static ag_status set_round(filter *f, const char *word)
     return AG_OK;
 }
 
-static ag_status set_overflow(filter *f, const char *word)
+static ag_status set_overflow(void *into, const char *word)
 {
+    filter *f = into;
+    f->by_value = "--overflow";
     for (int i = 0; i < AG_OVERFLOWS; i++) {
         if (strcasecmp(word, ag_overflow_words[i]) == 0) {
             f->scheme.overflow = (ag_overflow)i;
@@ -202,8 +182,10 @@ static ag_status set_overflow(filter *f, const char *word)
     return ag_fail(AG_ERR_INPUT, "--overflow: '%s' is not saturate or special", word);
 }
 
-static ag_status set_scale(filter *f, const char *text)
+static ag_status set_scale(void *into, const char *text)
 {
+    filter *f = into;
+    f->by_value = "--scale";
     char *end;
     f->scale = strtof(text, &end);
     if (end == text || *end != '\0' || !(f->scale >= 0x1p-126f && f->scale <= 0x1p126f))
@@ -211,8 +193,9 @@ static ag_status set_scale(filter *f, const char *text)
     return AG_OK;
 }
 
-static ag_status set_seed(filter *f, const char *text)
+static ag_status set_seed(void *into, const char *text)
 {
+    filter *f = into;
     char *end;
     errno = 0;
     unsigned long long seed = strtoull(text, &end, 10);
@@ -222,8 +205,10 @@ static ag_status set_seed(filter *f, const char *text)
     return AG_OK;
 }
 
-static ag_status set_cols(filter *f, const char *text)
+static ag_status set_cols(void *into, const char *text)
 {
+    filter *f = into;
+    f->by_matrix = true;
     char *end;
     errno = 0;
     unsigned long long cols = strtoull(text, &end, 10);
@@ -233,56 +218,57 @@ static ag_status set_cols(filter *f, const char *text)
     return AG_OK;
 }
 
-static ag_status set_sum(filter *f, const char *word)
+static ag_status set_sum(void *into, const char *word)
 {
+    filter *f = into;
+    f->by_matrix = true;
     if (strcmp(word, "cols") != 0 && strcmp(word, "rows") != 0)
         return ag_fail(AG_ERR_INPUT, "--sum: '%s' is not cols or rows", word);
     f->sum = strcmp(word, "rows") == 0 ? AG_SUM_ROWS : AG_SUM_COLS;
     return AG_OK;
 }
 
-static ag_status set_option(filter *f, int option, const char *value)
-{
-    if (option == 'r' || option == 'o' || option == 's')
-        f->by_value = option == 'r' ? "--round" : option == 'o' ? "--overflow" : "--scale";
-    f->by_matrix |= option == 'c' || option == 'a';
-    switch (option) {
-    case 'c':
-        return set_cols(f, value);
-    case 'a':
-        return set_sum(f, value);
-    case 'r':
-        return set_round(f, value);
-    case 'o':
-        return set_overflow(f, value);
-    case 's':
-        return set_scale(f, value);
-    default:
-        return set_seed(f, value);
-    }
-}
+static const ag_option s_options[] = {
+    {NULL,              "FORMAT alone, value by value:\n",                                                     AG_NO_OPTION          },
+    {"--round MODE",    "nearest (ties to even, the default), stochastic or zero",
+     AG_OTHER(set_round)                                                                                                             },
+    {"--scale S",       "the scale S; default 1",                                                              AG_OTHER(set_scale)   },
+    {"--overflow MODE",
+     "saturate: the largest value (the default);\n"
+     "special: Inf, or NaN where the format has no Inf",                                                       AG_OTHER(set_overflow)},
+    {NULL,              "\nWith a granularity, a matrix whose scales are found in it, as in an experiment:\n",
+     AG_NO_OPTION                                                                                                                    },
+    {"--cols N",        "its columns; without it all values are one row",                                      AG_OTHER(set_cols)    },
+    {"--sum AXIS",
+     "what its product sums over: cols, so that rows and blocks lie along\n"
+     "the rows (the default), or rows",                                                                        AG_OTHER(set_sum)     },
+    {NULL,              "\nEither:\n",                                                                         AG_NO_OPTION          },
+    {"--seed N",        "of stochastic rounding; default 0",                                                   AG_OTHER(set_seed)    },
+};
+
+static const ag_command_line s_line = {
+    .command = "quantize",
+    .usage =
+        "usage: altgrad quantize FORMAT [options] < IN > OUT\n"
+        "       altgrad quantize FORMAT/granularity[/scale[/rounding]] [options] < IN > OUT\n\n"
+        "Rounds float32 values (little-endian, on standard input) to a number format and writes\n"
+        "them as float32 to standard output: value = Q(x * S) / S. NaN stays NaN.\n\n",
+    .column = 20,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes =
+        "\nexample: printf '\\315\\314\\314\\075' | altgrad quantize E4M3 | od -A n -t f4\n"
+        "         (0.1 becomes 0.1015625)\n\n"
+        "         altgrad quantize e4m3/mx --cols 512 < activations.f32 > quantised.f32\n\n"
+        "'altgrad formats' lists the formats; 'altgrad formats --help' explains granularities.\n",
+};
 
 /* Reads the options into `f`. Returns -1 when the command shall go on, else its exit code. */
 static int read_options(filter *f, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"round",    required_argument, NULL, 'r'},
-        {"scale",    required_argument, NULL, 's'},
-        {"seed",     required_argument, NULL, 'n'},
-        {"cols",     required_argument, NULL, 'c'},
-        {"sum",      required_argument, NULL, 'a'},
-        {"overflow", required_argument, NULL, 'o'},
-        {"help",     no_argument,       NULL, 'h'},
-        {NULL,       0,                 NULL, 0  },
-    };
-    for (int option; (option = ag_app_next_option(argc, argv, ":h", options)) != -1;) {
-        if (option == 'h') {
-            print_help();
-            return AG_EXIT_OK;
-        }
-        if (option == '?' || set_option(f, option, optarg) != AG_OK)
-            return ag_app_usage("quantize", "%s", ag_error_message());
-    }
+    int code = ag_app_read_options(f, &s_line, argc, argv, NULL);
+    if (code >= 0)
+        return code;
     if (argc - optind != 1)
         return ag_app_usage("quantize", argc == optind ? "which format?" : "one format at a time");
     return -1;

@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "command_line.h"
 #include "proc/cores.h"
 #include "reproduce.h"
 #include "results/compare.h"
@@ -20,28 +20,6 @@
 #include "run_self.h"
 #include "run_trainer.h"
 #include "wrong_file.h"
-
-static const char s_help[] =
-    "usage: altgrad reproduce OUT [RUN... | --sample N] [--set KEY=VALUE]... [-j N] [--json]\n"
-    "\n"
-    "Trains completed runs of a results file again, from the configuration that it stores, and\n"
-    "compares bit for bit: weights and their digests, losses, learning rates, every other series.\n"
-    "OUT may be packed or not, and is only read. RUN is the beginning of a run id; the default is\n"
-    "all completed runs.\n"
-    "\n"
-    "  --sample N       only N runs, the first in the order of their ids (hashes): a random but "
-    "fixed\n"
-    "                   choice\n"
-    "  --set KEY=VALUE  where the data are now (data.text, data.bin, model.init.file), or a limit\n"
-    "                   (run.*); a run whose data are not the same is refused\n"
-    "  -j, --jobs N     N runs at a time (1)\n"
-    "  --json           every difference, for scripts\n"
-    "\n"
-    "Bits depend neither on the CPU nor on the number of threads. A run that was made by another\n"
-    "version of the numerics has others, and is refused.\n"
-    "Exit codes: 0 all the same, 1 some differ, 2 bad input, 3 environment.\n"
-    "\n"
-    "example: altgrad reproduce results/quickstart.h5 --sample 3 -j 2\n";
 
 enum { MAX_JOBS = 1024 };
 static const double s_nap_s = 0.01;
@@ -56,8 +34,7 @@ typedef struct slot {
 
 typedef struct reproducer {
     const char *out;
-    const char **sets; /* [n_sets], borrowed */
-    size_t n_sets;
+    ag_texts sets;
     long sample; /* 0: all */
     long n_slots;
     bool as_json;
@@ -158,8 +135,8 @@ static ag_status prepare(reproducer *r, ag_repeat *repeat)
 {
     ag_run *run = &repeat->run;
     AG_TRY(ag_results_run(run, &repeat->stored, r->out, repeat->id, &r->arena));
-    for (size_t i = 0; i < r->n_sets; i++)
-        AG_TRY(set_one(run, r->sets[i], &r->arena));
+    for (size_t i = 0; i < r->sets.count; i++)
+        AG_TRY(set_one(run, r->sets.items[i], &r->arena));
     AG_TRY(ag_run_check(run));
     ag_text text;
     ag_text_init(&text);
@@ -300,8 +277,8 @@ static ag_status check_sets(reproducer *r)
 {
     ag_run run;
     ag_run_defaults(&run);
-    for (size_t i = 0; i < r->n_sets; i++)
-        AG_TRY(set_one(&run, r->sets[i], &r->arena));
+    for (size_t i = 0; i < r->sets.count; i++)
+        AG_TRY(set_one(&run, r->sets.items[i], &r->arena));
     return AG_OK;
 }
 
@@ -321,7 +298,6 @@ static ag_status report(reproducer *r)
 
 static int reproduce(reproducer *r, char **beginnings)
 {
-    ag_arena_init_growing(&r->arena);
     ag_status status = check_sets(r);
     if (status == AG_OK)
         status = choose_runs(r, beginnings);
@@ -332,44 +308,51 @@ static int reproduce(reproducer *r, char **beginnings)
     int code = status == AG_OK ? ag_reproduce_exit(r->repeats, r->n_repeats) : ag_app_exit(status);
     for (long i = 0; r->slots != NULL && i < r->n_slots; i++)
         ag_run_trainer_destroy(r->slots[i].trainer);
-    ag_arena_deinit(&r->arena);
     return code;
 }
 
-static bool parse_count(long *out, const char *text, long most)
-{
-    char *end = NULL;
-    *out = strtol(text, &end, 10);
-    return end != text && *end == '\0' && *out >= 1 && *out <= most;
-}
+static const ag_option s_options[] = {
+    {"--sample N",
+     "only N runs, the first in the order of their ids (hashes): a random but fixed\n"
+     "choice",            AG_COUNT(reproducer,                sample,              1L << 30)},
+    {"--set KEY=VALUE",
+     "where the data are now (data.text, data.bin, model.init.file), or a limit\n"
+     "(run.*); a run whose data are not the same is refused", AG_TEXTS(reproducer, sets)},
+    {"-j, --jobs N",            "N runs at a time (1)",    AG_COUNT(reproducer,     n_slots,  MAX_JOBS)},
+    {"--json",   "every difference, for scripts",        AG_FLAG(reproducer,                                   as_json)                   },
+};
+
+static const ag_command_line s_line = {
+    .command = "reproduce",
+    .usage =
+        "usage: altgrad reproduce OUT [RUN... | --sample N] [--set KEY=VALUE]... [-j N] [--json]\n"
+        "\n"
+        "Trains completed runs of a results file again, from the configuration that it stores, "
+        "and\n"
+        "compares bit for bit: weights and their digests, losses, learning rates, every other "
+        "series.\n"
+        "OUT may be packed or not, and is only read. RUN is the beginning of a run id; the "
+        "default is\n"
+        "all completed runs.\n"
+        "\n",
+    .column = 19,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes = "\n"
+             "Bits depend neither on the CPU nor on the number of threads. A run that was made by "
+             "another\n"
+             "version of the numerics has others, and is refused.\n"
+             "Exit codes: 0 all the same, 1 some differ, 2 bad input, 3 environment.\n"
+             "\n"
+             "example: altgrad reproduce results/quickstart.h5 --sample 3 -j 2\n",
+};
 
 /* An exit code, or -1 to go on. */
 static int parse_options(reproducer *r, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"sample", required_argument, NULL, 'n'},
-        {"set",    required_argument, NULL, 's'},
-        {"jobs",   required_argument, NULL, 'j'},
-        {"json",   no_argument,       NULL, 'o'},
-        {"help",   no_argument,       NULL, 'h'},
-        {NULL,     0,                 NULL, 0  }
-    };
-    for (int option; (option = ag_app_next_option(argc, argv, ":hj:", options)) != -1;) {
-        if (option == 'h') {
-            fputs(s_help, stdout);
-            return AG_EXIT_OK;
-        }
-        if (option == '?')
-            return ag_app_usage("reproduce", "%s", ag_error_message());
-        if (option == 's')
-            r->sets[r->n_sets++] = optarg;
-        else if (option == 'o')
-            r->as_json = true;
-        else if (!parse_count(option == 'j' ? &r->n_slots : &r->sample, optarg,
-                              option == 'j' ? MAX_JOBS : 1L << 30))
-            return ag_app_usage("reproduce", "--%s takes a number from 1 on, not '%s'",
-                                option == 'j' ? "jobs" : "sample", optarg);
-    }
+    int code = ag_app_read_options(r, &s_line, argc, argv, &r->arena);
+    if (code >= 0)
+        return code;
     if (optind == argc)
         return ag_app_usage("reproduce", "which results file? One, such as results/quickstart.h5");
     if (r->sample > 0 && optind + 1 < argc)
@@ -381,14 +364,12 @@ static int parse_options(reproducer *r, int argc, char **argv)
 int ag_cmd_reproduce(int argc, char **argv)
 {
     reproducer r = {.n_slots = 1, .draws = isatty(STDERR_FILENO) == 1};
-    r.sets = calloc((size_t)argc, sizeof *r.sets);
-    if (r.sets == NULL)
-        return ag_app_exit(no_memory());
+    ag_arena_init_growing(&r.arena);
     int code = parse_options(&r, argc, argv);
     if (code < 0)
         code = ag_app_exit(ag_app_expect_results(r.out));
     if (code == AG_EXIT_OK && r.out != NULL)
         code = reproduce(&r, argv + optind + 1);
-    free(r.sets);
+    ag_arena_deinit(&r.arena);
     return code;
 }

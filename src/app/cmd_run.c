@@ -1,10 +1,10 @@
 /* altgrad run: trains what is missing. Rank 0 coordinates; every rank supervises one trainer. */
-#include <stdio.h>
-#include <stdlib.h>
+#include <getopt.h>
 #include <string.h>
 
 #include "app/commands.h"
 #include "base/clock.h"
+#include "command_line.h"
 #include "farm/post.h"
 #include "proc/cores.h"
 #include "run_client.h"
@@ -16,117 +16,101 @@
 #include "run_time.h"
 #include "run_trainer.h"
 
-static const char s_help[] =
-    "usage: altgrad run FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--again SEL]...\n"
-    "                   [--shard K/N|auto] [--max-time D] [--take-over] [--replace]\n"
-    "                   [--progress auto|tty|plain|none]\n"
-    "\n"
-    "Trains every run of an experiment file that the results do not hold yet, one at a time for\n"
-    "each rank of mpirun (without mpirun: one at a time), and prints the summary. The same "
-    "command\n"
-    "continues what was interrupted.\n"
-    "\n"
-    "  -o OUT           results file; else what output.file says\n"
-    "  --set KEY=VALUE  instead of the file's: train.steps=500, seeds=[1, 2], formats=[BF16, "
-    "E4M3],\n"
-    "                   axes.optimizer.lr=[1e-3, 2e-3] ('altgrad params' lists the keys)\n"
-    "  --only SEL       axis=value[,value] or the beginning of a run id; all must hold\n"
-    "  --again SEL      train these again although they are complete: to record more of them\n"
-    "  --max-time D     stop within 90s, 30m, 2h, 1-12:00:00 ...: stops shortly before, like\n"
-    "                   SIGUSR1 does; a number alone is seconds (SLURM takes it for minutes)\n"
-    "  --shard K/N      part K of N, K from 1, the same work in each: for job arrays. Its results\n"
-    "                   go to OUT-shardKofN.h5 unless -o names another; 'altgrad merge' joins "
-    "them.\n"
-    "                   auto: as SLURM_ARRAY_TASK_* say; the array may count from any number\n"
-    "  --take-over      write the results although another altgrad seems to\n"
-    "  --replace        OUT may hold results of another experiment, which become orphans\n"
-    "  --progress HOW   auto: a redrawn block on a terminal, else lines in a log\n"
-    "\n"
-    "Ctrl-C, SIGTERM or SIGUSR1 (kill -USR1 the mpirun): no further run starts; those at work "
-    "write a\n"
-    "checkpoint, from which the same command continues. A second Ctrl-C ends at once.\n"
-    "mpirun kills its ranks one or two seconds after Ctrl-C or SIGTERM and then ends with 1 or "
-    "130,\n"
-    "whatever altgrad's own exit code was; SIGUSR1 it passes on, and it waits: 75 comes through.\n"
-    "Exit codes: 0 all done (diverged counts as done), 1 some runs failed, 2 bad input,\n"
-    "3 environment, 75 stopped with work left, 130 interrupted twice.\n"
-    "\n"
-    "example: mpirun -n 4 altgrad run jobs/quickstart.yaml\n";
-
 /* --- command line */
 
-static bool parse_show(ag_show *show, const char *text)
+static ag_status read_show(void *into, const char *text)
 {
     static const char *const words[] = {[AG_SHOW_AUTO] = "auto",
                                         [AG_SHOW_TTY] = "tty",
                                         [AG_SHOW_PLAIN] = "plain",
                                         [AG_SHOW_NONE] = "none"};
+    ag_run_options *options = into;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(words[i], text) == 0) {
-            *show = (ag_show)i;
-            return true;
+            options->show = (ag_show)i;
+            return AG_OK;
         }
     }
-    return false;
+    return ag_fail(AG_ERR_INPUT, "--progress takes auto, tty, plain or none, not '%s'", text);
 }
 
-static ag_status read_max_time(ag_run_options *options, const char *value)
+static ag_status read_max_time(void *into, const char *text)
 {
     double seconds;
-    AG_TRY(ag_run_read_time(&seconds, value));
+    ag_run_options *options = into;
+    AG_TRY(ag_run_read_time(&seconds, text));
     options->drain_at_s = ag_clock_s() + ag_run_drain_after(seconds);
     return AG_OK;
 }
 
-static ag_status take_option(ag_run_options *options, int option)
+static ag_status read_shard(void *into, const char *text)
 {
-    switch (option) {
-    case 'o':
-        options->out = optarg;
-        return AG_OK;
-    case 's':
-        options->sets[options->n_sets++] = optarg;
-        return AG_OK;
-    case 'y':
-        options->only[options->n_only++] = optarg;
-        return AG_OK;
-    case 'a':
-        options->again[options->n_again++] = optarg;
-        return AG_OK;
-    case 'm':
-        return read_max_time(options, optarg);
-    case 'k':
-        return ag_shard_parse(&options->shard, optarg);
-    case 'r':
-        options->replace = true;
-        return AG_OK;
-    case 't':
-        options->take_over = true;
-        return AG_OK;
-    case 'p':
-        if (parse_show(&options->show, optarg))
-            return AG_OK;
-        return ag_fail(AG_ERR_INPUT, "--progress takes auto, tty, plain or none, not '%s'", optarg);
-    default: /* '?' */
-        return AG_ERR_INPUT;
-    }
+    ag_run_options *options = into;
+    return ag_shard_parse(&options->shard, text);
 }
 
-static ag_status parse_options(ag_run_options *options, int argc, char **argv)
+#define OPTIONS ag_run_options
+
+static const ag_option s_options[] = {
+    {"-o OUT",                                                                "results file; else what output.file says",            AG_TEXT(OPTIONS,                                                               out)},
+    {"--set KEY=VALUE",
+     "instead of the file's: train.steps=500, seeds=[1, 2], formats=[BF16, E4M3],\n"
+     "axes.optimizer.lr=[1e-3, 2e-3] ('altgrad params' lists the keys)",                                                                                                            AG_TEXTS(OPTIONS,                                                                                                                                            sets)},
+    {"--only SEL",                                                                  "axis=value[,value] or the beginning of a run id; all must hold",
+     AG_TEXTS(OPTIONS,                                              only)},
+    {"--again SEL",                                                        "train these again although they are complete: to record more of them",
+     AG_TEXTS(OPTIONS,                                                                                                                                        again)},
+    {"--max-time D",
+     "stop within 90s, 30m, 2h, 1-12:00:00 ...: stops shortly before, like\n"
+     "SIGUSR1 does; a number alone is seconds (SLURM takes it for minutes)",                                                                                                               AG_OTHER(read_max_time)                                              },
+    {"--shard K/N",
+     "part K of N, K from 1, the same work in each: for job arrays. Its results\n"
+     "go to OUT-shardKofN.h5 unless -o names another; 'altgrad merge' joins them.\n"
+     "auto: as SLURM_ARRAY_TASK_* say; the array may count from any number",                                                         AG_OTHER(read_shard)},
+    {"--take-over",                                                           "write the results although another altgrad seems to",
+     AG_FLAG(OPTIONS,                                                          take_over)},
+    {"--replace",                                                           "OUT may hold results of another experiment, which become orphans",
+     AG_FLAG(OPTIONS,                                                                                                                                                                                               replace)},
+    {"--progress HOW",                                                                       "auto: a redrawn block on a terminal, else lines in a log",
+     AG_OTHER(read_show)                                                                  },
+};
+
+static const ag_command_line s_line = {
+    .command = "run",
+    .usage =
+        "usage: altgrad run FILE [-o OUT] [--set KEY=VALUE]... [--only SEL]... [--again SEL]...\n"
+        "                   [--shard K/N|auto] [--max-time D] [--take-over] [--replace]\n"
+        "                   [--progress auto|tty|plain|none]\n"
+        "\n"
+        "Trains every run of an experiment file that the results do not hold yet, one at a time "
+        "for\n"
+        "each rank of mpirun (without mpirun: one at a time), and prints the summary. The same "
+        "command\n"
+        "continues what was interrupted.\n"
+        "\n",
+    .column = 19,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes =
+        "\n"
+        "Ctrl-C, SIGTERM or SIGUSR1 (kill -USR1 the mpirun): no further run starts; those at work "
+        "write a\n"
+        "checkpoint, from which the same command continues. A second Ctrl-C ends at once.\n"
+        "mpirun kills its ranks one or two seconds after Ctrl-C or SIGTERM and then ends with 1 or "
+        "130,\n"
+        "whatever altgrad's own exit code was; SIGUSR1 it passes on, and it waits: 75 comes "
+        "through.\n"
+        "Exit codes: 0 all done (diverged counts as done), 1 some runs failed, 2 bad input,\n"
+        "3 environment, 75 stopped with work left, 130 interrupted twice.\n"
+        "\n"
+        "example: mpirun -n 4 altgrad run jobs/quickstart.yaml\n",
+};
+
+/* As an error: rank 0 alone tells it. */
+static ag_status parse_options(ag_run_options *options, int argc, char **argv, ag_arena *arena)
 {
-    static const struct option known[] = {
-        {"set",       required_argument, NULL, 's'},
-        {"only",      required_argument, NULL, 'y'},
-        {"again",     required_argument, NULL, 'a'},
-        {"max-time",  required_argument, NULL, 'm'},
-        {"shard",     required_argument, NULL, 'k'},
-        {"take-over", no_argument,       NULL, 't'},
-        {"replace",   no_argument,       NULL, 'r'},
-        {"progress",  required_argument, NULL, 'p'},
-        {NULL,        0,                 NULL, 0  }
-    };
-    for (int option; (option = ag_app_next_option(argc, argv, ":o:", known)) != -1;)
-        AG_TRY(take_option(options, option));
+    bool help; /* ag_cmd_run has answered it */
+    AG_TRY(ag_options_read(&help, options, &s_line, argc, argv, arena));
     if (optind == argc)
         return ag_fail(AG_ERR_INPUT, "which experiment file?");
     if (optind + 1 < argc)
@@ -212,8 +196,9 @@ cleanup:
 }
 
 /* A rank that fails by itself takes the job with it: the others wait for its messages. */
-static int run_on_all_ranks(int argc, char **argv, ag_run_options *options)
+static int run_on_all_ranks(int argc, char **argv, ag_arena *arena)
 {
+    ag_run_options options = {0};
     ag_post *post = NULL;
     int code = AG_EXIT_OK;
     ag_run_signals_listen();
@@ -223,28 +208,26 @@ static int run_on_all_ranks(int argc, char **argv, ag_run_options *options)
     bool first = ag_post_rank(post) == 0;
     if (!first)
         ag_run_signals_ignore();
-    if (parse_options(options, argc, argv) != AG_OK)
+    if (parse_options(&options, argc, argv, arena) != AG_OK)
         code = first ? ag_app_usage("run", "%s", ag_error_message()) : AG_EXIT_INPUT;
-    else if ((status = take_part(&code, options, post)) != AG_OK)
+    else if ((status = take_part(&code, &options, post)) != AG_OK)
         ag_post_abort(post, code = ag_app_exit(status));
     ag_post_close(post);
     return code;
 }
 
+/* --help is answered before MPI starts, which takes a second and may not be there. */
 int ag_cmd_run(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            fputs(s_help, stdout);
+            ag_options_print_help(&s_line);
             return AG_EXIT_OK;
         }
     }
-    size_t most = (size_t)argc;
-    const char **texts = calloc(3 * most, sizeof *texts);
-    if (texts == NULL)
-        return ag_app_exit(ag_fail(AG_ERR_SYSTEM, "out of memory"));
-    ag_run_options options = {.sets = texts, .only = texts + most, .again = texts + 2 * most};
-    int code = run_on_all_ranks(argc, argv, &options);
-    free(texts);
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    int code = run_on_all_ranks(argc, argv, &arena);
+    ag_arena_deinit(&arena);
     return code;
 }

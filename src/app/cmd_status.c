@@ -6,22 +6,32 @@
 #include <time.h>
 
 #include "app/commands.h"
+#include "base/duration.h"
 #include "base/printable.h"
+#include "command_line.h"
 #include "status_report.h"
 #include "wrong_file.h"
 
 /* A heartbeat comes every half minute: one that is not much older is no news. */
 enum { SHOWN_FAILURES = 20, SHOWN_EVENTS = 5, SHOWN_RUNNING = 40, LATE_HEARTBEAT_S = 60 };
 
-static const char s_help[] =
-    "usage: altgrad status OUT [--json]\n\n"
-    "Where the experiment behind a results file stands, from any shell and any host that\n"
-    "sees the file: how many runs are done, what runs now, who runs it, what failed and\n"
-    "where its log is. It costs the running experiment nothing.\n\n"
-    "  --json   the same as JSON, with every failure\n\n"
-    "Exit codes: 0 complete (all done or diverged), 1 complete but some runs failed,\n"
-    "75 work left, 2 bad input or no such file, 3 environment.\n\n"
-    "example: altgrad status results/quickstart.h5\n";
+static const ag_option s_options[] = {
+    {"--json", "the same as JSON, with every failure", AG_OPTION_FLAG, 0, 0, NULL},
+};
+
+static const ag_command_line s_line = {
+    .command = "status",
+    .usage = "usage: altgrad status OUT [--json]\n\n"
+             "Where the experiment behind a results file stands, from any shell and any host that\n"
+             "sees the file: how many runs are done, what runs now, who runs it, what failed and\n"
+             "where its log is. It costs the running experiment nothing.\n\n",
+    .column = 11,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes = "\nExit codes: 0 complete (all done or diverged), 1 complete but some runs failed,\n"
+             "75 work left, 2 bad input or no such file, 3 environment.\n\n"
+             "example: altgrad status results/quickstart.h5\n",
+};
 
 /* --- what text and JSON share */
 
@@ -73,15 +83,8 @@ const char *ag_status_last_events(const ag_overview *watch, size_t count)
 
 static void add_duration(ag_text *out, double seconds)
 {
-    long whole = lround(fmin(fmax(seconds, 0.0), 1e9));
-    if (whole < 60)
-        ag_text_printf(out, "%lds", whole);
-    else if (whole < 3600)
-        ag_text_printf(out, "%ldm%02lds", whole / 60, whole % 60);
-    else if (whole < 48L * 3600)
-        ag_text_printf(out, "%ldh%02ldm", whole / 3600, whole / 60 % 60);
-    else
-        ag_text_printf(out, "%ldd%02ldh", whole / 86400, whole / 3600 % 24);
+    char text[AG_DURATION_TEXT];
+    ag_text_add(out, ag_duration_short(text, seconds));
 }
 
 static void add_counts(ag_text *out, const ag_overview *watch)
@@ -321,12 +324,13 @@ static int show(const char *path, bool as_json)
 
 int ag_cmd_status(int argc, char **argv)
 {
-    static const ag_file_command command = {"status", s_help, "json"};
-    const char *path;
-    bool option;
-    int code;
-    if (!ag_app_file_arguments(&path, &option, &code, &command, argc, argv))
+    const char *path = NULL;
+    bool json = false; /* the only option */
+    int code = ag_app_read_options(&json, &s_line, argc, argv, NULL);
+    if (code < 0)
+        code = ag_app_results_argument(&path, &s_line, argc, argv);
+    if (code >= 0)
         return code;
     ag_status status = ag_app_expect_results(path);
-    return status == AG_OK ? show(path, option) : ag_app_exit(status);
+    return status == AG_OK ? show(path, json) : ag_app_exit(status);
 }

@@ -5,21 +5,32 @@
 
 #include "app/commands.h"
 #include "base/clock.h"
+#include "command_line.h"
 #include "results/overview.h"
 #include "spool/owner.h"
 #include "wrong_file.h"
 
-static const char s_help[] =
+static const ag_option s_options[] = {
+    {"--wait", "wait until it has ended", AG_OPTION_FLAG, 0, 0, NULL},
+};
 
-    "usage: altgrad stop OUT [--wait]\n\n"
-    "Asks the 'altgrad run' that writes OUT to stop: it starts no further runs, writes\n"
-    "checkpoints and ends with exit code 75; the same 'altgrad run' continues. On its own host\n"
-    "it gets SIGUSR1. From any other host or container that sees the file, it gets a request\n"
-    "in OUT.d, which it finds within seconds (on a network file system within a minute).\n\n"
-    "  --wait   wait until it has ended\n\n"
-    "Exit codes: 0 asked (with --wait: ended), or nothing runs; 2 bad input; 3 environment.\n\n"
-    "example: altgrad stop results/quickstart.h5 --wait && altgrad status "
-    "results/quickstart.h5\n";
+static const ag_command_line s_line = {
+    .command = "stop",
+    .usage =
+        "usage: altgrad stop OUT [--wait]\n\n"
+        "Asks the 'altgrad run' that writes OUT to stop: it starts no further runs, writes\n"
+        "checkpoints and ends with exit code 75; the same 'altgrad run' continues. On its own "
+        "host\n"
+        "it gets SIGUSR1. From any other host or container that sees the file, it gets a request\n"
+        "in OUT.d, which it finds within seconds (on a network file system within a minute).\n\n",
+    .column = 11,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes = "\nExit codes: 0 asked (with --wait: ended), or nothing runs; 2 bad input; 3 "
+             "environment.\n\n"
+             "example: altgrad stop results/quickstart.h5 --wait && altgrad status "
+             "results/quickstart.h5\n",
+};
 
 static bool is_alive(const ag_owner_view *owner)
 {
@@ -80,11 +91,12 @@ static ag_status stop(const char *path, bool wait)
 
 int ag_cmd_stop(int argc, char **argv)
 {
-    static const ag_file_command command = {"stop", s_help, "wait"};
-    const char *path;
-    bool option;
-    int code;
-    if (!ag_app_file_arguments(&path, &option, &code, &command, argc, argv))
+    const char *path = NULL;
+    bool wait = false; /* the only option */
+    int code = ag_app_read_options(&wait, &s_line, argc, argv, NULL);
+    if (code < 0)
+        code = ag_app_results_argument(&path, &s_line, argc, argv);
+    if (code >= 0)
         return code;
-    return ag_app_exit(stop(path, option));
+    return ag_app_exit(stop(path, wait));
 }

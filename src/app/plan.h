@@ -8,16 +8,15 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "command_line.h"
 #include "config/experiment.h"
 
 typedef struct ag_plan_options {
     const char *file;
-    const char *out;   /* NULL: what the experiment says */
-    const char **sets; /* [n_sets], likewise `only` */
-    size_t n_sets;
-    const char **only;
-    size_t n_only;
-    int ranks;
+    const char *out; /* NULL: what the experiment says */
+    ag_texts sets;
+    ag_texts only;
+    long ranks;
     bool layers;
     bool json;
     bool less; /* nothing but a warning where kept runs recorded less: for helpers */

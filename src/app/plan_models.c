@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/duration.h"
 #include "data/batch.h"
 #include "plan.h"
+#include "record/series.h"
 #include "run/layers.h"
 #include "run/tensors.h"
 #include "train/train.h"
@@ -58,9 +60,11 @@ ag_plan_cost ag_plan_run_cost(const ag_run *run)
     cost.memory = (double)ag_train_bytes(run, ag_val_windows(&corpus, run)) +
                   (double)ag_corpus_token_bytes(&run->facts) *
                       (double)(run->facts.train_tokens + run->facts.val_tokens);
-    /* a step stores three reals and two flags, a window of the last evaluation two reals */
-    cost.disk = copies * 4.0 * (double)cost.parameters + 26.0 * (double)run->train.steps +
-                16.0 * (double)ag_val_windows(&corpus, run) + (double)ag_train_sampled_bytes(run);
+    cost.disk =
+        copies * 4.0 * (double)cost.parameters +
+        (double)ag_series_row_bytes(AG_OVER_STEPS) * (double)run->train.steps +
+        (double)ag_series_row_bytes(AG_OVER_WINDOWS) * (double)ag_val_windows(&corpus, run) +
+        (double)ag_train_sampled_bytes(run);
     return cost;
 }
 
@@ -152,14 +156,8 @@ static void add_bytes(ag_text *text, double bytes)
 
 static void add_time(ag_text *text, double seconds)
 {
-    if (seconds < 120)
-        ag_text_printf(text, "%.0f s", seconds);
-    else if (seconds < 7200)
-        ag_text_printf(text, "%.0f min", seconds / 60);
-    else if (seconds < 172800)
-        ag_text_printf(text, "%.1f h", seconds / 3600);
-    else
-        ag_text_printf(text, "%.1f days", seconds / 86400);
+    char shown[AG_DURATION_TEXT];
+    ag_text_add(text, ag_duration_rough(shown, seconds));
 }
 
 static void add_row(ag_text *text, const model_row *row, double speed)

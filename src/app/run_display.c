@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "base/printable.h"
 #include "run_display.h"
@@ -149,31 +150,18 @@ static void flush_frame(ag_display *display)
 
 /* --- what is said */
 
-static void write_duration(char *text, size_t size, double seconds)
-{
-    long whole = lround(fmin(seconds, 1e9));
-    if (whole < 60)
-        snprintf(text, size, "%lds", whole);
-    else if (whole < 3600)
-        snprintf(text, size, "%ldm%02lds", whole / 60, whole % 60);
-    else if (whole < 48L * 3600)
-        snprintf(text, size, "%ldh%02ldm", whole / 3600, whole / 60 % 60);
-    else
-        snprintf(text, size, "%ldd%02ldh", whole / 86400, whole / 3600 % 24);
-}
-
-static void write_eta(char *text, size_t size, const ag_display *display,
+static void write_eta(char text[AG_DURATION_TEXT], const ag_display *display,
                       const ag_run_counts *counts)
 {
     double elapsed = ag_clock_s() - display->began_s;
     double share = ag_board_share(display->board, counts);
     double before = ag_board_share_before(counts);
     if (share >= 1.0)
-        write_duration(text, size, 0.0);
+        ag_duration_short(text, 0.0);
     else if (share <= before || elapsed < 1.0)
-        snprintf(text, size, "?");
+        snprintf(text, AG_DURATION_TEXT, "?");
     else
-        write_duration(text, size, elapsed * (1.0 - share) / (share - before));
+        ag_duration_short(text, elapsed * (1.0 - share) / (share - before));
 }
 
 static void add_coloured(ag_text *text, const ag_display *display, const char *colour,
@@ -216,13 +204,13 @@ static void end_line(ag_display *display)
 static void add_bar(ag_display *display, const ag_run_counts *counts, int width)
 {
     char bar[BAR_CELLS + 1];
-    char eta[32];
+    char eta[AG_DURATION_TEXT];
     int filled = (int)(ag_board_share(display->board, counts) * BAR_CELLS);
     memset(bar, '.', BAR_CELLS);
     memset(bar, '#', (size_t)filled);
     bar[BAR_CELLS] = '\0';
     ag_text *frame = &display->frame;
-    write_eta(eta, sizeof eta, display, counts);
+    write_eta(eta, display, counts);
     if (width >= 100) {
         ag_text_add_printable_n(frame, display->experiment, ag_text_fit(display->experiment, 40),
                                 "");
@@ -367,8 +355,8 @@ void ag_display_warn_of_error(ag_display *display)
 
 static void log_summary(ag_display *display, const ag_run_counts *counts)
 {
-    char eta[32];
-    write_eta(eta, sizeof eta, display, counts);
+    char eta[AG_DURATION_TEXT];
+    write_eta(eta, display, counts);
     add_counts(&display->frame, display, counts);
     if (!display->ended)
         ag_text_printf(&display->frame, ", ETA %s", eta);

@@ -170,12 +170,12 @@ ag_status ag_run_check_former(ag_run_session *session)
     return status;
 }
 
-static void ask_list(ag_text *asked, const char *key, const char **texts, size_t count)
+static void ask_list(ag_text *asked, const char *key, const ag_texts *texts)
 {
     ag_text_printf(asked, ", \"%s\": [", key);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < texts->count; i++) {
         ag_text_add(asked, i > 0 ? ", " : "");
-        ag_json_string(asked, texts[i]);
+        ag_json_string(asked, texts->items[i]);
     }
     ag_text_add(asked, "]");
 }
@@ -188,8 +188,8 @@ void ag_run_warn_of_less(const ag_run_session *session)
     ag_text_add(&asked, "{");
     ag_helper_ask(&asked, "file", options->file);
     ag_helper_ask(&asked, "out", session->out);
-    ask_list(&asked, "sets", options->sets, options->n_sets);
-    ask_list(&asked, "only", options->only, options->n_only);
+    ask_list(&asked, "sets", &options->sets);
+    ask_list(&asked, "only", &options->only);
     ag_text_add(&asked, "}");
     if (ag_helper_do(NULL, "less", &asked, AG_CHILD_SILENT) != AG_OK)
         ag_error_clear();

@@ -29,7 +29,7 @@ static ag_status load(ag_run_session *session)
     AG_TRY(ag_app_expect_experiment(options->file));
     ag_text_init(&diagnostics);
     const ag_experiment_options how = {
-        .sets = options->sets, .n_sets = options->n_sets, .find_init = ag_run_find_init};
+        .sets = options->sets.items, .n_sets = options->sets.count, .find_init = ag_run_find_init};
     ag_status status =
         ag_experiment_load_with(&session->experiment, options->file, &how, &diagnostics);
     fputs(diagnostics.data, stderr);
@@ -65,9 +65,9 @@ static ag_status select_tasks(ag_run_session *session)
     bool *again = ag_arena_alloc(&session->arena, n_runs * sizeof *again);
     if (selected == NULL || again == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    AG_TRY(ag_select_runs(selected, session->grid, options->only, options->n_only));
-    if (options->n_again > 0)
-        AG_TRY(ag_select_runs(again, session->grid, options->again, options->n_again));
+    AG_TRY(ag_select_runs(selected, session->grid, options->only.items, options->only.count));
+    if (options->again.count > 0)
+        AG_TRY(ag_select_runs(again, session->grid, options->again.items, options->again.count));
     if (options->shard.count > 0)
         AG_TRY(ag_shard_choose(tasks, n_runs, &options->shard));
     for (size_t i = 0; i < n_runs; i++) {
@@ -218,7 +218,7 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
         ag_display_event(session->display, AG_LOG_WARNING,
                          "%d ranks, but %zu run%s to train: %zu idle; mpirun -n %zu is enough",
                          ranks, left, left == 1 ? "" : "s", (size_t)ranks - left, left);
-    if (counts->kept > 0 && session->options->n_again == 0)
+    if (counts->kept > 0 && session->options->again.count == 0)
         ag_run_warn_of_less(session);
     return AG_OK;
 }

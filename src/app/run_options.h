@@ -2,18 +2,16 @@
 #ifndef AG_APP_RUN_OPTIONS_H
 #define AG_APP_RUN_OPTIONS_H
 
+#include "command_line.h"
 #include "run_display.h"
 #include "run_shard.h"
 
 typedef struct ag_run_options {
     const char *file;
-    const char *out;   /* NULL: what the experiment says */
-    const char **sets; /* [n_sets], likewise `only` and `again` */
-    size_t n_sets;
-    const char **only;
-    size_t n_only;
-    const char **again;
-    size_t n_again;
+    const char *out; /* NULL: what the experiment says */
+    ag_texts sets;
+    ag_texts only;
+    ag_texts again;
     ag_show show;
     bool take_over;
     bool replace;      /* another experiment's results may become orphans */

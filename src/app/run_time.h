@@ -4,8 +4,7 @@
 
 #include "base/status.h"
 
-/* A duration: seconds, a number with s, m, h or d behind it, or as SLURM prints what is left of a
- * job: minutes:seconds, hours:minutes:seconds, days-hours:minutes:seconds. */
+/* As ag_duration_read, but AG_ERR_INPUT for what is no duration, or not one of a run. */
 ag_status ag_run_read_time(double *seconds, const char *text);
 
 /* When to drain so that all is over after `max_s`: trainers end their step and write a checkpoint,

@@ -1,6 +1,5 @@
 /* altgrad-train: one run. An assignment comes in on standard input, a run file goes out. Knows no
  * MPI and no YAML, so that a run that fails can be repeated alone, under a debugger if need be. */
-#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <math.h>
@@ -15,6 +14,7 @@
 #include "base/path.h"
 #include "base/pool.h"
 #include "base/text.h"
+#include "command_line.h"
 #include "data/batch.h"
 #include "proc/child.h"
 #include "proc/cores.h"
@@ -25,41 +25,10 @@
 #include "train_preflight.h"
 #include "train_progress.h"
 
-static const char s_help[] =
-    "altgrad-train: trains one run\n"
-    "\n"
-    "usage: altgrad-train [OPTION...] < ASSIGNMENT\n"
-    "\n"
-    "ASSIGNMENT is a run as JSON, from 'altgrad plan FILE --json'. The result is a run file "
-    "(HDF5).\n"
-    "\n"
-    "  -o, --output FILE   write the run file here (default: <run id>.h5)\n"
-    "      --result-fd N   write the run file into open descriptor N instead\n"
-    "      --progress-fd N keep the progress page of descriptor N up to date\n"
-    "      --rank N        the rank to store with the timings\n"
-    "      --threads N     threads that share the work, where the assignment leaves them to the\n"
-    "                      launcher (run.threads: auto; default: the cores bound to this process)\n"
-    "      --parent PID    end at once when that process, which started this one, ends\n"
-    "      --checkpoint FILE\n"
-    "                      go on from the checkpoint FILE if it is there, and write it when\n"
-    "                      stopped and every so often; whoever has the run file removes it\n"
-    "      --checkpoint-every SECONDS\n"
-    "                      how often (0: only when stopped; default: the assignment's\n"
-    "                      run.checkpoint_every)\n"
-    "      --preflight     train nothing: see whether this host could, and report it into the\n"
-    "                      descriptor of --result-fd\n"
-    "  -q, --quiet         no progress on standard error\n"
-    "  -h, --help          this text\n"
-    "\n"
-    "exit codes: 0 trained (also a run that diverged), 2 bad input, 3 environment,\n"
-    "            75 stopped by SIGTERM or SIGUSR1: with --checkpoint, the same command continues\n"
-    "\n"
-    "example: altgrad plan jobs/quickstart.yaml --json | jq -c '.runs[0]' | altgrad-train\n";
-
 typedef struct options {
     const char *output; /* NULL: <run id>.h5 */
-    int result_fd;      /* -1: none */
-    int progress_fd;    /* -1: none */
+    long result_fd;     /* -1: none */
+    long progress_fd;   /* -1: none */
     long rank;
     long threads;              /* 0: as the assignment says */
     long parent;               /* 0: none to follow */
@@ -67,7 +36,6 @@ typedef struct options {
     double checkpoint_every_s; /* negative: as the assignment says */
     bool preflight;
     bool quiet;
-    bool help;
 } options;
 
 /* What one run needs, from the assignment to the record. */
@@ -107,100 +75,75 @@ static bool should_stop(void *context)
 
 /* --- command line */
 
-static ag_status parse_number(long *out, const char *option, const char *text)
+static ag_status read_every(void *into, const char *text)
 {
     char *end = NULL;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0 || value < 0 || value > INT32_MAX)
-        return ag_fail(AG_ERR_INPUT, "--%s %s: a whole number was expected", option, text);
-    *out = value;
-    return AG_OK;
-}
-
-static ag_status parse_seconds(double *out, const char *option, const char *text)
-{
-    char *end = NULL;
+    options *out = into;
     double value = strtod(text, &end);
     if (end == text || *end != '\0' || !isfinite(value) || value < 0.0)
-        return ag_fail(AG_ERR_INPUT, "--%s %s: a number of seconds was expected", option, text);
-    *out = value;
+        return ag_fail(AG_ERR_INPUT, "--checkpoint-every %s: a number of seconds was expected",
+                       text);
+    out->checkpoint_every_s = value;
     return AG_OK;
 }
 
-enum {
-    OPTION_RESULT_FD = 256,
-    OPTION_PROGRESS_FD,
-    OPTION_RANK,
-    OPTION_THREADS,
-    OPTION_PARENT,
-    OPTION_CHECKPOINT,
-    OPTION_CHECKPOINT_EVERY,
-    OPTION_PREFLIGHT
+static const ag_option s_options[] = {
+    {"-o, --output FILE",                   "write the run file here (default: <run id>.h5)",
+     AG_TEXT(options,                                                                                                                              output)},
+    {"    --result-fd N",                                     "write the run file into open descriptor N instead",
+     AG_WHOLE(options,                               result_fd)},
+    {"    --progress-fd N",                           "keep the progress page of descriptor N up to date",
+     AG_WHOLE(options,                                                                            progress_fd)},
+    {"    --rank N",                      "the rank to store with the timings",                                                          AG_WHOLE(options,                                  rank)},
+    {"    --threads N",
+     "threads that share the work, where the assignment leaves them to the\n"
+     "launcher (run.threads: auto; default: the cores bound to this process)",AG_WHOLE(options,threads)},
+    {"    --parent PID",                     "end at once when that process, which started this one, ends",
+     AG_WHOLE(options,                                                                                                 parent)},
+    {"    --checkpoint FILE",
+     "go on from the checkpoint FILE if it is there, and write it when\n"
+     "stopped and every so often; whoever has the run file removes it",                                                                    AG_TEXT(options,                                      checkpoint)},
+    {"    --checkpoint-every SECONDS",
+     "how often (0: only when stopped; default: the assignment's\n"
+     "run.checkpoint_every)",                                                                              AG_OTHER(read_every)          },
+    {"    --preflight",
+     "train nothing: see whether this host could, and report it into the\n"
+     "descriptor of --result-fd",AG_FLAG(options,      preflight)},
+    {"-q, --quiet",               "no progress on standard error",AG_FLAG(options,       quiet)},
+    {"-h, --help",           "this text",                                                     AG_NO_OPTION                                                                                        },
 };
 
-static const struct option s_options[] = {
-    {"output",           required_argument, NULL, 'o'                    },
-    {"result-fd",        required_argument, NULL, OPTION_RESULT_FD       },
-    {"progress-fd",      required_argument, NULL, OPTION_PROGRESS_FD     },
-    {"rank",             required_argument, NULL, OPTION_RANK            },
-    {"threads",          required_argument, NULL, OPTION_THREADS         },
-    {"parent",           required_argument, NULL, OPTION_PARENT          },
-    {"checkpoint",       required_argument, NULL, OPTION_CHECKPOINT      },
-    {"checkpoint-every", required_argument, NULL, OPTION_CHECKPOINT_EVERY},
-    {"preflight",        no_argument,       NULL, OPTION_PREFLIGHT       },
-    {"quiet",            no_argument,       NULL, 'q'                    },
-    {"help",             no_argument,       NULL, 'h'                    },
-    {NULL,               0,                 NULL, 0                      },
+static const ag_command_line s_line = {
+    .command = "altgrad-train",
+    .usage =
+        "altgrad-train: trains one run\n"
+        "\n"
+        "usage: altgrad-train [OPTION...] < ASSIGNMENT\n"
+        "\n"
+        "ASSIGNMENT is a run as JSON, from 'altgrad plan FILE --json'. The result is a run file "
+        "(HDF5).\n"
+        "\n",
+    .column = 22,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes =
+        "\n"
+        "exit codes: 0 trained (also a run that diverged), 2 bad input, 3 environment,\n"
+        "            75 stopped by SIGTERM or SIGUSR1: with --checkpoint, the same command "
+        "continues\n"
+        "\n"
+        "example: altgrad plan jobs/quickstart.yaml --json | jq -c '.runs[0]' | altgrad-train\n",
 };
 
-static ag_status take_option(options *out, int option, const char *text)
+static ag_status parse_options(bool *help, options *out, int argc, char **argv)
 {
-    long number = -1;
-    switch (option) {
-    case 'o':
-        out->output = text;
-        return AG_OK;
-    case 'q':
-        out->quiet = true;
-        return AG_OK;
-    case 'h':
-        out->help = true;
-        return AG_OK;
-    case OPTION_RESULT_FD:
-        AG_TRY(parse_number(&number, "result-fd", text));
-        out->result_fd = (int)number;
-        return AG_OK;
-    case OPTION_PROGRESS_FD:
-        AG_TRY(parse_number(&number, "progress-fd", text));
-        out->progress_fd = (int)number;
-        return AG_OK;
-    case OPTION_RANK:
-        return parse_number(&out->rank, "rank", text);
-    case OPTION_THREADS:
-        return parse_number(&out->threads, "threads", text);
-    case OPTION_PARENT:
-        return parse_number(&out->parent, "parent", text);
-    case OPTION_CHECKPOINT:
-        out->checkpoint = text;
-        return AG_OK;
-    case OPTION_CHECKPOINT_EVERY:
-        return parse_seconds(&out->checkpoint_every_s, "checkpoint-every", text);
-    case OPTION_PREFLIGHT:
-        out->preflight = true;
-        return AG_OK;
-    default:
-        return ag_fail(AG_ERR_INPUT, "unknown option or missing value (altgrad-train --help)");
-    }
-}
-
-static ag_status parse_options(options *out, int argc, char **argv)
-{
+    char why[AG_MESSAGE_SIZE];
     *out = (options){.result_fd = -1, .progress_fd = -1, .checkpoint_every_s = -1.0};
-    int option = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "o:qh", s_options, NULL)) != -1)
-        AG_TRY(take_option(out, option, optarg));
+    if (ag_options_read(help, out, &s_line, argc, argv, NULL) != AG_OK)
+        return ag_fail(AG_ERR_INPUT, "%.1000s (altgrad-train --help)",
+                       ag_error_take(why, sizeof why));
+    if (*help)
+        return AG_OK;
     if (optind < argc)
         return ag_fail(AG_ERR_INPUT,
                        "unexpected argument '%s': the assignment comes on standard input "
@@ -327,7 +270,7 @@ static ag_status train(train_job *job)
     };
     AG_TRY(ag_arena_init(&job->memory,
                          ag_train_bytes(&job->run, ag_val_windows(&job->corpus, &job->run))));
-    AG_TRY(ag_train_view_open(&view, &job->run, asked->progress_fd, asked->quiet));
+    AG_TRY(ag_train_view_open(&view, &job->run, (int)asked->progress_fd, asked->quiet));
     ag_status status = ag_train(&job->record, &job->run, &job->corpus, job->init, &ag_kernels_fast,
                                 &hooks, &job->memory);
     ag_train_view_close(&view, status == AG_OK ? &job->record : NULL);
@@ -349,7 +292,7 @@ static ag_status check_output(train_job *job)
 {
     options *asked = &job->options;
     if (asked->result_fd >= 0)
-        return ag_run_file_check_fd(asked->result_fd);
+        return ag_run_file_check_fd((int)asked->result_fd);
     if (asked->output == NULL) {
         snprintf(job->default_output, sizeof job->default_output, "%s.h5", job->run.id);
         asked->output = job->default_output;
@@ -362,7 +305,7 @@ static ag_status write_result(train_job *job)
     const options *asked = &job->options;
     bool to_fd = asked->result_fd >= 0;
     describe_machine(job);
-    AG_TRY(to_fd ? ag_run_file_write_fd(asked->result_fd, &job->record)
+    AG_TRY(to_fd ? ag_run_file_write_fd((int)asked->result_fd, &job->record)
                  : ag_run_file_write(asked->output, &job->record));
     if (!asked->quiet)
         ag_train_print_end(&job->run, &job->record, to_fd ? NULL : asked->output);
@@ -381,7 +324,7 @@ static ag_status do_job(train_job *job)
     AG_TRY(read_init(job));
     AG_TRY(start_threads(job));
     if (job->options.preflight)
-        return ag_train_preflight(job->options.result_fd);
+        return ag_train_preflight((int)job->options.result_fd);
     AG_TRY(train(job));
     return write_result(job);
 }
@@ -406,9 +349,10 @@ int main(int argc, char **argv)
     ag_text_init(&job.assignment);
     ag_arena_init_growing(&job.texts);
     ag_arena_init_growing(&job.init_memory);
-    ag_status status = parse_options(&job.options, argc, argv);
-    if (status == AG_OK && job.options.help) {
-        fputs(s_help, stdout);
+    bool help = false;
+    ag_status status = parse_options(&help, &job.options, argc, argv);
+    if (help) {
+        ag_options_print_help(&s_line);
         return ag_app_close_output(AG_EXIT_OK);
     }
     if (status == AG_OK)

@@ -6,46 +6,15 @@
 
 #include "base/arena.h"
 #include "record/samples.h"
+#include "record/series.h"
 #include "run/digest.h"
 #include "run/run.h"
 #include "run/tensors.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digests are over little-endian floats");
 
-/* One array of a record: where its pointer stands, and how long it is. */
-typedef enum length { STEPS, EVALS, WINDOWS } length;
-
-typedef struct array_row {
-    const char *name;
-    size_t offset; /* of the pointer, in ag_record */
-    size_t size;   /* of an element, in bytes */
-    length length;
-} array_row;
-
-#define AT(member) #member, offsetof(ag_record, member), sizeof *((ag_record *)0)->member
-
-static const array_row s_arrays[] = {
-    {AT(loss),             STEPS  },
-    {AT(grad_norm),        STEPS  },
-    {AT(lr),               STEPS  },
-    {AT(clipped),          STEPS  },
-    {AT(skipped),          STEPS  },
-    {AT(eval_step),        EVALS  },
-    {AT(val_loss),         EVALS  },
-    {AT(val_loss_hp),      EVALS  },
-    {AT(final_windows),    WINDOWS},
-    {AT(final_windows_hp), WINDOWS},
-};
-
-enum { N_ARRAYS = sizeof s_arrays / sizeof s_arrays[0] };
-_Static_assert(N_ARRAYS + 3 <= (int)AG_RECORD_SECTIONS, "every array may become a section");
-
-static size_t bytes_of(const array_row *row, const ag_run *run, int64_t max_evals, int64_t windows)
-{
-    const int64_t lengths[] = {
-        [STEPS] = run->train.steps, [EVALS] = max_evals, [WINDOWS] = windows};
-    return (size_t)lengths[row->length] * row->size;
-}
+_Static_assert((int)AG_RECORD_SERIES + 3 <= (int)AG_RECORD_SECTIONS,
+               "each array may become a section, and three more");
 
 static size_t add_samples(ag_section *sections, const ag_record *record, int64_t steps)
 {
@@ -62,16 +31,16 @@ static size_t add_samples(ag_section *sections, const ag_record *record, int64_t
 size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_record *record,
                           int64_t steps, int64_t evals)
 {
-    const int64_t lengths[] = {[STEPS] = steps, [EVALS] = evals};
+    const int64_t lengths[AG_OVERS] = {[AG_OVER_STEPS] = steps, [AG_OVER_EVALS] = evals};
     size_t count = 0;
-    for (size_t i = 0; i < N_ARRAYS; i++) {
-        const array_row *row = &s_arrays[i];
-        if (row->length == WINDOWS)
+    for (size_t i = 0; i < AG_RECORD_SERIES; i++) {
+        const ag_series *series = &ag_record_series[i];
+        if (series->over == AG_OVER_WINDOWS)
             continue;
         ag_section *section = &sections[count++];
-        *section =
-            (ag_section){.name = row->name, .bytes = (size_t)lengths[row->length] * row->size};
-        memcpy(&section->data, (const char *)record + row->offset, sizeof section->data);
+        *section = (ag_section){.name = ag_series_name(series),
+                                .bytes = (size_t)lengths[series->over] * ag_series_size(series)};
+        memcpy(&section->data, (const char *)record + series->data, sizeof section->data);
     }
     sections[count++] =
         (ag_section){"nonfinite", (char *)record->nonfinite, sizeof record->nonfinite};
@@ -86,21 +55,27 @@ ag_status ag_record_make(ag_record *record, const ag_run *run, int64_t max_evals
                           .final_val_loss_hp = NAN,
                           .windows = windows,
                           .entropy_rate = NAN};
-    for (size_t i = 0; i < N_ARRAYS; i++) {
-        void *array = ag_arena_alloc(arena, bytes_of(&s_arrays[i], run, max_evals, windows));
+    const int64_t lengths[AG_OVERS] = {run->train.steps, max_evals, windows};
+    for (size_t i = 0; i < AG_RECORD_SERIES; i++) {
+        const ag_series *series = &ag_record_series[i];
+        size_t bytes = (size_t)lengths[series->over] * ag_series_size(series);
+        void *array = ag_arena_alloc(arena, bytes);
         if (array == NULL)
             return ag_fail(AG_ERR_SYSTEM, "out of memory for the metrics of %lld steps",
                            (long long)run->train.steps);
-        memcpy((char *)record + s_arrays[i].offset, &array, sizeof array);
+        memcpy((char *)record + series->data, &array, sizeof array);
     }
     return AG_OK;
 }
 
 size_t ag_record_bytes(const ag_run *run, int64_t max_evals, int64_t windows)
 {
+    const int64_t lengths[AG_OVERS] = {run->train.steps, max_evals, windows};
     size_t bytes = 0;
-    for (size_t i = 0; i < N_ARRAYS; i++)
-        bytes += ag_arena_rounded(bytes_of(&s_arrays[i], run, max_evals, windows));
+    for (size_t i = 0; i < AG_RECORD_SERIES; i++) {
+        const ag_series *series = &ag_record_series[i];
+        bytes += ag_arena_rounded((size_t)lengths[series->over] * ag_series_size(series));
+    }
     return bytes;
 }
 

@@ -49,28 +49,6 @@ const ag_column ag_timing_columns[] = {
 };
 const size_t ag_n_timing_columns = sizeof ag_timing_columns / sizeof ag_timing_columns[0];
 
-#define AT(member) offsetof(ag_record, member)
-#define STEPS AT(steps)
-#define EVALS AT(evals)
-#define WINDOWS AT(windows)
-#define NATS "nats/token"
-
-// clang-format off
-const ag_series ag_record_series[] = {
-    {"metrics/loss",      AG_CELL_F64, AT(loss),             STEPS,   NATS, "training loss of each step, before its update"},
-    {"metrics/grad_norm", AG_CELL_F64, AT(grad_norm),        STEPS,   "1",  "2-norm of the whole gradient, before clipping"},
-    {"metrics/lr",        AG_CELL_F64, AT(lr),               STEPS,   "1",  "learning rate of each step"},
-    {"metrics/clipped",   AG_CELL_I8,  AT(clipped),          STEPS,   "1",  "1 for each step whose gradient was clipped"},
-    {"metrics/skipped",   AG_CELL_I8,  AT(skipped),          STEPS,   "1",  "1 for each step that updated nothing, its loss or gradient being not finite"},
-    {"val/eval_step",     AG_CELL_I64, AT(eval_step),        EVALS,   "1",  "steps trained before the evaluation"},
-    {"val/val_loss",      AG_CELL_F64, AT(val_loss),         EVALS,   NATS, "validation loss on the fixed eval.windows, with the run's quantisers"},
-    {"val/val_loss_hp",   AG_CELL_F64, AT(val_loss_hp),      EVALS,   NATS, "validation loss of the same weights on the same windows, without quantisers"},
-    {"final_windows",     AG_CELL_F64, AT(final_windows),    WINDOWS, NATS, "loss of each window of the whole validation part after the last step, with the run's quantisers"},
-    {"final_windows_hp",  AG_CELL_F64, AT(final_windows_hp), WINDOWS, NATS, "loss of each window of the whole validation part after the last step, without quantisers"},
-};
-// clang-format on
-const size_t ag_n_record_series = sizeof ag_record_series / sizeof ag_record_series[0];
-
 #define TENSOR(member) offsetof(ag_tensor_row, member), sizeof((ag_tensor_row *)0)->member
 
 const ag_column ag_tensor_columns[] = {
@@ -82,6 +60,14 @@ const ag_column ag_tensor_columns[] = {
     {"crc32", AG_CELL_U32,   TENSOR(crc32)},
 };
 const size_t ag_n_tensor_columns = sizeof ag_tensor_columns / sizeof ag_tensor_columns[0];
+
+ag_cell ag_cell_of_series(const ag_series *series)
+{
+    static const ag_cell cells[AG_SERIES_TYPES] = {[AG_SERIES_FLAG] = AG_CELL_I8,
+                                                   [AG_SERIES_WHOLE] = AG_CELL_I64,
+                                                   [AG_SERIES_REAL] = AG_CELL_F64};
+    return cells[series->type];
+}
 
 void ag_copy_text(char *to, size_t size, const char *text)
 {

@@ -7,6 +7,7 @@
 
 #include "h5.h"
 #include "record/record.h"
+#include "record/series.h"
 
 /* The attributes of /runs/<id>, which are also columns of /index. */
 typedef struct ag_run_summary {
@@ -36,18 +37,8 @@ extern const size_t ag_n_summary_columns;
 extern const ag_column ag_timing_columns[];
 extern const size_t ag_n_timing_columns;
 
-/* A series of a run: where its pointer and its length stand in ag_record. */
-typedef struct ag_series {
-    const char *path; /* below /runs/<id> */
-    ag_cell type;
-    size_t data;
-    size_t count;
-    const char *units;
-    const char *long_name;
-} ag_series;
-
-extern const ag_series ag_record_series[];
-extern const size_t ag_n_record_series;
+/* How the elements of a series are stored. */
+ag_cell ag_cell_of_series(const ag_series *series);
 
 /* /runs/<id>/tensors: one row a numeric dataset of the run. */
 typedef struct ag_tensor_row {

@@ -39,18 +39,20 @@ struct ag_curves {
     ag_arena arena;
 };
 
-static const ag_series s_step = {"step", AG_CELL_I64, 0, 0, "1", "steps trained before this one"};
+static const ag_series s_step = {
+    "step", AG_SERIES_WHOLE, AG_OVER_STEPS, 0, "1", "steps trained before this one"};
 static const ag_series s_eval_step = {
-    "eval_step", AG_CELL_I64, 0, 0, "1", "steps trained before the evaluation"};
+    "eval_step", AG_SERIES_WHOLE, AG_OVER_EVALS, 0, "1", "steps trained before the evaluation"};
 
 static bool is_metric(const ag_series *series)
 {
-    return strncmp(series->path, "metrics/", 8) == 0;
+    return series->over == AG_OVER_STEPS;
 }
 
+/* eval_step is what they are over. */
 static bool is_validation(const ag_series *series)
 {
-    return strncmp(series->path, "val/", 4) == 0 && strcmp(series->path, "val/eval_step") != 0;
+    return series->over == AG_OVER_EVALS && series->type == AG_SERIES_REAL;
 }
 
 static int ascending(const void *a, const void *b)
@@ -239,13 +241,13 @@ static void create_variable(ag_curves *c, variable *v)
 
 static void choose_variables(ag_curves *c)
 {
-    for (size_t i = 0; i < ag_n_record_series; i++) {
+    for (size_t i = 0; i < AG_RECORD_SERIES; i++) {
         const ag_series *series = &ag_record_series[i];
         bool wanted =
             (is_metric(series) && c->n_steps > 0) || (is_validation(series) && c->n_evals > 0);
         if (wanted && c->n_variables < MOST_VARIABLES)
             c->variables[c->n_variables++] =
-                (variable){series, strchr(series->path, '/') + 1, H5I_INVALID_HID};
+                (variable){series, ag_series_name(series), H5I_INVALID_HID};
     }
 }
 

@@ -20,6 +20,7 @@
 #include "h5.h"
 #include "record/record.h"
 #include "record/samples.h"
+#include "record/series.h"
 #include "run/params.h"
 #include "run/run.h"
 #include "run/run_json.h"
@@ -30,14 +31,12 @@
 
 static void write_series(ag_run_writer *w)
 {
-    for (size_t i = 0; i < ag_n_record_series; i++) {
+    const ag_record *record = w->record;
+    const int64_t lengths[AG_OVERS] = {record->steps, record->evals, record->windows};
+    for (size_t i = 0; i < AG_RECORD_SERIES; i++) {
         const ag_series *series = &ag_record_series[i];
-        const char *record = (const char *)w->record;
-        int64_t count;
-        ag_array array = {series->type, 1, {0}, NULL};
-        memcpy(&count, record + series->count, sizeof count);
-        memcpy(&array.data, record + series->data, sizeof array.data);
-        array.dims[0] = (hsize_t)count;
+        ag_array array = {ag_cell_of_series(series), 1, {(hsize_t)lengths[series->over]}, NULL};
+        memcpy(&array.data, (const char *)record + series->data, sizeof array.data);
         ag_run_add(w, series->path, &array, series->units, series->long_name);
     }
 }
@@ -161,6 +160,7 @@ static void write_facts(ag_run_writer *w)
     write_config(w, timing, "local", ag_run_local);
     ag_h5_release(timing);
 }
+
 static void write_run(ag_run_writer *w)
 {
     hid_t runs = ag_h5_make_group(&w->h5, w->h5.id, "runs");
@@ -182,7 +182,7 @@ static void write_run(ag_run_writer *w)
 
 static ag_status make_tensor_rows(ag_run_writer *w)
 {
-    size_t most = 2 * w->record->tensors.count + ag_n_record_series + 1 +
+    size_t most = 2 * w->record->tensors.count + AG_RECORD_SERIES + 1 +
                   ag_run_sample_datasets(&w->record->samples);
     w->tensors = (ag_table){.n_columns = ag_n_tensor_columns,
                             .columns = ag_tensor_columns,

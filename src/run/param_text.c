@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "params_internal.h"
 #include "run/run_json.h"
@@ -196,8 +197,8 @@ static bool read_with_unit(double *value, const char *text, const char *units,
 
 static bool read_duration(double *seconds, const ag_param *param, const char *text)
 {
-    static const double factors[] = {1, 60, 3600, 86400};
-    return read_with_unit(seconds, text, "smhd", factors) && is_within(param, *seconds);
+    return read_with_unit(seconds, text, AG_DURATION_UNITS, ag_duration_factors) &&
+           is_within(param, *seconds);
 }
 
 static bool read_bytes(int64_t *bytes, const ag_param *param, const char *text)
@@ -393,20 +394,12 @@ static const char *write_words(const ag_param *param, int64_t bits, ag_arena *ar
 /* The largest unit that leaves a whole number, else the number alone. */
 static const char *write_duration(double seconds, ag_arena *arena)
 {
-    static const struct {
-        double factor;
-        char unit;
-    } units[] = {
-        {86400, 'd'},
-        {3600,  'h'},
-        {60,    'm'},
-        {1,     's'},
-    };
     if (seconds == 0)
         return "none";
-    for (size_t i = 0; i < 4; i++) {
-        if (fmod(seconds, units[i].factor) == 0)
-            return ag_arena_printf(arena, "%.0f%c", seconds / units[i].factor, units[i].unit);
+    for (size_t i = AG_DURATION_N_UNITS; i-- > 0;) {
+        double factor = ag_duration_factors[i];
+        if (fmod(seconds, factor) == 0)
+            return ag_arena_printf(arena, "%.0f%c", seconds / factor, AG_DURATION_UNITS[i]);
     }
     return write_real(seconds, arena);
 }

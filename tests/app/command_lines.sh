@@ -48,7 +48,7 @@ done <<END
 2|UTF-8|$altgrad plan text
 2|at most 1048576 bytes|$altgrad plan /dev/zero
 2|no axis 'shoe'|$altgrad plan few.yaml --only shoe=1
-2|from 1 on|$altgrad plan few.yaml --ranks 0
+2|from 1 to 1000000|$altgrad plan few.yaml --ranks 0
 3|standard output|$altgrad plan few.yaml > /dev/full
 3|standard output|$altgrad plan few.yaml --json > /dev/full
 3|standard output|$altgrad plan --help >&-
