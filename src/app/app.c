@@ -16,7 +16,7 @@
 /* Beside its results file lies its folder, and shards add their number: 255 bytes must hold all. */
 enum { LONGEST_STEM = 160 };
 
-/* A file name out of any name. */
+/* A file name out of any name. A slash in a name would be a folder that nobody asked for. */
 static const char *file_of(const char *name, ag_arena *arena)
 {
     char digest[AG_DIGEST_LENGTH + 1] = "";
@@ -35,6 +35,8 @@ static const char *file_of(const char *name, ag_arena *arena)
     return path;
 }
 
+/* A path that a user wrote is expanded as a shell would; a name made of the experiment's is taken
+ * as it is, since "$" is a letter there. */
 ag_status ag_app_results_path(const char **out, const char *option, const ag_grid *grid,
                               ag_arena *arena)
 {
@@ -53,6 +55,8 @@ ag_status ag_app_results_path(const char **out, const char *option, const ag_gri
     return option != NULL || said[0] != '\0' ? ag_path_expand(out, *out, arena) : AG_OK;
 }
 
+/* /dev/null, opened the wrong way round, so that using it is still the error that a closed stream
+ * would be. */
 void ag_app_hold_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -62,6 +66,8 @@ void ag_app_hold_streams(void)
     }
 }
 
+/* A summary that went nowhere must not look like success to a script. Output is buffered, so only
+ * the flush at the end tells. */
 int ag_app_close_output(int code)
 {
     bool lost = ferror(stdout) != 0 || fflush(stdout) != 0;
@@ -72,6 +78,8 @@ int ag_app_close_output(int code)
     return AG_EXIT_SYSTEM;
 }
 
+/* The only place that turns a status into an exit code: 2 where the user must act, 3 where the
+ * environment must change. */
 int ag_app_exit(ag_status status)
 {
     if (status == AG_OK)
@@ -80,6 +88,7 @@ int ag_app_exit(ag_status status)
     return status == AG_ERR_INPUT ? AG_EXIT_INPUT : AG_EXIT_SYSTEM;
 }
 
+/* One line. The whole help after each slip would scroll the reason away. */
 int ag_app_usage(const char *command, const char *format, ...)
 {
     char text[1024];

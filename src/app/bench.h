@@ -56,6 +56,7 @@ typedef struct ag_bench_shape {
 
 enum { AG_BENCH_SHAPES = 64, AG_BENCH_WARM_UP = 2 };
 
+/* One training step, or the mean of several. */
 typedef struct ag_bench_step {
     double seconds;
     ag_bench_work parts[AG_BENCH_PARTS];

@@ -16,6 +16,8 @@ static const double s_try_s = 4e-3;
 
 /* --- copies */
 
+/* Copies are as large as the part's own arrays, within limits: below them the clock is too coarse,
+ * above them memory is what counts, and more would only take time. */
 enum { PIECE = 16384, FEWEST_FLOATS = 1024, MOST_FLOATS = 1 << 24 };
 
 typedef struct copy {
@@ -23,6 +25,7 @@ typedef struct copy {
     const float *from;
 } copy;
 
+/* memcpy is as fast as memory gets without touching altgrad's own loops. */
 static void copy_piece(void *context, size_t begin, size_t end)
 {
     const copy *c = context;
@@ -47,6 +50,7 @@ static double best_of(void (*work)(void *context), void *context)
     return best;
 }
 
+/* The pool's callback knows a range, the timing loop none: hence two contexts. */
 typedef struct copying {
     copy copy;
     size_t count;
@@ -75,6 +79,7 @@ static ag_status copy_bandwidth(double *bandwidth, double bytes)
 
 /* --- products */
 
+/* A build without OpenBLAS has no yardstick, and then says so by leaving the column out. */
 typedef struct by_blas {
     ag_product product;
     bool is_there;
@@ -86,6 +91,7 @@ static void multiply(void *context)
     b->is_there = ag_blas_product(&b->product, ag_pool_threads());
 }
 
+/* No zeros: some processors multiply them faster. */
 static float *ones(size_t count)
 {
     float *x = malloc(count * sizeof *x);
@@ -118,6 +124,7 @@ static ag_status sgemm_seconds(double *seconds, const ag_bench_shape *s)
 
 /* --- a step */
 
+/* Where a part computes and moves, both bounds add up: the kernel may not overlap them. */
 static ag_status bound_part(ag_bench_bounds *bounds, const ag_bench_work *work, ag_bench_part part)
 {
     double bandwidth = 0;
@@ -130,6 +137,8 @@ static ag_status bound_part(ag_bench_bounds *bounds, const ag_bench_work *work, 
     return AG_OK;
 }
 
+/* Measured in the same process and on the same threads, right after the training: clocks of
+ * processors depend on what ran before. */
 ag_status ag_bench_bound(ag_bench_bounds *bounds, const ag_bench_record *record,
                          const ag_bench_step *mean)
 {

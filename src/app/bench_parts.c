@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 
+/* Set by ag_bench_kernels. */
 static ag_bench_record *s_record;
 
 enum { FLOAT = sizeof(float) };
@@ -25,6 +26,7 @@ const char *ag_bench_part_name(ag_bench_part part)
     return names[part];
 }
 
+/* What the program trains with: a bench of anything else would measure another program. */
 static const ag_kernels *fast(void)
 {
     return &ag_kernels_fast;
@@ -58,6 +60,8 @@ static ag_bench_part part_of(const ag_product *s)
     return s->b.k_step != 1 ? AG_BENCH_DGRAD : AG_BENCH_FPROP;
 }
 
+/* A table that is full drops further shapes: 64 are more than a model has, and only the yardstick
+ * would suffer. */
 static void count_shape(ag_bench_part part, const ag_product *s)
 {
     size_t i = 0;
@@ -109,6 +113,7 @@ static void product_accumulated(float *c, size_t c_step, size_t M, size_t N, siz
     add_product(start_s, &same, false);
 }
 
+/* Read as floats, written as half as many words: so much the copy that bounds it moves. */
 static ag_range pairs_along(uint32_t *words, const float *x, size_t rows, size_t K)
 {
     double start_s = ag_clock_s();
@@ -125,6 +130,8 @@ static ag_range pairs_across(uint32_t *words, const float *x, size_t rows, size_
     return range;
 }
 
+/* From here on each wrapper has the signature of its kernel and one line of account; the third
+ * argument of `add` is how many floats a perfect kernel would read and write. */
 static void epilogue(float *y, const float *bias, size_t N, size_t OC, ag_factor a, ag_factor b,
                      bool bf16)
 {
@@ -303,6 +310,7 @@ static void attention_backward(float *restrict dqkv, float *restrict scratch,
     add_attention(start_s, shape, 4); /* dP, dq, dk, dv */
 }
 
+/* Counted with the attention that it is a part of; what it moves is in the caches by then. */
 static void causal_softmax(float *scores, size_t M, size_t T, float scale)
 {
     double start_s = ag_clock_s();
@@ -386,6 +394,7 @@ static void grid(float *restrict w, float *restrict v, const float *restrict gra
 
 /* --- the table */
 
+/* A kernel without a wrapper counts under "rest", which is how a forgotten one shows. */
 const ag_kernels *ag_bench_kernels(ag_bench_record *record)
 {
     static ag_kernels table;

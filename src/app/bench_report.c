@@ -20,6 +20,7 @@ static const char *bound_of(const ag_bench_work *work)
     return work->bytes > 0 ? "copy" : "";
 }
 
+/* All kinds together, for the JSON: a script may want the rate that was reached. */
 static double all_of(const ag_bench_work *work)
 {
     double sum = 0;
@@ -28,6 +29,7 @@ static double all_of(const ag_bench_work *work)
     return sum;
 }
 
+/* The one figure that is compared with other programs. */
 static double tokens_per_s(const ag_bench_result *result)
 {
     return result->tokens / result->mean.seconds;
@@ -41,6 +43,7 @@ static double gflops(double multiply_adds)
 
 /* --- text */
 
+/* Parts that did not occur are left out: a table of zeros hides the others. */
 static void add_part(ag_text *text, const ag_bench_result *result, ag_bench_part part)
 {
     const ag_bench_work *work = &result->mean.parts[part];
@@ -58,6 +61,7 @@ static void add_part(ag_text *text, const ag_bench_result *result, ag_bench_part
     ag_text_add(text, "\n");
 }
 
+/* "reached" is bound by time: 100 % would be a kernel that nothing can beat. */
 static void add_result(ag_text *text, const ag_bench_result *result)
 {
     const ag_bench_bounds *bounds = &result->bounds;
@@ -76,6 +80,7 @@ static void add_result(ag_text *text, const ag_bench_result *result)
         add_part(text, result, (ag_bench_part)part);
 }
 
+/* What was trained, since a figure without its model says nothing. */
 static void add_model(ag_text *text, const ag_bench_result *result)
 {
     const ag_model_spec *model = &result->run->model;
@@ -88,6 +93,7 @@ static void add_model(ag_text *text, const ag_bench_result *result)
                    result->parameters, train->grad_accum, train->batch_size, model->block_size);
 }
 
+/* The first format is what the others are compared with, since users put their baseline first. */
 void ag_bench_text(ag_text *text, const ag_bench_result *results, size_t count)
 {
     int threads = ag_pool_threads();
@@ -146,6 +152,8 @@ static void add_model_json(ag_text *text, const ag_bench_result *result)
                    run->train.grad_accum, run->facts.vocab_size, result->parameters);
 }
 
+/* Unrounded where the text rounds, and null where there is nothing, so that a script need not know
+ * which parts exist. */
 static void add_result_json(ag_text *text, const ag_bench_result *result)
 {
     const ag_bench_bounds *bounds = &result->bounds;

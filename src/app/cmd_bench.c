@@ -19,6 +19,7 @@
 #include "train/train.h"
 #include "wrong_file.h"
 
+/* Small enough to be measured in seconds, with a vocabulary of characters. */
 static const char s_small_model[] =
     "altgrad: 1\n"
     "name: bench\n"
@@ -27,6 +28,7 @@ static const char s_small_model[] =
     "train: {batch_size: 12}\n"
     "formats: [FP32, BF16, E4M3, mxfp8, mxfp4, mxint8, nvfp4]\n";
 
+/* So many are kept in memory, with all their parts. */
 enum { MOST_STEPS = 100000 };
 
 typedef struct request {
@@ -115,6 +117,7 @@ static ag_status add_format_list(request *asked, ag_arena *arena)
     return AG_OK;
 }
 
+/* With everything that the reader has to say, as `plan` prints it. */
 static ag_status read_experiment(ag_experiment **out, const char *path, const request *asked)
 {
     const ag_experiment_options how = {
@@ -152,6 +155,7 @@ static ag_status read_small_model(ag_experiment **out, request *asked, ag_arena 
     return status;
 }
 
+/* A results file in its place is told before YAML is blamed. */
 static ag_status load(ag_experiment **out, request *asked, ag_arena *arena)
 {
     if (asked->file == NULL)
@@ -162,6 +166,7 @@ static ag_status load(ag_experiment **out, request *asked, ag_arena *arena)
 
 /* --- the formats to measure, each by its first run */
 
+/* Without a file the formats were made the grid's, so that all of it is asked for. */
 static bool is_asked(const request *asked, const char *format)
 {
     for (size_t i = 0; asked->file != NULL && i < asked->formats.count; i++) {
@@ -171,6 +176,7 @@ static bool is_asked(const request *asked, const char *format)
     return asked->file == NULL || asked->formats.count == 0;
 }
 
+/* One label per format is enough: the others differ in what a step's time does not depend on. */
 static bool is_listed(const ag_bench_result *results, size_t count, const char *format)
 {
     for (size_t i = 0; i < count; i++) {
@@ -180,6 +186,7 @@ static bool is_listed(const ag_bench_result *results, size_t count, const char *
     return false;
 }
 
+/* Every grid has one; the last axis stands for a grid that would not. */
 static size_t format_axis(const ag_grid *grid)
 {
     size_t axis = 0;
@@ -219,6 +226,7 @@ static ag_status check_formats(const ag_grid *grid, const request *asked, ag_are
 
 /* --- measuring */
 
+/* "rest" is what is left of the step, so that the parts always add up to it. */
 static void keep_step(ag_bench_record *record, double now_s)
 {
     bool warms_up = record->seen < AG_BENCH_WARM_UP;
@@ -243,6 +251,7 @@ static void note_step(void *context, const ag_train_progress *progress)
     record->since_s = ag_clock_s();
 }
 
+/* Asked between two steps, and so the training ends with a whole one. */
 static bool has_enough(void *context)
 {
     const ag_bench_record *record = context;
@@ -262,6 +271,7 @@ static ag_run stripped(const ag_run *run, size_t n_steps)
     return only;
 }
 
+/* It ends by being stopped, which is an error to whoever did not want it. */
 static ag_status train(ag_bench_record *record, const ag_run *run, const ag_corpus *corpus)
 {
     ag_arena memory;
@@ -279,6 +289,7 @@ static ag_status train(ag_bench_record *record, const ag_run *run, const ag_corp
     return status != AG_OK ? status : ag_fail(AG_ERR_BUG, "the training ended by itself");
 }
 
+/* For the middle half: a step that was interrupted by another process is at the end. */
 static int by_seconds(const void *a, const void *b)
 {
     const ag_bench_step *x = a;
@@ -311,6 +322,7 @@ static ag_bench_step middle_mean(ag_bench_record *record)
     return mean;
 }
 
+/* Parameters by the plan's own count, so that both commands say the same. */
 static ag_status measure_with(ag_bench_result *result, ag_bench_record *record)
 {
     const ag_run run = stripped(result->run, record->n_steps);
@@ -328,6 +340,7 @@ static ag_status measure_with(ag_bench_result *result, ag_bench_record *record)
     return ag_bench_bound(&result->bounds, record, &result->mean);
 }
 
+/* Room for every step before the first: a measurement allocates nothing. */
 static ag_status measure(ag_bench_result *result, size_t n_steps)
 {
     const ag_model_spec *model = &result->run->model;
@@ -344,6 +357,7 @@ static ag_status measure(ag_bench_result *result, size_t n_steps)
 
 /* --- the command */
 
+/* As a trainer would: the option, else the experiment, else the cores that the launcher bound. */
 static ag_status start_threads(const request *asked, const ag_run *run)
 {
     int64_t threads = asked->threads > 0 ? asked->threads : run->limits.threads;
@@ -352,6 +366,8 @@ static ag_status start_threads(const request *asked, const ag_run *run)
     return ag_pool_start(threads < AG_POOL_MOST_THREADS ? (int)threads : AG_POOL_MOST_THREADS);
 }
 
+/* Formats one after another, each with a trainer of its own, so that none finds the caches as the
+ * other left them. */
 static ag_status measure_all(const request *asked, const ag_grid *grid, ag_arena *arena)
 {
     ag_text text;

@@ -33,10 +33,12 @@ static const ag_command_line s_line = {
         "example: altgrad check results/quickstart.h5\n",
 };
 
+/* Said once at the end, however much is damaged: it cures all of it. */
 static const char s_cure[] =
     "'altgrad run' on the experiment keeps the good runs, moves what is damaged aside and "
     "trains the others again: altgrad run FILE -o ";
 
+/* Words of the JSON too, which scripts compare. */
 static const char *kind_name(ag_finding_kind kind)
 {
     if (kind == AG_FINDING_DAMAGED)
@@ -44,6 +46,7 @@ static const char *kind_name(ag_finding_kind kind)
     return kind == AG_FINDING_UNREADABLE ? "unreadable" : "note";
 }
 
+/* Findings are few. */
 static size_t count_kind(const ag_check *check, ag_finding_kind kind)
 {
     size_t count = 0;
@@ -52,12 +55,14 @@ static size_t count_kind(const ag_check *check, ag_finding_kind kind)
     return count;
 }
 
+/* Only what there is: a healthy file gets a short line. */
 static void add_count(ag_text *out, size_t count, const char *what)
 {
     if (count > 0)
         ag_text_printf(out, ", %zu %s", count, what);
 }
 
+/* The last line is for a log or a mail: it says everything that matters without the ones above. */
 static void add_report(ag_text *out, const ag_check *check, const char *path)
 {
     size_t damage = count_kind(check, AG_FINDING_DAMAGED);
@@ -99,6 +104,7 @@ static int print_text(const ag_check *check, const char *path)
     return printed ? AG_EXIT_OK : ag_app_exit(ag_fail(AG_ERR_SYSTEM, "cannot write the report"));
 }
 
+/* Numbers of every kind, also 0, since a script should not have to ask whether a key is there. */
 static int print_json(const ag_check *check, const char *path)
 {
     json_t *findings = json_array();
@@ -120,6 +126,7 @@ static int print_json(const ag_check *check, const char *path)
     return written ? AG_EXIT_OK : ag_app_exit(ag_fail(AG_ERR_SYSTEM, "cannot write the JSON"));
 }
 
+/* What is damaged outweighs what cannot be read, as it will not get better by itself. */
 static int check_file(const char *path, bool as_json)
 {
     ag_check check;

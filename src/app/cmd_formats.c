@@ -57,6 +57,7 @@ static const ag_command_line s_line = {
              "          altgrad formats e3m4/1x128\n",
 };
 
+/* In the order in which format.c lists them. */
 static void join_aliases(ag_text *text, const char *name)
 {
     const char *alias;
@@ -73,6 +74,8 @@ static const char *magnitude_text(char text[32], float value)
     return text;
 }
 
+/* The last column is of any width, and so is not padded: a trailing space would be in every copy.
+ */
 static void add_row(ag_text *out, const ag_format *f)
 {
     char max[32];
@@ -92,6 +95,7 @@ static void add_row(ag_text *out, const ag_format *f)
     ag_text_deinit(&aliases);
 }
 
+/* By the names that people know; any other can be asked for by itself. */
 static ag_status add_table(ag_text *out)
 {
     size_t count;
@@ -107,6 +111,7 @@ static ag_status add_table(ag_text *out)
     return AG_OK;
 }
 
+/* In decimal and as a hexadecimal float: the second is exact, and shows the power of two. */
 static void add_value(ag_text *out, const char *name, float value)
 {
     if (value == 0.0f)
@@ -115,6 +120,7 @@ static void add_value(ag_text *out, const char *name, float value)
         ag_text_printf(out, "%-14s %.9g (%a)\n", name, (double)value, (double)value);
 }
 
+/* As names and values in two columns, which both people and awk read. */
 static void add_detail(ag_text *out, const ag_format *f)
 {
     ag_text_printf(out, "%-14s %s\n%-14s %d (1 sign, %d exponent, %d mantissa)\n", "name", f->name,
@@ -133,6 +139,7 @@ static void add_detail(ag_text *out, const ag_format *f)
     ag_text_add(out, out->length == before ? "none\n" : "\n");
 }
 
+/* By code, as a table of the standard would be. */
 static void add_codes(ag_text *out, const ag_format *f)
 {
     int digits = (f->bits + 3) / 4;
@@ -142,6 +149,7 @@ static void add_codes(ag_text *out, const ag_format *f)
     }
 }
 
+/* The shortest text that reads back: values of formats are exact in it. */
 static void add_json_real(ag_text *out, const char *name, double value)
 {
     char text[32];
@@ -165,6 +173,7 @@ static void add_json_codes(ag_text *out, const ag_format *f)
     ag_text_add(out, "]");
 }
 
+/* Names of formats need no escapes. */
 static void add_json_format(ag_text *out, const ag_format *f, bool codes)
 {
     ag_text_printf(out,
@@ -186,6 +195,7 @@ static void add_json_format(ag_text *out, const ag_format *f, bool codes)
     ag_text_add(out, "}");
 }
 
+/* Without the codes, which of all formats together would be megabytes. */
 static ag_status add_json_table(ag_text *out)
 {
     size_t count;
@@ -200,6 +210,7 @@ static ag_status add_json_table(ag_text *out)
     return AG_OK;
 }
 
+/* What somebody sees who asks for the first time. */
 static ag_status add_tables(ag_text *out)
 {
     AG_TRY(add_table(out));
@@ -210,6 +221,7 @@ static ag_status add_tables(ag_text *out)
     return AG_OK;
 }
 
+/* Lists are alone where they are asked for: a script gets one JSON value. */
 static ag_status add_list(ag_text *out, const request *asked)
 {
     if (asked->recipes && asked->json)
@@ -227,11 +239,13 @@ static ag_status add_list(ag_text *out, const request *asked)
     return AG_OK;
 }
 
+/* A slash begins a granularity, which no format has in its name. */
 static bool names_recipe(const char *name)
 {
     return ag_recipe_find(name) != NULL || strchr(name, '/') != NULL;
 }
 
+/* A recipe has several formats, and so no codes of its own. */
 static ag_status add_recipe(ag_text *out, const request *asked)
 {
     if (asked->codes)
@@ -253,6 +267,7 @@ static ag_status parse_format(ag_format *format, const char *name)
     return status == AG_OK ? ag_format_parse(format, name) : status;
 }
 
+/* 2^32 lines would fill a disk before anybody noticed. */
 static ag_status add_format(ag_text *out, const request *asked)
 {
     ag_format format;

@@ -22,7 +22,8 @@
 #include "summary.h"
 #include "wrong_file.h"
 
-/* What is asked, and where what is found goes. */
+/* What is asked, and where what is found goes. One piece of work, from what was asked to what is
+ * found. */
 typedef struct errand {
     const char *name; /* of the work */
     const json_t *asked;
@@ -52,6 +53,8 @@ static void add_message(ag_text *line, const char *message)
     ag_text_deinit(&shown);
 }
 
+/* At once and not at the end: a crash that follows must not swallow the warning that explains it.
+ */
 static void take_log_line(ag_log_level level, const char *text)
 {
     ag_text line;
@@ -64,6 +67,7 @@ static void take_log_line(ag_log_level level, const char *text)
     (void)write_line(&line);
 }
 
+/* Without this line the caller knows that the helper died, whatever its exit code says. */
 static bool write_end(ag_status status)
 {
     ag_text line;
@@ -76,6 +80,7 @@ static bool write_end(ag_status status)
 
 /* --- what is asked */
 
+/* AG_ERR_BUG: only this program asks, and a missing key is its own fault. */
 static ag_status get_text(const char **text, const errand *e, const char *key)
 {
     *text = json_string_value(json_object_get(e->asked, key));
@@ -102,6 +107,7 @@ static ag_status get_texts(ag_texts *texts, errand *e, const char *key)
 
 /* --- the work */
 
+/* The name of the work is that of the task: helper.c has both. */
 static ag_status do_store_work(errand *e)
 {
     const char *out;
@@ -115,6 +121,8 @@ static ag_status do_store_work(errand *e)
     return ag_results_work((ag_store_task)task, out, token);
 }
 
+/* Ids as keys, so that the caller looks them up in a hash table instead of searching a list for
+ * each run. */
 static ag_status list_holdings(errand *e)
 {
     const char *out;
@@ -143,6 +151,7 @@ static ag_run_status status_of(const ag_ids *complete, const ag_overview *watch,
     return AG_RUN_DONE;
 }
 
+/* Names are the user's, and may hold anything. */
 static void add_former_run(ag_text *text, const char *id, const char *state, const char *name)
 {
     bool first = text->data[text->length - 1] == '[';
@@ -152,6 +161,7 @@ static void add_former_run(ag_text *text, const char *id, const char *state, con
     ag_text_add(text, "}");
 }
 
+/* As much as can be read: where the overview fails, states are guessed and nothing is refused. */
 static ag_status list_former(errand *e)
 {
     const char *out;
@@ -184,6 +194,7 @@ static ag_status list_former(errand *e)
     return AG_OK;
 }
 
+/* The very code of `altgrad plan`, so that both commands judge alike. */
 static ag_status warn_of_less(errand *e)
 {
     ag_plan_options options = {.ranks = 1, .less = true};
@@ -194,6 +205,7 @@ static ag_status warn_of_less(errand *e)
     return ag_plan_show(&options);
 }
 
+/* Flushed here: a child leaves by _exit. */
 static ag_status show_summary(errand *e)
 {
     const char *out;
@@ -203,6 +215,7 @@ static ag_status show_summary(errand *e)
     return fflush(stdout) == 0 ? AG_OK : ag_fail_errno("cannot write to standard output");
 }
 
+/* A run of which nothing is set but the model: that is what the tensors depend on. */
 static ag_status find_weights(errand *e)
 {
     ag_run run;
@@ -241,6 +254,7 @@ static const struct work {
 
 /* --- all of it */
 
+/* By the word in argv, which `ps` shows. */
 static const struct work *find_work(const char *name)
 {
     for (size_t i = 0; i < sizeof s_works / sizeof s_works[0]; i++) {
@@ -276,6 +290,7 @@ static ag_status do_work(void *context)
     return status;
 }
 
+/* Not for people: started by hand, it says so instead of waiting for input. */
 int ag_cmd_helper(int argc, char **argv)
 {
     json_error_t error;

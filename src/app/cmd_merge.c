@@ -47,6 +47,8 @@ static const ag_command_line s_line = {
              "         altgrad merge all.h5 --experiment four_seeds.yaml mine.h5 theirs.h5\n",
 };
 
+/* OUT itself, where it exists, is the first part: its runs stay, and are compared with the others.
+ */
 typedef struct merger {
     const char *out;
     size_t n_parts;
@@ -66,6 +68,7 @@ typedef struct merger {
 
 /* --- the same experiment? */
 
+/* For the message: experiment files are long, and differ in one number. */
 static size_t line_that_differs(const char *a, const char *b)
 {
     size_t line = 1;
@@ -96,6 +99,7 @@ static ag_status check_runs(const merger *m, size_t part)
                    m->paths[part], m->file != NULL ? m->file : m->out);
 }
 
+/* From the outside in: the first thing that differs is what the user recognises. */
 static ag_status check_part(const merger *m, size_t part)
 {
     if (m->has_target)
@@ -131,11 +135,14 @@ static ag_status check_part(const merger *m, size_t part)
 
 /* --- one id, one result */
 
+/* NULL: a part that does not have the run. */
 static bool is_complete(const ag_result_row *row)
 {
     return row != NULL && ag_run_status_is_complete(row->status);
 }
 
+/* By the digest of the final weights. Equal ids with different weights are what altgrad promises
+ * never to produce, so it ends everything. */
 static void compare_with_earlier(merger *m, size_t part, const ag_result_row *row)
 {
     for (size_t earlier = 0; earlier < part; earlier++) {
@@ -169,6 +176,7 @@ static ag_status salvage(merger *m, ag_results *part, const char *path)
     return status;
 }
 
+/* Damage is met where the part is opened, and not while OUT is written. */
 static ag_status open_part(merger *m, size_t part)
 {
     const char *path = m->paths[part];
@@ -178,6 +186,7 @@ static ag_status open_part(merger *m, size_t part)
     return ag_results_open(&m->parts[part], path);
 }
 
+/* All parts, before anything is written. */
 static ag_status check_all(merger *m)
 {
     for (; m->n_open < m->n_parts; m->n_open++)
@@ -198,6 +207,7 @@ static ag_status check_all(merger *m)
 
 /* --- joining */
 
+/* The event says from which part it came, in case somebody wonders later. */
 static ag_status put_run(merger *m, ag_store *store, size_t part, const ag_result_row *row,
                          const ag_text *bytes)
 {
@@ -282,6 +292,7 @@ static ag_run_status status_of(const merger *m, const ag_store *store, const cha
     return status;
 }
 
+/* The numbers of the last line, which add up to the grid. */
 static counts count_runs(const merger *m, const ag_store *store)
 {
     counts count = {0};
@@ -290,6 +301,7 @@ static counts count_runs(const merger *m, const ag_store *store)
     return count;
 }
 
+/* As `run` does at its start: `status` then needs no grid. */
 static ag_status note_plan(const merger *m, ag_store *store)
 {
     ag_arena arena;
@@ -301,6 +313,7 @@ static ag_status note_plan(const merger *m, ag_store *store)
     return status;
 }
 
+/* Orphans of the parts keep their names in OUT. */
 static ag_status note_labels(const merger *m, ag_store *store)
 {
     for (size_t part = 0; part < m->n_parts; part++) {
@@ -310,6 +323,7 @@ static ag_status note_labels(const merger *m, ag_store *store)
     return AG_OK;
 }
 
+/* Every status, also with 0: the line is compared with that of another merge. */
 static void print_end(const merger *m, const counts *count)
 {
     size_t parts = m->n_parts - (m->paths[0] == m->out);
@@ -328,6 +342,7 @@ static void print_end(const merger *m, const counts *count)
     ag_text_deinit(&text);
 }
 
+/* Published where runs are missing, as `run` would have left it; packed where none is. */
 static ag_status join(merger *m)
 {
     ag_arena arena;
@@ -352,6 +367,8 @@ cleanup:
     return status;
 }
 
+/* Every broken run is named before it ends: which ones they are tells what is wrong with a machine.
+ */
 static int merge(merger *m)
 {
     ag_status status = check_all(m);
@@ -373,6 +390,7 @@ static bool exists(const char *out)
     return found;
 }
 
+/* The experiment may name weights in results files, which a helper reads. */
 static ag_status load_target(merger *m)
 {
     ag_text diagnostics;
@@ -397,6 +415,7 @@ static bool is_folder_of_results(const char *path)
            S_ISDIR(facts.st_mode);
 }
 
+/* Parts as a shell's glob gives them: OUT may be among them, and folders are. */
 static int merge_files(const char *out, const char *file, char **parts, size_t count)
 {
     merger m = {.out = out, .file = file};

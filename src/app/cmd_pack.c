@@ -25,6 +25,7 @@ static const ag_command_line s_line = {
              "example: altgrad pack results/quickstart.h5\n",
 };
 
+/* The work guards itself, so this command is not run in a child (main.c). */
 int ag_cmd_pack(int argc, char **argv)
 {
     const char *path = NULL;

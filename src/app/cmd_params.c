@@ -26,8 +26,10 @@ static const struct {
     {"compare.baseline", "mapping",            "what a run is compared with: values of some axes"                },
 };
 
+/* MAX_ROWS is room for all rows of both tables. */
 enum { N_STRUCTURE = sizeof s_structure / sizeof s_structure[0], MAX_ROWS = 128 };
 
+/* The columns, in the order in which they are printed. */
 enum { KEY, DEFAULT, VALUES, UNIT, IN_ID, HELP, COLUMNS };
 
 typedef struct row {
@@ -40,6 +42,7 @@ typedef struct table {
     row rows[MAX_ROWS];
 } table;
 
+/* Words of the JSON. */
 static const char *type_name(ag_param_type type)
 {
     static const char *const names[] = {
@@ -51,6 +54,7 @@ static const char *type_name(ag_param_type type)
     return names[type];
 }
 
+/* What a user wants to know of a key: does changing it mean that runs are trained again? */
 static const char *use_name(ag_param_use use)
 {
     static const char *const names[] = {
@@ -62,6 +66,7 @@ static const char *use_name(ag_param_use use)
     return names[use];
 }
 
+/* "" instead of a failure: one missing cell is better than no table. */
 static const char *expects(const ag_param *param, ag_arena *arena)
 {
     char text[256];
@@ -78,6 +83,8 @@ static bool is_asked(const char *key, const char *asked)
            (strncmp(key, asked, length) == 0 && (key[length] == '\0' || key[length] == '.'));
 }
 
+/* First what shapes the grid, then the table of parameters in its own order, which is that of an
+ * experiment file. */
 static void fill(table *t, const char *asked, ag_arena *arena)
 {
     size_t count = 0;
@@ -138,6 +145,7 @@ static void print_where(const table *t)
     }
 }
 
+/* Each column as wide as it must be, since texts grow with every version. */
 static void print_table(const table *t)
 {
     static const row head = {
@@ -168,6 +176,7 @@ static void add_member(ag_text *text, const char *name, const char *value)
     ag_json_string(text, value);
 }
 
+/* Only where there are any: a truth value has none. */
 static void add_bounds(ag_text *text, const ag_param *param)
 {
     char min[32];
@@ -187,6 +196,7 @@ static void add_bounds(ag_text *text, const ag_param *param)
     ag_text_add(text, "]");
 }
 
+/* Built whole and printed at once: half a JSON text is none. */
 static ag_status print_json(const table *t)
 {
     ag_text text;
@@ -230,6 +240,7 @@ static const ag_command_line s_line = {
     .notes = "\nexample: altgrad params optimizer\n",
 };
 
+/* Keys are long and dotted, and slips are common. */
 static int unknown_key(const char *asked)
 {
     const char *nearest = ag_param_nearest(asked);

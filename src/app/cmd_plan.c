@@ -75,8 +75,10 @@ static int parse_options(ag_plan_options *options, int argc, char **argv, ag_are
 
 /* --- the report */
 
+/* The first ones and the last: that is how a user knows an axis. */
 enum { SHOWN_POINTS = 8 };
 
+/* As the file writes the points, and not as numbers that were read from them. */
 static void add_axis(ag_text *text, const ag_experiment *experiment, size_t axis, ag_arena *arena)
 {
     const ag_axis_value *values = NULL;
@@ -95,6 +97,8 @@ static void add_axis(ag_text *text, const ag_experiment *experiment, size_t axis
     ag_text_add(text, "\n");
 }
 
+/* Every number that led from the product of the axes to the runs, so that a grid of another size
+ * than expected explains itself. */
 static void add_grid(ag_text *text, const ag_experiment *experiment, const ag_plan_options *options,
                      size_t n_selected, ag_arena *arena)
 {
@@ -126,6 +130,7 @@ static void add_grid(ag_text *text, const ag_experiment *experiment, const ag_pl
         ag_text_printf(text, "  %zu of them selected by --only\n", n_selected);
 }
 
+/* For a helper nothing is printed but the warning. */
 static ag_status add_report(ag_text *text, const ag_experiment *experiment,
                             const ag_plan_options *options, const bool *selected, const char *out,
                             ag_holdings *holdings)
@@ -155,6 +160,7 @@ static ag_status add_report(ag_text *text, const ag_experiment *experiment,
     return options->layers ? ag_plan_layers(text, grid, selected) : AG_OK;
 }
 
+/* The results are read after the experiment is known to be good: its errors come first. */
 static ag_status report(ag_text *text, const ag_experiment *experiment,
                         const ag_plan_options *options, const bool *selected)
 {
@@ -175,6 +181,8 @@ static ag_status report(ag_text *text, const ag_experiment *experiment,
     return status;
 }
 
+/* Diagnostics go to standard error as the reader gave them, with lines and columns of the file; the
+ * plan is printed only when all of it is made. */
 ag_status ag_plan_show(const ag_plan_options *options)
 {
     ag_text text;

@@ -45,6 +45,7 @@ static const char *const s_kinds[AG_SCRAP_KINDS] = {
     [AG_SCRAP_CURVE] = "curve",     [AG_SCRAP_LOG] = "log",
     [AG_SCRAP_DAMAGED] = "damaged", [AG_SCRAP_FOLDER] = "folder"};
 
+/* Sizes in bytes and in a column: what to remove is decided by them. */
 static void add_list(ag_text *out, const ag_scraps *scraps, const char *path, bool removed)
 {
     for (size_t i = 0; i < scraps->count; i++) {
@@ -69,6 +70,7 @@ static void print_list(const ag_scraps *scraps, const char *path, bool removed)
     ag_text_deinit(&text);
 }
 
+/* The same list whether or not it was removed, and a member that says which. */
 static ag_status print_json(const ag_scraps *scraps, bool removed)
 {
     json_t *items = json_array();
@@ -89,6 +91,7 @@ static ag_status print_json(const ag_scraps *scraps, bool removed)
     return AG_OK;
 }
 
+/* With --yes the list is printed before anything goes: should it fail half-way, the user has it. */
 static ag_status prune(const request *asked)
 {
     const char *path = asked->path;

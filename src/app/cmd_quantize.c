@@ -16,6 +16,7 @@
 #include "numerics/groups.h"
 #include "numerics/quantize.h"
 
+/* Large enough that the calls cost nothing, small enough that a pipe keeps flowing. */
 enum { BLOCK = 16384 /* values */ };
 
 typedef struct filter {
@@ -29,6 +30,8 @@ typedef struct filter {
     bool by_matrix;       /* an option given that is for a matrix */
 } filter;
 
+/* Of the library's quantisers none rounds so: training never does, but accumulators and papers do.
+ */
 static void quantize_toward_zero(float *x, size_t count, const filter *f)
 {
     float inverse = 1.0f / f->scale;
@@ -48,6 +51,7 @@ static void swap_if_big_endian(float *x, size_t count)
     }
 }
 
+/* A text file, or doubles, is the usual reason. */
 static ag_status fail_bytes(uint64_t bytes)
 {
     return ag_fail(
@@ -58,6 +62,8 @@ static ag_status fail_bytes(uint64_t bytes)
 
 /* --- value by value */
 
+/* In blocks: the input may be larger than memory. `first` numbers the values on, so that stochastic
+ * rounding does not depend on how they were cut. */
 static ag_status filter_stream(const filter *f)
 {
     static float block[BLOCK];
@@ -110,6 +116,7 @@ static ag_status read_all(float **values, size_t *count)
     return AG_OK;
 }
 
+/* Told with the numbers, as the usual reason is a wrong --cols. */
 static ag_status check_matrix(const filter *f, const ag_matrix *matrix, size_t count)
 {
     if (matrix->rows * matrix->cols != count)
@@ -120,6 +127,8 @@ static ag_status check_matrix(const filter *f, const ag_matrix *matrix, size_t c
     return AG_OK;
 }
 
+/* By the plain quantiser, which is the definition: this command is what other implementations are
+ * compared with. */
 static ag_status quantize_matrix(float *x, size_t count, const filter *f)
 {
     ag_matrix matrix = {.cols = f->cols > 0 ? f->cols : count, .sum = f->sum};
@@ -136,6 +145,7 @@ static ag_status quantize_matrix(float *x, size_t count, const filter *f)
     return AG_OK;
 }
 
+/* All of it at once: scales depend on every value. */
 static ag_status filter_matrix(const filter *f)
 {
     float *x = NULL;
@@ -156,6 +166,7 @@ cleanup:
 
 /* --- options */
 
+/* Upper or lower case, as papers write RNE and Nearest. */
 static ag_status set_round(void *into, const char *word)
 {
     filter *f = into;
@@ -182,6 +193,7 @@ static ag_status set_overflow(void *into, const char *word)
     return ag_fail(AG_ERR_INPUT, "--overflow: '%s' is not saturate or special", word);
 }
 
+/* Both S and 1 / S must be normal numbers. */
 static ag_status set_scale(void *into, const char *text)
 {
     filter *f = into;
@@ -193,6 +205,7 @@ static ag_status set_scale(void *into, const char *text)
     return AG_OK;
 }
 
+/* strtoull alone would take a minus sign. */
 static ag_status set_seed(void *into, const char *text)
 {
     filter *f = into;
@@ -274,6 +287,8 @@ static int read_options(filter *f, int argc, char **argv)
     return -1;
 }
 
+/* Options of the other form are refused, not ignored: a scale that is silently not used would be a
+ * wrong result. */
 static ag_status read_format(filter *f, const char *name)
 {
     bool is_scheme = strchr(name, '/') != NULL;
@@ -286,6 +301,7 @@ static ag_status read_format(filter *f, const char *name)
     return is_scheme ? ag_scheme_parse(&f->scheme, name) : ag_format_parse(&f->scheme.format, name);
 }
 
+/* A terminal would be left in a state that only a reset mends. */
 int ag_cmd_quantize(int argc, char **argv)
 {
     filter f = {.scale = 1.0f, .site.key = ag_stream_key(0, AG_STREAM_ROUNDING)};

@@ -21,7 +21,9 @@
 #include "run_trainer.h"
 #include "wrong_file.h"
 
+/* More than any host has cores for. */
 enum { MAX_JOBS = 1024 };
+/* Trainers are asked a hundred times a second, which costs nothing beside them. */
 static const double s_nap_s = 0.01;
 static const double s_redraw_s = 0.2;
 
@@ -71,6 +73,8 @@ static ag_status choose(bool *chosen, const ag_ids *ids, const char *beginning, 
                    out, beginning);
 }
 
+/* In the order of the ids, which are hashes: the first N are a sample that owes nothing to the
+ * grid's order, and is the same next time. */
 static ag_status choose_runs(reproducer *r, char **beginnings)
 {
     ag_ids ids;
@@ -103,6 +107,7 @@ static bool may_be_set(const ag_param *param)
            (param->use == AG_USE_RUN && strncmp(param->key, "run.", 4) == 0);
 }
 
+/* The same text as `run --set`, for the few keys that may be set. */
 static ag_status set_one(ag_run *run, const char *set, ag_arena *arena)
 {
     const char *equals = strchr(set, '=');
@@ -131,6 +136,7 @@ static ag_status set_one(ag_run *run, const char *set, ag_arena *arena)
     return ag_param_set(run, param, equals + 1, arena);
 }
 
+/* Checked like a run that is planned: what --set made of it may be wrong. */
 static ag_status prepare(reproducer *r, ag_repeat *repeat)
 {
     ag_run *run = &repeat->run;
@@ -149,6 +155,7 @@ static ag_status prepare(reproducer *r, ag_repeat *repeat)
 
 /* --- training */
 
+/* A run that cannot be repeated does not end the others: the report names it. */
 static void fail(reproducer *r, ag_repeat *repeat, const char *reason, int code)
 {
     const char *copy = ag_arena_strdup(&r->arena, reason);
@@ -157,6 +164,7 @@ static void fail(reproducer *r, ag_repeat *repeat, const char *reason, int code)
     repeat->code = code;
 }
 
+/* The line that is drawn over goes before one that stays. */
 static void tell(const reproducer *r, const ag_repeat *repeat)
 {
     ag_text text;
@@ -177,6 +185,7 @@ static void fail_by_status(reproducer *r, ag_repeat *repeat, ag_status status)
     tell(r, repeat);
 }
 
+/* Where a run cannot even start, the next one is taken at once. */
 static void begin(reproducer *r, slot *s, ag_repeat *repeat)
 {
     ag_status status = prepare(r, repeat);
@@ -204,6 +213,7 @@ static void fail_by_trainer(reproducer *r, ag_repeat *repeat, const char *reason
     tell(r, repeat);
 }
 
+/* The result is compared as it came, in memory, before it is released. */
 static void end(reproducer *r, slot *s)
 {
     ag_job_result result = {0};
@@ -255,6 +265,8 @@ static size_t step(reproducer *r, size_t *next)
     return busy;
 }
 
+/* Everything in one loop, without threads: trainers are processes, and polling a few of them costs
+ * nothing. */
 static ag_status train_all(reproducer *r)
 {
     r->slots = ag_arena_alloc(&r->arena, (size_t)r->n_slots * sizeof *r->slots);
@@ -296,6 +308,8 @@ static ag_status report(reproducer *r)
     return status;
 }
 
+/* Differences are not failures of this command: they are what it was asked for, and have an exit
+ * code of their own. */
 static int reproduce(reproducer *r, char **beginnings)
 {
     ag_status status = check_sets(r);

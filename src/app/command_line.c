@@ -1,3 +1,6 @@
+/* Reads argv and prints the help of a command, both by its table (command_line.h). getopt_long does
+ * the work: it knows abbreviations, "--name=value" and options behind arguments, as users expect
+ * them. */
 #include "command_line.h"
 
 #include <errno.h>
@@ -9,6 +12,7 @@
 
 #include "app/commands.h"
 
+/* Long names without a letter are told from letters by numbers beyond any character. */
 enum { MOST_OPTIONS = 16, NAME_SIZE = 32, LONG = 256 };
 
 /* --- a row's form, taken apart */
@@ -37,6 +41,7 @@ static form take_apart(const ag_option *option)
 
 /* --- help */
 
+/* A form that reaches into the second column gets a line of its own. */
 static void print_row(const ag_option *option, int column)
 {
     const char *line = option->help;
@@ -58,6 +63,7 @@ static void print_row(const ag_option *option, int column)
     }
 }
 
+/* Rows without a text are options that the usage tells about. */
 void ag_options_print_help(const ag_command_line *line)
 {
     fputs(line->usage, stdout);
@@ -70,6 +76,7 @@ void ag_options_print_help(const ag_command_line *line)
 
 /* --- values */
 
+/* strtol takes spaces and a plus sign before the number, which do no harm on a command line. */
 static ag_status read_number(long *out, const char *name, const char *text, long least, long most)
 {
     char *end = NULL;
@@ -95,6 +102,7 @@ static ag_status add_text(ag_texts *texts, const char *text, size_t most, ag_are
     return AG_OK;
 }
 
+/* By type; whatever is special about an option is in its `read`. */
 static ag_status take_value(void *into, const ag_option *option, const char *text, int argc,
                             ag_arena *arena)
 {
@@ -150,6 +158,8 @@ static void make_known(known *k, const ag_command_line *line)
     k->names[n_names] = (struct option){"help", no_argument, NULL, 'h'};
 }
 
+/* optopt is 0 for a long option that the table does not have; otherwise it is one that was given a
+ * value it does not take, or a letter that is not known. */
 static ag_status tell_bad_option(int found, const char *option)
 {
     bool is_long = strncmp(option, "--", 2) == 0;
@@ -162,6 +172,7 @@ static ag_status tell_bad_option(int found, const char *option)
     return ag_fail(AG_ERR_INPUT, "there is no option '%s'", option);
 }
 
+/* Only letters of the table come from getopt, so that the loop ends. */
 static const ag_option *find_row(const known *k, const ag_command_line *line, int found)
 {
     size_t i = 0;
@@ -172,6 +183,7 @@ static const ag_option *find_row(const known *k, const ag_command_line *line, in
     return &line->options[i];
 }
 
+/* Stops at --help: whoever asks for it may not know what else is wrong. */
 ag_status ag_options_read(bool *help, void *into, const ag_command_line *line, int argc,
                           char **argv, ag_arena *arena)
 {

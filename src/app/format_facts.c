@@ -9,6 +9,8 @@
 #include "run/layers.h"
 #include "run/sites.h"
 
+/* A format whose layers have more than four different schemes for one operand is told by `plan
+ * --layers`. */
 enum { MOST_SCHEMES = 4, SCHEME_SIZE = 128, OPERANDS = AG_ROLES * AG_USES };
 enum { NAME_COLUMNS = 48, TEXT_COLUMNS = 80 };
 
@@ -21,11 +23,14 @@ typedef struct facts {
     bool bits;            /* whether they are told */
 } facts;
 
+/* Texts and not schemes: two that read alike are alike for people. Compared as bytes, so it starts
+ * zeroed. */
 typedef struct scheme_list {
     size_t count;
     char text[MOST_SCHEMES][SCHEME_SIZE];
 } scheme_list;
 
+/* In the order in which layers have them. */
 static void add_once(scheme_list *list, const char *text)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -52,6 +57,7 @@ static void add_use(scheme_list *list, const facts *f, const ag_scheme uses[AG_U
     add_once(list, uses[use].quantised ? text : description);
 }
 
+/* Layers and sites together, since both take schemes of the format. */
 static void collect_run(scheme_list *list, const facts *f, const ag_run *run, size_t operand)
 {
     size_t role = operand / AG_USES;
@@ -67,6 +73,7 @@ static const char *format_of(const facts *f, size_t label)
     return f->grid->labels[label].values[f->axis].text;
 }
 
+/* Of runs that --only leaves out nothing is told. */
 static bool is_selected(const facts *f, size_t label)
 {
     return f->selected == NULL || f->selected[f->grid->labels[label].run];
@@ -88,6 +95,7 @@ static void collect(scheme_list lists[OPERANDS], const facts *f, const char *for
     }
 }
 
+/* Lists are filled in one order, so equal ones are equal as bytes. */
 static bool are_same(const scheme_list *a, const scheme_list *b)
 {
     return memcmp(a, b, sizeof *a) == 0;
@@ -109,6 +117,7 @@ static size_t name_width(const facts *f)
     return f->width + (f->bits ? 2 : 0);
 }
 
+/* Operands that are treated alike share a line: most formats have two or three. */
 static void add_operand(ag_text *out, const facts *f, const scheme_list lists[OPERANDS],
                         size_t operand)
 {
@@ -132,6 +141,7 @@ static void add_operand(ag_text *out, const facts *f, const scheme_list lists[OP
     ag_text_deinit(&line);
 }
 
+/* An operand that nothing quantises has no line. */
 static bool seen_before(const scheme_list lists[OPERANDS], size_t operand)
 {
     for (size_t i = 0; i < operand; i++) {
@@ -156,6 +166,7 @@ static const ag_layer_precision *find_accumulators(const facts *f, const char *f
     return NULL;
 }
 
+/* One layer speaks for all: a format says accumulators once. */
 static void add_accumulators(ag_text *out, const facts *f, size_t label)
 {
     const ag_layer_precision *layer = find_accumulators(f, format_of(f, label));
@@ -171,6 +182,7 @@ static void add_accumulators(ag_text *out, const facts *f, size_t label)
     ag_text_add(out, "\n");
 }
 
+/* What is not quantised is said in words, since a format without a line would look forgotten. */
 static void add_format(ag_text *out, const facts *f, size_t label)
 {
     const ag_run *run = &f->grid->runs[f->grid->labels[label].run];
@@ -208,6 +220,7 @@ static size_t find_formats(size_t *firsts, const facts *f)
     return count;
 }
 
+/* Columns as wide as the longest name, up to a limit: names are the user's. */
 void ag_format_facts(ag_text *out, const ag_grid *grid, const bool *selected, bool as_section)
 {
     facts f = {.grid = grid, .selected = selected, .bits = as_section};

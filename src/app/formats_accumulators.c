@@ -4,6 +4,7 @@
 #include "formats_recipes.h"
 #include "numerics/accumulator.h"
 
+/* By hand padded after the name, which may have an alias behind it. */
 static void add_model(ag_text *out, const ag_accumulator_model *model)
 {
     enum { MOST = sizeof model->operands / sizeof model->operands[0] };
@@ -22,6 +23,8 @@ static void add_model(ag_text *out, const ag_accumulator_model *model)
     ag_text_add(out, "\n");
 }
 
+/* The last lines say what else is understood: the table lists models of hardware, and anything can
+ * be described. */
 void ag_formats_add_accumulators(ag_text *out)
 {
     size_t count;

@@ -9,6 +9,7 @@
 
 enum { DESCRIPTION = 160 };
 
+/* NULL in the table is an operand that is not quantised. */
 static const char *scheme_name(const ag_recipe *recipe, int role, int use)
 {
     const char *name = recipe->scheme[role][use];
@@ -36,6 +37,8 @@ static int join_roles(char *text, size_t size, const ag_recipe *recipe, int role
     return end - role;
 }
 
+/* As few lines as say everything: roles that are alike together, products apart only where they
+ * differ. */
 static void add_operands(ag_text *out, const ag_recipe *recipe)
 {
     char roles[64];
@@ -55,6 +58,7 @@ static void add_operands(ag_text *out, const ag_recipe *recipe)
     }
 }
 
+/* With the publication that each follows. */
 void ag_formats_add_recipes(ag_text *out)
 {
     size_t count;
@@ -82,6 +86,8 @@ static const struct {
 
 enum { N_PRODUCTS = sizeof s_products / sizeof s_products[0] };
 
+/* By product, as papers describe it, and not by operand: which copy of a tensor goes where is what
+ * recipes differ in. */
 static void add_products(ag_text *out, const ag_layer_precision *precision)
 {
     char text[DESCRIPTION];
@@ -103,6 +109,7 @@ static void add_products(ag_text *out, const ag_layer_precision *precision)
     ag_text_add(out, "\n");
 }
 
+/* A scheme that somebody wrote down is shown as if it were a recipe. */
 ag_status ag_formats_add_recipe(ag_text *out, const char *name)
 {
     ag_layer_precision precision;

@@ -1,3 +1,5 @@
+/* The words of helper.h, for both sides: who asks and who answers are one program, but two
+ * processes. */
 #include "helper.h"
 
 #include <stddef.h>

@@ -1,3 +1,5 @@
+/* The weights that model.init names, in a process that may open HDF5 files. The digest is part of
+ * the run's id, so they are read whole, and each tensor is compared with its checksum. */
 #include "init_digest.h"
 
 #include "base/arena.h"
@@ -5,6 +7,7 @@
 #include "results/run_file.h"
 #include "run/tensors.h"
 
+/* Of the tensors of this run's model, and so a file with other shapes is refused here. */
 static ag_status read_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, ag_arena *arena)
 {
     ag_tensor_table tensors;
@@ -25,6 +28,8 @@ ag_status ag_init_digest_read(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run)
     return status;
 }
 
+/* What the user gave decides the way: labels, an id, or nothing, where the file must have one run.
+ */
 ag_status ag_init_find_here(ag_init_weights *found, const ag_run *run, void *context)
 {
     ag_run its = *run;

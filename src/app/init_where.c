@@ -11,6 +11,7 @@
 
 enum { SHOWN_RUNS = 8 };
 
+/* The results that were named, with everything that messages may want to say of them. */
 typedef struct source {
     const char *path;
     ag_results results;
@@ -45,6 +46,7 @@ static void close_source(source *s)
 
 /* --- what there is, for the messages */
 
+/* Name and id: one is recognised, the other can be pasted into the file. */
 static void add_run(ag_text *text, size_t shown, const char *id, const char *name)
 {
     ag_text_printf(text, "%s%s", shown > 0 ? ", " : "", id);
@@ -55,6 +57,7 @@ static void add_run(ag_text *text, size_t shown, const char *id, const char *nam
     ag_text_add(text, ")");
 }
 
+/* Messages are read on a terminal. */
 static void add_rest(ag_text *text, size_t count)
 {
     if (count > SHOWN_RUNS)
@@ -90,6 +93,7 @@ static void add_points(ag_text *text, const ag_grid *grid, size_t axis)
     ag_text_add(text, count > SHOWN_POINTS ? ", ..." : "");
 }
 
+/* What could have been asked for. */
 static void add_axes(ag_text *text, const ag_grid *grid)
 {
     for (size_t axis = 0; axis < grid->n_axes; axis++) {
@@ -153,6 +157,7 @@ static ag_status check_label(source *s, const char *label)
                            : "");
 }
 
+/* Each label by itself first, since together they only say that nothing matches. */
 static ag_status select_where(source *s, const char *where)
 {
     size_t count = 0;
@@ -168,6 +173,7 @@ static ag_status select_where(source *s, const char *where)
     return ag_select_runs(s->selected, &s->results.grid, labels, count);
 }
 
+/* Every label is known, and no run has all of them: excluded combinations are the usual reason. */
 static ag_status tell_none(const source *s, const char *where)
 {
     ag_text text;
@@ -181,6 +187,7 @@ static ag_status tell_none(const source *s, const char *where)
     return status;
 }
 
+/* Says which axes would settle it, and what there is to choose from. */
 static ag_status tell_several(const source *s, size_t count, const char *where)
 {
     ag_text text;
@@ -196,6 +203,7 @@ static ag_status tell_several(const source *s, size_t count, const char *where)
     return status;
 }
 
+/* Weights of a run that diverged exist, and nobody who quantises trained models wants them. */
 static ag_status check_done(const source *s, size_t run)
 {
     static const char *const states[] = {[AG_RUN_DIVERGED] = "diverged",
@@ -212,6 +220,7 @@ static ag_status check_done(const source *s, size_t run)
                    s->results.rows[run].id, s->names[run], states[status], cures[status]);
 }
 
+/* Exactly one: anything else is a question for the user. */
 static ag_status find_where(char id[AG_ID_LENGTH + 1], source *s, const char *where)
 {
     size_t count = 0;
@@ -260,6 +269,7 @@ static ag_status tell_which(const source *s, size_t count)
     return status;
 }
 
+/* A run file has one run and no grid; it is not results, and is left to the reader of weights. */
 ag_status ag_init_expect_one(const char *path)
 {
     source s;

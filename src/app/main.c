@@ -43,6 +43,7 @@ static const command s_commands[] = {
 
 enum { N_COMMANDS = sizeof s_commands / sizeof s_commands[0] };
 
+/* From the table, so that a command cannot be forgotten. make_man.sh reads these lines. */
 static void print_help(FILE *out)
 {
     fputs("altgrad: what training loses, layer by layer, in a low-precision number format\n\n"
@@ -55,6 +56,7 @@ static void print_help(FILE *out)
     fputs("\nexample: mpirun -n 2 altgrad run jobs/quickstart.yaml\n", out);
 }
 
+/* All that decides a bit, and the libraries that a bug report needs. */
 static void print_version(void)
 {
     char mpi[128];
@@ -67,6 +69,7 @@ static void print_version(void)
     printf("libraries: %s, " AG_LIBRARIES "\n", mpi);
 }
 
+/* Hidden ones are not offered. */
 static int unknown_command(const char *name)
 {
     const char *names[N_COMMANDS];
@@ -96,6 +99,7 @@ static ag_status do_call(void *context)
     return AG_OK;
 }
 
+/* The code comes back through shared memory: exit codes of the child are taken for crashes. */
 static int run_guarded(call *c)
 {
     c->code = ag_guard_share(sizeof *c->code);
@@ -107,6 +111,7 @@ static int run_guarded(call *c)
     return code;
 }
 
+/* Commands that use MPI, or that start children of their own, must not be forked. */
 static int run_command(const command *chosen, int argc, char **argv)
 {
     if (chosen->is_guarded)

@@ -16,7 +16,8 @@ static bool same_data(const ag_run *a, const ag_run *b)
            strcmp(a->data.bin_val, b->data.bin_val) == 0;
 }
 
-/* The next run from `*at` on whose data no selected run before it has; NULL at the end. */
+/* The next run from `*at` on whose data no selected run before it has; NULL at the end. Quadratic
+ * only in the number of different corpora, of which a grid has few. */
 static const ag_run *next_data(size_t *at, const ag_grid *grid, const bool *selected)
 {
     for (; *at < grid->n_runs; (*at)++) {
@@ -32,7 +33,7 @@ static const ag_run *next_data(size_t *at, const ag_grid *grid, const bool *sele
     return NULL;
 }
 
-/* The parameter that named it. */
+/* The parameter that named it. By what is set: exactly one is (ag_run_check). */
 static const char *kind_of(const ag_data_spec *data)
 {
     return data->text[0] != '\0'        ? "data.text"
@@ -41,6 +42,7 @@ static const char *kind_of(const ag_data_spec *data)
                                         : "data.synthetic";
 }
 
+/* As the user wrote it, expanded. */
 static void add_source(ag_text *text, const ag_data_spec *data)
 {
     if (data->text[0] != '\0')
@@ -82,6 +84,7 @@ void ag_plan_data(ag_text *text, const ag_grid *grid, const bool *selected)
     }
 }
 
+/* The whole digest, which the text cuts for the eye. */
 void ag_plan_data_json(ag_text *text, const ag_grid *grid, const bool *selected)
 {
     const char *comma = "";

@@ -4,6 +4,7 @@
 #include "plan.h"
 #include "run/run_json.h"
 
+/* As the axis's type, so that a script can filter without parsing. */
 static void add_value(ag_text *text, const ag_axis *axis, const ag_axis_value *value)
 {
     char real[32];
@@ -17,6 +18,7 @@ static void add_value(ag_text *text, const ag_axis *axis, const ag_axis_value *v
     }
 }
 
+/* By the axes' own names, dots and all. */
 static void add_label(ag_text *text, const ag_grid *grid, const ag_label *label)
 {
     ag_text_printf(text, "{\"id\":\"%s\"", grid->runs[label->run].id);
@@ -29,6 +31,7 @@ static void add_label(ag_text *text, const ag_grid *grid, const ag_label *label)
     ag_text_add(text, "}");
 }
 
+/* A run per line: one is taken out with sed or jq, and given to altgrad-train. */
 void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected, const char *out,
                   const ag_holdings *holdings)
 {

@@ -8,6 +8,7 @@
 #include "run/layers.h"
 #include "run/sites.h"
 
+/* Wide enough for the longest scheme and for three roles. */
 enum { CELL = 120, NAME_WIDTH = 32, SITE_NAME_WIDTH = 35, TENSOR_WIDTH = 27 };
 
 /* Whether row `kind` of a table with `per_block` rows a block is the same in every block. */
@@ -33,12 +34,14 @@ static int name_width(const ag_run *run)
     return run->sites != NULL ? SITE_NAME_WIDTH : NAME_WIDTH;
 }
 
+/* Names and tensors have columns, what follows is free. */
 static void add_line(ag_text *text, const ag_run *run, const char *name, const char *tensor,
                      const char *what)
 {
     ag_text_printf(text, "  %-*s %-*s %s\n", name_width(run), name, TENSOR_WIDTH, tensor, what);
 }
 
+/* What is not quantised has the precision of the run. */
 static void cell(char text[CELL], const ag_run *run, const ag_scheme *scheme)
 {
     if (scheme->quantised)
@@ -101,6 +104,7 @@ static void add_accumulators(ag_text *text, const ag_run *run, const ag_layer_pr
     }
 }
 
+/* A layer that nothing touches needs one line. */
 static void add_layer(ag_text *text, const ag_run *run, const char *name, size_t index)
 {
     const ag_layer_precision *precision = &run->layers[index];
@@ -117,6 +121,7 @@ static void add_layer(ag_text *text, const ag_run *run, const char *name, size_t
         add_accumulators(text, run, precision);
 }
 
+/* Blocks that are alike are told once: most models are the same in all of them. */
 static void add_layers(ag_text *text, const ag_run *run)
 {
     size_t last = ag_layer_count(&run->model) - 1;
@@ -149,6 +154,7 @@ static void tensor_names(char text[CELL], const ag_site *site, const ag_layer_pr
     }
 }
 
+/* Like roles, tensors of a site share a line where one scheme serves them. */
 static void add_site(ag_text *text, const ag_run *run, const char *name, size_t index)
 {
     const ag_layer_precision *precision = &run->sites[index];
@@ -202,6 +208,7 @@ static bool same_heading(const ag_grid *grid, const ag_label *a, const ag_label 
            grid->runs[a->run].model.n_layer == grid->runs[b->run].model.n_layer;
 }
 
+/* One pointer is the usual case: runs of a layer config share their rows. */
 static bool same_rows(const ag_layer_precision *a, const ag_layer_precision *b, size_t n)
 {
     if (a == b || a == NULL || b == NULL)
@@ -274,6 +281,7 @@ static void add_headings(ag_text *text, const ag_grid *grid, const size_t *heads
     ag_text_printf(text, " (%lld blocks)\n", (long long)run->model.n_layer);
 }
 
+/* A table is told under the first of its headings. */
 static bool is_told(const ag_grid *grid, const size_t *heads, size_t at)
 {
     for (size_t i = 0; i < at; i++) {
@@ -283,6 +291,8 @@ static bool is_told(const ag_grid *grid, const size_t *heads, size_t at)
     return false;
 }
 
+/* Tables that are equal are printed once, with all the labels that have them: a grid over seeds or
+ * learning rates has one. */
 ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selected)
 {
     size_t *heads = calloc(grid->n_labels + 1, sizeof *heads); /* indices of labels */

@@ -34,6 +34,8 @@ static double eval_tokens(const ag_run *run)
     return 2 * ((double)evals * some + all) * (double)run->model.block_size;
 }
 
+/* By the table of tensors that the model is made of. 0 where memory runs out: it is a figure in a
+ * report. */
 static size_t count_parameters(const ag_run *run)
 {
     ag_arena arena;
@@ -46,6 +48,9 @@ static size_t count_parameters(const ag_run *run)
     return count;
 }
 
+/* A backward pass is two products for each of the forward pass, hence 3. The unit is operations,
+ * not seconds: it also decides which run starts first and how shards are balanced, where only
+ * proportions count. */
 ag_plan_cost ag_plan_run_cost(const ag_run *run)
 {
     ag_plan_cost cost = {.parameters = count_parameters(run)};
@@ -77,6 +82,7 @@ typedef struct model_row {
     size_t runs;
 } model_row;
 
+/* What a row of the table shows, and what its cost depends on. */
 static bool same_shape(const ag_run *a, const ag_run *b)
 {
     return a->model.n_layer == b->model.n_layer && a->model.n_head == b->model.n_head &&
@@ -94,6 +100,7 @@ static void add_memory(model_row *row, const ag_run *run)
     row->last = run;
 }
 
+/* The longest run bounds the wall time, whatever the number of ranks. */
 typedef struct totals {
     double flops;
     double longest; /* flops of one run */
@@ -102,6 +109,7 @@ typedef struct totals {
     int64_t threads; /* of the run that has most; 0: as the launcher binds cores to its rank */
 } totals;
 
+/* From the first row on: a grid has few shapes. */
 static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const bool *selected)
 {
     size_t count = 0;
@@ -130,7 +138,7 @@ static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const b
     return count;
 }
 
-/* 1234567 as "1.23 M". */
+/* 1234567 as "1.23 M". Two decimals of the largest unit below it, as models are talked about. */
 static void add_amount(ag_text *text, double amount, int width)
 {
     static const char units[] = " kMGTP";
@@ -142,7 +150,7 @@ static void add_amount(ag_text *text, double amount, int width)
     ag_text_printf(text, "%*.*f %c", width - 2, unit > 0 ? 2 : 0, amount, units[unit]);
 }
 
-/* 1572864 as "1.5 MiB". */
+/* 1572864 as "1.5 MiB". Powers of 1024, as file managers and `ls -h` count. */
 static void add_bytes(ag_text *text, double bytes)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -160,6 +168,7 @@ static void add_time(ag_text *text, double seconds)
     ag_text_add(text, ag_duration_rough(shown, seconds));
 }
 
+/* Tokens per parameter, because that is by what a training is called long or short. */
 static void add_row(ag_text *text, const model_row *row, double speed)
 {
     const ag_run *run = row->run;
@@ -190,6 +199,7 @@ static double core_speed(const ag_holdings *holdings)
     return holdings->n_timed > 0 ? holdings->timed_flops / holdings->timed_s : AG_PLAN_GFLOPS * 1e9;
 }
 
+/* Said even where it is one: users of clusters must ask for cores. */
 static void add_core_needs(ag_text *text, int64_t threads, int ranks)
 {
     const char *plural = ranks == 1 ? "" : "s";

@@ -12,6 +12,7 @@
 
 /* --- each run */
 
+/* A run and where the answer about it goes, to be sorted by id. */
 typedef struct planned {
     const ag_run *run;
     ag_held_run *held;
@@ -22,6 +23,7 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const planned *)a)->run->id, ((const planned *)b)->run->id);
 }
 
+/* NULL when memory runs out. */
 static planned *sort_runs(const ag_grid *grid, ag_holdings *holdings)
 {
     planned *plan = ag_arena_alloc(&holdings->arena, grid->n_runs * sizeof *plan);
@@ -32,6 +34,7 @@ static planned *sort_runs(const ag_grid *grid, ag_holdings *holdings)
     return plan;
 }
 
+/* The key needs a run for its id alone. */
 static const planned *find_planned(const char id[AG_ID_LENGTH + 1], const planned *plan,
                                    size_t n_plan)
 {
@@ -41,6 +44,7 @@ static const planned *find_planned(const char id[AG_ID_LENGTH + 1], const planne
     return bsearch(&key, plan, n_plan, sizeof *plan, by_id);
 }
 
+/* Enough for a mean; computing the cost of thousands of runs would make the plan slow. */
 enum { TIMED_MOST = 64 };
 
 /* A sample of what the runs took, for the estimate of those to come. */
@@ -53,6 +57,7 @@ static void take_time(ag_holdings *holdings, const ag_result_row *row, const ag_
     holdings->timed_flops += ag_plan_run_cost(run).flops;
 }
 
+/* A failure leaves nothing to keep. */
 static ag_held_run look_at(const ag_result_row *row, const ag_run *asked)
 {
     if (row->status == AG_RUN_FAILED)
@@ -85,7 +90,8 @@ static ag_status compare(ag_holdings *holdings, const ag_results *results, const
     return AG_OK;
 }
 
-/* Runs that wait with part of their work behind them. */
+/* Runs that wait with part of their work behind them. Also beside results that do not exist yet: a
+ * first run that was stopped has left checkpoints alone. */
 static ag_status take_begun(ag_holdings *holdings, const char *out, const planned *plan,
                             size_t n_plan)
 {
@@ -100,6 +106,8 @@ static ag_status take_begun(ag_holdings *holdings, const char *out, const planne
     return AG_OK;
 }
 
+/* Results of another program, or damaged, are an error here: the plan would be wrong without them.
+ */
 ag_status ag_holdings_read(ag_holdings *holdings, const char *out, const ag_grid *grid)
 {
     *holdings = (ag_holdings){.exists = access(out, F_OK) == 0};
@@ -135,6 +143,7 @@ typedef struct counts {
     int64_t most;
 } counts;
 
+/* Their range says how much of the work is done without listing them. */
 static void count_begun(counts *count, int64_t step)
 {
     if (step == 0)
@@ -155,6 +164,7 @@ static void add_to_train(ag_text *text, const counts *count, size_t kept)
         ag_text_printf(text, " to %lld", (long long)count->most);
 }
 
+/* Of the selected runs only, as everything in the report. */
 static counts count_runs(const ag_holdings *holdings, const ag_grid *grid, const bool *selected)
 {
     counts count = {0};
@@ -171,6 +181,7 @@ static counts count_runs(const ag_holdings *holdings, const ag_grid *grid, const
     return count;
 }
 
+/* An example is as good as the list: the selector may be copied from it. */
 void ag_holdings_warn(ag_text *text, const ag_holdings *holdings, const ag_grid *grid,
                       const bool *selected)
 {
@@ -183,6 +194,7 @@ void ag_holdings_warn(ag_text *text, const ag_holdings *holdings, const ag_grid 
                        less, holdings->runs[count.example].lacks, grid->runs[count.example].id);
 }
 
+/* Numbers that add up to the selected runs; orphans apart. */
 void ag_holdings_text(ag_text *text, const char *out, const ag_holdings *holdings,
                       const ag_grid *grid, const bool *selected)
 {
@@ -217,6 +229,7 @@ void ag_holdings_text(ag_text *text, const char *out, const ag_holdings *holding
 
 /* --- as JSON */
 
+/* Whole ids, which are what --only takes. */
 static void add_ids(ag_text *text, const char *name, const ag_holdings *holdings,
                     const ag_grid *grid, const bool *selected, ag_held_state state)
 {

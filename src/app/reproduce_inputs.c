@@ -7,6 +7,7 @@
 #include "init_digest.h"
 #include "reproduce.h"
 
+/* Paths are long; the message of ag_fail holds 2 KiB. */
 enum { TEXT_SIZE = 1500 };
 
 /* What is wrong with the path of `key`; in hand is the error of reading it, unless `found` says
@@ -23,6 +24,7 @@ static void describe(char text[TEXT_SIZE], const char *key, const char *path, co
 
 /* --- data */
 
+/* Facts that somebody can compare: "the file is another" would not help. */
 static void count(char text[200], const ag_data_facts *facts)
 {
     snprintf(text, 200, "%lld training and %lld validation tokens of %lld symbols, digest %.12s",
@@ -36,6 +38,8 @@ static bool are_same(const ag_data_facts *a, const ag_data_facts *b)
            a->train_tokens == b->train_tokens && a->val_tokens == b->val_tokens;
 }
 
+/* A synthetic corpus cannot be put back: it is made by the program, and only another program makes
+ * another. */
 static ag_status lack_data(const ag_repeat *repeat, const char *key, const char *wrong)
 {
     char expected[200];
@@ -69,6 +73,7 @@ static const char *find_source(const char **place, const ag_data_spec *data)
     return "data.synthetic";
 }
 
+/* Read anew, whole: the digest is over every token. */
 static ag_status check_data(const ag_repeat *repeat)
 {
     const ag_data_spec *data = &repeat->run.data;
@@ -88,6 +93,7 @@ static ag_status check_data(const ag_repeat *repeat)
 
 /* --- initial weights */
 
+/* As the run's id has them. */
 static ag_status check_weights(const ag_run *run)
 {
     const char *path = run->model.init_file;

@@ -9,9 +9,12 @@
 
 enum { SHOWN_DIFFERENCES = 5 };
 
+/* Words of the JSON too. */
 static const char *const s_verdicts[] = {
     [AG_REPEAT_SAME] = "same", [AG_REPEAT_DIFFERENT] = "different", [AG_REPEAT_FAILED] = "failed"};
 
+/* The first value that differs, in both versions with all digits: a difference in the last bit
+ * shows. */
 static void add_difference(ag_text *text, const ag_difference *difference)
 {
     ag_text_printf(text, "    %s", difference->name);
@@ -39,6 +42,7 @@ static void add_machines(ag_text *text, const ag_timing *stored, const ag_timing
                        stored->blas, stored->build, stored->host, fresh->blas, fresh->build);
 }
 
+/* Some differences are enough to see what kind it is. */
 void ag_reproduce_add_run(ag_text *text, const ag_repeat *repeat)
 {
     const ag_comparison *comparison = &repeat->comparison;
@@ -61,6 +65,7 @@ void ag_reproduce_add_run(ag_text *text, const ag_repeat *repeat)
     add_machines(text, &comparison->stored, &comparison->fresh);
 }
 
+/* By ag_repeat_outcome. */
 static void count(size_t counts[3], const ag_repeat *repeats, size_t n_repeats)
 {
     memset(counts, 0, 3 * sizeof *counts);
@@ -81,6 +86,7 @@ void ag_reproduce_add_total(ag_text *text, const ag_repeat *repeats, size_t n_re
     ag_text_add(text, "\n");
 }
 
+/* A difference outweighs a failure: it is what this command exists to find. */
 int ag_reproduce_exit(const ag_repeat *repeats, size_t n_repeats)
 {
     int code = AG_EXIT_OK;
@@ -95,6 +101,7 @@ int ag_reproduce_exit(const ag_repeat *repeats, size_t n_repeats)
 
 /* --- JSON */
 
+/* Who computed it, by which engine and build: the first question about a difference. */
 static json_t *machine_of(const ag_timing *timing)
 {
     return json_pack("{s:s*, s:s*, s:s*}", "blas", timing->blas, "build", timing->build, "host",
@@ -114,6 +121,7 @@ static json_t *differences_of(const ag_comparison *comparison)
     return list;
 }
 
+/* Each kind of outcome has members of its own; "verdict" says which. */
 static json_t *run_of(const ag_repeat *repeat)
 {
     json_t *run = json_pack("{s:s, s:s, s:o}", "run", repeat->id, "verdict",

@@ -1,8 +1,12 @@
+/* Who runs what on which rank. There is one board and no other note of it, so that the display,
+ * `altgrad status` and the estimate of what is left can never disagree. */
 #include "run_board.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+/* Shorter, and the rate would jump with every step; longer, and it would hide a machine that slows
+ * down. */
 static const double s_rate_window_s = 1.0;
 
 ag_status ag_board_init(ag_board *board, int ranks)
@@ -17,6 +21,7 @@ void ag_board_deinit(ag_board *board)
     *board = (ag_board){0};
 }
 
+/* As doubles: the product of three parameters may pass 2^63. */
 double ag_task_step_tokens(const ag_task *task)
 {
     const ag_run *run = task->run;
@@ -38,6 +43,8 @@ static void measure_rate(ag_board_row *row)
     row->rate_s = now->seconds;
 }
 
+/* Another task or attempt begins a new row: what the one before had done must not be taken for this
+ * one's. */
 void ag_board_progress(ag_board *board, const ag_job_progress *progress, const ag_task *task)
 {
     ag_board_row *row = &board->rows[progress->rank];
@@ -62,6 +69,8 @@ int ag_board_running(const ag_board *board)
     return running;
 }
 
+/* A run that began at a checkpoint has that part in counts.cost_done already (`counted`); only what
+ * it did beyond counts here. */
 double ag_board_share(const ag_board *board, const ag_run_counts *counts)
 {
     double done = counts->cost_done;
@@ -80,6 +89,7 @@ double ag_board_share_before(const ag_run_counts *counts)
     return counts->cost > 0.0 ? counts->cost_before / counts->cost : 0.0;
 }
 
+/* What was lost is to be done again, though it was counted before. */
 size_t ag_run_left(const ag_run_counts *counts)
 {
     return counts->selected - counts->kept - counts->done - counts->diverged - counts->failed +

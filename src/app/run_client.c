@@ -1,3 +1,6 @@
+/* What rank 0 does with each thing that the coordinator tells: a result is kept, a failure is tried
+ * again elsewhere, a rank that only fails is set aside, a signal drains. The coordinator knows
+ * ranks and jobs but no runs; this file knows runs, and sends no message itself. */
 #include "run_client.h"
 
 #include <math.h>
@@ -16,6 +19,8 @@
 #include "run_signals.h"
 #include "run_trainer.h"
 
+/* Ten failures without a success between them are no accident of single runs: somebody should look
+ * before hundreds of others fail alike. Three of one rank are its host's. */
 enum { MOST_FAILURES_IN_A_ROW = 10, MOST_OF_ONE_RANK = 3 };
 
 /* --- supervisors report, jobs go out */
@@ -25,6 +30,8 @@ static ag_status client_joined(void *context, int rank, const char *greeting)
     return ag_preflight_greeted(context, rank, greeting);
 }
 
+/* The attempt is the coordinator's affair: a trainer that is tried again gets the same assignment,
+ * and finds its checkpoint if there is one. */
 static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32_t attempt)
 {
     const ag_run_session *session = context;
@@ -63,6 +70,7 @@ static ag_status note(const ag_run_session *session, const char *event, int64_t 
     return status;
 }
 
+/* The survey's trainers are no runs, and nobody watches them. */
 static void client_progress(void *context, const ag_job_progress *progress)
 {
     ag_run_session *session = context;
@@ -99,6 +107,8 @@ static void tell_warnings(const ag_run_session *session, const char *log_path)
         fclose(log);
 }
 
+/* The file first, then everything that speaks of it: killed in between, the run is complete and
+ * merely less talked about. */
 static ag_status keep(ag_run_session *session, const ag_job_result *result)
 {
     ag_task *task = &session->tasks[result->job];
@@ -144,6 +154,7 @@ static ag_status keep_assignment(char path[AG_PROGRAM_PATH], const ag_run_sessio
     return written ? AG_OK : ag_fail_errno("cannot write %s", path);
 }
 
+/* What runs now is finished: it may succeed. */
 static ag_status give_up(ag_run_session *session)
 {
     ag_display_event(session->display, AG_LOG_ERROR, "%d failures in a row: no further run starts",
@@ -153,6 +164,7 @@ static ag_status give_up(ag_run_session *session)
     return ag_coordinator_drain(session->coordinator);
 }
 
+/* All that somebody needs to repeat the failure alone: the assignment, the log, the command. */
 static ag_status fail(ag_run_session *session, const ag_job_result *result)
 {
     char path[AG_PROGRAM_PATH];
@@ -234,6 +246,7 @@ static ag_status put_back(ag_run_session *session, const ag_job_result *result)
     return ag_coordinator_put_back(session->coordinator, result);
 }
 
+/* First the board, which is right whatever follows. */
 static ag_status client_done(void *context, const ag_job_result *result)
 {
     ag_run_session *session = context;
@@ -252,7 +265,9 @@ static ag_status client_done(void *context, const ag_job_result *result)
     return distrust(session, result);
 }
 
-/* Its host hangs, or its disks do. Nobody can tell whether it comes back. */
+/* Its host hangs, or its disks do. Nobody can tell whether it comes back. Before the results are
+ * ours nothing was trained, and the user decides. After that the experiment goes on without the
+ * rank. */
 static ag_status client_lost(void *context, int rank, double silent_s)
 {
     ag_run_session *session = context;
@@ -276,6 +291,7 @@ static ag_status client_lost(void *context, int rank, double silent_s)
 
 /* --- time */
 
+/* A signal, `altgrad stop` and --max-time are one thing: drain. Once. */
 static ag_status obey(ag_run_session *session, bool asked)
 {
     ag_run_signals seen = ag_run_signals_seen();
@@ -291,6 +307,7 @@ static ag_status obey(ag_run_session *session, bool asked)
     return session->store != NULL ? ag_store_event(session->store, "drained", "") : AG_OK;
 }
 
+/* Each of these looks at the clock by itself and mostly does nothing. */
 static ag_status client_tick(void *context)
 {
     ag_run_session *session = context;

@@ -4,6 +4,7 @@
 
 #include "run_cores.h"
 
+/* Runs of a grid may have different numbers of threads; the largest is what a host must bear. */
 int64_t ag_run_threads(const ag_run_session *session, int rank)
 {
     int64_t most = 0;
@@ -25,7 +26,8 @@ typedef struct host_cores {
     int allowed; /* cores that one of them may use, alone or with the others */
 } host_cores;
 
-/* No ranks where an earlier rank has counted the host's. */
+/* No ranks where an earlier rank has counted the host's. By the name of the host. Not more ranks
+ * than there are runs: the others stay idle. */
 static host_cores count_host(const ag_run_session *session, int rank)
 {
     const ag_preflight *preflight = &session->preflight;
@@ -46,6 +48,8 @@ static host_cores count_host(const ag_run_session *session, int rank)
     return host;
 }
 
+/* A warning and no error: bits do not depend on it, and on a host that is otherwise idle it may be
+ * what the user wants. */
 void ag_run_check_cores(const ag_run_session *session)
 {
     for (int rank = 0; rank < session->preflight.n_ranks; rank++) {

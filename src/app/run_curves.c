@@ -7,12 +7,16 @@
 #include "base/clock.h"
 #include "run_curves.h"
 
+/* A plot is not wider. The file of a long run stays small enough to be read again and again while
+ * it grows. */
 enum { MOST_POINTS = 1000 }; /* of each kind, for one attempt at a run */
 
 static const double s_every_s = 1.0;
 static const double s_share = 0.01; /* of the time, at most, is spent on it */
 
-/* A trainer's run, and what of its curve is not written yet. */
+/* A trainer's run, and what of its curve is not written yet. Lines are gathered in memory and
+ * written when due: an open, write and close per step of each rank would be felt on a network file
+ * system. */
 typedef struct pen {
     const ag_task *task; /* NULL: none */
     int64_t next_step;   /* the first that is far enough from the last that was taken */
@@ -26,6 +30,7 @@ struct ag_run_curves {
     double due_s;
 };
 
+/* A pen per rank: a rank has one run at a time. */
 ag_status ag_run_curves_create(ag_run_curves **out, int ranks)
 {
     ag_run_curves *curves = calloc(1, sizeof *curves);
@@ -61,6 +66,7 @@ static void add_number(ag_text *text, const char *key, double value)
         ag_text_printf(text, ", \"%s\": null", key);
 }
 
+/* Points of an attempt that failed and were not written are worth nothing to the next. */
 static void begin(pen *its, const ag_task *task)
 {
     ag_text_deinit(&its->lines);
@@ -104,6 +110,7 @@ static void write_out(pen *its, ag_store *store)
     ag_text_init(&its->lines);
 }
 
+/* What a slow disk takes is made up for by waiting longer. */
 void ag_run_curves_tick(ag_run_curves *curves, ag_store *store)
 {
     double now = ag_clock_s();
@@ -115,6 +122,7 @@ void ag_run_curves_tick(ag_run_curves *curves, ag_store *store)
     curves->due_s = after + fmax(s_every_s, (after - now) / s_share);
 }
 
+/* The curve of a complete run is in its run file, and its live file goes. */
 void ag_run_curves_ended(ag_run_curves *curves, ag_store *store, int rank, bool complete)
 {
     if (!complete)

@@ -18,6 +18,7 @@
 
 enum { BAR_CELLS = 20, LEAST_WIDTH = 40, OTHER_LINES = 3, LONGEST_LINE = 512 };
 
+/* Ten frames a second look alive; in a log one line a minute is enough for days. */
 static const double s_redraw_s = 0.1;
 static const double s_summary_s = 60.0;
 
@@ -37,6 +38,7 @@ struct ag_display {
 
 /* --- where it goes */
 
+/* Open MPI, MPICH and whatever speaks PMIx set one of these for each rank. */
 static bool is_launched(void)
 {
     return getenv("OMPI_COMM_WORLD_SIZE") != NULL || getenv("PMI_RANK") != NULL ||
@@ -64,6 +66,7 @@ static int open_launchers_stderr(void)
     return open(target, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 }
 
+/* Compared by what they are called in /proc: two descriptors of one terminal have one name. */
 int ag_display_output(const ag_display *display)
 {
     char out[PATH_MAX];
@@ -75,18 +78,21 @@ int ag_display_output(const ag_display *display)
     return out[0] != '\0' && strcmp(out, err) == 0 ? STDERR_FILENO : STDOUT_FILENO;
 }
 
+/* "dumb" is what editors and some CI services set: escapes would be shown as text. */
 static bool is_capable(void)
 {
     const char *term = getenv("TERM");
     return term != NULL && strcmp(term, "dumb") != 0;
 }
 
+/* NO_COLOR asks for no colour by being set to anything (no-color.org). */
 static bool is_set(const char *name)
 {
     const char *value = getenv(name);
     return value != NULL && value[0] != '\0';
 }
 
+/* A terminal that was asked for by name is drawn on whatever is known of it. */
 static void choose(ag_display *display, ag_show show)
 {
     display->show = show;
@@ -122,6 +128,8 @@ void ag_display_destroy(ag_display *display)
     free(display);
 }
 
+/* Asked for each frame: windows change, and a signal handler for that would be one more thing to go
+ * wrong. A pipe has the usual size. */
 static void window_size(int *width, int *height, const ag_display *display)
 {
     struct winsize size = {0};
@@ -133,7 +141,8 @@ static void window_size(int *width, int *height, const ag_display *display)
     *height = size.ws_row > OTHER_LINES ? size.ws_row : *height;
 }
 
-/* One write a frame: a terminal that shows half of one flickers. */
+/* One write a frame: a terminal that shows half of one flickers. What cannot be written is dropped:
+ * a display must not end an experiment. */
 static void flush_frame(ag_display *display)
 {
     const char *next = display->frame.data;
@@ -150,6 +159,8 @@ static void flush_frame(ag_display *display)
 
 /* --- what is said */
 
+/* From the work that this command did in its time; what stood in checkpoints is no measure of its
+ * speed. Nothing is said in the first second. */
 static void write_eta(char text[AG_DURATION_TEXT], const ag_display *display,
                       const ag_run_counts *counts)
 {
@@ -164,6 +175,7 @@ static void write_eta(char text[AG_DURATION_TEXT], const ag_display *display,
         ag_duration_short(text, elapsed * (1.0 - share) / (share - before));
 }
 
+/* Colour adds to words and never replaces them. */
 static void add_coloured(ag_text *text, const ag_display *display, const char *colour,
                          const char *words)
 {
@@ -195,12 +207,14 @@ static void add_counts(ag_text *text, const ag_display *display, const ag_run_co
 
 /* --- the block */
 
+/* Clears what an earlier, longer line has left. */
 static void end_line(ag_display *display)
 {
     ag_text_add(&display->frame, "\033[K\n");
     display->lines++;
 }
 
+/* Of narrow windows the counts matter most, and stay longest. */
 static void add_bar(ag_display *display, const ag_run_counts *counts, int width)
 {
     char bar[BAR_CELLS + 1];
@@ -225,6 +239,7 @@ static void add_bar(ag_display *display, const ag_run_counts *counts, int width)
     end_line(display);
 }
 
+/* With widths, so that columns stand still while numbers grow. */
 static void write_numbers(char *text, size_t size, const ag_board_row *row, bool with_rate)
 {
     const ag_job_progress *now = &row->now;
@@ -285,6 +300,7 @@ static void draw_end(ag_display *display, const ag_run_counts *counts)
     flush_frame(display);
 }
 
+/* At most as high as the window: a block that scrolls can never be drawn over again. */
 static void draw_block(ag_display *display, const ag_run_counts *counts)
 {
     int width;
@@ -326,6 +342,8 @@ static void redraw(ag_display *display, const ag_run_counts *counts)
 
 /* --- events, time */
 
+/* What is only news goes into the block's last line; a warning or error stays on the screen, above
+ * the block. */
 void ag_display_event(ag_display *display, ag_log_level level, const char *format, ...)
 {
     char text[4096];
@@ -353,6 +371,7 @@ void ag_display_warn_of_error(ag_display *display)
     ag_error_clear();
 }
 
+/* The same words as on the terminal. */
 static void log_summary(ag_display *display, const ag_run_counts *counts)
 {
     char eta[AG_DURATION_TEXT];
@@ -364,6 +383,7 @@ static void log_summary(ag_display *display, const ag_run_counts *counts)
     ag_text_deinit(&display->frame);
 }
 
+/* A log's first summary comes after the first minute: the beginning was told by an event. */
 void ag_display_tick(ag_display *display, const ag_run_counts *counts)
 {
     double now = ag_clock_s();
@@ -378,6 +398,7 @@ void ag_display_tick(ag_display *display, const ag_run_counts *counts)
     redraw(display, counts);
 }
 
+/* The last frame stays and tells how it ended. */
 void ag_display_finish(ag_display *display, const ag_run_counts *counts)
 {
     display->ended = true;

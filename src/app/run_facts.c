@@ -28,7 +28,8 @@ static void encode(char out[5], uint32_t point)
     out[n] = '\0';
 }
 
-/* The tokens of the grid's first text, as a JSON array; "" where it has none. */
+/* The tokens of the grid's first text, as a JSON array; "" where it has none. The results then
+ * decode samples of text by themselves, years after the corpus was moved. */
 static ag_status vocabulary(const char **json, const ag_grid *grid, ag_arena *arena)
 {
     ag_corpus corpus;
@@ -55,6 +56,8 @@ static ag_status vocabulary(const char **json, const ag_grid *grid, ag_arena *ar
     return *json != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
+/* By its variables: no library of a batch system is needed, and none of them may be there. The
+ * restart count is what lets a requeued job take over at once (owner.c). */
 static const char *batch_job(ag_arena *arena)
 {
     const char *id = getenv("SLURM_JOB_ID");

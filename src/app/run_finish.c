@@ -1,3 +1,6 @@
+/* The end of rank 0's work: complete results are packed, others published once more. What trained
+ * for days is in its run files by now, so nothing here can lose it; trouble is told, and the same
+ * command tries again. */
 #include "run_finish.h"
 
 #include "base/clock.h"
@@ -16,6 +19,8 @@ static bool is_pending(const ag_run_session *session)
     return false;
 }
 
+/* Asked anew of the store: run files that proved damaged while they were packed are gone from it.
+ */
 static size_t count_complete(const ag_run_session *session)
 {
     size_t complete = 0;
@@ -38,7 +43,8 @@ static ag_status await_publisher(ag_status *status, ag_run_session *session)
     return AG_OK;
 }
 
-/* Packs, or publishes where runs are `pending`. */
+/* Packs, or publishes where runs are `pending`. One at a time: the publisher that may be at work
+ * writes the same file. */
 static ag_status publish_all(ag_run_session *session, bool pending)
 {
     ag_status status;
@@ -71,6 +77,7 @@ ag_status ag_run_session_finish(ag_run_session *session)
     return AG_OK;
 }
 
+/* The store last but for memory: it gives the ownership back, after which another may write. */
 void ag_run_session_deinit(ag_run_session *session)
 {
     ag_publisher_deinit(&session->publisher);

@@ -23,7 +23,7 @@ typedef struct former {
 
 enum { SHOWN = sizeof((former *)0)->left / sizeof((former *)0)->left[0] };
 
-/* n_runs where there is none. */
+/* n_runs where there is none. Linear: asked once per run at the start. */
 static size_t find_run(const ag_grid *grid, const char *id)
 {
     size_t run = 0;
@@ -32,6 +32,7 @@ static size_t find_run(const ag_grid *grid, const char *id)
     return run;
 }
 
+/* Also notes which of this experiment's runs diverged before, for the counts that are shown. */
 static void take_run(former *f, const json_t *object, ag_run_session *session)
 {
     const char *id = json_string_value(json_object_get(object, "id"));
@@ -53,6 +54,7 @@ static void take_run(former *f, const json_t *object, ag_run_session *session)
     f->n_left++;
 }
 
+/* What is missing in the answer counts as nothing: this is for warnings. */
 static void take(former *f, const json_t *value, ag_run_session *session)
 {
     const json_t *runs = json_object_get(value, "runs");
@@ -70,6 +72,7 @@ static bool is_older(const former *f)
     return f->numerics < AG_NUMERICS_VERSION;
 }
 
+/* Names the experiment that is there, how much would be orphaned, and both ways out. */
 static ag_status refuse(const ag_run_session *session, const former *f)
 {
     return ag_fail(AG_ERR_INPUT,
@@ -103,6 +106,7 @@ static void add_reason(ag_text *text, const ag_run_session *session, const forme
                        AG_NUMERICS_VERSION);
 }
 
+/* Before anything is trained: whoever edited the file by mistake can still stop. */
 static void tell(const ag_run_session *session, const former *f)
 {
     ag_text text;
@@ -141,6 +145,8 @@ static bool is_new(const char *out)
     return access(out, F_OK) != 0 && access(grid, F_OK) != 0;
 }
 
+/* One run in common is enough: then it is this experiment, edited. None in common under the same
+ * name is it too, as when a parameter of all runs was changed. */
 static ag_status judge(ag_run_session *session, const former *f)
 {
     bool holds = f->complete > 0 || f->checkpoints > 0;
@@ -154,6 +160,7 @@ static ag_status judge(ag_run_session *session, const former *f)
     return AG_OK;
 }
 
+/* Before the ranks are asked, so that a wrong -o costs no survey. */
 ag_status ag_run_check_former(ag_run_session *session)
 {
     json_t *value = NULL;
@@ -170,6 +177,7 @@ ag_status ag_run_check_former(ag_run_session *session)
     return status;
 }
 
+/* Selectors and settings hold anything. */
 static void ask_list(ag_text *asked, const char *key, const ag_texts *texts)
 {
     ag_text_printf(asked, ", \"%s\": [", key);
@@ -180,6 +188,7 @@ static void ask_list(ag_text *asked, const char *key, const ag_texts *texts)
     ag_text_add(asked, "]");
 }
 
+/* No trouble with it is worth an error: it warns of something that is allowed. */
 void ag_run_warn_of_less(const ag_run_session *session)
 {
     const ag_run_options *options = session->options;

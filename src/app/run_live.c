@@ -10,6 +10,7 @@
 #include "spool/live.h"
 #include "spool/store.h"
 
+/* As often as somebody who watches would look; `altgrad stop` is answered as fast. */
 static const double s_shortest_s = 2.0;
 static const double s_share = 0.01; /* of the time, at most, is spent on it */
 
@@ -19,6 +20,8 @@ struct ag_run_live {
     double due_s;
 };
 
+/* Since 1970, because other processes read it; everything else here goes by the clock that nobody
+ * sets. */
 static double wall_clock_s(void)
 {
     struct timespec now;
@@ -26,6 +29,7 @@ static double wall_clock_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* Room for all ranks at once: a tick allocates nothing. */
 ag_status ag_run_live_create(ag_run_live **out, int ranks)
 {
     ag_run_live *live = calloc(1, sizeof *live);
@@ -48,6 +52,7 @@ void ag_run_live_destroy(ag_run_live *live)
     free(live);
 }
 
+/* The rate over the whole attempt: who looks once wants an average, not the last second. */
 static ag_live_run show(const ag_board_row *row)
 {
     const ag_job_progress *now = &row->now;
@@ -63,6 +68,7 @@ static ag_live_run show(const ag_board_row *row)
                          .evaluating = now->phase == AG_TRAINER_EVALUATING};
 }
 
+/* From the board, like everything that tells of progress. */
 static ag_live describe(ag_run_live *live, const ag_run_session *session)
 {
     const ag_board *board = &session->board;

@@ -7,6 +7,7 @@
 #include "plan.h"
 #include "run_memory.h"
 
+/* What a trainer needs before it has a run. */
 static const double s_program = AG_PLAN_TRAINER_MIB * 0x1p20;
 
 static int by_falling_size(const void *a, const void *b)
@@ -16,7 +17,8 @@ static int by_falling_size(const void *a, const void *b)
     return (first < second) - (first > second);
 }
 
-/* Bytes of each run that is to be trained, the largest first. */
+/* Bytes of each run that is to be trained, the largest first. In this order the coordinator gives
+ * them out: they are what will run at the same time. */
 static size_t list_sizes(double *sizes, const ag_run_session *session)
 {
     size_t count = 0;
@@ -28,6 +30,7 @@ static size_t list_sizes(double *sizes, const ag_run_session *session)
     return count;
 }
 
+/* Ranks in one control group share its limit; ranks of one host may be in several. */
 static bool share_limit(const ag_rank *a, const ag_rank *b)
 {
     return strcmp(a->host, b->host) == 0 && strcmp(a->memory.source, b->memory.source) == 0;
@@ -47,6 +50,7 @@ static size_t count_sharers(const ag_preflight *preflight, int rank)
     return count;
 }
 
+/* An error before the first step, instead of a kill after hours. */
 static ag_status check_host(const ag_rank *report, const double *sizes, size_t count)
 {
     double need = 0;

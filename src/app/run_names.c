@@ -1,9 +1,12 @@
+/* What runs are called: the values of those axes on which the grid's runs differ. The axes of one
+ * point would say the same of each. */
 #include "run_names.h"
 
 #include <string.h>
 
 #include "base/text.h"
 
+/* Compared with the first label alone: all are equal to it, or some differ. */
 static bool varies(const ag_grid *grid, size_t axis)
 {
     for (size_t i = 1; i < grid->n_labels; i++) {
@@ -13,6 +16,8 @@ static bool varies(const ag_grid *grid, size_t axis)
     return false;
 }
 
+/* Values of format and layers are known by themselves; of a number nobody knows what it is, so it
+ * has its axis's name before it. */
 static const char *make_name(const ag_grid *grid, const ag_label *label, const bool *shown,
                              ag_arena *arena)
 {

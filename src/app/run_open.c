@@ -1,3 +1,5 @@
+/* The beginning of rank 0's work, in an order that costs least where something is wrong: the file,
+ * the results' former owner, the ranks, and only then the store. */
 #include "run_open.h"
 
 #include <math.h>
@@ -22,6 +24,7 @@
 
 /* --- the experiment */
 
+/* Weights of model.init lie in HDF5 files: a helper reads them. */
 static ag_status load(ag_run_session *session)
 {
     ag_text diagnostics;
@@ -41,6 +44,7 @@ static ag_status load(ag_run_session *session)
 
 /* --- tasks */
 
+/* Everything that does not change afterwards. */
 static ag_status name_tasks(ag_run_session *session)
 {
     const ag_grid *grid = session->grid;
@@ -77,6 +81,8 @@ static ag_status select_tasks(ag_run_session *session)
     return AG_OK;
 }
 
+/* From here on the session has tasks, ranks and a board, and nothing about them is allocated again.
+ */
 static ag_status describe(ag_run_session *session, int ranks)
 {
     ag_arena *arena = &session->arena;
@@ -93,6 +99,7 @@ static ag_status describe(ag_run_session *session, int ranks)
 
 /* --- the results */
 
+/* Every shard has a file of its own: two jobs must not own one. */
 static ag_status find_out(ag_run_session *session)
 {
     AG_TRY(
@@ -136,6 +143,7 @@ static ag_status plan(ag_run_session *session)
                          session->options->shard.count > 0 ? mine : NULL);
 }
 
+/* The worker is another process of this program: rank 0 calls no HDF5. */
 static ag_status open_store(ag_run_session *session)
 {
     ag_job_facts facts;
@@ -150,6 +158,8 @@ static ag_status open_store(ag_run_session *session)
     return show_results(session);
 }
 
+/* In the grid's order; the coordinator gives out the longest first, so that no rank is left alone
+ * with one at the end. */
 static ag_status queue_missing(ag_run_session *session)
 {
     ag_run_counts *counts = &session->counts;
@@ -190,6 +200,8 @@ static const char *threads_each(ag_run_session *session)
     return text != NULL ? text : "";
 }
 
+/* The first line that is shown says all that was found: how much there is, how much is done, where
+ * the results are. */
 ag_status ag_run_session_open(ag_run_session *session, int ranks)
 {
     ag_arena_init_growing(&session->arena);

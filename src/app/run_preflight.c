@@ -22,6 +22,7 @@
 
 /* --- greetings */
 
+/* With everything that must agree among ranks before they may work together. */
 void ag_preflight_greet(char *text, size_t size, int bound)
 {
     char host[256] = "unknown";
@@ -38,12 +39,14 @@ void ag_preflight_greet(char *text, size_t size, int bound)
     ag_text_deinit(&greeting);
 }
 
+/* "" for what an older build's greeting does not have: check_builds then tells that. */
 static const char *copy_text(const json_t *object, const char *key, ag_arena *arena)
 {
     const char *text = json_string_value(json_object_get(object, key));
     return ag_arena_strdup(arena, text != NULL ? text : "");
 }
 
+/* A greeting that cannot be read leaves an empty build, which is no build of ours. */
 ag_status ag_preflight_greeted(ag_run_session *session, int rank, const char *greeting)
 {
     ag_rank *its = &session->preflight.ranks[rank];
@@ -57,6 +60,7 @@ ag_status ag_preflight_greeted(ag_run_session *session, int rank, const char *gr
                                                    : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
+/* Two builds may compute other bits, and would not say so. */
 static ag_status check_builds(const ag_run_session *session)
 {
     const ag_preflight *preflight = &session->preflight;
@@ -71,7 +75,8 @@ static ag_status check_builds(const ag_run_session *session)
     return AG_OK;
 }
 
-/* Tells the coordinator which ranks share a host. */
+/* Tells the coordinator which ranks share a host. A run that failed is tried again on another host:
+ * the coordinator must know which that is. */
 static void place_ranks(const ag_run_session *session)
 {
     const ag_preflight *preflight = &session->preflight;
@@ -90,6 +95,7 @@ void ag_preflight_ask(ag_text *bytes, const ag_run_session *session)
     ag_trainer_assignment(bytes, session->preflight.asked, "", "");
 }
 
+/* False for a report of another build. */
 static bool copy_word(char *copy, size_t size, const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -112,6 +118,7 @@ static bool read_report(ag_rank *rank, const char *text, size_t size)
     return whole;
 }
 
+/* Kept until all have answered: the message names the first rank and counts the others. */
 ag_status ag_preflight_answer(ag_run_session *session, const ag_job_result *result)
 {
     ag_rank *report = &session->preflight.ranks[result->rank];
@@ -141,6 +148,7 @@ static const char *advice(const ag_rank *report)
     return "nothing was trained; the same command goes on once that host is well, or without it";
 }
 
+/* One message for all: a hundred ranks that miss the same file have one cause. */
 static ag_status check_answers(const ag_run_session *session)
 {
     const ag_preflight *preflight = &session->preflight;
@@ -162,6 +170,8 @@ static ag_status check_answers(const ag_run_session *session)
                    others, report->failure, advice(report));
 }
 
+/* While the ranks are being asked nobody looks at signals; a second Ctrl-C then ends the process at
+ * once. */
 static ag_status survey(ag_run_session *session, const ag_run *run)
 {
     session->preflight.asked = run;
@@ -189,6 +199,7 @@ static void find_pending(ag_run_session *session)
     json_decref(ids);
 }
 
+/* What decides whether another run tests anything new: its files. */
 static bool reads_the_same(const ag_run *a, const ag_run *b)
 {
     return strcmp(a->data.text, b->data.text) == 0 && strcmp(a->data.bin, b->data.bin) == 0 &&
@@ -197,7 +208,8 @@ static bool reads_the_same(const ag_run *a, const ag_run *b)
            strcmp(a->model.init_file, b->model.init_file) == 0;
 }
 
-/* One run for each set of files that runs read: of those the one that leaves most. */
+/* One run for each set of files that runs read: of those the one that leaves most. It tries the
+ * disk hardest. */
 static size_t choose_examples(size_t *examples, const ag_run_session *session)
 {
     size_t count = 0;
@@ -218,6 +230,7 @@ static size_t choose_examples(size_t *examples, const ag_run_session *session)
 
 /* --- what the ranks must have in common */
 
+/* altgrad-train is found beside altgrad, but a copied folder may hold another build's. */
 static ag_status check_trainers(const ag_run_session *session)
 {
     const ag_preflight *preflight = &session->preflight;
@@ -232,6 +245,7 @@ static ag_status check_trainers(const ag_run_session *session)
     return AG_OK;
 }
 
+/* As the first rank has them: all have one build. */
 static ag_status describe_libraries(ag_run_session *session)
 {
     char mpi[128];
@@ -256,6 +270,7 @@ static ag_status survey_all(ag_run_session *session)
     return AG_OK;
 }
 
+/* Nothing to train asks for no proof: `altgrad run` on complete results ends in a moment. */
 ag_status ag_preflight_run(ag_run_session *session)
 {
     place_ranks(session);

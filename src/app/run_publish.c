@@ -12,6 +12,7 @@
 static const double s_share = 0.05; /* of the time, at most, is spent on publishing */
 static const double s_shortest_s = 2.0;
 
+/* `wanted` is taken back before it starts: what comes in meanwhile is new. */
 ag_status ag_publisher_start(ag_publisher *publisher, const char *out, bool spooled)
 {
     publisher->wanted = false;
@@ -20,6 +21,8 @@ ag_status ag_publisher_start(ag_publisher *publisher, const char *out, bool spoo
                                 publisher->token);
 }
 
+/* The next one waits in proportion to what this one took, so that a large grid on a slow disk
+ * spends its time on training. */
 bool ag_publisher_ended(ag_status *status, ag_publisher *publisher, ag_display *display)
 {
     ag_helper_reply reply;
@@ -36,6 +39,8 @@ bool ag_publisher_ended(ag_status *status, ag_publisher *publisher, ag_display *
     return true;
 }
 
+/* Its trouble is no trouble of the experiment: results are in their run files. It is told once, as
+ * it would come again each time. */
 void ag_publisher_tick(ag_publisher *publisher, const char *out, ag_display *display)
 {
     ag_status status = AG_OK;

@@ -1,3 +1,4 @@
+/* How messages call a rank: with its host, which is what an administrator knows. */
 #include "run_ranks.h"
 
 #include <stdio.h>

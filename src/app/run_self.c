@@ -14,6 +14,7 @@
 #include "run/params.h"
 #include "run/run_json.h"
 
+/* Of the program that runs, not of PATH: a job may have several builds about. */
 ag_status ag_program_path(char path[AG_PROGRAM_PATH], const char *name)
 {
     ssize_t length = readlink("/proc/self/exe", path, AG_PROGRAM_PATH - 1);
@@ -30,6 +31,7 @@ ag_status ag_program_path(char path[AG_PROGRAM_PATH], const char *name)
 
 /* --- to the helper */
 
+/* After an opening brace no comma is needed; hence the length. */
 void ag_helper_ask(ag_text *asked, const char *key, const char *text)
 {
     ag_text_add(asked, asked->length > 1 ? ", " : "");
@@ -38,6 +40,8 @@ void ag_helper_ask(ag_text *asked, const char *key, const char *text)
     ag_json_string(asked, text);
 }
 
+/* It dies with this process, which it learns from its environment: no two writers ever outlive each
+ * other. */
 ag_status ag_helper_start(ag_child **child, const char *work, const ag_text *asked, int output)
 {
     char program[AG_PROGRAM_PATH];
@@ -58,6 +62,7 @@ ag_status ag_helper_start(ag_child **child, const char *work, const ag_text *ask
 
 /* --- and back */
 
+/* The message is the helper's own, as if this process had met the failure. */
 static ag_status read_status(const char *word, const char *message)
 {
     for (size_t i = 0; ag_helper_status_words[i] != NULL; i++) {
@@ -85,6 +90,7 @@ static bool take_line(ag_helper_reply *reply, const char *line, size_t length)
     return word != NULL;
 }
 
+/* Only whole lines count: the last one of a process that was killed may be half. */
 static bool take_lines(ag_helper_reply *reply, const char *text, size_t size)
 {
     const char *end = text + size;
@@ -98,6 +104,7 @@ static bool take_lines(ag_helper_reply *reply, const char *text, size_t size)
     return told;
 }
 
+/* A helper that said "ok" and then crashed has not ended well: its exit must agree. */
 bool ag_helper_ended(ag_helper_reply *reply, ag_child *child)
 {
     char how[128];
@@ -128,6 +135,8 @@ void ag_helper_reply_deinit(ag_helper_reply *reply)
 
 /* --- waited for, before the work begins or after its end */
 
+/* In a loop and not by waitpid: the child's output must be taken meanwhile, or it would wait for
+ * us. */
 ag_status ag_helper_do(json_t **value, const char *work, const ag_text *asked, int output)
 {
     ag_child *child = NULL;
@@ -147,6 +156,7 @@ ag_status ag_helper_do(json_t **value, const char *work, const ag_text *asked, i
     return reply.status;
 }
 
+/* The token says for which owner it works. */
 static void ask_task(ag_text *asked, const char *out, const char *token)
 {
     ag_text_init(asked);
@@ -185,6 +195,7 @@ ag_status ag_helper_of_results(json_t **value, const char *work, const char *out
     return status;
 }
 
+/* What this process has printed must stand before what the child prints. */
 ag_status ag_run_show_summary(const char *out, int output)
 {
     (void)fflush(stdout);
@@ -199,6 +210,7 @@ static bool is_of_model(const ag_param *param)
     return strncmp(param->key, "model.", strlen("model.")) == 0;
 }
 
+/* As texts, which the helper reads by the same table. */
 static void ask_weights(ag_text *asked, const ag_run *run)
 {
     size_t n_params;
@@ -220,6 +232,7 @@ static void ask_weights(ag_text *asked, const ag_run *run)
     ag_arena_deinit(&arena);
 }
 
+/* What was found is "" where the helper failed; its error is the answer then. */
 ag_status ag_run_find_init(ag_init_weights *found, const ag_run *run, void *context)
 {
     ag_text asked;

@@ -1,3 +1,5 @@
+/* What the parts of rank 0's work have in common: how much of the work is done, and the duties that
+ * come due while something else takes long. */
 #include "run_session.h"
 
 #include <math.h>
@@ -5,6 +7,7 @@
 #include "base/clock.h"
 #include "run_signals.h"
 
+/* Ten times as often as the heartbeat needs to be seen (owner.c): a beat may be late. */
 static const double s_beat_every_s = 30.0;
 
 static void count_part(ag_run_session *session, ag_task *task, double part)
@@ -13,6 +16,7 @@ static void count_part(ag_run_session *session, ag_task *task, double part)
     task->counted = part;
 }
 
+/* May go back: a checkpoint that was refused leaves its run at the beginning. */
 void ag_run_count_checkpoint(ag_run_session *session, ag_task *task)
 {
     double step = (double)ag_store_checkpoint_step(session->store, task->run->id);
@@ -25,6 +29,7 @@ void ag_run_count_all(ag_run_session *session, ag_task *task)
     count_part(session, task, 1.0);
 }
 
+/* An error ends whatever loop calls this, which is what both of its reasons ask for. */
 ag_status ag_run_tend(ag_run_session *session)
 {
     if (ag_run_signals_seen().interrupts > 1) {

@@ -8,8 +8,10 @@
 #include "base/log.h"
 #include "run_shard.h"
 
+/* As many tasks as a large array of a batch system has. */
 enum { MOST_SHARDS = 100000 };
 
+/* strtol alone would take signs and spaces. */
 static bool parse_whole(long *out, const char *text, char end)
 {
     char *rest = NULL;
@@ -110,6 +112,7 @@ static int dearest_first(const void *a, const void *b)
     return x->run < y->run ? -1 : 1;
 }
 
+/* Linear: shards are few, and this runs once. */
 static size_t lightest(const double *loads, size_t count)
 {
     size_t least = 0;
@@ -120,6 +123,9 @@ static size_t lightest(const double *loads, size_t count)
     return least;
 }
 
+/* The longest processing time first (Graham, "Bounds on multiprocessing timing anomalies", 1969):
+ * at most 4/3 of the best division. Ties go by the run's index, so that every shard computes the
+ * same division. */
 ag_status ag_shard_choose(ag_task *tasks, size_t n_tasks, const ag_shard *shard)
 {
     weighed *order = calloc(n_tasks + 1, sizeof *order);
@@ -145,6 +151,7 @@ cleanup:
 
 /* --- the files */
 
+/* Without the ending that shards put behind their number. */
 static size_t stem_length(const char *path)
 {
     const size_t length = strlen(path);
@@ -164,7 +171,8 @@ static long count_in_name(const char *name, const char *stem, size_t length)
     return *rest == '\0' || strcmp(rest, ".d") == 0 ? n : 0;
 }
 
-/* The first file in `folder` that is a shard of another count; its name, or "". */
+/* The first file in `folder` that is a shard of another count; its name, or "". The first by name,
+ * so that the message is the same each time. */
 static void find_other(char name[256], const char *folder, const char *stem, size_t length,
                        size_t count)
 {
@@ -179,6 +187,7 @@ static void find_other(char name[256], const char *folder, const char *stem, siz
         closedir(directory);
 }
 
+/* Another count divides the grid otherwise: runs would be trained twice, and some by nobody. */
 ag_status ag_shard_check_others(const char *path, const ag_shard *shard)
 {
     static const char format[] =

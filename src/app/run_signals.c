@@ -8,9 +8,11 @@
 #include "app/commands.h"
 #include "run_signals.h"
 
+/* What terminals, users, batch systems and launchers send to end a job or to warn of its end. */
 static const int s_signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP};
 enum { N_SIGNALS = sizeof s_signals / sizeof s_signals[0] };
 
+/* A handler may touch nothing else; the session reads them whenever it comes round. */
 static volatile sig_atomic_t s_stops;
 static volatile sig_atomic_t s_interrupts;
 static volatile sig_atomic_t s_looked; /* when the session did last; 0: never */
@@ -39,6 +41,8 @@ static bool is_watched(void)
     return s_looked != 0 && clock_tenths() - s_looked <= WATCHED;
 }
 
+/* _exit: at this point somebody wants the process gone, and nothing is half written that has its
+ * name. */
 static void count_signal(int signal)
 {
     s_stops = s_stops + 1;
@@ -57,6 +61,7 @@ static bool is_unwanted(int signal)
     return signal == SIGHUP && sigaction(signal, NULL, &old) == 0 && old.sa_handler == SIG_IGN;
 }
 
+/* SA_RESTART, so that a signal does not turn a write into a failure. */
 void ag_run_signals_listen(void)
 {
     struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};

@@ -5,6 +5,8 @@
 
 #include "base/duration.h"
 
+/* What a step, a checkpoint and a last publishing take. Of a short time a minute would be most, so
+ * there it is a tenth. */
 static const double s_longest_margin_s = 60.0;
 static const double s_margin = 0.1; /* of a short time */
 

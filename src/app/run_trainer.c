@@ -13,6 +13,8 @@
 #include "run_self.h"
 #include "run_trainer.h"
 
+/* A reason is a line and the end of a log: it is stored with the failure, and goes into a message.
+ */
 enum { REASON_SIZE = 2048, TAIL_SIZE = 1024 };
 
 static const double s_grace_s = 60.0; /* a trainer that is to end has for a step and a checkpoint */
@@ -20,6 +22,7 @@ static const double s_weigh_every_s = 0.05;
 static const double s_longest_s = 1.0; /* counted between two looks: we may have been suspended */
 static const double s_survey_limit_s = 600.0; /* to read the data, perhaps over a slow network */
 
+/* One at a time: a rank has one seat. */
 struct ag_run_trainer {
     char program[AG_PROGRAM_PATH];
     char rank[16];
@@ -54,6 +57,7 @@ typedef struct ended_trainer {
     char reason[REASON_SIZE];
 } ended_trainer;
 
+/* Numbers that every trainer gets are made texts once. */
 ag_status ag_run_trainer_create(ag_run_trainer **out, int rank, int threads)
 {
     ag_run_trainer *trainer = calloc(1, sizeof *trainer);
@@ -90,7 +94,8 @@ void ag_trainer_assignment(ag_text *bytes, const ag_run *run, const char *log,
     ag_run_assignment(bytes, run);
 }
 
-/* The strings of `given` are the head's. */
+/* The strings of `given` are the head's. Without parsing the run, which may have thousands of
+ * layers: that is the trainer's affair. */
 static ag_status read_head(assignment *given, json_t **head, const ag_job *job)
 {
     const char *end = memchr(job->bytes, '\n', job->size);
@@ -123,6 +128,8 @@ static bool sees_folder_of(const char *checkpoint)
     return access(folder, W_OK | X_OK) == 0;
 }
 
+/* As little environment as needed: threads of libraries would fight with ours, and no bit may
+ * depend on them. */
 static ag_status start_child(ag_run_trainer *trainer, const assignment *given)
 {
     char result_fd[8];
@@ -153,6 +160,7 @@ static ag_status start_child(ag_run_trainer *trainer, const assignment *given)
     return ag_child_start(&trainer->child, &spec);
 }
 
+/* The survey has a limit of its own, as the run's would be for training. */
 static ag_status trainer_start(void *context, const ag_job *job)
 {
     ag_run_trainer *trainer = context;
@@ -178,6 +186,8 @@ static ag_status trainer_start(void *context, const ag_job *job)
 
 /* --- watch */
 
+/* Doubles travel as bits, since C has no atomic double that is surely free of locks between
+ * processes. */
 static double value_of(_Atomic uint64_t const *bits_there)
 {
     uint64_t bits = atomic_load(bits_there);
@@ -195,6 +205,7 @@ static void weigh(ag_run_trainer *trainer, double now)
     trainer->held = ag_child_memory(trainer->child);
 }
 
+/* A trainer that is killed by us says why; the kernel would only say that it was. */
 static void enforce_limits(ag_run_trainer *trainer)
 {
     char *verdict = trainer->verdict;
@@ -211,6 +222,8 @@ static void enforce_limits(ag_run_trainer *trainer)
         ag_child_kill(trainer->child);
 }
 
+/* Time is counted in slices of a second at most: a laptop that slept has not trained, and its run
+ * must not fail for that. */
 static void watch(ag_run_trainer *trainer, uint64_t beats)
 {
     double now = ag_clock_s();
@@ -248,6 +261,7 @@ static void read_whole_page(ag_job_progress *progress, const ag_progress_page *p
     }
 }
 
+/* The page before the state: after its end the trainer's last step is there to be read. */
 static bool trainer_poll(void *context, ag_job_progress *progress)
 {
     ag_run_trainer *trainer = context;
@@ -259,6 +273,7 @@ static bool trainer_poll(void *context, ag_job_progress *progress)
     return true;
 }
 
+/* SIGTERM: the trainer ends its step and writes a checkpoint. */
 static void trainer_cancel(void *context)
 {
     ag_run_trainer *trainer = context;
@@ -293,6 +308,8 @@ static void explain(char reason[REASON_SIZE], const ag_run_trainer *trainer,
              tail[0] != '\0' ? "\n" : "", tail);
 }
 
+/* Done means all three: it exited by itself, with 0, and left a result. Stopped by somebody else's
+ * signal (exit code 75) is no failure of the run. */
 static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_run_trainer *trainer)
 {
     ag_child_end end = ag_child_poll(trainer->child);
@@ -315,6 +332,7 @@ static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_r
         result->phase = (uint32_t)(end.state == AG_CHILD_KILLED ? 128 + end.signal : end.code);
 }
 
+/* The child stays until its result is handed over: the bytes are its file's. */
 static void *trainer_collect(void *context, ag_job_result *result)
 {
     ag_run_trainer *trainer = context;

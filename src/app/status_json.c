@@ -6,6 +6,7 @@
 
 #include "status_report.h"
 
+/* More than the text shows: a script may look for one. */
 enum { EVENTS = 20 };
 
 /* JSON has no NaN. */
@@ -36,6 +37,7 @@ static json_t *counts_of(const ag_overview *watch)
     return object;
 }
 
+/* null where nobody writes, so that a script has one question to ask. */
 static json_t *owner_of(const ag_overview *watch)
 {
     const ag_owner_view *owner = &watch->owner;
@@ -71,6 +73,7 @@ static json_t *live_of(const ag_live *live)
                      "running", running_of(live));
 }
 
+/* All of them, unlike the text. */
 static json_t *failures_of(ag_overview *watch)
 {
     json_t *list = json_array();
@@ -102,6 +105,7 @@ static json_t *checkpoints_of(const ag_overview *watch)
     return list;
 }
 
+/* As they stand in the file; a line that is no JSON is left out. */
 static json_t *events_of(const ag_overview *watch)
 {
     json_t *list = json_array();
@@ -114,6 +118,7 @@ static json_t *events_of(const ag_overview *watch)
     return list;
 }
 
+/* The exit code is in it too: through a pipe it would be lost. */
 void ag_status_json(ag_text *out, ag_overview *watch)
 {
     ag_status_counts counts = ag_status_count(watch);

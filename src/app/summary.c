@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Intervals of 95 %, as the analysis draws them. */
 static const double s_level = 0.95;
 
 const char *const ag_verdict_words[AG_VERDICTS] = {"baseline", "",     "same",    "worse",
                                                    "better",   "open", "diverged"};
 
+/* A metric is a member of ag_result_row by its own name: a new one is a row here and a word of
+ * compare.metric. */
 typedef struct metric_row {
     const char *name;
     size_t offset;
@@ -35,6 +38,7 @@ static const metric_row *find_metric(const char *name)
     return NULL;
 }
 
+/* n_axes where there is none. */
 static size_t find_axis(const ag_grid *grid, const char *name)
 {
     size_t axis = 0;
@@ -43,6 +47,7 @@ static size_t find_axis(const ag_grid *grid, const char *name)
     return axis;
 }
 
+/* Values of one axis mostly share their text, so the pointers are compared first. */
 static bool same_value(const ag_axis_value *a, const ag_axis_value *b)
 {
     return a->text == b->text || strcmp(a->text, b->text) == 0;
@@ -58,6 +63,7 @@ static bool same_cell(const ag_summary *summary, const ag_label *a, const ag_lab
     return true;
 }
 
+/* compare.baseline names at least one axis. */
 static bool has_baseline(const ag_grid *grid)
 {
     for (size_t i = 0; i < grid->n_axes; i++) {
@@ -84,6 +90,7 @@ static const ag_label *partner_of(const ag_grid *grid, const ag_label *label)
     return NULL;
 }
 
+/* Rows are in the grid's order (ag_results). */
 static const ag_result_row *row_of(const ag_summary *summary, const ag_label *label)
 {
     return &summary->results->rows[label->run];
@@ -99,6 +106,7 @@ static double value_of(const ag_summary *summary, const ag_label *label)
     return value;
 }
 
+/* The floor is the corpus's, and so the same for all runs of a cell. */
 static void count_row(ag_summary_cell *cell, const ag_result_row *row)
 {
     cell->n_runs++;
@@ -131,6 +139,7 @@ static bool is_counted(const ag_summary *summary, const ag_summary_cell *cell,
     return false;
 }
 
+/* By results and not by labels: several labels may stand for one run. */
 static bool is_paired(const ag_summary *summary, const ag_summary_cell *cell, const ag_label *label,
                       const ag_label *partner)
 {
@@ -180,6 +189,7 @@ static void add_label(const ag_summary *summary, ag_summary_cell *cell, const ag
     cell->labels[cell->n_labels++] = label;
 }
 
+/* From the end, as labels of a cell mostly follow each other. */
 static ag_summary_cell *find_cell(ag_summary *summary, const ag_label *label)
 {
     for (size_t i = summary->n_cells; i-- > 0;) {
@@ -191,6 +201,7 @@ static ag_summary_cell *find_cell(ag_summary *summary, const ag_label *label)
     return cell;
 }
 
+/* After a first pass has counted: cells then have exactly what they need. */
 static ag_status give_room(ag_summary *summary, ag_summary_cell *cell)
 {
     double *room = ag_arena_alloc(&summary->arena, 3 * cell->n_labels * sizeof *room);
@@ -225,6 +236,8 @@ static ag_verdict judge(const ag_summary_cell *cell, double margin)
     return low >= -margin && high <= margin ? AG_VERDICT_SAME : AG_VERDICT_OPEN;
 }
 
+/* The difference is paired: both runs of a pair have the same seed, and so the same initial weights
+ * and batches, which takes most of the noise away. */
 static void finish_cell(const ag_summary *summary, ag_summary_cell *cell)
 {
     cell->mean = ag_estimate_mean(cell->values, cell->n_values, s_level);
@@ -233,6 +246,7 @@ static void finish_cell(const ag_summary *summary, ag_summary_cell *cell)
         cell->verdict = judge(cell, summary->results->grid.compare.margin);
 }
 
+/* Two passes over the labels: how many a cell has is known after the first. */
 static ag_status fill(ag_summary *summary)
 {
     const ag_grid *grid = &summary->results->grid;
@@ -276,6 +290,7 @@ void ag_summary_deinit(ag_summary *summary)
     ag_arena_deinit(&summary->arena);
 }
 
+/* Printed when all of it is made. */
 ag_status ag_summary_show(const char *path, const char *metric, bool as_json)
 {
     ag_results results;

@@ -11,6 +11,7 @@
 
 enum { FIELD_SIZE = 96, NAME_COLUMNS = 48, TEXT_COLUMNS = 80 };
 
+/* Names and values are the user's: control characters in them must not reach a terminal. */
 static void add_point(ag_text *out, const char *separator, const char *axis, const char *value)
 {
     ag_text_add(out, separator);
@@ -19,17 +20,20 @@ static void add_point(ag_text *out, const char *separator, const char *axis, con
     ag_text_add_printable(out, value);
 }
 
+/* Cells are padded before it is known which of them is the last. */
 static void trim(ag_text *out)
 {
     while (out->length > 0 && out->data[out->length - 1] == ' ')
         out->data[--out->length] = '\0';
 }
 
+/* "" for an axis that the grid does not have. */
 static const char *axis_text(const ag_summary *s, const ag_label *label, size_t axis)
 {
     return axis < s->results->grid.n_axes ? label->values[axis].text : "";
 }
 
+/* In columns of a terminal, not bytes: names may be in any script. */
 static size_t widest(const ag_summary *s, size_t axis, const char *title)
 {
     size_t width = ag_text_width(title);
@@ -40,6 +44,7 @@ static size_t widest(const ag_summary *s, size_t axis, const char *title)
     return width < NAME_COLUMNS ? width : NAME_COLUMNS;
 }
 
+/* All but the three that a table shows make a table of their own for each point. */
 static bool is_group_axis(const ag_summary *s, size_t axis)
 {
     return axis != s->format_axis && axis != s->layers_axis && axis != s->seed_axis;
@@ -54,6 +59,7 @@ static bool same_group(const ag_summary *s, const ag_label *a, const ag_label *b
     return true;
 }
 
+/* A group is printed where its first cell stands, in the grid's order. */
 static bool is_first_of_group(const ag_summary *s, size_t cell)
 {
     for (size_t i = 0; i < cell; i++) {
@@ -69,6 +75,7 @@ static double without_sign(double value)
     return fabs(value) < 0.00005 ? 0.0 : value;
 }
 
+/* One value has no spread, and none has no mean. */
 static void format_mean(char text[FIELD_SIZE], const ag_estimate *mean)
 {
     if (mean->n == 0)
@@ -79,6 +86,7 @@ static void format_mean(char text[FIELD_SIZE], const ag_estimate *mean)
         snprintf(text, FIELD_SIZE, "%.4f ± %.4f", mean->mean, mean->sd);
 }
 
+/* With a sign: what it is about is whether it is above or below. */
 static void format_difference(char text[FIELD_SIZE], const ag_summary_cell *cell)
 {
     const ag_estimate *difference = &cell->difference;
@@ -132,6 +140,8 @@ static void add_pairs(ag_text *out, const ag_summary *s, const ag_summary_cell *
         ag_text_printf(out, "%*zu  ", PAIRS_WIDTH, cell->n_pairs);
 }
 
+/* In the order in which a reader asks: what is it, how many, how good, how much worse, is that
+ * certain, what is missing. */
 static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *cell,
                      const char *layers)
 {
@@ -155,6 +165,7 @@ static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *c
     ag_text_add(out, "\n");
 }
 
+/* Without titles for verdict and remarks, which speak for themselves. */
 static void add_heading(ag_text *out, const ag_summary *s)
 {
     ag_text_add_padded(out, "layers", widest(s, s->layers_axis, "layers") + 2);
@@ -183,6 +194,7 @@ static bool has_one_floor(const ag_summary *s)
     return true;
 }
 
+/* The other axes, by name. */
 static void add_group_title(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
 {
     const ag_grid *grid = &s->results->grid;
@@ -214,6 +226,7 @@ static void add_layers(ag_text *out, const ag_summary *s, size_t first)
     }
 }
 
+/* Among the cells of this group. */
 static bool is_first_of_layers(const ag_summary *s, size_t group, size_t cell)
 {
     const char *layers = axis_text(s, s->cells[cell].label, s->layers_axis);
@@ -238,6 +251,7 @@ static void add_group(ag_text *out, const ag_summary *s, size_t first)
 
 /* --- the whole */
 
+/* As the experiment file says it. */
 static void add_baseline(ag_text *out, const ag_grid *grid)
 {
     const char *separator = "";
@@ -249,6 +263,7 @@ static void add_baseline(ag_text *out, const ag_grid *grid)
     }
 }
 
+/* Then the legend explains the word. */
 static bool has_diverged(const ag_summary *s)
 {
     for (size_t i = 0; i < s->n_cells; i++) {
@@ -281,6 +296,7 @@ static void add_legend_words(ag_text *out, const ag_summary *s)
         ag_text_add(out, " diverged: a seed did, and mean and difference are of the others alone.");
 }
 
+/* Wrapped, since it stands below a table that fits 80 columns where names allow. */
 static void add_legend(ag_text *out, const ag_summary *s)
 {
     ag_text words;
@@ -336,6 +352,8 @@ static bool is_all_pending(const ag_summary *s)
     return true;
 }
 
+/* Everything that somebody needs to read the tables stands with them: they are copied into notes
+ * and mails. */
 static void add_tables(ag_text *out, const ag_summary *summary)
 {
     add_run_counts(out, summary);
@@ -365,6 +383,7 @@ void ag_summary_table(ag_text *out, const ag_summary *summary)
                        orphans, orphans > 1 ? "s" : "", orphans > 1 ? "are" : "is");
 }
 
+/* JSON has no NaN. */
 static void add_number(ag_text *out, const char *key, double value)
 {
     char text[32] = "null";
@@ -373,6 +392,7 @@ static void add_number(ag_text *out, const char *key, double value)
     ag_text_printf(out, ", \"%s\": %s", key, text);
 }
 
+/* Without the seed, over which a cell is the mean. */
 static void add_axes_json(ag_text *out, const ag_summary *s, const ag_label *label)
 {
     const ag_grid *grid = &s->results->grid;
@@ -388,6 +408,7 @@ static void add_axes_json(ag_text *out, const ag_summary *s, const ag_label *lab
     }
 }
 
+/* The numbers that the text shows and those behind them. */
 static void add_cell_json(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
 {
     ag_text_add(out, "{\"axes\": {");

@@ -52,6 +52,7 @@ typedef struct train_job {
     ag_record record;
 } train_job;
 
+/* Looked at between two steps, where the run can be left and gone on with. */
 static volatile sig_atomic_t s_stop_signal;
 
 static void note_signal(int signal)
@@ -59,6 +60,8 @@ static void note_signal(int signal)
     s_stop_signal = signal;
 }
 
+/* SIGTERM from the supervisor or a batch system, SIGUSR1 from people. SIGINT is not among them: a
+ * Ctrl-C reaches the whole group, and the supervisor decides what it means. */
 static void listen_for_signals(void)
 {
     struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
@@ -67,6 +70,7 @@ static void listen_for_signals(void)
     signal(SIGXFSZ, SIG_IGN); /* a file too large is a write that fails */
 }
 
+/* A hook of the training, which knows no signals. */
 static bool should_stop(void *context)
 {
     (void)context;
@@ -156,6 +160,7 @@ static ag_status parse_options(bool *help, options *out, int argc, char **argv)
 
 /* --- the job, in its order */
 
+/* Whole, before anything else: the supervisor need not wait for a slow corpus to get rid of it. */
 static ag_status read_assignment(train_job *job)
 {
     char buffer[4096];
@@ -223,6 +228,7 @@ static ag_status open_corpus(train_job *job)
     return AG_OK;
 }
 
+/* Their digest is part of the id, as that of the data. */
 static ag_status read_init(train_job *job)
 {
     const ag_run *run = &job->run;
@@ -255,6 +261,8 @@ static ag_status start_threads(const train_job *job)
     return ag_pool_start(threads < AG_POOL_MOST_THREADS ? (int)threads : AG_POOL_MOST_THREADS);
 }
 
+/* One arena for all memory of the training, of a size that is known before: what does not fit fails
+ * now and not in the last step. */
 static ag_status train(train_job *job)
 {
     const options *asked = &job->options;
@@ -277,6 +285,8 @@ static ag_status train(train_job *job)
     return status;
 }
 
+/* Apart from what the run determines: this is the only part of a run file in which two machines
+ * differ. */
 static void describe_machine(train_job *job)
 {
     ag_timing *timing = &job->record.timing;
@@ -300,6 +310,7 @@ static ag_status check_output(train_job *job)
     return ag_run_file_check(asked->output);
 }
 
+/* To the supervisor's descriptor, or to a file that somebody has named. */
 static ag_status write_result(train_job *job)
 {
     const options *asked = &job->options;
@@ -312,6 +323,7 @@ static ag_status write_result(train_job *job)
     return AG_OK;
 }
 
+/* What can be found wrong is found wrong before the first step. */
 static ag_status do_job(train_job *job)
 {
     if (job->options.parent > 0 && !ag_child_follow_parent((pid_t)job->options.parent))
@@ -329,6 +341,7 @@ static ag_status do_job(train_job *job)
     return write_result(job);
 }
 
+/* Everything may be empty: the job may have ended anywhere. */
 static void release(train_job *job)
 {
     ag_pool_stop();

@@ -1,3 +1,6 @@
+/* Whether this host could train: what the real training uses, on a model of a second. Each part of
+ * it has failed somewhere: an instruction that the CPU lacks, a library of another version, no room
+ * for a run file in memory. */
 #include "train_preflight.h"
 
 #include <stdio.h>
@@ -13,8 +16,10 @@
 #include "run/run_json.h"
 #include "train/train.h"
 
+/* Four linear layers of one block, and lm_head. */
 enum { TINY_LAYERS = 5 };
 
+/* No quantisers and no file: the run's own data were found before. */
 static void describe(ag_run *run, const ag_layer_precision *layers)
 {
     ag_run_defaults(run);
@@ -33,6 +38,7 @@ static void describe(ag_run *run, const ag_layer_precision *layers)
     run->layers = layers;
 }
 
+/* With the same kernels and the same writer as a real run. */
 static ag_status train_on(const ag_run *run, const ag_corpus *corpus, int fd)
 {
     ag_arena memory;
@@ -45,6 +51,8 @@ static ag_status train_on(const ag_run *run, const ag_corpus *corpus, int fd)
     return status;
 }
 
+/* Its id is made like any other: the writer stores it, and the hash is one more thing that could be
+ * missing. */
 static ag_status train_tiny(int fd)
 {
     static const ag_layer_precision layers[TINY_LAYERS];
@@ -60,6 +68,7 @@ static ag_status train_tiny(int fd)
     return status;
 }
 
+/* The report takes the run file's place, as a supervisor hands over one file. */
 ag_status ag_train_preflight(int fd)
 {
     char hdf5[32];

@@ -1,3 +1,5 @@
+/* What a run tells while it trains: numbers on a page of memory for the supervisor, which looks
+ * when it likes and costs the training nothing; a line now and then for people. */
 #include "train_progress.h"
 
 #include <math.h>
@@ -7,10 +9,12 @@
 
 #include "base/clock.h"
 
+/* A line of a terminal of 80 columns, which is drawn over. */
 enum { LINE_WIDTH = 78 };
 static const double s_redraw_s = 0.1; /* on a terminal */
 static const double s_line_s = 10.0;  /* in a log */
 
+/* The number of steps is told at once: until then the display says "starting". */
 ag_status ag_train_view_open(ag_train_view *view, const ag_run *run, int fd, bool quiet)
 {
     double now_s = ag_clock_s();
@@ -28,6 +32,7 @@ ag_status ag_train_view_open(ag_train_view *view, const ag_run *run, int fd, boo
     return AG_OK;
 }
 
+/* The page holds words that are atomic on every machine. */
 static uint64_t bits_of(double value)
 {
     uint64_t bits = 0;
@@ -35,6 +40,8 @@ static uint64_t bits_of(double value)
     return bits;
 }
 
+/* An odd edition says that the page is being written: who reads one, or two different ones, reads
+ * again (run_trainer.c). The beat comes last, as a sign of life of a whole page. */
 static void store_page(ag_progress_page *page, const ag_train_progress *now)
 {
     atomic_fetch_add(&page->edition, 1);
@@ -56,6 +63,7 @@ static void store_end(ag_progress_page *page, const ag_record *record)
     atomic_store(&page->diverged, record->outcome == AG_OUTCOME_DIVERGED);
 }
 
+/* The rate is of the training alone: evaluation has another speed, and would make it jump. */
 static void print_line(const ag_train_view *view, const ag_train_progress *now)
 {
     const ag_run *run = view->run;
@@ -79,6 +87,7 @@ static void print_line(const ag_train_view *view, const ag_train_progress *now)
         ag_log(AG_LOG_INFO, "%s", line);
 }
 
+/* Called between steps. The clock is asked each time, a line is written seldom. */
 void ag_train_view_progress(void *context, const ag_train_progress *now)
 {
     ag_train_view *view = context;
@@ -94,6 +103,7 @@ void ag_train_view_progress(void *context, const ag_train_progress *now)
     print_line(view, now);
 }
 
+/* Only where something may have been drawn. */
 static void clear_line(void)
 {
     if (isatty(STDERR_FILENO))
@@ -115,6 +125,7 @@ void ag_train_view_close(ag_train_view *view, const ag_record *record)
     ag_progress_close(view->page);
 }
 
+/* The last line of a log: everything about the run that is compared by eye. */
 void ag_train_print_end(const ag_run *run, const ag_record *record, const char *where)
 {
     clear_line();

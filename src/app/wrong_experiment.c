@@ -7,6 +7,8 @@
 
 #include "wrong_file.h"
 
+/* A file that cannot be opened is the experiment reader's to tell: it knows what it wanted there.
+ */
 ag_status ag_app_expect_experiment(const char *path)
 {
     static const char signature[] = "\x89HDF\r\n\x1a\n";

@@ -12,7 +12,7 @@
 
 enum { LOOKED_AT = 64 * 1024 }; /* bytes; of a longer experiment file the key is near its start */
 
-/* The beginning of a file as a string; "" where it cannot be read. */
+/* The beginning of a file as a string; "" where it cannot be read. Without waiting on a pipe. */
 static size_t read_start(char text[LOOKED_AT + 1], const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -24,7 +24,7 @@ static size_t read_start(char text[LOOKED_AT + 1], const char *path)
     return length;
 }
 
-/* Text with the line "altgrad: ...". */
+/* Text with the line "altgrad: ...". Zero bytes are in every HDF5 file, and in no text. */
 static bool is_experiment(const char *path)
 {
     static const char key[] = "altgrad:";
@@ -60,6 +60,8 @@ static void find_results(char *out, size_t size, const char *path)
     ag_text_deinit(&unused);
 }
 
+/* The two files of an experiment are mixed up by everybody at first, and one knows the other: so
+ * the message names the right one. */
 ag_status ag_app_expect_results(const char *path)
 {
     char results[4096];

@@ -1,3 +1,10 @@
+/* The state of an unfinished run on disk. A checkpoint is worth hours, and a wrong one is worth
+ * less than none: a run that went on from another run's weights would be a result that nobody can
+ * repeat. So whatever does not match exactly is refused, and the run begins anew.
+ *
+ * Plain file calls only: the trainer that writes it may meet a full disk, which must be an error
+ * and leave the checkpoint before it as it was. The header is one struct without padding, so that
+ * writing and reading are one call each and its digest covers every byte of it. */
 #include "record/checkpoint.h"
 
 #include <errno.h>
@@ -16,10 +23,16 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "checkpoints are little-endian");
 
+/* Raised whenever the meaning of a section changes. Other versions are refused, not read: to lose a
+ * checkpoint costs time, to misread one costs the truth. */
 enum { VERSION = 1 };
 static const char s_magic[16] = "altgrad-ckpt\r\n\x1a"; /* a transfer as text would show */
+/* What was refused may be somebody's: it gets this ending instead of being overwritten by the next
+ * one. */
 static const char s_aside[] = ".unused";
 
+/* Names are stored, not numbers, so that a section can be added or left out without moving others.
+ * All sizes have 64 bits: a model of some billion weights has sections beyond 4 GiB. */
 typedef struct section_row {
     char name[AG_CHECKPOINT_NAME];
     uint64_t bytes;
@@ -48,6 +61,8 @@ struct ag_checkpoint {
     header header;
 };
 
+/* Over the header as it lies in memory, all members before the digest itself. The crc32 of each
+ * section stands in the header, so that this one digest vouches for the sections too. */
 static ag_status digest_of(char hex[AG_DIGEST_LENGTH + 1], const header *h)
 {
     return ag_sha256_of(hex, h, offsetof(header, digest));
@@ -55,6 +70,8 @@ static ag_status digest_of(char hex[AG_DIGEST_LENGTH + 1], const header *h)
 
 /* --- writing */
 
+/* Zeroed first: bytes behind a short name are part of the file and of the digest, and equal states
+ * must be equal files. */
 static ag_status fill_header(header *h, const ag_checkpoint_key *key, const ag_section *sections,
                              size_t count)
 {
@@ -76,6 +93,8 @@ static ag_status fill_header(header *h, const ag_checkpoint_key *key, const ag_s
     return digest_of(h->digest, h);
 }
 
+/* In one call of ag_write_pieces, which writes under a temporary name, syncs and renames: a kill at
+ * any moment leaves either the checkpoint before or this one. */
 ag_status ag_checkpoint_write(const char *path, const ag_checkpoint_key *key,
                               const ag_section *sections, size_t count)
 {
@@ -94,6 +113,8 @@ ag_status ag_checkpoint_write(const char *path, const ag_checkpoint_key *key,
 
 /* --- reading */
 
+/* A signal may end a read early, which is no failure; the end of the file before the section's end
+ * is damage. */
 static ag_status read_at(const ag_checkpoint *checkpoint, const ag_section *section,
                          uint64_t offset)
 {
@@ -131,6 +152,8 @@ static ag_status check_layout(const ag_checkpoint *checkpoint)
     return AG_OK;
 }
 
+/* The header's digest says nothing of bytes that are missing or were added behind the last section.
+ */
 static ag_status check_size(const ag_checkpoint *checkpoint)
 {
     struct stat facts;
@@ -142,6 +165,9 @@ static ag_status check_size(const ag_checkpoint *checkpoint)
     return AG_OK;
 }
 
+/* In the order in which a user would ask: is it this run's, by this arithmetic, on a machine that
+ * computes the same bits, and from the same initial weights? The last can differ though the id is
+ * the same only where a file was changed behind our back. */
 static ag_status check_key(const ag_checkpoint *checkpoint, const ag_checkpoint_key *key)
 {
     const header *h = &checkpoint->header;
@@ -207,6 +233,7 @@ static ag_status bad_crc(const ag_checkpoint *checkpoint, const char *section)
                    checkpoint->path, section);
 }
 
+/* By name: a checkpoint of an earlier build may hold its sections in another order. */
 static ag_status read_section(const ag_checkpoint *checkpoint, const ag_section *section)
 {
     const header *h = &checkpoint->header;
@@ -235,6 +262,8 @@ ag_status ag_checkpoint_read(ag_checkpoint *checkpoint, const ag_section *sectio
 
 /* --- without the run */
 
+/* Into memory of its own: `altgrad check` looks at checkpoints without a run that would have room
+ * for them. */
 static ag_status verify_section(const ag_checkpoint *checkpoint, const section_row *row,
                                 uint64_t offset)
 {
@@ -248,6 +277,8 @@ static ag_status verify_section(const ag_checkpoint *checkpoint, const section_r
     return status;
 }
 
+/* For callers who know which run a checkpoint should be of, but not the weights that it began with.
+ */
 static ag_status read_header(const ag_checkpoint *checkpoint, const char *run_id)
 {
     const header *h = &checkpoint->header;
@@ -283,6 +314,8 @@ ag_status ag_checkpoint_verify(const char *path, const char *run_id)
     return status;
 }
 
+/* The name of the section and its first member are a promise of the trainer's: `status` and `plan`
+ * tell from them how far a run is, without linking the trainer. */
 static ag_status read_step(int64_t *step, const ag_checkpoint *checkpoint, const char *run_id)
 {
     const header *h = &checkpoint->header;
@@ -298,6 +331,8 @@ static ag_status read_step(int64_t *step, const ag_checkpoint *checkpoint, const
     return AG_OK;
 }
 
+/* Every trouble counts as no checkpoint: the caller only shows a number, and the trainer will tell
+ * what is wrong with the file. */
 int64_t ag_checkpoint_step(const char *path, const char *run_id)
 {
     int64_t step = 0;
@@ -312,6 +347,8 @@ int64_t ag_checkpoint_step(const char *path, const char *run_id)
     return step > 0 ? step : 0;
 }
 
+/* The temporary too: a trainer that was killed while it wrote has left one, and nobody else would
+ * look for it once the run is complete. */
 void ag_checkpoint_remove(const char *path)
 {
     char temporary[AG_PATH_SIZE];

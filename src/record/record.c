@@ -1,3 +1,5 @@
+/* Memory for a record, its sections in a checkpoint, and the verdict on a run that came to its end.
+ * What the arrays are stands in series.c. */
 #include "record/record.h"
 
 #include <math.h>
@@ -16,6 +18,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digests are over litt
 _Static_assert((int)AG_RECORD_SERIES + 3 <= (int)AG_RECORD_SECTIONS,
                "each array may become a section, and three more");
 
+/* Rows of sampled steps that are behind the run. */
 static size_t add_samples(ag_section *sections, const ag_record *record, int64_t steps)
 {
     const ag_samples *samples = &record->samples;
@@ -28,6 +31,8 @@ static size_t add_samples(ag_section *sections, const ag_record *record, int64_t
     return 2;
 }
 
+/* The windows' losses are left out: they come into being after the last step, when no checkpoint is
+ * written any more. */
 size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_record *record,
                           int64_t steps, int64_t evals)
 {
@@ -47,6 +52,7 @@ size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_reco
     return count + add_samples(sections + count, record, steps);
 }
 
+/* NaN says "there is none" wherever a number may be missing: 0 would be a loss. */
 ag_status ag_record_make(ag_record *record, const ag_run *run, int64_t max_evals, int64_t windows,
                          ag_arena *arena)
 {
@@ -79,6 +85,8 @@ size_t ag_record_bytes(const ag_run *run, int64_t max_evals, int64_t windows)
     return bytes;
 }
 
+/* The training loss is asked first: where both are not finite, the last step is the earlier cause,
+ * and the one that a user can look for in the curve. */
 const char *ag_divergence(double final_val_loss, double last_loss, int64_t steps,
                           char reason[AG_REASON_SIZE])
 {
@@ -96,6 +104,8 @@ const char *ag_divergence(double final_val_loss, double last_loss, int64_t steps
     return reason;
 }
 
+/* A run that was stopped while it diverged has its reason already, with the step at which it
+ * happened. */
 void ag_record_judge(ag_record *record)
 {
     int64_t steps = record->steps;
@@ -105,6 +115,7 @@ void ag_record_judge(ag_record *record)
         record->outcome = AG_OUTCOME_DIVERGED;
 }
 
+/* Tensor by tensor: between them lies padding, which is no part of the weights. */
 ag_status ag_weights_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_tensor_table *tensors,
                             const float *weights)
 {

@@ -1,3 +1,6 @@
+/* Which steps are sampled is a function of the configuration alone, never of what was sampled
+ * before: so a run that goes on from a checkpoint samples the same steps as one that was never
+ * interrupted. */
 #include "record/samples.h"
 
 #include "run/run.h"
@@ -10,6 +13,8 @@ bool ag_samples_due(const ag_run *run, int64_t step)
     return step == 0 || step == run->train.steps - 1 || (every > 0 && step % every == 0);
 }
 
+/* Closed form of counting ag_samples_due over the steps before: the trainer asks it at each
+ * checkpoint, and for the size of the table before the first step. */
 int64_t ag_samples_before(const ag_run *run, int64_t steps)
 {
     int64_t every = run->observe.quant_every;

@@ -1,3 +1,9 @@
+/* Looks at every byte of an experiment's results and counts what is good. It changes nothing, and
+ * trouble with one thing never ends the look at the others: somebody who asks suspects damage, and
+ * wants all of it.
+ *
+ * libhdf5 crashes on some damaged files, so it reads in children; a crash is then a finding like
+ * any other, of the run that was being read. */
 #include "results/check.h"
 
 #include <dirent.h>
@@ -25,6 +31,8 @@
 #include "state.h"
 #include "verify.h"
 
+/* Fixed in size: it lies in memory that a child shares, and a child that crashed has written all it
+ * will. */
 typedef struct verdict {
     bool bad; /* damaged or unreadable */
     bool diverged;
@@ -32,6 +40,7 @@ typedef struct verdict {
     char text[1024];
 } verdict;
 
+/* Too large for a stack of some threads, with all its paths; made once per command. */
 typedef struct checker {
     ag_check *check;
     ag_places places;
@@ -49,6 +58,7 @@ static ag_status no_memory(void)
     return ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
+/* The old list stays in the arena: doubling wastes as much again at most. */
 static ag_status make_capacity(ag_check *check)
 {
     enum { FIRST = 16 };
@@ -63,6 +73,7 @@ static ag_status make_capacity(ag_check *check)
     return AG_OK;
 }
 
+/* A finding is one line, whatever the message it came from was. */
 __attribute__((format(printf, 4, 5))) static ag_status
 find(checker *c, ag_finding_kind kind, const char *run, const char *format, ...)
 {
@@ -102,6 +113,7 @@ static ag_status find_failure(checker *c, ag_status status)
 
 /* --- runs: libhdf5 reads each in a child, and a crash tells of the run at which it came */
 
+/* Takes the message over, so that the next run's failure speaks for itself. */
 static void keep_verdict(verdict *v, ag_status status)
 {
     v->bad = status != AG_OK;
@@ -114,6 +126,8 @@ static bool has_diverged(const ag_entry *entry)
     return ag_run_status_of(entry->summary.status) == AG_RUN_DIVERGED;
 }
 
+/* The seal first: it needs no libhdf5, and covers every byte; what HDF5 then says is about content
+ * that is as it was written. */
 static ag_status verify_file(verdict *v, const checker *c, const char *id)
 {
     char path[AG_PATH_SIZE];
@@ -129,6 +143,8 @@ static ag_status verify_file(verdict *v, const checker *c, const char *id)
     return status;
 }
 
+/* In a packed file, which has one seal for all runs; each run's own checksums tell which of them is
+ * damaged. */
 static void verify_group(verdict *v, ag_h5 *h5, hid_t runs, const char *id)
 {
     ag_arena arena;
@@ -140,6 +156,8 @@ static void verify_group(verdict *v, ag_h5 *h5, hid_t runs, const char *id)
     v->diverged = has_diverged(&entry);
 }
 
+/* The counter lies in shared memory: after a crash the parent knows at which run it came, and goes
+ * on behind it. */
 static ag_status verify_files(void *context)
 {
     const checker *c = context;
@@ -150,6 +168,7 @@ static ag_status verify_files(void *context)
     return AG_OK;
 }
 
+/* A failure of one run must not be the file's: its status is taken off before the next one. */
 static ag_status verify_packed(void *context)
 {
     const checker *c = context;
@@ -167,6 +186,7 @@ static ag_status verify_packed(void *context)
     return ag_h5_close(&h5);
 }
 
+/* Ends, since each child gets past one run at least. */
 static ag_status verify_all(checker *c)
 {
     while (*c->at < c->ids.count) {
@@ -183,6 +203,7 @@ static ag_status verify_all(checker *c)
     return AG_OK;
 }
 
+/* One more than needed, so that no memory of size 0 is asked for. */
 static ag_status check_runs(checker *c)
 {
     size_t size = (c->ids.count + 1) * sizeof *c->verdicts;
@@ -217,6 +238,7 @@ static ag_status read_grid_beside(checker *c)
     return find_failure(c, status);
 }
 
+/* Of another program's file nothing more is said than that: to call it damaged would be wrong. */
 static ag_status open_broken(checker *c, ag_status status)
 {
     char message[AG_MESSAGE_SIZE];
@@ -233,6 +255,8 @@ static ag_status open_broken(checker *c, ag_status status)
     return ag_is_file(c->places.grid) ? read_grid_beside(c) : AG_OK;
 }
 
+/* The list of runs and the grid are asked for apart: a file whose grid is damaged may still hold
+ * good runs. */
 static ag_status open_packed(checker *c)
 {
     ag_status found = ag_guard(try_ids, c);
@@ -266,6 +290,7 @@ static ag_status check_seal(checker *c)
     return find_failure(c, status);
 }
 
+/* The runs folder says which of the two is the truth, as for everybody. */
 static ag_status check_results(checker *c)
 {
     bool spooled = ag_is_folder(c->places.runs);
@@ -279,6 +304,7 @@ static ag_status check_results(checker *c)
 
 /* --- is all there? */
 
+/* Linear: a grid of thousands is compared in milliseconds, beside the gigabytes that were read. */
 static const verdict *verdict_of(const checker *c, const char *id)
 {
     for (size_t i = 0; i < c->ids.count; i++) {
@@ -288,6 +314,8 @@ static const verdict *verdict_of(const checker *c, const char *id)
     return NULL;
 }
 
+/* What is unreadable is counted apart from what is damaged: the first may need nothing but
+ * permissions. */
 static ag_status count_run(checker *c, const char *id)
 {
     ag_failure failure;
@@ -306,6 +334,7 @@ static ag_status count_run(checker *c, const char *id)
     return AG_OK;
 }
 
+/* Without a grid the runs that are there are all that can be counted. */
 static ag_status count_runs(checker *c)
 {
     ag_check *check = c->check;
@@ -322,6 +351,7 @@ static ag_status count_runs(checker *c)
 
 /* --- beside the results */
 
+/* A packed file has them inside. */
 static ag_status check_facts(checker *c)
 {
     ag_facts facts;
@@ -342,6 +372,7 @@ static void excerpt(char text[64], const char *line, size_t length)
     text[count] = '\0';
 }
 
+/* A cut last line is what a kill leaves, and is told without alarm: nothing depends on events. */
 static ag_status check_event(checker *c, const char *line, size_t length, size_t number)
 {
     char shown[64];
@@ -376,6 +407,7 @@ static ag_status check_events(checker *c)
     return status != AG_OK ? status : find_failure(c, read);
 }
 
+/* A damaged checkpoint is no damaged result: the run begins anew, and that is said with it. */
 static ag_status check_checkpoints(checker *c)
 {
     char path[AG_PATH_SIZE];
@@ -409,6 +441,8 @@ static ag_status check_failures(checker *c)
     return AG_OK;
 }
 
+/* While somebody writes, a run file may be replaced between two looks at it. The finding tells how
+ * to read the others. */
 static ag_status note_owner(checker *c)
 {
     ag_owner_view owner;
@@ -443,6 +477,7 @@ static ag_status note_files(checker *c, const char *path, const char *suffix, co
     return status;
 }
 
+/* The same folders in which ag_leftovers_remove looks. */
 static ag_status note_leftovers(checker *c)
 {
     static const char killed[] = "left by a killed altgrad; the next 'altgrad run' removes it";
@@ -458,6 +493,7 @@ static ag_status note_leftovers(checker *c)
     return note_files(c, places->damaged, "", "was found damaged and set aside");
 }
 
+/* The results before all else: they say whether there is anything to check. */
 static ag_status check_all(checker *c, const char *path)
 {
     AG_TRY(ag_places_of(&c->places, path));

@@ -46,6 +46,7 @@ typedef struct comparer {
 
 /* --- open */
 
+/* The timing apart: it is the only part of a run that another machine may have otherwise. */
 static void open_run(side *s, const char *id)
 {
     char name[64];
@@ -54,6 +55,7 @@ static void open_run(side *s, const char *id)
     s->timing = ag_h5_group(&s->h5, s->run, "timing");
 }
 
+/* A spooled run lies in a file of its own, at the same path inside. */
 static ag_status open_stored(side *s, const char *path, const char *id)
 {
     ag_places places;
@@ -106,6 +108,8 @@ ag_status ag_results_run(ag_run *run, ag_timing *timing, const char *path, const
 
 /* --- single values */
 
+/* With all digits that the type has, so that two different numbers never print alike but for the
+ * two cases below. */
 static const char *print_number(char text[80], hid_t type, const void *at)
 {
     int64_t whole = 0;
@@ -147,6 +151,7 @@ static void print_both(ag_difference *difference, const values *stored, const va
 
 /* --- datasets */
 
+/* Only what is compared: datasets of runs have one or two dimensions. */
 static void read_shape(values *v, hid_t set)
 {
     hid_t stored = H5Dget_type(set);
@@ -162,6 +167,7 @@ static void read_shape(values *v, hid_t set)
     ag_h5_release(stored);
 }
 
+/* One byte more, so that an empty dataset has memory too and NULL always is a failure. */
 static void read_values(values *v, ag_h5 *h5, hid_t run, const char *name)
 {
     *v = (values){.type = H5I_INVALID_HID};
@@ -187,6 +193,7 @@ static void release_values(values *v)
     free(v->bytes);
 }
 
+/* There is room for every dataset and attribute of either side. */
 static ag_difference *add_difference(comparer *c, const char *name)
 {
     ag_difference *difference = &c->out->differences[c->out->n_differences++];
@@ -216,6 +223,7 @@ static bool find_step(char *place, size_t size, side *s, const char *name, size_
     return found;
 }
 
+/* A step says more than an index: it is where a user looks into the curve. */
 static void tell_place(ag_difference *difference, side *s, const values *v, size_t i)
 {
     char *place = difference->place;
@@ -231,6 +239,8 @@ static void print_shape(char *text, size_t size, const values *v)
     snprintf(text, size, "%zu values of %zu bytes", v->count, v->size);
 }
 
+/* Bits are compared, never numbers: 0 and -0 are different results, and a NaN is equal to itself.
+ * Of many differences the first is told, since what follows in a training follows from it. */
 static void compare_values(comparer *c, const char *name, const values *stored, const values *fresh)
 {
     if (stored->size != fresh->size || stored->rank != fresh->rank ||
@@ -282,6 +292,7 @@ static void compare_dataset(comparer *c, const char *name)
     release_values(&stored);
 }
 
+/* By the runs' own tables of datasets, which their checksums cover. */
 static bool has_dataset(const side *s, const char *name)
 {
     const ag_tensor_row *rows = s->tensors.rows;
@@ -292,6 +303,8 @@ static bool has_dataset(const side *s, const char *name)
     return false;
 }
 
+/* Both ways: a series that one of the two lacks is a difference too, such as when another version
+ * recorded less. */
 static void compare_datasets(comparer *c)
 {
     const ag_tensor_row *rows = c->fresh.tensors.rows;
@@ -316,6 +329,7 @@ static void compare_datasets(comparer *c)
 
 /* --- attributes */
 
+/* As the member lies in memory. */
 static hid_t number_type(ag_cell cell)
 {
     if (cell == AG_CELL_I8)
@@ -354,6 +368,7 @@ static bool is_compared(const comparer *c, const char *column)
     return strcmp(column, "orphan") != 0;
 }
 
+/* By the table of columns, so that a new attribute is compared by itself. */
 static void compare_attributes(comparer *c)
 {
     for (size_t i = 0; i < ag_n_summary_columns; i++) {
@@ -390,6 +405,8 @@ static ag_status compare(comparer *c, ag_arena *arena)
     return AG_OK;
 }
 
+/* The struct holds two open files with their paths: too large for a stack, and in the caller's
+ * arena. */
 ag_status ag_results_compare(ag_comparison *comparison, const char *path, const char *id,
                              const void *bytes, size_t size, ag_arena *arena)
 {

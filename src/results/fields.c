@@ -12,6 +12,8 @@
 #include "run/run_json.h"
 #include "run/run_status.h"
 
+/* A column is a member of a plain struct: where it stands is taken off the struct, so that a table
+ * cannot speak of another member than it names. */
 #define SUMMARY(member) offsetof(ag_run_summary, member), sizeof((ag_run_summary *)0)->member
 
 const ag_column ag_summary_columns[] = {
@@ -69,6 +71,8 @@ ag_cell ag_cell_of_series(const ag_series *series)
     return cells[series->type];
 }
 
+/* Half a character at the end of a cell would make the whole table unreadable to h5py, which
+ * decodes it as UTF-8. */
 void ag_copy_text(char *to, size_t size, const char *text)
 {
     size_t length = strlen(text);
@@ -81,6 +85,7 @@ void ag_copy_text(char *to, size_t size, const char *text)
     snprintf(to, size, "%.*s", (int)length, text);
 }
 
+/* NaN where a run of no steps has no such value. */
 static double last_of(const double *values, int64_t count)
 {
     return count > 0 ? values[count - 1] : NAN;
@@ -105,6 +110,8 @@ static void tell_recorded(char *recorded, size_t size, const ag_run *run)
     ag_text_deinit(&text);
 }
 
+/* What a run says of itself, computed once, when its file is written: the index copies it and never
+ * computes. */
 void ag_run_summary_of(ag_run_summary *summary, const ag_record *record)
 {
     ag_run_status status = record->outcome == AG_OUTCOME_DIVERGED ? AG_RUN_DIVERGED : AG_RUN_DONE;

@@ -20,7 +20,8 @@
 #include "spool/places.h"
 #include "spool/seal.h"
 
-/* Index of the first label of each run. */
+/* Index of the first label of each run. From the end, so that the first label of each run is what
+ * is left. */
 static size_t *first_labels(const ag_grid *grid, ag_arena *arena)
 {
     size_t *labels = ag_arena_alloc(arena, grid->n_runs * sizeof *labels);
@@ -48,6 +49,8 @@ static void split_final(ag_run_summary *summary, ag_h5 *h5, hid_t run, ag_arena 
     summary->val_loss_hp = before_last(h5, run, "val/val_loss_hp", arena);
 }
 
+/* Attributes that a file of version 1 does not have are left as they are, and filled by
+ * split_final. */
 static void get_summary(ag_run_summary *summary, ag_h5 *h5, hid_t run)
 {
     for (size_t i = 0; i < ag_n_summary_columns; i++) {
@@ -57,6 +60,8 @@ static void get_summary(ag_run_summary *summary, ag_h5 *h5, hid_t run)
     }
 }
 
+/* Here and not where the file is written: run files are never changed, and those of version 1 stay
+ * as they are. */
 void ag_run_summary_judge(ag_run_summary *summary)
 {
     char reason[AG_REASON_SIZE];
@@ -80,6 +85,8 @@ bool ag_run_has_final(const ag_h5 *h5, hid_t run)
     return h5->status == AG_OK && H5Aexists(run, "final_val_loss") > 0;
 }
 
+/* A file of version 1 has one evaluation more than its curve: the last, which was of the whole
+ * validation part. */
 void ag_entry_read_from(ag_entry *entry, const char *id, ag_h5 *h5, ag_arena *arena)
 {
     char name[32];
@@ -108,6 +115,7 @@ ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places
     return ag_h5_close(&h5);
 }
 
+/* The seal is asked first, by plain file calls. */
 bool ag_entry_read_whole(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena)
 {
     char path[AG_PATH_SIZE];
@@ -118,6 +126,8 @@ bool ag_entry_read_whole(ag_entry *entry, const char *id, const ag_places *place
     return is_whole;
 }
 
+/* NaN and "" in every cell: a table with a row for each run of the grid can be grouped and plotted
+ * without asking first which runs are there. */
 static void fill_missing(ag_entry *entry, const ag_run *run, ag_run_status status,
                          const char *reason)
 {
@@ -136,7 +146,8 @@ static void fill_missing(ag_entry *entry, const ag_run *run, ag_run_status statu
     ag_copy_text(entry->summary.reason, sizeof entry->summary.reason, reason);
 }
 
-/* The grid's runs, in its order, pending ones too. */
+/* The grid's runs, in its order, pending ones too. The grid's order and not that of the files: two
+ * writings of the same results are the same file. */
 static ag_status add_grid(ag_gathered *g, const ag_ids *files)
 {
     const size_t *labels = first_labels(&g->grid, &g->arena);
@@ -181,6 +192,7 @@ static void add_seed(ag_axis_value *values, const ag_grid *former, int64_t seed)
     }
 }
 
+/* After the grid's axes come those that only orphans have: /orphans has columns of its own. */
 static ag_status label_orphans(ag_gathered *g)
 {
     size_t first = g->grid.n_runs;
@@ -215,6 +227,8 @@ static ag_status gather(ag_gathered *g)
     return label_orphans(g);
 }
 
+/* All that a results file is made of is collected before the first byte of it is written: what
+ * fails, fails without leaving half a file. */
 ag_status ag_gather(ag_gathered *gathered, const ag_places *places)
 {
     *gathered = (ag_gathered){.places = *places};

@@ -1,3 +1,9 @@
+/* Work that may crash, in a child. fork and not a thread: a crash of libhdf5 is a signal to the
+ * process, and after it nothing of that process can be trusted. Not for a process that uses MPI,
+ * which a fork may leave in a state that no standard describes.
+ *
+ * What the child has to say lies on a page that both share: it is there whatever the child dies of.
+ */
 #include "results/guard.h"
 
 #include <errno.h>
@@ -29,6 +35,8 @@ typedef struct task {
     int every_ms;
 } task;
 
+/* A plain global: h5.c cannot know for whom it works, and a child does one piece of work in its
+ * life. */
 static page *s_page; /* of the child that this process is; NULL outside of ag_guard */
 
 void *ag_guard_share(size_t size)
@@ -43,6 +51,7 @@ void ag_guard_unshare(void *memory, size_t size)
         munmap(memory, size);
 }
 
+/* Told before libhdf5 is called: after a crash there is nobody left to tell. */
 void ag_guard_reads(const char *path)
 {
     if (s_page != NULL)
@@ -55,6 +64,7 @@ void ag_guard_writes(const char *path)
         snprintf(s_page->writing, sizeof s_page->writing, "%s", path);
 }
 
+/* _exit, so that neither buffers of the parent's nor its exit handlers are run twice. */
 static _Noreturn void be_child(page *shared, pid_t parent, const task *t)
 {
     static const struct rlimit none = {0, 0};
@@ -81,6 +91,8 @@ static void follow_signal(int signal_number)
     }
 }
 
+/* While a file is written, a full disk is by far the most likely cause. A file that was read then
+ * may be to blame as well, and both are said. */
 static ag_status tell_crash(const page *shared, const char *how)
 {
     if (shared->writing[0] != '\0')
@@ -95,6 +107,8 @@ static ag_status tell_crash(const page *shared, const char *how)
     return ag_fail(AG_ERR_SYSTEM, "a child process of altgrad ended early (%s)", how);
 }
 
+/* An exit code other than 0 is not the work's, which ends by returning: something else called exit.
+ */
 static ag_status tell_end(const page *shared, int status)
 {
     char code[32];
@@ -120,6 +134,8 @@ static void beat_until_closed(const task *t, int alive)
     }
 }
 
+/* The pipe is not written to. Its other end closes when the child is gone, which poll sees at once,
+ * without a signal handler that would belong to the whole program. */
 static ag_status run_child(page *shared, const task *t)
 {
     int status = 0;

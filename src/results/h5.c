@@ -21,6 +21,7 @@ static void start(ag_h5 *h5, const char *path)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* failures are told once, by us */
 }
 
+/* The setting came with different releases of each branch of libhdf5. */
 static hid_t make_access(void)
 {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -31,6 +32,8 @@ static hid_t make_access(void)
     return access;
 }
 
+/* The bounds make a file that HDF5 1.8 reads, with a superblock whose checksum and open-for-writing
+ * mark seal.c knows. */
 static void create(ag_h5 *h5, const char *path, hid_t access)
 {
     hid_t creation = ag_h5_properties(H5P_FILE_CREATE);
@@ -43,6 +46,7 @@ static void create(ag_h5 *h5, const char *path, hid_t access)
     H5Pclose(creation);
 }
 
+/* The guard learns the path before libhdf5 writes: a full disk crashes it. */
 void ag_h5_create(ag_h5 *h5, const char *path)
 {
     start(h5, path);
@@ -62,6 +66,7 @@ void ag_h5_create_on(ag_h5 *h5, int fd, const char *name)
     create(h5, path, access);
 }
 
+/* By an attribute and not by the name of the file, which users change. */
 static void check_format(ag_h5 *h5, const char *format, const char *other)
 {
     char text[64] = "";
@@ -79,6 +84,7 @@ static void check_format(ag_h5 *h5, const char *format, const char *other)
                          is_ours ? "'" : "", format);
 }
 
+/* A newer file could mean something else by the same names, and is refused rather than misread. */
 static void check_version(ag_h5 *h5)
 {
     int64_t version = 0;
@@ -128,6 +134,7 @@ static ag_status tell_refusal(const char *path)
     return ag_fail(AG_ERR_FILE, "%s: a damaged HDF5 file%s", path, reason);
 }
 
+/* Read-only in every case: nothing is ever written into a file that has its name. */
 static void open_file(ag_h5 *h5, const char *path)
 {
     h5->status = try_to_read(path);
@@ -141,6 +148,8 @@ static void open_file(ag_h5 *h5, const char *path)
     H5Pclose(access);
 }
 
+/* Any HDF5 file will do where no format is asked for: to tell a damaged one of ours from another
+ * program's. */
 void ag_h5_open(ag_h5 *h5, const char *path, const char *format, const char *other)
 {
     start(h5, path);
@@ -153,6 +162,7 @@ void ag_h5_open(ag_h5 *h5, const char *path, const char *format, const char *oth
     }
 }
 
+/* By HDF5's driver for files in memory: the run that was trained again has no file. */
 void ag_h5_open_bytes(ag_h5 *h5, const char *name, const void *bytes, size_t size)
 {
     start(h5, name);
@@ -167,6 +177,8 @@ void ag_h5_open_bytes(ag_h5 *h5, const char *name, const void *bytes, size_t siz
         check_format(h5, AG_RUN_FORMAT, NULL);
 }
 
+/* The first failure since the file was opened is what is returned: calls in between need not be
+ * looked at one by one. */
 ag_status ag_h5_close(ag_h5 *h5)
 {
     if (h5->id >= 0 && H5Fclose(h5->id) < 0)

@@ -7,6 +7,7 @@
 #include "base/crc32.h"
 #include "h5.h"
 
+/* UTF-8 always: readers that are told ASCII refuse a format's name with an accent. */
 static hid_t string_type(size_t size, H5T_str_t padding)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
@@ -41,7 +42,8 @@ static hid_t cell_type(ag_cell cell, size_t size, bool in_file)
     return H5I_INVALID_HID;
 }
 
-/* In memory as the struct lies; in the file the columns in their order, without gaps. */
+/* In memory as the struct lies; in the file the columns in their order, without gaps. Gaps would
+ * hold whatever was in memory, and equal results would be different files. */
 static hid_t row_type(const ag_table *table, bool in_file)
 {
     hid_t type = H5Tcreate(H5T_COMPOUND, table->row_size);
@@ -61,9 +63,11 @@ static hid_t row_type(const ag_table *table, bool in_file)
 /* --- checksums: of texts, and of tables as they lie in the file. Arrays have theirs in /tensors.
  */
 
+/* An attribute of the dataset, so that it travels with it when runs are copied. */
 static const char s_crc[] = "crc32";
 
-/* Of all bytes of a table, whatever its columns are. */
+/* Of all bytes of a table, whatever its columns are. In the file's own type, for the machine that
+ * checks may lay out a row otherwise. */
 static bool table_crc(uint32_t *crc, hid_t set)
 {
     hid_t type = H5Dget_type(set);
@@ -78,6 +82,8 @@ static bool table_crc(uint32_t *crc, hid_t set)
     return read;
 }
 
+/* Read back from the file, so that what is summed is what was stored, after libhdf5 has converted
+ * it. */
 static void put_crc(ag_h5 *h5, hid_t parent, const char *name, const char *text)
 {
     static const ag_column column = {s_crc, AG_CELL_U32, 0, 0};
@@ -91,6 +97,7 @@ static void put_crc(ag_h5 *h5, hid_t parent, const char *name, const char *text)
     ag_h5_release(set);
 }
 
+/* No checksum is no failure: somebody may have added a table with another tool. */
 static void check_crc(ag_h5 *h5, hid_t set, const char *name, const char *text)
 {
     static const ag_column column = {s_crc, AG_CELL_U32, 0, 0};
@@ -127,6 +134,7 @@ static hid_t make_transfer(const content *from)
     return transfer;
 }
 
+/* Contiguous and whole: a run's series are small, and every reader can map them. */
 static void write_content(ag_h5 *h5, hid_t parent, const char *name, const content *from)
 {
     if (h5->status != AG_OK)
@@ -164,6 +172,8 @@ void ag_h5_write_table(ag_h5 *h5, hid_t parent, const char *name, const ag_table
     ag_h5_release(from.memory_type);
 }
 
+/* Without a checksum of its own: /curves can be made anew from the runs, whose texts have theirs.
+ */
 void ag_h5_write_texts(ag_h5 *h5, hid_t parent, const char *name, const char *const *texts,
                        size_t count)
 {
@@ -195,7 +205,8 @@ static hid_t open_dataset(ag_h5 *h5, hid_t parent, const char *name)
     return set;
 }
 
-/* Elements of a one-dimensional dataset; 0 when it has another rank. */
+/* Elements of a one-dimensional dataset; 0 when it has another rank. The length is the file's word:
+ * what is read into memory is sized by it, so the rank must be what the caller expects. */
 static size_t length_of(ag_h5 *h5, hid_t set, const char *name)
 {
     if (set < 0)
@@ -210,6 +221,7 @@ static size_t length_of(ag_h5 *h5, hid_t set, const char *name)
     return (size_t)dims[0];
 }
 
+/* The product of a length and a size may overflow where a header is damaged. */
 static void *read_elements(ag_h5 *h5, hid_t set, const char *name, hid_t type, size_t count,
                            ag_arena *arena)
 {
@@ -237,6 +249,7 @@ void ag_h5_read(ag_h5 *h5, hid_t parent, const char *name, ag_array *array, ag_a
     ag_h5_release(set);
 }
 
+/* For files of earlier versions, which lack some. */
 bool ag_h5_has_column(ag_h5 *h5, hid_t parent, const char *table, const char *column)
 {
     hid_t set = open_dataset(h5, parent, table);
@@ -249,6 +262,7 @@ bool ag_h5_has_column(ag_h5 *h5, hid_t parent, const char *table, const char *co
     return has;
 }
 
+/* By name: columns that the file has and nobody asks for are left out, whatever their order. */
 void ag_h5_read_table(ag_h5 *h5, hid_t parent, const char *name, ag_table *table, ag_arena *arena)
 {
     hid_t set = open_dataset(h5, parent, name);
@@ -260,6 +274,7 @@ void ag_h5_read_table(ag_h5 *h5, hid_t parent, const char *name, ag_table *table
     ag_h5_release(set);
 }
 
+/* "" and never NULL, so that callers can go on to the file's end and look at its status there. */
 const char *ag_h5_read_text(ag_h5 *h5, hid_t parent, const char *name, ag_arena *arena)
 {
     hid_t set = open_dataset(h5, parent, name);
@@ -281,6 +296,7 @@ const char *ag_h5_read_text(ag_h5 *h5, hid_t parent, const char *name, ag_arena 
 
 /* --- attributes: numbers as they are, texts of variable length (h5py then gives a str) */
 
+/* In the machine's type: attributes are few, and HDF5 stores which it is. */
 static void put_value(ag_h5 *h5, hid_t object, const char *name, hid_t type, const void *value)
 {
     if (h5->status != AG_OK)
@@ -332,6 +348,7 @@ static void get_text(ag_h5 *h5, hid_t attribute, const char *name, char *out, si
     ag_h5_release(stored);
 }
 
+/* A missing attribute is a failure: which ones a run has is fixed by its version. */
 static void get_cell(ag_h5 *h5, hid_t object, const ag_column *column, void *out)
 {
     hid_t attribute = H5Aopen(object, column->name, H5P_DEFAULT);
@@ -356,6 +373,7 @@ void ag_h5_get(ag_h5 *h5, hid_t object, const ag_column *columns, size_t count, 
         get_cell(h5, object, &columns[i], (char *)row + columns[i].offset);
 }
 
+/* First in every file: whatever else is damaged, it says whose it is. */
 void ag_h5_put_format(ag_h5 *h5, const char *format)
 {
     static const ag_column version = {"format_version", AG_CELL_I64, 0, 0};

@@ -25,6 +25,7 @@ void ag_h5_reason(char *text, size_t size)
     text[strcspn(text, "\n")] = '\0';
 }
 
+/* libhdf5 prints the system's error number into its text and offers it nowhere else. */
 bool ag_h5_is_of_system(const char *reason)
 {
     return strstr(reason, "errno = ") != NULL;
@@ -40,6 +41,8 @@ void ag_h5_fail(ag_h5 *h5, const char *what, const char *name)
                          "%s: cannot %s %s%s", h5->path, what, name, reason);
 }
 
+/* Without times, since equal results must be equal files. Links in the order of their creation, so
+ * that tools list them as they were written. */
 hid_t ag_h5_properties(hid_t class)
 {
     hid_t list = H5Pcreate(class);
@@ -72,6 +75,7 @@ hid_t ag_h5_group(ag_h5 *h5, hid_t parent, const char *name)
     return group;
 }
 
+/* By reference count: it closes whatever kind of object the handle is of. */
 void ag_h5_release(hid_t handle)
 {
     if (handle >= 0)

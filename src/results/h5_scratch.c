@@ -9,6 +9,7 @@
 #include "base/unnamed.h"
 #include "h5.h"
 
+/* As doubles: both factors are 64 bits wide. */
 static bool has_room(const char *folder, size_t bytes)
 {
     struct statvfs fs;
@@ -16,6 +17,8 @@ static bool has_room(const char *folder, size_t bytes)
            (double)fs.f_bavail * (double)fs.f_frsize > (double)bytes;
 }
 
+/* Memory first. proc/scratch.c has the same two places for the file in which a supervisor takes the
+ * result over, but asks for twice the room, because this file is written beside it. */
 static ag_status choose_folder(const char **folder, size_t bytes)
 {
     const char *elsewhere = getenv("TMPDIR");
@@ -30,6 +33,8 @@ static ag_status choose_folder(const char **folder, size_t bytes)
                    bytes >> 20, elsewhere);
 }
 
+/* What statvfs promises another process may take in the next moment; what is reserved stays ours.
+ */
 ag_status ag_h5_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
 {
     static const char name[] = "the run file in memory";
@@ -43,6 +48,7 @@ ag_status ag_h5_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
     return h5->status;
 }
 
+/* From the start, whatever libhdf5 has left the descriptor's place at. */
 ag_status ag_h5_scratch_read(ag_text *bytes, int fd)
 {
     char part[64 * 1024];

@@ -10,7 +10,8 @@
 #include "spool/seal.h"
 #include "state.h"
 
-/* Whether this is, or was, a file of HDF5 or of altgrad: only such a one is moved. */
+/* Whether this is, or was, a file of HDF5 or of altgrad: only such a one is moved. As much of the
+ * beginning as there is: a file that was cut off within its first bytes was an HDF5 file too. */
 static bool may_be_ours(const char *path)
 {
     static const char signature[] = "\x89HDF\r\n\x1a\n";
@@ -23,6 +24,7 @@ static bool may_be_ours(const char *path)
     return got >= 0 && (memcmp(start, signature, (size_t)got) == 0 || ag_seal_is_there(path));
 }
 
+/* Whether libhdf5 opens it and finds our mark there. */
 static ag_status open_ours(void *context)
 {
     const ag_places *places = context;
@@ -39,6 +41,8 @@ static ag_status open_any(void *context)
     return ag_h5_close(&h5);
 }
 
+/* Two witnesses. The seal says whether a byte was changed, HDF5 whether the file is ours; only a
+ * file that is ours and was changed is damaged, and only that may be moved away. */
 ag_status ag_judge_results(bool *damaged, char *reason, size_t size, const ag_places *places)
 {
     const char *path = places->results;

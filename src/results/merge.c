@@ -1,3 +1,6 @@
+/* What `altgrad merge` takes out of other results: whole runs as bytes, and the facts of the job
+ * that made them. Each run is verified on its way, since what is copied unverified is damage twice.
+ */
 #include "results/merge.h"
 
 #include "base/arena.h"
@@ -10,6 +13,7 @@
 #include "state.h"
 #include "verify.h"
 
+/* Of spooled results the run file itself: not a byte is written anew. */
 ag_status ag_results_run_bytes(ag_text *bytes, const char *path, const char *id)
 {
     ag_places places;
@@ -24,6 +28,7 @@ ag_status ag_results_run_bytes(ag_text *bytes, const char *path, const char *id)
     return ag_read_whole(bytes, file);
 }
 
+/* Only of a packed file: run files are judged one by one. */
 bool ag_results_are_damaged(const char *path)
 {
     ag_places places;
@@ -33,6 +38,7 @@ bool ag_results_are_damaged(const char *path)
     return damaged;
 }
 
+/* Fixed sizes, in the arena: the list of hosts of a large job is long. */
 static ag_status packed_facts(ag_job_facts *facts, const ag_places *places, ag_arena *arena)
 {
     typedef struct texts {
@@ -66,6 +72,7 @@ static ag_status packed_facts(ag_job_facts *facts, const ag_places *places, ag_a
     return ag_h5_close(&h5);
 }
 
+/* Of a damaged file they are worth no failure: the runs are what merge was asked for. */
 ag_status ag_results_facts(ag_job_facts *facts, const char *path, ag_arena *arena)
 {
     ag_places places;

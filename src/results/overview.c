@@ -38,7 +38,8 @@ static ag_status make_runs(ag_overview *watch, size_t count)
     return watch->runs != NULL ? AG_OK : no_memory(watch);
 }
 
-/* As the owner noted them; false where it noted none. */
+/* As the owner noted them; false where it noted none. One small file of lines, which holds all that
+ * `status` needs of the grid. */
 static ag_status take_plan(bool *found, ag_overview *watch, const ag_places *places)
 {
     ag_planned plan;
@@ -124,6 +125,8 @@ static int by_id(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+/* Sorted by id, since the runs of the plan are looked up one by one. A file of version 1 tells what
+ * its verdicts were, and they are judged anew. */
 static void take_index(ag_overview *watch, ag_table *index, bool has_final)
 {
     ag_run_summary *rows = index->rows;
@@ -144,6 +147,7 @@ static void take_index(ag_overview *watch, ag_table *index, bool has_final)
     }
 }
 
+/* The index says how each run ended; the list of groups says which runs are there besides. */
 static ag_status read_packed(ag_overview *watch, const ag_places *places, bool planned)
 {
     ag_h5 h5;
@@ -200,6 +204,8 @@ static ag_run_status look_into(ag_overview *watch, const char *id, const ag_plac
                : AG_RUN_DONE;
 }
 
+/* A run file is complete by being there. Whether it diverged the events tell, so that no HDF5 is
+ * opened while the experiment runs, once for each of thousands of files. */
 static ag_status take_files(ag_overview *watch, const ag_places *places)
 {
     ag_ids files;
@@ -235,6 +241,8 @@ static ag_status read_spooled(ag_overview *watch, const ag_places *places, bool 
 
 /* --- runs that have begun */
 
+/* Only those from which a trainer could go on: what is damaged or of another version counts as
+ * nothing. */
 static ag_status find_begun(const ag_begun **begun, size_t *count, const ag_places *places,
                             ag_arena *arena)
 {
@@ -278,6 +286,7 @@ static ag_status take_steps(ag_overview *watch, const ag_places *places)
     return AG_OK;
 }
 
+/* A failed run may have a checkpoint too: `altgrad run` tries it again from there. */
 static ag_status take_begun(ag_overview *watch, const ag_places *places)
 {
     const ag_begun *begun = NULL;
@@ -299,11 +308,13 @@ static ag_status take_begun(ag_overview *watch, const ag_places *places)
 
 /* --- all of it */
 
+/* Before the runs: an event that comes later speaks of a file that was not seen either. */
 static ag_status read_events(ag_overview *watch, const ag_places *places)
 {
     return ag_is_file(places->events) ? ag_read_whole(&watch->events, places->events) : AG_OK;
 }
 
+/* May be called twice, when results are packed while they are read. */
 static ag_status read_runs(ag_overview *watch, const ag_places *places)
 {
     bool planned = false;
@@ -319,6 +330,8 @@ static ag_status read_runs(ag_overview *watch, const ag_places *places)
                          : read_spooled(watch, places, planned);
 }
 
+/* Without locks: nothing that is read here is ever half written, and the one change that moves
+ * everything, packing, is noticed and the look repeated. */
 static ag_status read_all(ag_overview *watch, const ag_places *places)
 {
     AG_TRY(read_events(watch, places));
@@ -332,6 +345,7 @@ static ag_status read_all(ag_overview *watch, const ag_places *places)
     return take_begun(watch, places);
 }
 
+/* The paths are 80 KiB, too much for some stacks. */
 ag_status ag_overview_open(ag_overview *watch, const char *path)
 {
     ag_places *places = malloc(sizeof *places);
@@ -367,6 +381,7 @@ const char *ag_overview_reason(ag_overview *watch, const ag_overview_run *run)
     return failure.reason;
 }
 
+/* Only failures keep their logs. */
 bool ag_overview_log(char *path, size_t size, const ag_overview *watch, const char *id)
 {
     ag_places places;

@@ -1,3 +1,6 @@
+/* What nobody needs any more is listed first and removed only on demand, and a run that the
+ * experiment names is never among it. Removing is done as the owner: it must not happen beside an
+ * `altgrad run` that counts on these files. */
 #include "results/prune.h"
 
 #include <dirent.h>
@@ -29,6 +32,7 @@ typedef struct finder {
 
 /* --- the list */
 
+/* Names are copied: the folder's entries and the results go before the list does. */
 static ag_status add(finder *f, ag_scrap scrap)
 {
     ag_scraps *scraps = f->scraps;
@@ -51,6 +55,7 @@ static ag_status add(finder *f, ag_scrap scrap)
     return AG_OK;
 }
 
+/* 0 for what has gone meanwhile. */
 static double file_bytes(const char *folder, const char *name)
 {
     char path[AG_PATH_SIZE];
@@ -84,6 +89,8 @@ static double orphan_bytes(const finder *f, ag_h5 *h5, const char *id)
     return file_bytes(f->places.runs, name);
 }
 
+/* Rows after the grid's are orphans (ag_results). Failed ones have no file that could be removed.
+ */
 static ag_status find_orphans(finder *f)
 {
     ag_h5 h5 = {.id = H5I_INVALID_HID};
@@ -102,7 +109,8 @@ static ag_status find_orphans(finder *f)
 
 /* --- files of runs that will not go on */
 
-/* Whether the run of a file "<id>..." is one of the grid that may still be trained. */
+/* Whether the run of a file "<id>..." is one of the grid that may still be trained. Logs and curves
+ * of complete runs are of no use, nor are those of runs that nothing names. */
 static bool is_wanted(const finder *f, const char *name)
 {
     for (size_t i = 0; i < f->results.grid.n_runs; i++) {
@@ -112,6 +120,7 @@ static bool is_wanted(const finder *f, const char *name)
     return false;
 }
 
+/* A folder that is not there holds nothing. */
 static ag_status find_files(finder *f, ag_scrap_kind kind, const char *path, bool all)
 {
     ag_status status = AG_OK;
@@ -129,6 +138,7 @@ static ag_status find_files(finder *f, ag_scrap_kind kind, const char *path, boo
 
 /* --- the folder of a packed file */
 
+/* Not what lies in folders below: those were counted one by one. */
 static double folder_bytes(const char *path)
 {
     double bytes = 0.0;
@@ -142,7 +152,8 @@ static double folder_bytes(const char *path)
     return bytes;
 }
 
-/* All that a folder beside a complete file tells is in the file: grid, facts, events, labels. */
+/* All that a folder beside a complete file tells is in the file: grid, facts, events, labels.
+ * Complete must mean every run of the grid: with one pending, the folder is where it will go on. */
 static ag_status find_folder(finder *f)
 {
     bool complete = f->results.packed && ag_is_folder(f->places.folder);
@@ -188,6 +199,7 @@ void ag_scraps_deinit(ag_scraps *scraps)
 
 /* --- removing */
 
+/* Whether there is anything of the kind: unpacking a file for nothing would take minutes. */
 static bool holds(const ag_scraps *scraps, ag_scrap_kind kind)
 {
     for (size_t i = 0; i < scraps->count; i++) {
@@ -197,6 +209,7 @@ static bool holds(const ag_scraps *scraps, ag_scrap_kind kind)
     return false;
 }
 
+/* What has gone already is removed. */
 static ag_status remove_file(const char *folder, const char *name)
 {
     char path[AG_PATH_SIZE];
@@ -223,6 +236,7 @@ static ag_status remove_orphans(const ag_scraps *scraps, const ag_places *places
     return ag_results_work(packed ? AG_STORE_PACK : AG_STORE_PUBLISH, places->results, NULL);
 }
 
+/* After a packing, since a kill in between must leave whole results. */
 static ag_status remove_files(const ag_scraps *scraps, const ag_places *places)
 {
     const char *const folders[AG_SCRAP_KINDS] = {[AG_SCRAP_CHECKPOINT] = places->checkpoints,
@@ -238,6 +252,8 @@ static ag_status remove_files(const ag_scraps *scraps, const ag_places *places)
     return AG_OK;
 }
 
+/* By name, and the folder afterwards only while it is empty: what somebody else has put there
+ * stays. */
 static void remove_the_rest(const ag_places *places)
 {
     const char *const folders[] = {places->failed, places->logs, places->checkpoints,
@@ -259,7 +275,8 @@ static ag_status remove_all(const ag_scraps *scraps, const ag_places *places, bo
     return AG_OK;
 }
 
-/* The grid stays as it is; the store takes care that the folder of a packed file is complete. */
+/* The grid stays as it is; the store takes care that the folder of a packed file is complete. With
+ * the grid that the results have: pruning changes no experiment. */
 static ag_status open_store(ag_store **store, bool *packed, const char *path)
 {
     ag_results results;

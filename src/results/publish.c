@@ -27,6 +27,7 @@
 
 enum { BEAT_MS = 30 * 1000 };
 
+/* The whole task, in memory that the child inherits. */
 typedef struct work {
     ag_places places;
     ag_owner owner;
@@ -66,6 +67,8 @@ static ag_status write_results(void *context)
     return ag_results_write(&w->places, w->with_weights);
 }
 
+/* Written by a child, judged and renamed by its parent: a crash leaves a file in the making, which
+ * goes. The seal comes after the last byte of HDF5's. */
 static ag_status write_and_rename(work *w)
 {
     const ag_places *places = &w->places;
@@ -96,7 +99,8 @@ static ag_status publish(work *w)
     return damaged > 0 ? write_and_rename(w) : ag_fail(status, "%s", message);
 }
 
-/* The rename of the folder is what makes the packed file the truth. */
+/* The rename of the folder is what makes the packed file the truth. Every byte of every run is
+ * checked before the run files go: after that there is one copy. */
 static ag_status pack(work *w)
 {
     const ag_places *places = &w->places;
@@ -121,6 +125,8 @@ static ag_status pack(work *w)
 
 /* --- the start */
 
+/* A damaged run file is set aside now, when its run can still be trained again by the command that
+ * is about to start. */
 static ag_status check_spooled(work *w)
 {
     size_t damaged;
@@ -139,7 +145,8 @@ static ag_status note_packed_labels(const ag_places *places, const char *before,
     return ag_former_note(places, before, grid, known);
 }
 
-/* Whether a packed file already is what grid.json asks for. */
+/* Whether a packed file already is what grid.json asks for. The grid's text and the set of runs:
+ * both must be as asked for. Equal texts with a missing run would never be trained. */
 static ag_status is_what_is_asked(bool *same, const ag_places *places, ag_arena *arena)
 {
     ag_ids packed;
@@ -220,6 +227,7 @@ static ag_status check_packed(work *w)
     return status; /* the next one removes what is left in runs_new */
 }
 
+/* What a killed process left goes first: it could be taken for the work of this one. */
 static ag_status prepare(work *w)
 {
     ag_leftovers_remove(&w->places);
@@ -235,6 +243,8 @@ static ag_status find_state(void *context)
     return ag_state_of(&state, &w->places);
 }
 
+/* The file in the making has the owner's token in its name: one who was taken over while it wrote
+ * cannot write into the other's. */
 static ag_status do_task(void *context)
 {
     work *w = context;
@@ -255,6 +265,7 @@ static void beat(void *context)
     ag_error_clear();
 }
 
+/* A damaged packed file is healed by `run`, which knows the experiment, not by `pack`. */
 static ag_status with_cure(const ag_places *places, ag_status status)
 {
     char message[AG_MESSAGE_SIZE];
@@ -283,6 +294,7 @@ static ag_status tidy_packed(work *w)
     return AG_OK;
 }
 
+/* For an owner that sent its token, as that owner; else as one of its own for the time being. */
 static ag_status start_work(work *w, const char *path, const char *token)
 {
     bool adopted;
@@ -306,6 +318,7 @@ static ag_status start_work(work *w, const char *path, const char *token)
     return status;
 }
 
+/* On the heap, with all its paths. */
 ag_status ag_results_work(ag_store_task task, const char *path, const char *token)
 {
     work *w = calloc(1, sizeof *w);

@@ -44,6 +44,7 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const ag_result_row *)a)->id, ((const ag_result_row *)b)->id);
 }
 
+/* The columns that commands use, in a struct that needs no HDF5 to be read. */
 static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_timing *timing)
 {
     const char *reason = ag_arena_strdup(&r->results->arena, summary->reason);
@@ -70,7 +71,8 @@ static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_ti
     return AG_OK;
 }
 
-/* Room for the rows of the index, for runs that it lacks, and for failed runs. */
+/* Room for the rows of the index, for runs that it lacks, and for failed runs. The sum of the three
+ * is more than there can be, so that nothing needs to grow. */
 static ag_status make_room(reader *r, size_t indexed)
 {
     size_t most = indexed + r->files.count + r->results->grid.n_runs;
@@ -90,7 +92,8 @@ static bool still_counts(const reader *r, const ag_run_summary *summary, bool ha
     return r->state == AG_STATE_PACKED || (!failed && ag_ids_have(&r->files, summary->id));
 }
 
-/* /index and /timing have the same rows in the same order. */
+/* /index and /timing have the same rows in the same order. One read of two tables instead of one
+ * open per run. */
 static ag_status read_index(reader *r)
 {
     ag_arena *arena = &r->results->arena;
@@ -116,6 +119,7 @@ static ag_status read_index(reader *r)
     return AG_OK;
 }
 
+/* Among the rows that are sorted: those that were added after are not looked for. */
 static const ag_result_row *find(const ag_result_row *rows, size_t count, const char *id)
 {
     ag_result_row key = {0};
@@ -137,6 +141,7 @@ static ag_status add_newer_files(reader *r)
     return AG_OK;
 }
 
+/* NaN for numbers and "" for texts, which a caller can print or test without asking for NULL. */
 static ag_result_row row_without_result(const char id[AG_ID_LENGTH + 1], ag_run_status status,
                                         const char *reason)
 {
@@ -154,6 +159,8 @@ static ag_result_row row_without_result(const char id[AG_ID_LENGTH + 1], ag_run_
     return row;
 }
 
+/* Notes alone say that a run failed; one that was completed since has a file, and counts as
+ * complete. */
 static ag_status add_failures(reader *r)
 {
     const ag_grid *grid = &r->results->grid;
@@ -219,6 +226,7 @@ static ag_status read_packed(reader *r)
     return add_others(r);
 }
 
+/* Orphans keep the name under which the user knew them. */
 static ag_status name_orphans(reader *r, ag_result_row *rows, size_t count)
 {
     ag_arena *arena = &r->results->arena;
@@ -308,6 +316,7 @@ static ag_status read_any_grid(reader *r)
     return ag_notes_read_grid(&r->results->grid, NULL, r->places.grid, arena);
 }
 
+/* Without the index: no checksum but the seal covers it, and the seal is what was broken. */
 static ag_status salvage(reader *r, const char *path, const ag_check *check)
 {
     AG_TRY(ag_places_of(&r->places, path));
@@ -320,6 +329,8 @@ static ag_status salvage(reader *r, const char *path, const ag_check *check)
     return arrange(r);
 }
 
+/* What it returns is read like any other results: commands need not know that the file was damaged.
+ */
 ag_status ag_results_salvage(ag_results *results, const char *path, const ag_check *check)
 {
     *results = (ag_results){0};
@@ -333,6 +344,8 @@ ag_status ag_results_salvage(ag_results *results, const char *path, const ag_che
 
 /* --- the results at a path */
 
+/* The state is asked once: it says which of the two is the truth, the run files or the one packed
+ * file. */
 static ag_status read_all(reader *r, const char *path)
 {
     AG_TRY(ag_places_of(&r->places, path));
@@ -384,6 +397,7 @@ ag_status ag_results_completed(ag_ids *ids, const char *path, ag_arena *arena)
     return AG_OK;
 }
 
+/* Of the folder's own grid where there is one: it is what the owner wrote last. */
 ag_status ag_results_inventory(ag_inventory *held, const char *path, ag_arena *arena)
 {
     ag_places places;

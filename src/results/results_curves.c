@@ -14,6 +14,7 @@
 #include "results_write.h"
 #include "run/grid.h"
 
+/* More than there are series; choose_variables asks. */
 enum { MOST_VARIABLES = 16 };
 
 typedef struct variable {
@@ -86,12 +87,14 @@ static bool unite_evals(ag_curves *c)
     return true;
 }
 
+/* The attributes by which xarray and ncdump label an axis of a plot. */
 static void annotate(ag_h5 *h5, hid_t set, const ag_series *series)
 {
     ag_h5_put_text(h5, set, "units", series->units);
     ag_h5_put_text(h5, set, "long_name", series->long_name);
 }
 
+/* A dimension scale is what makes two arrays share a coordinate for netCDF. */
 static void make_scale(ag_curves *c, const ag_series *series, const int64_t *values, size_t count)
 {
     const ag_array array = {AG_CELL_I64, 1, {count}, values};
@@ -103,6 +106,7 @@ static void make_scale(ag_curves *c, const ag_series *series, const int64_t *val
     ag_h5_release(set);
 }
 
+/* In full, though it is 0, 1, 2, ...: a coordinate that is a dataset needs no convention. */
 static void make_steps(ag_curves *c)
 {
     int64_t *steps = ag_arena_alloc(&c->arena, c->n_steps * sizeof *steps);
@@ -114,6 +118,7 @@ static void make_steps(ag_curves *c)
         make_scale(c, &s_eval_step, c->eval_steps, c->n_evals);
 }
 
+/* By name: handles of scales are not kept. */
 static void attach(ag_curves *c, hid_t set, const char *scale, unsigned dimension)
 {
     if (c->h5->status != AG_OK)
@@ -139,6 +144,7 @@ static void make_texts(ag_curves *c, const char *name, const char *const *texts)
     ag_h5_release(set);
 }
 
+/* As the axis's own type, so that ds.sel(seed=3) finds it. */
 static void make_numbers(ag_curves *c, const char *name, size_t axis)
 {
     bool whole = c->grid->axes[axis].type == AG_AXIS_INT;
@@ -184,7 +190,8 @@ static void name_coordinates(ag_curves *c, const ag_column *axes)
     ag_text_deinit(&names);
 }
 
-/* The runs' ids, states and the values of each axis, by which a user selects. */
+/* The runs' ids, states and the values of each axis, by which a user selects. An axis that a user
+ * named like one of our variables gets another name, as it does in the tables. */
 static void make_labels(ag_curves *c)
 {
     const char **texts = ag_arena_alloc(&c->arena, c->n_runs * sizeof *texts);
@@ -215,6 +222,7 @@ static void make_labels(ag_curves *c)
         make_axis(c, axes[axis].name, axis, texts);
 }
 
+/* Filled with NaN: what a run did not reach is written by nobody. */
 static void create_variable(ag_curves *c, variable *v)
 {
     static const ag_column fill = {"_FillValue", AG_CELL_F64, 0, 0};
@@ -251,7 +259,8 @@ static void choose_variables(ag_curves *c)
     }
 }
 
-/* False when memory runs out. */
+/* False when memory runs out. Pending and failed runs have no curve: a row of NaN for each would
+ * say less than /index does. */
 static bool choose_runs(ag_curves *c, const ag_gathered *gathered)
 {
     size_t count = gathered->grid.n_runs;
@@ -268,6 +277,7 @@ static bool choose_runs(ag_curves *c, const ag_gathered *gathered)
     return true;
 }
 
+/* The longest run's, so that all fit one array. */
 static bool measure(ag_curves *c)
 {
     for (size_t i = 0; i < c->n_runs; i++) {
@@ -281,6 +291,7 @@ static bool measure(ag_curves *c)
     return c->row != NULL;
 }
 
+/* Made while the runs are copied one after another: each file is opened once. */
 ag_curves *ag_curves_begin(ag_h5 *h5, const ag_gathered *gathered)
 {
     if (h5->status != AG_OK)
@@ -318,6 +329,7 @@ static size_t place_of(const ag_curves *c, const variable *v, const ag_entry *en
     return (size_t)(at - c->eval_steps);
 }
 
+/* A row at a time: the whole array of thousands of runs need not fit into memory. */
 static void write_row(ag_curves *c, variable *v, size_t entry, size_t length)
 {
     const hsize_t start[] = {entry, 0};
@@ -360,6 +372,7 @@ void ag_curves_add(ag_curves *curves, size_t entry, ag_h5 *from, hid_t run)
     }
 }
 
+/* Handles before the file: HDF5 keeps a file open while any of its objects is. */
 void ag_curves_end(ag_curves *curves)
 {
     if (curves == NULL)

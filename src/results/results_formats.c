@@ -11,6 +11,8 @@
 #include "run/run.h"
 #include "run/sites.h"
 
+/* Everything about a format that is needed to compute with it, so that a reader needs no table of
+ * altgrad's. */
 typedef struct format_row {
     char name[24];
     char kind[8];
@@ -63,7 +65,8 @@ static const ag_column s_routing_columns[] = {
 
 enum { MOST_FORMATS = 4096 }; /* more than there are names with different meanings */
 
-/* The two tables in the making. */
+/* The two tables in the making. Sized beforehand: how many rows a grid has at most is known from
+ * its models. */
 typedef struct tables {
     format_row *formats;
     size_t n_formats;
@@ -72,6 +75,7 @@ typedef struct tables {
     size_t most; /* rows of the routing */
 } tables;
 
+/* Once by its canonical name: two names that mean the same are one format. */
 static void add_format(tables *t, const ag_format *format)
 {
     for (size_t i = 0; i < t->n_formats; i++) {
@@ -109,6 +113,7 @@ static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
              scheme->pow2 ? " pow2" : "");
 }
 
+/* Blocks with their sides, which "block" alone leaves open. */
 static void describe_granularity(char *text, size_t size, const ag_scheme *scheme)
 {
     if (scheme->block_rows > 0)
@@ -128,6 +133,7 @@ static routing_row *start_row(tables *t, const ag_run *run, const char *layer, c
     return row;
 }
 
+/* "bf16" or "fp32" for what is not quantised: a reader groups by this column. */
 static void add_row(tables *t, const ag_run *run, const char *layer, const char *role,
                     const ag_scheme *scheme)
 {
@@ -193,6 +199,7 @@ static void add_site(tables *t, const ag_run *run, size_t index)
     }
 }
 
+/* The format of what is not quantised belongs into the table, though no scheme names it. */
 static void add_reference(tables *t, const char *name)
 {
     ag_format format;
@@ -200,6 +207,7 @@ static void add_reference(tables *t, const char *name)
         add_format(t, &format);
 }
 
+/* In the grid's order, so that the same grid always gives the same tables. */
 static void fill(tables *t, const ag_gathered *g)
 {
     for (size_t i = 0; i < g->grid.n_runs; i++) {
@@ -224,6 +232,7 @@ static size_t most_rows(const ag_gathered *g)
     return most;
 }
 
+/* From the grid alone: also what has not been trained yet is told. */
 void ag_results_write_descriptors(ag_h5 *h5, const ag_gathered *gathered)
 {
     ag_arena arena;

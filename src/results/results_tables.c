@@ -12,6 +12,7 @@
 #include "run/grid.h"
 #include "run/run.h"
 
+/* A name stands above a column: a longer one is cut. */
 enum { NAME_SIZE = 64, MOST_COLUMNS = 64 };
 
 static bool is_taken(const char *name, const ag_table *taken, const ag_column *columns,
@@ -55,6 +56,7 @@ static const char *column_name(const char *axis, const ag_table *taken, const ag
     return name;
 }
 
+/* Columns of fixed length: PyTables, and pandas with it, read compound datasets only so. */
 static size_t longest_text(const ag_grid *grid, size_t axis)
 {
     size_t longest = 1;
@@ -86,6 +88,7 @@ ag_column *ag_results_axis_columns(size_t *row_size, const ag_grid *grid, size_t
     return columns;
 }
 
+/* By the axis's type; its column was made for that. */
 static void fill_axes(char *row, const ag_column *columns, const ag_grid *grid,
                       const ag_label *label)
 {
@@ -186,7 +189,8 @@ static void index_columns(ag_table *table, const ag_grid *grid, ag_arena *arena)
     table->n_columns = 2 + grid->n_axes + n_rest;
 }
 
-/* `grid` has the axes of the entries' labels. */
+/* `grid` has the axes of the entries' labels. /index and /orphans are one code, so that their
+ * columns cannot drift apart. */
 static void write_runs(ag_h5 *h5, const char *name, const ag_grid *grid, const ag_entry *entries,
                        size_t count, ag_arena *arena)
 {

@@ -27,6 +27,7 @@ typedef struct writer {
     bool with_weights;
 } writer;
 
+/* All that is large in a run. */
 static bool holds_weights(const char *name)
 {
     return strcmp(name, "weights") == 0 || strcmp(name, "weights_initial") == 0;
@@ -81,6 +82,7 @@ static hid_t copy_without_weights(writer *w, hid_t from, const char *id)
     return to;
 }
 
+/* One call for everything, which copies data as they lie in the file, unconverted. */
 static hid_t copy_whole(writer *w, hid_t from, const char *id)
 {
     if (w->h5.status == AG_OK && H5Ocopy(from, ".", w->runs, id, H5P_DEFAULT, H5P_DEFAULT) < 0)
@@ -98,6 +100,7 @@ static void put_file_name(writer *w, hid_t run, const char *id)
     ag_h5_put_text(&w->h5, run, "file", name);
 }
 
+/* A published file says where the weights lie; a packed one holds them. */
 static void copy_run(writer *w, const ag_entry *entry, hid_t from)
 {
     const char *id = entry->summary.id;
@@ -109,6 +112,8 @@ static void copy_run(writer *w, const ag_entry *entry, hid_t from)
     ag_h5_release(to);
 }
 
+/* Its file is opened, read and closed before the next: thousands of open files would reach a limit.
+ */
 static void add_run(writer *w, size_t index)
 {
     const ag_entry *entry = &w->gathered->entries[index];
@@ -130,6 +135,7 @@ static void add_run(writer *w, size_t index)
         w->h5.status = status;
 }
 
+/* `state` is what tells a reader whether the folder beside it is needed. */
 static void put_root(writer *w)
 {
     const ag_gathered *g = w->gathered;
@@ -139,6 +145,7 @@ static void put_root(writer *w)
     ag_h5_put_text(&w->h5, w->h5.id, "state", w->with_weights ? "packed" : "spooled");
 }
 
+/* Into the packed file only: while the experiment runs they are read where they lie. */
 static void write_events(writer *w, hid_t group)
 {
     ag_text events;
@@ -149,6 +156,7 @@ static void write_events(writer *w, hid_t group)
     ag_text_deinit(&events);
 }
 
+/* With all that packing, merging and the summary need: a packed file stands alone. */
 static void write_experiment(writer *w)
 {
     static const ag_column ranks = {"ranks", AG_CELL_I64, 0, 0};
@@ -177,6 +185,7 @@ static void write_experiment(writer *w)
     ag_h5_release(group);
 }
 
+/* Small things first: a reader of a large file finds them without seeking to its end. */
 static ag_status write_results(const ag_gathered *gathered, bool with_weights)
 {
     writer w = {.gathered = gathered, .with_weights = with_weights};
@@ -212,6 +221,7 @@ static ag_status look_for_room(const ag_gathered *gathered, bool with_weights)
     return ag_reserve(gathered->places.folder, gathered->places.results, needed);
 }
 
+/* A packed file is read back before the run files are removed. */
 static ag_status write_checked(const ag_gathered *gathered, bool with_weights)
 {
     AG_TRY(look_for_room(gathered, with_weights));

@@ -29,6 +29,7 @@
 #include "spool/seal.h"
 #include "verify.h"
 
+/* By the table of the record: a new series is written by being a row there. */
 static void write_series(ag_run_writer *w)
 {
     const ag_record *record = w->record;
@@ -70,6 +71,7 @@ static void link_head(ag_run_writer *w, const char *group)
     ag_h5_release(weights);
 }
 
+/* No group where nothing was kept, so that its presence says it. */
 static void write_weights(ag_run_writer *w, const char *group, const float *weights)
 {
     if (weights == NULL)
@@ -98,6 +100,8 @@ static bool is_shown(const ag_param *param)
     return param->use == AG_USE_IDENTITY || strncmp(param->key, "observe.", 8) == 0;
 }
 
+/* Numbers as numbers and all else as the user would write it: readers filter by these attributes.
+ */
 static void put_parameters(ag_run_writer *w)
 {
     size_t count;
@@ -146,6 +150,7 @@ static void write_config(ag_run_writer *w, hid_t group, const char *name,
     ag_text_deinit(&text);
 }
 
+/* The attributes that /index copies, then what only this run's reader needs. */
 static void write_facts(ag_run_writer *w)
 {
     ag_run_summary summary;
@@ -180,6 +185,7 @@ static void write_run(ag_run_writer *w)
     ag_h5_release(runs);
 }
 
+/* A row per dataset; counted, since the table is written after the last of them. */
 static ag_status make_tensor_rows(ag_run_writer *w)
 {
     size_t most = 2 * w->record->tensors.count + AG_RECORD_SERIES + 1 +
@@ -208,6 +214,7 @@ void ag_run_file_library(char *text, size_t size)
 
 /* --- can it be written? */
 
+/* A wrong path is told before the hours of training whose result it would lose. */
 ag_status ag_run_file_check(const char *path)
 {
     char folder[AG_PATH_SIZE];
@@ -224,6 +231,7 @@ ag_status ag_run_file_check(const char *path)
     return AG_OK;
 }
 
+/* A pipe will not do: HDF5 seeks. */
 ag_status ag_run_file_check_fd(int fd)
 {
     struct stat facts;
@@ -254,6 +262,7 @@ static size_t expected_bytes(const ag_record *record)
     return copies * tensors + series + sampled + (size_t)1024 * 1024;
 }
 
+/* By the kernel, without a copy in this process. */
 static ag_status copy_all(int to, int from)
 {
     struct stat facts;
@@ -270,6 +279,8 @@ static ag_status copy_all(int to, int from)
     return AG_OK;
 }
 
+/* HDF5 writes a file of its own, whose room was reserved beforehand, and the bytes are handed over:
+ * libhdf5 never meets a disk that is full, and the supervisor's file is written by plain calls. */
 ag_status ag_run_file_write_fd(int fd, const ag_record *record)
 {
     ag_run_writer w = {.record = record, .run = H5I_INVALID_HID};
@@ -292,6 +303,7 @@ ag_status ag_run_file_write_fd(int fd, const ag_record *record)
     return status;
 }
 
+/* By hand, under its own name: renamed and synced like all files. */
 ag_status ag_run_file_write(const char *path, const ag_record *record)
 {
     char part[AG_PATH_SIZE];

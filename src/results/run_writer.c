@@ -1,3 +1,5 @@
+/* One way by which a dataset gets into a run file, so that none is without a row in its table of
+ * checksums. */
 #include "run_writer.h"
 
 #include <stdio.h>
@@ -14,6 +16,7 @@ static size_t cell_size(ag_cell cell)
     return sizes[cell];
 }
 
+/* As numpy spells types: readers in Python compare it with dtype.str. */
 static const char *numpy_name(ag_cell cell)
 {
     static const char *const names[AG_CELLS] = {[AG_CELL_I8] = "|i1",
@@ -24,6 +27,8 @@ static const char *numpy_name(ag_cell cell)
     return names[cell];
 }
 
+/* The checksum is of the array in memory, not of what HDF5 reads back: it vouches for everything
+ * that happens on the way. */
 void ag_run_add_plain(ag_run_writer *w, const char *path, const ag_array *array)
 {
     ag_h5_write(&w->h5, w->run, path, array);

@@ -25,6 +25,8 @@ static ag_status list_ids(void *context)
     return ag_packed_ids(&s->ids, NULL, s->places, &s->arena);
 }
 
+/* The counter is in shared memory, and moves only when a run is safe: the parent then knows which
+ * one ended the child. */
 static ag_status unpack_runs(void *context)
 {
     const salvage *s = context;
@@ -39,6 +41,7 @@ static ag_status unpack_runs(void *context)
     return status != AG_OK ? status : closed;
 }
 
+/* What was begun of it goes: a part of a run under its final name would count as complete. */
 static void leave_out(const salvage *s)
 {
     char path[AG_PATH_SIZE];
@@ -50,6 +53,7 @@ static void leave_out(const salvage *s)
     ++*s->at;
 }
 
+/* Synced once at the end: before the folder has its final name, nothing of it counts. */
 static ag_status unpack_good(const salvage *s)
 {
     while (*s->at < s->ids.count) {

@@ -12,7 +12,8 @@ size_t ag_run_sample_datasets(const ag_samples *samples)
     return samples->n_groups > 0 ? samples->width + 2 : 0;
 }
 
-/* The groups on the way to `path`, those that are missing. */
+/* The groups on the way to `path`, those that are missing. Each part of the path; HDF5 makes
+ * intermediate groups too, but without our creation properties. */
 static void make_groups(ag_run_writer *w, const char *path)
 {
     char part[AG_SAMPLED_PATH];
@@ -45,6 +46,7 @@ static void write_steps(ag_run_writer *w, const char *path)
         ag_h5_fail(&w->h5, "link", link);
 }
 
+/* A column of the table becomes an array: readers want one metric of one operand. */
 static void write_column(ag_run_writer *w, const ag_sampled *group, size_t index, void *cells)
 {
     const ag_samples *samples = &w->record->samples;
@@ -63,6 +65,7 @@ static void write_column(ag_run_writer *w, const ag_sampled *group, size_t index
     ag_run_add(w, path, &array, metric->units, metric->long_name);
 }
 
+/* One buffer for all columns, of either type, which are equally wide. */
 void ag_run_add_samples(ag_run_writer *w)
 {
     const ag_samples *samples = &w->record->samples;

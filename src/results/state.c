@@ -17,6 +17,7 @@
 #include "spool/seal.h"
 #include "verify.h"
 
+/* Only the attribute: nothing else of the file is looked at here. */
 static ag_status read_state(char *state, size_t size, const ag_places *places)
 {
     const ag_column column = {"state", AG_CELL_TEXT, 0, size};
@@ -26,6 +27,8 @@ static ag_status read_state(char *state, size_t size, const ag_places *places)
     return ag_h5_close(&h5);
 }
 
+/* The folder is asked before the file. It is what a rename makes or removes in one moment, and so
+ * can never disagree with itself. */
 ag_status ag_state_of(ag_state *state, const ag_places *places)
 {
     char stored[16] = "";
@@ -54,6 +57,7 @@ ag_status ag_state_find(ag_state *state, ag_places *places, const char *path)
     return AG_OK;
 }
 
+/* One more than the file says, so that an empty file has memory as well. */
 static void list_runs(ag_ids *ids, ag_h5 *h5, ag_arena *arena)
 {
     H5G_info_t info = {0};
@@ -70,6 +74,7 @@ static void list_runs(ag_ids *ids, ag_h5 *h5, ag_arena *arena)
     ag_h5_release(runs);
 }
 
+/* Groups under /runs, orphans too: the index has the grid's runs only. */
 ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *places,
                         ag_arena *arena)
 {
@@ -90,6 +95,7 @@ ag_status ag_packed_grid(ag_grid *grid, const ag_places *places, ag_arena *arena
     return ag_grid_from_json(grid, text, strlen(text), arena);
 }
 
+/* Files of before labels were kept have none, which is no failure. */
 const char *ag_packed_labels(ag_h5 *h5, ag_arena *arena)
 {
     if (h5->status != AG_OK || !ag_h5_has(h5, h5->id, "experiment/labels"))
@@ -123,6 +129,7 @@ static void copy_run_out(ag_h5 *to, const ag_h5 *from, const char *id)
     ag_h5_release(run);
 }
 
+/* Before the copy: afterwards the damage would have a valid seal. */
 static void verify_source(ag_h5 *from, const char *id)
 {
     hid_t runs = ag_h5_group(from, from->id, "runs");
@@ -130,6 +137,7 @@ static void verify_source(ag_h5 *from, const char *id)
     ag_h5_release(runs);
 }
 
+/* A run file as its trainer would have written it, but for the order of its bytes. */
 ag_status ag_unpack_run(ag_h5 *from, const char *id, const char *folder)
 {
     char path[AG_PATH_SIZE];
@@ -163,6 +171,7 @@ static size_t bytes_of_run(ag_h5 *h5, const char *id)
     return bytes;
 }
 
+/* In memory: `merge` puts them into another store, which writes them itself. */
 ag_status ag_unpack_bytes(ag_text *bytes, const char *id, const ag_places *places)
 {
     ag_h5 from;
@@ -185,6 +194,7 @@ ag_status ag_unpack_bytes(ag_text *bytes, const char *id, const ag_places *place
     return status;
 }
 
+/* Ends at the first failure: the folder then never gets its final name. */
 static ag_status unpack_all(const ag_places *places, const ag_ids *ids)
 {
     ag_h5 from;
@@ -196,6 +206,7 @@ static ag_status unpack_all(const ag_places *places, const ag_ids *ids)
     return status != AG_OK ? status : closed;
 }
 
+/* The file's own size, and something for the headers of many files. */
 static ag_status check_room(const ag_places *places, size_t n_runs)
 {
     enum { RUN_BYTES = 64 * 1024 };
@@ -206,6 +217,7 @@ static ag_status check_room(const ag_places *places, size_t n_runs)
                          (double)facts.st_size + RUN_BYTES * (double)n_runs);
 }
 
+/* What an earlier attempt left would be taken for runs of this one. */
 ag_status ag_unpack_begin(const ag_places *places, size_t n_runs)
 {
     ag_remove_folder(places->runs_new);

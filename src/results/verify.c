@@ -20,7 +20,8 @@ static void damaged(ag_h5 *h5, const char *id, const char *name)
                          h5->path, id, name);
 }
 
-/* Whether the table says of a dataset what it is. */
+/* Whether the table says of a dataset what it is. Type and shape before the bytes: a dataset of
+ * another shape with the right sum is not what was written. */
 static bool is_as_said(hid_t space, hid_t type, const ag_tensor_row *row)
 {
     char dtype[sizeof row->dtype];
@@ -37,6 +38,8 @@ static bool is_as_said(hid_t space, hid_t type, const ag_tensor_row *row)
            row->bytes == H5Sget_simple_extent_npoints(space) * (hssize_t)size;
 }
 
+/* One reason at a time, the most telling one: what cannot be opened has no shape, what has the
+ * wrong shape needs no sum. */
 static void verify_dataset(ag_h5 *h5, hid_t run, const char *id, const ag_tensor_row *row)
 {
     hid_t set = H5Dopen2(run, row->name, H5P_DEFAULT);
@@ -66,6 +69,7 @@ static bool is_fleeting(const char *name)
     return strcmp(name, "file") == 0; /* where a published run's weights lie */
 }
 
+/* A sum of sums, with a factor, so that two texts that change places are seen. */
 static herr_t add_text(hid_t object, const char *name, const H5A_info_t *info, void *crc)
 {
     (void)info;
@@ -100,12 +104,15 @@ static uint32_t texts_crc(ag_h5 *h5, hid_t run)
 
 static const ag_column s_texts_crc = {"texts_crc32", AG_CELL_U32, 0, 0};
 
+/* After all other attributes, whose texts it covers. */
 void ag_put_texts_crc(ag_h5 *h5, hid_t run)
 {
     uint32_t crc = texts_crc(h5, run);
     ag_h5_put(h5, run, &s_texts_crc, 1, &crc);
 }
 
+/* The id is the first digits of the configuration's SHA-256: it guards what the run is against any
+ * change. */
 static void verify_texts(ag_h5 *h5, hid_t run, const char *id, ag_arena *arena)
 {
     char digest[AG_DIGEST_LENGTH + 1] = "";
@@ -125,6 +132,7 @@ static void verify_texts(ag_h5 *h5, hid_t run, const char *id, ag_arena *arena)
 
 /* --- a run */
 
+/* The table of datasets is covered by a checksum of its own, which reading it has compared. */
 void ag_verify_run(ag_h5 *h5, hid_t runs, const char *id)
 {
     ag_arena arena;

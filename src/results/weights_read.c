@@ -64,6 +64,7 @@ static void spooled_path(reader *r, char *path, size_t size)
     snprintf(path, size, "%.*s%s", folder, r->h5.path, name);
 }
 
+/* The file's own table says shape and checksum of each dataset. */
 static const ag_tensor_row *find_row(const reader *r, const char *path)
 {
     const ag_tensor_row *rows = r->tensors.rows;
@@ -74,6 +75,7 @@ static const ag_tensor_row *find_row(const reader *r, const char *path)
     return NULL;
 }
 
+/* Names the tensor and both shapes: the usual cause is a model of other sizes. */
 static void check_shape(reader *r, const ag_tensor *tensor, const ag_tensor_row *row)
 {
     if (row == NULL) {
@@ -101,6 +103,7 @@ static bool has_count(hid_t set, size_t count)
     return stored == (hssize_t)count;
 }
 
+/* By nanoGPT's names: whatever the order in the file, each tensor finds its place. */
 static void read_tensor(reader *r, const ag_tensor *tensor, float *weights)
 {
     char path[96];
@@ -143,6 +146,7 @@ static ag_status read_all(reader *r, float *weights, const ag_tensor_table *tens
     return ag_h5_close(&r->h5);
 }
 
+/* Weights of a spooled run are two files away: the results say where its run file lies. */
 ag_status ag_weights_read(float *weights, const ag_tensor_table *tensors, const char *path,
                           const char *id)
 {

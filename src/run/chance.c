@@ -1,3 +1,5 @@
+/* Two runs that differ in a seed which decides nothing are one run. To train both would waste a
+ * day, and to count both would make two replicates of one number. */
 #include "run/chance.h"
 
 #include <stddef.h>
@@ -20,6 +22,8 @@ static bool rounds_by_chance(const ag_layer_precision *precision, bool trains)
     return false;
 }
 
+/* Sites of a linear layer (its moments, dW) are met in training alone, those of a block in every
+ * forward pass too. */
 static bool quantises_by_chance(const ag_run *run, bool trains)
 {
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {

@@ -1,3 +1,5 @@
+/* SHA-256 by libcrypto. Ids and digests are compared between machines and years, so the hash is one
+ * that every tool has: `sha256sum` gives the same. */
 #include "run/digest.h"
 
 #include <openssl/evp.h>
@@ -9,6 +11,7 @@ struct ag_sha256 {
     EVP_MD_CTX *context;
 };
 
+/* Lower case, as sha256sum prints it: ids are compared as texts. */
 static void write_hex(char hex[AG_DIGEST_LENGTH + 1], const unsigned char hash[HASH_BYTES])
 {
     static const char digits[] = "0123456789abcdef";

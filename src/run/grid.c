@@ -33,6 +33,8 @@ typedef struct writer {
     const ag_run **layers; /* [n_runs]: a run that has them */
 } writer;
 
+/* From the end: labels that follow each other mostly share their values. By text, because that is
+ * what tells two points of an axis apart for the user. */
 static size_t value_index(value_list *list, const ag_axis_value *value)
 {
     for (size_t i = list->count; i-- > 0;) {
@@ -43,6 +45,8 @@ static size_t value_index(value_list *list, const ag_axis_value *value)
     return list->count++;
 }
 
+/* By pointer: config makes one set of layers for all runs of a format and layer config, and
+ * comparing thousands of sets by value would take longer than training some of the runs. */
 static bool share_layers(const ag_run *a, const ag_run *b)
 {
     return a->layers == b->layers && a->sites == b->sites && a->model.n_layer == b->model.n_layer;
@@ -60,6 +64,8 @@ static size_t layers_index(writer *w, const ag_run *run)
 
 /* --- runs */
 
+/* As bytes, but for texts: what differs in a bit of a double is another value, and reads back so.
+ */
 static bool is_same_value(const ag_run *a, const ag_run *b, const ag_param *param)
 {
     const char *left = (const char *)a + param->offset;
@@ -76,6 +82,8 @@ static bool is_same_value(const ag_run *a, const ag_run *b, const ag_param *para
     }
 }
 
+/* Everything for the first run, even defaults: a later version may have other defaults, and this
+ * grid must still mean what it meant. */
 static void add_settings(ag_text *text, const ag_run *run, const ag_run *first)
 {
     size_t count = 0;
@@ -119,6 +127,8 @@ static void add_run(writer *w, const ag_run *run, const ag_run *first)
     ag_text_add(w->text, "}");
 }
 
+/* Layers follow the runs, because only then it is known which sets there are; JSON has no order of
+ * members. */
 static void add_runs(writer *w)
 {
     const ag_grid *grid = w->grid;
@@ -151,6 +161,8 @@ static void add_labels(writer *w)
     ag_text_add(w->text, "]");
 }
 
+/* null for an axis that the baseline does not name: there, each run has its partner at its own
+ * value. */
 static void add_compare(writer *w)
 {
     const ag_compare *compare = &w->grid->compare;
@@ -169,6 +181,8 @@ static void add_compare(writer *w)
     ag_text_add(w->text, "]}");
 }
 
+/* The number beside the text, so that a reader gets it without knowing how altgrad reads numbers.
+ */
 static void add_value(ag_text *text, const ag_axis_value *value, ag_axis_type type)
 {
     char real[32];
@@ -201,6 +215,7 @@ static void add_axes(writer *w)
     ag_text_add(w->text, "]");
 }
 
+/* As many values as there are labels, and one of the baseline, which need not be on the grid. */
 static bool make_lists(writer *w, ag_arena *arena)
 {
     const ag_grid *grid = w->grid;
@@ -217,6 +232,7 @@ static bool make_lists(writer *w, ag_arena *arena)
     return true;
 }
 
+/* A newline between runs: a grid of thousands is looked at with less and grep, too. */
 void ag_grid_to_json(ag_text *text, const ag_grid *grid)
 {
     writer w = {.text = text, .grid = grid};

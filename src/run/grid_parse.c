@@ -1,4 +1,6 @@
-/* Reads what grid.c writes: complete runs, labels and axes. */
+/* Reads what grid.c writes: complete runs, labels and axes, of every version there was. The text
+ * may be from a damaged file, or from somebody's editor: every index is checked, and every message
+ * says where. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +24,7 @@ typedef struct reader {
     size_t *n_values;             /* [n_axes] */
 } reader;
 
+/* Zeroed, and never NULL on success, also for a count of 0. */
 static ag_status allocate(void *out, reader *r, size_t count, size_t size)
 {
     void **memory = out;
@@ -36,6 +39,7 @@ static ag_status copy_text(const char **out, reader *r, ag_json_at at, const cha
     return *out != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
+/* Borrowed from the JSON. */
 static ag_status member_array(json_t **out, ag_json_at at, const char *key)
 {
     AG_TRY(ag_json_member(out, at, key));
@@ -52,6 +56,8 @@ static bool is_gone(const char *key)
     return strcmp(key, "run.blas_core") == 0;
 }
 
+/* Checked by the table like a user's own values: a grid that names what this version does not know
+ * is of a later one, and is refused rather than misread. */
 static ag_status read_settings(ag_run *run, ag_json_at at, ag_arena *arena)
 {
     json_t *settings = NULL;
@@ -70,6 +76,8 @@ static ag_status read_settings(ag_run *run, ag_json_at at, ag_arena *arena)
     return AG_OK;
 }
 
+/* A set is read once, for the first run that has it; others share the pointer, as they did when the
+ * grid was made. */
 static ag_status read_layers(ag_run *run, reader *r, ag_json_at at)
 {
     json_t *all = NULL;
@@ -100,6 +108,7 @@ static bool is_said(ag_json_at at, const char *key, bool is_first)
     return is_first || json_object_get(at.object, key) != NULL;
 }
 
+/* `run` begins as a copy of the first, or as the defaults. */
 static ag_status read_run(ag_run *run, reader *r, ag_json_at at, bool is_first)
 {
     static const char *const known[] = {"id",   "layers", "seed", "compute",
@@ -123,6 +132,8 @@ static ag_status read_run(ag_run *run, reader *r, ag_json_at at, bool is_first)
     return read_layers(run, r, at);
 }
 
+/* Keys that a file of an earlier version does not have keep their defaults through ag_run_defaults.
+ */
 static ag_status read_runs(reader *r)
 {
     ag_json_at at = {r->top, "grid"};
@@ -163,6 +174,7 @@ static ag_status read_value(ag_axis_value *value, reader *r, ag_json_at at, ag_a
     return AG_OK;
 }
 
+/* The values are kept apart, by index: labels refer to them. */
 static ag_status read_axis(ag_axis *axis, reader *r, ag_json_at at, size_t index)
 {
     json_t *texts = NULL;
@@ -211,6 +223,7 @@ static ag_status read_index(size_t *out, json_t *value, size_t count, const char
     return AG_OK;
 }
 
+/* A run's index, then the index of a value for each axis. */
 static ag_status read_label(ag_label *label, reader *r, json_t *array)
 {
     size_t n_axes = r->grid->n_axes;
@@ -295,6 +308,7 @@ static ag_status read_numerics(ag_grid *grid, ag_json_at at, int64_t version)
     return ag_json_whole(&grid->numerics, at, "numerics", 1, AG_NUMERICS_VERSION);
 }
 
+/* The version first: it decides what the rest may mean. */
 static ag_status read_grid(reader *r)
 {
     static const char *const known[] = {"altgrad_grid", "numerics", "name",   "yaml",    "axes",

@@ -1,11 +1,16 @@
-/* Reading JSON strictly: every failure names the object and the key. */
+/* Reading JSON strictly: every failure names the object and the key. A key that is not known is
+ * refused, with the nearest one that is: in an assignment it would otherwise be a setting that is
+ * silently not obeyed. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "params_internal.h"
 
+/* Texts in messages are cut: they may be of any length, and a message is a line. */
 enum { SHOWN = 60 };
 
+/* Of two members with one name JSON readers take either; such a text means two things and is
+ * refused. */
 ag_status ag_json_parse(json_t **out, const char *text, size_t size, const char *what)
 {
     json_error_t error;
@@ -107,6 +112,7 @@ ag_status ag_json_word(int *out, ag_json_at at, const char *key, const char *con
                    SHOWN, word, words[0]);
 }
 
+/* Exactly as long and in lower case, since ids and digests are compared as texts. */
 ag_status ag_json_hex(char *out, ag_json_at at, const char *key, size_t length)
 {
     const char *text = NULL;

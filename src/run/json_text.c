@@ -1,10 +1,13 @@
-/* Numbers and strings by RFC 8785, JSON Canonicalization Scheme. */
+/* Numbers and strings by RFC 8785, JSON Canonicalization Scheme: one text for one value, so that
+ * equal runs hash alike on every machine. The C library's %g depends on a precision that is too
+ * short or too long for some numbers; here it is the shortest that reads back. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "run/run_json.h"
 
+/* So many tell every double from its neighbours (IEEE 754, 5.12.2). */
 enum { MAX_DIGITS = 17 };
 
 /* value > 0 rounded to `count` significant digits: 0.DIGITS * 10^point. */
@@ -18,6 +21,7 @@ static void round_to(char *digits, int *point, double value, int count)
     digits[count] = '\0';
 }
 
+/* By strtod, which glibc and musl round correctly: what ECMAScript's reader does too. */
 static bool reads_back(const char *digits, int point, double value)
 {
     char text[40];
@@ -60,6 +64,7 @@ static void lay_out(char *out, const char *digits, int count, int point)
                  point - 1);
 }
 
+/* -0 is written 0, as the RFC says: no parameter tells them apart. */
 void ag_json_real(char out[32], double value)
 {
     char digits[MAX_DIGITS + 1];
@@ -87,6 +92,7 @@ static void add_escaped(ag_text *text, unsigned char c)
         ag_text_printf(text, "\\u%04x", c);
 }
 
+/* Runs of plain bytes are appended whole; UTF-8 stands as it is and is not escaped. */
 void ag_json_string(ag_text *text, const char *value)
 {
     ag_text_add(text, "\"");

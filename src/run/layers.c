@@ -1,3 +1,6 @@
+/* The order of the linear layers is that of the forward pass and of nanoGPT's modules. It is part
+ * of the ids, of the random numbers' map (streams.h) and of every table of layers: it never
+ * changes. */
 #include "run/layers.h"
 
 #include <stdio.h>
@@ -21,6 +24,8 @@ size_t ag_layer_count(const ag_model_spec *model)
     return AG_LINEARS_PER_BLOCK * (size_t)model->n_layer + 1;
 }
 
+/* A struct by value and no table in memory: a name costs less to print than to keep for every model
+ * of a grid. */
 ag_layer ag_layer_at(const ag_model_spec *model, int64_t vocab_size, size_t index)
 {
     size_t C = (size_t)model->n_embd;
@@ -43,6 +48,8 @@ ag_layer ag_layer_at(const ag_model_spec *model, int64_t vocab_size, size_t inde
     return layer;
 }
 
+/* Of the two uses of a weight fprop's counts: it is what the forward pass, and so the loss, sees.
+ */
 const ag_scheme *ag_layer_grid(const ag_run *run, size_t index)
 {
     bool is_head = index + 1 == ag_layer_count(&run->model);

@@ -11,12 +11,15 @@
 #include "run/run_json.h"
 #include "run/sites.h"
 
+/* Longer than any scheme's text is; one that is longer still is written each time instead of being
+ * kept. */
 enum { SCHEME_SIZE = 256 };
 
 static const bool s_all_roles[AG_ROLES] = {true, true, true};
 
 /* --- writing */
 
+/* Words of tables need no escapes. */
 static void add_word(ag_text *text, const char *name, const char *word)
 {
     ag_text_add(text, name);
@@ -34,6 +37,8 @@ typedef struct layers_writer {
     char json[SCHEME_SIZE];
 } layers_writer;
 
+/* In the order of their names, as RFC 8785 asks. Members that were added after the first version
+ * stand only where they have an effect, so that no earlier id changed. */
 static void add_members(ag_text *text, const ag_scheme *scheme)
 {
     add_word(text, "{\"amax\":", ag_amax_words[scheme->amax]);
@@ -71,6 +76,7 @@ static void add_scheme(layers_writer *w, const ag_scheme *scheme)
         memcpy(w->json, w->text->data + start, w->length);
 }
 
+/* The second use only where it differs: most schemes serve both products. */
 static void add_role(layers_writer *w, const ag_layer_precision *precision, ag_role role)
 {
     const ag_scheme *uses = precision->scheme[role];
@@ -131,6 +137,7 @@ static void add_layer(layers_writer *w, size_t index)
     add_roles(w, &w->run->layers[index], s_all_roles);
 }
 
+/* A site of one tensor has one role; a layer has all three. */
 static void roles_of(bool has_role[AG_ROLES], const ag_site *site)
 {
     memset(has_role, 0, AG_ROLES * sizeof *has_role);
@@ -192,6 +199,7 @@ void ag_layers_to_json(ag_text *text, const ag_run *run)
 
 /* --- reading */
 
+/* Into ints first: enums may have any integer type, and the reader takes one. */
 static ag_status read_words(ag_scheme *scheme, ag_json_at at)
 {
     int amax = 0;
@@ -242,6 +250,8 @@ static ag_status read_optional(ag_scheme *scheme, ag_json_at at)
     return AG_OK;
 }
 
+/* null is "not quantised" and must be said: a key left out would be a layer that somebody forgot.
+ */
 static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *key)
 {
     static const char *const known[] = {
@@ -292,6 +302,7 @@ static ag_status read_accumulators(ag_layer_precision *precision, ag_json_at lay
     return AG_OK;
 }
 
+/* `uses[1]` is a copy where the text has no key of its own for it, as add_role leaves it out. */
 static ag_status read_precision(ag_layer_precision *precision, ag_json_at at,
                                 const bool has_role[AG_ROLES], bool accumulates)
 {
@@ -344,6 +355,7 @@ static ag_status read_layers(ag_run *run, ag_json_at at, ag_arena *arena)
     return AG_OK;
 }
 
+/* A site without an effect would make two texts, and two ids, of one run. */
 static ag_status read_site(ag_layer_precision *precision, const ag_run *run, ag_json_at at,
                            const ag_site *site)
 {
@@ -374,6 +386,8 @@ static ag_status read_sites(size_t *found, ag_run *run, ag_json_at at, ag_arena 
     return AG_OK;
 }
 
+/* Counts settle it: each layer of the model was found, so what is left over must be sites, and each
+ * of those is looked for by name. */
 ag_status ag_layers_from_json(ag_run *run, ag_json_at at, ag_arena *arena)
 {
     size_t layers = ag_layer_count(&run->model);

@@ -1,3 +1,5 @@
+/* A new optimizer is a row here, a word in params.c and a row of arithmetic in train/optimizer.c;
+ * ids, sites, checks and the parameters' conditions follow from this table. */
 #include "run/optimizers.h"
 
 const ag_optimizer_traits ag_optimizers[AG_OPTIMIZERS] = {

@@ -21,6 +21,7 @@ static void add_real(ag_text *text, double value)
     ag_text_add(text, number);
 }
 
+/* Sorted as in the table, whatever the user's order was: a set has one text. */
 static void add_words(ag_text *text, const char *const *words, int64_t bits)
 {
     const char *before = "[";
@@ -34,6 +35,8 @@ static void add_words(ag_text *text, const char *const *words, int64_t bits)
     ag_text_add(text, *before == '[' ? "[]" : "]");
 }
 
+/* By type alone. 0 of a number with a word, such as run.threads auto, is written as the word, as
+ * the user would. */
 void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param)
 {
     const void *place = (const char *)run + param->offset;
@@ -77,6 +80,8 @@ void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param)
 
 /* --- reading */
 
+/* Checked before the value is made a text again: "12" in quotes is no number here, though it would
+ * read as one. */
 static bool has_type(json_t *value, const ag_param *param)
 {
     switch (param->type) {
@@ -125,6 +130,7 @@ static void add_plain(ag_text *text, json_t *value)
     ag_text_add(text, json_array_size(value) == 0 ? "[]" : "]");
 }
 
+/* Through the text that a user would write, so that ranges and words are checked in one place. */
 ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, ag_arena *arena)
 {
     if (!has_type(value, param)) {
@@ -144,6 +150,8 @@ ag_status ag_param_from_json(ag_run *run, const ag_param *param, json_t *value, 
 
 /* --- what the identity holds */
 
+/* Each of these says in which runs a parameter has an effect. A new condition is a function and a
+ * row below; without the row, runs that mean the same would have several ids. */
 static bool draws_batches(const ag_run *run)
 {
     return run->train.data_order == AG_ORDER_RANDOM;
@@ -233,6 +241,9 @@ void ag_param_preset(ag_run *run, const ag_param *param, const char *text)
         (void)ag_param_set(run, param, text, NULL);
 }
 
+/* Compared as JSON, since that is what the id is made of: 0.9 and 9e-1 are one text there. A
+ * parameter without effect is left out too, as null would be a text that ids of before the key do
+ * not have. */
 bool ag_param_is_neutral(const ag_run *run, const ag_param *param)
 {
     if (param->neutral == NULL)
@@ -253,6 +264,7 @@ bool ag_param_is_neutral(const ag_run *run, const ag_param *param)
     return same;
 }
 
+/* What is of the experiment as a whole is in neither. */
 static bool is_part(const ag_param *param, ag_part part)
 {
     if (part == AG_PART_IDENTITY)
@@ -260,6 +272,7 @@ static bool is_part(const ag_param *param, ag_part part)
     return param->use == AG_USE_RUN || param->use == AG_USE_DATA;
 }
 
+/* Sorted as they come: sections are small, and RFC 8785 wants members by name. */
 static void insert_sorted(ag_param_section *section, const ag_param *param, const char *leaf)
 {
     size_t i = section->count++;

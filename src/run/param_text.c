@@ -13,6 +13,8 @@
 #include "params_internal.h"
 #include "run/run_json.h"
 
+/* A share of the steps is kept as a whole number of billionths, which any percentage with seven
+ * decimals is exactly; negative, since a number of steps never is. */
 enum { SHOWN = 60, EXPECTS_SIZE = 200, MAX_WORDS = 32, SHARE_WHOLE = 1000000000 };
 enum { SHARE_PERCENT = SHARE_WHOLE / 100 };
 
@@ -28,6 +30,7 @@ const char **ag_param_text_at(ag_run *run, const ag_param *param)
 
 /* --- what is expected */
 
+/* Cut, never overrun: the list is for a message. */
 static void join_words(char *out, size_t size, const char *const *words)
 {
     size_t used = 0;
@@ -47,6 +50,8 @@ static void expects_bounded(char *text, size_t size, const char *what, const ag_
     snprintf(text, size, "%s, %s to %s", what, min, max);
 }
 
+/* These words stand in messages, in `altgrad params` and in the README: what is accepted is said
+ * once. */
 void ag_param_expects(char *text, size_t size, const ag_param *param)
 {
     char words[EXPECTS_SIZE] = "";
@@ -91,6 +96,8 @@ void ag_param_expects(char *text, size_t size, const ag_param *param)
     }
 }
 
+/* yes, no, on and off are truth values in YAML 1.1 and words in 1.2: whoever wrote one deserves to
+ * be told. */
 static ag_status refuse(const ag_param *param, const char *text)
 {
     char expects[EXPECTS_SIZE + 32];
@@ -164,6 +171,8 @@ static bool read_steps(int64_t *value, const ag_param *param, const char *text)
     return true;
 }
 
+/* In whole numbers, rounded half up: a double would round some shares differently on no machine we
+ * know, but need not. */
 void ag_run_settle(ag_run *run)
 {
     size_t count = 0;
@@ -259,6 +268,7 @@ static size_t count_words(const char *const *words)
     return count;
 }
 
+/* A word that is nearly right is answered with the right one, any other with the whole list. */
 static ag_status read_word(int64_t *index, const ag_param *param, const char *text)
 {
     size_t count = count_words(param->words);
@@ -293,6 +303,7 @@ static ag_status read_words(int64_t *bits, const ag_param *param, const char *te
     return AG_OK;
 }
 
+/* Must be UTF-8: it goes into JSON and HDF5, which hold nothing else. */
 static ag_status read_text(const ag_param *param, const char **value, const char *text,
                            ag_arena *arena)
 {
@@ -344,6 +355,8 @@ static bool read_plain(plain_value *out, size_t *size, const ag_param *param, co
     }
 }
 
+/* Texts and words keep the run as it was when they are refused; numbers are read beside it first.
+ */
 ag_status ag_param_set(ag_run *run, const ag_param *param, const char *text, ag_arena *arena)
 {
     if (param->type == AG_PARAM_TEXT)
@@ -404,6 +417,8 @@ static const char *write_duration(double seconds, ag_arena *arena)
     return write_real(seconds, arena);
 }
 
+/* The largest unit that leaves a whole number, as durations do: what was written 2G comes back as
+ * 2G. */
 static const char *write_bytes(int64_t bytes, ag_arena *arena)
 {
     static const char units[] = {'K', 'M', 'G', 'T'};
@@ -428,6 +443,7 @@ static const char *write_steps(int64_t steps, ag_arena *arena)
     return ag_arena_printf(arena, "%s%%", percent);
 }
 
+/* What it returns ag_param_set takes, and gets the same value. */
 const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *arena)
 {
     const void *place = (const char *)run + param->offset;

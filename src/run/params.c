@@ -9,6 +9,8 @@
 #include "run/layers.h"
 #include "run/optimizers.h"
 
+/* The words of each enum of run.h, in its order. They are part of ids and files: a word never
+ * changes, new ones go to the end. */
 static const char *const s_gelus[] = {"exact", "tanh", NULL};
 static const char *const s_synthetics[] = {"none", "markov", NULL};
 static const char *const s_tokenizers[] = {"char", "byte", NULL};
@@ -157,6 +159,8 @@ static bool is_set(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
+/* Checks of several parameters together come after all are read: their order in the file must not
+ * matter. */
 static ag_status check_model(const ag_model_spec *model)
 {
     if (model->n_embd % model->n_head != 0)
@@ -179,6 +183,8 @@ static ag_status check_model(const ag_model_spec *model)
     return AG_OK;
 }
 
+/* One kind of data, so that nobody wonders which of two was used. Each message names the key that
+ * is to be changed. */
 static ag_status check_data(const ag_data_spec *data)
 {
     bool is_text = data->text[0] != '\0';

@@ -4,6 +4,8 @@
 #include "params_internal.h"
 #include "run/run_json.h"
 
+/* Everything of the trainer's that is no path and no limit; a new such parameter counts by itself.
+ */
 static bool decides_records(const ag_param *param)
 {
     return param->use == AG_USE_RUN && param->type != AG_PARAM_TEXT && /* a path */
@@ -27,6 +29,7 @@ void ag_run_recorded(ag_text *text, const ag_run *run)
     ag_text_add(text, "}");
 }
 
+/* All of these parameters are whole numbers, words or sets of words. */
 static int64_t whole_of(const ag_run *run, const ag_param *param)
 {
     const char *place = (const char *)run + param->offset;
@@ -62,6 +65,8 @@ static bool has_effect(const ag_param *param, const ag_run *asked)
            asked->observe.diagnostics != 0;
 }
 
+/* A setting that the text does not have was not known then: it has its default, which is what that
+ * version did. */
 static ag_status read_recorded(ag_run *held, json_t *recorded, ag_arena *arena)
 {
     size_t count = 0;
@@ -74,6 +79,8 @@ static ag_status read_recorded(ag_run *held, json_t *recorded, ag_arena *arena)
     return AG_OK;
 }
 
+/* The first key in the table's order, as one is enough for a message that tells how to train again.
+ */
 const char *ag_run_lacks(const char *recorded, const ag_run *asked)
 {
     json_t *object = json_loads(recorded, 0, NULL);

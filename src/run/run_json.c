@@ -25,6 +25,8 @@ void ag_digest_to_json(ag_text *text, const char *digest)
         ag_json_string(text, digest);
 }
 
+/* null in the identity only: a trainer takes its local settings whether or not they have an effect.
+ */
 static void add_param(ag_text *text, const ag_run *run, const ag_param *param, ag_part part)
 {
     if (part == AG_PART_IDENTITY && !ag_param_has_effect(run, param))
@@ -33,6 +35,7 @@ static void add_param(ag_text *text, const ag_run *run, const ag_param *param, a
         ag_param_to_json(text, run, param);
 }
 
+/* A section without members is {} and not left out: its key is part of every id. */
 static void add_section(ag_text *text, const ag_run *run, const char *name, ag_part part)
 {
     ag_param_section section;
@@ -84,6 +87,7 @@ static ag_run resolve(const ag_run *run)
     return resolved;
 }
 
+/* The members by name, as RFC 8785 asks; tests/run/golden_run.json pins the whole text. */
 void ag_run_canonical(ag_text *text, const ag_run *run)
 {
     ag_run resolved = resolve(run);
@@ -109,6 +113,8 @@ void ag_run_canonical(ag_text *text, const ag_run *run)
     ag_text_add(text, "}");
 }
 
+/* Twelve hexadecimal digits, 48 bits: among a million runs the chance that two share an id is about
+ * one in 560. */
 ag_status ag_run_identify(ag_run *run)
 {
     char hex[AG_DIGEST_LENGTH + 1];
@@ -134,6 +140,7 @@ void ag_run_local(ag_text *text, const ag_run *run)
     ag_text_add(text, "}");
 }
 
+/* The canonical text last, for people who look at the line: it is by far the longest. */
 void ag_run_assignment(ag_text *text, const ag_run *run)
 {
     ag_text_add(text, "{\"id\":");

@@ -22,6 +22,8 @@ static ag_status read_param(ag_run *run, const ag_param *param, ag_json_at at, c
     return ag_param_from_json(run, param, value, arena);
 }
 
+/* A key that is not of this section is refused, so that a misspelt one cannot be a setting that is
+ * ignored. */
 static ag_status read_section(ag_run *run, ag_json_at parent, const char *name, ag_part part,
                               ag_arena *arena)
 {
@@ -87,6 +89,8 @@ static ag_status read_version(ag_json_at at)
     return AG_OK;
 }
 
+/* Layers last, since their names depend on the model; effects after all, since they depend on other
+ * parameters. */
 static ag_status read_identity(ag_run *run, json_t *identity, ag_arena *arena)
 {
     static const char *const known[] = {"compute",  "data",      "eval", "init", "layers", "model",
@@ -119,6 +123,8 @@ static ag_status read_local(ag_run *run, json_t *local, ag_arena *arena)
     return AG_OK;
 }
 
+/* The hash is taken of the run as it was understood, not of the text: what was read is what will be
+ * trained, and that must be what the id stands for. */
 static ag_status read_assignment(ag_run *run, json_t *assignment, ag_arena *arena)
 {
     static const char *const known[] = {"id", "local", "run", NULL};

@@ -1,3 +1,5 @@
+/* The words are in files of every version and in the output of commands that scripts read: they
+ * never change. */
 #include "run/run_status.h"
 
 #include <string.h>

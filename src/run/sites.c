@@ -1,3 +1,6 @@
+/* Where tensors beyond the operands of linear layers are quantised, as tables: kinds of sites, the
+ * tensors of each, and the sites of a block in the order of their names. Numbers of places
+ * (streams.h) and names are part of ids and bits, and never change. */
 #include "run/sites.h"
 
 #include <stdio.h>
@@ -102,6 +105,8 @@ ag_site ag_site_at(const ag_model_spec *model, size_t index)
     return site;
 }
 
+/* Searched: the table has 15 rows, and the index of a row is nothing that anybody should write down
+ * twice. */
 size_t ag_site_index(ag_site_kind kind, size_t layer)
 {
     size_t block = layer / AG_LINEARS_PER_BLOCK;
@@ -117,6 +122,8 @@ const char *ag_site_ending(ag_site_kind kind)
     return s_kinds[kind].ending;
 }
 
+/* A format says a scheme for each role. A site takes only those of its tensors' roles; all else
+ * stays null, so that two formats which differ elsewhere make one site. */
 ag_layer_precision ag_site_precision(ag_site_kind kind, const ag_layer_precision *format)
 {
     ag_layer_precision precision = {0};

@@ -1,3 +1,6 @@
+/* The tensors of the model in nanoGPT's names and order. Rows are also numbers of random streams
+ * and the order of the weights' digest: a new tensor is a row after the last, and none ever moves.
+ */
 #include "run/tensors.h"
 
 #include <math.h>
@@ -8,8 +11,11 @@
  * learners", 2.3). */
 static const double s_init_std = 0.02;
 
+/* 64 bytes: a cache line, and the widest vector of any engine. Kernels may load whole vectors from
+ * a tensor's first element on. */
 enum { ALIGNMENT = 16 }; /* elements */
 
+/* Outside of the blocks, before or after; or in each of them. */
 typedef enum place { BEFORE, BLOCK, AFTER } place;
 typedef enum dim { NONE, V, T, C, C3, C4 } dim;
 typedef enum fill { ZEROS, ONES, NORMAL, RESIDUAL } fill;
@@ -43,6 +49,7 @@ static const tensor_row s_rows[AG_TENSOR_IDS] = {
     {AG_T_LM_HEAD_W,   "lm_head.weight",          AFTER,  {V, C},     NORMAL,   false},
 };
 
+/* A tied lm_head has no tensor of its own, and biases are all or none, as in nanoGPT. */
 static bool is_present(ag_tensor_id id, const ag_model_spec *model)
 {
     if (id == AG_T_LM_HEAD_W)
@@ -85,6 +92,8 @@ static void set_init(ag_tensor *tensor, fill init, const ag_model_spec *model)
         tensor->init_std = s_init_std / sqrt(2.0 * (double)model->n_layer);
 }
 
+/* Decay acts on matrices alone, which is nanoGPT's rule too: by the number of dimensions, not by
+ * name. */
 static void add_tensor(ag_tensor_table *table, ag_tensor_id id, size_t block,
                        const ag_model_spec *model, int64_t vocab_size)
 {

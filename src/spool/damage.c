@@ -21,7 +21,9 @@
 
 /* --- damaged files */
 
-/* A free name in the folder: that of the file, or with a number behind it. */
+/* A free name in the folder: that of the file, or with a number behind it. Two damaged files of one
+ * name are both evidence: a second one must not take the place of the first. Numbers end somewhere,
+ * so that a folder nobody may list is an error and no endless loop. */
 static ag_status free_name(char to[AG_PATH_SIZE], const ag_places *places, const char *path)
 {
     enum { MOST = 1000 };
@@ -36,6 +38,8 @@ static ag_status free_name(char to[AG_PATH_SIZE], const ag_places *places, const
     return AG_OK;
 }
 
+/* Told on standard error and in the events: whoever finds a run trained twice should find out why.
+ */
 ag_status ag_set_aside(const ag_places *places, const char *path, const char *reason)
 {
     char to[AG_PATH_SIZE];
@@ -54,6 +58,8 @@ ag_status ag_set_aside(const ag_places *places, const char *path, const char *re
     return status;
 }
 
+/* Only AG_ERR_FILE speaks of the file's content. Where it cannot be read, because of permissions or
+ * a disk that fails for the moment, it may be as good as ever and stays. */
 static ag_status look_at_run(size_t *count, const ag_places *places, const char *id)
 {
     char path[AG_PATH_SIZE];
@@ -68,6 +74,8 @@ static ag_status look_at_run(size_t *count, const ag_places *places, const char 
     return ag_set_aside(places, path, reason);
 }
 
+/* Reads every byte of every run file. That is a few seconds per GB, once at the start, against
+ * results that look complete and are not. */
 ag_status ag_set_runs_aside(size_t *count, const ag_places *places)
 {
     ag_arena arena;
@@ -83,6 +91,7 @@ ag_status ag_set_runs_aside(size_t *count, const ag_places *places)
 
 /* --- leftovers */
 
+/* The ending alone is no such file: something must stand before it. */
 static bool ends_in(const char *name, const char *ending)
 {
     size_t length = strlen(name);
@@ -99,6 +108,8 @@ static bool is_old_claim(int folder, const char *name, const struct stat *owner)
            fstatat(folder, name, &facts, 0) == 0 && owner->st_mtime - facts.st_mtime > OLD_S;
 }
 
+/* Claims of owners end otherwise: theirs may be of one who is taking over at this very moment, so
+ * they go by age. */
 static void remove_parts(const char *path, const ag_places *places)
 {
     struct stat owner = {0};
@@ -115,6 +126,8 @@ static void remove_parts(const char *path, const ag_places *places)
     closedir(folder);
 }
 
+/* Files in the making lie in these folders and nowhere else. What has its final name is whole and
+ * stays. */
 void ag_leftovers_remove(const ag_places *places)
 {
     const char *const folders[] = {places->folder, places->runs, places->failed,

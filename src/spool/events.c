@@ -10,6 +10,7 @@
 #include "run/run_json.h"
 #include "spool/places.h"
 
+/* UTC: the ranks of a job may lie in several time zones, and clocks change twice a year. */
 void ag_event_time(char text[32])
 {
     struct tm parts;

@@ -17,6 +17,7 @@
 #include "spool/ids.h"
 #include "spool/places.h"
 
+/* Written into files, and so kept beside the enum that may be reordered. */
 static const char *const s_types[] = {
     [AG_AXIS_TEXT] = "text", [AG_AXIS_INT] = "int", [AG_AXIS_REAL] = "real"};
 
@@ -27,6 +28,8 @@ static ag_status no_memory(void)
 
 /* --- writing */
 
+/* The number beside its text: 1e-3 and 0.001 are one value, and a reader should not have to parse a
+ * label. */
 static json_t *value_of(const ag_axis *axis, const ag_axis_value *value)
 {
     if (axis->type == AG_AXIS_INT)
@@ -34,6 +37,7 @@ static json_t *value_of(const ag_axis *axis, const ag_axis_value *value)
     return axis->type == AG_AXIS_REAL ? json_real(value->real) : NULL;
 }
 
+/* By the axes' names, not by their order: the next experiment may have others, in another order. */
 static json_t *describe(const ag_grid *grid, const ag_label *label)
 {
     json_t *cells = json_array();
@@ -76,6 +80,7 @@ static json_t *load_file(const ag_places *places, ag_arena *arena)
     return load(text);
 }
 
+/* By rename, as everything: half of a list of names would be none. */
 static ag_status write_file(const ag_places *places, const json_t *labels)
 {
     char *text = json_dumps(labels, JSON_INDENT(0));
@@ -86,6 +91,8 @@ static ag_status write_file(const ag_places *places, const json_t *labels)
     return status;
 }
 
+/* Where the results are packed, the names of files cannot tell what is complete; then all that the
+ * old grid named is noted, and a name too many does no harm. */
 static ag_status note(const ag_places *places, const ag_grid *before, const ag_grid *now,
                       const char *known, ag_arena *arena)
 {
@@ -104,6 +111,8 @@ static ag_status note(const ag_places *places, const ag_grid *before, const ag_g
     return status;
 }
 
+/* A grid that cannot be read costs the names of its orphans, which is no reason to refuse the new
+ * experiment. */
 ag_status ag_former_note(const ag_places *places, const char *before, const ag_grid *now,
                          const char *known)
 {
@@ -133,6 +142,7 @@ ag_status ag_former_text(const char **text, const ag_places *places, ag_arena *a
     return *text != NULL ? status : no_memory();
 }
 
+/* False for a word of a later version: that cell is skipped, the others keep their names. */
 static bool read_type(ag_axis_type *type, const char *word)
 {
     for (size_t i = 0; i < sizeof s_types / sizeof s_types[0]; i++) {
@@ -143,6 +153,7 @@ static bool read_type(ag_axis_type *type, const char *word)
     return false;
 }
 
+/* n_axes where there is none. */
 static size_t find_axis(const ag_grid *former, const char *name)
 {
     size_t i = 0;
@@ -160,6 +171,7 @@ static ag_axis_type widen(ag_axis_type a, ag_axis_type b)
     return a == AG_AXIS_TEXT || b == AG_AXIS_TEXT ? AG_AXIS_TEXT : AG_AXIS_REAL;
 }
 
+/* At most so many axes can be added. */
 static size_t count_cells(json_t *labels)
 {
     size_t count = 0;
@@ -169,6 +181,8 @@ static size_t count_cells(json_t *labels)
     return count;
 }
 
+/* The axes of today's grid come first and in its order, so that orphans stand in columns that the
+ * user knows; what only old grids had follows. */
 static ag_status collect_axes(ag_grid *former, const ag_grid *now, json_t *labels,
                               const char *const *ids, size_t count, ag_arena *arena)
 {
@@ -200,6 +214,7 @@ static ag_status collect_axes(ag_grid *former, const ag_grid *now, json_t *label
     return AG_OK;
 }
 
+/* Starts from "not known" for each axis: an orphan may be of a grid that did not have it. */
 static ag_status fill_values(ag_axis_value *values, const ag_grid *former, json_t *cells,
                              ag_arena *arena)
 {
@@ -228,6 +243,8 @@ static ag_status fill_values(ag_axis_value *values, const ag_grid *former, json_
     return AG_OK;
 }
 
+/* As labels of a grid of their own, since the writer of tables takes any grid with axes and labels.
+ */
 static ag_status read_labels(ag_grid *former, json_t *labels, const char *const *ids, size_t count,
                              ag_arena *arena)
 {
@@ -257,6 +274,8 @@ ag_status ag_former_read(ag_grid *former, const ag_grid *now, const char *text,
     return status;
 }
 
+/* Without the names of the axes: values of format and layers speak for themselves, and it is a note
+ * in a list, not an address. */
 const char *ag_former_name(const ag_label *label, size_t n_axes, ag_arena *arena)
 {
     ag_text text;

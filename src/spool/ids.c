@@ -1,3 +1,5 @@
+/* Sets of run ids as sorted arrays: a grid has thousands of runs, and each of them is looked up in
+ * several of these sets. */
 #include "spool/ids.h"
 
 #include <dirent.h>
@@ -14,6 +16,8 @@ static int by_id(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+/* Strict, because anything may lie in a user's folder: an editor's backup or a file copied as "x
+ * (1).h5" is no run. */
 static bool id_of_name(char id[AG_ID_LENGTH + 1], const char *name, const char *suffix)
 {
     if (strspn(name, "0123456789abcdef") != AG_ID_LENGTH ||
@@ -24,6 +28,8 @@ static bool id_of_name(char id[AG_ID_LENGTH + 1], const char *name, const char *
     return true;
 }
 
+/* Counted first, so that one allocation holds all. Another process may add files in between; what
+ * comes too late is seen the next time. */
 static size_t count_entries(DIR *folder)
 {
     size_t count = 0;
@@ -33,6 +39,7 @@ static size_t count_entries(DIR *folder)
     return count;
 }
 
+/* No folder is an empty set: results that were never spooled have none. */
 ag_status ag_list_ids(ag_ids *ids, const char *folder, const char *suffix, ag_arena *arena)
 {
     *ids = (ag_ids){0};

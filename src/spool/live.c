@@ -16,6 +16,8 @@
 #include "spool/ids.h"
 #include "spool/places.h"
 
+/* Lines instead of JSON: `altgrad status` reads a plan of thousands of runs each time it is asked,
+ * and this is the part of it that grows with the grid. */
 #define PLAN_TITLE "altgrad-plan 1 "
 
 /* --- the plan: a title with the experiment's name, then "<id> <+ or -> <name>" a run */
@@ -49,6 +51,7 @@ ag_status ag_plan_write(const ag_places *places, const ag_grid *grid, const char
     return status;
 }
 
+/* Each line is a run at most. */
 static size_t count_lines(const char *text)
 {
     size_t count = 0;
@@ -57,6 +60,7 @@ static size_t count_lines(const char *text)
     return count;
 }
 
+/* Cuts the text in place and keeps pointers into it, since both live in the same arena. */
 static ag_status parse_plan(ag_planned *planned, char *text, const ag_places *places,
                             ag_arena *arena)
 {
@@ -103,6 +107,8 @@ static ag_status others_ids(ag_ids *ids, const ag_places *places, ag_arena *aren
     return AG_OK;
 }
 
+/* A shard's packed file is complete without the runs of the others, and must not be unpacked for
+ * them each time it is opened. */
 ag_status ag_plan_ids(ag_ids *ids, const ag_grid *grid, const ag_places *places, ag_arena *arena)
 {
     ag_ids others;
@@ -112,6 +118,7 @@ ag_status ag_plan_ids(ag_ids *ids, const ag_grid *grid, const ag_places *places,
     return ag_ids_without(ids, &named, &others, arena);
 }
 
+/* Results of the first version have no plan: then the grid is read instead. */
 ag_status ag_plan_read(bool *found, ag_planned *planned, const ag_places *places, ag_arena *arena)
 {
     ag_text text;
@@ -137,6 +144,8 @@ static json_t *number_of(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+/* "tokens_per_s" and "loss" are null before they are known; a reader in JavaScript or Python gets
+ * no NaN, which JSON does not have. */
 static json_t *pack_run(const ag_live_run *run)
 {
     return json_pack("{s:I, s:s, s:I, s:I, s:o, s:o, s:o, s:b}", "rank", (json_int_t)run->rank,
@@ -146,6 +155,7 @@ static json_t *pack_run(const ag_live_run *run)
                      (int)run->evaluating);
 }
 
+/* With the owner's token, by which a reader tells it from what an owner left that was killed. */
 static json_t *pack_live(const ag_live *live, const char *token)
 {
     json_t *running = json_array();
@@ -157,6 +167,8 @@ static json_t *pack_live(const ag_live *live, const char *token)
                      "running", running);
 }
 
+/* Renamed into place like all else, but not synced: after a crash of the host nobody runs whom it
+ * could describe, and a sync every two seconds would be felt on a network file system. */
 ag_status ag_live_write(const ag_live *live, const ag_places *places, const char *token)
 {
     char temporary[AG_PATH_SIZE + sizeof AG_TEMPORARY];
@@ -170,6 +182,8 @@ ag_status ag_live_write(const ag_live *live, const ag_places *places, const char
     return written ? AG_OK : ag_fail(AG_ERR_SYSTEM, "cannot write %s", places->live);
 }
 
+/* What does not look like a run is left out, not refused: status is asked in trouble, when every
+ * other line still helps. */
 static bool unpack_run(ag_live_run *run, json_t *object, ag_arena *arena)
 {
     json_int_t rank;
@@ -216,6 +230,8 @@ static bool unpack_live(ag_live *live, json_t *object, const char *token, ag_are
     return runs != NULL;
 }
 
+/* NULL for every trouble with it. It is renewed within seconds, and status shows the rest without
+ * it. */
 ag_live *ag_live_read(const ag_places *places, const char *token, ag_arena *arena)
 {
     json_t *object = json_load_file(places->live, 0, NULL);

@@ -1,4 +1,6 @@
-/* Small JSON files beside the runs: facts about the job, and why a run failed. */
+/* Small JSON files beside the runs: facts about the job, why a run failed, the grid. JSON and not
+ * HDF5, because rank 0 writes them, and because somebody who looks for the reason of a failure
+ * should be able to read it in a pager. */
 #include "spool/notes.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 #include "run/grid.h"
 #include "run/run.h"
 
+/* Takes the object over. */
 static ag_status write_json(json_t *object, const char *path)
 {
     char *text = object != NULL ? json_dumps(object, JSON_INDENT(1)) : NULL;
@@ -32,6 +35,8 @@ static json_t *text_of(const char *text)
     return value != NULL ? value : json_string("(not UTF-8)");
 }
 
+/* Every member is always there, so that reading can insist on it and a missing one is found as
+ * damage. */
 ag_status ag_notes_write_facts(const ag_facts *facts, const char *path)
 {
     const ag_job_facts *job = &facts->job;
@@ -42,6 +47,8 @@ ag_status ag_notes_write_facts(const ag_facts *facts, const char *path)
     return write_json(object, path);
 }
 
+/* The cure is always the same: the facts are of the job that writes, and the next one has its own.
+ */
 static ag_status lack_facts(const char *path, const char *why)
 {
     return ag_fail(AG_ERR_FILE,
@@ -69,6 +76,7 @@ static ag_status unpack_facts(ag_facts *facts, json_t *object, const char *path,
     return AG_OK;
 }
 
+/* A file that is there and cannot be read is no missing one: the next `run` would overwrite it. */
 ag_status ag_notes_read_facts(ag_facts *facts, const char *path, ag_arena *arena)
 {
     json_error_t error;
@@ -83,6 +91,7 @@ ag_status ag_notes_read_facts(ag_facts *facts, const char *path, ag_arena *arena
     return status;
 }
 
+/* The id is cut to its length, as it may come from a message of another rank. */
 static ag_status failure_path(char path[AG_PATH_SIZE], const char *id, const char *folder)
 {
     char name[AG_ID_LENGTH + 8];
@@ -99,6 +108,7 @@ ag_status ag_failure_write(const ag_failure *failure, const char *folder)
         path);
 }
 
+/* A run that was completed after all has not failed, whatever was noted before. */
 void ag_failure_remove(const char *id, const char *folder)
 {
     char path[AG_PATH_SIZE];
@@ -106,6 +116,7 @@ void ag_failure_remove(const char *id, const char *folder)
         unlink(path);
 }
 
+/* A damaged note still says that the run failed: its file is there. Only the reason is lost. */
 bool ag_failure_read(ag_failure *failure, const char *id, const char *folder, ag_arena *arena)
 {
     char path[AG_PATH_SIZE];
@@ -122,6 +133,8 @@ bool ag_failure_read(ag_failure *failure, const char *id, const char *folder, ag
 
 /* --- the grid */
 
+/* Two kinds of trouble with one cure. What is no JSON was cut off or overwritten; what is JSON and
+ * is refused may be of a later version, and then the reason is the message. */
 static ag_status parse_grid(ag_grid *grid, const ag_text *text, const char *path, ag_arena *arena)
 {
     char reason[AG_MESSAGE_SIZE];

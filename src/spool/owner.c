@@ -46,6 +46,8 @@ static void start_of(long pid, char *started, size_t size)
     (void)fclose(file);
 }
 
+/* 128 random bits: two owners must never have the same, on whatever hosts and however often they
+ * are started. */
 static ag_status make_token(char token[33])
 {
     unsigned char bytes[16];
@@ -91,7 +93,8 @@ static ag_status describe_self(ag_owner *owner, const char *job)
     return make_token(owner->token);
 }
 
-/* False where there is no owner, or no readable one. */
+/* False where there is no owner, or no readable one. As words, in the order in which versions added
+ * them: a file of an earlier version ends sooner and is still an owner's. */
 static bool read_owner(ag_owner *owner, const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -106,6 +109,8 @@ static bool read_owner(ag_owner *owner, const char *path)
     return count >= 5; /* older versions say no more */
 }
 
+/* Under a name of its own first; link(2) then gives it the name that counts, or fails because there
+ * is one. */
 static ag_status write_owner(const ag_owner *owner, const char *path)
 {
     char text[1024];
@@ -123,6 +128,8 @@ typedef enum reach {
     REACH_PID
 } reach;
 
+/* A host's name is no proof: in a container it may be the same while pids are others. Boot and PID
+ * namespace settle it. */
 static reach reach_of(const ag_owner *other, const ag_owner *self)
 {
     if (strcmp(other->host, self->host) != 0 || strcmp(self->space, "-") == 0)
@@ -142,6 +149,8 @@ static bool is_hidden(long pid)
     return access(path, F_OK) != 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
 }
 
+/* The pid alone may have been given to another process since; the time at which that started has
+ * not. */
 static bool is_running(const ag_owner *other)
 {
     char started[sizeof other->started];
@@ -171,6 +180,7 @@ static double silence_s(const char *owner, const char *just_written)
     return difftime(now.st_mtime, old.st_mtime);
 }
 
+/* 0 for a job that was never restarted. */
 static long restarts_of(const char *job)
 {
     static const char mark[] = ", restart ";
@@ -227,6 +237,8 @@ static const char *where_of(const ag_owner *other, const ag_owner *self)
                : "";
 }
 
+/* Says all that somebody needs to find out whether the other is alive, and the three things that
+ * can be done. */
 static ag_status refuse(const ag_places *places, const ag_owner *other, const ag_owner *self,
                         double silence)
 {
@@ -249,6 +261,8 @@ static ag_status refuse(const ag_places *places, const ag_owner *other, const ag
         began_together(other, self) ? copies : "");
 }
 
+/* Several may find the same dead owner at once. Each attempt either wins, or sees who did; the
+ * number of attempts only bounds a race that goes on and on. */
 static ag_status compete(const ag_owner *self, const ag_places *places, const char *own,
                          bool take_over)
 {
@@ -269,6 +283,8 @@ static ag_status compete(const ag_owner *self, const ag_places *places, const ch
     return refuse(places, &other, self, 0);
 }
 
+/* The claim is written and synced before it is linked: whoever wins is readable from that moment.
+ */
 ag_status ag_owner_take(ag_owner *owner, const ag_places *places, const char *job, bool take_over)
 {
     char own[AG_PATH_SIZE + 64];
@@ -286,6 +302,9 @@ bool ag_owner_is(const ag_owner *owner, const ag_places *places)
     return read_owner(&now, places->owner) && strcmp(now.token, owner->token) == 0;
 }
 
+/* Asked before every rename. Between the check and the rename there is a gap of microseconds, which
+ * no file system can close; five minutes without a heartbeat must have passed before it could
+ * matter. */
 ag_status ag_owner_check(const ag_owner *owner, const ag_places *places)
 {
     ag_owner now = {0};
@@ -302,6 +321,8 @@ ag_status ag_owner_check(const ag_owner *owner, const ag_places *places)
         places->results, now.host, now.pid);
 }
 
+/* The modification time is the heartbeat: it is the file server's clock for all who look, and takes
+ * no write to the file, which could fail half-way. */
 ag_status ag_owner_beat(const ag_owner *owner, const ag_places *places)
 {
     AG_TRY(ag_owner_check(owner, places));
@@ -310,12 +331,15 @@ ag_status ag_owner_beat(const ag_owner *owner, const ag_places *places)
                : ag_fail_errno("cannot touch %s", places->owner);
 }
 
+/* Only its own: after a take-over the file is the other's. */
 void ag_owner_leave(const ag_owner *owner, const ag_places *places)
 {
     if (ag_owner_is(owner, places))
         unlink(places->owner);
 }
 
+/* For those who only watch: nothing is written, so that looking costs the owner nothing and needs
+ * no permission to write. */
 void ag_owner_look(ag_owner_view *seen, const ag_places *places)
 {
     ag_owner owner;
@@ -335,6 +359,8 @@ void ag_owner_look(ag_owner_view *seen, const ag_places *places)
     seen->life = life_of(&owner, &self, seen->silence_s);
 }
 
+/* With a token this is a child that the owner sent. Without one it is the owner itself if the
+ * process is the same, which `altgrad merge` is: it opens the store and packs in one process. */
 ag_status ag_owner_adopt(bool *adopted, ag_owner *owner, const ag_places *places, const char *token)
 {
     ag_owner self;
@@ -353,6 +379,7 @@ ag_status ag_owner_adopt(bool *adopted, ag_owner *owner, const ag_places *places
     return AG_OK;
 }
 
+/* The context of ag_write_checked, which knows no owner. */
 typedef struct claim {
     const ag_owner *owner;
     const ag_places *places;

@@ -1,3 +1,5 @@
+/* Every path beside a results file is made here, from one table: what a name means must not depend
+ * on who asks. */
 #include "spool/places.h"
 
 #include <stdio.h>
@@ -64,6 +66,8 @@ static ag_status check_kind(const char *path)
     return ag_fail(AG_ERR_INPUT, "%s: a device, pipe or socket, not a results file", path);
 }
 
+/* All paths at once, although most callers need two: then no path can be too long in the middle of
+ * the work. */
 ag_status ag_places_of(ag_places *places, const char *path)
 {
     int results = snprintf(places->results, AG_PATH_SIZE, "%s", path);
@@ -81,6 +85,7 @@ ag_status ag_places_of(ag_places *places, const char *path)
     return AG_OK;
 }
 
+/* In which folder is the caller's to say: runs, runs.new while a packed file is written back. */
 ag_status ag_places_run(char path[AG_PATH_SIZE], const char *folder, const char *id)
 {
     char name[AG_ID_LENGTH + 4];

@@ -13,6 +13,8 @@
 
 #include "base/crc32.h"
 
+/* A fixed length at the end of the file is found without reading anything else. Numbers have all
+ * their digits, so that the text of a size is always as long. */
 enum { SEAL_BYTES = 64, PART_BYTES = 1 << 18 };
 
 static const char s_title[] = "altgrad-seal 1 ";
@@ -25,6 +27,8 @@ static void print_seal(char seal[SEAL_BYTES + 1], uint64_t size, uint32_t crc)
     snprintf(seal, SEAL_BYTES + 1, "%-*s\n", SEAL_BYTES - 1, text);
 }
 
+/* In parts: results files can be larger than memory. A file that shrinks meanwhile is being written
+ * by somebody, which is no damage. */
 static ag_status crc_of(uint32_t *crc, int fd, uint64_t size, const char *path)
 {
     unsigned char *part = malloc(PART_BYTES);
@@ -51,6 +55,7 @@ static ag_status crc_of(uint32_t *crc, int fd, uint64_t size, const char *path)
     return status;
 }
 
+/* For a file without a name, as trainers write it in memory. */
 ag_status ag_seal_fd(int fd, const char *path)
 {
     char seal[SEAL_BYTES + 1];
@@ -95,6 +100,8 @@ static ag_status read_seal(bool *found, char seal[SEAL_BYTES], uint64_t *size, i
     return AG_OK;
 }
 
+/* The seal that the file should have is printed and compared as text: one comparison for size, sum
+ * and layout. */
 static ag_status check(int fd, const char *path)
 {
     char seal[SEAL_BYTES];
@@ -130,6 +137,7 @@ ag_status ag_seal_check(const char *path)
     return status;
 }
 
+/* A sign that the file was once ours, even if all of its beginning is damaged. */
 bool ag_seal_is_there(const char *path)
 {
     char seal[SEAL_BYTES];

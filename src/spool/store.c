@@ -33,6 +33,7 @@ struct ag_store {
     ag_arena arena;
 };
 
+/* `created` stays that of the first job: the results began then, whoever goes on with them. */
 static ag_status write_facts(const ag_store *store, const ag_job_facts *job)
 {
     char now[32];
@@ -50,6 +51,7 @@ static ag_status write_facts(const ag_store *store, const ag_job_facts *job)
     return status;
 }
 
+/* There is no runs folder beside a packed file: its presence is what says "spooled". */
 static ag_status make_folders(const ag_store *store)
 {
     AG_TRY(ag_make_folders(store->places.failed));
@@ -75,6 +77,8 @@ static ag_status note_labels(const ag_places *places, const ag_grid *grid, const
     return status;
 }
 
+/* The names of what becomes an orphan are saved before the only file that knows them is replaced.
+ */
 static ag_status write_grid(const ag_store *store, const ag_grid *grid)
 {
     ag_text text;
@@ -128,6 +132,7 @@ static ag_status open_store(ag_store *store, const ag_grid *grid, const ag_job_f
     return status;
 }
 
+/* After a failure the store is closed like any other, which gives the ownership back. */
 ag_status ag_store_open(ag_store **out, const char *path, const ag_grid *grid,
                         const ag_job_facts *facts, const ag_store_options *options)
 {
@@ -157,6 +162,8 @@ const char *ag_store_token(const ag_store *store)
     return store->owner.token;
 }
 
+/* Nothing is removed by one who was taken over. Folders go only while they are empty: what lies in
+ * them is somebody's. */
 void ag_store_close(ag_store *store)
 {
     if (store == NULL)
@@ -178,6 +185,8 @@ ag_status ag_store_beat(ag_store *store)
     return ag_owner_beat(&store->owner, &store->places);
 }
 
+/* While spooled the file system is asked each time: it is the truth, and no list in memory can
+ * disagree with it. */
 bool ag_store_has(const ag_store *store, const char *id)
 {
     char path[AG_PATH_SIZE];
@@ -201,6 +210,8 @@ static ag_status make_spooled(ag_store *store)
     return AG_OK;
 }
 
+/* The note of an earlier failure goes after the run file is there: killed in between, the run
+ * counts as complete, as it is. */
 ag_status ag_store_put(ag_store *store, const char *id, const void *bytes, size_t size)
 {
     char path[AG_PATH_SIZE];
@@ -279,6 +290,8 @@ static bool ends_in_a_line(FILE *file)
     return fseek(file, -1, SEEK_END) != 0 || fgetc(file) == '\n';
 }
 
+/* "a+" and not "a": the last byte must be read to see whether a line was torn. A curve that is too
+ * long begins anew, since it is only for those who watch. */
 ag_status ag_store_curve(ag_store *store, const char *id, const char *lines)
 {
     enum { MOST_BYTES = 1 << 20 }; /* of attempts that began anew, again and again */
