@@ -5,9 +5,6 @@
 /* Seconds since an arbitrary point, never going back. */
 double ag_clock_s(void);
 
-/* Seconds of CPU that this process has used. */
-double ag_clock_cpu_s(void);
-
 /* Sleeps about `seconds`; returns early on a signal. */
 void ag_clock_nap(double seconds);
 

@@ -4,12 +4,10 @@
 #ifndef AG_BASE_MATHS_H
 #define AG_BASE_MATHS_H
 
-double ag_exp(double x);  /* 1 ulp */
-double ag_ln(double x);   /* 1 ulp; the natural logarithm, x > 0 */
-double ag_cos(double x);  /* 1 ulp; |x| <= 1e6, NaN beyond */
-double ag_sin(double x);  /* 1 ulp; |x| <= 1e6, NaN beyond */
-double ag_tanh(double x); /* 3 ulp */
-double ag_erf(double x);  /* 6 ulp */
+double ag_exp(double x); /* 1 ulp */
+double ag_ln(double x);  /* 1 ulp; the natural logarithm, x > 0 */
+double ag_cos(double x); /* 1 ulp; |x| <= 1e6, NaN beyond */
+double ag_sin(double x); /* 1 ulp; |x| <= 1e6, NaN beyond */
 
 /* 2 + 2 |y ln x| ulp; x > 0, or x = 0 and y > 0 */
 double ag_pow(double x, double y);

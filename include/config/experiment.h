@@ -11,13 +11,6 @@
 
 typedef struct ag_experiment ag_experiment;
 
-/* Reads, checks and expands the experiment file at `path`, with `sets` ("key=value") laid over it.
- * Every mistake found in one pass, at most 20, is appended to `diagnostics` in the form
- * file:line:col: error: ... with the source line and a caret; warnings likewise. AG_ERR_INPUT when
- * there was an error, with a count as its message. */
-ag_status ag_experiment_load(ag_experiment **out, const char *path, const char *const *sets,
-                             size_t n_sets, ag_text *diagnostics);
-
 /* Initial weights. */
 typedef struct ag_init_weights {
     char run[AG_ID_LENGTH + 1]; /* whose they are; "" unless it was named by its labels */
@@ -35,9 +28,12 @@ typedef struct ag_experiment_options {
     void *context;          /* of find_init */
 } ag_experiment_options;
 
-/* ag_experiment_load with all there is to say. */
-ag_status ag_experiment_load_with(ag_experiment **out, const char *path,
-                                  const ag_experiment_options *options, ag_text *diagnostics);
+/* Reads, checks and expands the experiment file at `path`, with options->sets laid over it; NULL
+ * options are all zero. Every mistake found in one pass, at most 20, is appended to `diagnostics`
+ * in the form file:line:col: error: ... with the source line and a caret; warnings likewise.
+ * AG_ERR_INPUT when there was an error, with a count as its message. */
+ag_status ag_experiment_load(ag_experiment **out, const char *path,
+                             const ag_experiment_options *options, ag_text *diagnostics);
 
 /* NULL is fine. */
 void ag_experiment_destroy(ag_experiment *experiment);

@@ -20,10 +20,7 @@ ag_estimate ag_estimate_mean(const double *values, size_t n, double level);
 ag_estimate ag_estimate_difference(const double *values, const double *partners, size_t n,
                                    double level);
 
-/* P(T <= t) for Student's t with `df` degrees of freedom, df > 0. */
-double ag_t_cdf(double t, double df);
-
-/* The t with P(T <= t) = p, 0 < p < 1. */
+/* The t with P(T <= t) = p, 0 < p < 1, for Student's t with `df` degrees of freedom, df > 0. */
 double ag_t_quantile(double p, double df);
 
 /* The regularised incomplete beta function I_x(a, b), 0 <= x <= 1. */

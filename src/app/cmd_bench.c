@@ -124,7 +124,7 @@ static ag_status read_experiment(ag_experiment **out, const char *path, const re
         .sets = asked->sets.items, .n_sets = asked->sets.count, .find_init = ag_init_find_here};
     ag_text diagnostics;
     ag_text_init(&diagnostics);
-    ag_status status = ag_experiment_load_with(out, path, &how, &diagnostics);
+    ag_status status = ag_experiment_load(out, path, &how, &diagnostics);
     fputs(diagnostics.data, stderr);
     ag_text_deinit(&diagnostics);
     return status;

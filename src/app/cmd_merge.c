@@ -396,7 +396,7 @@ static ag_status load_target(merger *m)
     ag_text diagnostics;
     const ag_experiment_options how = {.find_init = ag_run_find_init};
     ag_text_init(&diagnostics);
-    ag_status status = ag_experiment_load_with(&m->experiment, m->file, &how, &diagnostics);
+    ag_status status = ag_experiment_load(&m->experiment, m->file, &how, &diagnostics);
     fputs(diagnostics.data, stderr);
     ag_text_deinit(&diagnostics);
     if (status == AG_OK)

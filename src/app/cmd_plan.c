@@ -192,7 +192,7 @@ ag_status ag_plan_show(const ag_plan_options *options)
     bool *selected = NULL;
     const ag_experiment_options how = {
         .sets = options->sets.items, .n_sets = options->sets.count, .find_init = ag_init_find_here};
-    ag_status status = ag_experiment_load_with(&experiment, options->file, &how, &text);
+    ag_status status = ag_experiment_load(&experiment, options->file, &how, &text);
     if (!options->less)
         fputs(text.data, stderr);
     ag_text_deinit(&text);

@@ -33,8 +33,7 @@ static ag_status load(ag_run_session *session)
     ag_text_init(&diagnostics);
     const ag_experiment_options how = {
         .sets = options->sets.items, .n_sets = options->sets.count, .find_init = ag_run_find_init};
-    ag_status status =
-        ag_experiment_load_with(&session->experiment, options->file, &how, &diagnostics);
+    ag_status status = ag_experiment_load(&session->experiment, options->file, &how, &diagnostics);
     fputs(diagnostics.data, stderr);
     ag_text_deinit(&diagnostics);
     if (status == AG_OK)

@@ -50,7 +50,7 @@ static void find_results(char *out, size_t size, const char *path)
     const char *found = "";
     ag_text_init(&unused);
     ag_arena_init_growing(&arena);
-    if (ag_experiment_load_with(&experiment, path, &how, &unused) == AG_OK) {
+    if (ag_experiment_load(&experiment, path, &how, &unused) == AG_OK) {
         if (ag_app_results_path(&found, NULL, ag_experiment_grid(experiment), &arena) == AG_OK)
             snprintf(out, size, "%s", found);
         ag_experiment_destroy(experiment);

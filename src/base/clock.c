@@ -2,21 +2,11 @@
 
 #include <time.h>
 
-static double read_clock(clockid_t id)
-{
-    struct timespec now;
-    clock_gettime(id, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 double ag_clock_s(void)
 {
-    return read_clock(CLOCK_MONOTONIC);
-}
-
-double ag_clock_cpu_s(void)
-{
-    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 void ag_clock_nap(double seconds)

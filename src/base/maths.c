@@ -142,58 +142,6 @@ double ag_cos(double x)
     return quarter_turned_sin(x, 1);
 }
 
-double ag_tanh(double x)
-{
-    if (x != x)
-        return x;
-    if (x > 20 || x < -20) /* 1 - tanh(20) < 2^-56 */
-        return x > 0 ? 1 : -1;
-    int k;
-    double reduced = reduced_expm1(&k, 2 * x);
-    double scale = power_of_two(k);
-    double expm1 = scale * reduced + (scale - 1);
-    return expm1 / (expm1 + 2);
-}
-
-/* exp(-x^2), the rounding error of x^2 taken along */
-static double exp_of_minus_square(double x)
-{
-    double head = (double)(float)x;
-    return ag_exp(-head * head) * ag_exp((head - x) * (head + x));
-}
-
-/* erf(x) = 2 / sqrt(pi) exp(-x^2) x (1 + z/3 (1 + z/5 (1 + ...))), z = 2 x^2, for x < 1.5: no
- * term is negative; the 30th is below 2^-75 */
-static double erf_series(double x)
-{
-    double sum = 1;
-    for (int n = 30; n >= 1; n--)
-        sum = 1 + 2 * x * x / (2 * n + 1) * sum;
-    return 0x1.20dd750429b6dp+0 * x * exp_of_minus_square(x) * sum; /* 2 / sqrt(pi) */
-}
-
-/* erfc(x) = exp(-x^2) / sqrt(pi) / (x + (1/2) / (x + (2/2) / (x + (3/2) / ...))), for x >= 1.5 */
-static double erfc_fraction(double x)
-{
-    double tail = x;
-    for (int n = 100; n >= 1; n--)
-        tail = x + 0.5 * n / tail;
-    return 0x1.20dd750429b6dp-1 * exp_of_minus_square(x) / tail;
-}
-
-double ag_erf(double x)
-{
-    double magnitude = x < 0 ? -x : x;
-    double value = magnitude;
-    if (magnitude > 6) /* erfc(6) < 2^-55 */
-        value = 1;
-    else if (magnitude >= 1.5)
-        value = 1 - erfc_fraction(magnitude);
-    else if (magnitude > 0)
-        value = erf_series(magnitude);
-    return x < 0 ? -value : value;
-}
-
 double ag_pow(double x, double y)
 {
     if (y == 0)

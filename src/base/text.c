@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sizes.h"
+
 static char s_empty[1];
 
 void ag_text_init(ag_text *text)
@@ -73,11 +75,6 @@ void ag_text_printf(ag_text *text, const char *format, ...)
 
 enum { LONGEST_WORD = 64 };
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static bool same_letter(char a, char b)
 {
     return tolower((unsigned char)a) == tolower((unsigned char)b);
@@ -100,10 +97,10 @@ static size_t distance(const char *a, const char *b)
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
             size_t change = above[j - 1] + !same_letter(a[i - 1], b[j - 1]);
-            row[j] = smaller(change, smaller(above[j], row[j - 1]) + 1);
+            row[j] = ag_smaller(change, ag_smaller(above[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
                 same_letter(a[i - 2], b[j - 1]))
-                row[j] = smaller(row[j], two_above[j - 2] + 1);
+                row[j] = ag_smaller(row[j], two_above[j - 2] + 1);
         }
     }
     return rows[a_length % 3][b_length];

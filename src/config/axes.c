@@ -13,16 +13,10 @@ ag_point *ag_axis_add(ag_axis_points *axis, ag_findings *findings, const ag_poin
                         AG_MAX_POINTS);
         return NULL;
     }
-    if (axis->n_points == axis->capacity) {
-        size_t capacity = axis->capacity > 0 ? 2 * axis->capacity : 8;
-        ag_point *grown = ag_config_alloc(findings, capacity, sizeof *grown);
-        if (grown == NULL)
-            return NULL;
-        if (axis->n_points > 0)
-            memcpy(grown, axis->points, axis->n_points * sizeof *grown);
-        axis->points = grown;
-        axis->capacity = capacity;
-    }
+    void *points = axis->points;
+    if (!ag_config_grow(&points, &axis->capacity, findings, axis->n_points, sizeof *point))
+        return NULL;
+    axis->points = points;
     axis->points[axis->n_points] = *point;
     return &axis->points[axis->n_points++];
 }

@@ -120,8 +120,8 @@ static ag_status load(ag_experiment *experiment, const char *path, const char *c
     return AG_OK;
 }
 
-ag_status ag_experiment_load_with(ag_experiment **out, const char *path,
-                                  const ag_experiment_options *options, ag_text *diagnostics)
+ag_status ag_experiment_load(ag_experiment **out, const char *path,
+                             const ag_experiment_options *options, ag_text *diagnostics)
 {
     *out = NULL;
     ag_error_clear(); /* messages recorded from here on become findings */
@@ -130,21 +130,15 @@ ag_status ag_experiment_load_with(ag_experiment **out, const char *path,
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     ag_arena_init_growing(&experiment->arena);
     experiment->findings.arena = &experiment->arena;
-    experiment->options = *options;
-    ag_status status = load(experiment, path, options->sets, options->n_sets);
+    if (options != NULL)
+        experiment->options = *options;
+    ag_status status = load(experiment, path, experiment->options.sets, experiment->options.n_sets);
     ag_findings_render(diagnostics, &experiment->findings, path);
     if (status == AG_OK)
         *out = experiment;
     else
         ag_experiment_destroy(experiment);
     return status;
-}
-
-ag_status ag_experiment_load(ag_experiment **out, const char *path, const char *const *sets,
-                             size_t n_sets, ag_text *diagnostics)
-{
-    ag_experiment_options options = {.sets = sets, .n_sets = n_sets};
-    return ag_experiment_load_with(out, path, &options, diagnostics);
 }
 
 void ag_experiment_destroy(ag_experiment *experiment)

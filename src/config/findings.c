@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/printable.h"
-#include "config_internal.h"
+#include "findings.h"
 
 enum { MESSAGE_BYTES = 1024, CONTEXT_BYTES = 100 };
 
@@ -21,8 +21,11 @@ static bool noted(const ag_findings *findings, ag_place place, const char *messa
     return false;
 }
 
-static void note(ag_findings *findings, bool warning, ag_place place, const char *message)
+static void note(ag_findings *findings, bool warning, ag_place place, const char *format,
+                 va_list arguments)
 {
+    char message[MESSAGE_BYTES];
+    vsnprintf(message, sizeof message, format, arguments);
     if (noted(findings, place, message))
         return;
     size_t *count = warning ? &findings->warnings : &findings->errors;
@@ -38,22 +41,18 @@ static void note(ag_findings *findings, bool warning, ag_place place, const char
 
 void ag_config_error(ag_findings *findings, ag_place place, const char *format, ...)
 {
-    char message[MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    note(findings, false, place, format, arguments);
     va_end(arguments);
-    note(findings, false, place, message);
 }
 
 void ag_config_warning(ag_findings *findings, ag_place place, const char *format, ...)
 {
-    char message[MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    note(findings, true, place, format, arguments);
     va_end(arguments);
-    note(findings, true, place, message);
 }
 
 void ag_config_failed(ag_findings *findings, ag_place place)
@@ -75,6 +74,22 @@ void *ag_config_alloc(ag_findings *findings, size_t count, size_t size)
     if (memory == NULL)
         findings->out_of_memory = true;
     return memory;
+}
+
+bool ag_config_grow(void **items, size_t *capacity, ag_findings *findings, size_t count,
+                    size_t size)
+{
+    if (count < *capacity)
+        return true;
+    size_t larger = *capacity > 0 ? 2 * *capacity : 8;
+    void *grown = ag_config_alloc(findings, larger, size);
+    if (grown == NULL)
+        return false;
+    if (count > 0)
+        memcpy(grown, *items, count * size);
+    *items = grown;
+    *capacity = larger;
+    return true;
 }
 
 const char *ag_config_hint(ag_findings *findings, const char *word, const char *const *words,

@@ -1,7 +1,8 @@
 /* Words of PyTorch, nanoGPT, Hugging Face and other trainers, and what stands for them here. */
 #include <string.h>
 
-#include "config_internal.h"
+#include "findings.h"
+#include "run/params.h"
 
 typedef struct foreign_word {
     const char *words; /* lower case with '_', a space between them */

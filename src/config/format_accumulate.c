@@ -1,7 +1,7 @@
 /* `accumulate` of a format: what adds up the products of its layers. */
 #include <stdio.h>
 
-#include "config_internal.h"
+#include "layer_formats.h"
 
 static const char *const s_parts[] = {"terms", "fraction", "into",  "round",
                                       "floor", "promote",  "outer", NULL};

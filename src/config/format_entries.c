@@ -2,7 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "config_internal.h"
+#include "layer_formats.h"
 #include "numerics/recipe.h"
 
 static bool is_fp32(const char *text)

@@ -15,16 +15,11 @@ size_t ag_config_format_find(const ag_experiment *experiment, const char *label)
 
 static ag_format_entry *new_entry(ag_experiment *experiment)
 {
-    if (experiment->n_formats == experiment->formats_capacity) {
-        size_t capacity = experiment->formats_capacity > 0 ? 2 * experiment->formats_capacity : 8;
-        ag_format_entry *grown = ag_config_alloc(&experiment->findings, capacity, sizeof *grown);
-        if (grown == NULL)
-            return NULL;
-        if (experiment->n_formats > 0)
-            memcpy(grown, experiment->formats, experiment->n_formats * sizeof *grown);
-        experiment->formats = grown;
-        experiment->formats_capacity = capacity;
-    }
+    void *formats = experiment->formats;
+    if (!ag_config_grow(&formats, &experiment->formats_capacity, &experiment->findings,
+                        experiment->n_formats, sizeof *experiment->formats))
+        return NULL;
+    experiment->formats = formats;
     return &experiment->formats[experiment->n_formats];
 }
 

@@ -1,5 +1,5 @@
 /* A hash index over values that live elsewhere: open addressing, at most half full. */
-#include "config_internal.h"
+#include "index.h"
 
 bool ag_index_init(ag_index *index, size_t capacity, ag_findings *findings)
 {

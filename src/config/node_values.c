@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_internal.h"
+#include "nodes.h"
 
 const ag_node *ag_node_get(const ag_node *map, const char *key)
 {

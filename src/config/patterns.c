@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_internal.h"
+#include "layer_formats.h"
 
 /* Layer names have some 40 characters; a search that needs more steps than this backtracks. */
 enum { MATCH_LIMIT = 5000, LONGEST_PATTERN = 1000 };

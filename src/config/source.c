@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/printable.h"
-#include "config_internal.h"
+#include "nodes.h"
 
 static ag_status check_bytes(const ag_yaml_source *source)
 {

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "base/printable.h"
-#include "config_internal.h"
+#include "index.h"
+#include "nodes.h"
 
 typedef struct anchor {
     const char *name;
@@ -82,17 +83,11 @@ static void add_anchor(tree_builder *builder, struct fy_event *event, const ag_n
 
 static bool append(tree_builder *builder, level *top, const ag_node *node)
 {
-    if (top->count == top->capacity) {
-        size_t capacity = top->capacity > 0 ? 2 * top->capacity : 8;
-        const ag_node **grown =
-            ag_config_alloc(builder->findings, capacity, sizeof(const ag_node *));
-        if (grown == NULL)
-            return false;
-        if (top->count > 0)
-            memcpy(grown, top->children, top->count * sizeof(const ag_node *));
-        top->children = grown;
-        top->capacity = capacity;
-    }
+    void *children = top->children;
+    if (!ag_config_grow(&children, &top->capacity, builder->findings, top->count,
+                        sizeof(const ag_node *)))
+        return false;
+    top->children = children;
     top->children[top->count++] = node;
     return true;
 }

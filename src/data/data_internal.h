@@ -30,10 +30,6 @@ bool ag_looks_like_numbers(const unsigned char *bytes, size_t size);
 const ag_file_kind *ag_tokens_misread(const uint16_t *words, size_t count);
 const ag_file_kind *ag_wide_tokens_misread(const uint32_t *tokens, size_t count);
 
-/* Length of the UTF-8 sequence (RFC 3629) at `bytes`, 0 when it is not valid: overlong forms,
- * surrogates and numbers beyond U+10FFFF included. */
-size_t ag_decode_utf8(uint32_t *code, const unsigned char *bytes, size_t available);
-
 /* Unset parameters of data are "", or NULL where a caller left them out. */
 static inline bool ag_is_said(const char *text)
 {

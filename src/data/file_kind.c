@@ -3,6 +3,7 @@
  * its cure. */
 #include <string.h>
 
+#include "base/printable.h"
 #include "data_internal.h"
 
 enum { TEXT_SAMPLE = 4096, TEXT_LEAST = 16, TAR_MARK = 257 };
@@ -122,7 +123,7 @@ bool ag_looks_like_text(const unsigned char *bytes, size_t size)
     size_t at = 0;
     while (at < sample) {
         uint32_t code;
-        size_t length = ag_decode_utf8(&code, bytes + at, size - at);
+        size_t length = ag_utf8_read(&code, (const char *)bytes + at, size - at);
         if (length == 0 || !is_printed(code))
             return false;
         at += length;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "data_internal.h"
 
 enum {
@@ -17,46 +18,20 @@ typedef struct symbol_set {
     size_t count;
 } symbol_set;
 
-static bool is_continuation(unsigned char byte)
-{
-    return (byte & 0xC0) == 0x80;
-}
-
-size_t ag_decode_utf8(uint32_t *code, const unsigned char *bytes, size_t available)
-{
-    static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char lead = bytes[0];
-    size_t length = lead < 0x80 ? 1 : lead < 0xC0 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if (length == 0 || length > available || lead >= 0xF8)
-        return 0;
-    if (length == 1) {
-        *code = lead;
-        return 1;
-    }
-    *code = lead & (0x7Fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (!is_continuation(bytes[i]))
-            return 0;
-        *code = *code << 6 | (bytes[i] & 0x3Fu);
-    }
-    bool surrogate = *code >= 0xD800 && *code < 0xE000;
-    return *code < smallest[length] || *code >= CODE_POINTS || surrogate ? 0 : length;
-}
-
 /* Writes the number of each code point, less one. `count` becomes how many there are. */
 static ag_status number_text(uint16_t *tokens, size_t *count, symbol_set *symbols,
                              const ag_mapping *file, const char *path)
 {
-    const unsigned char *bytes = file->base;
+    const char *bytes = file->base;
     *count = 0;
     for (size_t at = 0; at < file->bytes;) {
         uint32_t code;
-        size_t length = ag_decode_utf8(&code, bytes + at, file->bytes - at);
+        size_t length = ag_utf8_read(&code, bytes + at, file->bytes - at);
         if (length == 0)
             return ag_fail(AG_ERR_INPUT,
                            "data.text '%s': the bytes at offset %zu (0x%02x ...) are not UTF-8; "
                            "expected UTF-8 text, or 'tokenizer: byte'",
-                           path, at, bytes[at]);
+                           path, at, (unsigned char)bytes[at]);
         if (symbols->number[code] == 0) {
             if (symbols->count == SYMBOLS_MAX)
                 return ag_fail(AG_ERR_INPUT,

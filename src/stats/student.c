@@ -52,11 +52,6 @@ static double upper_tail(double t, double df)
     return ag_incomplete_beta(df / (df + t * t), df / 2, 0.5) / 2;
 }
 
-double ag_t_cdf(double t, double df)
-{
-    return t < 0 ? upper_tail(-t, df) : 1 - upper_tail(t, df);
-}
-
 double ag_t_quantile(double p, double df)
 {
     enum { MOST_HALVINGS = 2000 };

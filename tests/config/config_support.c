@@ -12,7 +12,7 @@ ag_status load_bytes(ag_experiment **out, const void *bytes, size_t size, ag_tex
     close(fd);
     ag_text_init(messages);
     ag_error_clear();
-    ag_status status = ag_experiment_load(out, path, NULL, 0, messages);
+    ag_status status = ag_experiment_load(out, path, NULL, messages);
     unlink(path);
     return status;
 }

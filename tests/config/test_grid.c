@@ -233,7 +233,8 @@ static void test_set_lies_over_the_file(void **state)
     ag_text messages;
     ag_text_init(&messages);
     ag_experiment *experiment = NULL;
-    assert_ok(ag_experiment_load(&experiment, "config/messages/set.base", sets, 3, &messages));
+    assert_ok(ag_experiment_load(&experiment, "config/messages/set.base",
+                                 &(ag_experiment_options){.sets = sets, .n_sets = 3}, &messages));
     const ag_run *run = &ag_experiment_grid(experiment)->runs[0];
     assert_int_equal(run->train.steps, 7);
     assert_true(run->optimizer.betas[1] == 0.6);
@@ -261,7 +262,9 @@ static void test_paths_are_expanded(void **state)
                                         "data.text=${AG_CONFIG}/data/small.txt"};
     for (size_t i = 0; i < 3; i++) {
         const char *sets[] = {texts[i], "output.file=$AG_CONFIG/x.h5"};
-        assert_ok(ag_experiment_load(&experiment, "config/paths.yaml", sets, 2, &messages));
+        assert_ok(ag_experiment_load(&experiment, "config/paths.yaml",
+                                     &(ag_experiment_options){.sets = sets, .n_sets = 2},
+                                     &messages));
         const ag_run *run = &ag_experiment_grid(experiment)->runs[0];
         assert_string_equal(run->data.text, wanted);
         assert_string_equal(run->output.file, "$AG_CONFIG/x.h5");
@@ -269,7 +272,9 @@ static void test_paths_are_expanded(void **state)
     }
     unsetenv("AG_UNSET");
     const char *bad[] = {"output.file=$AG_UNSET/x.h5"};
-    assert_int_equal(ag_experiment_load(&experiment, "config/paths.yaml", bad, 1, &messages),
+    assert_int_equal(ag_experiment_load(&experiment, "config/paths.yaml",
+                                        &(ag_experiment_options){.sets = bad, .n_sets = 1},
+                                        &messages),
                      AG_ERR_INPUT);
     assert_non_null(strstr(messages.data, "--set:1:13: error: output.file '$AG_UNSET/x.h5': the "
                                           "environment variable AG_UNSET is not set"));
@@ -287,13 +292,14 @@ static void test_paths_become_absolute(void **state)
     ag_experiment *experiment = NULL;
     assert_non_null(realpath("config", here));
     snprintf(wanted, sizeof wanted, "%s/data/small.txt", here);
-    assert_ok(ag_experiment_load(&experiment, "config/paths.yaml", NULL, 0, &messages));
+    assert_ok(ag_experiment_load(&experiment, "config/paths.yaml", NULL, &messages));
     assert_string_equal(ag_experiment_grid(experiment)->runs[0].data.text, wanted);
     char first[AG_ID_LENGTH + 1];
     memcpy(first, ag_experiment_grid(experiment)->runs[0].id, sizeof first);
     ag_experiment_destroy(experiment);
     const char *sets[] = {"data.text=config/data/small.txt"};
-    assert_ok(ag_experiment_load(&experiment, "config/paths.yaml", sets, 1, &messages));
+    assert_ok(ag_experiment_load(&experiment, "config/paths.yaml",
+                                 &(ag_experiment_options){.sets = sets, .n_sets = 1}, &messages));
     assert_string_equal(ag_experiment_grid(experiment)->runs[0].data.text, wanted);
     assert_string_equal(ag_experiment_grid(experiment)->runs[0].id, first);
     ag_experiment_destroy(experiment);
@@ -309,7 +315,7 @@ static void test_the_whole_language(void **state)
     ag_text messages;
     ag_text_init(&messages);
     ag_experiment *experiment = NULL;
-    assert_ok(ag_experiment_load(&experiment, "config/whole.yaml", NULL, 0, &messages));
+    assert_ok(ag_experiment_load(&experiment, "config/whole.yaml", NULL, &messages));
     ag_experiment_counts counts = ag_experiment_counted(experiment);
     assert_int_equal(counts.multiplied, 432);
     assert_int_equal(counts.excluded, 24);

@@ -45,7 +45,7 @@ static ag_status load_with(ag_experiment **out, ag_text *messages, const char *y
     s_asked[0] = '\0';
     ag_text_init(messages);
     const ag_experiment_options how = {&set, set != NULL, find, NULL};
-    ag_status status = ag_experiment_load_with(out, path, &how, messages);
+    ag_status status = ag_experiment_load(out, path, &how, messages);
     unlink(path);
     return status;
 }

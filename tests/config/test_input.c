@@ -23,11 +23,11 @@ static void test_files_that_are_none(void **state)
     ag_text_init(&messages);
     ag_experiment *experiment = NULL;
     assert_fails(AG_ERR_INPUT, "is a directory",
-                 ag_experiment_load(&experiment, "/tmp", NULL, 0, &messages));
+                 ag_experiment_load(&experiment, "/tmp", NULL, &messages));
     assert_fails(AG_ERR_INPUT, "No such file",
-                 ag_experiment_load(&experiment, "/no/such.yaml", NULL, 0, &messages));
+                 ag_experiment_load(&experiment, "/no/such.yaml", NULL, &messages));
     assert_fails(AG_ERR_INPUT, "at most 1048576 bytes",
-                 ag_experiment_load(&experiment, "/dev/zero", NULL, 0, &messages));
+                 ag_experiment_load(&experiment, "/dev/zero", NULL, &messages));
     expect_refused("", 0, "is empty");
     expect_refused("# nothing\n", 10, "is empty");
     expect_refused("altgrad: 1\0\n", 12, "zero byte");

@@ -51,7 +51,7 @@ static bool check_case(const char *name)
     ag_text_init(&messages);
     ag_text_init(&got);
     ag_experiment *experiment = NULL;
-    ag_status status = ag_experiment_load(&experiment, path, NULL, 0, &messages);
+    ag_status status = ag_experiment_load(&experiment, path, NULL, &messages);
     add_portable(&got, messages.data);
     ag_text_printf(&got, "=> %s\n", status == AG_OK ? "loaded" : ag_error_message());
     ag_experiment_destroy(experiment);
@@ -95,7 +95,9 @@ static void test_set_reports_its_own_text(void **state)
     ag_text got;
     ag_text_init(&got);
     ag_experiment *experiment = NULL;
-    ag_status status = ag_experiment_load(&experiment, "config/messages/set.base", sets, 4, &got);
+    ag_status status =
+        ag_experiment_load(&experiment, "config/messages/set.base",
+                           &(ag_experiment_options){.sets = sets, .n_sets = 4}, &got);
     assert_int_equal(status, AG_ERR_INPUT);
     assert_string_equal(
         got.data,

@@ -13,7 +13,8 @@ static ag_status load(ag_experiment **out, const char *yaml, const char *const *
     assert_int_equal(write(file, yaml, strlen(yaml)), strlen(yaml));
     close(file);
     ag_text_init(messages);
-    ag_status status = ag_experiment_load(out, path, sets, n_sets, messages);
+    ag_status status = ag_experiment_load(
+        out, path, &(ag_experiment_options){.sets = sets, .n_sets = n_sets}, messages);
     unlink(path);
     return status;
 }

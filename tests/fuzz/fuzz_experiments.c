@@ -94,7 +94,7 @@ static const char *run(fuzz_input *input)
         .sets = sets, .n_sets = make_set(set, sizeof set, input), .find_init = find_any};
     fuzz_write(s_file, input->bytes, input->size);
     ag_text_init(&messages);
-    ag_status status = ag_experiment_load_with(&experiment, s_file, &how, &messages);
+    ag_status status = ag_experiment_load(&experiment, s_file, &how, &messages);
     const char *complaint = NULL;
     input->accepted = status == AG_OK;
     if (status == AG_OK)

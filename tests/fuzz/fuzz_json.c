@@ -20,7 +20,7 @@ static ag_experiment *load(void)
     ag_experiment *experiment = NULL;
     ag_text_init(&messages);
     fuzz_write("case.yaml", s_experiment, strlen(s_experiment));
-    if (ag_experiment_load(&experiment, "case.yaml", NULL, 0, &messages) != AG_OK) {
+    if (ag_experiment_load(&experiment, "case.yaml", NULL, &messages) != AG_OK) {
         fprintf(stderr, "%s%s\n", messages.data, ag_error_message());
         exit(2);
     }

@@ -91,7 +91,6 @@ static void quantiles_agree_with_scipy(void **state)
         const quantile_row *row = &s_scipy[i];
         assert_near(ag_t_quantile(row->p, row->df), row->t, 1e-8);
         assert_near(ag_t_quantile(1 - row->p, row->df), -row->t, 1e-8);
-        assert_near(ag_t_cdf(row->t, row->df), row->p, 1e-8);
     }
 }
 

@@ -1,0 +1,87 @@
+/* Formats of the experiment file, patterns of layers' names, and layer configs, which say by rules
+ * which layer gets which format. */
+#ifndef AG_CONFIG_LAYER_FORMATS_H
+#define AG_CONFIG_LAYER_FORMATS_H
+
+#include "nodes.h"
+#include "numerics/scheme.h"
+
+enum { AG_MAX_RULES = 1000 }; /* of one layer config; also of exclude, of include */
+
+/* --- patterns */
+
+typedef struct ag_pattern ag_pattern;
+
+/* Compiles PCRE2; NULL after an error that shows PCRE2's message and position. */
+ag_pattern *ag_pattern_compile(ag_findings *findings, const ag_node *node);
+void ag_pattern_destroy(ag_pattern *pattern);
+
+/* Whether it is found anywhere in `name`, and where it ends there. Sets *costly when PCRE2 gave up.
+ */
+bool ag_pattern_search(const ag_pattern *pattern, const char *name, size_t *end, bool *costly);
+
+/* --- formats */
+
+typedef struct ag_format_entry {
+    const char *label;
+    ag_place place;
+    ag_layer_precision precision;
+    bool fp32;  /* compute mode of the whole run; precision is all null */
+    bool null;  /* every role null and not fp32: the BF16 run */
+    bool named; /* by a layer config */
+} ag_format_entry;
+
+/* A format or recipe by name, null = BF16. False after an error. */
+bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
+                     const char *what);
+
+/* `accumulate` of a format whose schemes are set: a name, a mapping of terms, or one a product. */
+void ag_format_accumulate(ag_layer_precision *precision, ag_findings *findings,
+                          const ag_node *node);
+
+/* A mapping of roles, scaling, rounding, overflow, ste, accumulate; its name is not looked at. */
+bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, const ag_node *node);
+
+/* One entry of `formats`. False after an error; `label` is set where it could be read. */
+bool ag_format_entry_parse(ag_format_entry *entry, ag_findings *findings, const ag_node *node);
+
+/* --- layer configs */
+
+typedef enum ag_target_kind { AG_TARGET_NULL, AG_TARGET_RUN, AG_TARGET_FIXED } ag_target_kind;
+
+/* Where a rule sends a layer: BF16, the run's format, or always the same one. */
+typedef struct ag_target {
+    ag_target_kind kind;
+    const ag_layer_precision *precision; /* FIXED */
+} ag_target;
+
+typedef struct ag_rule {
+    const char *text;
+    ag_pattern *pattern; /* NULL: `text` is a plain substring */
+    ag_target target;
+    ag_place place;
+    bool implied;       /* made by mixed_precision: may match nothing */
+    bool skip;          /* made by skip_patterns: may be covered by an earlier one */
+    bool matched;       /* some layer or site of some run of the grid */
+    bool reached;       /* was the first to match one */
+    bool whole;         /* ends with a number, and was found where that is a layer's whole number */
+    const char *longer; /* and this layer, in which the number has more digits; else NULL */
+    bool general; /* matches a layer of the model being routed: then it routes none of its sites */
+} ag_rule;
+
+typedef struct ag_layer_config {
+    const char *name;
+    ag_place place;
+    bool broken; /* had errors */
+    size_t n_rules;
+    ag_rule *rules;
+    ag_target fallback; /* where no rule matches */
+    size_t uses;        /* combinations of the grid */
+} ag_layer_config;
+
+typedef struct ag_layer_configs {
+    size_t count;
+    ag_layer_config *items;
+} ag_layer_configs;
+
+#endif
