@@ -19,7 +19,10 @@ typedef struct ag_piece {
     size_t size;
 } ag_piece;
 
+/* "folder/name". AG_ERR_INPUT where that is too long. */
 ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *name);
+/* Writes a file whole: beside its name, synced, then renamed. What was there stays until then, and
+ * after a failure. */
 ag_status ag_write_whole(const char *path, const void *bytes, size_t size);
 ag_status ag_write_pieces(const char *path, const ag_piece *pieces, size_t count);
 
@@ -28,14 +31,22 @@ typedef ag_status ag_write_check(void *context);
 ag_status ag_write_checked(const char *path, const ag_piece *pieces, size_t count,
                            ag_write_check *check, void *context);
 
+/* Appends a whole file. AG_ERR_FILE where there is none. */
 ag_status ag_read_whole(ag_text *text, const char *path);
 /* path + AG_TEMPORARY */
 ag_status ag_temporary_path(char temporary[AG_PATH_SIZE], const char *path);
+/* The folder that a path lies in, "." for a bare name. */
 void ag_folder_of(char folder[AG_PATH_SIZE], const char *path);
+
+/* A rename that survives a power failure: the folder is synced after it. */
 ag_status ag_rename_synced(const char *from, const char *to);
 ag_status ag_sync_folder(const char *folder);
+
+/* Makes a folder and those above it (mkdir -p), and those above a file. */
 ag_status ag_make_folders(const char *path);
 ag_status ag_make_parent(const char *path);
+
+/* Removes a folder with the files in it, as far as that is possible; folders within stay. */
 void ag_remove_folder(const char *path);
 bool ag_is_folder(const char *path);
 bool ag_is_file(const char *path);

@@ -13,8 +13,12 @@ typedef struct ag_text {
     bool failed; /* memory ran out: everything added since is lost */
 } ag_text;
 
+/* A text begins empty, without memory; deinit frees it and makes it empty again. */
 void ag_text_init(ag_text *text);
 void ag_text_deinit(ag_text *text);
+
+/* Append a string, `count` bytes, or what printf would print. After a failure they do nothing, so
+ * that `failed` may be asked once, at the end. */
 void ag_text_add(ag_text *text, const char *bytes);
 void ag_text_add_n(ag_text *text, const char *bytes, size_t count);
 void ag_text_printf(ag_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));

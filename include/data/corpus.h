@@ -24,7 +24,7 @@ typedef struct ag_corpus {
     const uint32_t *wide_train;
     const uint32_t *wide_val;
     const uint32_t *vocab; /* [facts.vocab_size] code points (char, byte), or NULL: ids alone */
-    double entropy_rate;   /* nats a token, the floor of the loss; NaN where it is not known */
+    double entropy_rate;   /* nats per token, the floor of the loss; NaN where it is not known */
     void *memory;          /* what ag_corpus_close releases */
 } ag_corpus;
 

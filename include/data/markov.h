@@ -41,7 +41,7 @@ double ag_markov_probability(const ag_markov *source, const uint16_t *context, u
 /* The first `count` tokens. */
 void ag_markov_generate(uint16_t *tokens, int64_t count, const ag_markov *source);
 
-/* Nats a token: the mean, over the stationary distribution of the contexts, of the entropy of
+/* Nats per token: the mean, over the stationary distribution of the contexts, of the entropy of
  * what follows. No model's expected loss is lower. Accurate to about 1e-12. */
 ag_status ag_markov_entropy_rate(double *rate, const ag_markov *source);
 

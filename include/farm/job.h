@@ -12,7 +12,8 @@ typedef enum ag_job_end {
     AG_JOB_CANCELLED, /* it was stopped, or given back before it began: still to be done */
 } ag_job_end;
 
-/* The index of what ag_coordinator_survey asks; jobs are numbered from 0. */
+/* The index of the job that ag_coordinator_survey gives to every rank; others are numbered from 0.
+ */
 enum { AG_JOB_SURVEY = -1 };
 
 /* One attempt at a job. */

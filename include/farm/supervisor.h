@@ -1,4 +1,4 @@
-/* One a rank: takes assignments, has a worker do them one at a time, hands back results. */
+/* One per rank: takes assignments, has a worker do them one at a time, hands back results. */
 #ifndef AG_FARM_SUPERVISOR_H
 #define AG_FARM_SUPERVISOR_H
 

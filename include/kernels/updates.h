@@ -58,7 +58,7 @@ typedef struct ag_grid_step {
     float grad_scale;
     float rungs_per_velocity; /* lr / the spacing at the largest weight */
     float decay;              /* lr * weight decay */
-    float rung_clip;          /* most rungs a step, below 2^16 */
+    float rung_clip;          /* most rungs per step, below 2^16 */
 } ag_grid_step;
 /* A rung is one step from a value of the format to the next. With w on its nearest rung,
  *

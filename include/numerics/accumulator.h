@@ -39,7 +39,7 @@ enum { AG_NO_FLOOR = -1000, AG_MOST_TERMS = 256 };
 
 typedef struct ag_accumulator {
     ag_accumulator_kind kind;
-    int terms;        /* K, products a step */
+    int terms;        /* K, products per step */
     int fraction;     /* F; 0 of a chain */
     int floor;        /* Emin, the least exponent to which terms are aligned, or AG_NO_FLOOR */
     bool toward_zero; /* c is rounded to `into` so; else to nearest even */

@@ -14,7 +14,7 @@
  * tokens.
  */
 typedef enum ag_granularity {
-    AG_GRANULARITY_TENSOR, /* all: one scale a tensor */
+    AG_GRANULARITY_TENSOR, /* all: one scale per tensor */
     AG_GRANULARITY_ROW,    /* those of a row */
     AG_GRANULARITY_COL,    /* those at one place of every row */
     AG_GRANULARITY_BLOCK,  /* block_rows x block_cols, block_cols along the rows */

@@ -1,3 +1,7 @@
+/* Memory handed out in order and released together. A training run asks once for all that it needs,
+ * so that nothing is allocated in the loop of steps and one number says what a run takes. Every
+ * piece is aligned to 64 bytes, a cache line and an AVX-512 register, and zeroed: a run may not
+ * depend on what memory held before. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -20,6 +24,7 @@ size_t ag_arena_rounded(size_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* The header takes a whole alignment, so that the data behind it is aligned as well. */
 static ag_arena_block *add_block(ag_arena *arena, size_t bytes)
 {
     size_t size = ag_arena_rounded(bytes > 0 ? bytes : 1);
@@ -59,6 +64,8 @@ void ag_arena_deinit(ag_arena *arena)
     arena->used = 0;
 }
 
+/* A fixed arena that is full says so (NULL); a growing one leaves the rest of its block and takes a
+ * new one. */
 void *ag_arena_alloc(ag_arena *arena, size_t bytes)
 {
     size_t size = ag_arena_rounded(bytes);

@@ -1,3 +1,4 @@
+/* The monotonic clock, which no administrator sets back. */
 #include "base/clock.h"
 
 #include <time.h>

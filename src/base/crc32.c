@@ -1,8 +1,9 @@
+/* The CRC-32 of zlib (polynomial 0x04c11db7, as in gzip and PNG), which guards pieces of results on
+ * their way, notes and checkpoints against accidents. Its own function takes 32-bit lengths. */
 #include "base/crc32.h"
 
 #include <zlib.h>
 
-/* zlib's own takes 32-bit lengths. */
 uint32_t ag_crc32_add(uint32_t crc, const void *bytes, size_t count)
 {
     uLong sum = crc;

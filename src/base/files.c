@@ -1,3 +1,7 @@
+/* Files that are whole under their name, or not there: written beside it, synced, and renamed, as
+ * POSIX makes a rename replace its target at once. The folder is synced after the rename, without
+ * which a power failure could undo it. Readers need no lock: they see the old file or the new one.
+ */
 #include "base/files.h"
 
 #include <dirent.h>
@@ -59,7 +63,7 @@ ag_status ag_rename_synced(const char *from, const char *to)
     return ag_sync_folder(folder);
 }
 
-/* False with errno set. */
+/* write(2) may take a part of the bytes, or be interrupted. False with errno set. */
 static bool write_piece(int fd, const ag_piece *piece)
 {
     const char *at = piece->data;
@@ -75,6 +79,8 @@ static bool write_piece(int fd, const ag_piece *piece)
     return true;
 }
 
+/* A disk that fills up shows only when data is synced, so both are one failure with the size in it.
+ */
 static ag_status write_all(int fd, const char *path, const ag_piece *pieces, size_t count)
 {
     size_t size = 0;
@@ -88,7 +94,7 @@ static ag_status write_all(int fd, const char *path, const ag_piece *pieces, siz
     return AG_OK;
 }
 
-/* `path` is what messages name. */
+/* Writes and syncs the temporary file. Messages name `path`, which the user knows. */
 static ag_status write_new(const char *temporary, const char *path, const ag_piece *pieces,
                            size_t count)
 {
@@ -126,6 +132,7 @@ ag_status ag_write_whole(const char *path, const void *bytes, size_t size)
     return ag_write_pieces(path, &(ag_piece){bytes, size}, 1);
 }
 
+/* A file that is not there is AG_ERR_FILE, so that callers can tell it from a disk that fails. */
 ag_status ag_read_whole(ag_text *text, const char *path)
 {
     char part[16 * 1024];
@@ -146,7 +153,7 @@ ag_status ag_read_whole(ag_text *text, const char *path)
     return AG_OK;
 }
 
-/* mkdir -p. */
+/* As mkdir -p: what exists already is fine, also if another process has just made it. */
 ag_status ag_make_folders(const char *path)
 {
     char partial[AG_PATH_SIZE];

@@ -1,3 +1,5 @@
+/* Lines to standard error. Each is one write(2), so that lines of several ranks on one terminal do
+ * not mix within a line. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -20,6 +22,7 @@ void ag_log_to(ag_log_sink *sink)
     s_sink = sink;
 }
 
+/* Where a sink is set, it gets the text alone: it knows how to show names and levels. */
 void ag_log(ag_log_level level, const char *format, ...)
 {
     static const char *const prefixes[] = {

@@ -1,5 +1,8 @@
 /* Elementary functions from IEEE double operations in a fixed order: argument reduction, a Taylor
- * polynomial long enough that its remainder is below a quarter ulp, and back. */
+ * polynomial long enough that its remainder is below a quarter ulp, and back (the scheme of Cody
+ * and Waite, "Software Manual for the Elementary Functions", 1980). A C library would be faster,
+ * but glibc picks variants by CPU and versions differ in last bits; these values enter initial
+ * weights, schedules and losses, which must be the same everywhere. */
 #include "base/maths.h"
 
 #include <math.h>
@@ -21,7 +24,7 @@ static double power_of_two(int k)
     return ag_bits_double((uint64_t)(k + 1023) << 52);
 }
 
-/* coefficients[0] + coefficients[1] * x + ... by Horner's rule */
+/* coefficients[0] + coefficients[1] x + ... by Horner's rule. No contraction: -ffp-contract=off. */
 static double polynomial(double x, const double *coefficients, int count)
 {
     double sum = coefficients[count - 1];

@@ -1,3 +1,6 @@
+/* Paths as users write them. The experiment file is no shell script, but people write ~ and $HOME
+ * in it all the same; a variable that is not set is an error here, where a shell would take it for
+ * nothing and read some other file. */
 #include "base/path.h"
 
 #include <ctype.h>
@@ -7,6 +10,7 @@
 
 #include "base/text.h"
 
+/* The length of a variable's name as POSIX has it: letters, digits and _, no digit first. */
 static size_t name_length(const char *text)
 {
     size_t length = 0;
@@ -15,6 +19,7 @@ static size_t name_length(const char *text)
     return isdigit((unsigned char)text[0]) ? 0 : length;
 }
 
+/* The value is taken as it is: what it holds is not expanded again, as a shell would not. */
 static ag_status add_variable(ag_text *to, const char *name, size_t length, const char *path)
 {
     char text[256];
@@ -79,6 +84,7 @@ static ag_status expand_home(ag_text *to, const char **at, const char *path)
     return AG_OK;
 }
 
+/* A backslash keeps the character that would be expanded; anywhere else it is itself. */
 static ag_status expand(ag_text *to, const char *path)
 {
     const char *at = path;

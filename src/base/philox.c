@@ -1,3 +1,7 @@
+/* Philox4x32-10 (Salmon et al., SC 2011) and splitmix64 (Steele, Lea, Flood, OOPSLA 2014), which
+ * make a key of a seed and a stream. Counter-based, so that a random number depends on what it is
+ * for and not on how many were drawn before: runs can be resumed, sharded and compared.
+ * kernels/philox_words.c has the same for many counters at once. */
 #include "base/philox.h"
 
 enum { ROUNDS = 10 };
@@ -30,6 +34,7 @@ uint64_t ag_splitmix64(uint64_t *state)
     return z ^ (z >> 31);
 }
 
+/* splitmix64 mixes all bits, so that neighbouring seeds and streams have unrelated keys. */
 uint64_t ag_stream_key(uint64_t seed, ag_stream stream)
 {
     uint64_t state = seed ^ (uint64_t)stream;

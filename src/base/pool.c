@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Looks at the next job before sleeping: some 20 to 50 microseconds. */
+/* How often a thread looks at the next job before it sleeps: some 20 to 50 microseconds. */
 enum { LOOKS = 4000 };
 
 typedef struct worker {
@@ -51,6 +51,8 @@ static _Thread_local bool s_inside;
 
 static _Thread_local int s_thread;
 
+/* Tells the processor that this is a waiting loop: it then leaves the core to the other hardware
+ * thread. */
 static inline void relax(void)
 {
 #if defined(__x86_64__)
@@ -60,6 +62,7 @@ static inline void relax(void)
 #endif
 }
 
+/* Pieces are taken by an atomic addition, so that fast threads take more of them. */
 static void take_pieces(void)
 {
     const size_t count = s_pool.count;
@@ -73,6 +76,7 @@ static void take_pieces(void)
     s_inside = false;
 }
 
+/* The generation is read again under the mutex, or a broadcast in between would be missed. */
 static void sleep_until_after(unsigned seen)
 {
     pthread_mutex_lock(&s_pool.mutex);
@@ -83,6 +87,8 @@ static void sleep_until_after(unsigned seen)
     pthread_mutex_unlock(&s_pool.mutex);
 }
 
+/* A thread of the pool: waits for a generation that it has not seen, then takes pieces while the
+ * job is open. */
 static void *work(void *context)
 {
     unsigned seen = 0;
@@ -113,6 +119,8 @@ static void announce(void)
     pthread_mutex_unlock(&s_pool.mutex);
 }
 
+/* Alone, or inside of a body, the pieces are done in order. Else the job is published, the caller
+ * works too, and no thread may still be inside when the next job is written. */
 void ag_pool_share(size_t count, size_t grain, ag_pool_body *body, void *context)
 {
     if (s_pool.threads <= 1 || count <= grain || s_inside) {

@@ -1,3 +1,6 @@
+/* Text that somebody else chose, on its way to people. Names come from files that may be anybody's,
+ * and a terminal obeys the control characters in them; so every output goes through here. Widths
+ * are counted in columns, since East Asian characters take two and combining ones none. */
 #include "base/printable.h"
 
 #include <stdio.h>
@@ -5,6 +8,8 @@
 
 #include "base_internal.h"
 
+/* RFC 3629: no overlong forms (C0, C1, and the comparisons at the end), no surrogates, nothing
+ * beyond U+10FFFF. */
 size_t ag_utf8_read(uint32_t *character, const char *text, size_t left)
 {
     const unsigned char *bytes = (const unsigned char *)text;
@@ -29,6 +34,8 @@ size_t ag_utf8_read(uint32_t *character, const char *text, size_t left)
     return overlong || surrogate || code > 0x10ffff ? 0 : length;
 }
 
+/* Controls, line and paragraph separators, and the marks that turn the direction of text, which can
+ * make a name read as another. */
 bool ag_is_control(uint32_t character)
 {
     return character < 0x20 || (character >= 0x7f && character <= 0x9f) || character == 0x2028 ||
@@ -49,6 +56,7 @@ const char *ag_find_control(const char *text)
     return NULL;
 }
 
+/* Escapes as in JSON and C, so that what was there can be read off. */
 static void add_escaped(ag_text *text, uint32_t character)
 {
     if (character == '\n')
@@ -83,7 +91,7 @@ void ag_text_add_printable(ag_text *text, const char *shown)
     ag_text_add_printable_n(text, shown, strlen(shown), "");
 }
 
-/* Reads the next character; its columns where it is shown, escaped or not. */
+/* Reads the next character; returns its columns as it is shown, escaped or not. */
 static size_t next_width(size_t *length, const char *text, size_t left)
 {
     uint32_t character = 0;

@@ -1,3 +1,5 @@
+/* The message of a failure, one per thread. The first message stands until it is cleared: it was
+ * made where the failure happened and knows most; what the callers would add is less. */
 #include "base/status.h"
 
 #include <errno.h>

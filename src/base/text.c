@@ -1,3 +1,5 @@
+/* Strings that grow. Running out of memory is noted in the string and asked once, at the end, so
+ * that code which builds a text reads as one. */
 #include "base/text.h"
 
 #include <ctype.h>
@@ -73,6 +75,7 @@ void ag_text_printf(ag_text *text, const char *format, ...)
     va_end(arguments);
 }
 
+/* Longer words are not compared: their distance tells nothing. */
 enum { LONGEST_WORD = 64 };
 
 static bool same_letter(char a, char b)
@@ -80,7 +83,9 @@ static bool same_letter(char a, char b)
     return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Optimal string alignment distance (Damerau-Levenshtein without repeated edits). */
+/* Optimal string alignment distance (Damerau-Levenshtein without repeated edits), by dynamic
+ * programming over three rows: insertions, deletions, changes and swaps of neighbours cost 1 each.
+ */
 static size_t distance(const char *a, const char *b)
 {
     size_t rows[3][LONGEST_WORD + 1];
@@ -106,6 +111,7 @@ static size_t distance(const char *a, const char *b)
     return rows[a_length % 3][b_length];
 }
 
+/* The nearest word if it is near enough: a third of the letters may differ, in short words one. */
 const char *ag_nearest_word(const char *word, const char *const *words, size_t count)
 {
     const char *nearest = NULL;

@@ -1,3 +1,5 @@
+/* Files without a name: O_TMPFILE, or, on file systems that do not have it, a file that is unlinked
+ * as soon as it is open. Nothing is left behind however the process ends. */
 #include "base/unnamed.h"
 
 #include <errno.h>

@@ -103,8 +103,7 @@ static const span s_zero[] = {
     {0x1da9b, 0x1daaf}, {0x1e000, 0x1e02a}, {0x1e130, 0x1e136}, {0x1e2ae, 0x1e2ae},
     {0x1e2ec, 0x1e2ef}, {0x1e8d0, 0x1e8d6}, {0x1e944, 0x1e94a}, {0xe0100, 0xe01ef},
 };
-/* clang-format on */
-
+/* By bisection: the spans are sorted. */
 static bool is_within(const span *spans, size_t count, uint32_t character)
 {
     size_t low = 0;
@@ -120,6 +119,7 @@ static bool is_within(const span *spans, size_t count, uint32_t character)
     return false;
 }
 
+/* Everything before the first combining character is Latin, and takes one column. */
 size_t ag_character_width(uint32_t character)
 {
     if (character < s_zero[0].first)

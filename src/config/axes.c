@@ -1,4 +1,8 @@
-/* The axes of the grid and their points: format, layers, those under `axes`, seed. */
+/* The axes of the grid and their points: format, layers, those under `axes`, seed. An axis has the
+ * points that are multiplied, and behind them those that an include adds.
+ *
+ * Points are compared by their canonical text, so that 1e-3 and 0.001 are one; the text that the
+ * user wrote is kept for labels, since that is what he will look for in the results. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +36,8 @@ static bool same_point(const void *context, size_t value)
     return strcmp(wanted->axis->points[value].canonical, wanted->canonical) == 0;
 }
 
+/* The same point twice would train every run twice and halve the apparent uncertainty. By hash, as
+ * an axis may have thousands of points. */
 static void check_duplicates(const ag_axis_points *axis, ag_findings *findings)
 {
     ag_index index;
@@ -52,6 +58,7 @@ static void check_duplicates(const ag_axis_points *axis, ag_findings *findings)
 
 /* --- format, layers */
 
+/* Labels of formats are compared whatever their case, as names of formats are. */
 static const char *lower_case(ag_findings *findings, const char *text)
 {
     char *copy = ag_arena_strdup(findings->arena, text);
@@ -71,6 +78,8 @@ bool ag_axis_add_format(ag_axis_points *axis, ag_findings *findings, const ag_fo
     return point.canonical != NULL && ag_axis_add(axis, findings, &point) != NULL;
 }
 
+/* Point i of this axis is entry i of `formats`. Where an entry had no name, points are missing and
+ * other messages about the axis would mislead: it counts as broken. */
 static void make_format_axis(ag_axis_points *axis, ag_experiment *experiment)
 {
     *axis = (ag_axis_points){.name = "format", .kind = AG_AXIS_FORMAT};
@@ -116,7 +125,7 @@ bool ag_axis_seed(int64_t *seed, ag_findings *findings, const ag_node *node)
     return false;
 }
 
-/* "0-4" as people write a range. */
+/* "0-4" or "0:4", as people write a range: the message says what to write instead. */
 static bool check_dash(ag_findings *findings, const ag_node *node)
 {
     long first = 0;
@@ -136,6 +145,7 @@ static bool check_dash(ag_findings *findings, const ag_node *node)
     return false;
 }
 
+/* `seeds: 5` means the seeds 0 to 4, so that raising the number keeps the runs that are there. */
 static void add_seed_range(ag_axis_points *axis, ag_findings *findings, int64_t from,
                            const ag_node *node)
 {
@@ -158,6 +168,7 @@ static void add_seed_range(ag_axis_points *axis, ag_findings *findings, int64_t 
         ag_axis_add_seed(axis, findings, from + i, node->place);
 }
 
+/* {from: 10, count: 6}: seeds of their own for a second experiment. */
 static void add_seed_map(ag_axis_points *axis, ag_findings *findings, const ag_node *node)
 {
     static const char *const keys[] = {"from", "count"};
@@ -175,6 +186,7 @@ static void add_seed_map(ag_axis_points *axis, ag_findings *findings, const ag_n
         add_seed_range(axis, findings, from, count);
 }
 
+/* A number, a list, or a range. Without `seeds` there is one, 0. */
 static void make_seed_axis(ag_axis_points *axis, ag_experiment *experiment)
 {
     *axis = (ag_axis_points){.name = "seed", .kind = AG_AXIS_SEED, .type = AG_AXIS_INT};
@@ -204,6 +216,8 @@ static void make_seed_axis(ag_axis_points *axis, ag_experiment *experiment)
 
 /* --- axes of parameters */
 
+/* Only what changes the result of a run can be an axis: points of anything else would be one run
+ * with several labels. */
 static bool may_be_axis(ag_findings *findings, const ag_param *param, ag_place place)
 {
     if (param->use == AG_USE_IDENTITY || param->use == AG_USE_DATA)
@@ -213,6 +227,7 @@ static bool may_be_axis(ag_findings *findings, const ag_param *param, ag_place p
     return false;
 }
 
+/* The number of a point, for tables and plots; texts have none. */
 static void set_value(ag_point *point, const ag_setting *setting, const ag_axis_points *axis)
 {
     if (axis->type == AG_AXIS_INT)
@@ -221,6 +236,8 @@ static void set_value(ag_point *point, const ag_setting *setting, const ag_axis_
         memcpy(&point->value.real, setting->value, sizeof point->value.real);
 }
 
+/* The value goes through a scratch run and back to text, which makes it canonical: the one place
+ * that knows how a parameter is written is the table of parameters. */
 bool ag_axis_param_point(ag_point *point, ag_experiment *experiment, const ag_axis_points *axis,
                          const ag_node *node)
 {
@@ -271,6 +288,7 @@ static void make_param_axis(ag_axis_points *axis, ag_experiment *experiment, con
 
 /* --- named axes */
 
+/* A setting of a point that has several, such as {model.n_layer: 2, model.n_embd: 64}. */
 static bool named_setting(ag_setting *setting, ag_experiment *experiment, const ag_node *key,
                           const ag_node *value)
 {
@@ -285,6 +303,7 @@ static bool named_setting(ag_setting *setting, ag_experiment *experiment, const 
            ag_config_setting(setting, experiment, param, value);
 }
 
+/* The name of a point is a label; its value, a mapping, sets several parameters at once. */
 static void add_named_point(ag_axis_points *axis, ag_experiment *experiment, const ag_node *key,
                             const ag_node *map)
 {
@@ -306,6 +325,8 @@ static void add_named_point(ag_axis_points *axis, ag_experiment *experiment, con
     ag_axis_add(axis, findings, &point);
 }
 
+/* A word that is no parameter names an axis whose points bundle settings. Most often it is a
+ * misspelt parameter, so the message has both. */
 static void make_named_axis(ag_axis_points *axis, ag_experiment *experiment, const ag_node *node)
 {
     ag_findings *findings = &experiment->findings;
@@ -327,7 +348,7 @@ static void make_named_axis(ag_axis_points *axis, ag_experiment *experiment, con
         add_named_point(axis, experiment, node->keys[i], node->items[i]);
 }
 
-/* Names of axes become columns of the results. */
+/* Names of axes become columns of the results, beside those that are there anyway. */
 static bool check_axis_name(ag_findings *findings, const ag_node *key)
 {
     static const char *const taken[] = {"format", "layers", "seed",   "id",   "label",
@@ -345,6 +366,7 @@ static bool check_axis_name(ag_findings *findings, const ag_node *key)
     return ag_node_name(&name, findings, key, "an axis' name");
 }
 
+/* An axis with errors keeps its place: exclude and include may name it, and are not to complain. */
 static void make_axis(ag_experiment *experiment, const ag_node *key, const ag_node *node)
 {
     ag_findings *findings = &experiment->findings;
@@ -365,6 +387,7 @@ static void make_axis(ag_experiment *experiment, const ag_node *key, const ag_no
 
 /* --- one owner a parameter */
 
+/* Notes who sets a parameter: with two owners the order of axes would decide, unseen. */
 static void claim(ag_experiment *experiment, const ag_axis_points **owners,
                   const ag_axis_points *axis, const ag_setting *setting)
 {

@@ -1,5 +1,5 @@
-/* The points of an axis that exclude, include and compare name. Values are compared by type: 6e-4
- * and 0.0006 are the same point. */
+/* The points of an axis that a value of the file names, in exclude, include and compare.baseline:
+ * found among those that the axis has, or, in an include, added behind them. */
 #include <string.h>
 
 #include "config_internal.h"
@@ -38,6 +38,7 @@ static size_t find_point(const ag_axis_points *axis, const char *canonical)
     return SIZE_MAX;
 }
 
+/* Where points are missing because of errors, nothing is said. Numbers get no suggestion. */
 static size_t no_point(ag_experiment *experiment, const ag_axis_points *axis, const ag_node *node)
 {
     if (axis->broken)
@@ -58,6 +59,7 @@ static size_t no_point(ag_experiment *experiment, const ag_axis_points *axis, co
     return SIZE_MAX;
 }
 
+/* Seeds are found by number: 07 is 7. */
 static size_t seed_point(ag_experiment *experiment, ag_axis_points *axis, const ag_node *node,
                          bool grow)
 {
@@ -74,6 +76,7 @@ static size_t seed_point(ag_experiment *experiment, ag_axis_points *axis, const 
     return added ? axis->n_points - 1 : SIZE_MAX;
 }
 
+/* An include may bring a format of its own; null is BF16, as everywhere. */
 static size_t format_point(ag_experiment *experiment, ag_axis_points *axis, const ag_node *node,
                            bool grow)
 {
@@ -105,6 +108,7 @@ static size_t param_point(ag_experiment *experiment, ag_axis_points *axis, const
     return added ? axis->n_points - 1 : SIZE_MAX;
 }
 
+/* By the kind of the axis; points of named axes and layer configs are found by their names. */
 static size_t one_point(ag_experiment *experiment, ag_axis_points *axis, const ag_node *node,
                         bool grow)
 {
@@ -125,7 +129,8 @@ static size_t one_point(ag_experiment *experiment, ag_axis_points *axis, const a
     return index != SIZE_MAX ? index : no_point(experiment, axis, node);
 }
 
-/* Whether a list is one value (betas: [0.9, 0.99]) and not several. */
+/* Whether a list is one value, as betas: [0.9, 0.99] of an axis of pairs, and not several points.
+ */
 static bool is_single_value(const ag_axis_points *axis, const ag_node *node)
 {
     if (node->kind != AG_NODE_LIST)

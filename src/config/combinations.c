@@ -1,4 +1,8 @@
-/* The combinations of the grid: every axis multiplied, excludes applied, includes added. */
+/* The combinations of the grid: every axis multiplied, excludes applied, includes added, in that
+ * order. A combination is a row of indices of points, one per axis; all of them are one array, and
+ * a hash index over it answers whether a combination exists.
+ *
+ * The last axis, the seed, runs fastest: runs that are compared with each other are neighbours. */
 #include <string.h>
 
 #include "config_internal.h"
@@ -10,6 +14,7 @@ typedef struct exclusion {
     size_t matched;
 } exclusion;
 
+/* A mapping of axes to points; an axis that it does not name may have any. */
 static bool parse_exclusion(exclusion *out, ag_experiment *experiment, const ag_node *map)
 {
     ag_findings *findings = &experiment->findings;
@@ -69,6 +74,8 @@ static exclusion *parse_exclusions(size_t *count, ag_experiment *experiment)
     return exclusions;
 }
 
+/* Every exclude is asked, also after one that matches: one that matches nothing is an error later.
+ */
 static bool is_excluded(exclusion *exclusions, size_t count, const uint32_t *tuple, size_t n_axes)
 {
     bool excluded = false;
@@ -92,7 +99,7 @@ typedef struct selection {
     const size_t *indices; /* NULL: 0 to count - 1 */
 } selection;
 
-/* The number of combinations, or 0 with an error when there are too many. */
+/* Checked after each factor, so that the product cannot overflow. */
 static size_t product(ag_experiment *experiment, const selection *selections, ag_place place)
 {
     size_t total = 1;
@@ -118,6 +125,7 @@ static void make_tuple(uint32_t *tuple, const selection *selections, size_t n_ax
     }
 }
 
+/* The index compares row `value` with the scratch row behind the last combination. */
 static bool same_tuple(const void *context, size_t value)
 {
     const ag_experiment *experiment = context; /* the tuple looked for is the one after the last */
@@ -143,7 +151,8 @@ size_t ag_config_combination_find(ag_experiment *experiment, const uint32_t *tup
     return *tuple_slot(experiment) - 1;
 }
 
-/* Room for `more` combinations and the one that is being looked for. */
+/* Room for `more` combinations and the scratch row. The index is made anew at the larger size, and
+ * all rows are entered again. */
 static bool reserve(ag_experiment *experiment, size_t more)
 {
     size_t n_axes = experiment->n_axes;
@@ -165,6 +174,7 @@ static bool reserve(ag_experiment *experiment, size_t more)
 
 /* --- the grid, include */
 
+/* Excluded rows are not kept: the next is written over them. */
 static void multiply(ag_experiment *experiment, exclusion *exclusions, size_t n_exclusions)
 {
     selection *selections =
@@ -189,6 +199,7 @@ static void multiply(ag_experiment *experiment, exclusion *exclusions, size_t n_
     }
 }
 
+/* An axis that an include does not name takes all points that are multiplied, as a grid would. */
 static bool parse_inclusion(selection *selections, ag_experiment *experiment, const ag_node *map)
 {
     ag_findings *findings = &experiment->findings;
@@ -214,6 +225,8 @@ static bool parse_inclusion(selection *selections, ag_experiment *experiment, co
     return good;
 }
 
+/* A combination that an include names and the grid has already is no error: includes are written as
+ * products, which may overlap the grid. */
 static void include(ag_experiment *experiment, const ag_node *map)
 {
     selection *selections =
@@ -239,6 +252,8 @@ static void include(ag_experiment *experiment, const ag_node *map)
     }
 }
 
+/* An exclude without effect is most likely a misspelt value, and would train what was to be left
+ * out. */
 static void check_result(ag_experiment *experiment, const exclusion *exclusions, size_t count)
 {
     ag_findings *findings = &experiment->findings;

@@ -1,4 +1,6 @@
-/* compare: the baseline, and whether this grid can answer the question that it asks. */
+/* compare: the baseline, and whether this grid can answer the question that it asks. Both questions
+ * come before any training, since a grid that cannot tell a difference from chance wastes all of
+ * it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@ static void default_baseline(ag_experiment *experiment)
     }
 }
 
+/* One point per axis: with several there would be several baselines. */
 static void read_baseline_key(ag_experiment *experiment, const ag_node *key, const ag_node *value)
 {
     size_t axis = ag_axis_find(experiment, key->text);
@@ -47,6 +50,8 @@ static void read_baseline(ag_experiment *experiment, const ag_node *baseline)
         read_baseline_key(experiment, baseline->keys[i], baseline->items[i]);
 }
 
+/* The baseline names one point on some axes; a run's partner has these and shares all its other
+ * points. */
 void ag_config_compare(ag_experiment *experiment)
 {
     ag_findings *findings = &experiment->findings;
@@ -97,6 +102,7 @@ static void add_name(ag_text *text, const ag_experiment *experiment, const uint3
                        experiment->axes[a].points[tuple[a]].value.text);
 }
 
+/* Partners that an exclude took away: such runs are trained, but compared with nothing. */
 static void check_partners(ag_experiment *experiment)
 {
     uint32_t *scratch = ag_config_alloc(&experiment->findings, experiment->n_axes, sizeof *scratch);
@@ -140,6 +146,7 @@ static double half_width(size_t n)
  * results can tell; this is the size at which a warning helps more than it annoys. */
 static const double s_assumed_deviation = 0.005;
 
+/* The least number of seeds whose interval is narrower than the margin. */
 static size_t seeds_needed(double margin)
 {
     size_t n = 2;
@@ -148,7 +155,8 @@ static size_t seeds_needed(double margin)
     return n;
 }
 
-/* Runs of which each seed is the same say nothing more with more of them. */
+/* Where no random number has a part, every seed gives the same run, and more of them say nothing
+ * more. */
 static void warn_of_no_chance(ag_experiment *experiment, const ag_axis_points *seeds)
 {
     bool has_init = experiment->initials != NULL;
@@ -162,6 +170,7 @@ static void warn_of_no_chance(ag_experiment *experiment, const ag_axis_points *s
                    "train.data_seed: -1");
 }
 
+/* Only where `compare` was written: without it nobody has asked a question. */
 static void check_seeds(ag_experiment *experiment)
 {
     const ag_axis_points *seeds = &experiment->axes[experiment->n_axes - 1];

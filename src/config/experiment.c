@@ -1,5 +1,13 @@
 /* From the experiment file to the grid, step by step. Each step goes on after errors, so that one
- * pass reports all of them. */
+ * pass reports all of them, and marks what it could not read as broken, so that later steps do not
+ * complain about what is missing only because of that. The steps:
+ *
+ * - --set of keys that span the grid is laid over the tree of the file (overlay.c);
+ * - sections of parameters become the base run (sections.c);
+ * - formats, layer configs and axes are read (formats_list.c, layer_configs.c, axes.c);
+ * - axes are multiplied to combinations, excludes and includes applied (combinations.c);
+ * - each combination becomes a run with its data, layers and id (grid_build.c, routing.c);
+ * - what is valid but cannot be meant so is warned of (sense.c, compare.c). */
 #include "config/experiment.h"
 
 #include <errno.h>
@@ -19,6 +27,7 @@ static void check_top_level(ag_experiment *experiment)
                         AG_WORDS_KEYS);
 }
 
+/* The first key says which language the file is written in, so that it can change one day. */
 static void check_version(ag_experiment *experiment)
 {
     ag_findings *findings = &experiment->findings;
@@ -51,6 +60,7 @@ static void read_name(ag_experiment *experiment)
                         "experiment: give the experiment a 'name'");
 }
 
+/* Paths in the file are relative to it, wherever the program is started. */
 static ag_status find_folder(ag_experiment *experiment, const char *path)
 {
     char *real = realpath(path, NULL);
@@ -62,7 +72,8 @@ static ag_status find_folder(ag_experiment *experiment, const char *path)
     return experiment->folder != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
-/* Whether the rules met the layers that they were meant for: only depth and layer configs count. */
+/* Whether the rules of layer configs met the layers that they were meant for: only then can a rule
+ * that matched nothing be an error of the rule. Only depth and layer configs count. */
 static bool is_routed(const ag_experiment *experiment)
 {
     bool routed = !ag_config_is_broken(experiment, "model.n_layer");
@@ -99,6 +110,7 @@ static void read_experiment(ag_experiment *experiment, const char *const *sets, 
     ag_config_check_compare(experiment);
 }
 
+/* The text of the file is kept whole: it goes into the results. */
 static ag_status load(ag_experiment *experiment, const char *path, const char *const *sets,
                       size_t n_sets)
 {

@@ -1,5 +1,7 @@
 /* Errors and warnings with their places: collected while the file is read, rendered at the end in
- * the order of the file, each with its line and a caret. */
+ * the order of the file, each with its line and a caret, as compilers do it. A file may hold any
+ * bytes, and most of this is about showing its lines so that the caret stays below its place:
+ * columns are counted in characters and widths, tabs stay tabs, control characters become '?'. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,8 @@
 
 enum { MESSAGE_BYTES = 1024, CONTEXT_BYTES = 100 };
 
+/* One mistake may be met once per run of the grid: the same message at the same place counts once.
+ */
 static bool noted(const ag_findings *findings, ag_place place, const char *message)
 {
     for (size_t i = 0; i < findings->kept; i++) {
@@ -21,6 +25,7 @@ static bool noted(const ag_findings *findings, ag_place place, const char *messa
     return false;
 }
 
+/* Beyond the first 20 nobody reads on; they are counted, not kept. */
 static void note(ag_findings *findings, bool warning, ag_place place, const char *format,
                  va_list arguments)
 {
@@ -140,6 +145,7 @@ static void find_line(const ag_yaml_source *source, size_t offset, size_t *start
         *end += 1;
 }
 
+/* By counting, since it is done for 20 places at most. */
 static size_t line_number(const ag_yaml_source *source, size_t offset)
 {
     size_t line = 1;
@@ -238,6 +244,7 @@ static void add_excerpt(ag_text *text, const ag_place *place, size_t start, size
     ag_text_add(text, "\n");
 }
 
+/* file:line:col: error: message, then the line and the caret. Editors jump to places written so. */
 static void render(ag_text *text, const ag_config_finding *finding, const char *file)
 {
     const ag_place *place = &finding->place;

@@ -1,4 +1,6 @@
-/* Words of PyTorch, nanoGPT, Hugging Face and other trainers, and what stands for them here. */
+/* Words of PyTorch, nanoGPT, Hugging Face and other trainers, and what stands for them here. Nobody
+ * reads a manual before the first try: whoever types what the last trainer took is told the word of
+ * this one. */
 #include <string.h>
 
 #include "findings.h"
@@ -80,8 +82,7 @@ static const foreign_word s_parts[] = {
     {"head output unembedding logits", "lm_head", NULL},
     {"other others rest default_format", "default", NULL},
 };
-/* clang-format on */
-
+/* By ag_foreign_list. */
 static const struct {
     const foreign_word *rows;
     size_t count;

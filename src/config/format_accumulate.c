@@ -1,4 +1,5 @@
-/* `accumulate` of a format: what adds up the products of its layers. */
+/* `accumulate` of a format: what adds up the products of its layers. A name of hardware, a format,
+ * or the parts of an accumulator; for all three products of a layer, or one per product. */
 #include <stdio.h>
 
 #include "layer_formats.h"
@@ -9,6 +10,7 @@ enum { N_PARTS = 7 };
 
 static const char *const s_rounds[] = {"zero", "nearest"};
 
+/* One part that is a whole number in a range. */
 static void read_number(int *out, ag_findings *findings, const ag_node *map, const char *key,
                         const int range[2])
 {
@@ -131,7 +133,7 @@ static bool read_one(ag_accumulator *out, ag_findings *findings, const ag_node *
     return false;
 }
 
-/* Whether a mapping says one a product. */
+/* Whether a mapping has one entry per product (fprop, dgrad, wgrad). */
 static bool is_by_product(const ag_node *node)
 {
     bool by_product = false;
@@ -140,6 +142,7 @@ static bool is_by_product(const ag_node *node)
     return by_product;
 }
 
+/* One accumulator for all products, each of which must have operands that it takes. */
 static void set_all(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
     ag_accumulator accumulator;

@@ -1,4 +1,7 @@
-/* The entries of `formats`: plain names, recipes, and mappings that say each role. */
+/* The entries of `formats`: plain names, recipes, and mappings that say each role. A mapping begins
+ * with formats, from the general to the particular (all, a role, a role's product), then edits the
+ * schemes that these brought: scaling, rounding, overflow and so on. An edit that changes nothing
+ * is an error, since whoever wrote it meant something. */
 #include <string.h>
 #include <strings.h>
 
@@ -43,6 +46,7 @@ bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const
 
 /* --- the parts of a mapping */
 
+/* An edit sets one member of every quantised scheme that a key is about. */
 typedef void (*edit_scheme)(ag_scheme *scheme, const void *value);
 
 static void edit_role(ag_layer_precision *precision, int role, edit_scheme edit, const void *value)
@@ -65,6 +69,7 @@ static void edit_granularity(ag_scheme *scheme, const void *value)
     ag_scheme_set_granularity(scheme, value);
 }
 
+/* Windowed and delayed scaling bring a history of the usual length, unless one is given. */
 static void edit_amax(ag_scheme *scheme, const void *value)
 {
     scheme->amax = (ag_amax_mode) * (const int *)value;
@@ -127,6 +132,7 @@ static bool any_scheme(const ag_layer_precision *precision, bool (*is)(const ag_
     return false;
 }
 
+/* A whole number in a range [range[0], range[1]]. */
 static bool small_int(int *out, ag_findings *findings, const ag_node *node, const char *what,
                       const int range[2])
 {
@@ -142,6 +148,7 @@ static bool small_int(int *out, ag_findings *findings, const ag_node *node, cons
     return true;
 }
 
+/* A history without windowed or delayed scaling would have no effect. */
 static void apply_history(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
     int value = 0;
@@ -154,6 +161,7 @@ static void apply_history(ag_layer_precision *precision, ag_findings *findings, 
     edit_all(precision, edit_history, &value);
 }
 
+/* Tried on a scheme of no use first, so that an unknown word is one message and not six. */
 static void apply_granularity(ag_layer_precision *precision, ag_findings *findings,
                               const ag_node *node)
 {
@@ -215,6 +223,7 @@ static void apply_scaling(ag_layer_precision *precision, ag_findings *findings, 
         apply_e8m0(precision, findings, part);
 }
 
+/* One word for all roles, or one per role. */
 static void apply_rounding(ag_layer_precision *precision, ag_findings *findings,
                            const ag_node *node)
 {
@@ -283,6 +292,8 @@ static bool apply_formats(ag_layer_precision *precision, ag_findings *findings, 
     return good && said > 0;
 }
 
+/* The schemes are checked as they were written, then normalised, since normalising hides
+ * contradictions. */
 static bool finish(ag_layer_precision *precision, ag_findings *findings, ag_place place)
 {
     if (ag_layer_precision_check(precision) != AG_OK) {
@@ -294,6 +305,7 @@ static bool finish(ag_layer_precision *precision, ag_findings *findings, ag_plac
     return true;
 }
 
+/* The keys are built from the tables of roles and uses, so that a new role needs no second list. */
 static void check_keys(ag_findings *findings, const ag_node *node)
 {
     const char *keys[18] = {"name",     "all",      "scaling", "rounding",
@@ -347,6 +359,7 @@ static bool parse_name(ag_format_entry *entry, ag_findings *findings, const ag_n
     return entry->fp32 || ag_format_named(&entry->precision, findings, node, "a format");
 }
 
+/* A mapping has no name of its own, and labels of runs need one. */
 static bool parse_mapping(ag_format_entry *entry, ag_findings *findings, const ag_node *node)
 {
     bool good = ag_format_mapping(&entry->precision, findings, node);

@@ -1,4 +1,5 @@
-/* `formats`: the list, its labels, and formats that an include adds. */
+/* `formats`: the list, its labels, and formats that an include adds. The list is the format axis of
+ * the grid; without it there is one format, BF16. */
 #include <string.h>
 #include <strings.h>
 
@@ -46,6 +47,8 @@ static void default_formats(ag_experiment *experiment)
     experiment->n_formats = 1;
 }
 
+/* An entry with errors takes its place all the same, so that indices of the axis and the list
+ * agree. */
 void ag_config_formats(ag_experiment *experiment)
 {
     ag_findings *findings = &experiment->findings;

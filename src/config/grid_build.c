@@ -1,5 +1,6 @@
 /* Every combination becomes a run: its settings, its data, the format of each layer, its id.
- * Combinations that mean the same are one run with several labels. */
+ * Combinations that mean the same, e.g. because a setting has no effect with another, get the same
+ * id and are one run with several labels: it is trained once. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 /* --- data */
 
+/* All that decides which tokens a corpus has. */
 static bool same_data(const ag_data_spec *a, const ag_data_spec *b)
 {
     return strcmp(a->text, b->text) == 0 && strcmp(a->bin, b->bin) == 0 &&
@@ -49,7 +51,8 @@ static ag_place param_place(const ag_experiment *experiment, const uint32_t *tup
     return place.source != NULL ? place : experiment->root->place;
 }
 
-/* A corpus is looked at once for each (data, block_size) of the grid. */
+/* A corpus is looked at once for each (data, block_size) of the grid. The newest is looked for
+ * first, since neighbouring runs mostly share it. */
 static bool set_facts(ag_run *run, ag_experiment *experiment, const uint32_t *tuple)
 {
     for (size_t i = experiment->n_facts; i-- > 0;) {
@@ -75,7 +78,7 @@ static bool set_facts(ag_run *run, ag_experiment *experiment, const uint32_t *tu
 
 /* --- one run */
 
-/* Whether an error comes of a value that another error was about. */
+/* Whether an error comes of a value that another error was about: then it says nothing new. */
 static bool is_secondary(const ag_experiment *experiment, const char *key)
 {
     if (strncmp(key, "model.n_", 8) == 0) /* width, heads */
@@ -83,7 +86,8 @@ static bool is_secondary(const ag_experiment *experiment, const char *key)
     return ag_config_is_broken(experiment, key);
 }
 
-/* Checks that several parameters share: the message begins with the key it is about. */
+/* Checks of several parameters together. The message begins with the key it is about, which tells
+ * where in the file it belongs. */
 static bool check_run(ag_experiment *experiment, const ag_run *run, const uint32_t *tuple)
 {
     if (ag_run_check(run) == AG_OK)
@@ -99,6 +103,7 @@ static bool check_run(ag_experiment *experiment, const ag_run *run, const uint32
     return false;
 }
 
+/* Weights of another run are looked for only when the model's shape is known. */
 static bool set_init(ag_run *run, ag_experiment *experiment, const uint32_t *tuple)
 {
     if (run->model.init_file[0] == '\0' || ag_config_is_broken(experiment, "model."))
@@ -107,6 +112,8 @@ static bool set_init(ag_run *run, ag_experiment *experiment, const uint32_t *tup
     return ag_config_initial(run, experiment, param_place(experiment, tuple, key));
 }
 
+/* The base run with the settings of each point; axes set different parameters, so their order has
+ * no effect. */
 static void apply_points(ag_run *run, const ag_experiment *experiment, const uint32_t *tuple)
 {
     *run = experiment->base;
@@ -122,7 +129,7 @@ static void apply_points(ag_run *run, const ag_experiment *experiment, const uin
     run->compute = fp32 ? AG_COMPUTE_FP32 : AG_COMPUTE_BF16;
 }
 
-/* Both are looked at, so that one attempt tells of both. */
+/* The parameters and the data are both looked at, so that one attempt tells of both. */
 static bool check_both(ag_run *run, ag_experiment *experiment, const uint32_t *tuple)
 {
     bool good = check_run(experiment, run, tuple);
@@ -188,6 +195,8 @@ static bool allocate(ag_experiment *experiment, ag_index *index, run_key **keys,
            !findings->out_of_memory;
 }
 
+/* A run in which no random number has a part is the same under every seed: its key is taken under
+ * seed 0. */
 static ag_status set_key(run_key *key, const ag_run *run)
 {
     ag_run other = *run;
@@ -200,7 +209,8 @@ static ag_status set_key(run_key *key, const ag_run *run)
     return AG_OK;
 }
 
-/* Where errors were found nobody asks for ids; runs are resolved for the checks alone. */
+/* Ids are expensive (SHA-256 over every layer), so nobody asks for them where errors were found;
+ * runs are resolved then for the checks alone. */
 static bool identify(ag_run *run, run_key *key, ag_experiment *experiment)
 {
     if (experiment->findings.errors > 0)
@@ -235,6 +245,7 @@ static ag_axis_type final_type(const ag_axis_points *axis)
     return has_share ? AG_AXIS_TEXT : axis->type;
 }
 
+/* What results and tables know of an axis: its name and the type of its points. */
 static void fill_axes(ag_experiment *experiment)
 {
     ag_axis *axes = ag_config_alloc(&experiment->findings, experiment->n_axes, sizeof *axes);
@@ -263,6 +274,7 @@ static bool is_of_other_seed(const ag_experiment *experiment, const ag_label *la
     return label->values[seed_axis].integer != experiment->runs[label->run].seed;
 }
 
+/* Goes on after errors, for messages of other runs, until nobody would read more. */
 void ag_config_build(ag_experiment *experiment)
 {
     ag_grid *grid = &experiment->grid;

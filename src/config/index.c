@@ -1,4 +1,5 @@
-/* A hash index over values that live elsewhere: open addressing, at most half full. */
+/* A hash index over values that live elsewhere, by open addressing, at most half full: small, and
+ * no allocation after the first. Grids have up to 100,000 combinations, names up to thousands. */
 #include "index.h"
 
 bool ag_index_init(ag_index *index, size_t capacity, ag_findings *findings)
@@ -11,6 +12,7 @@ bool ag_index_init(ag_index *index, size_t capacity, ag_findings *findings)
     return index->slots != NULL;
 }
 
+/* Linear probing; the caller enters a value by writing its index + 1 into the free slot. */
 size_t *ag_index_find(const ag_index *index, uint64_t hash, ag_index_same same, const void *context)
 {
     size_t at = (size_t)hash & index->mask;
@@ -19,7 +21,8 @@ size_t *ag_index_find(const ag_index *index, uint64_t hash, ag_index_same same, 
     return &index->slots[at];
 }
 
-/* FNV-1a, with the bits mixed once more because only the low ones choose the slot. */
+/* FNV-1a (Fowler, Noll, Vo), with the bits mixed once more because only the low ones choose the
+ * slot. */
 uint64_t ag_index_hash(const void *bytes, size_t count)
 {
     const unsigned char *byte = bytes;

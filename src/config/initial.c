@@ -78,6 +78,7 @@ const char *ag_config_where(ag_findings *findings, const ag_node *node)
     return findings->errors == errors ? lines : NULL;
 }
 
+/* Lines "axis=value": whether one of them says the seed. */
 static bool names_seed(const char *lines)
 {
     static const char seed[] = "seed=";
@@ -87,7 +88,8 @@ static bool names_seed(const char *lines)
     return newline != NULL && names_seed(newline + 1);
 }
 
-/* Unless the labels say which seed, a run starts from the weights of its own. */
+/* Unless the labels say which seed, a run starts from the weights of its own seed: replicates then
+ * differ in their initial models too, as independent trainings do. */
 static void pair_by_seed(ag_run *run, ag_experiment *experiment)
 {
     const char *lines = run->model.init_where;
@@ -112,6 +114,8 @@ static bool asks_the_same(const ag_initial *asked, const ag_run *run)
            strcmp(a->init_run, b->init_run) == 0 && strcmp(a->init_where, b->init_where) == 0;
 }
 
+/* Notes the answer, good or bad: the caller reads files to find it, and thousands of runs ask the
+ * same. */
 static const ag_initial *ask(ag_experiment *experiment, const ag_run *run, ag_place place)
 {
     ag_findings *findings = &experiment->findings;

@@ -1,4 +1,9 @@
-/* layer_configs: the three forms, all read into ordered rules with a fallback. */
+/* layer_configs: three forms of saying which layer gets which format, all read into ordered rules
+ * with a fallback, so that routing.c knows one form only:
+ *
+ *   format, skip_patterns          one format, but BF16 where a text occurs in the name
+ *   layer_rules, default_format    patterns, the first that matches wins
+ *   mixed_precision                attention, mlp, lm_head by name */
 #include <string.h>
 
 #include "config_internal.h"
@@ -7,7 +12,7 @@
 enum { FORMS = 3 };
 static const char *const s_forms[FORMS] = {"format", "layer_rules", "mixed_precision"};
 
-/* A label of `formats` if the text is one. */
+/* A label of `formats`, if the text is one. FP32 is no target: it is a mode of the whole run. */
 static bool target_of_label(ag_target *target, ag_experiment *experiment, const ag_node *node)
 {
     size_t index = ag_config_format_find(experiment, node->text);
@@ -65,6 +70,7 @@ static bool allocate_rules(ag_layer_config *config, ag_findings *findings, const
 
 /* --- format, skip_patterns */
 
+/* Skip patterns are rules that lead to BF16. */
 static void parse_uniform(ag_layer_config *config, ag_experiment *experiment, const ag_node *map)
 {
     ag_findings *findings = &experiment->findings;
@@ -82,6 +88,7 @@ static void parse_uniform(ag_layer_config *config, ag_experiment *experiment, co
 
 /* --- layer_rules, default_format */
 
+/* A rule without a format is kept out, and the message says that null is one. */
 static void parse_rule(ag_layer_config *config, ag_experiment *experiment, const ag_node *node)
 {
     static const char *const keys[] = {"pattern", "format"};
@@ -122,6 +129,7 @@ static void parse_rules(ag_layer_config *config, ag_experiment *experiment, cons
 
 /* --- mixed_precision */
 
+/* Parts of a block become the substrings by which their layers' names are known. */
 static void parse_mixed(ag_layer_config *config, ag_experiment *experiment, const ag_node *map)
 {
     static const char *const keys[] = {"attention", "mlp", "lm_head", "default"};
@@ -191,6 +199,7 @@ static void check_companions(ag_findings *findings, const ag_node *map, size_t f
     }
 }
 
+/* By form; a config with errors counts as broken, and its rules are not judged. */
 static void parse_config(ag_layer_config *config, ag_experiment *experiment, const ag_node *map)
 {
     ag_findings *findings = &experiment->findings;

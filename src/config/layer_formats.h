@@ -35,7 +35,8 @@ typedef struct ag_format_entry {
 bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
                      const char *what);
 
-/* `accumulate` of a format whose schemes are set: a name, a mapping of terms, or one a product. */
+/* `accumulate` of a format whose schemes are set: a name, a mapping of terms, or one of
+ * these per product. */
 void ag_format_accumulate(ag_layer_precision *precision, ag_findings *findings,
                           const ag_node *node);
 

@@ -1,5 +1,6 @@
-/* Typed values out of nodes: what a key expects comes from its reader, never from how YAML would
- * guess the value. */
+/* Typed values out of nodes. What a key expects comes from its reader, never from how YAML would
+ * guess the value: in YAML 1.1 `no` is a truth value and 1_000 a number, and whoever names a format
+ * or a run so must get a text. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -41,6 +42,7 @@ static bool is_word_of(const char *text, const char *const *words, size_t n_word
     return false;
 }
 
+/* The best answer first: a word of another trainer, a near miss, all keys. */
 void ag_node_check_words(ag_findings *findings, const ag_node *map, const char *const *words,
                          size_t n_words, const char *what, ag_foreign_list list)
 {
@@ -83,6 +85,8 @@ bool ag_node_text(const char **out, ag_findings *findings, const ag_node *node, 
     return true;
 }
 
+/* A name becomes a label, a column, part of a file name; what pandas would take for a missing value
+ * is none. */
 bool ag_node_name(const char **out, ag_findings *findings, const ag_node *node, const char *what)
 {
     if (!ag_node_text(out, findings, node, what))
@@ -101,6 +105,7 @@ bool ag_node_name(const char **out, ag_findings *findings, const ag_node *node, 
     return false;
 }
 
+/* A sign and digits, nothing else: 1e3 and 0x10 are no whole numbers here. */
 bool ag_node_int(int64_t *out, ag_findings *findings, const ag_node *node, const char *what)
 {
     const char *text = NULL;
@@ -154,6 +159,7 @@ bool ag_node_word(int *out, ag_findings *findings, const ag_node *node, const ch
     return false;
 }
 
+/* "[a, b]", as ag_param_set reads a list. */
 static const char *list_text(ag_findings *findings, const ag_node *node, const ag_param *param)
 {
     ag_text text;

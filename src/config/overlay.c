@@ -63,9 +63,10 @@ bool ag_config_spans_grid(const char *key, ag_findings *findings)
     return split(&e, key, findings);
 }
 
-/* A copy of `map` (NULL: an empty one) in which `key` has this value. */
-static const ag_node *with(ag_findings *findings, const ag_node *map, const ag_node *key,
-                           const ag_node *value)
+/* A copy of `map` (NULL: an empty one) in which `key` has this value. A copy, because nodes may be
+ * shared by aliases. */
+static const ag_node *with_entry(ag_findings *findings, const ag_node *map, const ag_node *key,
+                                 const ag_node *value)
 {
     ag_node *copy = ag_config_alloc(findings, 1, sizeof *copy);
     size_t count = map != NULL ? map->count : 0;
@@ -90,7 +91,8 @@ static const ag_node *with(ag_findings *findings, const ag_node *map, const ag_n
 
 /* Lays the value over `map`, from level `level` of its path on. What is no mapping in the file
  * stays, for the message about it. */
-static const ag_node *lay(ag_findings *findings, const ag_node *map, const entry *e, size_t level)
+static const ag_node *lay_over(ag_findings *findings, const ag_node *map, const entry *e,
+                               size_t level)
 {
     if (level == e->depth)
         return e->value;
@@ -102,12 +104,12 @@ static const ag_node *lay(ag_findings *findings, const ag_node *map, const entry
     *key =
         (ag_node){.kind = AG_NODE_SCALAR, .place = e->place, .text = e->path[level], .weight = 1};
     const ag_node *below = map != NULL ? ag_node_get(map, key->text) : NULL;
-    const ag_node *value = lay(findings, below, e, level + 1);
-    return value != NULL ? with(findings, map, key, value) : NULL;
+    const ag_node *value = lay_over(findings, below, e, level + 1);
+    return value != NULL ? with_entry(findings, map, key, value) : NULL;
 }
 
-/* The value after `start` bytes of the source. While it is parsed the key before it is spaces, so
- * that places are those of the whole text. */
+/* The value after `start` bytes of the source. While it is parsed the key before it is replaced by
+ * spaces, so that places are those of the whole text and messages show it whole. */
 static const ag_node *parse_value(ag_yaml_source *source, size_t start, ag_findings *findings)
 {
     const char *text = source->text;
@@ -129,7 +131,7 @@ static const ag_node *parse_value(ag_yaml_source *source, size_t start, ag_findi
     return empty;
 }
 
-/* Names go where they are not asked again, and the parser of YAML takes UTF-8 alone. */
+/* Names go where they are not checked again, and the parser of YAML takes UTF-8 alone. */
 static bool check_text(const entry *e, ag_findings *findings)
 {
     const ag_yaml_source *source = e->place.source;
@@ -149,6 +151,7 @@ static bool check_text(const entry *e, ag_findings *findings)
     return true;
 }
 
+/* A key that is no such key is left to sections.c. */
 static void overlay(ag_experiment *experiment, const char *set, size_t order)
 {
     ag_findings *findings = &experiment->findings;
@@ -164,7 +167,7 @@ static void overlay(ag_experiment *experiment, const char *set, size_t order)
     if (!check_text(&e, findings))
         return;
     e.value = parse_value(source, length + 1, findings);
-    const ag_node *root = e.value != NULL ? lay(findings, experiment->root, &e, 0) : NULL;
+    const ag_node *root = e.value != NULL ? lay_over(findings, experiment->root, &e, 0) : NULL;
     if (root != NULL)
         experiment->root = root;
 }

@@ -1,4 +1,6 @@
-/* Patterns of layer rules. Alone in seeing PCRE2. */
+/* Patterns of layer rules: PCRE2, since Python's re is what most who write them know. Alone in
+ * seeing PCRE2. A pattern of a file may be anybody's: steps are limited, and \C, which could cut a
+ * character, is off. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -16,6 +18,7 @@ struct ag_pattern {
     pcre2_match_context *context;
 };
 
+/* PCRE2 says where in the pattern it stopped; the caret goes there. */
 static void report(ag_findings *findings, const ag_node *node, int error, size_t offset)
 {
     PCRE2_UCHAR message[256] = "";
@@ -29,6 +32,7 @@ static void report(ag_findings *findings, const ag_node *node, int error, size_t
                     (const char *)message, offset + 1);
 }
 
+/* A length that no layer's name can need; compiling takes time that grows with it. */
 static pcre2_code *compile(ag_findings *findings, const ag_node *node)
 {
     size_t length = strlen(node->text);

@@ -1,6 +1,7 @@
 /* Which format each layer and site gets: the first rule found in its name wins. Rules depend on
  * names alone, so the choice is made once for a layer config and a depth, and shared by all formats
- * and runs. */
+ * and runs; with the format it becomes a table of precisions, shared by all runs that have the
+ * same. A grid of thousands of runs has a handful of tables. */
 #include <string.h>
 
 #include "config_internal.h"
@@ -12,7 +13,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* h.1 is found in h.10 too. Brackets at the end of an expression do not hide its number. */
+/* A rule that ends in a number, such as h.1, is found in h.10 too. Notes both, for a warning.
+ * Brackets at the end of an expression do not hide its number. */
 static void note_number(ag_experiment *experiment, ag_rule *rule, const char *name, size_t end)
 {
     size_t length = strlen(rule->text);
@@ -26,7 +28,8 @@ static void note_number(ag_experiment *experiment, ag_rule *rule, const char *na
         rule->longer = ag_arena_strdup(&experiment->arena, name);
 }
 
-/* Searches one rule; false where the pattern is too costly, after an error. */
+/* Searches one rule. The number of all searches is bounded, since rules, layers and configs
+ * multiply. False after an error. */
 static bool rule_matches(bool *matches, ag_experiment *experiment, ag_rule *rule, const char *name)
 {
     bool costly = false;
@@ -69,6 +72,7 @@ static bool choose(const ag_target **target, ag_experiment *experiment, ag_layer
     return true;
 }
 
+/* `general` is set anew: the same rule may match a layer of one depth and none of another. */
 static bool choose_layers(const ag_target **targets, ag_experiment *experiment,
                           ag_layer_config *config, const ag_model_spec *model)
 {
@@ -84,7 +88,8 @@ static bool choose_layers(const ag_target **targets, ag_experiment *experiment,
 
 /* --- sites: routed only by patterns that name no layer, so that none is quantised by accident */
 
-/* Whether the pattern looks as if it were meant for sites. */
+/* Whether the pattern looks as if it were meant for sites: then, if it also matches layers, a
+ * warning says that it routes those alone. */
 static bool speaks_of_sites(const ag_rule *rule)
 {
     static const char *const words[] = {"qk", "pv", "residual", "wgrad", "opt"};
@@ -104,6 +109,7 @@ static void warn_of_general(ag_findings *findings, const ag_rule *rule)
         rule->text);
 }
 
+/* The first rule that matches the site and no layer of this model. */
 static bool choose_site(const ag_rule **first, ag_experiment *experiment, ag_layer_config *config,
                         const char *name)
 {
@@ -184,6 +190,7 @@ static void *take_layers(ag_experiment *experiment, size_t count, size_t size)
     return NULL;
 }
 
+/* Names depend on depth alone, so the other sizes of the model stand for nothing. */
 static bool make_choice(ag_choice *choice, ag_experiment *experiment, const route_key *key)
 {
     ag_model_spec model = {.n_layer = key->n_layer, .n_embd = 1};
@@ -382,6 +389,8 @@ static void check_unmatched(ag_findings *findings, const ag_rule *rule)
                         rule->text, s_layer_names, name_hint(findings, rule));
 }
 
+/* A rule that did nothing is an error, since it was written for something; one implied by a word is
+ * not. */
 static void check_rule(ag_findings *findings, const ag_layer_config *config, const ag_rule *rule)
 {
     if (rule->whole && rule->longer != NULL)
@@ -410,6 +419,7 @@ static bool follows_format(const ag_layer_config *config)
     return follows;
 }
 
+/* A format that no layer config uses would train runs in BF16 under its name. */
 static void check_formats(ag_experiment *experiment)
 {
     for (size_t i = 0; i < experiment->layer_configs.count; i++) {

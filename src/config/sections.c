@@ -1,4 +1,6 @@
-/* The sections of parameters (model, data, train, ...) and --set, laid over the defaults. */
+/* The sections of parameters (model, data, train, ...) and --set, laid over the defaults in that
+ * order. What a parameter is called, which values it takes and what they mean is the table's
+ * (run/params.h); here a node becomes a value, with a place for messages. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +12,8 @@
 
 enum { KEY_SIZE = 128, MAX_PARAMS = 256 };
 
-/* Parameters that name files to read: relative to the experiment file, or, after --set, to the
- * current directory. Two of them are patterns. */
+/* Parameters that name files to read. Their paths are relative to the experiment file, or, after
+ * --set, to the current directory, as a shell's user expects. */
 static bool is_input_path(const ag_param *param)
 {
     static const char *const keys[] = {"data.text", "data.bin", "data.bin_train", "data.bin_val",
@@ -42,9 +44,9 @@ const char *ag_plain_path(const char *path, ag_arena *arena)
     return plain;
 }
 
-/* What the text of a parameter means: of a path to read the whole path, in `folder`. The path of
- * the results stays as it was written, which is kept with them, but must be one. NULL after an
- * error. */
+/* What the text of a parameter means. Of a file to read: the whole path. The path of the results
+ * stays as it was written, because it is kept with them and they may be moved, but it must be one.
+ * NULL after an error. */
 static const char *settle_path(ag_findings *findings, const ag_param *param, const char *text,
                                const char *folder, ag_place place)
 {
@@ -66,12 +68,14 @@ static const char *settle_path(ag_findings *findings, const ag_param *param, con
     return path;
 }
 
+/* The place in the table, which arrays about parameters share. */
 static size_t param_index(const ag_param *param)
 {
     size_t count = 0;
     return (size_t)(param - ag_params(&count));
 }
 
+/* The size of a member of ag_run by the type of its parameter: settings are kept as bytes. */
 static size_t value_size(const ag_param *param)
 {
     switch (param->type) {
@@ -102,6 +106,7 @@ static const char *path_folder(const ag_experiment *experiment, ag_place place, 
     return getcwd(here, PATH_MAX) != NULL ? here : "";
 }
 
+/* Parsed into a scratch run, out of which the member's bytes are taken. */
 bool ag_config_setting(ag_setting *setting, ag_experiment *experiment, const ag_param *param,
                        const ag_node *node)
 {
@@ -168,6 +173,8 @@ static const char *foreign_key(const char **ours, ag_findings *findings, const c
     return hint[0] != '\0' ? hint : ag_foreign_hint(ours, findings, AG_WORDS_KEYS, word);
 }
 
+/* The best answer first: a word of another trainer, a near miss, the list of keys. The parameter
+ * that was probably meant counts as broken, so that nothing complains of its default. */
 static void unknown_key(ag_experiment *experiment, const ag_node *key, const char *prefix)
 {
     ag_findings *findings = &experiment->findings;
@@ -192,6 +199,7 @@ static void unknown_key(ag_experiment *experiment, const ag_node *key, const cha
 
 static void read_section(ag_experiment *experiment, const char *prefix, const ag_node *map);
 
+/* A key is a parameter, or a section within a section, such as model.init. */
 static void read_key(ag_experiment *experiment, const char *prefix, const ag_node *key,
                      const ag_node *value)
 {
@@ -266,6 +274,7 @@ const char *ag_config_param_hint(ag_findings *findings, const char *key)
     return hint != NULL ? hint : "";
 }
 
+/* The parameter of --set KEY=..., or NULL after a message with what may have been meant. */
 static const ag_param *set_param(ag_findings *findings, const char *key, ag_place place)
 {
     const ag_param *param = ag_param_find(key);
@@ -298,6 +307,7 @@ static void set_value(ag_experiment *experiment, const ag_param *param, const ch
     ag_config_failed(&experiment->findings, place);
 }
 
+/* --set KEY=VALUE: places are those within the argument, so that the caret points into it. */
 static void read_set(ag_experiment *experiment, const char *text, size_t order)
 {
     ag_findings *findings = &experiment->findings;

@@ -1,4 +1,6 @@
-/* --only and --again on an expanded grid. */
+/* --only and --again on an expanded grid: which runs a user means. Values are compared as the
+ * experiment file reads them, so that 1e-3 finds 0.001; a list in a selector is tried as one value
+ * first, since a name may hold commas. */
 #include "config/select.h"
 
 #include <limits.h>
@@ -34,7 +36,8 @@ static bool same_text(const char *a, const char *b)
     return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
-/* By name as the file has it, or as a path from where one stands. */
+/* A file's name as the experiment file has it, or as a path from the current directory, which a
+ * shell completes. */
 static bool is_path(selection *s, const ag_param *param, const ag_label *label, const char *said)
 {
     const char *text = s->candidate;
@@ -117,6 +120,7 @@ static ag_status unknown_axis(const ag_grid *grid, const char *name)
 /* The first points of an axis: one more than ag_add_listed shows. */
 enum { KNOWN_POINTS = 13 };
 
+/* The first different points of an axis, for a message. */
 static size_t known_points(const char *names[KNOWN_POINTS], const ag_grid *grid, size_t axis)
 {
     size_t count = 0;
@@ -180,7 +184,8 @@ static size_t piece_end(const char *text, size_t from)
     return from;
 }
 
-static void take(selection *s, const char *text, size_t length)
+/* Makes the first `length` bytes the candidate. */
+static void set_candidate(selection *s, const char *text, size_t length)
 {
     memcpy(s->candidate, text, length);
     s->candidate[length] = '\0';
@@ -193,7 +198,7 @@ static size_t mark_first(selection *s, size_t axis, const char *text)
     bool whole = s->grid->axes[axis].type == AG_AXIS_TEXT;
     size_t end = whole ? strlen(text) : strcspn(text, ",");
     while (end > 0) {
-        take(s, text, end);
+        set_candidate(s, text, end);
         if (mark_candidate(s, axis))
             return end;
         do
@@ -203,18 +208,19 @@ static size_t mark_first(selection *s, size_t axis, const char *text)
     return 0;
 }
 
+/* axis=value,value: every value must be found, or a misspelt one would be left out unseen. */
 static ag_status mark_axis(selection *s, const char *selector)
 {
     size_t axis = find_axis(s->grid, selector);
     if (axis == SIZE_MAX) {
-        take(s, selector, strcspn(selector, "="));
+        set_candidate(s, selector, strcspn(selector, "="));
         return unknown_axis(s->grid, s->candidate);
     }
     const char *text = selector + strlen(s->grid->axes[axis].name) + 1;
     for (;; text++) {
         size_t end = mark_first(s, axis, text);
         if (end == 0) {
-            take(s, text, piece_end(text, 0));
+            set_candidate(s, text, piece_end(text, 0));
             return unknown_value(s->grid, axis, s->candidate);
         }
         text += end;
@@ -223,6 +229,7 @@ static ag_status mark_axis(selection *s, const char *selector)
     }
 }
 
+/* The beginning of an id, as git takes them; several runs may share it. */
 static ag_status mark_id(selection *s, const char *selector)
 {
     size_t length = strlen(selector);

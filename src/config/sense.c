@@ -1,4 +1,5 @@
-/* Settings that are valid but cannot be meant so; each is one warning, whatever the grid's size. */
+/* Settings that are valid but cannot be meant so; each is one warning, whatever the grid's size.
+ * Warnings, since tests and demonstrations do such things on purpose. */
 #include <string.h>
 
 #include "config_internal.h"
@@ -10,6 +11,7 @@ enum { MAX_POINTS_NAMED = 13 }; /* one more than ag_config_listed shows */
 static const char s_warmup[] = "optimizer.warmup";
 static const char s_steps[] = "train.steps";
 
+/* Whether the axis sets the warm-up or the number of steps. */
 static bool decides_warmup(const ag_axis_points *axis)
 {
     for (size_t i = 0; i < axis->n_points; i++) {
@@ -75,6 +77,7 @@ static void warn_of_warmup(ag_experiment *experiment, size_t first, size_t found
                       (long long)run->train.steps, s_steps, where != NULL ? where : "");
 }
 
+/* One warning for the grid, with the points at which it happens. */
 static void check_warmup(ag_experiment *experiment)
 {
     const ag_grid *grid = &experiment->grid;
@@ -114,6 +117,7 @@ static ag_place said_anywhere(const ag_experiment *experiment, const ag_param *p
     return place;
 }
 
+/* Whether any run of the grid reads the parameter, given its other settings. */
 static bool has_effect(const ag_grid *grid, const ag_param *param)
 {
     for (size_t i = 0; i < grid->n_runs; i++) {
@@ -123,6 +127,7 @@ static bool has_effect(const ag_grid *grid, const ag_param *param)
     return false;
 }
 
+/* A key that no run reads is most likely meant for something: its condition is told. */
 static void check_effects(ag_experiment *experiment)
 {
     size_t count = 0;

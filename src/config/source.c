@@ -1,4 +1,6 @@
-/* The experiment file as bytes: everything a parser should never see is refused here. */
+/* The experiment file as bytes: everything that a parser should never see is refused here, with a
+ * message of its own. A file that grows while it is read, a device, or a gigabyte of something else
+ * must not fill the memory. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +9,7 @@
 #include "base/printable.h"
 #include "nodes.h"
 
+/* UTF-8 throughout and no zero byte: then every later reader may take texts as strings. */
 static ag_status check_bytes(const ag_yaml_source *source)
 {
     if (memchr(source->text, 0, source->size) != NULL)

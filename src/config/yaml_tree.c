@@ -1,5 +1,7 @@
 /* YAML to a tree of nodes with places. libfyaml gives the events; depth, size and aliases are
- * limited here, so that no input can make what follows slow or large. Alone in seeing libfyaml. */
+ * limited here, so that no input can make what follows slow or large ("a billion laughs": ten
+ * aliases of ten aliases of ...). The tree is plain data: kinds, texts and places, no types. Alone
+ * in seeing libfyaml. */
 #include <libfyaml.h>
 #include <string.h>
 
@@ -41,6 +43,7 @@ static void stop(tree_builder *builder, ag_place place, const char *message)
     builder->stopped = true;
 }
 
+/* Values that are empty have no place of their own: they get that of the event before. */
 static ag_place event_place(tree_builder *builder, struct fy_event *event)
 {
     const struct fy_mark *start = fy_event_start_mark(event);
@@ -63,6 +66,7 @@ static const ag_node *find_anchor(const tree_builder *builder, const char *name)
     return NULL;
 }
 
+/* Looked up by a list: a file that a person writes has few. */
 static void add_anchor(tree_builder *builder, struct fy_event *event, const ag_node *node)
 {
     struct fy_token *token = fy_event_get_anchor_token(event);
@@ -92,7 +96,8 @@ static bool append(tree_builder *builder, level *top, const ag_node *node)
     return true;
 }
 
-/* Hangs a finished child or an opened container into what is open. */
+/* Hangs a finished scalar or a container that was just opened into what is open. In a mapping every
+ * second child is a key. */
 static void attach(tree_builder *builder, ag_node *node)
 {
     if (builder->depth == 0) {
@@ -145,6 +150,7 @@ static void check_printable(tree_builder *builder, ag_node *node)
                              "backspace); write patterns and names in single quotes");
 }
 
+/* Only plain scalars can be null: "" and "null" in quotes are texts. */
 static void on_scalar(tree_builder *builder, struct fy_event *event)
 {
     ag_node *node = new_node(builder, AG_NODE_SCALAR, event_place(builder, event));
@@ -172,6 +178,8 @@ static void on_scalar(tree_builder *builder, struct fy_event *event)
     attach(builder, node);
 }
 
+/* An alias is a copy of the node it stands for, with a place of its own; its weight, all that lies
+ * below, counts against the limit. */
 static void on_alias(tree_builder *builder, struct fy_event *event)
 {
     ag_place place = event_place(builder, event);
@@ -194,6 +202,7 @@ static void on_alias(tree_builder *builder, struct fy_event *event)
     attach(builder, node);
 }
 
+/* The node is attached before its children are known: they fill it when it is closed. */
 static void on_open(tree_builder *builder, struct fy_event *event, ag_node_kind kind)
 {
     ag_node *node = new_node(builder, kind, event_place(builder, event));
@@ -241,6 +250,8 @@ static bool same_key(const void *context, size_t value)
     return strcmp(wanted->map->keys[value]->text, wanted->text) == 0;
 }
 
+/* YAML leaves open which of two equal keys counts: neither does here. By hash, since a mapping may
+ * be long. */
 static void check_repeated(tree_builder *builder, const ag_node *map)
 {
     ag_index index;
@@ -257,6 +268,7 @@ static void check_repeated(tree_builder *builder, const ag_node *map)
     }
 }
 
+/* Its weight is that of all below, so that an alias to it can be counted at once. */
 static void on_close(tree_builder *builder)
 {
     if (builder->depth == 0)
@@ -271,6 +283,7 @@ static void on_close(tree_builder *builder)
         check_repeated(builder, top->node);
 }
 
+/* Tags are refused: types come from keys, and !!python/object has no place here. */
 static void on_event(tree_builder *builder, struct fy_event *event)
 {
     if (fy_event_get_tag_token(event) != NULL) {
@@ -306,7 +319,7 @@ static void on_event(tree_builder *builder, struct fy_event *event)
         stop(builder, builder->last, "too much in one file (aliases count as what they stand for)");
 }
 
-/* Byte offset of a 1-based line and column (in characters). */
+/* libfyaml gives errors by line and column, 1-based and in characters; places are byte offsets. */
 static size_t offset_of(const ag_yaml_source *source, int line, int column)
 {
     size_t at = 0;
@@ -317,6 +330,8 @@ static size_t offset_of(const ag_yaml_source *source, int line, int column)
     return at;
 }
 
+/* The first error of libfyaml, with a hint where a backslash in double quotes is the likely cause.
+ */
 static void report_syntax(tree_builder *builder, struct fy_diag *diag)
 {
     builder->stopped = true;

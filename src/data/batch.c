@@ -1,7 +1,13 @@
+/* Which tokens a step sees (batch.h has the formulas). A pure function of seed and step, so that a
+ * run that resumes, or has other micro-batches on other threads, sees the same tokens, and so that
+ * runs of different formats with one seed see the same batches: their difference is that of the
+ * formats. */
 #include "data/batch.h"
 
 #include "base/philox.h"
 
+/* In random order with replacement, as nanoGPT draws: the modulo favours the first starts by less
+ * than n / 2^64. */
 int64_t ag_sequence_start(const ag_run *run, uint64_t sequence)
 {
     const uint64_t T = (uint64_t)run->model.block_size;
@@ -51,6 +57,7 @@ void ag_batch_val(int32_t *inputs, int32_t *targets, const ag_corpus *corpus, co
                     T);
 }
 
+/* Spread over the whole part: neighbouring windows come from one text and are alike. */
 int64_t ag_eval_windows(int64_t *windows, const ag_corpus *corpus, const ag_run *run)
 {
     const int64_t all = ag_val_windows(corpus, run);

@@ -1,5 +1,6 @@
 /* Prepared tokens: nanoGPT's train.bin and val.bin, or llm.c's shards, one after the other. They
- * are used where they lie unless several files, or another width, make a copy necessary. */
+ * are used where they lie in the page cache, shared by all trainers of a host, unless several
+ * files, or another width, make a copy necessary. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,11 +37,12 @@ static ag_status open_file(token_part *part, size_t i, const ag_data_spec *spec,
     return AG_OK;
 }
 
+/* The key that named the part goes into every message about it. */
 static ag_status open_part(token_part *part, const ag_data_spec *spec, bool is_val)
 {
-    const char *key = ag_is_said(spec->bin) ? "data.bin"
-                      : is_val              ? "data.bin_val"
-                                            : "data.bin_train";
+    const char *key = ag_is_set(spec->bin) ? "data.bin"
+                      : is_val             ? "data.bin_val"
+                                           : "data.bin_train";
     AG_TRY(ag_token_paths_find(&part->paths, spec, is_val));
     part->files = calloc(part->paths.count, sizeof *part->files);
     if (part->files == NULL)
@@ -50,7 +52,7 @@ static ag_status open_part(token_part *part, const ag_data_spec *spec, bool is_v
     return AG_OK;
 }
 
-/* `to` has `width` bytes a token, which is enough for all of them. */
+/* `to` has `width` bytes per token, which is enough for all of them. */
 static void copy_tokens(void *to, size_t width, const ag_token_file *file)
 {
     const uint16_t *narrow = file->tokens;
@@ -86,6 +88,8 @@ static ag_status join_part(const void **tokens, ag_mapping *mapping, token_part 
     return AG_OK;
 }
 
+/* Both parts have one width in memory: 2 bytes unless some token needs more, whatever the files
+ * had. So the digest is that of the tokens and not of their files. */
 static ag_status join(ag_corpus *corpus, token_part parts[2], const ag_data_spec *spec)
 {
     ag_corpus_memory *memory = corpus->memory;

@@ -1,3 +1,5 @@
+/* A corpus from whatever source, checked and with its digest. The digest enters run ids: runs on
+ * other tokens are other runs, wherever the tokens came from and whatever the file was called. */
 #include "data/corpus.h"
 
 #include <math.h>
@@ -11,11 +13,11 @@
 
 void ag_corpus_place(char *place, size_t size, const ag_data_spec *spec)
 {
-    if (ag_is_said(spec->text))
+    if (ag_is_set(spec->text))
         snprintf(place, size, "data.text '%.1000s'", spec->text);
-    else if (ag_is_said(spec->bin))
+    else if (ag_is_set(spec->bin))
         snprintf(place, size, "data.bin '%.1000s'", spec->bin);
-    else if (ag_is_said(spec->bin_train))
+    else if (ag_is_set(spec->bin_train))
         snprintf(place, size, "data.bin_train '%.1000s'", spec->bin_train);
     else
         snprintf(place, size, "data.synthetic");
@@ -30,6 +32,8 @@ void ag_corpus_split(ag_corpus *corpus, const uint16_t *tokens, int64_t count, d
     corpus->facts.val_tokens = count - train;
 }
 
+/* Tokens are generated straight into their place; the entropy rate takes seconds and may come from
+ * the cache. */
 static ag_status load_markov(ag_corpus *corpus, const ag_data_spec *spec)
 {
     ag_corpus_memory *memory = corpus->memory;
@@ -50,18 +54,20 @@ static ag_status load_markov(ag_corpus *corpus, const ag_data_spec *spec)
 
 static bool are_token_files(const ag_data_spec *spec)
 {
-    return ag_is_said(spec->bin) || ag_is_said(spec->bin_train);
+    return ag_is_set(spec->bin) || ag_is_set(spec->bin_train);
 }
 
 static ag_status load(ag_corpus *corpus, const ag_data_spec *spec)
 {
-    if (ag_is_said(spec->text))
+    if (ag_is_set(spec->text))
         return ag_text_corpus_load(corpus, spec);
     if (are_token_files(spec))
         return ag_bin_corpus_load(corpus, spec);
     return load_markov(corpus, spec);
 }
 
+/* One window of block_size tokens and the target after the last is the least to train or evaluate
+ * on. */
 static ag_status check_part(const ag_data_spec *spec, const char *part, int64_t tokens,
                             int64_t block_size)
 {
@@ -91,6 +97,7 @@ static void add_counted(ag_sha256 *hash, const void *elements, int64_t count, si
     ag_sha256_add(hash, elements, n * size);
 }
 
+/* The order and the widths are part of the run id (corpus.h has them). */
 static ag_status compute_digest(ag_corpus *corpus)
 {
     ag_data_facts *facts = &corpus->facts;
@@ -122,9 +129,10 @@ static bool same_sizes(const ag_data_facts *a, const ag_data_facts *b)
            a->val_tokens == b->val_tokens;
 }
 
-/* That of the synthetic source comes from the cache where it can. What files hold is read anyway,
- * and no date says that they still hold what they did; it is kept for those who only plan, unless
- * the files changed while they were read. */
+/* The digest of the synthetic source comes from the cache where it can, as it is a function of
+ * parameters. What files hold is read anyway, and no date says that they still hold what they did,
+ * so it is computed each time; the cache keeps it for those who only plan, unless the files changed
+ * while they were read. */
 static ag_status find_digest(ag_corpus *corpus, const ag_data_spec *spec,
                              const ag_known_facts *known, const ag_text *key)
 {
@@ -184,6 +192,7 @@ void ag_corpus_close(ag_corpus *corpus)
     *corpus = (ag_corpus){.entropy_rate = NAN};
 }
 
+/* Planning a grid of thousands of runs must not read gigabytes of tokens for each command. */
 ag_status ag_corpus_facts(ag_data_facts *facts, const ag_data_spec *spec, int64_t block_size)
 {
     ag_known_facts known;

@@ -31,7 +31,7 @@ const ag_file_kind *ag_tokens_misread(const uint16_t *words, size_t count);
 const ag_file_kind *ag_wide_tokens_misread(const uint32_t *tokens, size_t count);
 
 /* Unset parameters of data are "", or NULL where a caller left them out. */
-static inline bool ag_is_said(const char *text)
+static inline bool ag_is_set(const char *text)
 {
     return text != NULL && text[0] != '\0';
 }

@@ -1,7 +1,9 @@
-/* A cache of the facts about corpora, so that planning need not read them. One small file an entry,
- * named by the SHA-256 of what the facts depend on:
+/* A cache of the facts about corpora, so that planning need not read them. One small file per
+ * entry, named by the SHA-256 of what the facts depend on:
  *
- *     altgrad-facts 2 DIGEST VOCAB TRAIN VAL ENTROPY_RATE SHA-256 of the key and all before it */
+ *     altgrad-facts 2 DIGEST VOCAB TRAIN VAL ENTROPY_RATE SHA-256 of the key and all before it
+ *
+ * An entry that is damaged, or of another version, counts as none. Training never trusts it. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -52,9 +54,9 @@ bool ag_facts_cache_key(ag_text *key, const ag_data_spec *spec)
                    " %" PRId64 " %" PRId64 "\n",
                    spec->synthetic, spec->tokenizer, spec->vocab, spec->order, spec->tokens,
                    spec->seed, spec->val_fraction, spec->dtype, spec->bin_format);
-    if (ag_is_said(spec->text))
+    if (ag_is_set(spec->text))
         settled = add_file(key, spec->text);
-    else if (ag_is_said(spec->bin) || ag_is_said(spec->bin_train))
+    else if (ag_is_set(spec->bin) || ag_is_set(spec->bin_train))
         settled = add_token_files(key, spec, false) && add_token_files(key, spec, true);
     return settled && !key->failed;
 }

@@ -1,6 +1,7 @@
 /* What a file is by its first bytes. Token files carry no mark of their own, unless llm.c wrote
- * them, and text none at all: so what is often given in their place is recognised here, each with
- * its cure. */
+ * them, and text none at all: a file of anything else would be trained on as noise, and the only
+ * sign would be a loss that does not fall. So what is often given in their place is recognised
+ * here, with its cure. */
 #include <string.h>
 
 #include "base/printable.h"
@@ -110,6 +111,7 @@ const ag_file_kind *ag_file_recognise(const unsigned char *bytes, size_t size)
     return is_safetensors(bytes, size) ? &s_safetensors : NULL;
 }
 
+/* Characters of a text: printable ones, and the white space that files have. */
 static bool is_printed(uint32_t code)
 {
     return (code >= 0x20 && code != 0x7f) || code == '\n' || code == '\t' || code == '\r' ||

@@ -1,3 +1,5 @@
+/* Memory that is mapped: files, of which all trainers of a host share one copy in the page cache,
+ * and room for tokens, of which only what is touched is taken from the system. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -7,6 +9,7 @@
 
 #include "data_internal.h"
 
+/* Whatever is no regular file could wait, or change, or never end. */
 static ag_status map_open_file(ag_mapping *mapping, int file, const char *key, const char *path)
 {
     struct stat info;
@@ -39,6 +42,8 @@ ag_status ag_map_file(ag_mapping *mapping, const char *key, const char *path)
     return status;
 }
 
+/* MAP_NORESERVE: a text of n bytes has at most n tokens, usually far fewer; the rest costs nothing.
+ */
 ag_status ag_map_memory(ag_mapping *mapping, size_t bytes)
 {
     void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,

@@ -1,4 +1,6 @@
-/* The synthetic source of markov.h: its tables, its tokens, its entropy rate. */
+/* The synthetic source of markov.h: its tables, its tokens, its entropy rate. A corpus with a known
+ * floor of the loss tells how much of a loss is the model's and the format's doing, and needs no
+ * download. */
 #include "data/markov.h"
 
 #include <math.h>
@@ -39,6 +41,7 @@ static double lag_share(const ag_markov *source, size_t lag)
     return (1 - s_noise) * ldexp(1.0, -(int)halvings);
 }
 
+/* u^2 makes symbols with small numbers more frequent, as some characters of a text are. */
 static void draw_tables(ag_markov *source)
 {
     uint16_t *next = source->successors;
@@ -54,6 +57,7 @@ static void draw_tables(ag_markov *source)
     }
 }
 
+/* Checked after each factor, so that the product cannot overflow. */
 static ag_status count_contexts(size_t *count, const ag_data_spec *spec)
 {
     *count = 1;
@@ -119,6 +123,8 @@ static size_t leading_zeros(uint32_t word, size_t most)
     return zeros < most ? zeros : most;
 }
 
+/* Token t takes random words of its own counter, so that any part of the corpus could be made
+ * alone; the symbols before it are all that it needs. */
 void ag_markov_generate(uint16_t *tokens, int64_t count, const ag_markov *source)
 {
     for (int64_t t = 0; t < count; t++) {
@@ -137,6 +143,7 @@ void ag_markov_generate(uint16_t *tokens, int64_t count, const ag_markov *source
     }
 }
 
+/* Adds one lag's vote to a row of probabilities that has weight `mass`. */
 static void add_votes(double *row, const ag_markov *source, size_t lag, size_t symbol, double mass)
 {
     const uint16_t *likely = successors_of(source, lag, symbol);
@@ -200,6 +207,8 @@ static double context_entropy(double *row, double row_entropy, const ag_markov *
     return row_entropy;
 }
 
+/* Weighted by the stationary distribution; rows of contexts that differ in the oldest symbol alone
+ * share their work. */
 static double mean_entropy(const double *stationary, double *row, const ag_markov *source)
 {
     const size_t n_recent = source->n_contexts / source->vocab;
@@ -216,7 +225,9 @@ static double mean_entropy(const double *stationary, double *row, const ag_marko
     return mean;
 }
 
-/* Power iteration from the uniform distribution until a step changes nothing that matters. */
+/* The stationary distribution of the contexts by power iteration from the uniform one, until a step
+ * changes nothing that matters; noise makes the chain mix fast. Then the mean entropy of what
+ * follows. */
 ag_status ag_markov_entropy_rate(double *rate, const ag_markov *source)
 {
     const size_t n = source->n_contexts;

@@ -1,4 +1,6 @@
-/* Text files. A token is a byte, or the rank of a code point among those that the text uses. */
+/* Text files. A token is a byte, or the rank of a code point among those that the text uses, as in
+ * nanoGPT's shakespeare_char. Ranks are in the order of code points, so that the vocabulary depends
+ * on which characters occur and not on where. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +20,8 @@ typedef struct symbol_set {
     size_t count;
 } symbol_set;
 
-/* Writes the number of each code point, less one. `count` becomes how many there are. */
+/* The first pass: writes the number of each code point, less one, in the order of first appearance.
+ * `count` becomes how many there are. */
 static ag_status number_text(uint16_t *tokens, size_t *count, symbol_set *symbols,
                              const ag_mapping *file, const char *path)
 {
@@ -46,7 +49,7 @@ static ag_status number_text(uint16_t *tokens, size_t *count, symbol_set *symbol
     return AG_OK;
 }
 
-/* Ranks the code points that were met. */
+/* Between the passes: ranks the code points that were met. */
 static ag_status rank_symbols(ag_corpus *corpus, symbol_set *symbols)
 {
     ag_corpus_memory *memory = corpus->memory;
@@ -65,6 +68,8 @@ static ag_status rank_symbols(ag_corpus *corpus, symbol_set *symbols)
     return AG_OK;
 }
 
+/* Two passes: which characters there are is known only after the first, and ranks need all of them.
+ */
 static ag_status load_chars(ag_corpus *corpus, size_t *count, const ag_mapping *file,
                             const char *path)
 {
@@ -91,6 +96,8 @@ cleanup:
     return status;
 }
 
+/* All 256 bytes are the vocabulary, whether they occur or not: any text fits, and models of two
+ * texts compare. */
 static ag_status load_bytes(ag_corpus *corpus, size_t *count, const ag_mapping *file)
 {
     ag_corpus_memory *memory = corpus->memory;

@@ -1,5 +1,7 @@
-/* One token file: plain integers, or llm.c's, which begin with 256 int32: a magic number, a
- * version, the number of tokens, and a rest without meaning. */
+/* One token file: plain integers, as nanoGPT's prepare.py writes them, or llm.c's, which begin with
+ * 256 int32: a magic number, a version, the number of tokens, and a rest without meaning. Every
+ * token is looked at once: one that the vocabulary does not have would read outside of the
+ * embedding. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +59,7 @@ static const char s_plain_hint[] =
 
 /* --- after a header */
 
+/* A file that was cut, or written by another version, is told by its own header. */
 static ag_status check_sizes(const ag_token_file *out, const llmc_kind *kind, const char *path,
                              const char *key)
 {
@@ -133,6 +136,7 @@ static ag_status check_mark(const ag_token_file *out, const ag_data_spec *spec, 
     return kind != NULL ? refuse(kind, "is", path, key) : AG_OK;
 }
 
+/* Integers of another width or order of bytes, by what they look like (token_shape.c). */
 static ag_status check_shape(const ag_token_file *out, const ag_data_spec *spec, const char *path,
                              const char *key)
 {
@@ -153,6 +157,7 @@ static ag_status check_shape(const ag_token_file *out, const ag_data_spec *spec,
                    out->width == 2 ? "" : " and data.bin_format: plain");
 }
 
+/* Without a header the width is what data.dtype says, else 2 bytes, as nanoGPT writes them. */
 static ag_status read_plain(ag_token_file *out, const ag_data_spec *spec, const char *path,
                             const char *key)
 {
@@ -175,6 +180,7 @@ static ag_status read_plain(ag_token_file *out, const ag_data_spec *spec, const 
 
 /* --- both */
 
+/* One pass over the file, which also brings it into the page cache. */
 static void find_largest(ag_token_file *out)
 {
     const uint16_t *narrow = out->tokens;

@@ -1,4 +1,5 @@
-/* Which token files a corpus has. */
+/* Which token files a corpus has: train.bin and val.bin of a folder, or all that a pattern matches.
+ * The files of a pattern are one stream, in the order of their names. */
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* By glob(3), unsorted: its own order depends on the locale. */
 static ag_status expand_pattern(ag_token_paths *paths, const char *pattern, const char *key)
 {
     glob_t found = {0};
@@ -71,6 +73,7 @@ static ag_status hint_at_shards(const char *folder)
     return status;
 }
 
+/* The names are nanoGPT's. */
 static ag_status find_in_folder(ag_token_paths *paths, const char *folder, bool is_val)
 {
     struct stat info;
@@ -94,7 +97,7 @@ static ag_status find_in_folder(ag_token_paths *paths, const char *folder, bool 
 ag_status ag_token_paths_find(ag_token_paths *paths, const ag_data_spec *spec, bool is_val)
 {
     *paths = (ag_token_paths){0};
-    ag_status status = ag_is_said(spec->bin)
+    ag_status status = ag_is_set(spec->bin)
                            ? find_in_folder(paths, spec->bin, is_val)
                            : expand_pattern(paths, is_val ? spec->bin_val : spec->bin_train,
                                             is_val ? "data.bin_val" : "data.bin_train");

@@ -24,6 +24,7 @@ typedef struct lanes {
     unsigned high_max;
 } lanes;
 
+/* One pass: the words at each place of four, and the sums of their bytes. */
 static lanes survey(const uint16_t *words, size_t count)
 {
     lanes l = {0};

@@ -1,3 +1,13 @@
+/* Rank 0 of the farm: hands out jobs, the longest first, and takes in their results. protocol.h has
+ * the messages and their order.
+ *
+ * Longest first is the rule of Graham (SIAM J. Appl. Math. 17, 1969): it ends within 4/3 of the
+ * best schedule, and leaves the short jobs to fill the gaps at the end. Each supervisor holds one
+ * job at work and one ahead, so that nobody waits for a message between two jobs.
+ *
+ * Everything happens in one thread and one loop, without a call that waits: take in a message, let
+ * the client look, hand out, nap. State about a rank is its seat; the loop ends when the queue is
+ * empty and no job is out. */
 #include "farm/coordinator.h"
 
 #include <math.h>
@@ -14,7 +24,7 @@ typedef struct held_job {
 } held_job;
 
 /* What the coordinator knows of a rank's supervisor. */
-typedef struct seat {
+typedef struct rank_seat {
     bool joined;
     bool left;
     bool aside;   /* gets no more jobs */
@@ -23,7 +33,7 @@ typedef struct seat {
     int host;     /* a number that ranks of one host share */
     int n_held;   /* jobs that it has and has not reported */
     held_job held[AG_MOST_HELD];
-} seat;
+} rank_seat;
 
 struct ag_coordinator {
     ag_post *post;
@@ -31,7 +41,7 @@ struct ag_coordinator {
     ag_supervisor *local;
     ag_job_queue queue;
     ag_intake intake;
-    seat *seats; /* [ranks] */
+    rank_seat *seats; /* [ranks] */
     int ranks;
     int out; /* jobs that were handed out and not reported */
     bool draining;
@@ -44,7 +54,7 @@ ag_status ag_coordinator_create(ag_coordinator **out, ag_post *post, const ag_cl
 {
     int ranks = ag_post_ranks(post);
     ag_coordinator *coordinator = calloc(1, sizeof *coordinator);
-    seat *seats = calloc((size_t)ranks, sizeof *seats);
+    rank_seat *seats = calloc((size_t)ranks, sizeof *seats);
     ag_intake intake = {0};
     if (coordinator == NULL || seats == NULL || ag_intake_init(&intake, post) != AG_OK) {
         free(coordinator);
@@ -79,6 +89,8 @@ ag_status ag_coordinator_add(ag_coordinator *coordinator, int64_t job, int32_t a
     return ag_job_queue_push(&coordinator->queue, &item);
 }
 
+/* A run that fails on one host may do well on another: bad memory, a full disk, an older processor.
+ */
 ag_status ag_coordinator_retry(ag_coordinator *coordinator, const ag_job_result *failed,
                                double cost)
 {
@@ -125,11 +137,13 @@ static int count_usable(const ag_coordinator *coordinator)
     return count;
 }
 
+/* Whether a rank of another host could take a job: a host that breaks one run may break the next.
+ */
 static bool is_elsewhere(const ag_coordinator *coordinator, int host)
 {
     for (int rank = 0; rank < coordinator->ranks; rank++) {
-        const seat *its = &coordinator->seats[rank];
-        if (its->joined && !its->aside && its->host != host)
+        const rank_seat *seat = &coordinator->seats[rank];
+        if (seat->joined && !seat->aside && seat->host != host)
             return true;
     }
     return false;
@@ -143,9 +157,11 @@ static bool pop_for(ag_queued *next, ag_coordinator *coordinator, int rank)
                             is_elsewhere(coordinator, host) ? host : -1);
 }
 
+/* The client writes the assignment only now, when it is known who does it and what came out of
+ * earlier attempts. */
 static ag_status assign(ag_coordinator *coordinator, int rank, int64_t job, int32_t attempt)
 {
-    seat *its = &coordinator->seats[rank];
+    rank_seat *seat = &coordinator->seats[rank];
     ag_text bytes;
     ag_text_init(&bytes);
     const ag_client *client = coordinator->client;
@@ -157,7 +173,7 @@ static ag_status assign(ag_coordinator *coordinator, int rank, int64_t job, int3
         status = ag_post_send(coordinator->post, AG_SUPERVISOR, rank, &message, bytes.data,
                               bytes.length);
     ag_text_deinit(&bytes);
-    its->held[its->n_held++] = (held_job){job, attempt};
+    seat->held[seat->n_held++] = (held_job){job, attempt};
     coordinator->out++;
     return status;
 }
@@ -170,34 +186,38 @@ static ag_status assign_next(ag_coordinator *coordinator, int rank)
     return assign(coordinator, rank, next.job, next.attempt);
 }
 
-/* Everybody gets one to work on; then one ahead, so that nobody waits for us between two jobs. Not
- * near the end of the queue: there the one ahead could start elsewhere at once. */
+/* Everybody gets one to work on; then one ahead, so that nobody waits for us between two jobs. But
+ * not near the end of the queue: there the one ahead could start at once on a rank that falls idle.
+ */
 static ag_status hand_out(ag_coordinator *coordinator)
 {
     for (int held = 0; held < AG_MOST_HELD && !coordinator->draining; held++) {
         size_t spare = held == 0 ? 0 : (size_t)coordinator->ranks;
         for (int rank = 0; rank < coordinator->ranks; rank++) {
-            const seat *its = &coordinator->seats[rank];
-            if (ag_job_queue_length(&coordinator->queue) > spare && its->joined && !its->aside &&
-                its->n_held == held)
+            const rank_seat *seat = &coordinator->seats[rank];
+            if (ag_job_queue_length(&coordinator->queue) > spare && seat->joined && !seat->aside &&
+                seat->n_held == held)
                 AG_TRY(assign_next(coordinator, rank));
         }
     }
     return AG_OK;
 }
 
+/* For a rank whose host is unfit. The last one is kept: slow is better than nothing. */
 ag_status ag_coordinator_set_aside(bool *done, ag_coordinator *coordinator, int rank)
 {
-    seat *its = &coordinator->seats[rank];
-    *done = !its->aside && count_usable(coordinator) > 1;
+    rank_seat *seat = &coordinator->seats[rank];
+    *done = !seat->aside && count_usable(coordinator) > 1;
     if (!*done)
         return AG_OK;
-    its->aside = true;
-    if (its->n_held == 0)
+    seat->aside = true;
+    if (seat->n_held == 0)
         return AG_OK;
     return send_to(coordinator, rank, ag_message_make(AG_MSG_CANCEL, -1, 0));
 }
 
+/* What runs is asked to end, with a checkpoint if it can; what is queued stays for the next time.
+ */
 ag_status ag_coordinator_drain(ag_coordinator *coordinator)
 {
     coordinator->draining = true;
@@ -210,7 +230,8 @@ ag_status ag_coordinator_drain(ag_coordinator *coordinator)
 
 /* --- taking in */
 
-/* `bytes`: of one that is done. */
+/* An attempt ended, in whatever way: the client learns it. `bytes` are those of one that is done.
+ */
 static ag_status deliver(ag_coordinator *coordinator, int rank, const ag_message *message,
                          const void *bytes, const char *reason)
 {
@@ -230,6 +251,8 @@ static ag_status deliver(ag_coordinator *coordinator, int rank, const ag_message
     return coordinator->client->done(coordinator->client->context, &result);
 }
 
+/* Structs travel as they are, so all ranks must be of one build. These three members stand first in
+ * every version, so that they can always be read. */
 static ag_status on_ready(ag_coordinator *coordinator, const ag_letter *letter)
 {
     const ag_message *message = &letter->message;
@@ -243,6 +266,7 @@ static ag_status on_ready(ag_coordinator *coordinator, const ag_letter *letter)
     return coordinator->client->joined(coordinator->client->context, letter->from, letter->body);
 }
 
+/* From the wire's struct to the client's. */
 static ag_status on_progress(ag_coordinator *coordinator, const ag_letter *letter)
 {
     const ag_message *message = &letter->message;
@@ -262,21 +286,23 @@ static ag_status on_progress(ag_coordinator *coordinator, const ag_letter *lette
     return AG_OK;
 }
 
-static bool take_from(seat *its, const ag_message *message)
+/* Takes an attempt off what a rank holds; false where it does not hold it. */
+static bool remove_held(rank_seat *seat, const ag_message *message)
 {
-    for (int i = 0; i < its->n_held; i++) {
-        if (its->held[i].job != message->job || its->held[i].attempt != message->attempt)
+    for (int i = 0; i < seat->n_held; i++) {
+        if (seat->held[i].job != message->job || seat->held[i].attempt != message->attempt)
             continue;
-        its->held[i] = its->held[--its->n_held];
+        seat->held[i] = seat->held[--seat->n_held];
         return true;
     }
     return false;
 }
 
+/* A result with bytes waits for its turn to be fetched; any other is complete as it is. */
 static ag_status on_result(ag_coordinator *coordinator, const ag_letter *letter)
 {
-    seat *its = &coordinator->seats[letter->from];
-    if (!take_from(its, &letter->message))
+    rank_seat *seat = &coordinator->seats[letter->from];
+    if (!remove_held(seat, &letter->message))
         return ag_fail(AG_ERR_BUG, "rank %d reported a job that it does not have", letter->from);
     if (letter->message.end == AG_JOB_DONE && letter->message.total > 0) {
         ag_intake_announce(&coordinator->intake, letter->from, &letter->message);
@@ -285,6 +311,7 @@ static ag_status on_result(ag_coordinator *coordinator, const ag_letter *letter)
     return deliver(coordinator, letter->from, &letter->message, NULL, letter->body);
 }
 
+/* A piece that was damaged costs the attempt, not the program: the job is tried again. */
 static ag_status on_piece(ag_coordinator *coordinator, const ag_letter *letter)
 {
     ag_message result;
@@ -300,6 +327,7 @@ static ag_status on_piece(ag_coordinator *coordinator, const ag_letter *letter)
                    "its result was damaged on the way to rank 0");
 }
 
+/* That it was heard is all that it says (note_heard). */
 static ag_status on_alive(ag_coordinator *coordinator, const ag_letter *letter)
 {
     (void)coordinator;
@@ -313,6 +341,7 @@ static ag_status on_bye(ag_coordinator *coordinator, const ag_letter *letter)
     return AG_OK;
 }
 
+/* By a table of kinds; a kind that only supervisors get is a fault of the program. */
 static ag_status handle(ag_coordinator *coordinator, const ag_letter *letter)
 {
     static ag_status (*const handlers[AG_MSG_KINDS])(ag_coordinator *, const ag_letter *) = {
@@ -327,7 +356,7 @@ static ag_status handle(ag_coordinator *coordinator, const ag_letter *letter)
 
 /* --- silence */
 
-/* Somebody else gets the job. */
+/* A job of a lost rank counts as cancelled, so that somebody else gets it. */
 static ag_status take_back(ag_coordinator *coordinator, int rank, int64_t job, int32_t attempt)
 {
     ag_message message = ag_message_make(AG_MSG_RESULT, job, attempt);
@@ -335,31 +364,34 @@ static ag_status take_back(ag_coordinator *coordinator, int rank, int64_t job, i
     return deliver(coordinator, rank, &message, NULL, "its rank fell silent");
 }
 
-static ag_status lose(ag_coordinator *coordinator, int rank)
+/* Gives up a rank that was silent for too long. It may come back to life: note_heard() then drops
+ * what it says, since its jobs are somebody else's by now. */
+static ag_status give_up(ag_coordinator *coordinator, int rank)
 {
-    seat *its = &coordinator->seats[rank];
+    rank_seat *seat = &coordinator->seats[rank];
     const ag_client *client = coordinator->client;
     ag_message result;
-    its->lost = its->left = true;
-    its->joined = false;
-    AG_TRY(client->lost(client->context, rank, its->quiet));
+    seat->lost = seat->left = true;
+    seat->joined = false;
+    AG_TRY(client->lost(client->context, rank, seat->quiet));
     if (ag_intake_take(&result, &coordinator->intake, rank))
         AG_TRY(take_back(coordinator, rank, result.job, result.attempt));
-    while (its->n_held > 0) {
-        const held_job *last = &its->held[--its->n_held];
+    while (seat->n_held > 0) {
+        const held_job *last = &seat->held[--seat->n_held];
         AG_TRY(take_back(coordinator, rank, last->job, last->attempt));
     }
     return AG_OK;
 }
 
 /* Notes that a rank spoke; false where it counts no more. */
-static bool is_heard(ag_coordinator *coordinator, int rank)
+static bool note_heard(ag_coordinator *coordinator, int rank)
 {
     coordinator->seats[rank].quiet = 0.0;
     return !coordinator->seats[rank].lost;
 }
 
-/* What passes while rank 0 itself does not run, or is busy, is not the others' silence. */
+/* Adds what passed since the last look to everybody's silence, but at most a second: time in which
+ * rank 0 itself did not run, or was busy, is not the others' silence. */
 static ag_status count_silence(ag_coordinator *coordinator)
 {
     double now = ag_clock_s();
@@ -370,23 +402,24 @@ static ag_status count_silence(ag_coordinator *coordinator)
         most = fmin(most, s_draining_patience_s);
     for (int rank = coordinator->local != NULL ? 1 : 0; most > 0 && rank < coordinator->ranks;
          rank++) {
-        seat *its = &coordinator->seats[rank];
-        its->quiet += passed;
-        if (!its->left && its->quiet > most)
-            AG_TRY(lose(coordinator, rank));
+        rank_seat *seat = &coordinator->seats[rank];
+        seat->quiet += passed;
+        if (!seat->left && seat->quiet > most)
+            AG_TRY(give_up(coordinator, rank));
     }
     return AG_OK;
 }
 
 /* --- the loop */
 
-/* Takes in one message, if there is one, and lets rank 0's own supervisor take a step. */
+/* Takes in one message, if there is one, and lets rank 0's own supervisor take a step. With
+ * `discard`, at the end, only the last words count. */
 static ag_status attend(bool *moved, ag_coordinator *coordinator, bool discard)
 {
     ag_letter letter;
     bool got = false;
     AG_TRY(ag_post_receive(&got, &letter, coordinator->post, AG_COORDINATOR));
-    if (got && is_heard(coordinator, letter.from) &&
+    if (got && note_heard(coordinator, letter.from) &&
         (!discard || letter.message.kind == AG_MSG_BYE))
         AG_TRY(handle(coordinator, &letter));
     AG_TRY(count_silence(coordinator));
@@ -400,6 +433,7 @@ static bool is_finished(const ag_coordinator *coordinator)
     return (empty || coordinator->draining) && coordinator->out == 0;
 }
 
+/* Attend first: results free seats, which the same round can fill. */
 ag_status ag_coordinator_run(ag_coordinator *coordinator)
 {
     ag_backoff backoff = {0};
@@ -414,6 +448,7 @@ ag_status ag_coordinator_run(ag_coordinator *coordinator)
     return AG_OK;
 }
 
+/* The same question to every rank, under an index that no job has. */
 ag_status ag_coordinator_survey(ag_coordinator *coordinator)
 {
     for (int rank = 0; rank < coordinator->ranks; rank++) {
@@ -452,6 +487,7 @@ static bool all_left(const ag_coordinator *coordinator)
     return true;
 }
 
+/* After this nobody sends: MPI can be ended. */
 ag_status ag_coordinator_stop(ag_coordinator *coordinator)
 {
     ag_backoff backoff = {0};

@@ -1,4 +1,4 @@
-/* What the files of dist share. */
+/* What the files of the farm share. */
 #ifndef AG_FARM_INTERNAL_H
 #define AG_FARM_INTERNAL_H
 
@@ -54,10 +54,11 @@ typedef struct ag_job_queue {
 /* `order` of the item is set here. */
 ag_status ag_job_queue_push(ag_job_queue *queue, const ag_queued *item);
 
-/* The next for a rank of a host, less what avoids them; -1: avoided by none. */
+/* The next job for a rank of a host, passing over those that avoid the rank or the host; with -1
+ * for one of them, nothing is passed over for its sake. False where no job is left. */
 bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue, int rank, int host);
 
-/* An attempt that was handed out waits again, with all that was known of it. */
+/* An attempt that was handed out waits again, with its cost and what it avoids. */
 ag_status ag_job_queue_put_back(ag_job_queue *queue, int64_t job, int32_t attempt);
 size_t ag_job_queue_length(const ag_job_queue *queue);
 void ag_job_queue_deinit(ag_job_queue *queue);
@@ -69,7 +70,8 @@ typedef struct ag_announced {
     ag_message result;
 } ag_announced;
 
-/* Results come in one at a time, so that rank 0 holds no more. */
+/* Results come in one at a time: rank 0 needs memory for one result, however many ranks end a job
+ * at once. */
 typedef struct ag_intake {
     ag_post *post;
     int ranks;
@@ -89,10 +91,12 @@ void ag_intake_announce(ag_intake *intake, int rank, const ag_message *result);
 /* Sends for the result that waited longest, unless one is coming in. */
 ag_status ag_intake_fetch(ag_intake *intake);
 
-/* *whole: it was the last piece. AG_ERR_BUG where it is none that was sent for. */
+/* Adds a piece to the result that is coming in; *whole: it was the last one. AG_ERR_BUG for a piece
+ * that was not fetched. */
 ag_status ag_intake_add(bool *whole, ag_intake *intake, const ag_letter *piece);
 
-/* Takes what the rank has announced out of the order, whole or not; false where it is nothing. */
+/* Takes out what the rank has announced, whether it has come in or not; false where it announced
+ * nothing. */
 bool ag_intake_take(ag_message *result, ag_intake *intake, int rank);
 
 #endif

@@ -1,4 +1,6 @@
-/* Results on their way to rank 0: each is announced, and sent for when it is its turn. */
+/* Results on their way to rank 0. Each is announced with its size, and fetched in pieces when its
+ * turn has come, in the order of the announcements. Each piece carries a CRC-32: networks are
+ * checked, but results of weeks of training are worth the look. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +38,7 @@ static int longest_waiting(const ag_intake *intake)
     return first;
 }
 
+/* The room is kept from result to result, and only grows. */
 static ag_status reserve(ag_intake *intake, size_t size)
 {
     if (size <= intake->capacity)
@@ -48,6 +51,7 @@ static ag_status reserve(ag_intake *intake, size_t size)
                : ag_fail(AG_ERR_SYSTEM, "out of memory: a result of %zu MiB", size >> 20);
 }
 
+/* Only when none is coming in: the sender then has the network to itself. */
 ag_status ag_intake_fetch(ag_intake *intake)
 {
     int rank = intake->from < 0 ? longest_waiting(intake) : -1;
@@ -62,6 +66,7 @@ ag_status ag_intake_fetch(ag_intake *intake)
     return ag_post_send(intake->post, AG_SUPERVISOR, rank, &fetch, NULL, 0);
 }
 
+/* Pieces come in order, since one rank sends them; anything else is a fault of the program. */
 ag_status ag_intake_add(bool *whole, ag_intake *intake, const ag_letter *piece)
 {
     int rank = piece->from;
@@ -82,11 +87,11 @@ ag_status ag_intake_add(bool *whole, ag_intake *intake, const ag_letter *piece)
 
 bool ag_intake_take(ag_message *result, ag_intake *intake, int rank)
 {
-    ag_announced *its = &intake->announced[rank];
-    if (its->turn == 0)
+    ag_announced *announced = &intake->announced[rank];
+    if (announced->turn == 0)
         return false;
-    *result = its->result;
-    its->turn = 0;
+    *result = announced->result;
+    announced->turn = 0;
     if (intake->from == rank)
         intake->from = -1;
     return true;

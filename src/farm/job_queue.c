@@ -1,10 +1,14 @@
-/* The waiting jobs, and the nap of those who wait. */
+/* The jobs that wait, and the nap of those who wait. The queue is an array, sorted when something
+ * is taken after something was added; what was handed out stays at its beginning, so that an
+ * attempt can be put back with all that was known of it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "farm_internal.h"
 
+/* Seconds. A rank without work must leave its core to a trainer, but a message should not wait
+ * long: naps begin short and grow to where even a thousand ranks cost next to nothing. */
 static const double s_shortest_nap = 50e-6;
 static const double s_longest_nap = 5e-3;
 static const double s_nap_growth = 1.3;
@@ -38,6 +42,7 @@ ag_status ag_job_queue_push(ag_job_queue *queue, const ag_queued *item)
     return AG_OK;
 }
 
+/* Longest first; of equals the one that came first, since qsort keeps no order of its own. */
 static int compare(const void *left, const void *right)
 {
     const ag_queued *a = left;
@@ -52,6 +57,7 @@ static bool avoids(const ag_queued *item, int rank, int host)
     return item->avoid_rank >= 0 && (item->avoid_rank == rank || item->avoid_host == host);
 }
 
+/* The item moves to the end of those handed out; what was passed over keeps its order. */
 bool ag_job_queue_pop(ag_queued *out, ag_job_queue *queue, int rank, int host)
 {
     ag_queued *items = queue->items;

@@ -1,4 +1,6 @@
-/* Who started this process: mpirun, srun, or nobody who would tell it of other ranks. */
+/* Who started this process: mpirun, srun, or nobody who would tell it of other ranks. Asked before
+ * MPI_Init, since a program that is started by hand must run without an MPI runtime, and since some
+ * combinations of launcher and library end in MPI_Init itself. */
 #include <limits.h>
 #include <mpi.h>
 #include <stdlib.h>

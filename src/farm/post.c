@@ -1,3 +1,8 @@
+/* Messages over MPI, none of which waits. Sends are MPI_Isend with a copy of the bytes, completed
+ * later; receives begin when MPI_Improbe finds a message and are taken when they are whole. MPI
+ * keeps the order of messages between two ranks, but long ones complete late, so a letter waits for
+ * earlier ones of the same sender. Rank 0's two offices write to each other through lists in
+ * memory. */
 #include "farm/post.h"
 
 #include <mpi.h>
@@ -30,6 +35,8 @@ struct ag_post {
 
 /* --- ranks */
 
+/* A launcher says that there are ranks; without one MPI is never started, and a laptop needs none
+ * running. */
 ag_status ag_post_open(ag_post **out)
 {
     ag_post *post = calloc(1, sizeof *post);
@@ -143,6 +150,7 @@ static void push_outgoing(ag_post *post)
     }
 }
 
+/* The copy belongs to MPI until it is sent, so the caller need not wait. */
 ag_status ag_post_send(ag_post *post, ag_office to, int rank, const ag_message *message,
                        const void *body, size_t size)
 {
@@ -210,7 +218,7 @@ static ag_status begin_receive(ag_post *post)
     return AG_OK;
 }
 
-/* Whether one that the same rank sent before is still on its way. */
+/* Whether an earlier message of the same rank is still on its way. */
 static bool has_earlier(const parcel *list, const parcel *item)
 {
     while (list != item && list->rank != item->rank)
@@ -218,7 +226,7 @@ static bool has_earlier(const parcel *list, const parcel *item)
     return list != item;
 }
 
-/* The first that is whole; NULL where there is none. */
+/* The first message that is whole and whose turn it is; NULL where there is none. */
 static parcel *take_whole(ag_post *post)
 {
     for (parcel **link = &post->incoming; *link != NULL; link = &(*link)->next) {
@@ -231,6 +239,8 @@ static parcel *take_whole(ag_post *post)
     return NULL;
 }
 
+/* Rank 0 hears other ranks as the coordinator, every other rank as a supervisor; MPI's messages go
+ * to that office. Each receive frees the letter before. */
 ag_status ag_post_receive(bool *got, ag_letter *letter, ag_post *post, ag_office office)
 {
     bool from_others = post->mpi && (office == AG_COORDINATOR) == (post->rank == 0);

@@ -1,3 +1,7 @@
+/* A rank of the farm: takes assignments, has its worker do them one at a time, and hands back
+ * results. Nothing here waits: a step looks at messages, at the worker, and at the result that is
+ * being handed over, and returns. While a result waits for its turn at rank 0 the next job is
+ * already at work. */
 #include "farm/supervisor.h"
 
 #include <stdlib.h>
@@ -7,6 +11,7 @@
 #include "base/crc32.h"
 #include "farm_internal.h"
 
+/* How often progress is sent while something changes, and life is shown while nothing does. */
 static const double s_progress_every_s = 0.25;
 static const double s_alive_every_s = 1.0;
 
@@ -91,6 +96,7 @@ static void drop(ag_supervisor *supervisor, size_t index)
         supervisor->held[i] = supervisor->held[i + 1];
 }
 
+/* The result of held[index], which is dropped: from here on it is the coordinator's. */
 static ag_status report(ag_supervisor *supervisor, size_t index, const ag_job_result *result)
 {
     const assignment *job = &supervisor->held[index];
@@ -105,7 +111,8 @@ static ag_status report(ag_supervisor *supervisor, size_t index, const ag_job_re
     return send_home(supervisor, &message, result->reason, strlen(result->reason));
 }
 
-/* The next piece, as soon as the last has arrived: at most one is on its way. */
+/* The next piece, as soon as the last has arrived: at most one is on its way, so that a slow
+ * network holds no more than that in memory. */
 static ag_status send_piece(bool *moved, ag_supervisor *supervisor)
 {
     const ag_job_result *result = &supervisor->result;
@@ -127,6 +134,7 @@ static ag_status send_piece(bool *moved, ag_supervisor *supervisor)
 
 /* --- work */
 
+/* A job that cannot start is reported as failed; the supervisor lives on. */
 static ag_status begin(ag_supervisor *supervisor)
 {
     const assignment *next = &supervisor->held[0];
@@ -149,7 +157,9 @@ static bool same_progress(const ag_job_progress *a, const ag_job_progress *b)
            a->mark == b->mark;
 }
 
-static ag_status tell_progress(ag_supervisor *supervisor, ag_job_progress *progress)
+/* At once when a job begins, so that it is seen; then a few times a second, and only what changed.
+ */
+static ag_status send_progress(ag_supervisor *supervisor, ag_job_progress *progress)
 {
     double now = ag_clock_s();
     bool first = supervisor->progress.job < 0;
@@ -190,12 +200,13 @@ static ag_status hand_over(ag_supervisor *supervisor)
     return status;
 }
 
+/* The worker's turn: look at what runs, hand over what ended, begin what waits. */
 static ag_status work(bool *moved, ag_supervisor *supervisor)
 {
     ag_job_progress progress = {0};
     if (supervisor->working && !supervisor->ended) {
         bool runs = supervisor->worker->poll(supervisor->worker->context, &progress);
-        AG_TRY(tell_progress(supervisor, &progress));
+        AG_TRY(send_progress(supervisor, &progress));
         supervisor->ended = !runs;
     }
     if (supervisor->ended && supervisor->upload == NULL) {
@@ -219,6 +230,7 @@ static ag_status show_life(ag_supervisor *supervisor)
 
 /* --- messages */
 
+/* The bytes are copied: a letter is valid until the next one. */
 static ag_status on_assign(ag_supervisor *supervisor, const ag_letter *letter)
 {
     if (supervisor->n_held == AG_MOST_HELD)
@@ -241,6 +253,7 @@ static ag_status on_fetch(ag_supervisor *supervisor, const ag_letter *letter)
     return AG_OK;
 }
 
+/* What is at work ends by itself, perhaps with a checkpoint; what is ahead goes back at once. */
 static ag_status on_cancel(ag_supervisor *supervisor, const ag_letter *letter)
 {
     (void)letter;

@@ -1,4 +1,7 @@
-/* Accumulators: their names, their text, and what contradicts itself. */
+/* Accumulators: the named models of hardware, the canonical text of an accumulator, and what
+ * contradicts itself. The text enters run ids, so it is written in one way only, and never changes
+ * for an accumulator that exists. What the numbers mean stands in include/products/accumulate.h;
+ * the models follow the measurements of real cards that accumulator.h names. */
 #include "numerics/accumulator.h"
 
 #include <float.h>
@@ -11,6 +14,7 @@
 #include "base/text.h"
 #include "numerics/format.h"
 
+/* With F = 36, 256 terms and the spread of a register, sums stay exact in double (accumulate.c). */
 enum { MOST_FRACTION = 36, LEAST_FLOOR = -300, MOST_FLOOR = 127, MOST_PROMOTE = 1 << 24 };
 
 #define HALVES                                                                                     \
@@ -22,6 +26,8 @@ enum { MOST_FRACTION = 36, LEAST_FLOOR = -300, MOST_FLOOR = 127, MOST_PROMOTE = 
         "e4m3fn", "e5m2ieee"                                                                       \
     }
 #define BLOCK AG_ACCUMULATE_BLOCK
+/* Columns: name, alias, formats that it multiplies, whether mixed, hardware, kind, K, F, Emin, the
+ * register, whether c is rounded toward zero, products after which the sum is promoted. */
 /* clang-format off */
 static const ag_accumulator_model s_models[] = {
     {"v100", NULL, {"fp16"}, false, "V100", BLOCK, 4, 23, AG_NO_FLOOR, "fp32", true, 0},
@@ -77,6 +83,8 @@ static bool multiplies(const ag_accumulator_model *model, const char *format)
     return false;
 }
 
+/* What the hardware does not multiply has not been measured, so that a name refuses it; the parts
+ * of a model can be given instead. */
 ag_status ag_accumulator_takes(const ag_accumulator_model *model, const char *a, const char *b)
 {
     bool both = multiplies(model, a) && multiplies(model, b);
@@ -94,7 +102,8 @@ ag_status ag_accumulator_takes(const ag_accumulator_model *model, const char *a,
 
 /* --- registers */
 
-/* e<E>m<M>[ieee] of more bits than formats of elements have. */
+/* e<E>m<M>[ieee] with more than 16 bits, which formats of elements do not have: registers such as
+ * the 22 bits of H100's FP8 (e8m13). */
 static bool read_wide(ag_register *number, const char *name)
 {
     int exponent = 0;
@@ -112,6 +121,8 @@ static bool read_wide(ag_register *number, const char *name)
     return true;
 }
 
+/* A register is known by mantissa, smallest exponent and largest value; Inf and NaN are those of
+ * float32. */
 ag_status ag_register_parse(ag_register *number, const char *name)
 {
     ag_format format;
@@ -121,11 +132,6 @@ ag_status ag_register_parse(ag_register *number, const char *name)
     *number = (ag_register){.mantissa = format.mantissa, .emin = format.emin, .max = format.max};
     memcpy(number->name, format.name, sizeof number->name);
     return AG_OK;
-}
-
-static bool is_fp32(const ag_register *number)
-{
-    return strcmp(number->name, "fp32") == 0;
 }
 
 /* --- text */
@@ -145,6 +151,7 @@ static ag_status set_model(ag_accumulator *accumulator, const ag_accumulator_mod
     return ag_register_parse(&accumulator->into, model->into);
 }
 
+/* The words of kinds in the text; a chain and a block are told apart by terms alone. */
 static const char *const s_kinds[AG_ACCUMULATE_KINDS] = {NULL,    "chain", "block",
                                                          "nvfp4", "mi300", "mi300-fp8"};
 
@@ -173,6 +180,8 @@ void ag_accumulator_write(char text[AG_ACCUMULATOR_TEXT], const ag_accumulator *
              accumulator->toward_zero ? "zero" : "nearest", promote);
 }
 
+/* The first model that is equal wins: those of one generation differ in what they multiply alone.
+ */
 void ag_accumulator_describe(char text[AG_ACCUMULATOR_TEXT], const ag_accumulator *accumulator)
 {
     ag_accumulator named;
@@ -188,6 +197,8 @@ void ag_accumulator_describe(char text[AG_ACCUMULATOR_TEXT], const ag_accumulato
     }
 }
 
+/* The range of each number is checked later, by ag_accumulator_check; here only that it fits an
+ * int. */
 static ag_status read_number(int *out, const char *value)
 {
     char *end = NULL;
@@ -209,6 +220,7 @@ static ag_status read_kind(ag_accumulator *accumulator, const char *value)
     return ag_fail(AG_ERR_INPUT, "there is no model '%s' of accumulators", value);
 }
 
+/* One key=value of the text. */
 static ag_status read_member(ag_accumulator *accumulator, const char *key, const char *value)
 {
     if (strcmp(key, "model") == 0)
@@ -253,6 +265,7 @@ static ag_status read_members(ag_accumulator *accumulator, const char *text)
     return AG_OK;
 }
 
+/* A message with all names, since nobody knows them by heart, and the nearest one first. */
 static ag_status unknown(const char *name)
 {
     enum { N_FORMATS = 4 };
@@ -279,6 +292,7 @@ static ag_status unknown(const char *name)
     return status;
 }
 
+/* Names first, then the canonical text, then a format: a chain in that format. */
 ag_status ag_accumulator_parse(ag_accumulator *accumulator, const char *text)
 {
     const ag_accumulator_model *model = ag_accumulator_find(text);
@@ -313,6 +327,7 @@ static ag_status check_chain(const ag_accumulator *accumulator)
     return AG_OK;
 }
 
+/* The messages name what is usual: few know what a fraction is, but many know h100. */
 static ag_status check_block(const ag_accumulator *accumulator)
 {
     if (accumulator->terms < 2 || accumulator->terms > AG_MOST_TERMS)
@@ -333,7 +348,8 @@ static ag_status check_block(const ag_accumulator *accumulator)
     return AG_OK;
 }
 
-/* The models beyond chains and blocks have one form each. */
+/* The models beyond chains and blocks are hardware as it was measured; each has one form, and only
+ * promotion may be chosen. */
 static ag_status check_model(const ag_accumulator *accumulator)
 {
     ag_accumulator named;
@@ -379,10 +395,11 @@ ag_status ag_accumulator_check(const ag_accumulator *accumulator)
     return check_promote(accumulator);
 }
 
-/* A chain's fma is rounded to float32 already. */
+/* A chain's fused multiply-add has rounded to float32 already: how its register rounds has no
+ * effect. */
 void ag_accumulator_normalise(ag_accumulator *accumulator)
 {
-    if (accumulator->kind == AG_ACCUMULATE_CHAIN && is_fp32(&accumulator->into))
+    if (accumulator->kind == AG_ACCUMULATE_CHAIN && strcmp(accumulator->into.name, "fp32") == 0)
         accumulator->toward_zero = false;
 }
 

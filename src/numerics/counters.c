@@ -1,3 +1,6 @@
+/* What quantising did to a tensor, counted element by element. Counts are exact; sums are in double
+ * and in the order of the elements, so that they are the same on every machine and for every cut of
+ * the tensor into groups that are added in order. */
 #include "numerics/counters.h"
 
 #include <math.h>
@@ -5,6 +8,7 @@
 #include "base/maths.h"
 #include "base/philox.h"
 
+/* Split by frexp, so that powers of two give whole numbers exactly, whatever ag_ln rounds to. */
 double ag_log2(double x)
 {
     static const double ln_2 = 0.6931471805599453;
@@ -18,6 +22,8 @@ void ag_counters_reset(ag_counters *counters)
     *counters = (ag_counters){.log2_min = INFINITY, .log2_max = -INFINITY};
 }
 
+/* Whether a finite value rounds past the largest one. Most values are below it, so that they need
+ * not be rounded; stochastic rounding is asked with the element's own random word. */
 static bool is_saturated(const ag_scheme *scheme, float y, const ag_rounding_site *where,
                          uint64_t element)
 {
@@ -38,6 +44,8 @@ static void add_finite(ag_counters *counters, float x, float xq)
     counters->noise += error * error;
 }
 
+/* Errors are taken over finite x alone: an Inf has its own counter, and would leave nothing of a
+ * sum. */
 void ag_counters_add(ag_counters *counters, const ag_counted *group, const ag_scheme *scheme,
                      const ag_rounding_site *where)
 {

@@ -1,5 +1,7 @@
-/* Descriptors: limits, derived values, and the codes of a format. A code is the sign bit followed
- * by a magnitude that grows with the value, so that rounding and encoding can work on integers. */
+/* Descriptors of formats: limits, derived values, and the codes. A code is the sign bit followed by
+ * a magnitude, and magnitudes of codes grow with the values that they stand for, so that rounding
+ * and encoding can work on integers. Sources: OCP OFP8 1.0 and OCP MX 1.0 for the formats, IEEE 754
+ * for the kind of that name, ml_dtypes for fn and fnuz. */
 #include "numerics/format.h"
 
 #include <math.h>
@@ -15,6 +17,8 @@ const char *ag_kind_name(ag_kind kind)
     return s_kind_names[kind];
 }
 
+/* The largest finite magnitude: IEEE gives its top exponent to Inf and NaN, fn the code of all ones
+ * to NaN; fnuz takes the code of -0 for NaN, so that every magnitude is finite. */
 static uint32_t largest_code(const ag_format *f)
 {
     uint32_t all_ones = (1u << (f->exponent + f->mantissa)) - 1;
@@ -28,6 +32,8 @@ static uint32_t largest_code(const ag_format *f)
     }
 }
 
+/* What can be emulated in float32: 8 exponent bits, and 16 bits altogether, so that a rounded value
+ * is exact in float32 and codes fit tables. */
 static ag_status check_widths(const ag_format *f, const char *name)
 {
     if (f->exponent > 8)
@@ -47,6 +53,8 @@ static ag_status check_widths(const ag_format *f, const char *name)
     return AG_OK;
 }
 
+/* Every value must be a float32: neither the smallest exponent nor the largest value may lie beyond
+ * it. */
 static ag_status check_range(const ag_format *f, const char *name)
 {
     if (f->bias > FLOAT_BIAS)
@@ -81,6 +89,7 @@ static void set_name(ag_format *f)
                  ag_kind_name(f->kind));
 }
 
+/* What follows from bits, bias and kind by whole numbers; derive_values() needs it. */
 static void derive(ag_format *f)
 {
     f->max_code = largest_code(f);
@@ -91,6 +100,7 @@ static void derive(ag_format *f)
     f->has_negative_zero = f->kind != AG_KIND_FNUZ;
 }
 
+/* Decoded from codes, so that there is one way from a code to a value. */
 static void derive_values(ag_format *f)
 {
     f->max_bits = ag_format_magnitude(f, f->max_code);
@@ -118,6 +128,8 @@ ag_status ag_format_complete(ag_format *format, const char *name)
     return AG_OK;
 }
 
+/* The float32 of a code. A normal number's bits are the code, shifted to float32's mantissa and
+ * moved to its bias; subnormal ones are a number of smallest steps. */
 uint32_t ag_format_magnitude(const ag_format *format, uint32_t code)
 {
     int shift = FLOAT_MANTISSA - format->mantissa;
@@ -127,6 +139,7 @@ uint32_t ag_format_magnitude(const ag_format *format, uint32_t code)
     return ag_float_bits(ldexpf((float)code, format->emin - format->mantissa));
 }
 
+/* fnuz has its one NaN where others have -0; fn and ieee beyond the largest finite code. */
 float ag_format_decode(const ag_format *format, uint32_t code)
 {
     uint32_t sign = code >> (format->bits - 1) & 1;
@@ -150,7 +163,8 @@ int ag_format_most_code(const ag_format *format)
     return (int)(format->max / format->min_subnormal);
 }
 
-/* The largest code whose value is not above the magnitude with float32 bits `magnitude`. */
+/* The largest code whose value is not above the magnitude with these float32 bits: a bisection,
+ * since codes are ordered as their values. Slow, and used for encoding alone. */
 static uint32_t code_at_or_below(const ag_format *format, uint32_t magnitude)
 {
     uint32_t low = 0;
@@ -170,6 +184,7 @@ static ag_status no_code(const ag_format *format, const char *what)
     return ag_fail(AG_ERR_INPUT, "format %s has no code for %s", format->name, what);
 }
 
+/* NaN as ml_dtypes encodes it: quiet, with the sign where the format has room for one. */
 static ag_status encode_nan(uint32_t *code, const ag_format *format, uint32_t sign)
 {
     switch (format->kind) {

@@ -1,6 +1,7 @@
-/* Names of formats. Where the literature gives one name two meanings, the meaning is fixed here:
- * a bare name that OCP defines means OCP's format, any other bare split has all codes finite, and
- * a name with ml_dtypes' prefix means what ml_dtypes means. */
+/* Names of formats. Where the literature gives one name two meanings, the meaning is fixed here,
+ * since a name enters run ids: a bare name that OCP defines means OCP's format, any other bare
+ * split of exponent and mantissa has all codes finite, and a name with ml_dtypes' prefix means what
+ * ml_dtypes means. */
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -15,6 +16,7 @@ static const char *const s_known_names[] = {
     "e2m3f", "e2m1f",  "e3m0f",    "int4",
 };
 
+/* Other names, in lower case, and the canonical one that each stands for. */
 static const struct {
     const char *name;
     const char *meaning;
@@ -67,6 +69,7 @@ const char *ag_format_alias(const char *meaning, size_t index)
     return NULL;
 }
 
+/* The nearest known name is suggested, or else the pattern of names is shown. */
 static ag_status unknown(const char *name)
 {
     const char *words[N_KNOWN + N_ALIASES];
@@ -103,6 +106,7 @@ static ag_kind bare_kind(int exponent, int mantissa)
     return AG_KIND_F;
 }
 
+/* The suffix, or what a split without one means. */
 static bool read_kind(ag_format *format, const char *text)
 {
     if (*text == '\0') {
@@ -120,6 +124,7 @@ static bool read_kind(ag_format *format, const char *text)
     return false;
 }
 
+/* IEEE 754's rule, 2^(E - 1) - 1; fnuz formats have one more (ml_dtypes, Graphcore and AMD). */
 int ag_format_default_bias(int exponent, ag_kind kind)
 {
     int bias = exponent < 2 ? 1 - exponent : (1 << (exponent - 1)) - 1;
@@ -149,6 +154,8 @@ static bool read_split(ag_format *format, const char *text)
     return true;
 }
 
+/* int<N>: two's complement without its lowest value, so that it is symmetric: sign and magnitude, E
+ * = 0, steps of 1. */
 static bool read_int(ag_format *format, const char *text)
 {
     int bits;
@@ -197,6 +204,7 @@ static ag_status strip_width(const char **text, int *width, const char *name)
     return AG_OK;
 }
 
+/* Words that are formats of something else, or none: a spelling hint would mislead. */
 static ag_status refuse_special_names(const char *text)
 {
     static const char *const scales[] = {"e8m0", "e8m0fn", "e8m0fnu", "float8_e8m0fnu"};
@@ -222,6 +230,7 @@ static bool to_lower(char *out, const char *name)
     return true;
 }
 
+/* Lower case first, aliases next, so that the grammar knows only canonical forms. */
 ag_status ag_format_parse(ag_format *format, const char *name)
 {
     char lower[NAME_CAPACITY];

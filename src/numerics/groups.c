@@ -1,4 +1,7 @@
-/* Groups and their scales, one value at a time. */
+/* Groups of elements that share a scale, and the scales: the definition, one value at a time.
+ * kernels/groups_fast.c and scales_fast.c are held against it. Sources: OCP MX 1.0 for E8M0 with
+ * the floor rule; NVIDIA's rule of rounding up (RCEIL) as in Transformer Engine and torchao;
+ * Transformer Engine's reference for NVFP4 and for the signs of the Hadamard transform. */
 #include "numerics/groups.h"
 
 #include <math.h>
@@ -9,7 +12,8 @@
 
 /* --- which elements share a scale */
 
-/* Rows of a group as the product sees them, and their length. */
+/* Rows of a group as the product sees them, and their length; without a limit where the group has
+ * all. */
 static void group_size(size_t *lines, size_t *length, const ag_scheme *scheme)
 {
     *lines = SIZE_MAX;
@@ -24,6 +28,8 @@ static void group_size(size_t *lines, size_t *length, const ag_scheme *scheme)
     }
 }
 
+/* `lines` and `length` are the product's; along which axis they lie depends on which axis it sums
+ * over. */
 ag_groups ag_groups_of(const ag_scheme *scheme, const ag_matrix *matrix)
 {
     size_t lines;
@@ -68,7 +74,9 @@ static float power_of_two(int e)
     return ldexpf(1.0f, e);
 }
 
-/* The exponent of an E8M0 scale: that of amax less that of the format's largest value. */
+/* The exponent of an E8M0 scale: that of amax less that of the format's largest value, one more
+ * where RCEIL finds amax above it. float32's subnormal amaxes, as 0, take the least exponent, -127.
+ */
 static int e8m0_exponent(const ag_scheme *scheme, uint32_t amax)
 {
     const uint32_t mantissa = (1u << FLOAT_MANTISSA) - 1;
@@ -92,8 +100,9 @@ static void set_e8m0(ag_scales *scales, size_t count, const ag_scheme *scheme)
     }
 }
 
-/* NVFP4 (as Transformer Engine's reference): block scales D in E4M3 relative to the tensor's Sg,
- * which takes the tensor's amax to 6 * 448. */
+/* NVFP4, as Transformer Engine's reference has it: block scales D in E4M3, relative to the tensor's
+ * Sg, which takes the tensor's amax to 6 * 448 = 2688, the largest product of E2M1 and E4M3 values.
+ * The order of multiplications and inverses is theirs, and so are the bits. */
 static void set_nvfp4(ag_scales *scales, size_t count)
 {
     static const float largest_float = 0x1.fffffep127f;
@@ -112,6 +121,7 @@ static void set_nvfp4(ag_scales *scales, size_t count)
     scales->factor = inverse;
 }
 
+/* Scales that are float32: any granularity but MX and NVFP4. */
 static void set_float(ag_scales *scales, size_t count, const ag_scheme *scheme)
 {
     for (size_t i = 0; i < count; i++) {
@@ -137,6 +147,8 @@ void ag_scales_set(ag_scales *scales, const ag_scheme *scheme, size_t count)
 
 /* --- the Hadamard transform */
 
+/* Random signs make it unlikely that a pattern in the data becomes one large value. They are
+ * Transformer Engine's: both operands of a product need the same. */
 const float ag_hadamard_signs[AG_HADAMARD] = {1,  1,  1,  -1, 1,  -1, -1, -1,
                                               -1, -1, -1, 1,  -1, 1,  -1, -1};
 
@@ -155,7 +167,7 @@ static void transform(float run[AG_HADAMARD])
         }
     }
     for (int i = 0; i < AG_HADAMARD; i++)
-        run[i] *= 0.25f;
+        run[i] *= 0.25f; /* 1 / sqrt(16), exact */
 }
 
 void ag_hadamard(float *out, const float *x, size_t rows, size_t cols)

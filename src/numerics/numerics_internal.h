@@ -1,4 +1,4 @@
-/* What the files of numerics share: the grid of a format in integers. */
+/* What the files of numerics share: a format's values in terms of float32's bits. */
 #ifndef AG_NUMERICS_INTERNAL_H
 #define AG_NUMERICS_INTERNAL_H
 

@@ -1,5 +1,8 @@
-/* Rounding on the float32 bits. A magnitude is scaled to steps of the format's grid as an integer,
- * rounded there, and the result is a code: a carry runs into the exponent by itself. */
+/* Rounding on the float32 bits: the definition that every fast rounding is held against. A
+ * magnitude is scaled to steps of the format as an integer, rounded there, and the result is a
+ * code: a carry runs into the exponent by itself, and into the code beyond the largest on overflow.
+ * Integers only, so that there is one answer on every machine, and stochastic rounding can be said
+ * exactly. */
 #include "numerics/quantize.h"
 
 #include <math.h>
@@ -10,8 +13,9 @@
 /* How the discarded part of a magnitude decides. */
 typedef enum ag_direction { TO_NEAREST, TO_RANDOM, TO_ZERO } ag_direction;
 
-/* The number of whole steps in significand / 2^shift, rounded; 0 <= shift, significand < 2^24
- * in the subnormal range, any 32 bits above it (then shift <= 23). */
+/* The number of whole steps in significand / 2^shift, to nearest, ties to even: half a step less
+ * one, plus one where the kept part is odd, carries into it. 0 <= shift, and significand < 2^24 in
+ * the subnormal range, any 32 bits above it (then shift <= 23). */
 static uint32_t round_nearest_even(uint32_t significand, int shift)
 {
     if (shift >= 25)
@@ -23,7 +27,8 @@ static uint32_t round_nearest_even(uint32_t significand, int shift)
     return (significand + half_less_one + is_odd) >> shift;
 }
 
-/* The discarded part as a fraction of 2^32, rounded down, plus `random`: a carry rounds up. */
+/* Stochastic rounding: the discarded part as a fraction of 2^32, rounded down, plus `random`; a
+ * carry rounds up. So it rounds up with the probability of that part, to a multiple of 2^-32. */
 static uint32_t round_random(uint32_t significand, int shift, uint32_t random)
 {
     uint64_t fixed = shift <= 32 ? (uint64_t)significand << (32 - shift)
@@ -44,7 +49,10 @@ static uint32_t round_significand(uint32_t significand, int shift, ag_direction 
     }
 }
 
-/* The code nearest to the magnitude in the given direction; above max_code on overflow. */
+/* The code of a magnitude in the given direction; above max_code on overflow. Normal numbers: the
+ * bits less those of the format's smallest exponent are the code with more mantissa bits, of which
+ * the lower ones are rounded away. Subnormal ones: the significand, its leading 1 restored, in
+ * smallest steps. */
 static uint32_t round_magnitude(const ag_format *format, uint32_t magnitude, ag_direction direction,
                                 uint32_t random)
 {
@@ -76,6 +84,7 @@ static uint32_t overflow_bits(const ag_format *format, uint32_t sign, ag_overflo
     return format->has_inf ? sign | AG_INFINITE_BITS : AG_NAN_BITS;
 }
 
+/* From bits to a code and back: every rounding goes through here. */
 static float round_to(const ag_format *format, float x, ag_overflow overflow,
                       ag_direction direction, uint32_t random)
 {
@@ -125,6 +134,7 @@ bool ag_overflows_stochastic(const ag_format *format, float x, uint32_t random)
     return overflows(format, x, TO_RANDOM, random);
 }
 
+/* The step of the octave of |x|; ilogbf gives its exponent exactly. */
 double ag_grid_spacing(const ag_format *format, float x)
 {
     if (isnan(x))
@@ -145,6 +155,8 @@ float ag_round_bf16(float x)
     return ag_bits_float(ag_bf16_bits(ag_float_bits(x)));
 }
 
+/* One Philox block serves four neighbours. The counter holds the block's number in 56 bits, the use
+ * in the 8 above, then place and step: run/streams.h has the map. */
 uint32_t ag_rounding_random(const ag_rounding_site *where, uint64_t element)
 {
     uint64_t block = element >> 2;
@@ -163,6 +175,9 @@ float ag_amax(const float *x, size_t count)
     return ag_bits_float(largest);
 }
 
+/* The division rounds once; 2^-margin is exact. A power of two is had by clearing the mantissa,
+ * i.e. by rounding down, so that amax never passes the largest value. The clamp keeps 1 / S normal.
+ */
 float ag_scale_from_amax(const ag_format *format, float amax, int margin, bool pow2,
                          float otherwise)
 {

@@ -1,4 +1,6 @@
-/* Names that an experiment may list: a format, a format with its scaling, or a named recipe. */
+/* Names that an experiment may list: a format, a format with its scaling, or a named recipe, which
+ * says what a published training method quantises how. A recipe's name may gain an alias, but its
+ * schemes never change: runs are known by them. */
 #include "numerics/recipe.h"
 
 #include <string.h>
@@ -6,9 +8,9 @@
 
 #include "base/text.h"
 
-/* A row a recipe: weight in fprop, dgrad; input in fprop, wgrad; grad_output in dgrad, wgrad.
- * Granularities are meant along the sum of each product (scheme.h): equal words are different
- * copies unless the groups are square. */
+/* One row per recipe: the schemes of weight in fprop and dgrad; of input in fprop and wgrad; of
+ * grad_output in dgrad and wgrad. Granularities are meant along the sum of each product (scheme.h),
+ * so that equal words are different copies unless the groups are square. */
 /* clang-format off */
 #define ALL(scheme) {{scheme, scheme}, {scheme, scheme}, {scheme, scheme}}
 static const ag_recipe s_recipes[] = {
@@ -84,7 +86,7 @@ static ag_status set_recipe(ag_layer_precision *precision, const ag_recipe *reci
     return AG_OK;
 }
 
-/* Words that mean several formats, and those that others put before a name. */
+/* Words that mean several formats, and prefixes that other libraries put before a name. */
 static ag_status suggest_word(const char *name)
 {
     static const struct {
@@ -150,6 +152,7 @@ static ag_status suggest_recipe(const char *name, ag_status failed)
                    nearest);
 }
 
+/* A recipe's name wins over a format's; none of them is a format's name. */
 ag_status ag_recipe_parse(ag_layer_precision *precision, const char *name)
 {
     *precision = (ag_layer_precision){0};

@@ -1,4 +1,6 @@
-/* Schemes: the words of the experiment file, equality, and what contradicts itself. */
+/* Schemes: the words of the experiment file, which schemes mean the same, and which contradict
+ * themselves. Normalising matters most: a run's id is that of its normalised schemes, so a field
+ * that has no effect must not make two ids of one run. */
 #include "numerics/scheme.h"
 
 #include <stdio.h>
@@ -25,6 +27,8 @@ const ag_operand_use ag_linear_operands[AG_LINEAR_PRODUCTS][2] = {
     {{AG_ROLE_GRAD_OUTPUT, 1}, {AG_ROLE_INPUT, 1} },
 };
 
+/* Formats with float32's range, and fp16 as it is commonly used, need no scale to hold what
+ * training has. */
 ag_scheme ag_scheme_plain(const ag_format *format)
 {
     bool is_wide = format->exponent == 8 || strcmp(format->name, "fp16") == 0;
@@ -59,7 +63,7 @@ static bool has_blocks(const ag_scheme *scheme)
            scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
 }
 
-/* Scales that are no float32 have rules of their own. */
+/* MX and NVFP4: their scales are no float32 and have rules of their own. */
 static bool has_block_format(const ag_scheme *scheme)
 {
     return scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
@@ -103,6 +107,7 @@ bool ag_scheme_equal(const ag_scheme *a, const ag_scheme *b)
            a->ste == b->ste;
 }
 
+/* The groups are the same along either axis where all elements, or a square, share a scale. */
 bool ag_scheme_serves_both(const ag_scheme uses[AG_USES])
 {
     const ag_scheme *scheme = &uses[0];
@@ -137,6 +142,7 @@ bool ag_layer_precision_equal(const ag_layer_precision *a, const ag_layer_precis
 
 /* --- what contradicts itself */
 
+/* Sizes that the formats fix, and limits that keep an index in range. */
 static ag_status check_block(const ag_scheme *scheme)
 {
     int rows = scheme->block_rows;
@@ -156,6 +162,7 @@ static ag_status check_block(const ag_scheme *scheme)
     return AG_OK;
 }
 
+/* MX and NVFP4 leave open neither how a scale is found nor, for NVFP4, what is scaled. */
 static ag_status check_block_format(const ag_scheme *scheme)
 {
     const char *word = ag_granularity_words[scheme->granularity];
@@ -177,6 +184,7 @@ static ag_status check_block_format(const ag_scheme *scheme)
     return AG_OK;
 }
 
+/* Windowed and delayed scaling keep the amaxes of earlier steps: one history per tensor. */
 static ag_status check_history(const ag_scheme *scheme)
 {
     if (!ag_scheme_keeps_history(scheme))
@@ -193,6 +201,7 @@ static ag_status check_history(const ag_scheme *scheme)
     return AG_OK;
 }
 
+/* A scale where none can help, or a granularity without a scale, is a misunderstanding. */
 static ag_status check_amax(const ag_scheme *scheme)
 {
     bool scaled = scheme->amax != AG_AMAX_NONE;
@@ -206,6 +215,8 @@ static ag_status check_amax(const ag_scheme *scheme)
     return AG_OK;
 }
 
+/* From the general to the particular, so that the first message is about what was said, and not
+ * about what follows from it. */
 ag_status ag_scheme_check(const ag_scheme *scheme)
 {
     if (!scheme->quantised)
@@ -228,8 +239,8 @@ static bool is_transformed(const ag_scheme *scheme)
     return scheme->quantised && scheme->hadamard;
 }
 
-/* The transform is orthogonal along the tokens: it cancels where both operands of wgrad have it,
- * and only there. */
+/* The transform is orthogonal along the tokens: it cancels in a product that sums over tokens where
+ * both operands have it, and only there. That product is wgrad. */
 static ag_status check_hadamard(const ag_layer_precision *precision)
 {
     bool input = is_transformed(&precision->scheme[AG_ROLE_INPUT][1]);
@@ -302,6 +313,7 @@ static void describe_groups(char *text, size_t size, const ag_scheme *scheme)
     }
 }
 
+/* Says what differs from the usual, and leaves out the rest. */
 static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
 {
     char groups[40];

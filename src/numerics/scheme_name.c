@@ -1,4 +1,5 @@
-/* Schemes by name: FORMAT/granularity/scale/rounding/hadamard, from the second part on optional. */
+/* Schemes by name: FORMAT/granularity/scale/rounding/hadamard, from the second part on optional.
+ * Recipes are written so, and experiments may be. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -16,6 +17,9 @@ static int word_index(const char *word, const char *const *words, int count)
     return i;
 }
 
+/* Sets the granularity with what goes with it unless said otherwise: blocks of float32 scales take
+ * powers of two, as DeepSeek-V3 and Transformer Engine have it, MX the rule that keeps amax in
+ * range. Integers (E = 0) keep OCP's floor. */
 static void set_blocks(ag_scheme *scheme, ag_granularity granularity, int rows, int cols)
 {
     scheme->granularity = granularity;
@@ -65,6 +69,7 @@ static ag_status parse_e8m0(ag_scheme *scheme, const char *rule)
     return AG_OK;
 }
 
+/* amax[+pow2] and its kin, or the rule of E8M0 scales. */
 static ag_status parse_scale(ag_scheme *scheme, char *word)
 {
     if (strncasecmp(word, "e8m0", 4) == 0)
@@ -105,6 +110,7 @@ static ag_status parse_hadamard(ag_scheme *scheme, const char *word)
     return AG_OK;
 }
 
+/* A granularity brings its defaults, so it stands before the scale that may change them. */
 static ag_status parse_parts(ag_scheme *scheme, char *const part[MAX_PARTS], int count)
 {
     ag_format format;

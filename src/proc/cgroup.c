@@ -1,6 +1,8 @@
-/* Where the kernel keeps the books on the memory of this process. A batch system sets its limit on
- * a job or a step, some folders above the process: all of them hold. Formats: proc(5), cgroups(7),
- * and cgroup-v1/memory, cgroup-v2 in the kernel's documentation. */
+/* Where the kernel keeps the books on the memory of this process. A batch system or a container
+ * sets its limit on a control group, some folders above the process: all limits on the way up hold,
+ * and the tightest decides. Where the groups are mounted differs from host to host, so it is read
+ * from /proc/self/mountinfo. Formats: proc(5), cgroups(7), and cgroup-v1/memory, cgroup-v2 in the
+ * kernel's documentation. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +40,8 @@ typedef struct cgroup {
     char path[PATH_SIZE]; /* as /proc/self/cgroup has it; then the folder */
 } cgroup;
 
+/* `root` stands before the paths of the kernel: "" but in tests, which bring folders of their own.
+ */
 static FILE *open_in(const char *root, const char *path)
 {
     char full[PATH_SIZE];
@@ -104,7 +108,8 @@ static bool read_mount(char *line, bool first_version, char **top, char **point)
     return *top != NULL && *point != NULL;
 }
 
-/* A container may see its own group as the top, or not see where it is. */
+/* The path of the group within the mount. A container may see its own group as the top, or not see
+ * where it is ("/.."): then the mount point itself is all that can be read. */
 static const char *below_top(const char *path, const char *top)
 {
     size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);
@@ -141,6 +146,8 @@ static bool read_entry(uint64_t *number, const char *folder, const char *file, c
     return ag_read_number(number, path, name);
 }
 
+/* Takes over the limit of one group if it is tighter. File contents that the kernel would give up
+ * first count as free, though the kernel counts them as used. */
 static void keep_smaller(ag_memory_limit *limit, const cgroup *at)
 {
     uint64_t bytes;

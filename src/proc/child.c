@@ -1,3 +1,8 @@
+/* One child process: a trainer, started and watched without ever waiting for it. Runs are processes
+ * of their own so that one that crashes, hangs or runs out of memory takes nothing else along.
+ *
+ * posix_spawn, not fork: this process may be a rank of MPI, whose registered memory a fork would
+ * duplicate, and libraries forbid it. All that passes between the two goes through descriptors. */
 #include "proc/child.h"
 
 #include <errno.h>
@@ -17,7 +22,7 @@
 #include "base/clock.h"
 #include "proc_internal.h"
 
-/* By the number that the child sees. */
+/* Descriptors by the number that the child sees. */
 enum { INPUT, OUTPUT, LOG, RESULT = AG_CHILD_RESULT_FD, PROGRESS = AG_CHILD_PROGRESS_FD, FDS };
 
 struct ag_child {
@@ -33,6 +38,7 @@ struct ag_child {
     size_t result_size;
 };
 
+/* pwrite: the offset stays 0, where the child begins to read. */
 static ag_status write_input(int fd, const void *bytes, size_t size)
 {
     for (size_t done = 0; done < size;) {
@@ -67,6 +73,8 @@ static ag_status open_files(ag_child *child, const ag_child_spec *spec)
     return ag_progress_create(&child->progress, &child->fds[PROGRESS]);
 }
 
+/* The child has every signal at its default and none blocked, whatever this process has, and leads
+ * its own process group, to which a signal can be sent as a whole. */
 static int set_attributes(posix_spawnattr_t *attributes)
 {
     sigset_t all;
@@ -82,6 +90,8 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return error != 0 ? error : posix_spawnattr_setflags(attributes, flags);
 }
 
+/* Seals all descriptors first: those that an MPI library left inheritable would keep its sockets
+ * open in the child. The five of the child then take their places. */
 static ag_status spawn(ag_child *child, const ag_child_spec *spec)
 {
     posix_spawn_file_actions_t actions;
@@ -105,6 +115,7 @@ static ag_status spawn(ag_child *child, const ag_child_spec *spec)
     return error == 0 ? AG_OK : ag_fail_errno("cannot start %s", spec->argv[0]);
 }
 
+/* Does nothing: the signal itself ends the nap. */
 static void wake(int signal)
 {
     (void)signal;
@@ -117,7 +128,8 @@ static void wake_when_children_end(void)
     sigaction(SIGCHLD, &action, NULL);
 }
 
-/* When memory runs out the kernel is to take the child, not the rank that tells of it. */
+/* When memory runs out the kernel is to take the child, not the rank that tells of it. 500 of at
+ * most 1000: half of the memory counts as added to what the child uses. */
 static void offer_to_oom_killer(pid_t pid)
 {
     char path[64];
@@ -164,6 +176,8 @@ ag_status ag_child_start(ag_child **out, const ag_child_spec *spec)
     return AG_OK;
 }
 
+/* Collects the child if it ended. SIGKILL that we did not send, while the kernel's count of
+ * processes killed for want of memory grew, means that it was one of them. */
 static void reap(ag_child *child, int options)
 {
     int status;
@@ -187,6 +201,7 @@ static void reap(ag_child *child, int options)
                                ag_memory_oom_kills("") > child->oom_kills;
 }
 
+/* Called in a loop, so it is here that an overdue child is killed. */
 ag_child_end ag_child_poll(ag_child *child)
 {
     if (child->pid != 0)
@@ -201,6 +216,7 @@ size_t ag_child_memory(const ag_child *child)
     return child->pid != 0 ? ag_memory_peak(child->pid) : 0;
 }
 
+/* To the whole group, as a child may have children. */
 void ag_child_cancel(ag_child *child)
 {
     if (child->pid == 0 || child->kill_at > 0.)
@@ -222,6 +238,7 @@ const ag_progress_page *ag_child_progress(const ag_child *child)
     return child->progress;
 }
 
+/* Mapped, not read: a result may be large, and is sent on in pieces. */
 ag_status ag_child_result(const void **bytes, size_t *size, ag_child *child)
 {
     struct stat facts;

@@ -9,6 +9,7 @@
 #include "proc/child.h"
 #include "proc_internal.h"
 
+/* Names are what people search for; strsignal() alone gives a description. */
 static const char *signal_name(int signal)
 {
     static const struct {
@@ -38,7 +39,8 @@ static const char *signal_name(int signal)
     return "a signal";
 }
 
-/* Whose limit it was is not told by the kernel; the tightest is the likely one. */
+/* The kernel does not tell whose limit it was; the tightest is the likely one, so that it is named.
+ */
 static void out_of_memory_text(char *text, size_t size)
 {
     ag_memory_limit limit;
@@ -73,6 +75,7 @@ static void keep_whole_lines(char *text, bool cut)
         text[--length] = '\0';
 }
 
+/* Control characters become spaces: the text goes to terminals and into results. */
 void ag_child_log_tail(char *text, size_t size, const ag_child *child)
 {
     struct stat facts;

@@ -1,4 +1,6 @@
-/* Cores by the kernel's affinity mask and /sys/devices/system/cpu. */
+/* Cores by the kernel's affinity mask and /sys/devices/system/cpu. Two hardware threads of one core
+ * share its vector units, so a trainer gains little from the second: cores are counted, not
+ * threads. */
 #include "proc/cores.h"
 
 #include <sched.h>
@@ -63,6 +65,7 @@ static int count_cores(const mask *allowed, int *cpus)
     return cores;
 }
 
+/* A mask that cannot be read counts as one core: too few is slow, too many fights. */
 int ag_cores_allowed(void)
 {
     mask allowed;
@@ -72,6 +75,8 @@ int ag_cores_allowed(void)
     return cores > 0 ? cores : 1;
 }
 
+/* What SLURM promised a task counts first. A mask of all cores binds nothing: they are then
+ * everybody's. A mask that several ranks share, as a socket is shared, is cut into equal parts. */
 int ag_cores_bound(int ranks)
 {
     mask allowed;
@@ -83,7 +88,6 @@ int ag_cores_bound(int ranks)
         return atoi(task) < cores ? atoi(task) : cores;
     if (cores == 0 || cpus >= online())
         return 1;
-    /* masks that several ranks share, as a socket is shared, are cut into parts */
     int part = ranks > 1 ? (int)(online() * cores / cpus / ranks) : cores;
     part = part < cores ? part : cores;
     return part > 0 ? part : 1;

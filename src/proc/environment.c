@@ -1,4 +1,5 @@
-/* The environment of a child: ours, without what would make it a rank of our MPI job. */
+/* The environment of a child: ours, without what would make it a rank of our MPI job. A trainer
+ * links no MPI, but a library that it loads might, or a tool that it is run under. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +11,12 @@
 static const char *const s_launcher_prefixes[] = {"OMPI_", "PMIX_", "PMI_",      "ORTE_",
                                                   "PRTE_", "HYD",   "MPI_LOCAL", "MPIR_CVAR_"};
 
-static bool starts_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
+/* Whether a launcher set the variable, to tell a process that it is a rank. */
 static bool is_launchers(const char *variable)
 {
     for (size_t i = 0; i < sizeof s_launcher_prefixes / sizeof s_launcher_prefixes[0]; i++) {
-        if (starts_with(variable, s_launcher_prefixes[i]))
+        const char *prefix = s_launcher_prefixes[i];
+        if (strncmp(variable, prefix, strlen(prefix)) == 0)
             return true;
     }
     return false;
@@ -34,6 +32,8 @@ static bool is_replaced(const char *variable, const char *const *overlay)
     return false;
 }
 
+/* "NAME=value" of the overlay takes the place of the inherited NAME. One array is allocated, no
+ * strings. */
 char **ag_environment_make(const char *const *overlay)
 {
     size_t count = 1;

@@ -1,5 +1,5 @@
 /* Memory as the kernel counts it. A limit on a process' addresses (RLIMIT_AS, RLIMIT_DATA) would
- * count what OpenBLAS reserves and never touches; what is resident is what a host runs out of. */
+ * count what libraries reserve and never touch; what is resident is what a host runs out of. */
 #include "proc/memory.h"
 
 #include <errno.h>
@@ -9,6 +9,7 @@
 
 #include "proc_internal.h"
 
+/* Files of the kernel are lines "name number unit". */
 bool ag_read_number(uint64_t *number, const char *path, const char *name)
 {
     char line[256];
@@ -44,6 +45,7 @@ size_t ag_memory_peak(pid_t pid)
     return (size_t)read_host("", path, "VmHWM:") * 1024;
 }
 
+/* What the host has, then what control groups leave of it. */
 void ag_memory_limit_read(ag_memory_limit *limit, const char *root)
 {
     uint64_t available = read_host(root, "/proc/meminfo", "MemAvailable:") * 1024;

@@ -1,3 +1,6 @@
+/* The page that a trainer and its supervisor share (progress.h). Shared memory rather than a pipe:
+ * the trainer never waits to write it, the supervisor reads the latest state and no history, and
+ * what it says survives a kill. */
 #include "proc/progress.h"
 
 #include <sys/mman.h>
@@ -14,6 +17,7 @@ ag_status ag_progress_map(ag_progress_page **out, int fd)
     return AG_OK;
 }
 
+/* A new file is all zero, which is right for every member but this one. */
 ag_status ag_progress_create(ag_progress_page **out, int *fd)
 {
     AG_TRY(ag_scratch_open(fd, sizeof **out));

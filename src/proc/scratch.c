@@ -1,4 +1,6 @@
-/* Descriptors: files without a name, and which of ours a child may inherit. */
+/* Descriptors: files without a name, and which of ours a child may inherit. Results of runs go
+ * through /dev/shm where there is room, since a disk shared by many hosts is slow and may be full.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 #include "base/unnamed.h"
 #include "proc_internal.h"
 
+/* F_DUPFD_CLOEXEC gives the lowest free number from AG_FIRST_KEPT_FD on. */
 ag_status ag_fd_keep(int *fd)
 {
     int kept = fcntl(*fd, F_DUPFD_CLOEXEC, AG_FIRST_KEPT_FD);
@@ -28,6 +31,7 @@ static bool has_room(const char *folder, size_t bytes)
            (double)space.f_bavail * (double)space.f_frsize >= 2. * (double)bytes;
 }
 
+/* In memory first; a disk only if there is not enough. */
 ag_status ag_scratch_open(int *fd, size_t bytes)
 {
     const char *chosen = getenv("TMPDIR");

@@ -1,8 +1,12 @@
+/* Means over seeds and paired differences. Seeds of a run differ by chance alone, so the interval
+ * is that of Student's t with n - 1 degrees of freedom. Differences are taken between runs of one
+ * seed: what both have in common, the order of data and the initial weights, cancels. */
 #include "stats/stats.h"
 
 #include <math.h>
 
-/* One pass for the mean, one for the squares: no cancellation. `partners` may be NULL. */
+/* One pass for the mean, one for the squares: the one-pass formula would cancel where values are
+ * alike, as losses of one model are. `partners` may be NULL. */
 static ag_estimate estimate(const double *values, const double *partners, size_t n, double level)
 {
     ag_estimate result = {.n = n, .mean = NAN, .sd = NAN, .half = NAN};
