@@ -1,4 +1,7 @@
-/* altgrad bench: what the time of a training step goes into, format by format. */
+/* altgrad bench: what the time of a training step goes into, format by format. The steps are those
+ * of the real trainer with the real kernels, wrapped so that each keeps account (bench_parts.c);
+ * the bounds beside them are measured in the same process (bench_bounds.c). Nothing is written, and
+ * nothing is random but the weights. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,6 @@
-/* altgrad check: is anything of an experiment's results damaged? */
+/* altgrad check: is anything of an experiment's results damaged? The work is ag_check_results';
+ * this is how it is told: a line per finding, a line that sums up, and the cure. The exit code
+ * tells apart what can be healed by training again and what needs an administrator. */
 #include <jansson.h>
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
 /* altgrad formats: the tables of formats and recipes, one of them in detail, the value of every
- * code. */
+ * code. Nothing here knows a format: all of it is asked of numerics, so that what is printed is
+ * what training uses, for names that nobody has listed too. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -284,6 +285,7 @@ static ag_status add_format(ag_text *out, const request *asked)
     return AG_OK;
 }
 
+/* A name decides what it is about: formats and recipes share no name. */
 static ag_status add_answer(ag_text *out, const request *asked)
 {
     if (asked->name == NULL)

@@ -1,5 +1,9 @@
 /* altgrad merge: joins the shards of an experiment. Everything is checked before anything is
- * written. */
+ * written: OUT is either what it was, or what the whole experiment would have left.
+ *
+ * A run is known by its id, and equal ids must have equal weights. So where two parts hold a run,
+ * one of them is taken; where their weights differ, something is wrong with a machine or a file,
+ * and no result of either can be trusted until somebody knows which. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

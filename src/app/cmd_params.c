@@ -1,4 +1,5 @@
-/* altgrad params: every key of the experiment file, from the tables that read it. */
+/* altgrad params: every key of the experiment file, from the tables that read it. The list cannot
+ * be wrong or incomplete: a key that is not here is refused by the reader. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,7 @@ typedef struct row {
     const ag_param *param; /* NULL: of s_structure */
 } row;
 
+/* Made before it is printed: columns are as wide as their widest cell. */
 typedef struct table {
     size_t count;
     row rows[MAX_ROWS];

@@ -1,4 +1,6 @@
-/* altgrad plan: the grid of an experiment file, before anything is trained. */
+/* altgrad plan: the grid of an experiment file, before anything is trained. It reads with the very
+ * code of `run`, down to the ids: what it shows is what `run` would do, and what it refuses `run`
+ * would refuse. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

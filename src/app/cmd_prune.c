@@ -1,4 +1,5 @@
-/* altgrad prune: removes what of the results nobody needs any more. */
+/* altgrad prune: removes what of the results nobody needs any more. Without --yes it only lists:
+ * nothing that was trained goes without somebody having seen its name. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,8 @@
 /* altgrad reproduce: completed runs of a results file, trained again by the same altgrad-train and
- * compared bit for bit. The file itself is only read. */
+ * compared bit for bit. The file itself is only read.
+ *
+ * It trusts nothing but the configuration that the run's id vouches for: data and initial weights
+ * are found by it and compared by digest, and the fresh run file is never written to disk. */
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>

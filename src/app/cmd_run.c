@@ -1,4 +1,9 @@
-/* altgrad run: trains what is missing. Rank 0 coordinates; every rank supervises one trainer. */
+/* altgrad run: trains what is missing. Rank 0 coordinates; every rank, rank 0 among them,
+ * supervises one trainer at a time.
+ *
+ * Everything that knows the experiment happens on rank 0. The others know jobs as bytes and start a
+ * trainer for each: they read no file but what their trainers read, and a rank that is lost takes
+ * one attempt with it. */
 #include <getopt.h>
 #include <string.h>
 
@@ -18,6 +23,7 @@
 
 /* --- command line */
 
+/* The words of the help. */
 static ag_status read_show(void *into, const char *text)
 {
     static const char *const words[] = {[AG_SHOW_AUTO] = "auto",
@@ -34,6 +40,7 @@ static ag_status read_show(void *into, const char *text)
     return ag_fail(AG_ERR_INPUT, "--progress takes auto, tty, plain or none, not '%s'", text);
 }
 
+/* Counted from here on: what the batch system has spent before is gone. */
 static ag_status read_max_time(void *into, const char *text)
 {
     double seconds;
@@ -43,6 +50,7 @@ static ag_status read_max_time(void *into, const char *text)
     return AG_OK;
 }
 
+/* May ask the batch system's variables. */
 static ag_status read_shard(void *into, const char *text)
 {
     ag_run_options *options = into;
@@ -122,6 +130,7 @@ static ag_status parse_options(ag_run_options *options, int argc, char **argv, a
 
 /* --- rank 0 */
 
+/* A beginning, a middle and an end: all that rank 0 does stands in these three. */
 static ag_status do_session(ag_run_session *session, int ranks)
 {
     AG_TRY(ag_run_session_open(session, ranks));
@@ -129,6 +138,8 @@ static ag_status do_session(ag_run_session *session, int ranks)
     return ag_run_session_finish(session);
 }
 
+/* Work left comes before failures: a script that sees 75 runs the same command again, which tries
+ * failed runs once more, too. */
 static int exit_code(const ag_run_session *session, ag_status status)
 {
     if (session->interrupted)
@@ -140,6 +151,7 @@ static int exit_code(const ag_run_session *session, ag_status status)
     return session->counts.failed > 0 || session->gave_up ? AG_EXIT_FAILED : AG_EXIT_OK;
 }
 
+/* A rank that hangs will never call MPI_Finalize. */
 static bool any_lost(const ag_coordinator *coordinator, int ranks)
 {
     bool lost = false;
@@ -148,6 +160,8 @@ static bool any_lost(const ag_coordinator *coordinator, int ranks)
     return lost;
 }
 
+/* The summary is shown while the results are still ours, so that it is of what was just done; then
+ * the other ranks are told to go home, and only then the results are given back. */
 static ag_status coordinate(int *code, const ag_run_options *options, ag_post *post,
                             ag_supervisor *local)
 {
@@ -173,6 +187,7 @@ static ag_status coordinate(int *code, const ag_run_options *options, ag_post *p
 
 /* --- every rank */
 
+/* The same on every rank, up to the one line that tells them apart. */
 static ag_status take_part(int *code, const ag_run_options *options, ag_post *post)
 {
     char greeting[512];

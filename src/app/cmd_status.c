@@ -1,4 +1,9 @@
-/* altgrad status: where an experiment stands, read beside it. */
+/* altgrad status: where an experiment stands, read beside it. Everything that is shown comes from
+ * plain files that the owner writes anyway, so that asking costs the experiment nothing, from
+ * whatever host; HDF5 is opened only when the results are packed and nobody writes them.
+ *
+ * Text and JSON are made from one reading (ag_overview), and what both must agree on stands first.
+ */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -35,6 +40,7 @@ static const ag_command_line s_line = {
 
 /* --- what text and JSON share */
 
+/* Runs of other shards are counted apart: this file's exit code is about this shard's work. */
 ag_status_counts ag_status_count(const ag_overview *watch)
 {
     ag_status_counts counts = {.running = watch->live != NULL ? watch->live->n_running : 0};
@@ -47,6 +53,8 @@ ag_status_counts ag_status_count(const ag_overview *watch)
     return counts;
 }
 
+/* The codes of `altgrad run`, so that a script may ask either of them whether there is work left.
+ */
 int ag_status_exit(const ag_status_counts *counts)
 {
     if (counts->of[AG_RUN_PENDING] > 0)
@@ -54,6 +62,7 @@ int ag_status_exit(const ag_status_counts *counts)
     return counts->of[AG_RUN_FAILED] > 0 ? AG_EXIT_FAILED : AG_EXIT_OK;
 }
 
+/* "alive" is also said of an owner that cannot be asked but gave a sign of life not long ago. */
 const char *ag_status_life(ag_life life)
 {
     if (life == AG_LIFE_DEAD)
@@ -61,6 +70,8 @@ const char *ag_status_life(ag_life life)
     return life == AG_LIFE_SILENT ? "silent" : "alive";
 }
 
+/* From what this owner did in its own time: steps that stood in checkpoints say nothing about its
+ * speed. */
 double ag_status_eta_s(const ag_live *live)
 {
     double elapsed = live->now_s - live->began_s;
@@ -87,6 +98,7 @@ static void add_duration(ag_text *out, double seconds)
     ag_text_add(out, ag_duration_short(text, seconds));
 }
 
+/* Every status, also with 0, as the numbers add up to the total before them. */
 static void add_counts(ag_text *out, const ag_overview *watch)
 {
     ag_status_counts counts = ag_status_count(watch);
@@ -105,6 +117,7 @@ static void add_counts(ag_text *out, const ag_overview *watch)
     ag_text_add(out, "\n");
 }
 
+/* A few by name: enough to recognise what was edited away. */
 static void add_orphans(ag_text *out, const ag_overview *watch)
 {
     enum { MOST = 5 };
@@ -124,6 +137,7 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* What somebody needs who wants to find the process, and what to do where it is gone. */
 static void add_owner(ag_text *out, const ag_overview *watch)
 {
     const ag_owner_view *owner = &watch->owner;
@@ -154,6 +168,7 @@ static void add_owner(ag_text *out, const ag_overview *watch)
         ag_text_add(out, "          it is probably dead; 'altgrad run' takes over\n");
 }
 
+/* The rate is the sum over the ranks: it is the experiment's, and falls when a rank stops. */
 static void add_progress(ag_text *out, const ag_live *live)
 {
     double eta = ag_status_eta_s(live);
@@ -169,6 +184,7 @@ static void add_progress(ag_text *out, const ag_live *live)
                    live->stopping ? "; it is stopping" : "");
 }
 
+/* "" for a run that the plan does not have, such as one of an earlier experiment in the events. */
 static const char *name_of(const ag_overview *watch, const char *id)
 {
     for (size_t i = 0; i < watch->n_runs; i++) {
@@ -178,6 +194,7 @@ static const char *name_of(const ag_overview *watch, const char *id)
     return "";
 }
 
+/* At most so many as fit a screen: a job of a thousand ranks has its JSON. */
 static void add_running(ag_text *out, const ag_overview *watch)
 {
     const ag_live *live = watch->live;
@@ -200,6 +217,7 @@ static void add_running(ag_text *out, const ag_overview *watch)
                        live->n_running - SHOWN_RUNNING);
 }
 
+/* The first line of the reason and the log's path: the rest is a look away. */
 static void add_failures(ag_text *out, ag_overview *watch)
 {
     size_t shown = 0;
@@ -218,6 +236,7 @@ static void add_failures(ag_text *out, ag_overview *watch)
         ag_text_printf(out, "and %zu more (--json shows all)\n", shown - SHOWN_FAILURES);
 }
 
+/* A run at work has a checkpoint too, which is not what it would go on from now. */
 static bool is_running(const ag_overview *watch, const char *id)
 {
     for (size_t i = 0; watch->live != NULL && i < watch->live->n_running; i++) {
@@ -271,6 +290,7 @@ static void add_event(ag_text *out, const ag_overview *watch, const char *line, 
     json_decref(event);
 }
 
+/* The last ones, which say why it stands where it stands. */
 static void add_events(ag_text *out, const ag_overview *watch)
 {
     const char *line = ag_status_last_events(watch, SHOWN_EVENTS);
@@ -282,6 +302,7 @@ static void add_events(ag_text *out, const ag_overview *watch)
     }
 }
 
+/* In the order of the questions: how much is done, who does it, what is wrong, what happened. */
 static void add_report(ag_text *out, ag_overview *watch)
 {
     ag_text_add_printable(out, watch->experiment);
@@ -301,6 +322,8 @@ static void add_report(ag_text *out, ag_overview *watch)
 
 /* --- the command */
 
+/* Printed whole, after all of it was read: results that change meanwhile do not change half a
+ * report. */
 static int show(const char *path, bool as_json)
 {
     ag_overview watch;

@@ -1,4 +1,7 @@
-/* altgrad stop: asks whoever writes the results to stop, and may wait for it. */
+/* altgrad stop: asks whoever writes the results to stop, and may wait for it. A signal where its
+ * process can be reached, and a file where it cannot: the same command from the same host or from a
+ * login node. Neither ends anything by force, and an owner that is asked twice is not asked more
+ * urgently. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +35,8 @@ static const ag_command_line s_line = {
              "results/quickstart.h5\n",
 };
 
+/* An owner elsewhere that gave no sign for long is not waited for: it would be waited for in vain.
+ */
 static bool is_alive(const ag_owner_view *owner)
 {
     return owner->life == AG_LIFE_HERE || owner->life == AG_LIFE_ELSEWHERE;
@@ -43,6 +48,8 @@ static bool is_short(const ag_owner_view *owner)
     return strcmp(owner->job, "pack") == 0 || strcmp(owner->job, "merge") == 0;
 }
 
+/* The file also where kill is not permitted: who may write beside the results may ask their owner.
+ */
 static ag_status ask(const ag_owner_view *owner, const char *path)
 {
     if (owner->life == AG_LIFE_HERE && kill((pid_t)owner->pid, SIGUSR1) == 0) {
@@ -58,6 +65,7 @@ static ag_status ask(const ag_owner_view *owner, const char *path)
     return AG_OK;
 }
 
+/* By the token: another owner that comes at once is another, and is not waited for. */
 static ag_status wait_for_end(const ag_owner_view *first, const char *path)
 {
     ag_owner_view owner = *first;
@@ -70,6 +78,7 @@ static ag_status wait_for_end(const ag_owner_view *first, const char *path)
     return AG_OK;
 }
 
+/* Nothing to stop is success: a script that wants it stopped has what it wants. */
 static ag_status stop(const char *path, bool wait)
 {
     ag_owner_view owner;

@@ -1,4 +1,6 @@
-/* What each format of a grid is: the schemes that its runs quantise with, by operand. */
+/* What each format of a grid is: the schemes that its runs quantise with, by operand. A name such
+ * as mxfp8 is short for several decisions; plan and summary spell them out, so that a table can be
+ * read years later. */
 #include "format_facts.h"
 
 #include <stdio.h>

@@ -1,4 +1,6 @@
-/* Which run of a results file is meant: by its labels, or because there is no other. */
+/* Which run of a results file is meant: by its labels, or because there is no other. Whoever
+ * quantises trained models names a run of another experiment from memory; most of this file is what
+ * to answer where that names none or several. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

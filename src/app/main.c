@@ -1,4 +1,5 @@
-/* altgrad: a table of subcommands. */
+/* altgrad: a table of subcommands, and what all of them need before they start: streams that are
+ * open, signals that are errors, a child process where libhdf5 may crash. */
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "results/guard.h"
 #include "run/run.h"
 
+/* One row is all that the program, its help and the manual pages know of a command. */
 typedef struct command {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -85,6 +87,7 @@ static int unknown_command(const char *name)
     return AG_EXIT_INPUT;
 }
 
+/* A command line on its way into a child. */
 typedef struct call {
     const command *command;
     int argc;
@@ -92,6 +95,7 @@ typedef struct call {
     int *code; /* shared with the child */
 } call;
 
+/* Output is flushed here, in the process that has written it. */
 static ag_status do_call(void *context)
 {
     const call *c = context;
@@ -119,6 +123,7 @@ static int run_command(const command *chosen, int argc, char **argv)
     return ag_app_close_output(chosen->run(argc, argv));
 }
 
+/* Without `help`, which has no function of its own. */
 static const command *find_command(const char *name)
 {
     for (size_t i = 0; i < N_COMMANDS; i++) {

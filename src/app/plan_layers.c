@@ -1,4 +1,6 @@
-/* `altgrad plan --layers`: what each layer's operands are quantised to. */
+/* `altgrad plan --layers`: what each layer's operands are quantised to, after all rules have been
+ * applied. A rule that matched nothing, or another layer than was meant, shows here, before a day
+ * is spent on it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,6 @@
-/* What the models of a plan cost: parameters, tokens, disk and time. */
+/* What the models of a plan cost: parameters, tokens, disk and time. Estimated from shapes alone,
+ * in a moment, for grids of thousands of runs; where the results hold runs of the grid, time is
+ * told by what those took. */
 #include <math.h>
 #include <string.h>
 

@@ -1,4 +1,6 @@
-/* What the results already hold of a plan. */
+/* What the results already hold of a plan: which runs are kept, which begin at a checkpoint, which
+ * failed before, and which complete runs the experiment no longer names. The same judgement decides
+ * what `run` trains, so that a plan never promises otherwise. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

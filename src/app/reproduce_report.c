@@ -1,4 +1,6 @@
-/* What `altgrad reproduce` says. */
+/* What `altgrad reproduce` says: first whether runs are the same, and where one is not, the first
+ * value that differs and what computed it then and now. By the same engine and build nothing may
+ * differ, and it is said that something is broken. */
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,4 +1,7 @@
-/* Progress of an experiment: one redrawn block on a terminal, lines in a log. */
+/* Progress of an experiment: one redrawn block on a terminal, lines in a log. Only rank 0 draws,
+ * and only from the board; what is drawn never decides anything.
+ *
+ * Under mpirun a rank's streams are pipes, so the terminal is looked for behind the launcher. */
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>

@@ -1,5 +1,6 @@
 /* Whose results these are: no experiment takes over another's file unasked, and runs that an edited
- * experiment no longer names are told before anything is trained. */
+ * experiment no longer names are told before anything is trained. Results are found by the names of
+ * files, and names are easily mistyped or reused: this is where a wrong -o is noticed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

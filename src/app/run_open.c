@@ -24,7 +24,8 @@
 
 /* --- the experiment */
 
-/* Weights of model.init lie in HDF5 files: a helper reads them. */
+/* Weights of model.init lie in HDF5 files: a helper reads them. The same reading as `plan`'s,
+ * messages and all. */
 static ag_status load(ag_run_session *session)
 {
     ag_text diagnostics;

@@ -1,5 +1,6 @@
 /* Work of this same program in a child process: rank 0 neither calls libhdf5, which may crash, nor
- * forks, since it uses MPI. */
+ * forks, since it uses MPI. A child is started by exec (proc/child.h) as `altgrad helper WORK`;
+ * question and answer are JSON, and the status comes back as if the work had been done here. */
 #include "run_self.h"
 
 #include <stdio.h>

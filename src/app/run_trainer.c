@@ -1,5 +1,6 @@
 /* What a supervisor does with a job: it starts altgrad-train, watches it, and tells how it ended.
- */
+ * The supervisor's loop is the farm's; here are the five things that it calls. Nothing here waits:
+ * a rank that blocks would give no sign of life, and be counted as lost. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

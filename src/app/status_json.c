@@ -1,4 +1,5 @@
-/* `altgrad status --json`, for scripts. */
+/* `altgrad status --json`, for scripts: the same reading as the text's, with everything that the
+ * text cuts. Members are added and never renamed; what is not known is null. */
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,9 @@
-/* Gathers the runs of a results file into cells and compares each with its baseline. */
+/* Gathers the runs of a results file into cells and compares each with its baseline. A cell is
+ * everything that differs in the seed alone; the comparison is paired by all other axes, so that
+ * what seeds do to both sides cancels.
+ *
+ * What is counted is results, not labels: labels that stand for one run, and seeds that came to the
+ * same bits, are one measurement, however often they are named. */
 #include "summary.h"
 #include "base/printable.h"
 

@@ -1,4 +1,7 @@
-/* The summary as a table for people and as JSON. */
+/* The summary as a table for people and as JSON: one line per format under each layer config, one
+ * table for each point of the other axes. What a reader must know to judge a number stands beside
+ * it: how many seeds it is of, how many pairs the difference rests on, which runs are missing and
+ * why. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -238,6 +241,7 @@ static bool is_first_of_layers(const ag_summary *s, size_t group, size_t cell)
     return true;
 }
 
+/* Cells of a group need not be neighbours in the grid. */
 static void add_group(ag_text *out, const ag_summary *s, size_t first)
 {
     add_group_title(out, s, &s->cells[first]);
@@ -426,6 +430,7 @@ static void add_cell_json(ag_text *out, const ag_summary *s, const ag_summary_ce
     ag_text_printf(out, ", \"verdict\": \"%s\"}", ag_verdict_words[cell->verdict]);
 }
 
+/* By the words of the results, so that a script has one set of names. */
 static void add_run_counts_json(ag_text *out, const ag_summary *s)
 {
     run_counts counts = count_runs(s);

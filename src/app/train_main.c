@@ -1,5 +1,9 @@
 /* altgrad-train: one run. An assignment comes in on standard input, a run file goes out. Knows no
- * MPI and no YAML, so that a run that fails can be repeated alone, under a debugger if need be. */
+ * MPI and no YAML, so that a run that fails can be repeated alone, under a debugger if need be.
+ *
+ * The assignment is the text whose hash is the run's id, and the only thing that decides a bit of
+ * the result: options say where things go and how often to save, never what is computed. A process
+ * per run: whatever becomes of it, the supervisor lives, and sees how it ended. */
 #include <getopt.h>
 #include <limits.h>
 #include <math.h>
@@ -25,6 +29,7 @@
 #include "train_preflight.h"
 #include "train_progress.h"
 
+/* What an option does not say the assignment does. */
 typedef struct options {
     const char *output; /* NULL: <run id>.h5 */
     long result_fd;     /* -1: none */

@@ -270,6 +270,7 @@ static ag_status open_packed(checker *c)
     return find_failure(c, status);
 }
 
+/* The folder lists its runs by itself. */
 static ag_status open_spooled(checker *c)
 {
     AG_TRY(ag_list_ids(&c->ids, c->places.runs, ".h5", &c->check->arena));

@@ -1,5 +1,8 @@
 /* Two records of one run, bit for bit. What there is to compare stands in the records themselves:
- * the table of datasets of each, and the columns of fields.c. */
+ * the table of datasets of each, and the columns of fields.c. So whatever a run leaves behind is
+ * compared, also what was added since this file was written.
+ *
+ * What depends on the machine (timing) is reported and not compared. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

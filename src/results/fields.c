@@ -1,4 +1,6 @@
-/* What is stored of a run, as rows: writer, reader and index all go by these tables. */
+/* What is stored of a run, as rows: writer, reader and index all go by these tables. A column is
+ * added by a member and a row; it is never renamed or removed, since files outlive versions and
+ * scripts know the names. */
 #include "fields.h"
 
 #include <math.h>

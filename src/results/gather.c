@@ -1,5 +1,6 @@
 /* Collects what a results file is made of: the grid, the facts, and of each run file its summary.
- */
+ * Here also stands how a run file of version 1 is read as if this version had written it, so that
+ * nothing else needs to know. */
 #include "gather.h"
 
 #include <math.h>

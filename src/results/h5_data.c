@@ -1,4 +1,6 @@
-/* Datasets, tables and attributes: the cells of fields.c as HDF5 types. */
+/* Datasets, tables and attributes: the cells of fields.c as HDF5 types. The file's types are the
+ * same on every machine, whatever the compiler makes of a struct: a results file must be the same
+ * bytes wherever it was written. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

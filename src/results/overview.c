@@ -1,4 +1,6 @@
-/* The results as others see them while they are written. */
+/* The results as others see them while they are written. No lock is taken and nothing is waited
+ * for. That works because everything is renamed into place: each file that is opened is whole, of
+ * now or of a moment ago. */
 #include "results/overview.h"
 
 #include <stdio.h>

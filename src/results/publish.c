@@ -1,5 +1,9 @@
 /* The work on results that needs libhdf5. It is done in children that libhdf5 may crash; this
- * process only looks at plain files, and renames when it still may. */
+ * process only looks at plain files, and renames when it still may.
+ *
+ * Whatever is there is judged before it is replaced. What is ours and whole is extended, what is
+ * ours and damaged is set aside and made anew from what is good, and what is not ours is refused:
+ * no file of another program is ever overwritten. */
 #include "results/publish.h"
 
 #include <stdio.h>

@@ -1,4 +1,9 @@
-/* Reads what summary, plan and status need: the grid and a row a run, from wherever it lies. */
+/* Reads what summary, plan and status need: the grid and one row per run, from wherever it lies.
+ * The truth is in the run files, or in the one packed file; the index of a published file is only a
+ * faster copy of what they say, and counts where it can be checked against them.
+ *
+ * Four sources are brought into one order: the index, run files that came after it, notes of
+ * failures, and the grid, which says what is pending and what is an orphan. */
 #include "results/results.h"
 
 #include <math.h>
@@ -184,6 +189,7 @@ static ag_status read_labels(reader *r)
     return ag_former_text(&r->labels, &r->places, &r->results->arena);
 }
 
+/* From what was certain to what is newer. */
 static ag_status read_spooled(reader *r)
 {
     ag_arena *arena = &r->results->arena;

@@ -1,5 +1,9 @@
 /* /curves: each metric of all runs as one array over named coordinates, for xarray in one line.
- * Rows are the complete runs of the grid in its order; what a run did not reach is NaN. */
+ * Rows are the complete runs of the grid in its order; what a run did not reach is NaN.
+ *
+ * The layout is that of netCDF-4 (dimension scales, _FillValue, CF's `coordinates`), which is HDF5
+ * with conventions: xarray, ncview and the like open it without knowing altgrad. Labels of runs are
+ * coordinates, so that selecting a format or seed is one call there. */
 #include <hdf5_hl.h>
 #include <math.h>
 #include <stdio.h>
@@ -343,6 +347,7 @@ static void write_row(ag_curves *c, variable *v, size_t entry, size_t length)
     ag_h5_release(file);
 }
 
+/* A row whole, NaN first: what is in the buffer is of the run before. */
 static void add_row(ag_curves *c, variable *v, size_t index, ag_array *values)
 {
     const ag_entry *entry = c->runs[index];
@@ -357,6 +362,7 @@ static void add_row(ag_curves *c, variable *v, size_t index, ag_array *values)
     write_row(c, v, index, length);
 }
 
+/* Memory of one run at a time: curves of a large grid are larger than the rest of the file. */
 void ag_curves_add(ag_curves *curves, size_t entry, ag_h5 *from, hid_t run)
 {
     if (curves == NULL || entry >= curves->grid->n_runs || curves->rows[entry] == SIZE_MAX)

@@ -1,5 +1,7 @@
 /* /formats and /routing: which format each role of each layer, and each tensor of each site, had,
- * what that format is, and how products with an accumulator of their own added up. */
+ * what that format is, and how products with an accumulator of their own added up. Rules of an
+ * experiment file say this in a few lines that must be interpreted; here it stands as it was
+ * applied. */
 #include <stdio.h>
 #include <string.h>
 

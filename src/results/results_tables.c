@@ -1,4 +1,6 @@
-/* /index, /orphans, /labels and /timing: one row per run, or per label, for pandas in one line. */
+/* /index, /orphans, /labels and /timing: one row per run, or per label, for pandas in one line.
+ * Rows are plain structs with the axes behind them; columns say where in the row each member
+ * stands, in memory and in the file. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,6 +134,7 @@ static size_t label_size(const ag_grid *grid)
     return longest + 1;
 }
 
+/* Values that hold the separator must not look like two. */
 static char *add_value(char *to, const char *value)
 {
     for (; *value != '\0'; value++) {

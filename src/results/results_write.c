@@ -1,5 +1,6 @@
 /* Writes the results file anew beside the old one, which publish.c then replaces by it. Published
- * (while runs come in) it leaves the weights in the run files; packed it holds all. */
+ * (while runs come in) it leaves the weights in the run files; packed it holds all. Always whole
+ * and from the beginning: a file that is changed in place is lost when its writer is killed. */
 #include "results_write.h"
 
 #include <stdio.h>

@@ -1,5 +1,9 @@
 /* A run file: the record as HDF5. It is written in /dev/shm, where a full disk cannot crash
- * libhdf5, and handed on as bytes. */
+ * libhdf5, and handed on as bytes. Everything about a run is in it: what it was asked to be, every
+ * series, weights, who computed it. OUT.h5 is made of these files and can be made of them again.
+ *
+ * The content depends on the run alone, but for the group `timing`: so two machines write the same
+ * file, and `reproduce` can compare. */
 #include "results/run_file.h"
 
 #include <errno.h>
@@ -166,6 +170,8 @@ static void write_facts(ag_run_writer *w)
     ag_h5_release(timing);
 }
 
+/* In the order in which somebody lists it: facts, curves, samples, weights, and last the table of
+ * checksums over all of them. */
 static void write_run(ag_run_writer *w)
 {
     hid_t runs = ag_h5_make_group(&w->h5, w->h5.id, "runs");

@@ -1,4 +1,6 @@
-/* What there is at a path: nothing, run files, or a packed file; and the way back from packed. */
+/* What there is at a path: nothing, run files, or a packed file; and the way back from packed. Both
+ * ways between the states go through a rename of the folder, so that at every moment exactly one of
+ * them is true. */
 #include "state.h"
 
 #include <stdio.h>
@@ -48,6 +50,7 @@ ag_status ag_state_of(ag_state *state, const ag_places *places)
     return AG_OK;
 }
 
+/* For commands that need results: that there are none is an error of the user's. */
 ag_status ag_state_find(ag_state *state, ag_places *places, const char *path)
 {
     AG_TRY(ag_places_of(places, path));

@@ -1,4 +1,6 @@
-/* Weights back from a results file or a run file, each tensor checked against its checksum. */
+/* Weights back from a results file or a run file, each tensor checked against its checksum. They
+ * begin other runs (model.init), whose ids hold their digest: a bit that changed on the disk would
+ * be another run, silently. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,7 @@ static void find_only_run(ag_h5 *h5, hid_t runs, char id[AG_ID_LENGTH + 1])
                            H5P_DEFAULT);
 }
 
+/* "" means the only one: people name a file, and mostly there is no choice. */
 static hid_t open_run(ag_h5 *h5, const char *id)
 {
     char only[AG_ID_LENGTH + 1] = "";

@@ -15,6 +15,7 @@ typedef struct layer_set {
     int64_t n_layer;
 } layer_set;
 
+/* Everything is in the arena but the JSON, which goes when all is read. */
 typedef struct reader {
     ag_grid *grid;
     ag_arena *arena;
@@ -32,6 +33,7 @@ static ag_status allocate(void *out, reader *r, size_t count, size_t size)
     return *memory != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
+/* Copied, since the JSON's own goes with it. */
 static ag_status copy_text(const char **out, reader *r, ag_json_at at, const char *key)
 {
     AG_TRY(ag_json_text(out, at, key));

@@ -168,7 +168,8 @@ static void add_layer_and_sites(layers_writer *w, size_t index)
         add_site(w, first + i);
 }
 
-/* The successor of `block` among the numbers below `count` ordered as texts: 0, 1, 10, 11, 2. */
+/* The successor of `block` among the numbers below `count` ordered as texts: 0, 1, 10, 11, 2.
+ * Blocks are sorted as texts, since RFC 8785 sorts members so and "h.10" comes before "h.2". */
 static size_t next_block(size_t block, size_t count)
 {
     if (block > 0 && block * 10 < count)

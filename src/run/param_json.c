@@ -1,4 +1,6 @@
-/* Parameters as JSON: one value, and the sections in which they stand. */
+/* Parameters as JSON: one value, and the sections in which they stand. Part of the id is made here,
+ * so a value has one text: the shortest real, words by the table, sets in its order. And here
+ * stands which parameters have an effect in which run. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,9 @@
 /* One parameter's value between the run and the text a user writes. Types come from the table,
- * never from how a value looks. */
+ * never from how a value looks: `no`, `1e-3` and `010` mean what the parameter's type says, and a
+ * text that could mean two things is refused.
+ *
+ * Everything that reads a value comes here: YAML, --set, JSON and the grid, so that all of them
+ * accept the same texts and give the same messages. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -41,6 +45,7 @@ static void join_words(char *out, size_t size, const char *const *words)
     }
 }
 
+/* Bounds as the shortest decimals, as a user would write them. */
 static void expects_bounded(char *text, size_t size, const char *what, const ag_param *param)
 {
     char min[32];
@@ -249,6 +254,7 @@ static bool is_list_end(const char *text)
     return text[strspn(text, " \t]")] == '\0';
 }
 
+/* Exactly two: a third would be a slip, and has no place to go. */
 static bool read_pair(double pair[2], const ag_param *param, const char *text)
 {
     char item[SHOWN];
@@ -382,6 +388,7 @@ static const char *write_real(double value, ag_arena *arena)
     return ag_arena_strdup(arena, text);
 }
 
+/* With the brackets that YAML wants. */
 static const char *write_pair(const double pair[2], ag_arena *arena)
 {
     char first[32];
@@ -391,6 +398,7 @@ static const char *write_pair(const double pair[2], ag_arena *arena)
     return ag_arena_printf(arena, "[%s, %s]", first, second);
 }
 
+/* In the order of the table. */
 static const char *write_words(const ag_param *param, int64_t bits, ag_arena *arena)
 {
     const char *chosen[MAX_WORDS + 1] = {NULL};
@@ -434,6 +442,7 @@ static const char *write_bytes(int64_t bytes, ag_arena *arena)
     return ag_arena_printf(arena, "%" PRId64 "%c", bytes, units[power - 1]);
 }
 
+/* A share that ag_run_settle has not resolved yet comes back as the percentage it was. */
 static const char *write_steps(int64_t steps, ag_arena *arena)
 {
     if (steps >= 0)

@@ -1,5 +1,7 @@
 /* The table of parameters, and what concerns several of them. How one value is written and read
- * stands in param_text.c. */
+ * stands in param_text.c. A row is all there is to a plain parameter: reader, help, ids, files and
+ * their checks follow it. New ones that are part of the id need a neutral value
+ * (docs/invariants.md). */
 #include "run/params.h"
 
 #include <string.h>
@@ -130,6 +132,7 @@ const ag_param *ag_params(size_t *count)
     return s_params;
 }
 
+/* Linear: 60 rows, and reading a value costs more. */
 const ag_param *ag_param_find(const char *key)
 {
     for (size_t i = 0; i < N_PARAMS; i++) {
@@ -147,6 +150,8 @@ const char *ag_param_nearest(const char *key)
     return ag_nearest_word(key, keys, N_PARAMS);
 }
 
+/* Through the same reader as a user's values: a default that is out of its own range would be found
+ * by the first test. */
 void ag_run_defaults(ag_run *run)
 {
     *run = (ag_run){0};
@@ -154,6 +159,7 @@ void ag_run_defaults(ag_run *run)
         ag_param_preset(run, &s_params[i], s_params[i].default_text);
 }
 
+/* NULL and "" are both "not given" (run.h). */
 static bool is_set(const char *text)
 {
     return text != NULL && text[0] != '\0';
@@ -233,6 +239,7 @@ static ag_status check_grid(const ag_run *run)
     return AG_OK;
 }
 
+/* In the order in which somebody would mend them. */
 ag_status ag_run_check(const ag_run *run)
 {
     AG_TRY(check_model(&run->model));

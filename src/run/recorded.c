@@ -1,4 +1,6 @@
-/* How much a run records: the settings that decide which numbers are kept, and none of them. */
+/* How much a run records: the settings that decide which numbers are kept, and none of them. They
+ * are no part of the id, since no bit of the result depends on them; so a run that was kept may
+ * have recorded less than is asked for now, and this finds out. */
 #include <string.h>
 
 #include "params_internal.h"

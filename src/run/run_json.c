@@ -35,7 +35,8 @@ static void add_param(ag_text *text, const ag_run *run, const ag_param *param, a
         ag_param_to_json(text, run, param);
 }
 
-/* A section without members is {} and not left out: its key is part of every id. */
+/* A section without members is {} and not left out: its key is part of every id. Neutral ones are
+ * left out, so that ids of before the key stay. */
 static void add_section(ag_text *text, const ag_run *run, const char *name, ag_part part)
 {
     ag_param_section section;

@@ -1,5 +1,6 @@
 /* Reads an assignment. Nothing in it is trusted: after reading, the run is written again, and the
- * hash of that text must be the id. */
+ * hash of that text must be the id. So whatever was misunderstood, lost or changed on the way is
+ * found, and a trainer never computes something else than its id says. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,7 @@ static ag_status check_effects(const ag_run *run, json_t *identity)
     return AG_OK;
 }
 
+/* Counts are part of the id as the digest is: the same tokens cut otherwise are other data. */
 ag_status ag_facts_from_json(ag_data_facts *facts, ag_json_at at)
 {
     static const char *const known[] = {"digest", "train_tokens", "val_tokens", "vocab_size", NULL};

@@ -1,5 +1,10 @@
 /* The results while an experiment runs: plain files, written by rank 0 alone. No HDF5 is written
- * here, so that a full disk is an error and nothing worse. */
+ * here, so that a full disk is an error and nothing worse. What needs HDF5 is somebody else's, the
+ * worker's, which is given from outside: so this module does not link it.
+ *
+ * Every write is checked against the owner first. What is there under its final name is complete;
+ * there is no state besides the files, and a process that is killed here leaves nothing to repair.
+ */
 #include "spool/store.h"
 
 #include <stdio.h>
