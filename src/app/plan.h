@@ -28,19 +28,28 @@ ag_status ag_plan_show(const ag_plan_options *options);
 /* What one training costs, estimated from its shapes. */
 typedef struct ag_plan_cost {
     size_t parameters;
-    double tokens; /* trained on */
-    double flops;  /* training and evaluation */
-    double disk;   /* bytes that it leaves behind */
-    double memory; /* bytes of a trainer: its arena and the tokens */
+    double tokens;      /* trained on */
+    double flops;       /* training and evaluation */
+    double accumulated; /* of those, in products with an accumulator of their own */
+    double disk;        /* bytes that it leaves behind */
+    double memory;      /* bytes of a trainer: its arena and the tokens */
 } ag_plan_cost;
 
-/* Sustained by one core in a small GPT's matrix products and everything between them. */
-enum { AG_PLAN_GFLOPS = 25 };
+/* What one core sustains, in 1e9 of the operations that ag_plan_run_cost counts per second:
+ * products and everything between them. A constant and no measurement, since a plan is mostly made
+ * on another host than the training, and must say the same each time. It depends on how products
+ * add up, hardly on the number of bits. Measured on one thread, GPTs of 128 and 384 channels, in
+ * FP32, BF16, E4M3, mxfp8, mxfp4, mxint8 and nvfp4: 120 to 380 on a CPU with AVX-512, 60 to 76 with
+ * AVX2; E4M3 with the accumulators h100-fp8 and deepseek, which add term by term: 5 to 8. */
+enum { AG_PLAN_GFLOPS = 100, AG_PLAN_ACCUMULATED_GFLOPS = 6 };
 
 /* MiB that the two programs of a rank hold without any run, at most: libraries, buffers. */
 enum { AG_PLAN_TRAINER_MIB = 24, AG_PLAN_RANK_MIB = 32 };
 
 ag_plan_cost ag_plan_run_cost(const ag_run *run);
+
+/* Seconds of one core that this takes, by those constants. */
+double ag_plan_guess_s(const ag_plan_cost *cost);
 
 /* --- what the results hold of a grid */
 
@@ -65,6 +74,7 @@ typedef struct ag_holdings {
     size_t n_timed;                    /* kept runs that the next two are of */
     double timed_s;                    /* seconds that they took */
     double timed_flops;                /* as ag_plan_run_cost counts them */
+    double timed_guess_s;              /* what ag_plan_guess_s says of them */
     int64_t numerics;                  /* the version that they were computed by */
     size_t n_orphans;                  /* complete, but no run of the grid */
     char (*orphans)[AG_ID_LENGTH + 1]; /* [n_orphans] */

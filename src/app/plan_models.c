@@ -36,6 +36,25 @@ static double eval_tokens(const ag_run *run)
     return 2 * ((double)evals * some + all) * (double)run->model.block_size;
 }
 
+/* Of a training of so many tokens and its evaluations, which are forward passes: half of their
+ * tokens meet quantisers and accumulators. */
+static double accumulated_flops(const ag_run *run, double tokens)
+{
+    double flops = 0;
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        const ag_accumulator *accumulate = run->layers[i].accumulate;
+        if (ag_accumulates_by_default(&run->layers[i]))
+            continue;
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
+        const double per_token = 2.0 * (double)layer.inputs * (double)layer.outputs;
+        for (int product = 0; product < AG_LINEAR_PRODUCTS; product++) {
+            if (accumulate[product].kind != AG_ACCUMULATE_SEGMENTS)
+                flops += per_token * (tokens + (product == AG_FPROP ? eval_tokens(run) / 2 : 0));
+        }
+    }
+    return flops;
+}
+
 /* By the table of tensors that the model is made of. 0 where memory runs out: it is a figure in a
  * report. */
 static size_t count_parameters(const ag_run *run)
@@ -64,6 +83,7 @@ ag_plan_cost ag_plan_run_cost(const ag_run *run)
     cost.tokens = (double)run->train.steps * (double)run->train.batch_size *
                   (double)run->train.grad_accum * (double)run->model.block_size;
     cost.flops = 3 * forward * cost.tokens + forward * eval_tokens(run);
+    cost.accumulated = accumulated_flops(run, cost.tokens);
     cost.memory = (double)ag_train_bytes(run, ag_val_windows(&corpus, run)) +
                   (double)ag_corpus_token_bytes(&run->facts) *
                       (double)(run->facts.train_tokens + run->facts.val_tokens);
@@ -75,12 +95,19 @@ ag_plan_cost ag_plan_run_cost(const ag_run *run)
     return cost;
 }
 
+double ag_plan_guess_s(const ag_plan_cost *cost)
+{
+    return (cost->flops - cost->accumulated) / (1e9 * AG_PLAN_GFLOPS) +
+           cost->accumulated / (1e9 * AG_PLAN_ACCUMULATED_GFLOPS);
+}
+
 /* --- distinct models */
 
 typedef struct model_row {
     const ag_run *run;  /* the first that has it */
     const ag_run *last; /* the one looked at last */
-    ag_plan_cost cost;  /* of the first, but the most memory of all */
+    ag_plan_cost cost; /* of the first, but the most memory of all, and `accumulated` of the last */
+    double guess_s;    /* of all its runs */
     size_t runs;
 } model_row;
 
@@ -94,18 +121,25 @@ static bool same_shape(const ag_run *a, const ag_run *b)
            a->train.batch_size == b->train.batch_size && a->train.grad_accum == b->train.grad_accum;
 }
 
-/* Copies of tensors, one for each scheme, take memory too. */
-static void add_memory(model_row *row, const ag_run *run)
+/* Copies of tensors, one for each scheme, take memory, and accumulators take time: both may differ
+ * among runs of one shape. Runs that share their layers follow each other. */
+static void add_run(model_row *row, const ag_run *run)
 {
-    if (run->layers != row->last->layers || run->sites != row->last->sites)
-        row->cost.memory = fmax(row->cost.memory, ag_plan_run_cost(run).memory);
+    if (run->layers != row->last->layers || run->sites != row->last->sites) {
+        const ag_plan_cost cost = ag_plan_run_cost(run);
+        row->cost.memory = fmax(row->cost.memory, cost.memory);
+        row->cost.accumulated = cost.accumulated;
+    }
     row->last = run;
+    row->runs++;
+    row->guess_s += ag_plan_guess_s(&row->cost);
 }
 
 /* The longest run bounds the wall time, whatever the number of ranks. */
 typedef struct totals {
-    double flops;
-    double longest; /* flops of one run */
+    double guess_s;     /* seconds of one core */
+    double longest_s;   /* of one run */
+    double accumulated; /* operations */
     double disk;
     double memory;   /* of the run that needs most */
     int64_t threads; /* of the run that has most; 0: as the launcher binds cores to its rank */
@@ -125,17 +159,16 @@ static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const b
             const ag_run *run = &grid->runs[r];
             rows[count++] = (model_row){.run = run, .last = run, .cost = ag_plan_run_cost(run)};
         }
-        add_memory(&rows[at], &grid->runs[r]);
+        add_run(&rows[at], &grid->runs[r]);
         const ag_plan_cost *cost = &rows[at].cost;
-        rows[at].runs++;
-        sum->flops += cost->flops;
+        sum->guess_s += ag_plan_guess_s(cost);
+        sum->accumulated += cost->accumulated;
         if (grid->runs[r].limits.threads > sum->threads)
             sum->threads = grid->runs[r].limits.threads;
         sum->disk += cost->disk;
         if (cost->memory > sum->memory)
             sum->memory = cost->memory;
-        if (cost->flops > sum->longest)
-            sum->longest = cost->flops;
+        sum->longest_s = fmax(sum->longest_s, ag_plan_guess_s(cost));
     }
     return count;
 }
@@ -171,7 +204,7 @@ static void add_time(ag_text *text, double seconds)
 }
 
 /* Tokens per parameter, because that is by what a training is called long or short. */
-static void add_row(ag_text *text, const model_row *row, double speed)
+static void add_row(ag_text *text, const model_row *row, double scale)
 {
     const ag_run *run = row->run;
     ag_text_printf(text, "  %6lld %6lld %6lld %6lld %7zu", (long long)run->model.n_layer,
@@ -182,7 +215,7 @@ static void add_row(ag_text *text, const model_row *row, double speed)
     double epochs = row->cost.tokens / (double)run->facts.train_tokens;
     double per_parameter = row->cost.tokens / (double)row->cost.parameters;
     ag_text_printf(text, " %8.2f %11.2f   ", epochs, per_parameter);
-    add_time(text, row->cost.flops / speed);
+    add_time(text, scale * row->guess_s / (double)row->runs);
     ag_text_add(text, "\n");
 }
 
@@ -195,10 +228,10 @@ static void add_memory_needs(ag_text *text, double run_bytes)
                    trainer + AG_PLAN_RANK_MIB, trainer, AG_PLAN_RANK_MIB);
 }
 
-/* Operations per second: as measured, else assumed. */
-static double core_speed(const ag_holdings *holdings)
+/* How much longer runs of this grid took than was guessed; 1 while none has been timed. */
+static double time_scale(const ag_holdings *holdings)
 {
-    return holdings->n_timed > 0 ? holdings->timed_flops / holdings->timed_s : AG_PLAN_GFLOPS * 1e9;
+    return holdings->n_timed > 0 ? holdings->timed_s / holdings->timed_guess_s : 1;
 }
 
 /* Said even where it is one: users of clusters must ask for cores. */
@@ -216,21 +249,28 @@ static void add_core_needs(ag_text *text, int64_t threads, int ranks)
                        threads == 1 ? "" : "s");
 }
 
+static void add_guess(ag_text *text, const totals *sum)
+{
+    ag_text_printf(text, " (a rough guess at %d GFLOP/s per core", AG_PLAN_GFLOPS);
+    if (sum->accumulated > 0)
+        ag_text_printf(text, ", %d where a product\n             has an accumulator of its own",
+                       AG_PLAN_ACCUMULATED_GFLOPS);
+    ag_text_add(text, ", up to 3 times too\n"
+                      "             long or too short; completed runs will make it better)");
+}
+
 static void add_time_needs(ag_text *text, const totals *sum, int ranks, const ag_holdings *holdings)
 {
-    const double speed = core_speed(holdings);
+    const double scale = time_scale(holdings);
     ag_text_add(text, "  core time  ");
-    add_time(text, sum->flops / speed);
+    add_time(text, scale * sum->guess_s);
     if (holdings->n_timed > 0)
         ag_text_printf(text, " (by %zu of the runs in the results: %.3g GFLOP/s per core)",
-                       holdings->n_timed, speed / 1e9);
+                       holdings->n_timed, holdings->timed_flops / holdings->timed_s / 1e9);
     else
-        ag_text_printf(text,
-                       " (a rough guess at %d GFLOP/s per core, up to 5 times too\n"
-                       "             long or too short; completed runs will make it better)",
-                       AG_PLAN_GFLOPS);
+        add_guess(text, sum);
     ag_text_add(text, "\n  wall time  ");
-    add_time(text, fmax(sum->flops / ranks, sum->longest) / speed);
+    add_time(text, scale * fmax(sum->guess_s / ranks, sum->longest_s));
     ag_text_printf(text, " with %d rank%s\n", ranks, ranks == 1 ? "" : "s");
 }
 
@@ -247,7 +287,7 @@ ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selecte
     ag_text_add(text, "\nmodels\n  layers  heads  width  block    runs  parameters      tokens   "
                       "epochs  tok/param   time each\n");
     for (size_t i = 0; i < count; i++)
-        add_row(text, &rows[i], core_speed(holdings));
+        add_row(text, &rows[i], time_scale(holdings));
     ag_arena_deinit(&arena);
     ag_text_add(text, "\nneeds\n  disk       ");
     add_bytes(text, sum.disk);

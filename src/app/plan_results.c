@@ -56,7 +56,9 @@ static void take_time(ag_holdings *holdings, const ag_result_row *row, const ag_
         return;
     holdings->n_timed++;
     holdings->timed_s += row->train_s;
-    holdings->timed_flops += ag_plan_run_cost(run).flops;
+    const ag_plan_cost cost = ag_plan_run_cost(run);
+    holdings->timed_flops += cost.flops;
+    holdings->timed_guess_s += ag_plan_guess_s(&cost);
 }
 
 /* A failure leaves nothing to keep. */
