@@ -385,7 +385,7 @@ static void make_axis(ag_experiment *experiment, const ag_node *key, const ag_no
     axis->broken = findings->errors != errors;
 }
 
-/* --- one owner a parameter */
+/* --- one owner per parameter */
 
 /* Notes who sets a parameter: with two owners the order of axes would decide, unseen. */
 static void claim(ag_experiment *experiment, const ag_axis_points **owners,

@@ -10,20 +10,15 @@ enum { N_PARTS = 7 };
 
 static const char *const s_rounds[] = {"zero", "nearest"};
 
-/* One part that is a whole number in a range. */
+/* One part that is a whole number in a range; left out it stays as it is. */
 static void read_number(int *out, ag_findings *findings, const ag_node *map, const char *key,
-                        const int range[2])
+                        int least, int most)
 {
     const ag_node *node = ag_node_get(map, key);
-    int64_t value = 0;
     char what[32];
     snprintf(what, sizeof what, "accumulate.%s", key);
-    if (node == NULL || !ag_node_int(&value, findings, node, what))
-        return;
-    if (value < range[0] || value > range[1])
-        ag_config_error(findings, node->place, "%s: %lld is out of range: expected %d to %d", what,
-                        (long long)value, range[0], range[1]);
-    *out = (int)value;
+    if (node != NULL)
+        ag_node_int_within(out, findings, node, what, least, most);
 }
 
 static void read_register(ag_register *out, ag_findings *findings, const ag_node *map,
@@ -49,10 +44,10 @@ static bool read_parts(ag_accumulator *out, ag_findings *findings, const ag_node
         ag_config_error(findings, node->place,
                         "accumulate needs 'terms', the products added at a time: 1, one by one; or "
                         "name one, such as h100-fp8");
-    read_number(&out->terms, findings, node, "terms", (const int[2]){1, AG_MOST_TERMS});
-    read_number(&out->fraction, findings, node, "fraction", (const int[2]){1, 36});
-    read_number(&out->floor, findings, node, "floor", (const int[2]){-300, 127});
-    read_number(&out->promote, findings, node, "promote", (const int[2]){1, 1 << 24});
+    read_number(&out->terms, findings, node, "terms", 1, AG_MOST_TERMS);
+    read_number(&out->fraction, findings, node, "fraction", 1, 36);
+    read_number(&out->floor, findings, node, "floor", -300, 127);
+    read_number(&out->promote, findings, node, "promote", 1, 1 << 24);
     out->kind = out->terms == 1 ? AG_ACCUMULATE_CHAIN : AG_ACCUMULATE_BLOCK;
     out->toward_zero = out->kind == AG_ACCUMULATE_BLOCK;
     if (round != NULL && ag_node_word(&word, findings, round, "accumulate.round", s_rounds, 2))

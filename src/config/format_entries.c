@@ -132,27 +132,11 @@ static bool any_scheme(const ag_layer_precision *precision, bool (*is)(const ag_
     return false;
 }
 
-/* A whole number in a range [range[0], range[1]]. */
-static bool small_int(int *out, ag_findings *findings, const ag_node *node, const char *what,
-                      const int range[2])
-{
-    int64_t value = 0;
-    if (!ag_node_int(&value, findings, node, what))
-        return false;
-    if (value < range[0] || value > range[1]) {
-        ag_config_error(findings, node->place, "%s: %lld is out of range: expected %d to %d", what,
-                        (long long)value, range[0], range[1]);
-        return false;
-    }
-    *out = (int)value;
-    return true;
-}
-
 /* A history without windowed or delayed scaling would have no effect. */
 static void apply_history(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
     int value = 0;
-    if (!small_int(&value, findings, node, "scaling.history", (const int[2]){1, AG_MOST_HISTORY}))
+    if (!ag_node_int_within(&value, findings, node, "scaling.history", 1, AG_MOST_HISTORY))
         return;
     if (!any_scheme(precision, keeps_history))
         ag_config_error(findings, node->place,
@@ -214,7 +198,7 @@ static void apply_scaling(ag_layer_precision *precision, ag_findings *findings, 
     if ((part = ag_node_get(node, "history")) != NULL && amax_known)
         apply_history(precision, findings, part);
     if ((part = ag_node_get(node, "margin")) != NULL &&
-        small_int(&margin, findings, part, "scaling.margin", (const int[2]){0, 30}))
+        ag_node_int_within(&margin, findings, part, "scaling.margin", 0, 30))
         edit_all(precision, edit_margin, &margin);
     if ((part = ag_node_get(node, "pow2")) != NULL &&
         ag_node_bool(&yes, findings, part, "scaling.pow2"))

@@ -123,6 +123,21 @@ bool ag_node_int(int64_t *out, ag_findings *findings, const ag_node *node, const
     return true;
 }
 
+bool ag_node_int_within(int *out, ag_findings *findings, const ag_node *node, const char *what,
+                        int least, int most)
+{
+    int64_t value = 0;
+    if (!ag_node_int(&value, findings, node, what))
+        return false;
+    if (value < least || value > most) {
+        ag_config_error(findings, node->place, "%s: %lld is out of range: expected %d to %d", what,
+                        (long long)value, least, most);
+        return false;
+    }
+    *out = (int)value;
+    return true;
+}
+
 bool ag_node_bool(bool *out, ag_findings *findings, const ag_node *node, const char *what)
 {
     const char *text = NULL;

@@ -56,6 +56,8 @@ void ag_node_check_words(ag_findings *findings, const ag_node *map, const char *
 bool ag_node_name(const char **out, ag_findings *findings, const ag_node *node, const char *what);
 bool ag_node_text(const char **out, ag_findings *findings, const ag_node *node, const char *what);
 bool ag_node_int(int64_t *out, ag_findings *findings, const ag_node *node, const char *what);
+bool ag_node_int_within(int *out, ag_findings *findings, const ag_node *node, const char *what,
+                        int least, int most);
 bool ag_node_bool(bool *out, ag_findings *findings, const ag_node *node, const char *what);
 bool ag_node_word(int *out, ag_findings *findings, const ag_node *node, const char *what,
                   const char *const *words, size_t n_words);
