@@ -19,6 +19,7 @@ struct ag_arena_block {
     unsigned char *data; /* aligned, zeroed */
 };
 
+/* Sizes are rounded, not addresses, so that what a run needs can be added up before. */
 size_t ag_arena_rounded(size_t bytes)
 {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;

@@ -1,6 +1,9 @@
 /* Files that are whole under their name, or not there: written beside it, synced, and renamed, as
  * POSIX makes a rename replace its target at once. The folder is synced after the rename, without
  * which a power failure could undo it. Readers need no lock: they see the old file or the new one.
+ *
+ * Failures carry the path and what the system said, since "no space left" without a path helps
+ * nobody. Folders and files are made with all permissions that the umask leaves, as a shell would.
  */
 #include "base/files.h"
 
@@ -16,6 +19,7 @@
 
 #include "base/text.h"
 
+/* The message shows both ends of the path, whose middle is what is too long. */
 ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *name)
 {
     int length = snprintf(path, AG_PATH_SIZE, "%s/%s", folder, name);
@@ -25,6 +29,7 @@ ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *
     return AG_OK;
 }
 
+/* As dirname(1), without changing its argument. */
 void ag_folder_of(char folder[AG_PATH_SIZE], const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -107,6 +112,8 @@ static ag_status write_new(const char *temporary, const char *path, const ag_pie
     return status;
 }
 
+/* The check comes after the sync and before the rename: another process may have taken over
+ * meanwhile, and then its file must stay. */
 ag_status ag_write_checked(const char *path, const ag_piece *pieces, size_t count,
                            ag_write_check *check, void *context)
 {
@@ -200,6 +207,7 @@ void ag_remove_folder(const char *path)
     rmdir(path);
 }
 
+/* f_bavail, not f_bfree: the blocks that root keeps are not for us. */
 ag_status ag_room_check(const char *folder, const char *what, double bytes)
 {
     struct statvfs fs;

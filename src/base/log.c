@@ -1,5 +1,6 @@
 /* Lines to standard error. Each is one write(2), so that lines of several ranks on one terminal do
- * not mix within a line. */
+ * not mix within a line. A display that owns the terminal takes them over as a sink, and shows them
+ * above itself. */
 #include "base/log.h"
 
 #include <stdarg.h>

@@ -102,6 +102,7 @@ static ag_status expand(ag_text *to, const char *path)
     return AG_OK;
 }
 
+/* Most paths have nothing to expand, and are passed on without a copy. */
 ag_status ag_path_expand(const char **out, const char *path, ag_arena *arena)
 {
     *out = path;
@@ -119,6 +120,7 @@ ag_status ag_path_expand(const char **out, const char *path, ag_arena *arena)
     return status;
 }
 
+/* A folder whose name has a star is no pattern: its characters are quoted for glob(). */
 const char *ag_path_after(const char *folder, const char *path, bool is_pattern, ag_arena *arena)
 {
     if (path[0] == '/')

@@ -1,6 +1,10 @@
 /* Text that somebody else chose, on its way to people. Names come from files that may be anybody's,
- * and a terminal obeys the control characters in them; so every output goes through here. Widths
- * are counted in columns, since East Asian characters take two and combining ones none. */
+ * and a terminal obeys the control characters in them: a name could hide another, or write to the
+ * window's title. So every output goes through here.
+ *
+ * Widths are counted in columns, since East Asian characters take two and combining ones none;
+ * tables would not line up by bytes or by characters. Invalid UTF-8 is shown byte by byte and never
+ * passed on. */
 #include "base/printable.h"
 
 #include <stdio.h>
@@ -69,6 +73,8 @@ static void add_escaped(ag_text *text, uint32_t character)
         ag_text_printf(text, "\\u%04x", (unsigned)character);
 }
 
+/* A character of `kept`, or one that is printable, passes; a byte that is no UTF-8 is shown as
+ * \xff. */
 void ag_text_add_printable_n(ag_text *text, const char *shown, size_t count, const char *kept)
 {
     uint32_t character = 0;
@@ -106,6 +112,7 @@ static size_t next_width(size_t *length, const char *text, size_t left)
     return is_short ? sizeof "\\n" - 1 : sizeof "\\u001b" - 1;
 }
 
+/* Stops before the first character that does not fit, never within one. */
 size_t ag_text_fit(const char *text, size_t columns)
 {
     size_t left = strlen(text);
@@ -150,6 +157,8 @@ static const char *fitting_end(const char *text, size_t columns)
     return text;
 }
 
+/* The beginning and the end of a long name are kept, where names of one experiment mostly differ.
+ */
 void ag_text_add_cell(ag_text *text, const char *name, size_t columns)
 {
     ag_text shown;
@@ -170,6 +179,7 @@ void ag_text_add_cell(ag_text *text, const char *name, size_t columns)
     ag_text_deinit(&shown);
 }
 
+/* Greedy: a word goes on the line while it fits. What stands on the line already counts. */
 void ag_text_add_wrapped(ag_text *text, const char *words, size_t columns, size_t indent)
 {
     size_t start = text->length;
@@ -193,6 +203,7 @@ void ag_text_add_wrapped(ag_text *text, const char *words, size_t columns, size_
     }
 }
 
+/* A full disk or a closed pipe shows only when the stream is flushed. */
 bool ag_text_print(const ag_text *text)
 {
     ag_text shown;
@@ -237,6 +248,7 @@ static void add_ends(ag_text *text, const char *word, size_t length, size_t colu
     ag_text_printf(text, "%.*s\u2026%s", (int)head, copy, tail);
 }
 
+/* The widest word loses a column until all fit, so that short words, such as seed=2, stay whole. */
 void ag_text_add_short(ag_text *text, const char *words, size_t columns)
 {
     size_t widths[MOST_WORDS];

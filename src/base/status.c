@@ -24,6 +24,7 @@ ag_status ag_fail(ag_status status, const char *format, ...)
     return status;
 }
 
+/* errno is read first: formatting may change it. */
 ag_status ag_fail_errno(const char *format, ...)
 {
     int error = errno;

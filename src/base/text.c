@@ -1,5 +1,7 @@
 /* Strings that grow. Running out of memory is noted in the string and asked once, at the end, so
- * that code which builds a text reads as one. */
+ * that code which builds a text reads as one. The room doubles, so that n appended bytes cost O(n).
+ *
+ * And the nearest word: nearly every message about an unknown name suggests one. */
 #include "base/text.h"
 
 #include <ctype.h>
@@ -60,6 +62,7 @@ void ag_text_add(ag_text *text, const char *bytes)
     ag_text_add_n(text, bytes, strlen(bytes));
 }
 
+/* Printed twice: once to learn the length, once into the room for it. */
 void ag_text_printf(ag_text *text, const char *format, ...)
 {
     va_list arguments;

@@ -1,7 +1,9 @@
 /* How many columns a character takes, as wcwidth(3) has it, but the same whatever the locale. From
  * the Unicode Character Database 14.0: wide is East Asian Width W or F; combining are the general
  * categories Mn and Me, vowels and finals of Hangul, and what is never seen (U+200B to U+200F,
- * U+2060, U+FEFF). Spans reach over code points that are not assigned. */
+ * U+2060, U+FEFF). Spans reach over code points that are not assigned, so that there are fewer of
+ * them. To bring them up to date: take both properties from UnicodeData.txt and EastAsianWidth.txt,
+ * and join neighbours. */
 #include <stdbool.h>
 
 #include "base_internal.h"

@@ -267,6 +267,7 @@ static ag_axis_type type_of(const ag_param *param)
     return param->type == AG_PARAM_REAL ? AG_AXIS_REAL : AG_AXIS_TEXT;
 }
 
+/* The values of a parameter, each a point with one setting. */
 static void make_param_axis(ag_axis_points *axis, ag_experiment *experiment, const ag_node *node)
 {
     ag_findings *findings = &experiment->findings;
@@ -418,6 +419,7 @@ static void check_owners(ag_experiment *experiment)
     }
 }
 
+/* The order is fixed: format, layers, the axes of the file, seed. Labels and tables show it. */
 void ag_config_axes(ag_experiment *experiment)
 {
     ag_findings *findings = &experiment->findings;

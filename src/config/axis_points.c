@@ -1,5 +1,9 @@
 /* The points of an axis that a value of the file names, in exclude, include and compare.baseline:
- * found among those that the axis has, or, in an include, added behind them. */
+ * found among those that the axis has, or, in an include, added behind them.
+ *
+ * A value is compared by what it means, through the canonical text of the point that it would be,
+ * so that 0.001 finds 1e-3. In exclude and compare a value that the axis does not have is an error.
+ */
 #include <string.h>
 
 #include "config_internal.h"
@@ -29,6 +33,7 @@ void ag_axis_unknown(ag_experiment *experiment, const ag_node *key, const char *
                     ag_config_listed(&experiment->findings, names, experiment->n_axes));
 }
 
+/* By the canonical text; axes that users write have few points. */
 static size_t find_point(const ag_axis_points *axis, const char *canonical)
 {
     for (size_t i = 0; i < axis->n_points; i++) {
@@ -140,6 +145,7 @@ static bool is_single_value(const ag_axis_points *axis, const ag_node *node)
     return takes_list && (node->count == 0 || node->items[0]->kind == AG_NODE_SCALAR);
 }
 
+/* All values are looked at, so that all errors are found. */
 bool ag_axis_select(size_t *indices, size_t *count, ag_experiment *experiment, size_t axis,
                     const ag_node *node, bool grow)
 {

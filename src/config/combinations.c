@@ -2,7 +2,9 @@
  * order. A combination is a row of indices of points, one per axis; all of them are one array, and
  * a hash index over it answers whether a combination exists.
  *
- * The last axis, the seed, runs fastest: runs that are compared with each other are neighbours. */
+ * The last axis, the seed, runs fastest: runs that are compared with each other are neighbours.
+ * Rows behind the last combination are scratch: a row is written there, looked for, and kept by
+ * counting it. */
 #include <string.h>
 
 #include "config_internal.h"
@@ -269,6 +271,7 @@ static void check_result(ag_experiment *experiment, const exclusion *exclusions,
     }
 }
 
+/* Checked only if all axes could be read: with a broken one, nothing is known of what was meant. */
 void ag_config_combinations(ag_experiment *experiment)
 {
     size_t n_exclusions = 0;

@@ -1,6 +1,9 @@
 /* compare: the baseline, and whether this grid can answer the question that it asks. Both questions
  * come before any training, since a grid that cannot tell a difference from chance wastes all of
- * it. */
+ * it.
+ *
+ * Runs are compared in pairs that differ in the axes of the baseline alone, seed by seed; the mean
+ * of n differences is known to t * sd / sqrt(n), which must be less than the margin. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

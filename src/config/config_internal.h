@@ -43,6 +43,8 @@ typedef struct ag_facts_entry {
 
 typedef struct ag_initial ag_initial; /* weights of model.init, in initial.c */
 
+/* Filled in step by step (experiment.c); a step reads what those before it left. All memory but
+ * that of runs and patterns is the arena's, so that an error anywhere needs no cleaning up. */
 struct ag_experiment {
     ag_arena arena;
     ag_findings findings;

@@ -1,7 +1,13 @@
 /* Errors and warnings with their places: collected while the file is read, rendered at the end in
- * the order of the file, each with its line and a caret, as compilers do it. A file may hold any
- * bytes, and most of this is about showing its lines so that the caret stays below its place:
- * columns are counted in characters and widths, tabs stay tabs, control characters become '?'. */
+ * the order of the file, each with its line and a caret, as compilers do it:
+ *
+ *   sweep.yaml:4:9: error: section 'optimizer' has no key 'lrr'; did you mean 'lr'?
+ *     lrr: 1e-3
+ *     ^~~
+ *
+ * A file may hold any bytes, and most of this is about showing its lines so that the caret stays
+ * below its place: columns are counted in characters and widths, tabs stay tabs, control characters
+ * become '?'. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +77,7 @@ bool ag_config_full(const ag_findings *findings)
     return findings->errors >= AG_MAX_ERRORS || findings->out_of_memory;
 }
 
+/* An overflow of count * size counts as memory that ran out. */
 void *ag_config_alloc(ag_findings *findings, size_t count, size_t size)
 {
     void *memory = NULL;
@@ -275,6 +282,7 @@ static bool comes_before(const ag_config_finding *a, const ag_config_finding *b)
     return a->place.offset < b->place.offset;
 }
 
+/* Insertion sort: there are forty at most. Those without a place stand last. */
 void ag_findings_render(ag_text *text, const ag_findings *findings, const char *file)
 {
     const ag_config_finding *order[AG_MAX_ERRORS + AG_MAX_WARNINGS];

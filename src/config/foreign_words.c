@@ -129,6 +129,7 @@ static const char *elsewhere(const char *word)
     return found;
 }
 
+/* A word without a counterpart has a note that says why. */
 const char *ag_foreign_hint(const char **ours, ag_findings *findings, ag_foreign_list list,
                             const char *word)
 {

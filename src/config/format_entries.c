@@ -1,7 +1,10 @@
 /* The entries of `formats`: plain names, recipes, and mappings that say each role. A mapping begins
  * with formats, from the general to the particular (all, a role, a role's product), then edits the
  * schemes that these brought: scaling, rounding, overflow and so on. An edit that changes nothing
- * is an error, since whoever wrote it meant something. */
+ * is an error, since whoever wrote it meant something.
+ *
+ * The same mappings stand as targets in layer configs (layer_configs.c), so nothing here knows of
+ * labels but the last section. */
 #include <string.h>
 #include <strings.h>
 
@@ -13,6 +16,7 @@ static bool is_fp32(const char *text)
     return strcasecmp(text, "fp32") == 0 || strcasecmp(text, "float32") == 0;
 }
 
+/* Words that mean something elsewhere (FP32, $format) get messages that say where. */
 bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
                      const char *what)
 {
@@ -49,6 +53,7 @@ bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const
 /* An edit sets one member of every quantised scheme that a key is about. */
 typedef void (*edit_scheme)(ag_scheme *scheme, const void *value);
 
+/* Both uses of a role; what is not quantised has nothing to edit. */
 static void edit_role(ag_layer_precision *precision, int role, edit_scheme edit, const void *value)
 {
     for (int use = 0; use < AG_USES; use++) {
@@ -303,6 +308,7 @@ static void check_keys(ag_findings *findings, const ag_node *node)
     ag_node_check_words(findings, node, keys, count, "a format", AG_WORDS_ROLES);
 }
 
+/* Errors do not end it, so that one pass finds all of them. */
 bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
     *precision = (ag_layer_precision){0};
@@ -358,6 +364,7 @@ static bool parse_mapping(ag_format_entry *entry, ag_findings *findings, const a
     return good;
 }
 
+/* The label is set as soon as it is known, also where the rest has errors. */
 bool ag_format_entry_parse(ag_format_entry *entry, ag_findings *findings, const ag_node *node)
 {
     static const ag_layer_precision untouched;

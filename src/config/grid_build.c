@@ -1,6 +1,10 @@
 /* Every combination becomes a run: its settings, its data, the format of each layer, its id.
  * Combinations that mean the same, e.g. because a setting has no effect with another, get the same
- * id and are one run with several labels: it is trained once. */
+ * id and are one run with several labels: it is trained once.
+ *
+ * A run goes through four steps: the base with the settings of its points; the tables of layers and
+ * sites; checks of parameters against each other and of the data; the weights it starts from. Then
+ * its id. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

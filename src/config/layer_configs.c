@@ -3,7 +3,11 @@
  *
  *   format, skip_patterns          one format, but BF16 where a text occurs in the name
  *   layer_rules, default_format    patterns, the first that matches wins
- *   mixed_precision                attention, mlp, lm_head by name */
+ *   mixed_precision                attention, mlp, lm_head by name
+ *
+ * The forms are those of tools that people come from: torchao's filter by name, regular expressions
+ * as in most libraries of pruning and quantisation, and the parts of a transformer block. Without
+ * layer_configs there is one, "uniform": every layer has the run's format. */
 #include <string.h>
 
 #include "config_internal.h"
@@ -229,6 +233,7 @@ static void default_config(ag_experiment *experiment)
     configs->count = 1;
 }
 
+/* Each is a point of the axis `layers`, in the order of the file. */
 void ag_config_layer_configs(ag_experiment *experiment)
 {
     ag_findings *findings = &experiment->findings;

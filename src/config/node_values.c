@@ -1,6 +1,9 @@
 /* Typed values out of nodes. What a key expects comes from its reader, never from how YAML would
  * guess the value: in YAML 1.1 `no` is a truth value and 1_000 a number, and whoever names a format
- * or a run so must get a text. */
+ * or a run so must get a text.
+ *
+ * Each reader says what it expected and what it found, under the name that it is given for the key,
+ * and returns false: the caller then leaves its value alone and goes on. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -9,6 +12,7 @@
 
 #include "nodes.h"
 
+/* Mappings of people have few keys, and keys are unique (yaml_tree.c): the first is the one. */
 const ag_node *ag_node_get(const ag_node *map, const char *key)
 {
     for (size_t i = 0; i < map->count && map->kind == AG_NODE_MAP; i++) {
@@ -25,6 +29,7 @@ static const char *const s_kinds[] = {
     [AG_NODE_MAP] = "a mapping of keys to values",
 };
 
+/* Says both what is expected and what is there. */
 bool ag_node_is(ag_findings *findings, const ag_node *node, ag_node_kind kind, const char *what)
 {
     if (node->kind != kind)
@@ -73,6 +78,7 @@ void ag_node_check_keys(ag_findings *findings, const ag_node *map, const char *c
     }
 }
 
+/* Null and an empty text are one mistake: a key without a value. */
 bool ag_node_text(const char **out, ag_findings *findings, const ag_node *node, const char *what)
 {
     if (node->kind == AG_NODE_NULL || (node->kind == AG_NODE_SCALAR && node->text[0] == '\0')) {
@@ -138,6 +144,7 @@ bool ag_node_int_within(int *out, ag_findings *findings, const ag_node *node, co
     return true;
 }
 
+/* ag_bool_read knows which words are truth values, here as with --set. */
 bool ag_node_bool(bool *out, ag_findings *findings, const ag_node *node, const char *what)
 {
     const char *text = NULL;
@@ -152,6 +159,7 @@ bool ag_node_bool(bool *out, ag_findings *findings, const ag_node *node, const c
     return false;
 }
 
+/* The message lists all words, since there are never many. */
 bool ag_node_word(int *out, ag_findings *findings, const ag_node *node, const char *what,
                   const char *const *words, size_t n_words)
 {
@@ -192,6 +200,7 @@ static const char *list_text(ag_findings *findings, const ag_node *node, const a
     return copy;
 }
 
+/* A parameter is parsed by its own table; here only what YAML adds to its text: null and lists. */
 const char *ag_node_param_text(ag_findings *findings, const ag_node *node, const ag_param *param)
 {
     bool takes_none = param->type == AG_PARAM_DURATION || param->type == AG_PARAM_BYTES;

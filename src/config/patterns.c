@@ -50,6 +50,7 @@ static pcre2_code *compile(ag_findings *findings, const ag_node *node)
     return code;
 }
 
+/* Compiled once and searched in thousands of names. */
 ag_pattern *ag_pattern_compile(ag_findings *findings, const ag_node *node)
 {
     pcre2_code *code = compile(findings, node);
@@ -83,6 +84,7 @@ void ag_pattern_destroy(ag_pattern *pattern)
     free(pattern);
 }
 
+/* PCRE2 gives up at the limit of steps, which is an error of the pattern. */
 bool ag_pattern_search(const ag_pattern *pattern, const char *name, size_t *end, bool *costly)
 {
     int found = pcre2_match(pattern->code, (PCRE2_SPTR)name, strlen(name), 0, 0, pattern->match,

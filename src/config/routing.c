@@ -1,7 +1,12 @@
 /* Which format each layer and site gets: the first rule found in its name wins. Rules depend on
  * names alone, so the choice is made once for a layer config and a depth, and shared by all formats
  * and runs; with the format it becomes a table of precisions, shared by all runs that have the
- * same. A grid of thousands of runs has a handful of tables. */
+ * same. A grid of thousands of runs has a handful of tables.
+ *
+ * Layers are the linear layers of the model, which a format is for in the first place. Sites are
+ * the other tensors that may be quantised (run/sites.h): they get a format only from a rule whose
+ * pattern matches no layer, so that a pattern such as "attn" does not change more than it did
+ * before there were sites. */
 #include <string.h>
 
 #include "config_internal.h"
@@ -207,6 +212,7 @@ static bool make_choice(ag_choice *choice, ag_experiment *experiment, const rout
     return true;
 }
 
+/* The choice for a layer config and a depth: made at the first run that needs it. */
 static const ag_choice *choice_of(ag_experiment *experiment, const route_key *key)
 {
     route_key by_config = *key;
@@ -233,6 +239,7 @@ static const ag_layer_precision *format_of(const ag_target *target, const ag_for
     return target->kind == AG_TARGET_RUN ? &format->precision : target->precision;
 }
 
+/* Targets become precisions, now that the format of the run is known. */
 static bool resolve_layers(ag_routing *routing, ag_experiment *experiment, const ag_choice *choice)
 {
     size_t count = ag_layer_count(&(ag_model_spec){.n_layer = choice->n_layer});
@@ -282,6 +289,7 @@ static bool resolve_sites(ag_routing *routing, ag_experiment *experiment, const 
     return true;
 }
 
+/* Each combination adds at most one table, and the bound on layers bounds their number, too. */
 bool ag_config_route_init(ag_experiment *experiment)
 {
     ag_findings *findings = &experiment->findings;
@@ -303,6 +311,7 @@ static uint32_t idle_kinds(const ag_run *run)
     return idle;
 }
 
+/* Which sites are idle depends on the run's other settings, so it is part of the key. */
 bool ag_config_route(ag_run *run, ag_experiment *experiment, size_t config, size_t format)
 {
     route_key key = {experiment, run->model.n_layer, config, format, 0};

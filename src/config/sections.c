@@ -1,6 +1,9 @@
 /* The sections of parameters (model, data, train, ...) and --set, laid over the defaults in that
  * order. What a parameter is called, which values it takes and what they mean is the table's
- * (run/params.h); here a node becomes a value, with a place for messages. */
+ * (run/params.h); here a node becomes a value, with a place for messages.
+ *
+ * Where a value has an error, the parameter counts as broken: it keeps its default, and checks that
+ * would complain of that default stay silent. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,6 +294,7 @@ static const ag_param *set_param(ag_findings *findings, const char *key, ag_plac
     return NULL;
 }
 
+/* Notes the place even where the value is wrong: messages about the parameter belong there. */
 static void set_value(ag_experiment *experiment, const ag_param *param, const char *text,
                       ag_place place)
 {
@@ -360,6 +364,7 @@ size_t ag_config_sections(const char *names[], size_t capacity, ag_findings *fin
     return count;
 }
 
+/* Defaults, then the file, then the command line: the last one wins. */
 void ag_config_params(ag_experiment *experiment, const char *const *sets, size_t n_sets)
 {
     ag_findings *findings = &experiment->findings;

@@ -263,6 +263,7 @@ static ag_status mark(selection *s, const char *selector)
     return status;
 }
 
+/* All selectors must hold for one label; a run is selected if any of its labels is. */
 ag_status ag_select_runs(bool *selected, const ag_grid *grid, const char *const *selectors,
                          size_t n_selectors)
 {

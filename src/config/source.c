@@ -29,6 +29,7 @@ static ag_status check_bytes(const ag_yaml_source *source)
     return AG_OK;
 }
 
+/* One byte more than allowed is asked for: a file may grow, and a device has no size. */
 static ag_status read_bytes(ag_yaml_source *source, FILE *file, ag_findings *findings)
 {
     struct stat facts;
@@ -52,6 +53,8 @@ static ag_status read_bytes(ag_yaml_source *source, FILE *file, ag_findings *fin
     return check_bytes(source);
 }
 
+/* A directory opens and fails later; what is no file at all is told apart from one that is too
+ * large. */
 ag_status ag_source_read(ag_yaml_source *source, const char *path, ag_findings *findings)
 {
     *source = (ag_yaml_source){.name = ag_arena_strdup(findings->arena, path), .text = ""};

@@ -1,7 +1,10 @@
 /* YAML to a tree of nodes with places. libfyaml gives the events; depth, size and aliases are
  * limited here, so that no input can make what follows slow or large ("a billion laughs": ten
- * aliases of ten aliases of ...). The tree is plain data: kinds, texts and places, no types. Alone
- * in seeing libfyaml. */
+ * aliases of ten aliases of ...). The tree is plain data: kinds, texts and places, no types.
+ *
+ * An event opens or closes a container, or brings a scalar or an alias; what is open is a stack of
+ * levels, whose children become arrays when it is closed. Anchors are remembered by name, in the
+ * order of the file, so that an alias finds the newest. Alone in seeing libfyaml. */
 #include <libfyaml.h>
 #include <string.h>
 
@@ -360,6 +363,7 @@ static void run_parser(tree_builder *builder, struct fy_diag *diag)
         report_syntax(builder, diag);
 }
 
+/* libfyaml would print its own messages; they are collected instead and become findings. */
 const ag_node *ag_yaml_parse(const ag_yaml_source *source, ag_findings *findings)
 {
     tree_builder builder = {

@@ -30,6 +30,8 @@ static void copy_window(int32_t *inputs, int32_t *targets, const uint16_t *token
     }
 }
 
+/* Micro-batches of a step follow each other, so that a step with k of b rows sees what one of k b
+ * rows would. */
 void ag_batch_train(int32_t *inputs, int32_t *targets, const ag_corpus *corpus, const ag_run *run,
                     int64_t step, int64_t micro)
 {

@@ -110,6 +110,7 @@ static ag_status join(ag_corpus *corpus, token_part parts[2], const ag_data_spec
     return AG_OK;
 }
 
+/* Both parts are opened before either is copied: the width in memory depends on both. */
 ag_status ag_bin_corpus_load(ag_corpus *corpus, const ag_data_spec *spec)
 {
     token_part parts[2] = {0};

@@ -1,5 +1,9 @@
 /* A corpus from whatever source, checked and with its digest. The digest enters run ids: runs on
- * other tokens are other runs, wherever the tokens came from and whatever the file was called. */
+ * other tokens are other runs, wherever the tokens came from and whatever the file was called.
+ *
+ * The three sources fill in tokens, vocabulary and sizes (text_corpus.c, bin_corpus.c, markov.c);
+ * what all of them share is here: the cut into two parts, the least size, the digest, the cache of
+ * facts. */
 #include "data/corpus.h"
 
 #include <math.h>
@@ -11,6 +15,7 @@
 #include "data_internal.h"
 #include "run/digest.h"
 
+/* What a message about this corpus begins with: the key and the path as they were written. */
 void ag_corpus_place(char *place, size_t size, const ag_data_spec *spec)
 {
     if (ag_is_set(spec->text))
@@ -23,6 +28,7 @@ void ag_corpus_place(char *place, size_t size, const ag_data_spec *spec)
         snprintf(place, size, "data.synthetic");
 }
 
+/* The last part validates, as nanoGPT has it: a text goes on, so it is not shuffled. */
 void ag_corpus_split(ag_corpus *corpus, const uint16_t *tokens, int64_t count, double val_fraction)
 {
     int64_t train = (int64_t)((double)count * (1.0 - val_fraction));
@@ -118,6 +124,7 @@ static ag_status compute_digest(ag_corpus *corpus)
     return AG_OK;
 }
 
+/* For planning: by the vocabulary alone, since the tokens are not there yet. */
 size_t ag_corpus_token_bytes(const ag_data_facts *facts)
 {
     return facts->vocab_size > UINT16_MAX + 1 ? sizeof(uint32_t) : sizeof(uint16_t);

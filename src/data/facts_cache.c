@@ -33,6 +33,7 @@ static bool add_file(ag_text *key, const char *path)
     return true;
 }
 
+/* The list of files is part of the key: a pattern may match more of them tomorrow. */
 static bool add_token_files(ag_text *key, const ag_data_spec *spec, bool is_val)
 {
     ag_token_paths paths;
@@ -46,6 +47,7 @@ static bool add_token_files(ag_text *key, const ag_data_spec *spec, bool is_val)
     return settled;
 }
 
+/* Every parameter that decides tokens, and what the system knows of the files. */
 bool ag_facts_cache_key(ag_text *key, const ag_data_spec *spec)
 {
     bool settled = true;
@@ -80,6 +82,7 @@ static bool find_folder(ag_text *folder, bool create)
     return !folder->failed;
 }
 
+/* The name is a part of the hash; the whole key is checked by the entry's own sum. */
 static bool find_entry(ag_text *path, const ag_text *key, bool create)
 {
     char hex[AG_DIGEST_LENGTH + 1];

@@ -95,6 +95,7 @@ static bool is_safetensors(const unsigned char *bytes, size_t size)
     return length >= 2 && length <= size - 8 && bytes[8] == '{' && bytes[9] == '"';
 }
 
+/* Marks first, then formats that are known by their structure, from the surest on. */
 const ag_file_kind *ag_file_recognise(const unsigned char *bytes, size_t size)
 {
     for (size_t i = 0; i < sizeof s_magics / sizeof s_magics[0]; i++) {

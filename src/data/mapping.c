@@ -54,6 +54,7 @@ ag_status ag_map_memory(ag_mapping *mapping, size_t bytes)
     return AG_OK;
 }
 
+/* mremap(2) in place; where it fails, the rest stays, untouched and so without memory. */
 void ag_map_shrink(ag_mapping *mapping, size_t bytes)
 {
     void *base = mremap(mapping->base, mapping->bytes, bytes, 0);

@@ -85,6 +85,7 @@ static ag_status check_sizes(const ag_token_file *out, const llmc_kind *kind, co
     return AG_OK;
 }
 
+/* The header says how many tokens there are; the file must hold as many. */
 static ag_status read_llmc(ag_token_file *out, const ag_data_spec *spec, const llmc_kind *kind,
                            const char *path, const char *key)
 {

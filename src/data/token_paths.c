@@ -94,6 +94,7 @@ static ag_status find_in_folder(ag_token_paths *paths, const char *folder, bool 
     return status;
 }
 
+/* A folder has one file per part; patterns may have many. */
 ag_status ag_token_paths_find(ag_token_paths *paths, const ag_data_spec *spec, bool is_val)
 {
     *paths = (ag_token_paths){0};

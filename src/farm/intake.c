@@ -27,6 +27,7 @@ void ag_intake_announce(ag_intake *intake, int rank, const ag_message *result)
     intake->announced[rank] = (ag_announced){.turn = ++intake->turns, .result = *result};
 }
 
+/* In the order of announcement: nobody waits for ever. */
 static int longest_waiting(const ag_intake *intake)
 {
     int first = -1;

@@ -13,6 +13,7 @@ static const double s_shortest_nap = 50e-6;
 static const double s_longest_nap = 5e-3;
 static const double s_nap_growth = 1.3;
 
+/* Something that moved makes the next nap short again. */
 void ag_backoff_wait(ag_backoff *backoff, bool moved)
 {
     if (moved) {
@@ -26,6 +27,7 @@ void ag_backoff_wait(ag_backoff *backoff, bool moved)
         backoff->nap_s = s_longest_nap;
 }
 
+/* Sorting waits until something is taken: jobs are added by the thousand. */
 ag_status ag_job_queue_push(ag_job_queue *queue, const ag_queued *item)
 {
     if (queue->count == queue->capacity) {

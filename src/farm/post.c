@@ -113,6 +113,7 @@ void ag_post_abort(ag_post *post, int exit_code)
         MPI_Abort(MPI_COMM_WORLD, exit_code);
 }
 
+/* A 0 behind the bytes lets a body be read as a text. */
 static parcel *make_parcel(int rank, size_t size)
 {
     parcel *item = malloc(sizeof *item + size + 1);
@@ -125,6 +126,7 @@ static parcel *make_parcel(int rank, size_t size)
     return item;
 }
 
+/* At the end: parcels between two ranks keep their order. */
 static void append(parcel **list, parcel *item)
 {
     while (*list != NULL)

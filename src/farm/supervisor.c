@@ -50,6 +50,7 @@ static ag_status send_home(ag_supervisor *supervisor, const ag_message *message,
     return ag_post_send(supervisor->post, AG_COORDINATOR, 0, message, body, size);
 }
 
+/* Joins by its first message; until it is answered there is nothing to do. */
 ag_status ag_supervisor_create(ag_supervisor **out, ag_post *post, const ag_worker *worker,
                                const char *greeting)
 {
@@ -68,6 +69,7 @@ ag_status ag_supervisor_create(ag_supervisor **out, ag_post *post, const ag_work
     return AG_OK;
 }
 
+/* The worker may let go of the memory that holds the result. */
 static void end_upload(ag_supervisor *supervisor)
 {
     if (supervisor->upload != NULL)
@@ -287,6 +289,7 @@ static ag_status handle(ag_supervisor *supervisor, const ag_letter *letter)
     return handlers[kind](supervisor, letter);
 }
 
+/* All messages first: a cancellation should not wait behind a new job. */
 ag_status ag_supervisor_step(bool *moved, ag_supervisor *supervisor)
 {
     ag_letter letter;
@@ -305,6 +308,7 @@ ag_status ag_supervisor_step(bool *moved, ag_supervisor *supervisor)
     return show_life(supervisor);
 }
 
+/* Stays after STOP until the last word has been delivered, or MPI would lose it. */
 ag_status ag_supervisor_run(ag_supervisor *supervisor)
 {
     ag_backoff backoff = {0};

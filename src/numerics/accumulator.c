@@ -136,6 +136,7 @@ ag_status ag_register_parse(ag_register *number, const char *name)
 
 /* --- text */
 
+/* A model with its own registers; promoted sums are float32, as DeepSeek-V3 has them. */
 static ag_status set_model(ag_accumulator *accumulator, const ag_accumulator_model *model)
 {
     *accumulator = (ag_accumulator){
@@ -155,6 +156,8 @@ static ag_status set_model(ag_accumulator *accumulator, const ag_accumulator_mod
 static const char *const s_kinds[AG_ACCUMULATE_KINDS] = {NULL,    "chain", "block",
                                                          "nvfp4", "mi300", "mi300-fp8"};
 
+/* Members in a fixed order, and only those that have an effect: equal accumulators have equal
+ * texts. */
 void ag_accumulator_write(char text[AG_ACCUMULATOR_TEXT], const ag_accumulator *accumulator)
 {
     char model[24] = "";
@@ -314,6 +317,7 @@ ag_status ag_accumulator_parse(ag_accumulator *accumulator, const char *text)
 
 /* --- what contradicts itself, and what means the same */
 
+/* A chain aligns nothing, so what says how to align is a misunderstanding. */
 static ag_status check_chain(const ag_accumulator *accumulator)
 {
     if (accumulator->terms != 1)
@@ -365,6 +369,7 @@ static ag_status check_model(const ag_accumulator *accumulator)
     return ag_fail(AG_ERR_INPUT, "model %s has other members", s_kinds[accumulator->kind]);
 }
 
+/* A part must be whole steps, or a step would be cut where it is promoted. */
 static ag_status check_promote(const ag_accumulator *accumulator)
 {
     int promote = accumulator->promote;

@@ -111,6 +111,7 @@ static void derive_values(ag_format *f)
         f->min_subnormal = ag_bits_float(ag_format_magnitude(f, 1));
 }
 
+/* fp32 is no format of operands, but a name that must be understood: the limits are not for it. */
 ag_status ag_format_complete(ag_format *format, const char *name)
 {
     format->bits = 1 + format->exponent + format->mantissa;
@@ -202,6 +203,7 @@ static ag_status encode_nan(uint32_t *code, const ag_format *format, uint32_t si
     }
 }
 
+/* The nearest code at or below must be the value itself. */
 ag_status ag_format_encode(uint32_t *code, const ag_format *format, float value)
 {
     uint32_t bits = ag_float_bits(value);

@@ -1,7 +1,10 @@
 /* Names of formats. Where the literature gives one name two meanings, the meaning is fixed here,
  * since a name enters run ids: a bare name that OCP defines means OCP's format, any other bare
  * split of exponent and mantissa has all codes finite, and a name with ml_dtypes' prefix means what
- * ml_dtypes means. */
+ * ml_dtypes means.
+ *
+ * One format may be written in many ways (E4M3, e4m3fn, float8_e4m3fn, fp8_e4m3). Each of them
+ * resolves to one canonical name, which is what results and ids hold. */
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -181,6 +184,7 @@ static bool read_wide(ag_format *format, const char *text)
     return true;
 }
 
+/* The canonical name that stands for an alias; any other text as it is. */
 static const char *without_alias(const char *text)
 {
     for (size_t i = 0; i < N_ALIASES; i++) {

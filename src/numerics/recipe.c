@@ -1,6 +1,10 @@
 /* Names that an experiment may list: a format, a format with its scaling, or a named recipe, which
  * says what a published training method quantises how. A recipe's name may gain an alias, but its
- * schemes never change: runs are known by them. */
+ * schemes never change: runs are known by them.
+ *
+ * The sources are implementations rather than papers, as papers leave details open that change
+ * results: torchao's float8 and MX recipes, NVIDIA's Transformer Engine, Microsoft's microxcaling.
+ * Where they differ among each other, the table says which one is followed. */
 #include "numerics/recipe.h"
 
 #include <string.h>
@@ -65,6 +69,7 @@ const ag_recipe *ag_recipe_list(size_t *count)
     return s_recipes;
 }
 
+/* By name or alias; recipes are few, so a walk is enough. */
 const ag_recipe *ag_recipe_find(const char *name)
 {
     for (size_t i = 0; i < N_RECIPES; i++) {
@@ -76,6 +81,7 @@ const ag_recipe *ag_recipe_find(const char *name)
     return NULL;
 }
 
+/* A role without a scheme keeps BF16, as the recipe means it. */
 static ag_status set_recipe(ag_layer_precision *precision, const ag_recipe *recipe)
 {
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {

@@ -1,6 +1,10 @@
 /* Schemes: the words of the experiment file, which schemes mean the same, and which contradict
- * themselves. Normalising matters most: a run's id is that of its normalised schemes, so a field
- * that has no effect must not make two ids of one run. */
+ * themselves.
+ *
+ * Normalising matters most: a run's id is that of its normalised schemes, so a field that has no
+ * effect must not make two ids of one run. Checking comes before it, on what was written, because
+ * normalising hides contradictions. A new field must be 0 where it has no effect, and appear in all
+ * of normalise, equal, check and describe. */
 #include "numerics/scheme.h"
 
 #include <stdio.h>
@@ -69,6 +73,8 @@ static bool has_block_format(const ag_scheme *scheme)
     return scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
 }
 
+/* Each rule is an equality of meanings; none may ever be added for schemes that runs have already.
+ */
 void ag_scheme_normalise(ag_scheme *scheme)
 {
     if (!scheme->quantised || is_bf16(scheme)) {

@@ -30,6 +30,7 @@ static void set_blocks(ag_scheme *scheme, ag_granularity granularity, int rows, 
         scheme->e8m0 = scheme->format.exponent == 0 ? AG_E8M0_FLOOR : AG_E8M0_RCEIL;
 }
 
+/* A size such as 1x128 is tried first: no word looks like one. */
 ag_status ag_scheme_set_granularity(ag_scheme *scheme, const char *word)
 {
     int rows = 0;
@@ -141,6 +142,7 @@ static int split_parts(char *part[MAX_PARTS], char *text)
     return count;
 }
 
+/* Cut at its slashes into a copy; the parts are words of the experiment file. */
 ag_status ag_scheme_parse(ag_scheme *scheme, const char *name)
 {
     char text[NAME_CAPACITY];

@@ -175,6 +175,7 @@ static bool ascend(cgroup *at)
     return true;
 }
 
+/* From the process's own group up to the mount point. */
 void ag_cgroup_limit(ag_memory_limit *limit, const char *root)
 {
     cgroup at;

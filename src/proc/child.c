@@ -63,6 +63,7 @@ static ag_status open_output(int *fd, int output)
     return *fd >= 0 ? ag_fd_keep(fd) : ag_fail_errno("the output of a child process");
 }
 
+/* All descriptors before the child starts: a failure then leaves nothing behind. */
 static ag_status open_files(ag_child *child, const ag_child_spec *spec)
 {
     AG_TRY(ag_scratch_open(&child->fds[INPUT], spec->input_size));
@@ -149,6 +150,7 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+/* The page of progress stays mapped here; its descriptor is the child's alone from now on. */
 ag_status ag_child_start(ag_child **out, const ag_child_spec *spec)
 {
     ag_child *child = malloc(sizeof *child);
@@ -264,6 +266,7 @@ int ag_child_log_fd(const ag_child *child)
     return child->fds[LOG];
 }
 
+/* Waits for the kill to be carried out, so that no zombie is left. */
 void ag_child_destroy(ag_child *child)
 {
     if (child == NULL)

@@ -51,6 +51,7 @@ static void out_of_memory_text(char *text, size_t size)
              limit.bytes >> 20, limit.source);
 }
 
+/* A part of a sentence, whose subject the caller knows. */
 void ag_child_end_text(char *text, size_t size, const ag_child_end *end)
 {
     if (end->out_of_memory)

@@ -38,6 +38,7 @@ static uint64_t read_host(const char *root, const char *file, const char *name)
     return ag_read_number(&number, path, name) ? number : 0;
 }
 
+/* The high-water mark of resident memory (proc(5)), in bytes. */
 size_t ag_memory_peak(pid_t pid)
 {
     char path[64];

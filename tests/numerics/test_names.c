@@ -82,6 +82,33 @@ static void test_resolved_names_resolve_to_themselves(void **state)
     }
 }
 
+/* Whole numbers of the smallest step by the formats' tables of values, up to the 127 of a byte. */
+static void test_formats_of_small_integers(void **state)
+{
+    static const struct {
+        const char *name;
+        int most; /* 0: has no codes */
+    } rows[] = {
+        {"int8",    127},
+        {"int4",    7  },
+        {"e0m7b0f", 127},
+        {"e0m3b0f", 7  },
+        {"e2m1",    12 }, /* 6 / 0.5 */
+        {"e2m3",    60 }, /* 7.5 / 0.125 */
+        {"e3m2",    0  }, /* 28 / 0.0625 = 448 */
+        {"e4m3",    0  },
+        {"e3m0",    0  }, /* no subnormal number, no step */
+        {"bf16",    0  },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ag_format format = parsed(rows[i].name);
+        assert_int_equal(ag_format_has_codes(&format), rows[i].most > 0);
+        if (rows[i].most > 0)
+            assert_int_equal(ag_format_most_code(&format), rows[i].most);
+    }
+}
+
 static void test_bad_names_are_explained(void **state)
 {
     (void)state;
@@ -398,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_resolve),
         cmocka_unit_test(test_resolved_names_resolve_to_themselves),
+        cmocka_unit_test(test_formats_of_small_integers),
         cmocka_unit_test(test_bad_names_are_explained),
         cmocka_unit_test(test_schemes_by_name),
         cmocka_unit_test(test_recipes_route_each_operand),
