@@ -142,6 +142,7 @@ typedef double ag_sum_squares_fn(const float *x, size_t count);
 /* --- the tables */
 
 /* A table of kernels: a member for each row of the list, ag_NAME_fn *NAME. */
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a member is declared */
 #define AG_KERNEL_MEMBER(name, plain, fast) ag_##name##_fn *name;
 typedef struct ag_kernels {
     const char *name; /* "plain", "fast" */

@@ -3,8 +3,10 @@
 
 #include <math.h>
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): members are initialised */
 #define PLAIN(name, plain, fast) .name = plain,
 #define FAST(name, plain, fast) .name = fast,
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* The checkpoint's header holds a table's name: a run goes on with the kernels that it began with.
  */
