@@ -17,6 +17,7 @@ typedef enum ag_kind {
     AG_KIND_FN,   /* no Inf, one NaN: all ones */
     AG_KIND_F,    /* every code is finite */
     AG_KIND_FNUZ, /* no Inf, no -0, NaN is the code of -0; the default bias is one more */
+    AG_KINDS
 } ag_kind;
 
 typedef struct ag_format {

@@ -121,7 +121,8 @@ typedef enum ag_diagnostic {
     AG_OBSERVE_GRID,
     AG_OBSERVE_RANK,
     AG_OBSERVE_KURTOSIS,
-    AG_OBSERVE_NONFINITE
+    AG_OBSERVE_NONFINITE,
+    AG_DIAGNOSTICS
 } ag_diagnostic;
 
 typedef struct ag_observe_spec {

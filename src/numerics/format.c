@@ -9,7 +9,7 @@
 
 #include "numerics_internal.h"
 
-static const char *const s_kind_names[] = {
+static const char *const s_kind_names[AG_KINDS] = {
     [AG_KIND_IEEE] = "ieee", [AG_KIND_FN] = "fn", [AG_KIND_F] = "f", [AG_KIND_FNUZ] = "fnuz"};
 
 const char *ag_kind_name(ag_kind kind)

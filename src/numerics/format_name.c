@@ -116,7 +116,7 @@ static bool read_kind(ag_format *format, const char *text)
         format->kind = bare_kind(format->exponent, format->mantissa);
         return true;
     }
-    for (ag_kind kind = AG_KIND_IEEE; kind <= AG_KIND_FNUZ; kind++) {
+    for (ag_kind kind = 0; kind < AG_KINDS; kind++) {
         if (strcmp(text, ag_kind_name(kind)) == 0) {
             bool is_narrow = 1 + format->exponent + format->mantissa <= 6;
             /* at 6 bits and fewer, fn is ml_dtypes' word for formats without NaN */

@@ -29,7 +29,7 @@ eval: {every: 50, windows: 4, batch: 2}
 formats: [{name: m, all: mxfp8, scaling: {granularity: tensor, amax: delayed}}]
 axes: {train.steps: [100, 500000]}
 output: {weights: initial+final}
-observe: {quant_every: 40, diagnostics: [quant, flips, grad, grid, rank, kurtosis, nonfinite]}
+observe: {quant_every: 40, diagnostics: [DIAGNOSTICS]}
 """
 SETUP = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME"}  # of HDF5's dimension scales
 ANY_KEYS = ("grid.runs[].set", "grid.layers[]", "facts.vocabulary")  # their members are data
@@ -45,6 +45,7 @@ class Files:
     def __init__(self, altgrad):
         params = json.loads(subprocess.check_output([altgrad, "params", "--json"]))
         self.parameters = {p["key"] for p in params}
+        self.diagnostics = next(p["words"] for p in params if p["key"] == "observe.diagnostics")
         self.axes = {"format", "layers", "train_steps", "seed"}
         self.names = set()
 
@@ -136,7 +137,8 @@ def collect(altgrad):
     files = Files(altgrad)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     Path("text.txt").write_text("a rose is a rose is a rose\n" * 60)
-    Path("e.yaml").write_text(EXPERIMENT)
+    experiment = EXPERIMENT.replace("DIAGNOSTICS", ", ".join(files.diagnostics))
+    Path("e.yaml").write_text(experiment)
     run = [altgrad, "run", "e.yaml", "-o", "out.h5", "--progress", "none"]
     subprocess.run([*run, "--only", "train.steps=100"], check=False, **quiet)
     folder = Path("out.h5.d")
@@ -165,7 +167,7 @@ def collect(altgrad):
     check_seal(run_file)
     files.add_folder(folder)
     # the grid lets go of a run, so that its labels are noted
-    Path("e.yaml").write_text(EXPERIMENT.replace("[100, 500000]", "[500000]"))
+    Path("e.yaml").write_text(experiment.replace("[100, 500000]", "[500000]"))
     subprocess.run([*run, "--max-time", "2s"], check=False, **quiet)
     files.add_json(json.loads((folder / "labels.json").read_text()), "labels")
     subprocess.run([altgrad, "pack", "out.h5"], check=True, **quiet)
@@ -195,6 +197,20 @@ def listed(page):
     return names
 
 
+def unknown_to_analysis(names, folder):
+    """Groups and metrics of samples that the package does not list."""
+    sys.path.insert(0, str(folder))
+    from altgrad_analysis.axes import OWN_COLUMNS
+    from altgrad_analysis.results import SAMPLED
+
+    for name in sorted(names):
+        sampled = re.fullmatch(r"/runs/<id>/(quant|diagnostics/\w+)/<layer>\S*/(\w+)", name)
+        if sampled and sampled[1] not in SAMPLED:
+            yield f"written, but not in SAMPLED of results.py: {sampled[1]}"
+        if sampled and sampled[2] not in OWN_COLUMNS:
+            yield f"written, but not in OWN_COLUMNS of axes.py: {sampled[2]}"
+
+
 def main(altgrad, page):
     found, told = None, listed(Path(page).read_text())
     altgrad = str(Path(altgrad).resolve())
@@ -203,6 +219,8 @@ def main(altgrad, page):
         found = collect(altgrad)
         os.chdir("/")
     faults = [f"written, but not on the page: {name}" for name in sorted(found - set(told))]
+    analysis = Path(page).resolve().parents[1] / "analysis"
+    faults += sorted(set(unknown_to_analysis(found, analysis)))
     always = {name for name, there in told.items() if there}
     faults += [f"on the page, but not written: {name}" for name in sorted(always - found)]
     say(*faults, f"{len(found)} names compared")

@@ -31,6 +31,21 @@ static void test_timing_changes_no_bit(void **state)
     }
 }
 
+/* A kernel that is not timed counts as "rest". Left out: what evaluation and diagnostics call. */
+static void test_every_kernel_of_a_step_is_timed(void **state)
+{
+    (void)state;
+    tiny_make(&s_timed);
+    const ag_kernels *timed = ag_bench_kernels(record_of(&s_timed));
+    char untimed[1024] = "";
+#define NOTE(name, plain, fast)                                                                    \
+    if (timed->name == ag_kernels_fast.name)                                                       \
+        strcat(strcat(untimed, " "), #name);
+    AG_KERNEL_LIST(NOTE)
+#undef NOTE
+    assert_string_equal(untimed, " cross_entropy_loss singular_values");
+}
+
 /* Multiply-adds of a step, all of a kind of product together. */
 static double step_of(tiny *t, ag_bench_part part)
 {
@@ -125,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timing_changes_no_bit),
+        cmocka_unit_test(test_every_kernel_of_a_step_is_timed),
         cmocka_unit_test(test_linear_layers_are_told_apart),
         cmocka_unit_test(test_attention_is_no_linear_layer),
         cmocka_unit_test(test_bytes_are_counted),

@@ -4,8 +4,6 @@
 
 #include "numerics/format.h"
 
-static const char *const kinds[] = {"ieee", "fn", "f", "fnuz"};
-
 /* Around the grid: values, ties, one ulp either side, both signs, at a format's scale. */
 static float *near_grid(uint64_t seed, size_t count, const ag_format *format)
 {
@@ -80,11 +78,11 @@ static void test_all_small_formats(void **state)
     char name[24];
     for (int E = 0; E <= 7; E++) {
         for (int M = 0; E + M <= 7; M++) {
-            for (int kind = 0; kind < 4; kind++) {
+            for (ag_kind kind = 0; kind < AG_KINDS; kind++) {
                 bool exists = kind == AG_KIND_F ? E + M >= 1 : E >= 2 && M >= 1 && E + M > 5;
                 if (!exists)
                     continue;
-                snprintf(name, sizeof name, "e%dm%d%s", E, M, kinds[kind]);
+                snprintf(name, sizeof name, "e%dm%d%s", E, M, ag_kind_name(kind));
                 check_format(name);
             }
         }

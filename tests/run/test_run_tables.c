@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "run/layers.h"
+#include "run/optimizers.h"
 #include "run/tensors.h"
 
 enum { GPT2_VOCAB = 50257, GPT2_CONTEXT = 1024 };
@@ -205,6 +206,21 @@ static void test_layers_match_tensors(void **state)
     ag_arena_deinit(&arena);
 }
 
+/* An optimizer is another one without a grid if, and only if, it asks for something of the grid; so
+ * one without a row, which would pass for AdamW, is noticed. */
+static void test_each_optimizer_has_a_row(void **state)
+{
+    (void)state;
+    for (ag_optimizer_type type = 0; type < AG_OPTIMIZERS; type++) {
+        const ag_optimizer_traits *traits = &ag_optimizers[type];
+        bool follows = traits->has_moving_spacing || traits->fixes_scale;
+        if ((traits->plain != type) != follows ||
+            ag_optimizers[traits->plain].plain != traits->plain)
+            fail_msg("optimizer %d: no row in ag_optimizers, or one at odds with itself",
+                     (int)type);
+    }
+}
+
 static void test_a_full_arena_is_an_error(void **state)
 {
     (void)state;
@@ -225,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_tensors_without_bias_and_untied),
         cmocka_unit_test(test_layers_and_their_sites),
         cmocka_unit_test(test_layers_match_tensors),
+        cmocka_unit_test(test_each_optimizer_has_a_row),
         cmocka_unit_test(test_a_full_arena_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,7 +149,7 @@ static void test_they_share_initial_weights_and_batches(void **state)
     optimizer_make(&s_a, AG_OPTIMIZER_ADAMW);
     tiny_start(&s_a);
     ag_trainer_step(&s_a.trainer);
-    for (int type = AG_OPTIMIZER_SGD; type <= AG_OPTIMIZER_GRID; type++) {
+    for (int type = AG_OPTIMIZER_SGD; type < AG_OPTIMIZERS; type++) {
         optimizer_make(&s_b, (ag_optimizer_type)type);
         tiny_start(&s_b);
         ag_trainer_step(&s_b.trainer);
@@ -164,8 +164,13 @@ static void test_they_share_initial_weights_and_batches(void **state)
 static void test_they_learn(void **state)
 {
     (void)state;
-    static const double rates[] = {1e-2, 0.3, 1e-2, 0.3};
-    for (int type = 0; type <= AG_OPTIMIZER_GRID; type++) {
+    static const double rates[AG_OPTIMIZERS] = {
+        [AG_OPTIMIZER_ADAMW] = 1e-2,
+        [AG_OPTIMIZER_SGD] = 0.3,
+        [AG_OPTIMIZER_MANIFOLD_ADAMW] = 1e-2,
+        [AG_OPTIMIZER_GRID] = 0.3,
+    };
+    for (int type = 0; type < AG_OPTIMIZERS; type++) {
         optimizer_make(&s_a, (ag_optimizer_type)type);
         s_a.run.train.steps = 200;
         s_a.run.optimizer.lr = rates[type];

@@ -13,7 +13,7 @@
 #include "run/sites.h"
 #include "trainer.h"
 
-enum { ALL_DIAGNOSTICS = (1 << (AG_OBSERVE_NONFINITE + 1)) - 1 };
+enum { ALL_DIAGNOSTICS = (1 << AG_DIAGNOSTICS) - 1 };
 
 enum { TINY_LAYERS = 9, TINY_SITES = 33, TINY_TRAIN = 400, TINY_VAL = 90, TINY_VOCAB = 7 };
 
