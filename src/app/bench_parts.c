@@ -58,7 +58,8 @@ static bool is_attention(const ag_product *s)
     return s->M == T && ((s->N == T && s->K == D) || (s->N == D && s->K == T));
 }
 
-/* By what is transposed, as linear.c lays them out. */
+/* By what is transposed, as linear.c lays them out. The table of kernels has one product for all
+ * three. */
 static ag_bench_part part_of(const ag_product *s)
 {
     if (s->a.k_step != 1)
@@ -107,7 +108,8 @@ static void product(const ag_product *product)
     add_product(start_s, product, is_attention(product));
 }
 
-/* One with an accumulator of its own; the bound is that of a product of floats. */
+/* One with an accumulator of its own; the bound is that of a product of floats. It emulates in
+ * software what hardware does in one instruction. */
 static void product_accumulated(float *c, size_t c_step, size_t M, size_t N, size_t K,
                                 const ag_summands *a, const ag_summands *b,
                                 const ag_accumulator *accumulator)
@@ -295,7 +297,7 @@ static void gelu_backward(float *dx, const float *dout, const float *restrict x,
 }
 
 /* So many products of [T, T] and [T, D] on and below the diagonal, the first of `products` of BF16
- * values where the operands are. */
+ * values where the operands are. Above the diagonal nothing is computed. */
 static void add_attention(double start_s, const ag_attention_shape *s, double products)
 {
     ag_bench_work *work = &s_record->now.parts[AG_BENCH_ATTENTION];

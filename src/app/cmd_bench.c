@@ -133,7 +133,8 @@ static ag_status read_experiment(ag_experiment **out, const char *path, const re
     return status;
 }
 
-/* The small model as a file, which goes when it is read. */
+/* The small model as a file, which goes when it is read. The reader of experiments reads files, and
+ * messages name lines of one. */
 static ag_status read_small_model(ag_experiment **out, request *asked, ag_arena *arena)
 {
     const size_t length = sizeof s_small_model - 1;
@@ -261,7 +262,8 @@ static bool has_enough(void *context)
     return record->count == record->n_steps;
 }
 
-/* The same training without what is no part of a step, which ends by being stopped. */
+/* The same training without what is no part of a step, which ends by being stopped. A step of the
+ * bench is then a step of any training of this model. */
 static ag_run stripped(const ag_run *run, size_t n_steps)
 {
     ag_run only = *run;
@@ -309,7 +311,8 @@ static void add_work(ag_bench_work *sum, const ag_bench_work *work, double share
         sum->multiply_adds[kind] += share * work->multiply_adds[kind];
 }
 
-/* Of the middle half of the steps, so that parts add up to the step. */
+/* Of the middle half of the steps, so that parts add up to the step. Parts of single steps may be
+ * slow for reasons of the machine. */
 static ag_bench_step middle_mean(ag_bench_record *record)
 {
     ag_bench_step mean = {0};

@@ -33,7 +33,8 @@ typedef struct errand {
 
 /* --- the line out */
 
-/* In one write each: a crash cuts none, and children of ours write there too. */
+/* In one write each: a crash cuts none, and children of ours write there too. A line in two writes
+ * could be mixed with a child's. */
 static bool write_line(ag_text *line)
 {
     ag_text_add(line, "\n");
@@ -269,7 +270,8 @@ typedef struct call {
     const json_t *asked;
 } call;
 
-/* In the process that does the work: what a guarded child has in memory is lost. */
+/* In the process that does the work: what a guarded child has in memory is lost. So the value is
+ * written there, too. */
 static ag_status do_work(void *context)
 {
     const call *c = context;

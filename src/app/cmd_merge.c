@@ -162,7 +162,8 @@ static void compare_with_earlier(merger *m, size_t part, const ag_result_row *ro
     }
 }
 
-/* Of a damaged file the good runs, and the others by name. */
+/* Of a damaged file the good runs, and the others by name. The command still fails for nothing
+ * else: what is good is worth having. */
 static ag_status salvage(merger *m, ag_results *part, const char *path)
 {
     ag_check check;
@@ -281,7 +282,8 @@ typedef struct counts {
 } counts;
 
 /* How a run stands in the joined file: a failure counts where no part completed it, and a part
- * whose run was left out, being damaged, completed nothing. */
+ * whose run was left out, being damaged, completed nothing. The same rules by which `run` would
+ * count. */
 static ag_run_status status_of(const merger *m, const ag_store *store, const char *id)
 {
     ag_run_status status = AG_RUN_PENDING;
@@ -383,7 +385,8 @@ static int merge(merger *m)
     return ag_app_exit(status == AG_OK ? join(m) : status);
 }
 
-/* Where OUT exists it is a part, whose runs stay. */
+/* Where OUT exists it is a part, whose runs stay. Then merging again with further shards adds to
+ * what is there. */
 static bool exists(const char *out)
 {
     ag_overview watch;

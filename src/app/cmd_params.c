@@ -110,7 +110,8 @@ static void fill(table *t, const char *asked, ag_arena *arena)
     }
 }
 
-/* Where any row is a path, what paths mean. */
+/* Where any row is a path, what paths mean. Relative to what is the first question about any path.
+ */
 static void print_paths(const table *t)
 {
     for (size_t i = 0; i < t->count; i++) {
@@ -128,7 +129,8 @@ static void print_paths(const table *t)
     }
 }
 
-/* Where model.init.where is among the rows, what it is good for. */
+/* Where model.init.where is among the rows, what it is good for. It is the one parameter that needs
+ * more than a line. */
 static void print_where(const table *t)
 {
     for (size_t i = 0; i < t->count; i++) {

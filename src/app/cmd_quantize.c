@@ -88,7 +88,8 @@ static ag_status filter_stream(const filter *f)
 
 /* --- a matrix */
 
-/* All of standard input, the caller's to free. */
+/* All of standard input, the caller's to free. Doubling keeps the number of copies small, whatever
+ * the size. */
 static ag_status read_all(float **values, size_t *count)
 {
     size_t bytes = 0;

@@ -103,7 +103,8 @@ static ag_status choose_runs(reproducer *r, char **beginnings)
 
 /* --- what they are */
 
-/* Settings that no recorded number depends on. */
+/* Settings that no recorded number depends on. Anything else would make another run under the old
+ * name. */
 static bool may_be_set(const ag_param *param)
 {
     return param->use == AG_USE_DATA ||
@@ -202,7 +203,8 @@ static void begin(reproducer *r, slot *s, ag_repeat *repeat)
         fail_by_status(r, repeat, status);
 }
 
-/* Data that are no longer what they were are the reason: the trainer's advice is for who plans. */
+/* Data that are no longer what they were are the reason: the trainer's advice is for who plans.
+ * Which of the two it is takes reading the data, and is asked only now. */
 static void fail_by_trainer(reproducer *r, ag_repeat *repeat, const char *reason)
 {
     ag_error_clear();
@@ -287,7 +289,8 @@ static ag_status train_all(reproducer *r)
 
 /* --- the command */
 
-/* A word that no run takes is told before the first hour of training. */
+/* A word that no run takes is told before the first hour of training. A slip would else be found
+ * once per run. */
 static ag_status check_sets(reproducer *r)
 {
     ag_run run;

@@ -246,7 +246,8 @@ static bool is_running(const ag_overview *watch, const char *id)
     return false;
 }
 
-/* Runs that wait with part of their work behind them. */
+/* Runs that wait with part of their work behind them. They are the reason not to delete anything by
+ * hand. */
 static void add_begun(ag_text *out, const ag_overview *watch)
 {
     size_t shown = 0;
@@ -265,7 +266,8 @@ static void add_begun(ag_text *out, const ag_overview *watch)
         ag_text_printf(out, "and %zu more (--json shows all)\n", shown - SHOWN_RUNNING);
 }
 
-/* Of a run, a rank, or the whole experiment. */
+/* Of a run, a rank, or the whole experiment. A line that cannot be read is left out: events are for
+ * people. */
 static void add_event(ag_text *out, const ag_overview *watch, const char *line, size_t length)
 {
     const char *when = "";

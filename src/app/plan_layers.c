@@ -196,12 +196,6 @@ static void add_sites(ag_text *text, const ag_run *run)
     }
 }
 
-static void add_table(ag_text *text, const ag_run *run)
-{
-    add_layers(text, run);
-    add_sites(text, run);
-}
-
 /* Labels of one format and layer config have one table, told under one heading. */
 static bool same_heading(const ag_grid *grid, const ag_label *a, const ag_label *b)
 {
@@ -263,7 +257,7 @@ static const ag_run *run_of(const ag_grid *grid, size_t label)
 }
 
 /* "format BF16, layers uniform, mlp_only (2 blocks)": those that have the table of heads[0]. A
- * format's labels are neighbours. */
+ * format's labels are neighbours. Thus one table may stand for a dozen combinations. */
 static void add_headings(ag_text *text, const ag_grid *grid, const size_t *heads, size_t n)
 {
     const ag_run *run = run_of(grid, heads[0]);
@@ -307,7 +301,8 @@ ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selecte
             continue;
         ag_text_add(text, "\n");
         add_headings(text, grid, heads + i, count - i);
-        add_table(text, run_of(grid, heads[i]));
+        add_layers(text, run_of(grid, heads[i]));
+        add_sites(text, run_of(grid, heads[i]));
         groups |= has_groups(run_of(grid, heads[i]));
     }
     if (groups)

@@ -49,7 +49,8 @@ static const planned *find_planned(const char id[AG_ID_LENGTH + 1], const planne
 /* Enough for a mean; computing the cost of thousands of runs would make the plan slow. */
 enum { TIMED_MOST = 64 };
 
-/* A sample of what the runs took, for the estimate of those to come. */
+/* A sample of what the runs took, for the estimate of those to come. Evaluation is in both figures,
+ * so that it cancels. */
 static void take_time(ag_holdings *holdings, const ag_result_row *row, const ag_run *run)
 {
     if (row->status != AG_RUN_DONE || !(row->train_s > 0) || holdings->n_timed == TIMED_MOST)

@@ -84,7 +84,7 @@ static void client_progress(void *context, const ag_job_progress *progress)
 /* --- results */
 
 /* What a trainer warned of, such as a layer that is dead, would go with its log, which only
- * failures need. */
+ * failures need. A few are enough: the log of a training may say the same for each layer. */
 static void tell_warnings(const ag_run_session *session, const char *log_path)
 {
     enum { MOST = 5 };
@@ -188,7 +188,8 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
     return AG_OK;
 }
 
-/* Before all else: the next attempt tells whether the run is to blame or the rank. */
+/* Before all else: the next attempt tells whether the run is to blame or the rank. INFINITY as its
+ * cost puts it before all others. */
 static ag_status retry(ag_run_session *session, const ag_job_result *result)
 {
     const ag_task *task = &session->tasks[result->job];
@@ -233,7 +234,8 @@ static ag_status distrust(ag_run_session *session, const ag_job_result *result)
 }
 
 /* A run that was stopped, with a checkpoint if it could. We stop them all, or somebody else sent
- * its trainer a signal, which should not happen for ever. */
+ * its trainer a signal, which should not happen for ever. So it counts towards giving up, but is no
+ * failure of the run. */
 static ag_status put_back(ag_run_session *session, const ag_job_result *result)
 {
     AG_TRY(note(session, "cancelled", result->job, result));

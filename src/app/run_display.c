@@ -57,7 +57,8 @@ static void find_launchers(char target[PATH_MAX], int fd)
     target[length > 0 ? length : 0] = '\0';
 }
 
-/* A rank's own stderr is a pipe to its launcher, so the launcher's is asked. */
+/* A rank's own stderr is a pipe to its launcher, so the launcher's is asked. Only its size is asked
+ * for; nothing is read from it or written to it. */
 static int open_launchers_stderr(void)
 {
     char target[PATH_MAX];
@@ -262,7 +263,8 @@ static void write_numbers(char *text, size_t size, const ag_board_row *row, bool
 }
 
 /* The numbers stand in a column of their own, the last of them only where there is room; the name
- * is shortened to what they leave. */
+ * is shortened to what they leave. Names tell runs apart, and so lose their middle before the
+ * numbers lose anything. */
 static void add_row(ag_display *display, int rank, int width)
 {
     enum { NUMBERS = 52, FEWER_NUMBERS = 36, NARROW = 100 };
@@ -333,7 +335,8 @@ static void draw_block(ag_display *display, const ag_run_counts *counts)
     ag_text_add(&display->frame, "\033[J");
 }
 
-/* Without wrapping at the right edge: a line too long is cut, and the block keeps its height. */
+/* Without wrapping at the right edge: a line too long is cut, and the block keeps its height.
+ * Turned on again in the same write, whatever follows. */
 static void redraw(ag_display *display, const ag_run_counts *counts)
 {
     ag_text_add(&display->frame, "\033[?7l");

@@ -112,7 +112,7 @@ static ag_status find_out(ag_run_session *session)
 }
 
 /* From the first moment there is a file to be read, with every run of the grid. Trouble with it is
- * told, and will be again where it stays. */
+ * told, and will be again where it stays. So a notebook can be opened at once and refreshed. */
 static ag_status show_results(ag_run_session *session)
 {
     if (ag_store_is_packed(session->store))
@@ -127,7 +127,8 @@ static ag_status show_results(ag_run_session *session)
     return AG_OK;
 }
 
-/* Leaves with the results which runs the grid has, what they are called and whose they are. */
+/* Leaves with the results which runs the grid has, what they are called and whose they are.
+ * `status` of another host reads it. */
 static ag_status plan(ag_run_session *session)
 {
     const size_t n_runs = session->grid->n_runs;

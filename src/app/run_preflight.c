@@ -183,7 +183,8 @@ static ag_status survey(ag_run_session *session, const ag_run *run)
 
 /* --- what is to be trained */
 
-/* As far as can be seen before the results are ours. What cannot be read is told by the store. */
+/* As far as can be seen before the results are ours. What cannot be read is told by the store.
+ * `run` decides anew once it owns them. */
 static void find_pending(ag_run_session *session)
 {
     json_t *ids = NULL;

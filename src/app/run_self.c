@@ -43,7 +43,7 @@ void ag_helper_ask(ag_text *asked, const char *key, const char *text)
 
 /* It dies with this process, which it learns from its environment: no two writers ever outlive each
  * other. */
-ag_status ag_helper_start(ag_child **child, const char *work, const ag_text *asked, int output)
+static ag_status start(ag_child **child, const char *work, const ag_text *asked, int output)
 {
     char program[AG_PROGRAM_PATH];
     char parent[sizeof AG_PARENT_VARIABLE + 16];
@@ -142,7 +142,7 @@ ag_status ag_helper_do(json_t **value, const char *work, const ag_text *asked, i
 {
     ag_child *child = NULL;
     ag_helper_reply reply;
-    AG_TRY(ag_helper_start(&child, work, asked, output));
+    AG_TRY(start(&child, work, asked, output));
     while (!ag_helper_ended(&reply, child))
         ag_clock_nap(1e-3);
     if (reply.warnings.length > 0)
@@ -173,7 +173,7 @@ ag_status ag_helper_start_task(ag_child **child, ag_store_task task, const char 
 {
     ag_text asked;
     ask_task(&asked, out, token);
-    ag_status status = ag_helper_start(child, ag_helper_task_names[task], &asked, AG_CHILD_SILENT);
+    ag_status status = start(child, ag_helper_task_names[task], &asked, AG_CHILD_SILENT);
     ag_text_deinit(&asked);
     return status;
 }

@@ -15,10 +15,6 @@ enum { AG_PROGRAM_PATH = 4096 };
 /* The path of `name` in the folder of the running program. AG_ERR_SYSTEM when it is not there. */
 ag_status ag_program_path(char path[AG_PROGRAM_PATH], const char *name);
 
-/* Starts `altgrad helper WORK` (helper.h), which is asked `asked`, a JSON object. Its standard
- * output is our descriptor `output`, or /dev/null where that is AG_CHILD_SILENT. */
-ag_status ag_helper_start(ag_child **child, const char *work, const ag_text *asked, int output);
-
 /* What a helper brought back. */
 typedef struct ag_helper_reply {
     ag_status status; /* with its own message, as ag_error_message says */
@@ -30,8 +26,9 @@ typedef struct ag_helper_reply {
 bool ag_helper_ended(ag_helper_reply *reply, ag_child *child);
 void ag_helper_reply_deinit(ag_helper_reply *reply);
 
-/* Both, and waits in between; warnings are told. `value` may be NULL; else it is the caller's to
- * release. */
+/* Starts `altgrad helper WORK` (helper.h), which is asked `asked`, a JSON object, and waits for its
+ * end; warnings are told. Its standard output is our descriptor `output`, or /dev/null where that
+ * is AG_CHILD_SILENT. `value` may be NULL; else it is the caller's to release. */
 ag_status ag_helper_do(json_t **value, const char *work, const ag_text *asked, int output);
 
 /* Appends "KEY": "TEXT" to what is asked, after a comma where one is needed. */

@@ -36,7 +36,8 @@ static ag_status array_number(long *out, const char *name, long missing)
 }
 
 /* SLURM tells of the tasks that were submitted together, not of those before them: a part of an
- * earlier array, submitted once more, looks like an array of its own. */
+ * earlier array, submitted once more, looks like an array of its own. To guess would train the
+ * wrong part, quietly. */
 static ag_status check_whole(long task, long first, long last, long count)
 {
     if (count == 1)

@@ -25,7 +25,8 @@ static int clock_tenths(void)
     return 1 + (int)((now.tv_sec * 10 + now.tv_nsec / 100000000) % (1 << 30));
 }
 
-/* One Ctrl-C comes twice where the launcher passes on what the terminal has sent already. */
+/* One Ctrl-C comes twice where the launcher passes on what the terminal has sent already. It would
+ * count as the second one, which ends everything at once. */
 static bool is_echo(void)
 {
     static volatile sig_atomic_t last;

@@ -118,7 +118,8 @@ static ag_status read_head(assignment *given, json_t **head, const ag_job *job)
 }
 
 /* Rank 0 has made the checkpoint's folder. A host that does not see it shares no disk with rank 0:
- * a checkpoint there would be lost to whoever goes on with the run, so none is made. */
+ * a checkpoint there would be lost to whoever goes on with the run, so none is made. Its runs are
+ * trained all the same, from the beginning. */
 static bool sees_folder_of(const char *checkpoint)
 {
     char folder[AG_PROGRAM_PATH];
@@ -250,7 +251,8 @@ static void read_page(ag_job_progress *progress, const ag_progress_page *page)
     progress->marked[1] = value_of(&page->eval_bits[1]);
 }
 
-/* A step and its loss belong together. A trainer that was killed between them leaves them so. */
+/* A step and its loss belong together. A trainer that was killed between them leaves them so. An
+ * even edition that did not change while it was read says that nothing was written meanwhile. */
 static void read_whole_page(ag_job_progress *progress, const ag_progress_page *page)
 {
     enum { MOST_TRIES = 100 };
@@ -285,7 +287,8 @@ static void trainer_cancel(void *context)
 
 /* --- collect */
 
-/* One line, then the end of the log. */
+/* One line, then the end of the log. The reason is shown in one line of a table, the rest where
+ * there is room. */
 static void explain(char reason[REASON_SIZE], const ag_run_trainer *trainer,
                     const ag_child_end *end)
 {

@@ -186,7 +186,8 @@ static ag_status read_assignment(train_job *job)
                                   &job->texts);
 }
 
-/* Paths go into the run file, which is read in other folders. What is not there is told later. */
+/* Paths go into the run file, which is read in other folders. What is not there is told later. A
+ * relative path would mean something else there. */
 static ag_status settle_path(const char **path, ag_arena *arena)
 {
     char *whole = (*path)[0] != '\0' ? realpath(*path, NULL) : NULL;
@@ -197,7 +198,8 @@ static ag_status settle_path(const char **path, ag_arena *arena)
     return *path != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for a path");
 }
 
-/* A pattern names no file of its own: its folder of now is put before it. */
+/* A pattern names no file of its own: its folder of now is put before it. realpath cannot look it
+ * up. */
 static ag_status settle_pattern(const char **pattern, ag_arena *arena)
 {
     char folder[PATH_MAX];
@@ -302,7 +304,8 @@ static void describe_machine(train_job *job)
     snprintf(timing->build, sizeof timing->build, "%s", ALTGRAD_VERSION);
 }
 
-/* Before the training, whose hours would be lost for a wrong path. */
+/* Before the training, whose hours would be lost for a wrong path. An hour of training for a
+ * misspelt folder is the kind of thing that people remember. */
 static ag_status check_output(train_job *job)
 {
     options *asked = &job->options;

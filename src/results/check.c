@@ -6,8 +6,6 @@
  * any other, of the run that was being read. */
 #include "results/check.h"
 
-#include <dirent.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,40 +14,18 @@
 
 #include "base/arena.h"
 #include "base/files.h"
-#include "base/text.h"
+#include "checker.h"
 #include "gather.h"
 #include "h5.h"
-#include "record/checkpoint.h"
 #include "results/guard.h"
 #include "results/results.h"
 #include "run/grid.h"
 #include "spool/ids.h"
 #include "spool/notes.h"
-#include "spool/owner.h"
 #include "spool/places.h"
 #include "spool/seal.h"
 #include "state.h"
 #include "verify.h"
-
-/* Fixed in size: it lies in memory that a child shares, and a child that crashed has written all it
- * will. */
-typedef struct verdict {
-    bool bad; /* damaged or unreadable */
-    bool diverged;
-    ag_finding_kind kind;
-    char text[1024];
-} verdict;
-
-/* Too large for a stack of some threads, with all its paths; made once per command. */
-typedef struct checker {
-    ag_check *check;
-    ag_places places;
-    ag_grid grid;
-    bool has_grid;
-    ag_ids ids;        /* of the runs that there are */
-    verdict *verdicts; /* [ids.count], shared with children, as is *at */
-    size_t *at;        /* the run that is looked at */
-} checker;
 
 /* --- findings */
 
@@ -74,8 +50,8 @@ static ag_status make_capacity(ag_check *check)
 }
 
 /* A finding is one line, whatever the message it came from was. */
-__attribute__((format(printf, 4, 5))) static ag_status
-find(checker *c, ag_finding_kind kind, const char *run, const char *format, ...)
+ag_status ag_check_find(ag_checker *c, ag_finding_kind kind, const char *run, const char *format,
+                        ...)
 {
     char text[2048];
     ag_check *check = c->check;
@@ -102,19 +78,19 @@ static ag_finding_kind kind_of(ag_status status)
 }
 
 /* A failure to read something is a finding, not the end. */
-static ag_status find_failure(checker *c, ag_status status)
+ag_status ag_check_find_failure(ag_checker *c, ag_status status)
 {
     char message[AG_MESSAGE_SIZE];
     if (status == AG_OK)
         return AG_OK;
     ag_error_take(message, sizeof message);
-    return find(c, kind_of(status), "", "%s", message);
+    return ag_check_find(c, kind_of(status), "", "%s", message);
 }
 
 /* --- runs: libhdf5 reads each in a child, and a crash tells of the run at which it came */
 
 /* Takes the message over, so that the next run's failure speaks for itself. */
-static void keep_verdict(verdict *v, ag_status status)
+static void keep_verdict(ag_run_verdict *v, ag_status status)
 {
     v->bad = status != AG_OK;
     v->kind = kind_of(status);
@@ -128,7 +104,7 @@ static bool has_diverged(const ag_entry *entry)
 
 /* The seal first: it needs no libhdf5, and covers every byte; what HDF5 then says is about content
  * that is as it was written. */
-static ag_status verify_file(verdict *v, const checker *c, const char *id)
+static ag_status verify_file(ag_run_verdict *v, const ag_checker *c, const char *id)
 {
     char path[AG_PATH_SIZE];
     ag_arena arena;
@@ -145,7 +121,7 @@ static ag_status verify_file(verdict *v, const checker *c, const char *id)
 
 /* In a packed file, which has one seal for all runs; each run's own checksums tell which of them is
  * damaged. */
-static void verify_group(verdict *v, ag_h5 *h5, hid_t runs, const char *id)
+static void verify_group(ag_run_verdict *v, ag_h5 *h5, hid_t runs, const char *id)
 {
     ag_arena arena;
     ag_entry entry = {0};
@@ -160,9 +136,9 @@ static void verify_group(verdict *v, ag_h5 *h5, hid_t runs, const char *id)
  * on behind it. */
 static ag_status verify_files(void *context)
 {
-    const checker *c = context;
+    const ag_checker *c = context;
     for (; *c->at < c->ids.count; ++*c->at) {
-        verdict *v = &c->verdicts[*c->at];
+        ag_run_verdict *v = &c->verdicts[*c->at];
         keep_verdict(v, verify_file(v, c, c->ids.id[*c->at]));
     }
     return AG_OK;
@@ -171,7 +147,7 @@ static ag_status verify_files(void *context)
 /* A failure of one run must not be the file's: its status is taken off before the next one. */
 static ag_status verify_packed(void *context)
 {
-    const checker *c = context;
+    const ag_checker *c = context;
     ag_h5 h5;
     ag_h5_open(&h5, c->places.results, AG_RESULTS_FORMAT, NULL);
     hid_t runs = ag_h5_group(&h5, h5.id, "runs");
@@ -187,7 +163,7 @@ static ag_status verify_packed(void *context)
 }
 
 /* Ends, since each child gets past one run at least. */
-static ag_status verify_all(checker *c)
+static ag_status verify_all(ag_checker *c)
 {
     while (*c->at < c->ids.count) {
         ag_status status = ag_guard(c->check->packed ? verify_packed : verify_files, c);
@@ -198,13 +174,13 @@ static ag_status verify_all(checker *c)
     ag_error_clear();
     for (size_t i = 0; i < c->ids.count; i++) {
         if (c->verdicts[i].bad)
-            AG_TRY(find(c, c->verdicts[i].kind, c->ids.id[i], "%s", c->verdicts[i].text));
+            AG_TRY(ag_check_find(c, c->verdicts[i].kind, c->ids.id[i], "%s", c->verdicts[i].text));
     }
     return AG_OK;
 }
 
 /* One more than needed, so that no memory of size 0 is asked for. */
-static ag_status check_runs(checker *c)
+static ag_status check_runs(ag_checker *c)
 {
     size_t size = (c->ids.count + 1) * sizeof *c->verdicts;
     c->verdicts = ag_guard_share(size);
@@ -218,7 +194,7 @@ static ag_status check_runs(checker *c)
 
 static ag_status try_ids(void *context)
 {
-    checker *c = context;
+    ag_checker *c = context;
     ag_state state;
     AG_TRY(ag_state_of(&state, &c->places));
     return ag_packed_ids(&c->ids, NULL, &c->places, &c->check->arena);
@@ -226,20 +202,21 @@ static ag_status try_ids(void *context)
 
 static ag_status try_grid(void *context)
 {
-    checker *c = context;
+    ag_checker *c = context;
     return ag_packed_grid(&c->grid, &c->places, &c->check->arena);
 }
 
-/* Beside a packed file that does not even list its runs, or between run files. */
-static ag_status read_grid_beside(checker *c)
+/* Beside a packed file that does not even list its runs, or between run files. Without it the runs
+ * are still counted, but not what is missing. */
+static ag_status read_grid_beside(ag_checker *c)
 {
     ag_status status = ag_notes_read_grid(&c->grid, NULL, c->places.grid, &c->check->arena);
     c->has_grid = status == AG_OK;
-    return find_failure(c, status);
+    return ag_check_find_failure(c, status);
 }
 
 /* Of another program's file nothing more is said than that: to call it damaged would be wrong. */
-static ag_status open_broken(checker *c, ag_status status)
+static ag_status open_broken(ag_checker *c, ag_status status)
 {
     char message[AG_MESSAGE_SIZE];
     char unused[AG_MESSAGE_SIZE];
@@ -251,13 +228,13 @@ static ag_status open_broken(checker *c, ag_status status)
         ag_error_clear();
         return ag_fail(status, "%s", message); /* not ours */
     }
-    AG_TRY(find(c, AG_FINDING_DAMAGED, "", "%s", message));
+    AG_TRY(ag_check_find(c, AG_FINDING_DAMAGED, "", "%s", message));
     return ag_is_file(c->places.grid) ? read_grid_beside(c) : AG_OK;
 }
 
 /* The list of runs and the grid are asked for apart: a file whose grid is damaged may still hold
  * good runs. */
-static ag_status open_packed(checker *c)
+static ag_status open_packed(ag_checker *c)
 {
     ag_status found = ag_guard(try_ids, c);
     if (found != AG_OK)
@@ -267,18 +244,18 @@ static ag_status open_packed(checker *c)
     if (status == AG_OK)
         status = try_grid(c);
     c->has_grid = status == AG_OK;
-    return find_failure(c, status);
+    return ag_check_find_failure(c, status);
 }
 
 /* The folder lists its runs by itself. */
-static ag_status open_spooled(checker *c)
+static ag_status open_spooled(ag_checker *c)
 {
     AG_TRY(ag_list_ids(&c->ids, c->places.runs, ".h5", &c->check->arena));
     return read_grid_beside(c);
 }
 
 /* The seal covers what no other checksum does: tables, texts, gaps. */
-static ag_status check_seal(checker *c)
+static ag_status check_seal(ag_checker *c)
 {
     if (access(c->places.results, F_OK) != 0)
         return AG_OK;
@@ -288,11 +265,11 @@ static ag_status check_seal(checker *c)
         status = ag_seal_tell_open(c->places.results);
     }
     c->check->heals = c->check->heals || status == AG_ERR_FILE;
-    return find_failure(c, status);
+    return ag_check_find_failure(c, status);
 }
 
 /* The runs folder says which of the two is the truth, as for everybody. */
-static ag_status check_results(checker *c)
+static ag_status check_results(ag_checker *c)
 {
     bool spooled = ag_is_folder(c->places.runs);
     if (!spooled && access(c->places.results, F_OK) != 0)
@@ -306,7 +283,7 @@ static ag_status check_results(checker *c)
 /* --- is all there? */
 
 /* Linear: a grid of thousands is compared in milliseconds, beside the gigabytes that were read. */
-static const verdict *verdict_of(const checker *c, const char *id)
+static const ag_run_verdict *verdict_of(const ag_checker *c, const char *id)
 {
     for (size_t i = 0; i < c->ids.count; i++) {
         if (strcmp(c->ids.id[i], id) == 0)
@@ -317,11 +294,11 @@ static const verdict *verdict_of(const checker *c, const char *id)
 
 /* What is unreadable is counted apart from what is damaged: the first may need nothing but
  * permissions. */
-static ag_status count_run(checker *c, const char *id)
+static ag_status count_run(ag_checker *c, const char *id)
 {
     ag_failure failure;
     ag_check *check = c->check;
-    const verdict *found = verdict_of(c, id);
+    const ag_run_verdict *found = verdict_of(c, id);
     if (found != NULL && found->bad && found->kind == AG_FINDING_UNREADABLE)
         check->unreadable++;
     else if (found != NULL && found->bad)
@@ -336,7 +313,7 @@ static ag_status count_run(checker *c, const char *id)
 }
 
 /* Without a grid the runs that are there are all that can be counted. */
-static ag_status count_runs(checker *c)
+static ag_status count_runs(ag_checker *c)
 {
     ag_check *check = c->check;
     size_t good = 0;
@@ -350,169 +327,20 @@ static ag_status count_runs(checker *c)
     return AG_OK;
 }
 
-/* --- beside the results */
-
-/* A packed file has them inside. */
-static ag_status check_facts(checker *c)
-{
-    ag_facts facts;
-    if (c->check->packed && !ag_is_file(c->places.facts))
-        return AG_OK;
-    return find_failure(c, ag_notes_read_facts(&facts, c->places.facts, &c->check->arena));
-}
-
-/* The beginning of a line that may hold anything. */
-static void excerpt(char text[64], const char *line, size_t length)
-{
-    size_t count = length < 63 ? length : 63;
-    memcpy(text, line, count);
-    for (size_t i = 0; i < count; i++) {
-        if (text[i] < ' ' || text[i] > '~')
-            text[i] = '?';
-    }
-    text[count] = '\0';
-}
-
-/* A cut last line is what a kill leaves, and is told without alarm: nothing depends on events. */
-static ag_status check_event(checker *c, const char *line, size_t length, size_t number)
-{
-    char shown[64];
-    json_error_t error;
-    json_t *event = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
-    bool good = json_is_object(event) && json_is_string(json_object_get(event, "event"));
-    json_decref(event);
-    excerpt(shown, line, length);
-    return good ? AG_OK
-                : find(c, AG_FINDING_DAMAGED, "",
-                       "%s:%zu: not an event: '%s'; it is only for people, nothing is lost",
-                       c->places.events, number, shown);
-}
-
-static ag_status check_events(checker *c)
-{
-    ag_text text;
-    ag_status status = AG_OK;
-    if (!ag_is_file(c->places.events))
-        return AG_OK;
-    ag_text_init(&text);
-    ag_status read = ag_read_whole(&text, c->places.events);
-    const char *end = text.data + text.length;
-    size_t number = 0;
-    for (const char *at = text.data; read == AG_OK && at < end && status == AG_OK;) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t length = (size_t)((newline != NULL ? newline : end) - at);
-        status = check_event(c, at, length, ++number);
-        at += length + 1;
-    }
-    ag_text_deinit(&text);
-    return status != AG_OK ? status : find_failure(c, read);
-}
-
-/* A damaged checkpoint is no damaged result: the run begins anew, and that is said with it. */
-static ag_status check_checkpoints(checker *c)
-{
-    char path[AG_PATH_SIZE];
-    ag_ids ids;
-    AG_TRY(ag_list_ids(&ids, c->places.checkpoints, "", &c->check->arena));
-    for (size_t i = 0; i < ids.count; i++) {
-        AG_TRY(ag_path_join(path, c->places.checkpoints, ids.id[i]));
-        if (ag_checkpoint_verify(path, ids.id[i]) == AG_OK)
-            continue;
-        AG_TRY(
-            find(c, AG_FINDING_DAMAGED, ids.id[i], "%s; the run begins anew", ag_error_message()));
-        ag_error_clear();
-    }
-    return AG_OK;
-}
-
-static ag_status check_failures(checker *c)
-{
-    char path[AG_PATH_SIZE];
-    ag_ids ids;
-    AG_TRY(ag_list_ids(&ids, c->places.failed, ".json", &c->check->arena));
-    for (size_t i = 0; i < ids.count; i++) {
-        snprintf(path, sizeof path, "%.*s/%s.json", AG_PATH_SIZE - 32, c->places.failed, ids.id[i]);
-        json_t *note = json_load_file(path, 0, NULL);
-        bool good = json_is_string(json_object_get(note, "reason"));
-        json_decref(note);
-        if (!good)
-            AG_TRY(find(c, AG_FINDING_DAMAGED, ids.id[i], "%s: damaged: why the run failed is lost",
-                        path));
-    }
-    return AG_OK;
-}
-
-/* While somebody writes, a run file may be replaced between two looks at it. The finding tells how
- * to read the others. */
-static ag_status note_owner(checker *c)
-{
-    ag_owner_view owner;
-    ag_owner_look(&owner, &c->places);
-    if (owner.life == AG_LIFE_NONE && ag_is_file(c->places.owner))
-        return find(c, AG_FINDING_DAMAGED, "",
-                    "%s: damaged: who writes here cannot be told; 'altgrad run --take-over' "
-                    "replaces it",
-                    c->places.owner);
-    if (owner.life == AG_LIFE_HERE || owner.life == AG_LIFE_ELSEWHERE)
-        return find(
-            c, AG_FINDING_NOTE, "",
-            "%s is being written (host %s, pid %ld%s): what is not finished may look damaged",
-            c->places.results, owner.host, owner.pid, owner.where);
-    return AG_OK;
-}
-
-static ag_status note_files(checker *c, const char *path, const char *suffix, const char *what)
-{
-    DIR *folder = opendir(path);
-    ag_status status = AG_OK;
-    if (folder == NULL)
-        return AG_OK;
-    for (struct dirent *entry; status == AG_OK && (entry = readdir(folder)) != NULL;) {
-        size_t length = strlen(entry->d_name);
-        size_t end = strlen(suffix);
-        if (entry->d_name[0] != '.' && length >= end &&
-            strcmp(entry->d_name + length - end, suffix) == 0)
-            status = find(c, AG_FINDING_NOTE, "", "%s/%s: %s", path, entry->d_name, what);
-    }
-    closedir(folder);
-    return status;
-}
-
-/* The same folders in which ag_leftovers_remove looks. */
-static ag_status note_leftovers(checker *c)
-{
-    static const char killed[] = "left by a killed altgrad; the next 'altgrad run' removes it";
-    const ag_places *places = &c->places;
-    const char *const parts[] = {places->folder, places->runs, places->failed, places->checkpoints};
-    const char *const folders[] = {places->runs_old, places->runs_new};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        AG_TRY(note_files(c, parts[i], AG_TEMPORARY, killed));
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        if (ag_is_folder(folders[i]))
-            AG_TRY(find(c, AG_FINDING_NOTE, "", "%s: %s", folders[i], killed));
-    }
-    return note_files(c, places->damaged, "", "was found damaged and set aside");
-}
-
 /* The results before all else: they say whether there is anything to check. */
-static ag_status check_all(checker *c, const char *path)
+static ag_status check_all(ag_checker *c, const char *path)
 {
     AG_TRY(ag_places_of(&c->places, path));
     AG_TRY(check_results(c));
     AG_TRY(count_runs(c));
-    AG_TRY(check_facts(c));
-    AG_TRY(check_failures(c));
-    AG_TRY(check_checkpoints(c));
-    AG_TRY(check_events(c));
-    AG_TRY(note_owner(c));
-    return note_leftovers(c);
+    return ag_check_beside(c);
 }
 
 ag_status ag_check_results(ag_check *check, const char *path)
 {
     *check = (ag_check){0};
     ag_arena_init_growing(&check->arena);
-    checker *c = calloc(1, sizeof *c);
+    ag_checker *c = calloc(1, sizeof *c);
     if (c == NULL)
         return no_memory();
     c->check = check;

@@ -41,6 +41,7 @@ typedef struct values {
     char *bytes;
 } values;
 
+/* Both sides, and where differences go. */
 typedef struct comparer {
     ag_comparison *out;
     side stored;
@@ -83,7 +84,8 @@ static ag_status close_side(side *s)
 
 /* --- the configuration */
 
-/* The very text that altgrad-train takes, so that the id guards all of it. */
+/* The very text that altgrad-train takes, so that the id guards all of it. A run file that was
+ * changed by hand would be trained as something else. */
 static ag_status parse(ag_run *run, side *s, const char *id, ag_arena *arena)
 {
     const char *config = ag_h5_read_text(&s->h5, s->run, "config", arena);
@@ -205,7 +207,8 @@ static ag_difference *add_difference(comparer *c, const char *name)
     return difference;
 }
 
-/* The step that element `i` of a series belongs to, from the dataset beside it that says so. */
+/* The step that element `i` of a series belongs to, from the dataset beside it that says so. A
+ * difference at step 17 of a curve can be looked into; "element 17" could be anything. */
 static bool find_step(char *place, size_t size, side *s, const char *name, size_t i)
 {
     static const char *const beside[] = {"step", "eval_step"};
@@ -270,7 +273,7 @@ static void compare_values(comparer *c, const char *name, const values *stored, 
 }
 
 /* The curve of a run file of version 1 ends with the pass over the whole validation part, which has
- * no equal in the fresh one. */
+ * no equal in the fresh one. The rest of the two curves can still be compared. */
 static void leave_final(const comparer *c, const char *name, values *stored, values *fresh)
 {
     if (ag_run_has_final(&c->stored.h5, c->stored.run) || strncmp(name, "val/val_loss", 12) != 0 ||
@@ -363,7 +366,7 @@ static void compare_attribute(comparer *c, const ag_column *column, void *in_sto
 static const ag_column s_nonfinite = {"nonfinite", AG_CELL_TEXT, 0, AG_NONFINITE_SIZE};
 
 /* Whether a run is an orphan is a fact of the experiment. A run file of version 1 has no evaluation
- * on the fixed windows after the last step. */
+ * on the fixed windows after the last step. Neither says anything about what was computed. */
 static bool is_compared(const comparer *c, const char *column)
 {
     if (strncmp(column, "val_loss", 8) == 0)

@@ -170,7 +170,8 @@ static ag_status add_grid(ag_gathered *g, const ag_ids *files)
     return AG_OK;
 }
 
-/* Kept, and marked. */
+/* Kept, and marked. They come after the grid's runs, by id, so that their order does not depend on
+ * when they were trained. */
 static ag_status add_orphans(ag_gathered *g, const ag_ids *files)
 {
     ag_ids orphans;
@@ -183,7 +184,8 @@ static ag_status add_orphans(ag_gathered *g, const ag_ids *files)
     return AG_OK;
 }
 
-/* Files of version 1 do not say what an orphan was called, but each run knows its seed. */
+/* Files of version 1 do not say what an orphan was called, but each run knows its seed. It is a
+ * column by which people group. */
 static void add_seed(ag_axis_value *values, const ag_grid *former, int64_t seed)
 {
     for (size_t axis = 0; axis < former->n_axes; axis++) {

@@ -126,7 +126,8 @@ typedef struct content {
 } content;
 
 /* Where types differ between memory and file, libhdf5 converts through two zeroed buffers of 1 MiB
- * unless told otherwise: for each small table longer than all the rest takes. */
+ * unless told otherwise: for each small table longer than all the rest takes. A row must fit, or
+ * HDF5 refuses the buffer. */
 static hid_t make_transfer(const content *from)
 {
     enum { BUFFER_BYTES = 64 * 1024 };
@@ -333,7 +334,8 @@ void ag_h5_put(ag_h5 *h5, hid_t object, const ag_column *columns, size_t count, 
     }
 }
 
-/* A text attribute, of fixed or variable length, cut to `size`. */
+/* A text attribute, of fixed or variable length, cut to `size`. The caller's cell has its size from
+ * the table of columns. */
 static void get_text(ag_h5 *h5, hid_t attribute, const char *name, char *out, size_t size)
 {
     hid_t stored = H5Aget_type(attribute);

@@ -173,7 +173,8 @@ static ag_status read_packed(ag_overview *watch, const ag_places *places, bool p
 /* --- spooled: names of files say what is complete, events how it ended */
 
 /* The runs of the events that tell this status, and after the run's id begin with `member`.
- * Searched as text: thousands of lines parsed as JSON would take longer than all else. */
+ * Searched as text: thousands of lines parsed as JSON would take longer than all else. Events are
+ * written by one process and one function, so that their layout is known. */
 static ag_status ids_of_events(ag_ids *ids, ag_overview *watch, ag_run_status status,
                                const char *member)
 {
@@ -197,7 +198,8 @@ static ag_status ids_of_events(ag_ids *ids, ag_overview *watch, ag_run_status st
 }
 
 /* Events of the first version, which called a run done whatever its result, do not tell; nor do
- * those of a file that was copied without them. */
+ * those of a file that was copied without them. A run file that is damaged counts as done here, and
+ * is found by `check` and by the next `run`. */
 static ag_run_status look_into(ag_overview *watch, const char *id, const ag_places *places)
 {
     ag_entry entry = {0};
@@ -274,7 +276,8 @@ ag_status ag_begun_find(const ag_begun **begun, size_t *count, const char *path,
     return find_begun(begun, count, &places, arena);
 }
 
-/* How many steps the runs with a checkpoint have: the grid says it. */
+/* How many steps the runs with a checkpoint have: the grid says it. The grid is read only where
+ * there is such a run: it takes longer than all else. */
 static ag_status take_steps(ag_overview *watch, const ag_places *places)
 {
     ag_grid grid;
@@ -310,12 +313,6 @@ static ag_status take_begun(ag_overview *watch, const ag_places *places)
 
 /* --- all of it */
 
-/* Before the runs: an event that comes later speaks of a file that was not seen either. */
-static ag_status read_events(ag_overview *watch, const ag_places *places)
-{
-    return ag_is_file(places->events) ? ag_read_whole(&watch->events, places->events) : AG_OK;
-}
-
 /* May be called twice, when results are packed while they are read. */
 static ag_status read_runs(ag_overview *watch, const ag_places *places)
 {
@@ -336,7 +333,8 @@ static ag_status read_runs(ag_overview *watch, const ag_places *places)
  * everything, packing, is noticed and the look repeated. */
 static ag_status read_all(ag_overview *watch, const ag_places *places)
 {
-    AG_TRY(read_events(watch, places));
+    if (ag_is_file(places->events)) /* first: a later event is of a file that was not seen either */
+        AG_TRY(ag_read_whole(&watch->events, places->events));
     ag_owner_look(&watch->owner, places);
     if (watch->owner.life == AG_LIFE_HERE || watch->owner.life == AG_LIFE_ELSEWHERE)
         watch->live = ag_live_read(places, watch->owner.token, &watch->arena);

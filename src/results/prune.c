@@ -66,7 +66,8 @@ static double file_bytes(const char *folder, const char *name)
 
 /* --- orphans */
 
-/* Of the datasets of a run in a packed file; attributes are small beside them. */
+/* Of the datasets of a run in a packed file; attributes are small beside them. What removing it
+ * would free, about. */
 static double packed_bytes(ag_h5 *h5, const char *id, ag_arena *arena)
 {
     char name[64];
@@ -219,7 +220,8 @@ static ag_status remove_file(const char *folder, const char *name)
     return AG_OK;
 }
 
-/* A packed file becomes run files for it, of which the others are packed again. */
+/* A packed file becomes run files for it, of which the others are packed again. In this order a
+ * kill leaves more than was asked for, never less. */
 static ag_status remove_orphans(const ag_scraps *scraps, const ag_places *places, bool packed)
 {
     if (!holds(scraps, AG_SCRAP_ORPHAN))

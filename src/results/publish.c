@@ -52,7 +52,7 @@ static ag_status leave_it(ag_status status)
 }
 
 /* Between its run files OUT.h5 is only a copy: a damaged one is set aside and written anew. One of
- * another program is left alone, and said. */
+ * another program is left alone, and the user is told. It may be somebody's only copy. */
 static ag_status check_published(const work *w)
 {
     char reason[2048];
@@ -73,19 +73,21 @@ static ag_status write_results(void *context)
 
 /* Written by a child, judged and renamed by its parent: a crash leaves a file in the making, which
  * goes. The seal comes after the last byte of HDF5's. */
-static ag_status write_and_rename(work *w)
+static ag_status write_sealed(work *w)
 {
     const ag_places *places = &w->places;
+    AG_TRY(ag_guard(write_results, w));
+    AG_TRY(ag_seal_file(places->unfinished));
+    AG_TRY(ag_owner_check(&w->owner, places));
+    return ag_rename_synced(places->unfinished, places->results);
+}
+
+static ag_status write_and_rename(work *w)
+{
     AG_TRY(check_published(w));
-    ag_status status = ag_guard(write_results, w);
-    if (status == AG_OK)
-        status = ag_seal_file(places->unfinished);
-    if (status == AG_OK)
-        status = ag_owner_check(&w->owner, places);
-    if (status == AG_OK)
-        status = ag_rename_synced(places->unfinished, places->results);
+    ag_status status = write_sealed(w);
     if (status != AG_OK)
-        unlink(places->unfinished);
+        unlink(w->places.unfinished);
     return status;
 }
 
@@ -183,7 +185,7 @@ static ag_status unpack_if_asked(void *context)
     return status;
 }
 
-/* Of orphans, as far as it can still be read. */
+/* Of orphans, as far as it can still be read. A child does it: the file is damaged. */
 static ag_status note_labels(void *context)
 {
     const work *w = context;
@@ -203,7 +205,8 @@ static ag_status use_new_runs(const work *w)
     return ag_rename_synced(w->places.runs_new, w->places.runs);
 }
 
-/* Once its good runs are run files, OUT.h5 is only a copy. */
+/* Once its good runs are run files, OUT.h5 is only a copy. The order matters: until the folder has
+ * its name, the damaged file is all there is. */
 static ag_status heal(work *w, const char *reason)
 {
     ag_log(AG_LOG_WARNING, "%s. Its good runs are kept, the others are trained again", reason);
@@ -286,7 +289,8 @@ static ag_status with_cure(const ag_places *places, ag_status status)
                            : "");
 }
 
-/* A pack that was killed at its very end leaves the run files that it has packed. */
+/* A pack that was killed at its very end leaves the run files that it has packed. The packed file
+ * is complete; nothing else may be wrong with it. */
 static ag_status tidy_packed(work *w)
 {
     AG_TRY(with_cure(&w->places, ag_guard(find_state, w)));

@@ -87,7 +87,8 @@ static ag_status make_room(reader *r, size_t indexed)
 
 /* Without `has_final` the index is of version 1, and each completed run is read from where it lies.
  * While spooled, the run files and the notes of failures say what is there; the index is read only
- * because it is faster than many files. */
+ * because it is faster than many files. A published index is of a moment, and may be as old as the
+ * last publishing. */
 static bool still_counts(const reader *r, const ag_run_summary *summary, bool has_final)
 {
     ag_run_status status = ag_run_status_of(summary->status);
@@ -132,7 +133,8 @@ static const ag_result_row *find(const ag_result_row *rows, size_t count, const 
     return count > 0 ? bsearch(&key, rows, count, sizeof key, by_id) : NULL;
 }
 
-/* Run files that came after the index was written. */
+/* Run files that came after the index was written. There are few, since publishing follows within
+ * seconds to minutes. */
 static ag_status add_newer_files(reader *r)
 {
     size_t indexed = r->n_found;
@@ -252,7 +254,8 @@ static ag_status name_orphans(reader *r, ag_result_row *rows, size_t count)
     return AG_OK;
 }
 
-/* The grid's runs in its order, each found or pending; then the found that it does not name. */
+/* The grid's runs in its order, each found or pending; then the found that it does not name. So
+ * callers need no search: row i is run i. */
 static ag_status arrange(reader *r)
 {
     const ag_grid *grid = &r->results->grid;
@@ -312,7 +315,8 @@ static ag_status read_good_runs(reader *r, const ag_check *check)
     return status != AG_OK ? status : closed;
 }
 
-/* The grid of the file, or the one that lies beside it. */
+/* The grid of the file, or the one that lies beside it. One of them must be good: without a grid
+ * nobody knows what the runs were. */
 static ag_status read_any_grid(reader *r)
 {
     ag_arena *arena = &r->results->arena;

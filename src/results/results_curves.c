@@ -67,7 +67,8 @@ static int ascending(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* The union of the runs' evaluation steps; it is short, as most runs share theirs. */
+/* The union of the runs' evaluation steps; it is short, as most runs share theirs. An evaluation
+ * that a run did not make is NaN there, like all else that it did not reach. */
 static bool unite_evals(ag_curves *c)
 {
     size_t most = 0;
@@ -134,7 +135,7 @@ static void attach(ag_curves *c, hid_t set, const char *scale, unsigned dimensio
 }
 
 /* A text for each run: variable length, because netCDF cannot read arrays of fixed-length strings.
- */
+ * They are few, and not compressed anyway. */
 static void make_texts(ag_curves *c, const char *name, const char *const *texts)
 {
     ag_h5_write_texts(c->h5, c->group, name, texts, c->n_runs);
@@ -323,7 +324,8 @@ ag_curves *ag_curves_begin(ag_h5 *h5, const ag_gathered *gathered)
     return c;
 }
 
-/* Where the run's element `index` stands in the row. */
+/* Where the run's element `index` stands in the row. The union of all runs' steps has each of them.
+ */
 static size_t place_of(const ag_curves *c, const variable *v, const ag_entry *entry, size_t index)
 {
     if (is_metric(v->series))

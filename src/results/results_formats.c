@@ -98,7 +98,8 @@ static void add_format(tables *t, const ag_format *format)
     snprintf(row->kind, sizeof row->kind, "%s", ag_kind_name(format->kind));
 }
 
-/* "current", "delayed 16", "current 2^-1 pow2", "e8m0 rceil": how the scale is found. */
+/* "current", "delayed 16", "current 2^-1 pow2", "e8m0 rceil": how the scale is found. Written as an
+ * experiment file would say it. */
 static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
 {
     char history[16] = "";
@@ -167,7 +168,8 @@ static void add_accumulators(tables *t, const ag_run *run, size_t index, const c
     }
 }
 
-/* One row per role; two, one per product, where its products differ. */
+/* One row per role; two, one per product, where its products differ. As `plan --layers` shows it,
+ * and as counters are named. */
 static void add_layer(tables *t, const ag_run *run, size_t index)
 {
     ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, index);

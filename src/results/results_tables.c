@@ -32,7 +32,8 @@ static bool is_taken(const char *name, const ag_table *taken, const ag_column *c
 }
 
 /* What the name of a column has besides letters beyond ASCII: it is an attribute in pandas, a
- * dataset of HDF5, a name of netCDF and a word of a `coordinates` attribute. */
+ * dataset of HDF5, a name of netCDF and a word of a `coordinates` attribute. A name that works in
+ * one of them and not in another would be found years later. */
 static bool is_plain(char byte)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
@@ -41,7 +42,8 @@ static bool is_plain(char byte)
 
 /* Dots, slashes, spaces and other signs become underscores, and what is long is cut. PyTables and
  * netCDF keep names that begin with an underscore for themselves. An axis that a user named like
- * one of our own columns, or like another axis, gets underscores until it differs. */
+ * one of our own columns, or like another axis, gets underscores until it differs. So a name is
+ * safe in every reader, and says what it was made of. */
 static const char *column_name(const char *axis, const ag_table *taken, const ag_column *columns,
                                size_t count, ag_arena *arena)
 {
@@ -169,7 +171,7 @@ static size_t summary_columns(ag_column rest[MOST_COLUMNS])
 
 /* A row is the summary, the label, the axes. In the file: id, label, axes, then the rest. The
  * summary's seed gives way to the axis of that name, and which table it is says who is an orphan.
- */
+ * Every column of the summary is there without being named here, so a new one appears by itself. */
 static void index_columns(ag_table *table, const ag_grid *grid, ag_arena *arena)
 {
     const ag_column own[] = {

@@ -62,7 +62,8 @@ static void write_steps(ag_run_writer *w)
 }
 
 /* nanoGPT's lm_head shares its tensor with the embedding: a second name for it here too, so that a
- * strict load_state_dict finds all that it asks for. Tables and sums count it once. */
+ * strict load_state_dict finds all that it asks for. Tables and sums count it once. A hard link
+ * takes no room. */
 static void link_head(ag_run_writer *w, const char *group)
 {
     if (!w->record->run->model.tie_weights || w->h5.status != AG_OK)
@@ -205,12 +206,6 @@ static ag_status make_tensor_rows(ag_run_writer *w)
     return AG_OK;
 }
 
-static void write_file(ag_run_writer *w)
-{
-    ag_h5_put_format(&w->h5, AG_RUN_FORMAT);
-    write_run(w);
-}
-
 void ag_run_file_library(char *text, size_t size)
 {
     unsigned version[3] = {0};
@@ -254,7 +249,8 @@ ag_status ag_run_file_check_fd(int fd)
 
 /* --- through a temporary */
 
-/* Bytes of the finished file, rounded up generously: a full file system crashes libhdf5. */
+/* Bytes of the finished file, rounded up generously: a full file system crashes libhdf5. Too much
+ * is only room that is asked for; too little would be a crash. */
 static size_t expected_bytes(const ag_record *record)
 {
     enum { STEP_BYTES = 48, EVAL_BYTES = 32, WINDOW_BYTES = 16, TENSOR_BYTES = 1024 };
@@ -285,6 +281,17 @@ static ag_status copy_all(int to, int from)
     return AG_OK;
 }
 
+/* *fd is the caller's to close, also after a failure; -1: there is none. */
+static ag_status write_scratch(ag_run_writer *w, int *fd)
+{
+    AG_TRY(make_tensor_rows(w));
+    AG_TRY(ag_h5_scratch_create(&w->h5, fd, expected_bytes(w->record)));
+    ag_h5_put_format(&w->h5, AG_RUN_FORMAT);
+    write_run(w);
+    AG_TRY(ag_h5_close(&w->h5));
+    return ag_seal_fd(*fd, "the run file in memory");
+}
+
 /* HDF5 writes a file of its own, whose room was reserved beforehand, and the bytes are handed over:
  * libhdf5 never meets a disk that is full, and the supervisor's file is written by plain calls. */
 ag_status ag_run_file_write_fd(int fd, const ag_record *record)
@@ -292,15 +299,7 @@ ag_status ag_run_file_write_fd(int fd, const ag_record *record)
     ag_run_writer w = {.record = record, .run = H5I_INVALID_HID};
     int from = -1;
     ag_arena_init_growing(&w.arena);
-    ag_status status = make_tensor_rows(&w);
-    if (status == AG_OK)
-        status = ag_h5_scratch_create(&w.h5, &from, expected_bytes(record));
-    if (status == AG_OK) {
-        write_file(&w);
-        status = ag_h5_close(&w.h5);
-    }
-    if (status == AG_OK)
-        status = ag_seal_fd(from, "the run file in memory");
+    ag_status status = write_scratch(&w, &from);
     if (status == AG_OK)
         status = copy_all(fd, from);
     if (from >= 0)

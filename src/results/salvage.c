@@ -81,17 +81,20 @@ static ag_status find_runs(salvage *s)
     return AG_OK;
 }
 
+static ag_status unpack_found(salvage *s)
+{
+    AG_TRY(find_runs(s));
+    AG_TRY(ag_unpack_begin(s->places, s->ids.count));
+    return unpack_good(s);
+}
+
 ag_status ag_salvage(const ag_places *places)
 {
     salvage s = {.places = places, .at = ag_guard_share(sizeof *s.at)};
     if (s.at == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     ag_arena_init_growing(&s.arena);
-    ag_status status = find_runs(&s);
-    if (status == AG_OK)
-        status = ag_unpack_begin(places, s.ids.count);
-    if (status == AG_OK)
-        status = unpack_good(&s);
+    ag_status status = unpack_found(&s);
     ag_arena_deinit(&s.arena);
     ag_guard_unshare(s.at, sizeof *s.at);
     return status;

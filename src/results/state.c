@@ -118,7 +118,8 @@ void ag_run_mark_orphan(ag_h5 *h5, hid_t run, bool is_orphan)
         H5Aclose(attribute);
 }
 
-/* Whether a run is an orphan is decided anew each time the results are written. */
+/* Whether a run is an orphan is decided anew each time the results are written. A run that was an
+ * orphan here may be named by the experiment that it goes to. */
 static void copy_run_out(ag_h5 *to, const ag_h5 *from, const char *id)
 {
     char name[32];
@@ -154,7 +155,8 @@ ag_status ag_unpack_run(ag_h5 *from, const char *id, const char *folder)
     return ag_seal_file(path);
 }
 
-/* Bytes of a run's datasets, and a margin for all else. */
+/* Bytes of a run's datasets, and a margin for all else. It is asked for before it is written:
+ * libhdf5 must not meet a full disk. */
 static size_t bytes_of_run(ag_h5 *h5, const char *id)
 {
     enum { MARGIN_BYTES = 1 << 20, DATASET_BYTES = 1024 };
@@ -228,19 +230,20 @@ ag_status ag_unpack_begin(const ag_places *places, size_t n_runs)
     return ag_make_folders(places->runs_new);
 }
 
+static ag_status unpack(const ag_places *places, ag_arena *arena)
+{
+    ag_ids ids;
+    AG_TRY(ag_packed_ids(&ids, NULL, places, arena));
+    AG_TRY(ag_unpack_begin(places, ids.count));
+    AG_TRY(unpack_all(places, &ids));
+    return ag_sync_folder(places->runs_new);
+}
+
 ag_status ag_unpack(const ag_places *places)
 {
     ag_arena arena;
-    ag_ids ids;
-    const char *unused;
     ag_arena_init_growing(&arena);
-    ag_status status = ag_packed_ids(&ids, &unused, places, &arena);
-    if (status == AG_OK)
-        status = ag_unpack_begin(places, ids.count);
-    if (status == AG_OK)
-        status = unpack_all(places, &ids);
-    if (status == AG_OK)
-        status = ag_sync_folder(places->runs_new);
+    ag_status status = unpack(places, &arena);
     ag_arena_deinit(&arena);
     return status;
 }

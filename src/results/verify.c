@@ -91,7 +91,8 @@ static herr_t add_text(hid_t object, const char *name, const H5A_info_t *info, v
     return result;
 }
 
-/* Of the texts among the attributes of the run and of its timing, in the order of their names. */
+/* Of the texts among the attributes of the run and of its timing, in the order of their names. Both
+ * groups have a fixed place in the run, and names do not repeat. */
 static uint32_t texts_crc(ag_h5 *h5, hid_t run)
 {
     uint32_t crc = 0;

@@ -53,7 +53,8 @@ static hid_t open_run(ag_h5 *h5, const char *id)
     return run;
 }
 
-/* Where the weights of a spooled run lie: beside the results file. "" in a file that holds them. */
+/* Where the weights of a spooled run lie: beside the results file. "" in a file that holds them.
+ * Relative to the results file, so that both can be moved together. */
 static void spooled_path(reader *r, char *path, size_t size)
 {
     char name[256] = "";

@@ -8,7 +8,8 @@
 #include "run/optimizers.h"
 #include "run/sites.h"
 
-/* Evaluation meets the operands of forward products alone. */
+/* Evaluation meets the operands of forward products alone. A run of no steps is such an evaluation.
+ */
 static bool rounds_by_chance(const ag_layer_precision *precision, bool trains)
 {
     for (int role = 0; role < AG_ROLES; role++) {

@@ -44,7 +44,8 @@ void ag_sha256_destroy(ag_sha256 *hash)
     free(hash);
 }
 
-/* Once started, SHA-256 is arithmetic on memory that is there: update and final cannot fail. */
+/* Once started, SHA-256 is arithmetic on memory that is there: update and final cannot fail. So
+ * callers that hash in a loop need no error path. */
 void ag_sha256_add(ag_sha256 *hash, const void *bytes, size_t count)
 {
     (void)EVP_DigestUpdate(hash->context, bytes, count);

@@ -8,7 +8,8 @@
 #include "params_internal.h"
 #include "run/grid.h"
 
-/* One entry of "layers": read when the first run needs it, whose model gives the names. */
+/* One entry of "layers": read when the first run needs it, whose model gives the names. In a grid
+ * of many models the same entry may not serve two of them. */
 typedef struct layer_set {
     const ag_layer_precision *layers; /* NULL while nobody asked */
     const ag_layer_precision *sites;
@@ -52,7 +53,8 @@ static ag_status member_array(json_t **out, ag_json_at at, const char *key)
 
 /* --- runs */
 
-/* Keys of earlier versions, which no recorded number depends on. */
+/* Keys of earlier versions, which no recorded number depends on. Results that have them must stay
+ * readable; a key that is not listed is an error. */
 static bool is_gone(const char *key)
 {
     return strcmp(key, "run.blas_core") == 0;
@@ -215,7 +217,7 @@ static ag_status read_axes(reader *r)
     return AG_OK;
 }
 
-/* An index below `count`. */
+/* An index below `count`. Beyond it lies memory of something else. */
 static ag_status read_index(size_t *out, json_t *value, size_t count, const char *where)
 {
     json_int_t index = json_integer_value(value);
@@ -292,7 +294,8 @@ static ag_status read_compare(reader *r)
     return read_baseline(r, at);
 }
 
-/* In version 1, val_loss was the loss of the whole validation part. */
+/* In version 1, val_loss was the loss of the whole validation part. The experiment's author meant
+ * that loss, and gets it. */
 static void name_final_loss(ag_compare *compare)
 {
     if (strcmp(compare->metric, "val_loss") == 0)

@@ -156,7 +156,8 @@ static void add_site(layers_writer *w, size_t index)
     add_roles(w, &w->run->sites[index], has_role);
 }
 
-/* Layer `index` and the sites whose names stand between its own and the next layer's. */
+/* Layer `index` and the sites whose names stand between its own and the next layer's. The numbers
+ * are rows of the table in sites.c, which is in the order of names. */
 static void add_layer_and_sites(layers_writer *w, size_t index)
 {
     static const size_t last_sites[AG_LINEARS_PER_BLOCK] = {3, 8, 11, AG_SITES_PER_BLOCK};
@@ -278,7 +279,8 @@ static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *ke
 }
 
 /* An accumulator that is the default, or not as ag_accumulator_write leaves it, is refused: two
- * texts of one run have two ids. */
+ * texts of one run have two ids. Sorted keys are not asked for: the text is written again, and its
+ * hash compared. */
 static ag_status read_accumulators(ag_layer_precision *precision, ag_json_at layer)
 {
     static const char *const known[] = {"dgrad", "fprop", "wgrad", NULL};

@@ -106,7 +106,8 @@ static bool has_type(json_t *value, const ag_param *param)
     return false;
 }
 
-/* A scalar as a user would write it. */
+/* A scalar as a user would write it. JSON readers differ in how they print a real; ours is the one
+ * of the ids. */
 static void add_scalar(ag_text *text, json_t *value)
 {
     if (json_is_string(value))
@@ -189,7 +190,8 @@ static bool draws_weights(const ag_run *run)
     return run->init_digest[0] == '\0';
 }
 
-/* A parameter that other ones may leave without effect. */
+/* A parameter that other ones may leave without effect. By the parameter's place in the run, since
+ * keys may be renamed and places are checked by the compiler. */
 typedef struct condition {
     size_t offset;
     bool (*has_effect)(const ag_run *run);

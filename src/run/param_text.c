@@ -113,7 +113,8 @@ static ag_status refuse(const ag_param *param, const char *text)
 
 /* --- reading */
 
-/* A decimal number and nothing after it but `rest`, which may have spaces around it. */
+/* A decimal number and nothing after it but `rest`, which may have spaces around it. Spaces come
+ * from "5 %" and "90 s", which people write. */
 static bool read_number(double *value, const char **rest, const char *text)
 {
     while (isspace((unsigned char)*text))
@@ -162,7 +163,8 @@ static bool read_int(int64_t *value, const ag_param *param, const char *text)
     return true;
 }
 
-/* Plain steps, or a share of those that the run has: minus its billionths, until they are known. */
+/* Plain steps, or a share of those that the run has: minus its billionths, until they are known. So
+ * the experiment file may say it before train.steps, or in another point of an axis. */
 static bool read_steps(int64_t *value, const ag_param *param, const char *text)
 {
     double percent = 0;
@@ -189,7 +191,8 @@ void ag_run_settle(ag_run *run)
     }
 }
 
-/* A number with a unit of `units` behind it, or none = 0. The unit may be left out. */
+/* A number with a unit of `units` behind it, or none = 0. The unit may be left out. "none" instead
+ * of 0 says what is meant. */
 static bool read_with_unit(double *value, const char *text, const char *units,
                            const double *factors)
 {
@@ -238,7 +241,8 @@ bool ag_bool_read(bool *value, const char *text)
     return false;
 }
 
-/* The next item of "[a, b]" (brackets may be left out), cut to `size`; false at the end. */
+/* The next item of "[a, b]" (brackets may be left out), cut to `size`; false at the end. It need
+ * not be exact about brackets: the words or numbers inside are. */
 static bool next_item(char *item, size_t size, const char **text)
 {
     const char *start = *text + strspn(*text, " \t[,");
@@ -331,7 +335,8 @@ typedef union value {
     double pair[2];
 } plain_value;
 
-/* Reads into a value beside the run, so that a refused text leaves the run as it was. */
+/* Reads into a value beside the run, so that a refused text leaves the run as it was. Several
+ * settings come at once, and the message names the first that is wrong. */
 static bool read_plain(plain_value *out, size_t *size, const ag_param *param, const char *text)
 {
     switch (param->type) {

@@ -222,7 +222,8 @@ static ag_status check_data(const ag_data_spec *data)
     return AG_OK;
 }
 
-/* A grid that weights move along has one scale, which is set once. */
+/* A grid that weights move along has one scale, which is set once. The update moves weights from
+ * one value of it to the next, and must know where they are. */
 static ag_status check_grid(const ag_run *run)
 {
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {

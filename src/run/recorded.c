@@ -43,7 +43,7 @@ static int64_t whole_of(const ag_run *run, const ag_param *param)
 }
 
 /* By type: a set of words is what is sampled, a word how much is kept, a number of steps a period.
- */
+ * A period that is a multiple of the recorded one can be had by leaving out points. */
 static bool asks_for_more(const ag_param *param, const ag_run *asked, const ag_run *held)
 {
     int64_t wanted = whole_of(asked, param);

@@ -65,7 +65,8 @@ void ag_facts_to_json(ag_text *text, const ag_data_facts *facts)
                    facts->train_tokens, facts->val_tokens, facts->vocab_size);
 }
 
-/* Without weights on a grid, what would follow it is what it derives from. */
+/* Without weights on a grid, what would follow it is what it derives from. In BF16 manifold_adamw
+ * is adamw to the last bit, and must be the same run. */
 static int64_t plain_optimizer(const ag_run *run)
 {
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
@@ -76,7 +77,7 @@ static int64_t plain_optimizer(const ag_run *run)
 }
 
 /* The run with its own seed in place of the seeds that were not given, and one name for each
- * optimizer. */
+ * optimizer. A seed that was left out and the same seed written down mean one run. */
 static ag_run resolve(const ag_run *run)
 {
     ag_run resolved = *run;

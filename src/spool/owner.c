@@ -141,7 +141,8 @@ static reach reach_of(const ag_owner *other, const ag_owner *self)
                : REACH_NONE;
 }
 
-/* Where /proc hides the processes of other users. */
+/* Where /proc hides the processes of other users. There, no process in /proc does not mean that
+ * there is none. */
 static bool is_hidden(long pid)
 {
     char path[64];
@@ -170,7 +171,8 @@ static ag_life life_of(const ag_owner *other, const ag_owner *self, double silen
                                                                 : AG_LIFE_ELSEWHERE;
 }
 
-/* Seconds since the last heartbeat. Both times are the file server's. */
+/* Seconds since the last heartbeat. Both times are the file server's. The host's own clock may be
+ * minutes off. */
 static double silence_s(const char *owner, const char *just_written)
 {
     struct stat old;
@@ -206,7 +208,8 @@ static bool is_dead(const ag_owner *other, const ag_owner *self, double silence)
     return is_earlier_life(other, self) || life == AG_LIFE_DEAD || life == AG_LIFE_SILENT;
 }
 
-/* Whether one command may have started both: copies that MPI did not make ranks of one job. */
+/* Whether one command may have started both: copies that MPI did not make ranks of one job. It
+ * happens to everybody once who starts altgrad with another MPI's mpirun. */
 static bool began_together(const ag_owner *a, const ag_owner *b)
 {
     if (strncmp(a->job, "SLURM ", strlen("SLURM ")) == 0 && strcmp(a->job, b->job) == 0)

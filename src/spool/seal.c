@@ -152,7 +152,8 @@ bool ag_seal_is_there(const char *path)
     return found;
 }
 
-/* HDF5 marks a file that it has open for writing in its superblock, of version 2 in ours. */
+/* HDF5 marks a file that it has open for writing in its superblock, of version 2 in ours. Such a
+ * file changes while it is looked at, and is not damaged for that. */
 bool ag_seal_is_opened(const char *path)
 {
     static const char start[] = "\x89HDF\r\n\x1a\n\x02";

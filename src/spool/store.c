@@ -312,13 +312,8 @@ ag_status ag_store_curve(ag_store *store, const char *id, const char *lines)
     return written ? AG_OK : ag_fail_errno("cannot write %s", path);
 }
 
-/* A trainer that was killed while it wrote one has left a part beside it. */
 void ag_store_forget_progress(ag_store *store, const char *id)
 {
-    char part[AG_PATH_SIZE + sizeof AG_TEMPORARY];
     unlink(curve_path(store, id));
-    const char *path = ag_store_checkpoint_path(store, id);
-    snprintf(part, sizeof part, "%s" AG_TEMPORARY, path);
-    unlink(path);
-    unlink(part);
+    ag_checkpoint_remove(ag_store_checkpoint_path(store, id));
 }
