@@ -56,12 +56,11 @@ typedef struct ag_scheme {
     int block_rows; /* of block, mx and nv; 0 otherwise */
     int block_cols;
     ag_amax_mode amax;
-    int history;  /* amaxes kept; 0 unless windowed or delayed */
-    int margin;   /* the scale is divided by 2^margin */
-    bool pow2;    /* the scale is rounded down to a power of two */
-    ag_e8m0 e8m0; /* of mx; 0 otherwise */
-    bool
-        hadamard; /* runs of 16 tokens are transformed before: both operands of wgrad, or neither */
+    int history;   /* amaxes kept; 0 unless windowed or delayed */
+    int margin;    /* the scale is divided by 2^margin */
+    bool pow2;     /* the scale is rounded down to a power of two */
+    ag_e8m0 e8m0;  /* of mx; 0 otherwise */
+    bool hadamard; /* runs of 16 tokens are transformed first: both operands of wgrad, or neither */
     ag_rounding rounding;
     ag_overflow overflow;
     ag_ste ste;

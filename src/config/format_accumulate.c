@@ -79,11 +79,6 @@ static void write_parts(char text[2 * AG_ACCUMULATOR_TEXT], const ag_accumulator
     text[length] = '\0';
 }
 
-static const char *format_of(const ag_scheme *scheme)
-{
-    return scheme->quantised ? scheme->format.name : "bf16";
-}
-
 /* What a name stands for multiplies certain formats; blocks of terms take any. False after an
  * error. */
 static bool check_operands(const ag_layer_precision *precision, ag_findings *findings,
@@ -94,8 +89,10 @@ static bool check_operands(const ag_layer_precision *precision, ag_findings *fin
     const ag_operand_use *operands = ag_linear_operands[product];
     const char *formats[2];
     char parts[2 * AG_ACCUMULATOR_TEXT];
-    for (int i = 0; i < 2; i++)
-        formats[i] = format_of(&precision->scheme[operands[i].role][operands[i].use]);
+    for (int i = 0; i < 2; i++) {
+        const ag_scheme *scheme = &precision->scheme[operands[i].role][operands[i].use];
+        formats[i] = scheme->quantised ? scheme->format.name : "bf16";
+    }
     if (model == NULL || ag_accumulator_takes(model, formats[0], formats[1]) == AG_OK)
         return true;
     bool has_parts = model->kind == AG_ACCUMULATE_BLOCK;

@@ -117,11 +117,6 @@ static void edit_ste(ag_scheme *scheme, const void *value)
     scheme->ste = (ag_ste) * (const int *)value;
 }
 
-static bool keeps_history(const ag_scheme *scheme)
-{
-    return ag_scheme_keeps_history(scheme);
-}
-
 static bool has_e8m0(const ag_scheme *scheme)
 {
     return scheme->granularity == AG_GRANULARITY_MX;
@@ -143,7 +138,7 @@ static void apply_history(ag_layer_precision *precision, ag_findings *findings, 
     int value = 0;
     if (!ag_node_int_within(&value, findings, node, "scaling.history", 1, AG_MOST_HISTORY))
         return;
-    if (!any_scheme(precision, keeps_history))
+    if (!any_scheme(precision, ag_scheme_keeps_history))
         ag_config_error(findings, node->place,
                         "scaling.history has no effect here: it needs 'amax: delayed' or 'amax: "
                         "windowed'");

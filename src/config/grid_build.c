@@ -271,13 +271,6 @@ static size_t fold(ag_grid *grid, ag_index *index, run_key *keys)
     return *slot - 1;
 }
 
-/* Whether a label is of another seed than its run, which it shares all the same. */
-static bool is_of_other_seed(const ag_experiment *experiment, const ag_label *label)
-{
-    size_t seed_axis = experiment->n_axes - 1;
-    return label->values[seed_axis].integer != experiment->runs[label->run].seed;
-}
-
 /* Goes on after errors, for messages of other runs, until nobody would read more. */
 void ag_config_build(ag_experiment *experiment)
 {
@@ -304,6 +297,8 @@ void ag_config_build(ag_experiment *experiment)
         experiment->draws |= ag_run_draws(run);
         label->run = fold(grid, &index, keys);
         set_label(label, experiment, tuple, &values[grid->n_labels++ * experiment->n_axes]);
-        experiment->n_seeds_folded += is_of_other_seed(experiment, label);
+        /* the run may keep the seed of an earlier label, where seeds have no part in it */
+        experiment->n_seeds_folded +=
+            label->values[experiment->n_axes - 1].integer != grid->runs[label->run].seed;
     }
 }

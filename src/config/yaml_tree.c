@@ -221,12 +221,6 @@ static void on_open(tree_builder *builder, struct fy_event *event, ag_node_kind 
     builder->levels[builder->depth++] = (level){.node = node};
 }
 
-static void fill_list(level *top)
-{
-    top->node->count = top->count;
-    top->node->items = top->children;
-}
-
 static bool fill_map(tree_builder *builder, level *top)
 {
     ag_node *node = top->node;
@@ -280,10 +274,12 @@ static void on_close(tree_builder *builder)
     top->node->weight = 1;
     for (size_t i = 0; i < top->count; i++)
         top->node->weight += top->children[i]->weight;
-    if (top->node->kind == AG_NODE_LIST)
-        fill_list(top);
-    else if (fill_map(builder, top))
+    if (top->node->kind == AG_NODE_LIST) {
+        top->node->count = top->count;
+        top->node->items = top->children;
+    } else if (fill_map(builder, top)) {
         check_repeated(builder, top->node);
+    }
 }
 
 /* Tags are refused: types come from keys, and !!python/object has no place here. */

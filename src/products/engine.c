@@ -3,8 +3,8 @@
  * the list that this processor has, that proves its bits here (engine_proof.c) and that is not
  * slower than the one before. The choice can change no bit, only the time. */
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "products_internal.h"
 
 /* --- the engines */
@@ -155,12 +155,9 @@ static double shortest_s(ag_multiply_fn *multiply, ag_word word, size_t words, c
     ag_product p = {c, SIDE, side, side, SIDE, SIDE, DEPTH, .block = 0};
     double shortest = 1e9;
     for (int i = 0; i < ROUNDS; i++) {
-        struct timespec begin, end;
-        clock_gettime(CLOCK_MONOTONIC, &begin);
+        double begin_s = ag_clock_s();
         multiply(&p);
-        clock_gettime(CLOCK_MONOTONIC, &end);
-        double seconds =
-            (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+        double seconds = ag_clock_s() - begin_s;
         shortest = seconds < shortest ? seconds : shortest;
     }
     return shortest;
