@@ -41,6 +41,7 @@ uint64_t ag_stream_key(uint64_t seed, ag_stream stream)
     return ag_splitmix64(&state);
 }
 
+/* The 53 bits of a double's significand: every value is as likely, and 1 is never reached. */
 double ag_uniform53(uint32_t high, uint32_t low)
 {
     uint64_t bits = ((uint64_t)high << 32 | low) >> 11;

@@ -169,6 +169,8 @@ static int start_thread(int number)
     return error;
 }
 
+/* A thread that the system refuses ends the others too: fewer than asked for would be a silent
+ * surprise. */
 ag_status ag_pool_start(int threads)
 {
     s_pool.threads = 1;
@@ -191,6 +193,7 @@ ag_status ag_pool_start(int threads)
     return AG_OK;
 }
 
+/* A new generation wakes those that sleep; they see that it is the end. */
 void ag_pool_stop(void)
 {
     if (s_pool.workers == NULL)

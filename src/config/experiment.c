@@ -153,6 +153,7 @@ ag_status ag_experiment_load(ag_experiment **out, const char *path,
     return status;
 }
 
+/* Patterns belong to PCRE2; runs are handed to callers by the grid and come from malloc. */
 void ag_experiment_destroy(ag_experiment *experiment)
 {
     if (experiment == NULL)
@@ -177,6 +178,7 @@ size_t ag_experiment_warnings(const ag_experiment *experiment)
     return experiment->findings.warnings;
 }
 
+/* What the grid made of the axes, for the summary of plan and run. */
 ag_experiment_counts ag_experiment_counted(const ag_experiment *experiment)
 {
     return (ag_experiment_counts){

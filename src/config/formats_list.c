@@ -14,6 +14,7 @@ size_t ag_config_format_find(const ag_experiment *experiment, const char *label)
     return SIZE_MAX;
 }
 
+/* Room for one more; it counts only once its label is known. */
 static ag_format_entry *new_entry(ag_experiment *experiment)
 {
     void *formats = experiment->formats;

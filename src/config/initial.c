@@ -135,6 +135,7 @@ static const ag_initial *ask(ag_experiment *experiment, const ag_run *run, ag_pl
     return asked;
 }
 
+/* Asked once per set of weights; the answer, and its digest, enter the run's identity. */
 bool ag_config_initial(ag_run *run, ag_experiment *experiment, ag_place place)
 {
     pair_by_seed(run, experiment);

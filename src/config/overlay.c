@@ -172,6 +172,7 @@ static void overlay(ag_experiment *experiment, const char *set, size_t order)
         experiment->root = root;
 }
 
+/* In the order of the command line: a later --set wins. */
 void ag_config_overlay(ag_experiment *experiment, const char *const *sets, size_t n_sets)
 {
     for (size_t i = 0; i < n_sets; i++)

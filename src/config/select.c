@@ -99,6 +99,7 @@ static bool mark_candidate(selection *s, size_t axis)
 
 /* --- what is known, for those who mistype */
 
+/* All axes are named, since a grid has few. */
 static ag_status unknown_axis(const ag_grid *grid, const char *name)
 {
     const char *names[AG_MAX_AXES + 3];

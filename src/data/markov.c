@@ -73,6 +73,7 @@ static ag_status count_contexts(size_t *count, const ag_data_spec *spec)
     return AG_OK;
 }
 
+/* The tables are drawn at once: order * vocab * 4 symbols. */
 ag_status ag_markov_create(ag_markov **out, const ag_data_spec *spec)
 {
     size_t n_contexts;
@@ -103,6 +104,7 @@ void ag_markov_destroy(ag_markov *source)
     free(source);
 }
 
+/* By the formula of markov.h; what tests hold the generator and the entropy rate against. */
 double ag_markov_probability(const ag_markov *source, const uint16_t *context, uint16_t symbol)
 {
     if (source->order == 0)

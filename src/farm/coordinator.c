@@ -49,6 +49,7 @@ struct ag_coordinator {
     double looked;     /* when silence was last counted */
 };
 
+/* All seats begin empty; the supervisors' first messages fill them. */
 ag_status ag_coordinator_create(ag_coordinator **out, ag_post *post, const ag_client *client,
                                 ag_supervisor *local)
 {
@@ -467,6 +468,7 @@ static bool all_joined(const ag_coordinator *coordinator)
     return true;
 }
 
+/* Waits for all ranks, so that the survey asks every one of them. */
 ag_status ag_coordinator_gather(ag_coordinator *coordinator)
 {
     ag_backoff backoff = {0};

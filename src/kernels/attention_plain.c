@@ -36,6 +36,7 @@ static void drop_row(float *row, const attention_head *head, size_t t,
                          head->index + t * head->T);
 }
 
+/* One head: its row of scores, their softmax, dropout, and the weighted sum of v. */
 static void head_forward(float *out, float *probs, float *dropped, const float *qkv,
                          const attention_head *head, const ag_attention_shape *shape)
 {

@@ -197,6 +197,7 @@ static void code_piece(void *context, size_t begin, size_t end)
     ag_codes_clear_bad(&c.out, &shape, &c.scheme->format);
 }
 
+/* Shared by rows of groups, which own their units; along columns these are rows of blocks. */
 void ag_quantize_codes_shared(const ag_codes *out, ag_sum sum, const float *x,
                               const ag_groups *groups, const ag_scales *scales,
                               const ag_scheme *scheme, const ag_rounding_site *where,

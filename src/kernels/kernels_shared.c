@@ -423,6 +423,7 @@ static void squares_piece(void *context, size_t begin, size_t end)
     s->sum[begin / AG_SQUARES_BLOCK] = ag_sum_squares_fast(s->x + begin, end - begin);
 }
 
+/* The sums of blocks are added in the order of the blocks, whichever thread made them. */
 double ag_sum_squares_shared(const float *x, size_t count)
 {
     double sum = 0;

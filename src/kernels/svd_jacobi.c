@@ -40,6 +40,8 @@ static bool rotate(double *p, double *q, size_t count, double floor)
     return true;
 }
 
+/* Every pair of rows once. The floor is that of the whole matrix, whose rounding errors any row may
+ * hold. */
 static bool sweep(double *rows, size_t n_rows, size_t length)
 {
     bool turned = false;
@@ -65,6 +67,7 @@ static void copy_rows(double *rows, const float *a, size_t M, size_t N)
             rows[M <= N ? m * N + n : n * M + m] = (double)a[m * N + n];
 }
 
+/* Converged when a whole sweep turned no pair. */
 bool ag_singular_values_plain(double *restrict values, double *restrict scratch,
                               const float *restrict a, size_t M, size_t N)
 {

@@ -1,7 +1,7 @@
 /* The engines, and which of them runs. They are the same sources compiled for one instruction set
  * each (CMakeLists.txt), so the program carries them all and chooses when it starts: the last in
- * the list that this processor has, that proves its bits here (engine_proof.c) and that is not
- * slower than the one before. The choice can change no bit, only the time. */
+ * the list that this processor has, that proves its bits here (engine_proof.c) and whose special
+ * instructions pay. The choice can change no bit, only the time. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -146,7 +146,7 @@ void ag_engine_multiply(const ag_engine *engine, const ag_product *p)
 
 enum { SIDE = 96, DEPTH = AG_SEGMENT, IN_SIDE = SIDE * DEPTH, ROUNDS = 5 };
 
-/* The shortest time of some products [96, 96] of `words` a row. The shortest, because whatever
+/* The shortest time of some products [96, 96] of `words` per row. The shortest, because whatever
  * disturbs a measurement makes it longer. */
 static double shortest_s(ag_multiply_fn *multiply, ag_word word, size_t words, const uint32_t *ones)
 {

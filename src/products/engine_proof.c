@@ -13,8 +13,8 @@ enum { M = 12, N = 64, K = 35, WORDS = (K + 1) / 2, BLOCK = 16, BLOCKS = (K + BL
 enum { IN_A = M * K, IN_B = N * K, IN_C = M * N };
 
 /* Exponents, biased, of made-up operands. Sums of narrow ranges cancel, so that a rounding shows;
- * those of wide ones tie with halves. At 71 the least products are 2^-126, the smallest normal
- * number; below they are subnormal; the highest overflow. */
+ * those of wide ones tie with halves. At 71 sums of pairs can be as small as 2^-126, the smallest
+ * normal number; below that they can be subnormal; the highest overflow. */
 static const struct {
     uint32_t least, count;
 } s_exponents[] = {
