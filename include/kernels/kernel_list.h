@@ -29,11 +29,18 @@
     /* layers */                                                                                   \
     ROW(embedding_forward, ag_embedding_forward_plain, ag_embedding_forward_fast)                  \
     ROW(embedding_backward, ag_embedding_backward_plain, ag_embedding_backward_fast)               \
-    ROW(layernorm_forward, ag_layernorm_forward_plain, ag_layernorm_forward_shared)                \
-    ROW(layernorm_backward, ag_layernorm_backward_plain, ag_layernorm_backward_shared)             \
+    ROW(norm_forward, ag_norm_forward_plain, ag_norm_forward_shared)                               \
+    ROW(norm_backward, ag_norm_backward_plain, ag_norm_backward_shared)                            \
+    ROW(rotate, ag_rotate_plain, ag_rotate_shared)                                                 \
     ROW(bias_backward, ag_bias_backward_plain, ag_bias_backward_fast)                              \
     ROW(gelu_forward, ag_gelu_forward_plain, ag_gelu_forward_shared)                               \
     ROW(gelu_backward, ag_gelu_backward_plain, ag_gelu_backward_shared)                            \
+    ROW(relu2_forward, ag_relu2_forward_plain, ag_relu2_forward_shared)                            \
+    ROW(relu2_backward, ag_relu2_backward_plain, ag_relu2_backward_shared)                         \
+    ROW(swiglu_forward, ag_swiglu_forward_plain, ag_swiglu_forward_shared)                         \
+    ROW(swiglu_backward, ag_swiglu_backward_plain, ag_swiglu_backward_shared)                      \
+    ROW(amplify, ag_amplify_plain, ag_amplify_shared)                                              \
+    ROW(blend, ag_blend_plain, ag_blend_shared)                                                    \
     ROW(attention_forward, ag_attention_forward_plain, ag_attention_forward_fast)                  \
     ROW(attention_backward, ag_attention_backward_plain, ag_attention_backward_fast)               \
     ROW(causal_softmax, ag_causal_softmax_plain, ag_causal_softmax_shared)                         \
@@ -41,6 +48,8 @@
         ag_causal_softmax_backward_shared)                                                         \
     ROW(cross_entropy, ag_cross_entropy_plain, ag_cross_entropy_shared)                            \
     ROW(cross_entropy_loss, ag_cross_entropy_loss_plain, ag_cross_entropy_loss_shared)             \
+    ROW(logits_forward, ag_logits_forward_plain, ag_logits_forward_shared)                         \
+    ROW(logits_backward, ag_logits_backward_plain, ag_logits_backward_shared)                      \
     ROW(dropout, ag_dropout_plain, ag_dropout_shared)                                              \
     ROW(add, ag_add_plain, ag_add_shared)                                                          \
     /* the end of a step */                                                                        \

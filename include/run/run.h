@@ -18,6 +18,12 @@ enum { AG_NUMERICS_VERSION = 2 };
 enum { AG_VOCAB_MAX = 1 << 24 }; /* symbols: so many whole numbers a float32 tells apart */
 
 typedef enum ag_gelu { AG_GELU_EXACT, AG_GELU_TANH } ag_gelu;
+typedef enum ag_norm_kind { AG_NORM_LAYERNORM, AG_NORM_RMSNORM, AG_NORM_NONE } ag_norm_kind;
+typedef enum ag_norm_place { AG_NORM_PRE, AG_NORM_RES_POST, AG_NORM_SANDWICH } ag_norm_place;
+typedef enum ag_position { AG_POSITION_LEARNED, AG_POSITION_ROPE, AG_POSITION_NONE } ag_position;
+typedef enum ag_mlp { AG_MLP_GELU, AG_MLP_RELU2, AG_MLP_SWIGLU } ag_mlp;
+typedef enum ag_qkv { AG_QKV_FUSED, AG_QKV_SPLIT } ag_qkv;
+typedef enum ag_qk_norm { AG_QK_NORM_NONE, AG_QK_NORM_HEAD, AG_QK_NORM_FULL } ag_qk_norm;
 typedef enum ag_tokenizer { AG_TOKENIZER_CHAR, AG_TOKENIZER_BYTE } ag_tokenizer;
 typedef enum ag_token_dtype { AG_DTYPE_AUTO, AG_DTYPE_UINT16, AG_DTYPE_UINT32 } ag_token_dtype;
 typedef enum ag_bin_format { AG_BIN_AUTO, AG_BIN_PLAIN, AG_BIN_LLMC } ag_bin_format;
@@ -54,7 +60,36 @@ typedef struct ag_model_spec {
     bool bias;
     bool tie_weights;
     double dropout;
-    int64_t gelu;           /* ag_gelu */
+    int64_t gelu; /* ag_gelu */
+
+    /* 0 where model_spec.h derives them */
+    int64_t n_kv_head;  /* K */
+    int64_t head_dim;   /* D */
+    int64_t mlp_hidden; /* F */
+    int64_t mlp_multiple_of;
+
+    int64_t norm; /* ag_norm_kind */
+    double norm_eps;
+    bool norm_affine;   /* norms have gains, and biases where `bias` says so */
+    int64_t norm_place; /* ag_norm_place */
+    double post_gain;   /* initial gain of norms behind a branch */
+    bool final_norm;
+    int64_t position; /* ag_position */
+    double rope_theta;
+    double rope_fraction; /* of a head's channels, which turn */
+    int64_t mlp;          /* ag_mlp */
+    int64_t qkv;          /* ag_qkv */
+    int64_t qk_norm;      /* ag_qk_norm */
+    bool qk_gain;
+    double attn_scale; /* 0: 1 / sqrt(D) */
+    double embd_scale;
+    double skip_scale;
+    double branch_scale;
+    double logit_scale;
+    double logit_softcap; /* 0: none */
+    double z_loss;
+    double init_std;
+
     int64_t init_seed;      /* -1: the run's seed */
     const char *init_file;  /* a results file whose run gives the initial weights; "" = random */
     const char *init_run;   /* its run id */

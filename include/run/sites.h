@@ -27,7 +27,7 @@
 #include "run/layers.h"
 #include "run/run.h"
 
-enum { AG_SITES_PER_LINEAR = 3, AG_SITES_PER_BLOCK = 15, AG_SITE_TENSORS = 3 };
+enum { AG_SITES_PER_LINEAR = 3, AG_SITE_TENSORS = 3 };
 
 typedef enum ag_site_kind {
     AG_SITE_OPT_M, /* of a linear layer */
@@ -59,14 +59,15 @@ typedef struct ag_site {
     const ag_site_tensor *tensors;
 } ag_site;
 
-/* 15 * n_layer + 3. */
+/* Three of each linear layer, and three of each block. */
+size_t ag_block_sites(const ag_model_spec *model);
 size_t ag_site_count(const ag_model_spec *model);
 
 /* Site `index`: block by block, within a block in the order of the names, lm_head's last. */
 ag_site ag_site_at(const ag_model_spec *model, size_t index);
 
 /* The index of the site of a kind at linear layer `layer`, or in the block of that layer. */
-size_t ag_site_index(ag_site_kind kind, size_t layer);
+size_t ag_site_index(const ag_model_spec *model, ag_site_kind kind, size_t layer);
 
 /* "attn.qk", "opt.m": how the names of a kind end. */
 const char *ag_site_ending(ag_site_kind kind);

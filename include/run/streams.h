@@ -10,13 +10,15 @@
  *   AG_STREAM_CORPUS   data.seed         token (data/markov.h)       ..      ..
  *
  * Element e of a group of four takes word e % 4. A tensor's number is block * 64 + its
- * ag_tensor_id.
+ * ag_tensor_id; c_q, c_k and c_v take the elements that c_attn would have in their place.
  *
  * A place is block * 64 + slot * 8 + part:
  *
  *   slot                part
  *   0 .. 3, a linear    0 weight, 1 input, 2 grad_output (ag_role), 3 dW as it is stored
+ *   2, c_gate           4 .. 7, the same
  *   4, attention        0 q, 1 k, 2 v, 3 p, 4 do, 5 ds
+ *   5, c_k; 6, c_v      as other linears; c_q is slot 0
  *   7, other tensors    0 residual stream after attention, 1 after the MLP
  *
  * lm_head is slot 0 of the block after the last; the embedding's dropout is slot 7 there. A
@@ -29,8 +31,11 @@
 
 enum { AG_PLACES_PER_BLOCK = 64, AG_PLACES_PER_SLOT = 8 };
 
-/* Beyond the linear layers, which are their ag_linear_kind. */
-enum { AG_SLOT_ATTENTION = 4, AG_SLOT_OTHERS = 7 };
+/* Beyond c_attn, both c_proj and c_fc. */
+enum { AG_SLOT_ATTENTION = 4, AG_SLOT_C_K = 5, AG_SLOT_C_V = 6, AG_SLOT_OTHERS = 7 };
+
+/* c_gate shares the slot of c_fc. */
+enum { AG_PART_GATE = 4 };
 
 /* Of a linear layer, beyond its ag_role. */
 enum { AG_PART_WGRAD = 3 };

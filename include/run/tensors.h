@@ -8,10 +8,13 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "run/layers.h"
 #include "run/run.h"
 
-typedef enum ag_init { AG_INIT_ZEROS, AG_INIT_ONES, AG_INIT_NORMAL } ag_init;
+typedef enum ag_init { AG_INIT_ZEROS, AG_INIT_GAIN, AG_INIT_NORMAL } ag_init;
 
+/* A tensor's number in random words (streams.h), so they never change: new ones come last. The
+ * order of the table is another. */
 typedef enum ag_tensor_id {
     AG_T_WTE,
     AG_T_WPE,
@@ -30,6 +33,20 @@ typedef enum ag_tensor_id {
     AG_T_LN_F_W,
     AG_T_LN_F_B,
     AG_T_LM_HEAD_W, /* absent where tied: lm_head then uses AG_T_WTE */
+    AG_T_C_Q_W,
+    AG_T_C_Q_B,
+    AG_T_C_K_W,
+    AG_T_C_K_B,
+    AG_T_C_V_W,
+    AG_T_C_V_B,
+    AG_T_Q_NORM_W,
+    AG_T_K_NORM_W,
+    AG_T_LN_1_POST_W,
+    AG_T_LN_1_POST_B,
+    AG_T_C_GATE_W,
+    AG_T_C_GATE_B,
+    AG_T_LN_2_POST_W,
+    AG_T_LN_2_POST_B,
     AG_TENSOR_IDS
 } ag_tensor_id;
 
@@ -42,8 +59,11 @@ typedef struct ag_tensor {
     size_t count;  /* elements */
     size_t offset; /* of its first element, in elements from the start of all parameters */
     ag_init init;
-    double init_std; /* AG_INIT_NORMAL only */
-    bool decayed;    /* weight decay acts on it: 2-D tensors only */
+    double init_gain;     /* AG_INIT_GAIN: the value of all elements */
+    double init_std;      /* AG_INIT_NORMAL: the deviation, */
+    ag_tensor_id init_id; /* and whose random words begin it, */
+    size_t init_first;    /* from this element on */
+    bool decayed;         /* weight decay acts on it: 2-D tensors only */
 } ag_tensor;
 
 typedef struct ag_tensor_table {
@@ -52,7 +72,10 @@ typedef struct ag_tensor_table {
     size_t total;    /* elements of all tensors, each offset a multiple of 16 elements */
 } ag_tensor_table;
 
-/* The parameters of a model; biases only where model->bias. */
+/* Weight and bias of each kind of linear layer; lm_head has no bias (AG_TENSOR_IDS). */
+extern const ag_tensor_id ag_linear_tensors[AG_LINEAR_KINDS][2];
+
+/* The parameters of a model. */
 ag_status ag_tensor_table_make(ag_tensor_table *table, const ag_model_spec *model,
                                int64_t vocab_size, ag_arena *arena);
 

@@ -260,24 +260,46 @@ static void embedding_backward(float *restrict dwte, float *restrict dwpe, const
     add(AG_BENCH_EMBEDDING, start_s, B * T * C);
 }
 
-static void layernorm_forward(float *restrict out, float *restrict mean, float *restrict rstd,
-                              const float *restrict x, const float *restrict weight,
-                              const float *restrict bias, size_t N, size_t C)
+static void norm_forward(float *restrict out, float *restrict mean, float *restrict rstd,
+                         const float *restrict x, const ag_norm_form *form, size_t N, size_t C)
 {
     double start_s = ag_clock_s();
-    fast()->layernorm_forward(out, mean, rstd, x, weight, bias, N, C);
+    fast()->norm_forward(out, mean, rstd, x, form, N, C);
     add(AG_BENCH_NORMS, start_s, 2 * N * C);
 }
 
 /* x, dout and the sum dx, which is read and written. */
-static void layernorm_backward(const ag_layernorm_grads *grads, const float *restrict dout,
-                               const float *restrict x, const float *restrict weight,
-                               const float *restrict mean, const float *restrict rstd, size_t N,
-                               size_t C)
+static void norm_backward(const ag_norm_grads *grads, const float *restrict dout,
+                          const float *restrict x, const ag_norm_form *form,
+                          const float *restrict mean, const float *restrict rstd, size_t N,
+                          size_t C)
 {
     double start_s = ag_clock_s();
-    fast()->layernorm_backward(grads, dout, x, weight, mean, rstd, N, C);
+    fast()->norm_backward(grads, dout, x, form, mean, rstd, N, C);
     add(AG_BENCH_NORMS, start_s, 4 * N * C);
+}
+
+static void rotate(ag_heads out, ag_heads x, size_t N, size_t heads, const ag_rotation *rotation)
+{
+    double start_s = ag_clock_s();
+    fast()->rotate(out, x, N, heads, rotation);
+    add(AG_BENCH_ATTENTION, start_s, 2 * N * heads * rotation->D);
+}
+
+static void swiglu_forward(float *restrict out, const float *restrict gate,
+                           const float *restrict up, size_t count)
+{
+    double start_s = ag_clock_s();
+    fast()->swiglu_forward(out, gate, up, count);
+    add(AG_BENCH_GELU, start_s, 3 * count);
+}
+
+static void swiglu_backward(float *restrict dgate, float *restrict dout, const float *restrict gate,
+                            const float *restrict up, size_t count)
+{
+    double start_s = ag_clock_s();
+    fast()->swiglu_backward(dgate, dout, gate, up, count);
+    add(AG_BENCH_GELU, start_s, 5 * count);
 }
 
 static void gelu_forward(float *restrict out, const float *restrict x, size_t count, bool tanh_form)
@@ -301,7 +323,7 @@ static void gelu_backward(float *dx, const float *dout, const float *restrict x,
 static void add_attention(double start_s, const ag_attention_shape *s, double products)
 {
     ag_bench_work *work = &s_record->now.parts[AG_BENCH_ATTENTION];
-    double each = (double)s->B * (double)s->C * (double)s->T * (double)(s->T + 1) / 2;
+    double each = (double)s->B * (double)(s->H * s->D) * (double)s->T * (double)(s->T + 1) / 2;
     add(AG_BENCH_ATTENTION, start_s, 0);
     work->multiply_adds[s->bf16 && ag_products_have_pairs() ? AG_BENCH_PAIRS : AG_BENCH_FLOATS] +=
         each;
@@ -435,8 +457,11 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     table.accumulate = accumulate;
     table.embedding_forward = embedding_forward;
     table.embedding_backward = embedding_backward;
-    table.layernorm_forward = layernorm_forward;
-    table.layernorm_backward = layernorm_backward;
+    table.norm_forward = norm_forward;
+    table.norm_backward = norm_backward;
+    table.rotate = rotate;
+    table.swiglu_forward = swiglu_forward;
+    table.swiglu_backward = swiglu_backward;
     table.bias_backward = bias_backward;
     table.gelu_forward = gelu_forward;
     table.gelu_backward = gelu_backward;

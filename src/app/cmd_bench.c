@@ -19,6 +19,7 @@
 #include "init_digest.h"
 #include "plan.h"
 #include "proc/cores.h"
+#include "run/model_spec.h"
 #include "train/train.h"
 #include "wrong_file.h"
 
@@ -350,9 +351,8 @@ static ag_status measure_with(ag_bench_result *result, ag_bench_record *record)
 static ag_status measure(ag_bench_result *result, size_t n_steps)
 {
     const ag_model_spec *model = &result->run->model;
-    ag_bench_record record = {.n_steps = n_steps,
-                              .T = (size_t)model->block_size,
-                              .D = (size_t)(model->n_embd / model->n_head)};
+    ag_bench_record record = {
+        .n_steps = n_steps, .T = (size_t)model->block_size, .D = ag_sizes_of(model).D};
     record.steps = calloc(n_steps, sizeof *record.steps);
     if (record.steps == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu steps", n_steps);

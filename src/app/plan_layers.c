@@ -128,9 +128,9 @@ static void add_layers(ag_text *text, const ag_run *run)
 {
     size_t last = ag_layer_count(&run->model) - 1;
     for (size_t i = 0; i <= last; i++) {
-        size_t kind = i % AG_LINEARS_PER_BLOCK;
+        size_t per_block = ag_block_linears(&run->model);
         ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
-        bool shared = i < last && same_in_all_blocks(run, run->layers, AG_LINEARS_PER_BLOCK, kind);
+        bool shared = i < last && same_in_all_blocks(run, run->layers, per_block, i % per_block);
         char name[AG_LAYER_NAME_SIZE + 16];
         snprintf(name, sizeof name, "%s", layer.name);
         if (shared && layer.block == 0)
@@ -183,10 +183,10 @@ static void add_site(ag_text *text, const ag_run *run, const char *name, size_t 
 static void add_sites(ag_text *text, const ag_run *run)
 {
     for (size_t i = 0; run->sites != NULL && i < ag_site_count(&run->model); i++) {
-        size_t kind = i % AG_SITES_PER_BLOCK;
+        size_t per_block = ag_block_sites(&run->model);
         ag_site site = ag_site_at(&run->model, i);
         bool shared = site.block < (size_t)run->model.n_layer &&
-                      same_in_all_blocks(run, run->sites, AG_SITES_PER_BLOCK, kind);
+                      same_in_all_blocks(run, run->sites, per_block, i % per_block);
         char name[AG_LAYER_NAME_SIZE + 16];
         snprintf(name, sizeof name, "%s", site.name);
         if (shared && site.block == 0)
@@ -196,12 +196,17 @@ static void add_sites(ag_text *text, const ag_run *run)
     }
 }
 
+static bool same_layers(const ag_model_spec *a, const ag_model_spec *b)
+{
+    return a->n_layer == b->n_layer && ag_block_form(a) == ag_block_form(b);
+}
+
 /* Labels of one format and layer config have one table, told under one heading. */
 static bool same_heading(const ag_grid *grid, const ag_label *a, const ag_label *b)
 {
     return strcmp(a->values[0].text, b->values[0].text) == 0 &&
            strcmp(a->values[1].text, b->values[1].text) == 0 &&
-           grid->runs[a->run].model.n_layer == grid->runs[b->run].model.n_layer;
+           same_layers(&grid->runs[a->run].model, &grid->runs[b->run].model);
 }
 
 /* One pointer is the usual case: runs of a layer config share their rows. */
@@ -218,7 +223,7 @@ static bool same_rows(const ag_layer_precision *a, const ag_layer_precision *b, 
 
 static bool same_table(const ag_run *a, const ag_run *b)
 {
-    return a->model.n_layer == b->model.n_layer && a->compute == b->compute &&
+    return same_layers(&a->model, &b->model) && a->compute == b->compute &&
            same_rows(a->layers, b->layers, ag_layer_count(&a->model)) &&
            same_rows(a->sites, b->sites, ag_site_count(&a->model));
 }

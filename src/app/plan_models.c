@@ -10,6 +10,7 @@
 #include "plan.h"
 #include "record/series.h"
 #include "run/layers.h"
+#include "run/model_spec.h"
 #include "run/tensors.h"
 #include "train/train.h"
 
@@ -23,7 +24,8 @@ static double forward_flops(const ag_run *run)
         ag_layer layer = ag_layer_at(model, run->facts.vocab_size, i);
         flops += 2.0 * (double)layer.inputs * (double)layer.outputs;
     }
-    return flops + 4.0 * (double)model->n_layer * (double)model->n_embd * (double)model->block_size;
+    ag_sizes sizes = ag_sizes_of(model);
+    return flops + 4.0 * (double)(sizes.L * ag_query_width(&sizes) * sizes.T);
 }
 
 /* Tokens of all evaluations; each is done with and without quantisers. */
@@ -114,9 +116,7 @@ typedef struct model_row {
 /* What a row of the table shows, and what its cost depends on. */
 static bool same_shape(const ag_run *a, const ag_run *b)
 {
-    return a->model.n_layer == b->model.n_layer && a->model.n_head == b->model.n_head &&
-           a->model.n_embd == b->model.n_embd && a->model.block_size == b->model.block_size &&
-           a->model.bias == b->model.bias && a->model.tie_weights == b->model.tie_weights &&
+    return ag_spec_same_shape(&a->model, &b->model) &&
            strcmp(a->facts.digest, b->facts.digest) == 0 && a->train.steps == b->train.steps &&
            a->train.batch_size == b->train.batch_size && a->train.grad_accum == b->train.grad_accum;
 }

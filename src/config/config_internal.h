@@ -18,7 +18,7 @@ enum {
 
 /* The target of each layer and site of a model of this depth. */
 typedef struct ag_choice {
-    int64_t n_layer;
+    ag_model_spec model; /* its depth and form count */
     size_t config;
     const ag_target *const *layers; /* [layers] */
     const ag_rule *const *sites;    /* [sites]: NULL where no rule names it; NULL: none does */
@@ -26,7 +26,7 @@ typedef struct ag_choice {
 
 /* The same, once the format is known, and which sites have no effect. */
 typedef struct ag_routing {
-    int64_t n_layer;
+    ag_model_spec model;
     size_t config;
     size_t format;
     uint32_t idle;                    /* bit k: sites of kind k are off */

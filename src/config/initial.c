@@ -6,6 +6,7 @@
 
 #include "base/printable.h"
 #include "config_internal.h"
+#include "run/model_spec.h"
 
 static const char s_where[] = "model.init.where";
 
@@ -108,10 +109,9 @@ static bool asks_the_same(const ag_initial *asked, const ag_run *run)
 {
     const ag_model_spec *a = &asked->model;
     const ag_model_spec *b = &run->model;
-    return a->n_layer == b->n_layer && a->n_embd == b->n_embd && a->block_size == b->block_size &&
-           a->bias == b->bias && a->tie_weights == b->tie_weights &&
-           asked->vocab_size == run->facts.vocab_size && strcmp(a->init_file, b->init_file) == 0 &&
-           strcmp(a->init_run, b->init_run) == 0 && strcmp(a->init_where, b->init_where) == 0;
+    return ag_spec_same_shape(a, b) && asked->vocab_size == run->facts.vocab_size &&
+           strcmp(a->init_file, b->init_file) == 0 && strcmp(a->init_run, b->init_run) == 0 &&
+           strcmp(a->init_where, b->init_where) == 0;
 }
 
 /* Notes the answer, good or bad: the caller reads files to find it, and thousands of runs ask the

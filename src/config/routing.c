@@ -155,7 +155,7 @@ static bool choose_sites(const ag_rule **rules, bool *any, ag_experiment *experi
 
 typedef struct route_key {
     const ag_experiment *experiment;
-    int64_t n_layer;
+    const ag_model_spec *model; /* models of one depth and form have the same layers */
     size_t config;
     size_t format;
     uint32_t idle;
@@ -163,22 +163,28 @@ typedef struct route_key {
 
 static uint64_t key_hash(const route_key *key)
 {
-    uint64_t words[4] = {(uint64_t)key->n_layer, key->config, key->format, key->idle};
+    uint64_t words[5] = {(uint64_t)key->model->n_layer, ag_block_form(key->model), key->config,
+                         key->format, key->idle};
     return ag_index_hash(words, sizeof words);
+}
+
+static bool same_layers(const ag_model_spec *a, const ag_model_spec *b)
+{
+    return a->n_layer == b->n_layer && ag_block_form(a) == ag_block_form(b);
 }
 
 static bool same_choice(const void *context, size_t value)
 {
     const route_key *key = context;
     const ag_choice *choice = &key->experiment->choices[value];
-    return choice->n_layer == key->n_layer && choice->config == key->config;
+    return same_layers(&choice->model, key->model) && choice->config == key->config;
 }
 
 static bool same_routing(const void *context, size_t value)
 {
     const route_key *key = context;
     const ag_routing *routing = &key->experiment->routings[value];
-    return routing->n_layer == key->n_layer && routing->config == key->config &&
+    return same_layers(&routing->model, key->model) && routing->config == key->config &&
            routing->format == key->format && routing->idle == key->idle;
 }
 
@@ -198,17 +204,17 @@ static void *take_layers(ag_experiment *experiment, size_t count, size_t size)
 /* Names depend on depth alone, so the other sizes of the model stand for nothing. */
 static bool make_choice(ag_choice *choice, ag_experiment *experiment, const route_key *key)
 {
-    ag_model_spec model = {.n_layer = key->n_layer, .n_embd = 1};
+    const ag_model_spec *model = key->model;
     ag_layer_config *config = &experiment->layer_configs.items[key->config];
     const ag_target **layers =
-        take_layers(experiment, ag_layer_count(&model), sizeof(const ag_target *));
+        take_layers(experiment, ag_layer_count(model), sizeof(const ag_target *));
     const ag_rule **sites =
-        ag_config_alloc(&experiment->findings, ag_site_count(&model), sizeof(const ag_rule *));
+        ag_config_alloc(&experiment->findings, ag_site_count(model), sizeof(const ag_rule *));
     bool any = false;
-    if (layers == NULL || sites == NULL || !choose_layers(layers, experiment, config, &model) ||
-        !choose_sites(sites, &any, experiment, config, &model))
+    if (layers == NULL || sites == NULL || !choose_layers(layers, experiment, config, model) ||
+        !choose_sites(sites, &any, experiment, config, model))
         return false;
-    *choice = (ag_choice){key->n_layer, key->config, layers, any ? sites : NULL};
+    *choice = (ag_choice){*model, key->config, layers, any ? sites : NULL};
     return true;
 }
 
@@ -242,7 +248,7 @@ static const ag_layer_precision *format_of(const ag_target *target, const ag_for
 /* Targets become precisions, now that the format of the run is known. */
 static bool resolve_layers(ag_routing *routing, ag_experiment *experiment, const ag_choice *choice)
 {
-    size_t count = ag_layer_count(&(ag_model_spec){.n_layer = choice->n_layer});
+    size_t count = ag_layer_count(&choice->model);
     ag_layer_precision *layers = take_layers(experiment, count, sizeof *layers);
     if (layers == NULL)
         return false;
@@ -275,13 +281,12 @@ static bool resolve_sites(ag_routing *routing, ag_experiment *experiment, const 
 {
     if (choice->sites == NULL)
         return true;
-    ag_model_spec model = {.n_layer = choice->n_layer, .n_embd = 1};
-    size_t count = ag_site_count(&model);
+    size_t count = ag_site_count(&choice->model);
     ag_layer_precision *sites = take_layers(experiment, count, sizeof *sites);
     if (sites == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
-        ag_site site = ag_site_at(&model, i);
+        ag_site site = ag_site_at(&choice->model, i);
         sites[i] = resolve_site(experiment, routing, choice->sites[i], &site);
         if (ag_site_is_on(&sites[i]))
             routing->sites = sites;
@@ -289,13 +294,15 @@ static bool resolve_sites(ag_routing *routing, ag_experiment *experiment, const 
     return true;
 }
 
+enum { FEWEST_LINEARS = 4 }; /* of a block */
+
 /* Each combination adds at most one table, and the bound on layers bounds their number, too. */
 bool ag_config_route_init(ag_experiment *experiment)
 {
     ag_findings *findings = &experiment->findings;
     size_t most = experiment->n_combinations; /* each adds at most one */
-    if (most > AG_MAX_ROUTED_LAYERS / AG_LINEARS_PER_BLOCK)
-        most = AG_MAX_ROUTED_LAYERS / AG_LINEARS_PER_BLOCK;
+    if (most > AG_MAX_ROUTED_LAYERS / FEWEST_LINEARS)
+        most = AG_MAX_ROUTED_LAYERS / FEWEST_LINEARS;
     experiment->routings = ag_config_alloc(findings, most, sizeof *experiment->routings);
     experiment->choices = ag_config_alloc(findings, most, sizeof *experiment->choices);
     return experiment->routings != NULL && experiment->choices != NULL &&
@@ -314,7 +321,7 @@ static uint32_t idle_kinds(const ag_run *run)
 /* Which sites are idle depends on the run's other settings, so it is part of the key. */
 bool ag_config_route(ag_run *run, ag_experiment *experiment, size_t config, size_t format)
 {
-    route_key key = {experiment, run->model.n_layer, config, format, 0};
+    route_key key = {experiment, &run->model, config, format, 0};
     const ag_choice *choice = choice_of(experiment, &key);
     if (choice == NULL)
         return false;
@@ -323,7 +330,7 @@ bool ag_config_route(ag_run *run, ag_experiment *experiment, size_t config, size
     size_t *slot = ag_index_find(&experiment->routing_index, key_hash(&key), same_routing, &key);
     if (*slot == 0) {
         ag_routing *routing = &experiment->routings[experiment->n_routings];
-        *routing = (ag_routing){key.n_layer, config, format, key.idle, NULL, NULL};
+        *routing = (ag_routing){run->model, config, format, key.idle, NULL, NULL};
         if (!resolve_layers(routing, experiment, choice) ||
             !resolve_sites(routing, experiment, choice))
             return false;
@@ -340,30 +347,49 @@ static const char s_layer_names[] = "layers are named transformer.h.0.attn.c_att
                                     ".mlp.c_fc, .mlp.c_proj and lm_head";
 
 /* How the names of layers and sites end, layers first. */
-static size_t name_endings(const char **endings, ag_findings *findings)
+static size_t name_endings(const char *endings[AG_LINEAR_KINDS + AG_SITE_KINDS])
 {
-    ag_model_spec one = {.n_layer = 1, .n_embd = 1};
     size_t count = 0;
-    for (size_t i = 0; i < ag_layer_count(&one); i++) {
-        ag_layer layer = ag_layer_at(&one, 1, i);
-        const char *block = strstr(layer.name, ".0.");
-        const char *ending =
-            ag_arena_strdup(findings->arena, block != NULL ? block + 3 : layer.name);
-        endings[count] = ending;
-        count += ending != NULL;
-    }
+    for (size_t kind = 0; kind < AG_LINEAR_KINDS; kind++)
+        endings[count++] = ag_layer_kind_name((ag_linear_kind)kind);
     for (size_t kind = 0; kind < AG_SITE_KINDS; kind++)
         endings[count++] = ag_site_ending((ag_site_kind)kind);
     return count;
+}
+
+/* What Hugging Face's models call a layer, or a layer that some models have: what to know of it. */
+static const char *layer_note(const char *text)
+{
+    static const char *const notes[][2] = {
+        {"q_proj",    "here that layer is attn.c_q, or attn.c_attn with model.qkv fused"},
+        {"k_proj",    "here that layer is attn.c_k, or attn.c_attn with model.qkv fused"},
+        {"v_proj",    "here that layer is attn.c_v, or attn.c_attn with model.qkv fused"},
+        {"o_proj",    "here that layer is attn.c_proj"                                  },
+        {"gate_proj", "here that layer is mlp.c_gate"                                   },
+        {"up_proj",   "here that layer is mlp.c_fc"                                     },
+        {"down_proj", "here that layer is mlp.c_proj"                                   },
+        {"c_q",       "attn.c_q is there with model.qkv split"                          },
+        {"c_k",       "attn.c_k is there with model.qkv split"                          },
+        {"c_v",       "attn.c_v is there with model.qkv split"                          },
+        {"c_gate",    "mlp.c_gate is there with model.mlp swiglu"                       },
+    };
+    for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
+        if (strstr(text, notes[i][0]) != NULL)
+            return notes[i][1];
+    }
+    return NULL;
 }
 
 /* The nearest ending of a name, for a pattern taken without what only expressions have. */
 static const char *name_hint(ag_findings *findings, const ag_rule *rule)
 {
     char plain[AG_LAYER_NAME_SIZE] = "";
-    const char *endings[AG_LINEARS_PER_BLOCK + 1 + AG_SITE_KINDS];
-    size_t count = name_endings(endings, findings);
+    const char *endings[AG_LINEAR_KINDS + AG_SITE_KINDS];
+    size_t count = name_endings(endings);
     size_t length = 0;
+    const char *note = layer_note(rule->text);
+    if (note != NULL)
+        return ag_arena_printf(findings->arena, "; %s", note);
     for (const char *c = rule->text; *c != '\0' && length + 1 < sizeof plain; c++) {
         if (strchr("\\^$", *c) == NULL && (*c != '.' || length > 0))
             plain[length++] = *c;

@@ -1,5 +1,5 @@
 /* Causal self-attention by the engine of products/products.h, one head after the other; threads
- * share the heads. For one head, with q, k, v [T, D] and s = 1 / sqrt(D):
+ * share the heads. For one head, with q, k, v [T, D] and s the scale:
  *
  *   forward    P = softmax(s q k^T, causal)             out = drop(P) v
  *   backward   dP = drop(dout v^T)                      dv = drop(P)^T dout
@@ -27,14 +27,21 @@ enum {
  * channels of two heads. */
 static size_t pair_words(const ag_attention_shape *shape)
 {
-    size_t words = shape->B * shape->T * (3 * shape->C + shape->C) / 2;
-    return shape->bf16 && shape->C / shape->H % 2 == 0 ? words : 0;
+    size_t words = shape->B * shape->T * (ag_attention_width(shape) + shape->H * shape->D) / 2;
+    return shape->bf16 && shape->D % 2 == 0 ? words : 0;
 }
 
-/* Two [T, T] per thread: the gradient of the scores, and the probabilities after dropout. */
+/* Per thread two [T, T]: the gradient of the scores, and the probabilities after dropout; and where
+ * query heads share keys and values, one head's part of dk or dv. */
+static size_t scratch_each(const ag_attention_shape *shape)
+{
+    size_t part = shape->K < shape->H ? shape->T * shape->D : 0;
+    return 2 * shape->T * shape->T + part;
+}
+
 static size_t thread_scratch(const ag_attention_shape *shape)
 {
-    return (size_t)ag_pool_threads() * 2 * shape->T * shape->T;
+    return (size_t)ag_pool_threads() * scratch_each(shape);
 }
 
 size_t ag_attention_scratch(const ag_attention_shape *shape)
@@ -52,8 +59,8 @@ typedef struct attention_call {
     const float *kept; /* backward: the probabilities */
     const float *dout;
     float *dqkv;
-    ag_words qkv_words;  /* [N, 3C] along the channels: pairs where they pay, or the floats */
-    ag_words dout_words; /* [N, C] */
+    ag_words qkv_words;  /* [N, W] along the channels: pairs where they pay, or the floats */
+    ag_words dout_words; /* [N, H D] */
 } attention_call;
 
 /* A view of the same operand that begins at element (row, column). A head's first channel is a
@@ -112,13 +119,14 @@ static bool make_operands(attention_call *call)
 {
     const ag_attention_shape *shape = call->shape;
     const size_t N = shape->B * shape->T;
-    const size_t C = shape->C;
+    const size_t W = ag_attention_width(shape);
     bool pairs = pair_words(shape) > 0 && ag_products_have_pairs();
     uint32_t *room = pairs ? (uint32_t *)(void *)(call->scratch + thread_scratch(shape)) : NULL;
-    if (!make_words(&call->qkv_words, call->qkv, N, 3 * C, room))
+    if (!make_words(&call->qkv_words, call->qkv, N, W, room))
         return false;
-    room = pairs ? room + N * 3 * C / 2 : NULL;
-    return call->dout == NULL || make_words(&call->dout_words, call->dout, N, C, room);
+    room = pairs ? room + N * W / 2 : NULL;
+    return call->dout == NULL ||
+           make_words(&call->dout_words, call->dout, N, shape->H * shape->D, room);
 }
 
 /* --- products. A block: rows [begin, end) of [T, T]. */
@@ -167,17 +175,24 @@ static void weigh_earlier(float *out, size_t stride, const float *p, head_rows x
                               .diagonal = (ptrdiff_t)block.begin});
 }
 
-/* out [T, D] = p^T x */
-static void weigh_later(float *out, size_t stride, const float *p, head_rows x, size_t T, size_t D)
+/* out [T, D] = p^T x; or += where the head adds, whose part is made in `room` [T, D] */
+static void weigh_later(float *out, float *room, const float *p, head_rows x,
+                        const attention_head *head)
 {
-    ag_multiply(&(ag_product){.c = out,
-                              .c_step = stride,
-                              .a = ag_floats_across(p, T),
-                              .b = ag_floats_across(x.at, x.stride),
-                              .M = T,
-                              .N = D,
-                              .K = T,
-                              .triangle = AG_TRIANGLE_A_UPPER});
+    ag_product product = {.c = out,
+                          .c_step = head->wide,
+                          .a = ag_floats_across(p, head->T),
+                          .b = ag_floats_across(x.at, x.stride),
+                          .M = head->T,
+                          .N = head->D,
+                          .K = head->T,
+                          .triangle = AG_TRIANGLE_A_UPPER};
+    if (head->adds) {
+        product.c = room;
+        product.c_step = head->D;
+        product.finish = (ag_finish){.onto = out, .onto_step = head->wide};
+    }
+    ag_multiply(&product);
 }
 
 /* --- dropout */
@@ -206,16 +221,16 @@ static const float *dropped_of(float *room, const float *probs, const attention_
 
 static float *scratch_of_thread(const attention_call *call)
 {
-    return call->scratch + (size_t)ag_pool_thread() * 2 * call->shape->T * call->shape->T;
+    return call->scratch + (size_t)ag_pool_thread() * scratch_each(call->shape);
 }
 
 /* --- forward */
 
 static void forward_head(const attention_call *call, const attention_head *head)
 {
-    const ag_words q = words_at(&call->qkv_words, 0, head->qkv);
-    const ag_words k = words_at(&q, 0, head->narrow);
-    const head_rows v = {call->qkv + head->qkv + 2 * head->narrow, head->wide};
+    const ag_words q = words_at(&call->qkv_words, 0, head->q);
+    const ag_words k = words_at(&call->qkv_words, 0, head->k);
+    const head_rows v = {call->qkv + head->v, head->wide};
     float *out = call->out + head->out;
     float *probs = call->probs + head->probs;
     float *room = scratch_of_thread(call);
@@ -256,10 +271,9 @@ void ag_attention_forward_fast(float *restrict out, float *restrict probs, float
 static const float *backward_rows(float *dscores, float *room, const attention_call *call,
                                   const attention_head *head)
 {
-    const size_t C = head->narrow;
     const ag_words dout = words_at(&call->dout_words, 0, head->out);
-    const head_rows k = {call->qkv + head->qkv + C, head->wide};
-    const ag_words v = words_at(&call->qkv_words, 0, head->qkv + 2 * C);
+    const head_rows k = {call->qkv + head->k, head->wide};
+    const ag_words v = words_at(&call->qkv_words, 0, head->v);
     const float *probs = call->kept + head->probs;
     const float *weights = probs;
     scores_of(dscores, &dout, &v, head->T, head->D);
@@ -268,30 +282,31 @@ static const float *backward_rows(float *dscores, float *room, const attention_c
         drop_rows(dscores, head, call->shape, block);
         ag_softmax_rows_backward(dscores, probs, head->T, block.begin, block.end, AG_REACH,
                                  head->scale);
-        weigh_earlier(call->dqkv + head->qkv, head->wide, dscores, k, head->D, block);
+        weigh_earlier(call->dqkv + head->q, head->wide, dscores, k, head->D, block);
         weights = dropped_of(room, probs, head, call->shape, block);
     }
     return weights;
 }
 
 /* dk and dv, whose sums run over rows: only after all of dscores is there. */
-static void backward_columns(const attention_call *call, const attention_head *head,
-                             const float *dscores, const float *weights)
+static void backward_columns(const attention_call *call, const attention_head *head, float *dscores,
+                             const float *weights)
 {
-    const size_t C = head->narrow;
-    const head_rows q = {call->qkv + head->qkv, head->wide};
-    const head_rows dout = {call->dout + head->out, C};
-    float *dk = call->dqkv + head->qkv + C;
-    weigh_later(dk, head->wide, dscores, q, head->T, head->D);
-    weigh_later(dk + C, head->wide, weights, dout, head->T, head->D);
+    const head_rows q = {call->qkv + head->q, head->wide};
+    const head_rows dout = {call->dout + head->out, head->narrow};
+    float *room = dscores + 2 * head->T * head->T;
+    weigh_later(call->dqkv + head->k, room, dscores, q, head);
+    weigh_later(call->dqkv + head->v, room, weights, dout, head);
 }
 
+/* The query heads of [begin, end) heads of keys, which one thread adds up in their order. */
 static void backward_heads(void *context, size_t begin, size_t end)
 {
     const attention_call *call = context;
     const ag_attention_shape *shape = call->shape;
+    const size_t group = shape->H / shape->K;
     float *dscores = scratch_of_thread(call);
-    for (size_t i = begin; i < end; i++) {
+    for (size_t i = begin * group; i < end * group; i++) {
         attention_head head = attention_head_at(shape, i / shape->H, i % shape->H);
         float *room = dscores + head.T * head.T;
         const float *weights = backward_rows(dscores, room, call, &head);
@@ -306,7 +321,7 @@ void ag_attention_backward_fast(float *restrict dqkv, float *restrict scratch,
     attention_call call = {
         .shape = shape, .qkv = qkv, .scratch = scratch, .kept = probs, .dout = dout, .dqkv = dqkv};
     if (make_operands(&call))
-        ag_pool_share(shape->B * shape->H, 1, backward_heads, &call);
+        ag_pool_share(shape->B * shape->K, 1, backward_heads, &call);
     else
         ag_attention_backward_plain(dqkv, scratch, dout, qkv, probs, shape);
 }

@@ -11,31 +11,39 @@
 #include "float_maths.h"
 #include "kernels_internal.h"
 
-/* One head of one sequence. Rows of q, k, v and their gradients are 3 C apart, of out C. */
+/* One query head of one sequence. Rows of q, k, v and their gradients are `wide` apart, of out
+ * `narrow`. */
 typedef struct attention_head {
     size_t T, D;
-    size_t wide, narrow; /* 3 C, C */
-    size_t qkv;          /* offset of q's first row; k and v follow at C and 2 C */
-    size_t out;          /* offset of the first row of out */
-    size_t probs;        /* offset of the first row of probs */
-    uint64_t index;      /* of the first probability, in the dropout mask */
-    float scale;         /* 1 / sqrt(D) */
+    size_t wide, narrow;
+    size_t q, k, v; /* offsets of their first rows in qkv */
+    size_t out;     /* offset of the first row of out */
+    size_t probs;   /* offset of the first row of probs */
+    uint64_t index; /* of the first probability, in the dropout mask */
+    float scale;    /* of the scores */
+    bool adds;      /* an earlier head of its group has left its part in dk and dv */
 } attention_head;
 
 static inline attention_head attention_head_at(const ag_attention_shape *shape, size_t b, size_t h)
 {
     size_t T = shape->T;
-    size_t D = shape->C / shape->H;
+    size_t D = shape->D;
+    size_t group = shape->H / shape->K;
+    size_t wide = ag_attention_width(shape);
+    size_t start = b * T * wide;
     return (attention_head){
         .T = T,
         .D = D,
-        .wide = 3 * shape->C,
-        .narrow = shape->C,
-        .qkv = b * T * 3 * shape->C + h * D,
-        .out = b * T * shape->C + h * D,
+        .wide = wide,
+        .narrow = shape->H * D,
+        .q = start + h * D,
+        .k = start + (shape->H + h / group) * D,
+        .v = start + (shape->H + shape->K + h / group) * D,
+        .out = b * T * shape->H * D + h * D,
         .probs = (b * shape->H + h) * T * T,
         .index = ((shape->first + b) * shape->H + h) * T * T,
-        .scale = 1 / sqrtf((float)D),
+        .scale = shape->scale,
+        .adds = h % group != 0,
     };
 }
 

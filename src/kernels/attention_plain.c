@@ -42,13 +42,13 @@ static void head_forward(float *out, float *probs, float *dropped, const float *
 {
     const size_t T = head->T;
     const size_t D = head->D;
-    const float *k = qkv + head->narrow;
-    const float *v = k + head->narrow;
+    const float *q = qkv + head->q;
+    const float *k = qkv + head->k;
+    const float *v = qkv + head->v;
     for (size_t t = 0; t < T; t++) {
         float *p = probs + t * T;
         for (size_t s = 0; s <= t; s++)
-            p[s] =
-                chain((strided){qkv + t * head->wide, 1}, (strided){k + s * head->wide, 1}, 0, D);
+            p[s] = chain((strided){q + t * head->wide, 1}, (strided){k + s * head->wide, 1}, 0, D);
         row_causal_softmax(p, t, T, head->scale);
         memcpy(dropped, p, (t + 1) * sizeof *p);
         drop_row(dropped, head, t, shape);
@@ -64,7 +64,7 @@ void ag_attention_forward_plain(float *restrict out, float *restrict probs, floa
     for (size_t b = 0; b < shape->B; b++) {
         for (size_t h = 0; h < shape->H; h++) {
             attention_head head = attention_head_at(shape, b, h);
-            head_forward(out + head.out, probs + head.probs, scratch, qkv + head.qkv, &head, shape);
+            head_forward(out + head.out, probs + head.probs, scratch, qkv, &head, shape);
         }
     }
 }
@@ -88,19 +88,28 @@ static void scores_backward(float *dscores, float *dropped, const float *dout, c
     }
 }
 
+static void put(float *place, float value, bool adds)
+{
+    *place = adds ? *place + value : value;
+}
+
 /* dq = dscores k, dk = dscores^T q, dv = dropped^T dout */
 static void operands_backward(float *dqkv, const float *dscores, const float *dropped,
                               const float *dout, const float *qkv, const attention_head *head)
 {
     const size_t T = head->T;
-    const size_t C = head->narrow;
     const size_t wide = head->wide;
     for (size_t t = 0; t < T; t++) {
         for (size_t d = 0; d < head->D; d++) {
-            float *dq = dqkv + t * wide + d;
-            dq[0] = chain((strided){dscores + t * T, 1}, (strided){qkv + C + d, wide}, 0, t + 1);
-            dq[C] = chain((strided){dscores + t, T}, (strided){qkv + d, wide}, t, T);
-            dq[2 * C] = chain((strided){dropped + t, T}, (strided){dout + d, C}, t, T);
+            size_t at = t * wide + d;
+            dqkv[head->q + at] =
+                chain((strided){dscores + t * T, 1}, (strided){qkv + head->k + d, wide}, 0, t + 1);
+            put(&dqkv[head->k + at],
+                chain((strided){dscores + t, T}, (strided){qkv + head->q + d, wide}, t, T),
+                head->adds);
+            put(&dqkv[head->v + at],
+                chain((strided){dropped + t, T}, (strided){dout + d, head->narrow}, t, T),
+                head->adds);
         }
     }
 }
@@ -114,10 +123,9 @@ void ag_attention_backward_plain(float *restrict dqkv, float *restrict scratch,
     for (size_t b = 0; b < shape->B; b++) {
         for (size_t h = 0; h < shape->H; h++) {
             attention_head head = attention_head_at(shape, b, h);
-            const float *v = qkv + head.qkv + 2 * shape->C;
-            scores_backward(dscores, dropped, dout + head.out, v, probs + head.probs, &head, shape);
-            operands_backward(dqkv + head.qkv, dscores, dropped, dout + head.out, qkv + head.qkv,
-                              &head);
+            scores_backward(dscores, dropped, dout + head.out, qkv + head.v, probs + head.probs,
+                            &head, shape);
+            operands_backward(dqkv, dscores, dropped, dout + head.out, qkv, &head);
         }
     }
 }

@@ -106,4 +106,18 @@ static inline float row_exp(float *x, float max, size_t count)
     return row_sum(x, count);
 }
 
+/* Sum of exp(x - max) in the lanes of row_exp, so that the loss has the bits that it has with its
+ * gradient; but x stays. */
+static inline float row_exp_sum(const float *x, float max, size_t count)
+{
+    float part[LANES] = {0};
+    size_t whole = count - count % LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            part[j] += float_exp_below(x[i + j] - max);
+    for (size_t j = 0; j < count - whole; j++)
+        part[j] += float_exp_below(x[whole + j] - max);
+    return lanes_sum(part);
+}
+
 #endif

@@ -4,7 +4,8 @@
  * - Its plain loop is all that a compiler needs: it stands once, in a .inc file that loops_plain.c
  *   and loops_fast.c compile.
  * - It needs other loops to be fast: NAME_plain.c has the formula, NAME_fast.c the loops.
- * - Its work pays for threads: kernels_shared.c has a "_shared" version around the fast one. */
+ * - Its work pays for threads: kernels_shared.c or blocks_shared.c has a "_shared" version around
+ * the fast one. */
 #ifndef AG_KERNELS_INTERNAL_H
 #define AG_KERNELS_INTERNAL_H
 
@@ -20,21 +21,24 @@ bool ag_is_finite(const float *x, size_t count);
 AG_KERNEL_LIST(DECLARE)
 #undef DECLARE
 
-/* The two halves of ag_layernorm_backward_fn: dx [N, C] +=; and the gradients of the gains, of the
+/* The two halves of ag_norm_backward_fn: dx [N, C] +=; and the gradients of the gains, of the
  * columns [begin, end) alone. */
-typedef void ag_layernorm_dx_fn(float *restrict dx, const float *restrict dout,
-                                const float *restrict x, const float *restrict weight,
-                                const float *restrict mean, const float *restrict rstd, size_t N,
-                                size_t C);
+typedef void ag_norm_dx_fn(float *restrict dx, const float *restrict dout, const float *restrict x,
+                           const ag_norm_form *form, const float *restrict mean,
+                           const float *restrict rstd, size_t N, size_t C);
 typedef struct ag_columns {
     size_t begin, end;
 } ag_columns;
-typedef void ag_layernorm_gains_fn(const ag_layernorm_grads *grads, const float *restrict dout,
-                                   const float *restrict x, const float *restrict mean,
-                                   const float *restrict rstd, size_t N, size_t C,
-                                   ag_columns columns);
-ag_layernorm_dx_fn ag_layernorm_dx_plain, ag_layernorm_dx_fast;
-ag_layernorm_gains_fn ag_layernorm_gains_plain, ag_layernorm_gains_fast;
+typedef void ag_norm_gains_fn(const ag_norm_grads *grads, const float *restrict dout,
+                              const float *restrict x, const float *restrict mean,
+                              const float *restrict rstd, size_t N, size_t C, ag_columns columns);
+ag_norm_dx_fn ag_norm_dx_plain, ag_norm_dx_fast;
+ag_norm_gains_fn ag_norm_gains_plain, ag_norm_gains_fast;
+
+/* Rows [begin, end) of ag_rotate_fn. */
+typedef void ag_rotate_rows_fn(ag_heads out, ag_heads x, size_t begin, size_t end, size_t heads,
+                               const ag_rotation *rotation);
+ag_rotate_rows_fn ag_rotate_rows_plain, ag_rotate_rows_fast;
 
 /* Groups that lie one after the other in memory, as those of one long row: loops are long then,
  * whatever the rows' length. Groups that are taller than a row, or cut short at its end, stay as
@@ -60,6 +64,15 @@ static inline ag_groups ag_groups_some(const ag_groups *all, size_t begin, size_
     some.down = end - begin;
     some.rows = some.down * all->height < left ? some.down * all->height : left;
     return some;
+}
+
+/* Elements of a thread's piece: some ten microseconds of work, so that handing it out costs little,
+ * and a multiple of every block and vector, so that only the last piece has a ragged end. */
+enum { AG_PIECE = 16384 };
+
+static inline size_t ag_rows_of_piece(size_t width)
+{
+    return width < AG_PIECE ? AG_PIECE / width : 1;
 }
 
 /* Elements of a block of ag_sum_squares_fn. Part of what the sum is. */

@@ -15,15 +15,6 @@
 #include "base/bits.h"
 #include "base/pool.h"
 
-/* Elements of a piece: some ten microseconds of work, so that handing it out costs little, and a
- * multiple of every block and vector, so that only the last piece has a ragged end. */
-enum { PIECE = 16384 };
-
-static size_t rows_of_piece(size_t width)
-{
-    return width < PIECE ? PIECE / width : 1;
-}
-
 /* --- maxima: the bits of magnitudes are ordered as their values are, NaN above all */
 
 /* An atomic maximum: a failed exchange puts the present value into `seen`, and one that is larger
@@ -53,14 +44,14 @@ static void round_piece(void *context, size_t begin, size_t end)
 float ag_amax_shared(const float *x, size_t count)
 {
     rounding r = {.x = x};
-    ag_pool_share(count, PIECE, round_piece, &r);
+    ag_pool_share(count, AG_PIECE, round_piece, &r);
     return ag_bits_float(atomic_load(&r.largest));
 }
 
 float ag_round_bf16_shared(float *out, const float *x, size_t count)
 {
     rounding r = {.out = out, .x = x};
-    ag_pool_share(count, PIECE, round_piece, &r);
+    ag_pool_share(count, AG_PIECE, round_piece, &r);
     return ag_bits_float(atomic_load(&r.largest));
 }
 
@@ -92,7 +83,7 @@ void ag_quantize_shared(float *out, const float *x, size_t count, const ag_forma
                         float scale, ag_overflow overflow)
 {
     quantising q = {out, x, format, scale, overflow, NULL, 0};
-    ag_pool_share(count, PIECE, quantize_piece, &q);
+    ag_pool_share(count, AG_PIECE, quantize_piece, &q);
 }
 
 void ag_quantize_stochastic_shared(float *out, const float *x, size_t count,
@@ -100,7 +91,7 @@ void ag_quantize_stochastic_shared(float *out, const float *x, size_t count,
                                    const ag_rounding_site *where, uint64_t first)
 {
     quantising q = {out, x, format, scale, overflow, where, first};
-    ag_pool_share(count, PIECE, quantize_piece, &q);
+    ag_pool_share(count, AG_PIECE, quantize_piece, &q);
 }
 
 typedef struct grouping {
@@ -116,7 +107,7 @@ typedef struct grouping {
 
 static size_t group_rows_of_piece(const ag_groups *groups)
 {
-    return rows_of_piece(groups->height * groups->cols);
+    return ag_rows_of_piece(groups->height * groups->cols);
 }
 
 static void amax_piece(void *context, size_t begin, size_t end)
@@ -177,7 +168,7 @@ void ag_hadamard_shared(float *out, const float *x, size_t rows, size_t cols)
 {
     transform t = {out, x, rows, cols};
     size_t runs = ag_pieces(rows, AG_HADAMARD);
-    ag_pool_share(runs, rows_of_piece(AG_HADAMARD * cols), hadamard_piece, &t);
+    ag_pool_share(runs, ag_rows_of_piece(AG_HADAMARD * cols), hadamard_piece, &t);
 }
 
 /* --- results */
@@ -206,24 +197,25 @@ void ag_epilogue_shared(float *y, const float *bias, size_t N, size_t OC, ag_fac
                         bool bf16)
 {
     result r = {y, NULL, bias, OC, a, b, bf16};
-    ag_pool_share(N, rows_of_piece(OC), result_piece, &r);
+    ag_pool_share(N, ag_rows_of_piece(OC), result_piece, &r);
 }
 
 void ag_accumulate_shared(float *restrict grad, const float *restrict product, size_t OC, size_t C,
                           ag_factor a, ag_factor b)
 {
     result r = {grad, product, NULL, C, a, b, false};
-    ag_pool_share(OC, rows_of_piece(C), result_piece, &r);
+    ag_pool_share(OC, ag_rows_of_piece(C), result_piece, &r);
 }
 
-/* --- layer normalisation */
+/* --- norms */
 
 typedef struct norm {
     float *out;
     float *new_mean, *new_rstd; /* forward */
     const float *mean, *rstd;   /* backward */
-    const float *x, *weight, *bias;
-    const ag_layernorm_grads *grads;
+    const float *x;
+    const ag_norm_form *form;
+    const ag_norm_grads *grads;
     const float *dout;
     size_t N, C;
 } norm;
@@ -232,51 +224,48 @@ static void norm_piece(void *context, size_t begin, size_t end)
 {
     const norm *n = context;
     size_t at = begin * n->C;
-    ag_layernorm_forward_fast(n->out + at, n->new_mean + begin, n->new_rstd + begin, n->x + at,
-                              n->weight, n->bias, end - begin, n->C);
+    ag_norm_forward_fast(n->out + at, n->new_mean + begin, n->new_rstd + begin, n->x + at, n->form,
+                         end - begin, n->C);
 }
 
-void ag_layernorm_forward_shared(float *restrict out, float *restrict mean, float *restrict rstd,
-                                 const float *restrict x, const float *restrict weight,
-                                 const float *restrict bias, size_t N, size_t C)
+void ag_norm_forward_shared(float *restrict out, float *restrict mean, float *restrict rstd,
+                            const float *restrict x, const ag_norm_form *form, size_t N, size_t C)
 {
-    norm n = {
-        .out = out, .new_mean = mean, .new_rstd = rstd, .x = x, .weight = weight, .bias = bias};
-    n.C = C;
-    ag_pool_share(N, rows_of_piece(C), norm_piece, &n);
+    norm n = {.out = out, .new_mean = mean, .new_rstd = rstd, .x = x, .form = form, .C = C};
+    ag_pool_share(N, ag_rows_of_piece(C), norm_piece, &n);
 }
 
 static void norm_dx_piece(void *context, size_t begin, size_t end)
 {
     const norm *n = context;
     size_t at = begin * n->C;
-    ag_layernorm_dx_fast(n->grads->dx + at, n->dout + at, n->x + at, n->weight, n->mean + begin,
-                         n->rstd + begin, end - begin, n->C);
+    ag_norm_dx_fast(n->grads->dx + at, n->dout + at, n->x + at, n->form, n->mean + begin,
+                    n->rstd + begin, end - begin, n->C);
 }
 
 static void norm_gains_piece(void *context, size_t begin, size_t end)
 {
     const norm *n = context;
-    ag_layernorm_gains_fast(n->grads, n->dout, n->x, n->mean, n->rstd, n->N, n->C,
-                            (ag_columns){begin, end});
+    ag_norm_gains_fast(n->grads, n->dout, n->x, n->mean, n->rstd, n->N, n->C,
+                       (ag_columns){begin, end});
 }
 
-/* One thread reads the rows once, for both halves. Several take dx by rows and the gains' gradients
- * by columns, each of which needs all rows: twice the reading, but no sum is cut. */
-void ag_layernorm_backward_shared(const ag_layernorm_grads *grads, const float *restrict dout,
-                                  const float *restrict x, const float *restrict weight,
-                                  const float *restrict mean, const float *restrict rstd, size_t N,
-                                  size_t C)
+/* One thread reads the rows once; several take the input's gradient by rows, the gains by columns.
+ */
+void ag_norm_backward_shared(const ag_norm_grads *grads, const float *restrict dout,
+                             const float *restrict x, const ag_norm_form *form,
+                             const float *restrict mean, const float *restrict rstd, size_t N,
+                             size_t C)
 {
     if (ag_pool_threads() == 1) {
-        ag_layernorm_backward_fast(grads, dout, x, weight, mean, rstd, N, C);
+        ag_norm_backward_fast(grads, dout, x, form, mean, rstd, N, C);
         return;
     }
-    norm n = {.grads = grads, .dout = dout, .x = x, .weight = weight, .N = N, .C = C};
+    norm n = {.grads = grads, .dout = dout, .x = x, .form = form, .N = N, .C = C};
     n.mean = mean;
     n.rstd = rstd;
-    ag_pool_share(N, rows_of_piece(C), norm_dx_piece, &n);
-    ag_pool_share(C, 64, norm_gains_piece, &n); /* 64 floats: four cache lines of each row */
+    ag_pool_share(N, ag_rows_of_piece(C), norm_dx_piece, &n);
+    ag_pool_share(C, 64, norm_gains_piece, &n);
 }
 
 /* --- elements alone */
@@ -300,7 +289,7 @@ void ag_gelu_forward_shared(float *restrict out, const float *restrict x, size_t
                             bool tanh_form)
 {
     elements e = {.out = out, .a = x, .tanh_form = tanh_form};
-    ag_pool_share(count, PIECE, gelu_piece, &e);
+    ag_pool_share(count, AG_PIECE, gelu_piece, &e);
 }
 
 static void gelu_backward_piece(void *context, size_t begin, size_t end)
@@ -313,7 +302,7 @@ void ag_gelu_backward_shared(float *dx, const float *dout, const float *restrict
                              bool tanh_form)
 {
     elements e = {.out = dx, .a = dout, .b = x, .tanh_form = tanh_form};
-    ag_pool_share(count, PIECE, gelu_backward_piece, &e);
+    ag_pool_share(count, AG_PIECE, gelu_backward_piece, &e);
 }
 
 static void dropout_piece(void *context, size_t begin, size_t end)
@@ -326,7 +315,7 @@ void ag_dropout_shared(float *x, size_t count, float p, uint64_t key, uint32_t s
                        uint64_t first)
 {
     elements e = {.out = x, .p = p, .key = key, .first = first, .site = site, .step = step};
-    ag_pool_share(count, PIECE, dropout_piece, &e);
+    ag_pool_share(count, AG_PIECE, dropout_piece, &e);
 }
 
 static void add_piece(void *context, size_t begin, size_t end)
@@ -338,7 +327,7 @@ static void add_piece(void *context, size_t begin, size_t end)
 void ag_add_shared(float *restrict y, const float *restrict x, size_t count)
 {
     elements e = {.out = y, .a = x};
-    ag_pool_share(count, PIECE, add_piece, &e);
+    ag_pool_share(count, AG_PIECE, add_piece, &e);
 }
 
 /* --- rows of probabilities */
@@ -362,7 +351,7 @@ static void softmax_piece(void *context, size_t begin, size_t end)
 void ag_causal_softmax_shared(float *scores, size_t M, size_t T, float scale)
 {
     rows r = {.x = scores, .width = T, .scale = scale};
-    ag_pool_share(M, rows_of_piece(T * T), softmax_piece, &r);
+    ag_pool_share(M, ag_rows_of_piece(T * T), softmax_piece, &r);
 }
 
 static void softmax_backward_piece(void *context, size_t begin, size_t end)
@@ -376,7 +365,7 @@ void ag_causal_softmax_backward_shared(float *restrict dp, const float *restrict
                                        size_t T, float scale)
 {
     rows r = {.x = dp, .probs = probs, .width = T, .scale = scale};
-    ag_pool_share(M, rows_of_piece(T * T), softmax_backward_piece, &r);
+    ag_pool_share(M, ag_rows_of_piece(T * T), softmax_backward_piece, &r);
 }
 
 static void cross_entropy_piece(void *context, size_t begin, size_t end)
@@ -390,7 +379,7 @@ void ag_cross_entropy_shared(float *restrict logits, float *restrict losses, con
                              size_t N, size_t V, float scale)
 {
     rows r = {.x = logits, .losses = losses, .targets = targets, .width = V, .scale = scale};
-    ag_pool_share(N, rows_of_piece(V), cross_entropy_piece, &r);
+    ag_pool_share(N, ag_rows_of_piece(V), cross_entropy_piece, &r);
 }
 
 static void loss_piece(void *context, size_t begin, size_t end)
@@ -404,7 +393,7 @@ void ag_cross_entropy_loss_shared(float *restrict losses, const float *restrict 
                                   const int32_t *targets, size_t N, size_t V)
 {
     rows r = {.logits = logits, .losses = losses, .targets = targets, .width = V};
-    ag_pool_share(N, rows_of_piece(V), loss_piece, &r);
+    ag_pool_share(N, ag_rows_of_piece(V), loss_piece, &r);
 }
 
 /* --- the step's end */
@@ -462,7 +451,7 @@ void ag_adamw_shared(float *restrict w, float *restrict m, float *restrict v,
                      const float *restrict grad, size_t count, const ag_adamw_step *step)
 {
     update u = {.w = w, .m = m, .v = v, .grad = grad, .adamw = step};
-    ag_pool_share(count, PIECE, adamw_piece, &u);
+    ag_pool_share(count, AG_PIECE, adamw_piece, &u);
 }
 
 void ag_manifold_adamw_shared(float *restrict w, float *restrict m, float *restrict v,
@@ -470,7 +459,7 @@ void ag_manifold_adamw_shared(float *restrict w, float *restrict m, float *restr
                               const ag_spacing *spacing)
 {
     update u = {.w = w, .m = m, .v = v, .grad = grad, .adamw = step, .spacing = spacing};
-    ag_pool_share(count, PIECE, adamw_piece, &u);
+    ag_pool_share(count, AG_PIECE, adamw_piece, &u);
 }
 
 static void sgd_piece(void *context, size_t begin, size_t end)
@@ -483,5 +472,5 @@ void ag_sgd_shared(float *restrict w, float *restrict v, const float *restrict g
                    const ag_sgd_step *step)
 {
     update u = {.w = w, .v = v, .grad = grad, .sgd = step};
-    ag_pool_share(count, PIECE, sgd_piece, &u);
+    ag_pool_share(count, AG_PIECE, sgd_piece, &u);
 }

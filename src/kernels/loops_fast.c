@@ -5,6 +5,7 @@
 
 #define CLONES AG_CLONES
 #define KERNEL(name) ag_##name##_fast
+#include "blocks.inc"
 #include "elementwise.inc"
 #include "optimizer.inc"
 #include "rowwise.inc"

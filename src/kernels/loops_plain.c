@@ -6,6 +6,7 @@
 
 #define CLONES
 #define KERNEL(name) ag_##name##_plain
+#include "blocks.inc"
 #include "elementwise.inc"
 #include "optimizer.inc"
 #include "rowwise.inc"

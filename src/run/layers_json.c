@@ -156,17 +156,38 @@ static void add_site(layers_writer *w, size_t index)
     add_roles(w, &w->run->sites[index], has_role);
 }
 
-/* Layer `index` and the sites whose names stand between its own and the next layer's. The numbers
- * are rows of the table in sites.c, which is in the order of names. */
-static void add_layer_and_sites(layers_writer *w, size_t index)
+/* Sites from `at` on as far as their names stand before `name`, or all of the block where that is
+ * NULL; returns the first that is left. */
+static size_t add_sites(layers_writer *w, size_t at, size_t end, const char *name)
 {
-    static const size_t last_sites[AG_LINEARS_PER_BLOCK] = {3, 8, 11, AG_SITES_PER_BLOCK};
-    size_t linear = index % AG_LINEARS_PER_BLOCK;
-    size_t first = index / AG_LINEARS_PER_BLOCK * AG_SITES_PER_BLOCK;
-    add_layer(w, index);
-    for (size_t i = linear > 0 ? last_sites[linear - 1] : 0;
-         w->run->sites != NULL && i < last_sites[linear]; i++)
-        add_site(w, first + i);
+    for (; w->run->sites != NULL && at < end; at++) {
+        ag_site site = ag_site_at(&w->run->model, at);
+        if (name != NULL && strcmp(site.name, name) > 0)
+            break;
+        add_site(w, at);
+    }
+    return at;
+}
+
+/* A block's layers in the order of their names, and the sites between them. */
+static void add_block(layers_writer *w, size_t block)
+{
+    static const ag_linear_kind sorted[] = {
+        AG_LINEAR_C_ATTN, AG_LINEAR_C_K,  AG_LINEAR_ATTN_C_PROJ, AG_LINEAR_C_Q,
+        AG_LINEAR_C_V,    AG_LINEAR_C_FC, AG_LINEAR_C_GATE,      AG_LINEAR_MLP_C_PROJ};
+    const ag_model_spec *model = &w->run->model;
+    size_t site = block * ag_block_sites(model);
+    size_t end = site + ag_block_sites(model);
+    for (size_t i = 0; i < sizeof sorted / sizeof sorted[0]; i++) {
+        if (!ag_block_has(model, sorted[i]))
+            continue;
+        size_t index = ag_layer_index(model, sorted[i], block);
+        if (w->run->sites != NULL)
+            site = add_sites(w, site, end, ag_layer_at(model, 1, index).name);
+        ag_text_add(w->text, ",");
+        add_layer(w, index);
+    }
+    add_sites(w, site, end, NULL);
 }
 
 /* The successor of `block` among the numbers below `count` ordered as texts: 0, 1, 10, 11, 2.
@@ -180,19 +201,18 @@ static size_t next_block(size_t block, size_t count)
     return block + 1;
 }
 
-/* lm_head is first in the order of names, and a block's layers come in their own order. */
+/* lm_head is first in the order of names. */
 void ag_layers_to_json(ag_text *text, const ag_run *run)
 {
     layers_writer w = {.text = text, .run = run};
     size_t blocks = (size_t)run->model.n_layer;
+    size_t sites = ag_site_count(&run->model);
     ag_text_add(text, "{");
-    add_layer_and_sites(&w, ag_layer_count(&run->model) - 1);
+    add_layer(&w, ag_layer_count(&run->model) - 1);
+    add_sites(&w, sites - AG_SITES_PER_LINEAR, sites, NULL);
     size_t block = 0;
     for (size_t done = 0; done < blocks; done++) {
-        for (size_t linear = 0; linear < AG_LINEARS_PER_BLOCK; linear++) {
-            ag_text_add(text, ",");
-            add_layer_and_sites(&w, block * AG_LINEARS_PER_BLOCK + linear);
-        }
+        add_block(&w, block);
         if (done + 1 < blocks)
             block = next_block(block, blocks);
     }

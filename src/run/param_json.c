@@ -190,6 +190,43 @@ static bool draws_weights(const ag_run *run)
     return run->init_digest[0] == '\0';
 }
 
+static bool has_gelu(const ag_run *run)
+{
+    return run->model.mlp == AG_MLP_GELU;
+}
+
+static bool derives_width(const ag_run *run)
+{
+    return run->model.mlp == AG_MLP_SWIGLU && run->model.mlp_hidden == 0;
+}
+
+static bool has_rope(const ag_run *run)
+{
+    return run->model.position == AG_POSITION_ROPE;
+}
+
+static bool has_norms(const ag_run *run)
+{
+    return run->model.norm != AG_NORM_NONE;
+}
+
+static bool has_qk_norm(const ag_run *run)
+{
+    return run->model.qk_norm != AG_QK_NORM_NONE;
+}
+
+static bool has_any_norm(const ag_run *run)
+{
+    return has_norms(run) || has_qk_norm(run);
+}
+
+static bool has_post_gain(const ag_run *run)
+{
+    const ag_model_spec *model = &run->model;
+    return has_norms(run) && model->norm_affine && model->norm_place != AG_NORM_PRE &&
+           draws_weights(run);
+}
+
 /* A parameter that other ones may leave without effect. By the parameter's place in the run, since
  * keys may be renamed and places are checked by the compiler. */
 typedef struct condition {
@@ -204,7 +241,24 @@ static const char s_by_adam[] = "only optimizer.type adamw and manifold_adamw re
 static const char s_by_sgd[] = "only optimizer.type sgd and grid read it";
 static const char s_by_grid[] = "only optimizer.type grid reads it";
 
+static const char s_by_rope[] = "only model.position rope reads it";
+static const char s_by_norms[] = "model.norm is none";
+
 static const condition s_conditions[] = {
+    {AT(model.gelu),               has_gelu,      "only model.mlp gelu reads it"                 },
+    {AT(model.mlp_multiple_of),    derives_width,
+     "only model.mlp swiglu reads it, where model.mlp_hidden is 0"                               },
+    {AT(model.rope_theta),         has_rope,      s_by_rope                                      },
+    {AT(model.rope_fraction),      has_rope,      s_by_rope                                      },
+    {AT(model.norm_eps),           has_any_norm,  "model.norm and model.qk_norm are none"        },
+    {AT(model.norm_affine),        has_norms,     s_by_norms                                     },
+    {AT(model.norm_place),         has_norms,     s_by_norms                                     },
+    {AT(model.final_norm),         has_norms,     s_by_norms                                     },
+    {AT(model.post_gain),          has_post_gain,
+     "only norms with gains behind a branch start from it (model.norm_place res_post and "
+     "sandwich)"                                                                                 },
+    {AT(model.qk_gain),            has_qk_norm,   "model.qk_norm is none"                        },
+    {AT(model.init_std),           draws_weights, "the initial weights come from model.init.file"},
     {AT(model.init_seed),          draws_weights, "the initial weights come from model.init.file"},
     {AT(train.data_seed),          draws_batches, "only train.data_order random reads it"        },
     {AT(optimizer.min_lr_ratio),   has_final_lr,  "optimizer.schedule constant does not read it" },

@@ -9,11 +9,18 @@
 #include "base/text.h"
 #include "params_internal.h"
 #include "run/layers.h"
+#include "run/model_spec.h"
 #include "run/optimizers.h"
 
 /* The words of each enum of run.h, in its order. They are part of ids and files: a word never
  * changes, new ones go to the end. */
 static const char *const s_gelus[] = {"exact", "tanh", NULL};
+static const char *const s_norms[] = {"layernorm", "rmsnorm", "none", NULL};
+static const char *const s_norm_places[] = {"pre", "res_post", "sandwich", NULL};
+static const char *const s_positions[] = {"learned", "rope", "none", NULL};
+static const char *const s_mlps[] = {"gelu", "relu2", "swiglu", NULL};
+static const char *const s_qkvs[] = {"fused", "split", NULL};
+static const char *const s_qk_norms[] = {"none", "head", "full", NULL};
 static const char *const s_synthetics[] = {"none", "markov", NULL};
 static const char *const s_tokenizers[] = {"char", "byte", NULL};
 static const char *const s_dtypes[] = {"auto", "uint16", "uint32", NULL};
@@ -59,6 +66,31 @@ static const ag_param s_params[] = {
     {"model.dropout", REAL, AT(model.dropout), "0.0", 0, 0.99, NULL, ID, "", "probability that an activation is dropped", NULL},
     {"model.tie_weights", BOOL, AT(model.tie_weights), "true", 0, 0, NULL, ID, "", "lm_head shares the token embedding", NULL},
     {"model.gelu", WORD, AT(model.gelu), "exact", 0, 0, s_gelus, ID, "", "GELU by erf, or its tanh approximation", NULL},
+    {"model.n_kv_head", INT, AT(model.n_kv_head), "0", 0, 1024, NULL, ID, "", "heads of keys and values; divides n_head, whose heads share them evenly; 0 = n_head", "0"},
+    {"model.head_dim", INT, AT(model.head_dim), "0", 0, 65536, NULL, ID, "channels", "of a head; 0 = n_embd / n_head", "0"},
+    {"model.qkv", WORD, AT(model.qkv), "fused", 0, 0, s_qkvs, ID, "", "queries, keys and values from one layer, attn.c_attn, or from attn.c_q, c_k and c_v", "fused"},
+    {"model.qk_norm", WORD, AT(model.qk_norm), "none", 0, 0, s_qk_norms, ID, "", "norms of queries and keys, before rope: of each head, or over all heads", "none"},
+    {"model.qk_gain", BOOL, AT(model.qk_gain), "true", 0, 0, NULL, ID, "", "qk_norm has gains", "true"},
+    {"model.attn_scale", REAL, AT(model.attn_scale), "0", 0, 1e6, NULL, ID, "", "factor of the scores; 0 = 1 / sqrt(head_dim)", "0"},
+    {"model.position", WORD, AT(model.position), "learned", 0, 0, s_positions, ID, "", "learned = a table added to the embedding; rope = queries and keys turn", "learned"},
+    {"model.rope_theta", REAL, AT(model.rope_theta), "10000", 1, 1e12, NULL, ID, "", "base of rope's angles", "10000"},
+    {"model.rope_fraction", REAL, AT(model.rope_fraction), "1", 0, 1, NULL, ID, "", "part of a head's channels, the first, that rope turns", "1"},
+    {"model.norm", WORD, AT(model.norm), "layernorm", 0, 0, s_norms, ID, "", "of every branch, and the last", "layernorm"},
+    {"model.norm_eps", REAL, AT(model.norm_eps), "1e-5", 1e-30, 1, NULL, ID, "", "added to the variance, or the mean square", "1e-5"},
+    {"model.norm_affine", BOOL, AT(model.norm_affine), "true", 0, 0, NULL, ID, "", "norms have gains, and layernorms biases where model.bias is true", "true"},
+    {"model.norm_place", WORD, AT(model.norm_place), "pre", 0, 0, s_norm_places, ID, "", "before each branch; res_post = of what it adds to the stream; sandwich = both", "pre"},
+    {"model.post_gain", REAL, AT(model.post_gain), "1", 0, 1e6, NULL, ID, "", "initial gains of norms behind a branch", "1"},
+    {"model.final_norm", BOOL, AT(model.final_norm), "true", 0, 0, NULL, ID, "", "a norm before lm_head", "true"},
+    {"model.mlp", WORD, AT(model.mlp), "gelu", 0, 0, s_mlps, ID, "", "relu2 = max(x, 0)^2; swiglu = silu(mlp.c_gate) times mlp.c_fc", "gelu"},
+    {"model.mlp_hidden", INT, AT(model.mlp_hidden), "0", 0, 1048576, NULL, ID, "channels", "hidden width; 0 = 4 n_embd, for swiglu 8/3 n_embd rounded up to mlp_multiple_of", "0"},
+    {"model.mlp_multiple_of", INT, AT(model.mlp_multiple_of), "32", 1, 65536, NULL, ID, "channels", "what swiglu's hidden width is a multiple of where mlp_hidden is 0", "32"},
+    {"model.embd_scale", REAL, AT(model.embd_scale), "1", 1e-6, 1e6, NULL, ID, "", "factor of the embedding", "1"},
+    {"model.skip_scale", REAL, AT(model.skip_scale), "1", 0, 1e6, NULL, ID, "", "factor of the stream where a branch is added to it", "1"},
+    {"model.branch_scale", REAL, AT(model.branch_scale), "1", 1e-6, 1e6, NULL, ID, "", "factor of what a branch adds", "1"},
+    {"model.logit_scale", REAL, AT(model.logit_scale), "1", 1e-6, 1e6, NULL, ID, "", "factor of the logits", "1"},
+    {"model.logit_softcap", REAL, AT(model.logit_softcap), "0", 0, 1e6, NULL, ID, "", "logits become cap tanh(logits / cap); 0 = off", "0"},
+    {"model.z_loss", REAL, AT(model.z_loss), "0", 0, 1e3, NULL, ID, "", "weight of the mean squared log of the softmax's sum in what is minimised; losses are told without it", "0"},
+    {"model.init_std", REAL, AT(model.init_std), "0.02", 0, 1e3, NULL, ID, "", "standard deviation of initial weights; c_proj's is divided by sqrt(2 n_layer)", "0.02"},
     {"model.init_seed", INT, AT(model.init_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the initial weights; -1 = the run's seed", NULL},
     {"model.init.file", TEXT, AT(model.init_file), "", 0, 0, NULL, DATA, "", "start from the weights in this results file", NULL},
     {"model.init.run", TEXT, AT(model.init_run), "", 0, 0, NULL, DATA, "", "id of the run in that file; empty = its only run", NULL},
@@ -159,36 +191,6 @@ void ag_run_defaults(ag_run *run)
         ag_param_preset(run, &s_params[i], s_params[i].default_text);
 }
 
-/* NULL and "" are both "not given" (run.h). */
-static bool is_set(const char *text)
-{
-    return text != NULL && text[0] != '\0';
-}
-
-/* Checks of several parameters together come after all are read: their order in the file must not
- * matter. */
-static ag_status check_model(const ag_model_spec *model)
-{
-    if (model->n_embd % model->n_head != 0)
-        return ag_fail(AG_ERR_INPUT,
-                       "model.n_embd: %lld channels do not divide among %lld heads (model.n_head)",
-                       (long long)model->n_embd, (long long)model->n_head);
-    if (model->init_run[0] != '\0' && model->init_file[0] == '\0')
-        return ag_fail(AG_ERR_INPUT,
-                       "model.init.run: name the results file that holds run '%.60s' in "
-                       "model.init.file",
-                       model->init_run);
-    if (is_set(model->init_where) && model->init_file[0] == '\0')
-        return ag_fail(AG_ERR_INPUT, "model.init.where: name the results file whose run it labels "
-                                     "in model.init.file");
-    if (is_set(model->init_where) && model->init_run[0] != '\0')
-        return ag_fail(AG_ERR_INPUT,
-                       "model.init.where: model.init.run names a run of the file too, '%.60s'; "
-                       "leave one of them out",
-                       model->init_run);
-    return AG_OK;
-}
-
 /* One kind of data, so that nobody wonders which of two was used. Each message names the key that
  * is to be changed. */
 static ag_status check_data(const ag_data_spec *data)
@@ -243,7 +245,7 @@ static ag_status check_grid(const ag_run *run)
 /* In the order in which somebody would mend them. */
 ag_status ag_run_check(const ag_run *run)
 {
-    AG_TRY(check_model(&run->model));
+    AG_TRY(ag_spec_check(&run->model));
     AG_TRY(check_data(&run->data));
     if (ag_optimizer_of(run)->fixes_scale)
         AG_TRY(check_grid(run));

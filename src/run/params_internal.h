@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "run/params.h"
 
-enum { AG_SECTION_KEYS = 24, AG_KEY_PATH_SIZE = 128, AG_COMPUTES = 2 };
+enum { AG_SECTION_KEYS = 64, AG_KEY_PATH_SIZE = 128, AG_COMPUTES = 2 };
 
 #define AG_MAX_WHOLE (INT64_C(1) << 53) /* every whole number up to here survives JSON */
 

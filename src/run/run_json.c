@@ -8,6 +8,7 @@
 #include "params_internal.h"
 #include "run/digest.h"
 #include "run/layers.h"
+#include "run/model_spec.h"
 #include "run/optimizers.h"
 
 static void add_key(ag_text *text, const char *key)
@@ -77,11 +78,12 @@ static int64_t plain_optimizer(const ag_run *run)
 }
 
 /* The run with its own seed in place of the seeds that were not given, and one name for each
- * optimizer. A seed that was left out and the same seed written down mean one run. */
+ * optimizer and model. A seed that was left out and the same seed written down mean one run. */
 static ag_run resolve(const ag_run *run)
 {
     ag_run resolved = *run;
     resolved.optimizer.type = plain_optimizer(run);
+    ag_spec_resolve(&resolved.model);
     if (resolved.model.init_seed < 0)
         resolved.model.init_seed = run->seed;
     if (resolved.train.data_seed < 0)

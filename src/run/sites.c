@@ -47,32 +47,39 @@ static const struct {
     {"residual", 2, s_residual},
 };
 
-/* The sites of a block in the order of their names; `linear` is that of the layer they belong to.
- * lm_head has the first three. */
-static const struct {
-    ag_site_kind kind;
-    size_t linear;
-} s_block[AG_SITES_PER_BLOCK] = {
+/* What has sites in a block, in the order of the sites' names: the linear layers, of which a model
+ * has some, and between them attention's two and the residual stream's. lm_head's come after all
+ * blocks. */
+typedef struct site_row {
+    ag_site_kind kind; /* or the first of three, of a layer */
+    ag_linear_kind linear;
+} site_row;
+
+static const site_row s_block[] = {
     {AG_SITE_OPT_M,    AG_LINEAR_C_ATTN     },
-    {AG_SITE_OPT_V,    AG_LINEAR_C_ATTN     },
-    {AG_SITE_WGRAD,    AG_LINEAR_C_ATTN     },
+    {AG_SITE_OPT_M,    AG_LINEAR_C_K        },
     {AG_SITE_OPT_M,    AG_LINEAR_ATTN_C_PROJ},
-    {AG_SITE_OPT_V,    AG_LINEAR_ATTN_C_PROJ},
-    {AG_SITE_WGRAD,    AG_LINEAR_ATTN_C_PROJ},
-    {AG_SITE_PV,       0                    },
-    {AG_SITE_QK,       0                    },
+    {AG_SITE_OPT_M,    AG_LINEAR_C_Q        },
+    {AG_SITE_OPT_M,    AG_LINEAR_C_V        },
+    {AG_SITE_PV,       AG_LINEAR_KINDS      },
+    {AG_SITE_QK,       AG_LINEAR_KINDS      },
     {AG_SITE_OPT_M,    AG_LINEAR_C_FC       },
-    {AG_SITE_OPT_V,    AG_LINEAR_C_FC       },
-    {AG_SITE_WGRAD,    AG_LINEAR_C_FC       },
+    {AG_SITE_OPT_M,    AG_LINEAR_C_GATE     },
     {AG_SITE_OPT_M,    AG_LINEAR_MLP_C_PROJ },
-    {AG_SITE_OPT_V,    AG_LINEAR_MLP_C_PROJ },
-    {AG_SITE_WGRAD,    AG_LINEAR_MLP_C_PROJ },
-    {AG_SITE_RESIDUAL, 0                    },
+    {AG_SITE_RESIDUAL, AG_LINEAR_KINDS      },
 };
+static const site_row s_head = {AG_SITE_OPT_M, AG_LINEAR_LM_HEAD};
+
+enum { SITES_PER_BLOCK_ITSELF = 3 };
+
+size_t ag_block_sites(const ag_model_spec *model)
+{
+    return AG_SITES_PER_LINEAR * ag_block_linears(model) + SITES_PER_BLOCK_ITSELF;
+}
 
 size_t ag_site_count(const ag_model_spec *model)
 {
-    return AG_SITES_PER_BLOCK * (size_t)model->n_layer + AG_SITES_PER_LINEAR;
+    return ag_block_sites(model) * (size_t)model->n_layer + AG_SITES_PER_LINEAR;
 }
 
 static bool is_of_a_layer(ag_site_kind kind)
@@ -80,41 +87,69 @@ static bool is_of_a_layer(ag_site_kind kind)
     return kind <= AG_SITE_WGRAD;
 }
 
+/* Sites that a model has of a row. */
+static size_t row_sites(const ag_model_spec *model, const site_row *row)
+{
+    if (!is_of_a_layer(row->kind))
+        return 1;
+    return ag_block_has(model, row->linear) ? AG_SITES_PER_LINEAR : 0;
+}
+
+/* The row of a block's site `place`, which becomes its place in the row. */
+static const site_row *row_at(size_t *place, const ag_model_spec *model)
+{
+    const site_row *row = s_block;
+    for (size_t count; (count = row_sites(model, row)) <= *place; row++)
+        *place -= count;
+    return row;
+}
+
+static void name_site(ag_site *site, const ag_model_spec *model)
+{
+    const char *ending = s_kinds[site->kind].ending;
+    if (is_of_a_layer(site->kind)) {
+        ag_layer layer = ag_layer_at(model, 1, site->layer);
+        site->site = layer.site;
+        snprintf(site->name, sizeof site->name, "%.*s.%s", AG_LAYER_NAME_SIZE - 8, layer.name,
+                 ending);
+    } else {
+        bool is_residual = site->kind == AG_SITE_RESIDUAL;
+        site->site =
+            ag_stream_place(site->block, is_residual ? AG_SLOT_OTHERS : AG_SLOT_ATTENTION, 0);
+        snprintf(site->name, sizeof site->name, "transformer.h.%zu.%s", site->block, ending);
+    }
+}
+
 ag_site ag_site_at(const ag_model_spec *model, size_t index)
 {
-    size_t block = index / AG_SITES_PER_BLOCK;
-    size_t row = index % AG_SITES_PER_BLOCK;
-    ag_site_kind kind = s_block[row].kind;
+    size_t block = index / ag_block_sites(model);
+    size_t place = index % ag_block_sites(model);
+    bool is_head = block == (size_t)model->n_layer;
+    const site_row *row = is_head ? &s_head : row_at(&place, model);
+    ag_site_kind kind = (ag_site_kind)((size_t)row->kind + place);
     ag_site site = {
         .kind = kind,
         .block = block,
-        .layer = block * AG_LINEARS_PER_BLOCK + s_block[row].linear,
+        .layer = is_of_a_layer(kind) ? ag_layer_index(model, row->linear, block)
+                                     : block * ag_block_linears(model),
         .n_tensors = s_kinds[kind].n_tensors,
         .tensors = s_kinds[kind].tensors,
     };
-    if (is_of_a_layer(kind)) {
-        ag_layer layer = ag_layer_at(model, 1, site.layer);
-        site.site = layer.site;
-        snprintf(site.name, sizeof site.name, "%.*s.%s", AG_LAYER_NAME_SIZE - 8, layer.name,
-                 s_kinds[kind].ending);
-    } else {
-        bool is_residual = kind == AG_SITE_RESIDUAL;
-        site.site = ag_stream_place(block, is_residual ? AG_SLOT_OTHERS : AG_SLOT_ATTENTION, 0);
-        snprintf(site.name, sizeof site.name, "transformer.h.%zu.%s", block, s_kinds[kind].ending);
-    }
+    name_site(&site, model);
     return site;
 }
 
-/* Searched: the table has 15 rows, and the index of a row is nothing that anybody should write down
- * twice. */
-size_t ag_site_index(ag_site_kind kind, size_t layer)
+/* Searched: the index of a row is nothing that anybody should write down twice. */
+size_t ag_site_index(const ag_model_spec *model, ag_site_kind kind, size_t layer)
 {
-    size_t block = layer / AG_LINEARS_PER_BLOCK;
-    size_t linear = is_of_a_layer(kind) ? layer % AG_LINEARS_PER_BLOCK : 0;
-    size_t row = 0;
-    while (s_block[row].kind != kind || s_block[row].linear != linear)
-        row++;
-    return block * AG_SITES_PER_BLOCK + row;
+    ag_layer at = ag_layer_at(model, 1, layer);
+    size_t index = at.block * ag_block_sites(model);
+    const site_row *row = s_block;
+    if (at.kind == AG_LINEAR_LM_HEAD)
+        return index + (size_t)kind;
+    for (; is_of_a_layer(kind) ? row->linear != at.kind : row->kind != kind; row++)
+        index += row_sites(model, row);
+    return index + (is_of_a_layer(kind) ? (size_t)kind : 0);
 }
 
 const char *ag_site_ending(ag_site_kind kind)

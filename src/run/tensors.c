@@ -1,15 +1,12 @@
-/* The tensors of the model in nanoGPT's names and order. Rows are also numbers of random streams
- * and the order of the weights' digest: a new tensor is a row after the last, and none ever moves.
- */
+/* The tensors of the model in nanoGPT's names and order, which is that of the weights' digest, and
+ * what later blocks have beside them. Ids are numbers of random streams: a new tensor has the one
+ * after the last, whatever its place in the table, and none ever changes. */
 #include "run/tensors.h"
 
 #include <math.h>
 #include <stdio.h>
 
-/* nanoGPT's standard deviation of initial weights; projections into the residual stream are
- * divided by sqrt(2 * n_layer) (Radford et al., "Language models are unsupervised multitask
- * learners", 2.3). */
-static const double s_init_std = 0.02;
+#include "run/model_spec.h"
 
 /* 64 bytes: a cache line, and the widest vector of any engine. Kernels may load whole vectors from
  * a tensor's first element on. */
@@ -17,91 +14,176 @@ enum { ALIGNMENT = 16 }; /* elements */
 
 /* Outside of the blocks, before or after; or in each of them. */
 typedef enum place { BEFORE, BLOCK, AFTER } place;
-typedef enum dim { NONE, V, T, C, C3, C4 } dim;
-typedef enum fill { ZEROS, ONES, NORMAL, RESIDUAL } fill;
+typedef enum dim { NONE, V, T, C, A, KD, A2KD, F, Q_GAIN, K_GAIN } dim;
+
+/* How it starts. Projections into the residual stream are divided by sqrt(2 * n_layer) (Radford et
+ * al., "Language models are unsupervised multitask learners", 2.3). */
+typedef enum fill { ZEROS, ONES, POST_GAIN, NORMAL, RESIDUAL } fill;
+
+/* What a model must have for it. */
+typedef enum need {
+    ALWAYS,
+    TABLE, /* of positions */
+    PRE_NORM,
+    POST_NORM,
+    LAST_NORM,
+    FUSED,
+    SPLIT,
+    QK_GAIN,
+    GATE,
+    UNTIED
+} need;
 
 typedef struct tensor_row {
-    ag_tensor_id id;  /* its place in the table */
+    ag_tensor_id id;
     const char *name; /* inside its block */
     place where;
     dim dims[2];
     fill init;
+    need need;
     bool is_bias;
 } tensor_row;
 
+/* In the order of the table. */
 static const tensor_row s_rows[AG_TENSOR_IDS] = {
-    {AG_T_WTE,         "transformer.wte.weight",  BEFORE, {V, C},     NORMAL,   false},
-    {AG_T_WPE,         "transformer.wpe.weight",  BEFORE, {T, C},     NORMAL,   false},
-    {AG_T_LN_1_W,      "ln_1.weight",             BLOCK,  {C, NONE},  ONES,     false},
-    {AG_T_LN_1_B,      "ln_1.bias",               BLOCK,  {C, NONE},  ZEROS,    true },
-    {AG_T_C_ATTN_W,    "attn.c_attn.weight",      BLOCK,  {C3, C},    NORMAL,   false},
-    {AG_T_C_ATTN_B,    "attn.c_attn.bias",        BLOCK,  {C3, NONE}, ZEROS,    true },
-    {AG_T_ATTN_PROJ_W, "attn.c_proj.weight",      BLOCK,  {C, C},     RESIDUAL, false},
-    {AG_T_ATTN_PROJ_B, "attn.c_proj.bias",        BLOCK,  {C, NONE},  ZEROS,    true },
-    {AG_T_LN_2_W,      "ln_2.weight",             BLOCK,  {C, NONE},  ONES,     false},
-    {AG_T_LN_2_B,      "ln_2.bias",               BLOCK,  {C, NONE},  ZEROS,    true },
-    {AG_T_C_FC_W,      "mlp.c_fc.weight",         BLOCK,  {C4, C},    NORMAL,   false},
-    {AG_T_C_FC_B,      "mlp.c_fc.bias",           BLOCK,  {C4, NONE}, ZEROS,    true },
-    {AG_T_MLP_PROJ_W,  "mlp.c_proj.weight",       BLOCK,  {C, C4},    RESIDUAL, false},
-    {AG_T_MLP_PROJ_B,  "mlp.c_proj.bias",         BLOCK,  {C, NONE},  ZEROS,    true },
-    {AG_T_LN_F_W,      "transformer.ln_f.weight", AFTER,  {C, NONE},  ONES,     false},
-    {AG_T_LN_F_B,      "transformer.ln_f.bias",   AFTER,  {C, NONE},  ZEROS,    true },
-    {AG_T_LM_HEAD_W,   "lm_head.weight",          AFTER,  {V, C},     NORMAL,   false},
+    {AG_T_WTE,         "transformer.wte.weight",  BEFORE, {V, C},         NORMAL,    ALWAYS,    false},
+    {AG_T_WPE,         "transformer.wpe.weight",  BEFORE, {T, C},         NORMAL,    TABLE,     false},
+    {AG_T_LN_1_W,      "ln_1.weight",             BLOCK,  {C, NONE},      ONES,      PRE_NORM,  false},
+    {AG_T_LN_1_B,      "ln_1.bias",               BLOCK,  {C, NONE},      ZEROS,     PRE_NORM,  true },
+    {AG_T_C_ATTN_W,    "attn.c_attn.weight",      BLOCK,  {A2KD, C},      NORMAL,    FUSED,     false},
+    {AG_T_C_ATTN_B,    "attn.c_attn.bias",        BLOCK,  {A2KD, NONE},   ZEROS,     FUSED,     true },
+    {AG_T_C_Q_W,       "attn.c_q.weight",         BLOCK,  {A, C},         NORMAL,    SPLIT,     false},
+    {AG_T_C_Q_B,       "attn.c_q.bias",           BLOCK,  {A, NONE},      ZEROS,     SPLIT,     true },
+    {AG_T_C_K_W,       "attn.c_k.weight",         BLOCK,  {KD, C},        NORMAL,    SPLIT,     false},
+    {AG_T_C_K_B,       "attn.c_k.bias",           BLOCK,  {KD, NONE},     ZEROS,     SPLIT,     true },
+    {AG_T_C_V_W,       "attn.c_v.weight",         BLOCK,  {KD, C},        NORMAL,    SPLIT,     false},
+    {AG_T_C_V_B,       "attn.c_v.bias",           BLOCK,  {KD, NONE},     ZEROS,     SPLIT,     true },
+    {AG_T_Q_NORM_W,    "attn.q_norm.weight",      BLOCK,  {Q_GAIN, NONE}, ONES,      QK_GAIN,   false},
+    {AG_T_K_NORM_W,    "attn.k_norm.weight",      BLOCK,  {K_GAIN, NONE}, ONES,      QK_GAIN,   false},
+    {AG_T_ATTN_PROJ_W, "attn.c_proj.weight",      BLOCK,  {C, A},         RESIDUAL,  ALWAYS,    false},
+    {AG_T_ATTN_PROJ_B, "attn.c_proj.bias",        BLOCK,  {C, NONE},      ZEROS,     ALWAYS,    true },
+    {AG_T_LN_1_POST_W, "ln_1_post.weight",        BLOCK,  {C, NONE},      POST_GAIN, POST_NORM, false},
+    {AG_T_LN_1_POST_B, "ln_1_post.bias",          BLOCK,  {C, NONE},      ZEROS,     POST_NORM, true },
+    {AG_T_LN_2_W,      "ln_2.weight",             BLOCK,  {C, NONE},      ONES,      PRE_NORM,  false},
+    {AG_T_LN_2_B,      "ln_2.bias",               BLOCK,  {C, NONE},      ZEROS,     PRE_NORM,  true },
+    {AG_T_C_GATE_W,    "mlp.c_gate.weight",       BLOCK,  {F, C},         NORMAL,    GATE,      false},
+    {AG_T_C_GATE_B,    "mlp.c_gate.bias",         BLOCK,  {F, NONE},      ZEROS,     GATE,      true },
+    {AG_T_C_FC_W,      "mlp.c_fc.weight",         BLOCK,  {F, C},         NORMAL,    ALWAYS,    false},
+    {AG_T_C_FC_B,      "mlp.c_fc.bias",           BLOCK,  {F, NONE},      ZEROS,     ALWAYS,    true },
+    {AG_T_MLP_PROJ_W,  "mlp.c_proj.weight",       BLOCK,  {C, F},         RESIDUAL,  ALWAYS,    false},
+    {AG_T_MLP_PROJ_B,  "mlp.c_proj.bias",         BLOCK,  {C, NONE},      ZEROS,     ALWAYS,    true },
+    {AG_T_LN_2_POST_W, "ln_2_post.weight",        BLOCK,  {C, NONE},      POST_GAIN, POST_NORM, false},
+    {AG_T_LN_2_POST_B, "ln_2_post.bias",          BLOCK,  {C, NONE},      ZEROS,     POST_NORM, true },
+    {AG_T_LN_F_W,      "transformer.ln_f.weight", AFTER,  {C, NONE},      ONES,      LAST_NORM, false},
+    {AG_T_LN_F_B,      "transformer.ln_f.bias",   AFTER,  {C, NONE},      ZEROS,     LAST_NORM, true },
+    {AG_T_LM_HEAD_W,   "lm_head.weight",          AFTER,  {V, C},         NORMAL,    UNTIED,    false},
 };
 
-/* A tied lm_head has no tensor of its own, and biases are all or none, as in nanoGPT. */
-static bool is_present(ag_tensor_id id, const ag_model_spec *model)
+const ag_tensor_id ag_linear_tensors[AG_LINEAR_KINDS][2] = {
+    [AG_LINEAR_C_ATTN] = {AG_T_C_ATTN_W,    AG_T_C_ATTN_B   },
+    [AG_LINEAR_C_Q] = {AG_T_C_Q_W,       AG_T_C_Q_B      },
+    [AG_LINEAR_C_K] = {AG_T_C_K_W,       AG_T_C_K_B      },
+    [AG_LINEAR_C_V] = {AG_T_C_V_W,       AG_T_C_V_B      },
+    [AG_LINEAR_ATTN_C_PROJ] = {AG_T_ATTN_PROJ_W, AG_T_ATTN_PROJ_B},
+    [AG_LINEAR_C_GATE] = {AG_T_C_GATE_W,    AG_T_C_GATE_B   },
+    [AG_LINEAR_C_FC] = {AG_T_C_FC_W,      AG_T_C_FC_B     },
+    [AG_LINEAR_MLP_C_PROJ] = {AG_T_MLP_PROJ_W,  AG_T_MLP_PROJ_B },
+    [AG_LINEAR_LM_HEAD] = {AG_T_LM_HEAD_W,   AG_TENSOR_IDS   },
+};
+
+/* Norms in the table are those with gains; only layernorms have biases. */
+static bool has_norms(const ag_model_spec *model, bool is_bias)
 {
-    if (id == AG_T_LM_HEAD_W)
+    return model->norm_affine && model->norm != AG_NORM_NONE &&
+           (!is_bias || model->norm == AG_NORM_LAYERNORM);
+}
+
+static bool is_present(const tensor_row *row, const ag_model_spec *model)
+{
+    if (row->is_bias && !model->bias)
+        return false;
+    switch (row->need) {
+    case TABLE:
+        return model->position == AG_POSITION_LEARNED;
+    case PRE_NORM:
+        return has_norms(model, row->is_bias) && model->norm_place != AG_NORM_RES_POST;
+    case POST_NORM:
+        return has_norms(model, row->is_bias) && model->norm_place != AG_NORM_PRE;
+    case LAST_NORM:
+        return has_norms(model, row->is_bias) && model->final_norm;
+    case FUSED:
+        return model->qkv == AG_QKV_FUSED;
+    case SPLIT:
+        return model->qkv == AG_QKV_SPLIT;
+    case QK_GAIN:
+        return model->qk_norm != AG_QK_NORM_NONE && model->qk_gain;
+    case GATE:
+        return model->mlp == AG_MLP_SWIGLU;
+    case UNTIED:
         return !model->tie_weights;
-    return model->bias || !s_rows[id].is_bias;
+    case ALWAYS:
+        break;
+    }
+    return true;
 }
 
 static size_t width(dim which, const ag_model_spec *model, int64_t vocab_size)
 {
-    size_t channels = (size_t)model->n_embd;
-    switch (which) {
-    case V:
-        return (size_t)vocab_size;
-    case T:
-        return (size_t)model->block_size;
-    case C:
-        return channels;
-    case C3:
-        return 3 * channels;
-    case C4:
-        return 4 * channels;
-    case NONE:
-        break;
-    }
-    return 1;
+    ag_sizes sizes = ag_sizes_of(model);
+    bool is_full = model->qk_norm == AG_QK_NORM_FULL;
+    const size_t widths[] = {
+        [NONE] = 1,
+        [V] = (size_t)vocab_size,
+        [T] = sizes.T,
+        [C] = sizes.C,
+        [A] = ag_query_width(&sizes),
+        [KD] = ag_key_width(&sizes),
+        [A2KD] = ag_query_width(&sizes) + 2 * ag_key_width(&sizes),
+        [F] = sizes.F,
+        [Q_GAIN] = is_full ? ag_query_width(&sizes) : sizes.D,
+        [K_GAIN] = is_full ? ag_key_width(&sizes) : sizes.D,
+    };
+    return widths[which];
 }
 
 static void set_init(ag_tensor *tensor, fill init, const ag_model_spec *model)
 {
     static const ag_init inits[] = {
-        [ZEROS] = AG_INIT_ZEROS,
-        [ONES] = AG_INIT_ONES,
-        [NORMAL] = AG_INIT_NORMAL,
-        [RESIDUAL] = AG_INIT_NORMAL,
+        [ZEROS] = AG_INIT_ZEROS,   [ONES] = AG_INIT_GAIN,       [POST_GAIN] = AG_INIT_GAIN,
+        [NORMAL] = AG_INIT_NORMAL, [RESIDUAL] = AG_INIT_NORMAL,
     };
     tensor->init = inits[init];
+    if (tensor->init == AG_INIT_GAIN)
+        tensor->init_gain = init == POST_GAIN ? model->post_gain : 1.0;
     if (init == NORMAL)
-        tensor->init_std = s_init_std;
+        tensor->init_std = model->init_std;
     if (init == RESIDUAL)
-        tensor->init_std = s_init_std / sqrt(2.0 * (double)model->n_layer);
+        tensor->init_std = model->init_std / sqrt(2.0 * (double)model->n_layer);
+}
+
+/* c_q, c_k and c_v start as the parts of c_attn do. */
+static void set_words(ag_tensor *tensor, const ag_model_spec *model)
+{
+    ag_sizes sizes = ag_sizes_of(model);
+    size_t queries = ag_query_width(&sizes) * sizes.C;
+    size_t keys = ag_key_width(&sizes) * sizes.C;
+    bool is_part = tensor->id == AG_T_C_Q_W || tensor->id == AG_T_C_K_W || tensor->id == AG_T_C_V_W;
+    tensor->init_id = is_part ? AG_T_C_ATTN_W : tensor->id;
+    if (tensor->id == AG_T_C_K_W)
+        tensor->init_first = queries;
+    if (tensor->id == AG_T_C_V_W)
+        tensor->init_first = queries + keys;
 }
 
 /* Decay acts on matrices alone, which is nanoGPT's rule too: by the number of dimensions, not by
  * name. */
-static void add_tensor(ag_tensor_table *table, ag_tensor_id id, size_t block,
+static void add_tensor(ag_tensor_table *table, const tensor_row *row, size_t block,
                        const ag_model_spec *model, int64_t vocab_size)
 {
-    if (!is_present(id, model))
+    if (!is_present(row, model))
         return;
-    const tensor_row *row = &s_rows[id];
     ag_tensor *tensor = &table->rows[table->count++];
-    *tensor = (ag_tensor){.id = id, .block = block, .offset = table->total};
+    *tensor = (ag_tensor){.id = row->id, .block = block, .offset = table->total};
     if (row->where == BLOCK)
         snprintf(tensor->name, sizeof tensor->name, "transformer.h.%zu.%s", block, row->name);
     else
@@ -112,15 +194,16 @@ static void add_tensor(ag_tensor_table *table, ag_tensor_id id, size_t block,
     tensor->count = tensor->dims[0] * tensor->dims[1];
     tensor->decayed = tensor->n_dims == 2;
     set_init(tensor, row->init, model);
+    set_words(tensor, model);
     table->total += (tensor->count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
 static void add_place(ag_tensor_table *table, place where, size_t block, const ag_model_spec *model,
                       int64_t vocab_size)
 {
-    for (size_t id = 0; id < AG_TENSOR_IDS; id++) {
-        if (s_rows[id].where == where)
-            add_tensor(table, (ag_tensor_id)id, block, model, vocab_size);
+    for (size_t i = 0; i < AG_TENSOR_IDS; i++) {
+        if (s_rows[i].where == where)
+            add_tensor(table, &s_rows[i], block, model, vocab_size);
     }
 }
 

@@ -1,7 +1,7 @@
 /* Causal self-attention whose operands are quantised: the products one by one, as a linear layer's,
  * head by head.
  *
- *   S = Q K^T / sqrt(D)   P = softmax(S)     O = drop(P) V
+ *   S = scale Q K^T       P = softmax(S)     O = drop(P) V
  *   dP = dO V^T, dropped  dS from dP and P   dQ = dS K   dK = dS^T Q   dV = drop(P)^T dO
  *
  * Each operand is quantised from its float32 value; P where it meets V, after dropout; what stays
@@ -9,7 +9,6 @@
  * that: exact, as low-precision units with a float32 accumulator are, in the order of
  * products/products.h. The softmax and its gradient stay float32, and the gradient of Q
  * is 1, or 0 where ste: clip says so. */
-#include <math.h>
 #include <string.h>
 
 #include "attention.h"
@@ -25,8 +24,10 @@ typedef struct heads {
     const ag_attention_shape *shape;
     const ag_pass *pass;
     size_t count; /* B * H */
+    size_t group; /* of so many query heads, which share one of keys and values */
     size_t T, D;
-    ag_stack wide;   /* of q, k, v and their like: [T, D] each */
+    ag_stack wide;   /* of q and what is like it: [T, D] each */
+    ag_stack shared; /* of k and v: one a group */
     ag_stack square; /* of probabilities: [T, T] each */
 } heads;
 
@@ -35,27 +36,33 @@ static heads heads_of(ag_attention *attention, const ag_attention_shape *shape, 
     heads h = {.a = attention, .k = attention->kernels, .shape = shape, .pass = pass};
     h.count = shape->B * shape->H;
     h.T = shape->T;
-    h.D = shape->C / shape->H;
-    h.wide = (ag_stack){h.count, h.T, h.D, shape->first * h.T * shape->C};
+    h.D = shape->D;
+    h.group = shape->H / shape->K;
+    h.wide = (ag_stack){h.count, h.T, h.D, shape->first * h.T * shape->H * h.D};
+    h.shared = (ag_stack){shape->B * shape->K, h.T, h.D, shape->first * h.T * shape->K * h.D};
     h.square = (ag_stack){h.count, h.T, h.T, shape->first * shape->H * h.T * h.T};
     return h;
 }
 
-/* --- between [B, T, H, D] with rows `stride` apart and [B, H, T, D] */
+/* --- between [B, T, heads, D] with rows `stride` apart and [B, heads, T, D], a stack */
 
-static void gather(float *out, const float *in, size_t stride, const heads *h)
+static void gather(float *out, const float *in, size_t stride, const ag_stack *stack,
+                   const heads *h)
 {
-    for (size_t head = 0; head < h->count; head++) {
-        const float *from = in + head / h->shape->H * h->T * stride + head % h->shape->H * h->D;
+    const size_t each = stack->matrices / h->shape->B;
+    for (size_t head = 0; head < stack->matrices; head++) {
+        const float *from = in + head / each * h->T * stride + head % each * h->D;
         for (size_t t = 0; t < h->T; t++, out += h->D)
             memcpy(out, from + t * stride, h->D * sizeof *out);
     }
 }
 
-static void scatter(float *out, const float *in, size_t stride, const heads *h)
+static void scatter(float *out, const float *in, size_t stride, const ag_stack *stack,
+                    const heads *h)
 {
-    for (size_t head = 0; head < h->count; head++) {
-        float *to = out + head / h->shape->H * h->T * stride + head % h->shape->H * h->D;
+    const size_t each = stack->matrices / h->shape->B;
+    for (size_t head = 0; head < stack->matrices; head++) {
+        float *to = out + head / each * h->T * stride + head % each * h->D;
         for (size_t t = 0; t < h->T; t++, in += h->D)
             memcpy(to + t * stride, in, h->D * sizeof *in);
     }
@@ -63,19 +70,46 @@ static void scatter(float *out, const float *in, size_t stride, const heads *h)
 
 /* --- products */
 
-/* c [M, N] of each head, from operands of M K and N K elements */
-static void multiply(float *c, const heads *h, ag_transposition form, ag_stack_operand a,
-                     ag_stack_operand b, sizes s)
+/* An operand of which each query head has its own, or each group. */
+typedef struct head_operand {
+    ag_stack_operand of;
+    size_t group;
+} head_operand;
+
+static head_operand own(const ag_site_operands *tensor, int use)
+{
+    return (head_operand){ag_site_operand(tensor, use), 1};
+}
+
+static head_operand shared(const ag_site_operands *tensor, int use, const heads *h)
+{
+    return (head_operand){ag_site_operand(tensor, use), h->group};
+}
+
+/* c [M, N] of each query head, from operands of M K and N K elements */
+static void multiply(float *c, const heads *h, ag_transposition form, head_operand a,
+                     head_operand b, sizes s)
 {
     for (size_t head = 0; head < h->count; head++) {
-        const ag_operand first = ag_stack_operand_at(&a, head, s.M, s.K);
-        const ag_operand second = ag_stack_operand_at(&b, head, s.N, s.K);
+        const ag_operand first = ag_stack_operand_at(&a.of, head / a.group, s.M, s.K);
+        const ag_operand second = ag_stack_operand_at(&b.of, head / b.group, s.N, s.K);
         const ag_operand_view rows = ag_first_operand(&first, form);
         const ag_operand_view columns = ag_second_operand(&second, form);
         ag_product product = {
             .c = c + head * s.M * s.N, .c_step = s.N, .M = s.M, .N = s.N, .K = s.K};
         ag_finish_with_factors(&product.finish, &first, &second);
         ag_multiply_operands(h->k, product, &rows, &columns, h->a->space->room);
+    }
+}
+
+/* [B, H, T, D] becomes [B, K, T, D]: the sum of each group, in the order of its heads. */
+static void add_groups(float *x, const heads *h)
+{
+    const size_t each = h->T * h->D;
+    for (size_t i = 0; i < h->shared.matrices && h->group > 1; i++) {
+        memmove(x + i * each, x + i * h->group * each, each * sizeof *x);
+        for (size_t j = 1; j < h->group; j++)
+            h->k->add(x + i * each, x + (i * h->group + j) * each, each);
     }
 }
 
@@ -89,13 +123,21 @@ static void drop(float *x, const heads *h)
 
 /* --- forward */
 
+/* Where each of q, k and v begins in qkv. */
+static size_t part_start(const ag_attention_shape *shape, size_t part)
+{
+    const size_t heads_before[] = {0, shape->H, shape->H + shape->K};
+    return heads_before[part] * shape->D;
+}
+
 static void make_qkv(const heads *h, const float *qkv)
 {
-    size_t C = h->shape->C;
+    size_t W = ag_attention_width(h->shape);
     ag_site_operands *const tensors[] = {h->a->q, h->a->k, h->a->v};
     for (size_t i = 0; i < 3; i++) {
-        gather(h->a->heads[i][0], qkv + i * C, 3 * C, h);
-        ag_site_make(tensors[i], h->a->heads[i][0], h->a->heads[i][1], &h->wide, h->pass);
+        const ag_stack *stack = i == 0 ? &h->wide : &h->shared;
+        gather(h->a->heads[i][0], qkv + part_start(h->shape, i), W, stack, h);
+        ag_site_make(tensors[i], h->a->heads[i][0], h->a->heads[i][1], stack, h->pass);
     }
 }
 
@@ -106,15 +148,15 @@ void ag_attend(float *out, ag_attention *attention, float *probs, const float *q
     float *dropped = attention->dropped[0];
     float *result = attention->space->heads[0];
     make_qkv(&h, qkv);
-    multiply(probs, &h, AG_NT, ag_site_operand(attention->q, 0), ag_site_operand(attention->k, 0),
+    multiply(probs, &h, AG_NT, own(attention->q, 0), shared(attention->k, 0, &h),
              (sizes){h.T, h.T, h.D});
-    h.k->causal_softmax(probs, h.count, h.T, 1 / sqrtf((float)h.D));
+    h.k->causal_softmax(probs, h.count, h.T, shape->scale);
     memcpy(dropped, probs, h.count * h.T * h.T * sizeof *probs);
     drop(dropped, &h);
     ag_site_make(attention->p, dropped, attention->dropped[1], &h.square, pass);
-    multiply(result, &h, AG_NN, ag_site_operand(attention->p, 0), ag_site_operand(attention->v, 0),
+    multiply(result, &h, AG_NN, own(attention->p, 0), shared(attention->v, 0, &h),
              (sizes){h.T, h.D, h.T});
-    scatter(out, result, shape->C, &h);
+    scatter(out, result, shape->H * h.D, &h.wide, &h);
 }
 
 /* --- backward */
@@ -123,22 +165,26 @@ void ag_attend(float *out, ag_attention *attention, float *probs, const float *q
 static void make_dscores(const heads *h, const float *probs)
 {
     const ag_attention_space *space = h->a->space;
-    multiply(space->dscores, h, AG_NT, ag_site_operand(h->a->dout, 0), ag_site_operand(h->a->v, 1),
+    multiply(space->dscores, h, AG_NT, own(h->a->dout, 0), shared(h->a->v, 1, h),
              (sizes){h->T, h->T, h->D});
     ag_site_clip_gradient(space->dscores, h->a->p, &h->square);
     drop(space->dscores, h);
-    h->k->causal_softmax_backward(space->dscores, probs, h->count, h->T, 1 / sqrtf((float)h->D));
+    h->k->causal_softmax_backward(space->dscores, probs, h->count, h->T, h->shape->scale);
     ag_site_make(h->a->ds, space->dscores, space->dscores_copy, &h->square, h->pass);
 }
 
-/* One of dq, dk, dv, to its place in dqkv [N, 3C]: the gradient of `of`. */
-static void differentiate(float *place, const heads *h, ag_transposition form, ag_stack_operand a,
-                          ag_stack_operand b, const ag_site_operands *of)
+/* One of dq, dk, dv, to its place in dqkv [N, W]: the gradient of part `part`, which is `of`. */
+static void differentiate(float *dqkv, const heads *h, ag_transposition form, head_operand a,
+                          head_operand b, size_t part)
 {
+    const ag_site_operands *const of[] = {h->a->q, h->a->k, h->a->v};
+    const ag_stack *stack = part == 0 ? &h->wide : &h->shared;
     float *result = h->a->space->heads[0];
     multiply(result, h, form, a, b, (sizes){h->T, h->D, h->T});
-    ag_site_clip_gradient(result, of, &h->wide);
-    scatter(place, result, 3 * h->shape->C, h);
+    if (part > 0)
+        add_groups(result, h);
+    ag_site_clip_gradient(result, of[part], stack);
+    scatter(dqkv + part_start(h->shape, part), result, ag_attention_width(h->shape), stack, h);
 }
 
 void ag_attend_backward(float *dqkv, ag_attention *attention, const float *dout, const float *probs,
@@ -147,12 +193,10 @@ void ag_attend_backward(float *dqkv, ag_attention *attention, const float *dout,
     heads h = heads_of(attention, shape, pass);
     const ag_attention *a = attention;
     const ag_attention_space *space = a->space;
-    gather(space->heads[1], dout, shape->C, &h);
+    gather(space->heads[1], dout, shape->H * h.D, &h.wide, &h);
     ag_site_make(a->dout, space->heads[1], space->heads[2], &h.wide, pass);
     make_dscores(&h, probs);
-    differentiate(dqkv, &h, AG_NN, ag_site_operand(a->ds, 0), ag_site_operand(a->k, 1), a->q);
-    differentiate(dqkv + shape->C, &h, AG_TN, ag_site_operand(a->ds, 1), ag_site_operand(a->q, 1),
-                  a->k);
-    differentiate(dqkv + 2 * shape->C, &h, AG_TN, ag_site_operand(a->p, 1),
-                  ag_site_operand(a->dout, 1), a->v);
+    differentiate(dqkv, &h, AG_NN, own(a->ds, 0), shared(a->k, 1, &h), 0);
+    differentiate(dqkv, &h, AG_TN, own(a->ds, 1), own(a->q, 1), 1);
+    differentiate(dqkv, &h, AG_TN, own(a->p, 1), own(a->dout, 1), 2);
 }

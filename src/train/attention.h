@@ -19,7 +19,8 @@ typedef struct ag_attention_space {
 typedef struct ag_attention {
     const ag_kernels *kernels;
     ag_site_operands *q, *k, *ds, *p, *v, *dout; /* NULL: both sites are off */
-    float *heads[3][AG_USES]; /* q, k, v [B, H, T, D], the second only where it is a copy */
+    float *heads[3][AG_USES]; /* q [B, H, T, D], k, v [B, K, T, D], the second only where it is a
+                                 copy */
     float *dropped[AG_USES];  /* [B, H, T, T]: p as it meets v */
     const ag_attention_space *space;
 } ag_attention;

@@ -1,13 +1,15 @@
-/* GPT forward and backward: pre-norm blocks of causal self-attention and an MLP between a token
- * and position embedding and a linear head (Radford et al. 2019, in nanoGPT's form). The backward
- * functions stand in the mirrored order of the forward ones. The residual stream, norms, softmax,
- * GELU and loss are float32; all rounding happens inside the linear layers, whose results and
- * operands are BF16: so q, k, v, the attention's output and dq, dk, dv, the logits and their
- * gradient are BF16 values. Sites that a run has on round what lies between. */
+/* Forward and backward of a GPT: blocks of causal self-attention and an MLP between an embedding
+ * and a linear head (Radford et al. 2019, in nanoGPT's form), and what later models put in their
+ * place. The backward functions stand in the mirrored order of the forward ones. The residual
+ * stream, norms, softmax, the MLP's function and loss are float32; all rounding happens inside the
+ * linear layers, whose results and operands are BF16: so q, k, v, the attention's output and dq,
+ * dk, dv, the logits and their gradient are BF16 values. Sites that a run has on round what lies
+ * between. */
 #include <math.h>
 #include <string.h>
 
 #include "model.h"
+#include "queries.h"
 #include "run/streams.h"
 
 static size_t tokens_of(const ag_model *model, const ag_pass *pass)
@@ -16,6 +18,12 @@ static size_t tokens_of(const ag_model *model, const ag_pass *pass)
 }
 
 /* --- the parts that forward and backward share */
+
+/* Whether linear layers' results are BF16 values. */
+static bool rounds(const ag_model *model, const ag_pass *pass)
+{
+    return model->lm_head.bf16 && pass->mode != AG_MODE_SHADOW;
+}
 
 /* Drops elements of x [N, C]; the same mask in both directions. */
 static void drop(const ag_model *model, float *x, uint32_t site, const ag_pass *pass)
@@ -36,9 +44,11 @@ static ag_attention_shape attention_shape(const ag_model *model, size_t block, c
     return (ag_attention_shape){
         .B = pass->B,
         .T = model->T,
-        .C = model->C,
         .H = model->H,
-        .bf16 = model->blocks[block].c_attn.bf16 && pass->mode != AG_MODE_SHADOW,
+        .K = model->K,
+        .D = model->D,
+        .scale = model->attn_scale,
+        .bf16 = rounds(model, pass),
         .dropout = pass->dropout,
         .key = pass->dropout_key,
         .site = ag_stream_place(block, AG_SLOT_ATTENTION, AG_PART_P),
@@ -86,46 +96,66 @@ static bool quantises_attention(const ag_block *block, const ag_pass *pass)
 
 /* --- forward */
 
+ag_linear *ag_model_linear(ag_model *model, size_t index)
+{
+    size_t block = index / model->n_kinds;
+    if (block == model->L)
+        return &model->lm_head;
+    return &model->blocks[block].linears[model->kinds[index % model->n_kinds]];
+}
+
 static void prepare_weights(ag_model *model, const ag_pass *pass)
 {
-    for (size_t i = 0; i < model->L; i++) {
-        ag_block *block = &model->blocks[i];
-        ag_linear_prepare(&block->c_attn, pass);
-        ag_linear_prepare(&block->attn_proj, pass);
-        ag_linear_prepare(&block->c_fc, pass);
-        ag_linear_prepare(&block->mlp_proj, pass);
-    }
-    ag_linear_prepare(&model->lm_head, pass);
+    for (size_t i = 0; i <= model->L * model->n_kinds; i++)
+        ag_linear_prepare(ag_model_linear(model, i), pass);
+}
+
+static void scale(const ag_model *model, float *x, double factor, const ag_pass *pass)
+{
+    if (factor != 1.0)
+        model->k->amplify(x, tokens_of(model, pass) * model->C, (float)factor);
 }
 
 static void embed(ag_model *model, float *x, const int32_t *tokens, const ag_pass *pass)
 {
-    const float *weights = model->state->weights;
-    model->k->embedding_forward(x, tokens, weights + model->wte, weights + model->wpe, pass->B,
-                                model->T, model->C);
+    const float *wte = model->state->weights + model->wte;
+    model->k->embedding_forward(x, tokens, wte, model->wpe, pass->B, model->T, model->C);
+    scale(model, x, model->spec->embd_scale, pass);
     drop_embedding(model, x, pass);
 }
 
+/* The norm of x, or x. */
 static void norm_forward(ag_model *model, float *out, const ag_norm *norm, const float *x,
                          const ag_pass *pass)
 {
-    model->k->layernorm_forward(out, norm->mean, norm->rstd, x, norm->weight, norm->bias,
-                                tokens_of(model, pass), model->C);
+    size_t N = tokens_of(model, pass);
+    if (norm->on)
+        model->k->norm_forward(out, norm->mean, norm->rstd, x, &norm->form, N, model->C);
+    else
+        memcpy(out, x, N * model->C * sizeof *out);
 }
 
-/* out = x + drop(branch(projection->input)) */
-static void project_onto(ag_model *model, float *out, ag_linear *projection, const float *x,
-                         const ag_pass *pass)
+/* out = skip x + scale ln_post(drop(projection(its input))) */
+static void add_branch(ag_model *model, float *out, const ag_branch *branch, const float *x,
+                       const ag_pass *pass)
 {
-    ag_linear_forward(out, projection, pass);
-    drop(model, out, projection->layer.site, pass);
-    model->k->add(out, x, tokens_of(model, pass) * model->C);
+    const ag_model_spec *spec = model->spec;
+    size_t count = tokens_of(model, pass) * model->C;
+    float *added = branch->added != NULL ? branch->added : out;
+    ag_linear_forward(added, branch->projection, pass);
+    drop(model, added, branch->projection->layer.site, pass);
+    if (branch->added != NULL)
+        norm_forward(model, out, &branch->ln_post, added, pass);
+    if (spec->skip_scale != 1.0 || spec->branch_scale != 1.0)
+        model->k->blend(out, x, count, (float)spec->branch_scale, (float)spec->skip_scale);
+    else
+        model->k->add(out, x, count);
 }
 
 static void attend(ag_model *model, ag_block *block, const ag_pass *pass)
 {
     ag_attention_shape shape = attention_shape(model, block->index, pass);
-    float *out = block->attn_proj.input;
+    float *out = block->attn.projection->input;
     if (quantises_attention(block, pass))
         ag_attend(out, &block->attention, block->probs, block->qkv, &shape, pass);
     else
@@ -135,20 +165,38 @@ static void attend(ag_model *model, ag_block *block, const ag_pass *pass)
 
 static void attention_forward(ag_model *model, ag_block *block, const ag_pass *pass)
 {
-    norm_forward(model, block->c_attn.input, &block->ln_1, block->x, pass);
-    ag_linear_forward(block->qkv, &block->c_attn, pass);
+    norm_forward(model, block->linears[model->kinds[0]].input, &block->attn.ln, block->x, pass);
+    ag_queries_forward(model, block, pass);
     attend(model, block, pass);
-    project_onto(model, block->x_mid, &block->attn_proj, block->x, pass);
+    add_branch(model, block->x_mid, &block->attn, block->x, pass);
     store_residual(model, block->x_mid, residual_of(block, AFTER_ATTENTION), pass);
+}
+
+/* The MLP's function of what its first layers left. */
+static void activate(const ag_model *model, const ag_block *block, const ag_pass *pass)
+{
+    size_t count = tokens_of(model, pass) * model->F;
+    float *out = block->mlp.projection->input;
+    if (block->gate != NULL)
+        model->k->swiglu_forward(out, block->gate, block->hidden, count);
+    else if (model->spec->mlp == AG_MLP_RELU2)
+        model->k->relu2_forward(out, block->hidden, count);
+    else
+        model->k->gelu_forward(out, block->hidden, count, model->spec->gelu == AG_GELU_TANH);
 }
 
 static void mlp_forward(ag_model *model, ag_block *block, const ag_pass *pass)
 {
-    norm_forward(model, block->c_fc.input, &block->ln_2, block->x_mid, pass);
-    ag_linear_forward(block->hidden, &block->c_fc, pass);
-    model->k->gelu_forward(block->mlp_proj.input, block->hidden,
-                           tokens_of(model, pass) * block->c_fc.layer.outputs, model->tanh_gelu);
-    project_onto(model, block->x_end, &block->mlp_proj, block->x_mid, pass);
+    ag_linear *up = &block->linears[AG_LINEAR_C_FC];
+    ag_linear *gate = &block->linears[AG_LINEAR_C_GATE];
+    norm_forward(model, up->input, &block->mlp.ln, block->x_mid, pass);
+    if (block->gate != NULL) {
+        memcpy(gate->input, up->input, tokens_of(model, pass) * model->C * sizeof *up->input);
+        ag_linear_forward(block->gate, gate, pass);
+    }
+    ag_linear_forward(block->hidden, up, pass);
+    activate(model, block, pass);
+    add_branch(model, block->x_end, &block->mlp, block->x_mid, pass);
     store_residual(model, block->x_end, residual_of(block, AFTER_MLP), pass);
 }
 
@@ -162,6 +210,9 @@ void ag_model_forward(ag_model *model, const ag_tokens *tokens, const ag_pass *p
     }
     norm_forward(model, model->lm_head.input, &model->ln_f, model->x_end, pass);
     ag_linear_forward(model->logits, &model->lm_head, pass);
+    if (model->has_logits_form)
+        model->k->logits_forward(model->logits, tokens_of(model, pass) * model->V,
+                                 &model->logits_form);
 }
 
 void ag_model_losses(ag_model *model, const ag_tokens *tokens, const ag_pass *pass)
@@ -172,31 +223,73 @@ void ag_model_losses(ag_model *model, const ag_tokens *tokens, const ag_pass *pa
 
 /* --- backward */
 
-/* The gradient of project_onto's input, into dinput; model->dx, the gradient of its sum, stays. */
-static void project_backward(float *dinput, ag_model *model, ag_linear *projection,
-                             const ag_pass *pass)
-{
-    memcpy(model->dbranch, model->dx, tokens_of(model, pass) * model->C * sizeof(float));
-    drop(model, model->dbranch, projection->layer.site, pass);
-    ag_linear_backward(dinput, projection, model->dbranch, pass);
-}
-
-/* model->dx += the gradient through the norm of x, from model->dbranch. */
+/* model->dx += the gradient through the norm of x, from model->dbranch; or that itself. */
 static void norm_backward(ag_model *model, const ag_norm *norm, const float *x, const ag_pass *pass)
 {
-    ag_layernorm_grads grads = {model->dx, norm->dweight, norm->dbias};
-    model->k->layernorm_backward(&grads, model->dbranch, x, norm->weight, norm->mean, norm->rstd,
-                                 tokens_of(model, pass), model->C);
+    size_t N = tokens_of(model, pass);
+    ag_norm_grads grads = {model->dx, norm->dweight, norm->dbias};
+    if (norm->on)
+        model->k->norm_backward(&grads, model->dbranch, x, &norm->form, norm->mean, norm->rstd, N,
+                                model->C);
+    else
+        model->k->add(model->dx, model->dbranch, N * model->C);
+}
+
+/* From model->dbranch, the gradient of ln_post's result, to that of what it read: BF16, as all that
+ * linear layers leave and take. Returns where it is. */
+static float *norm_post_backward(ag_model *model, const ag_branch *branch, const ag_pass *pass)
+{
+    const ag_norm *norm = &branch->ln_post;
+    size_t N = tokens_of(model, pass);
+    ag_norm_grads grads = {model->dshare, norm->dweight, norm->dbias};
+    if (branch->added == NULL)
+        return model->dbranch;
+    memset(model->dshare, 0, N * model->C * sizeof *model->dshare);
+    model->k->norm_backward(&grads, model->dbranch, branch->added, &norm->form, norm->mean,
+                            norm->rstd, N, model->C);
+    if (rounds(model, pass))
+        model->k->round_bf16(model->dshare, model->dshare, N * model->C);
+    return model->dshare;
+}
+
+/* The gradient of the projection's input, into dinput. model->dx, the gradient of the stream with
+ * the branch, becomes that of the stream before it, but for what went through the branch. */
+static void branch_backward(float *dinput, ag_model *model, const ag_branch *branch,
+                            const ag_pass *pass)
+{
+    memcpy(model->dbranch, model->dx, tokens_of(model, pass) * model->C * sizeof(float));
+    scale(model, model->dx, model->spec->skip_scale, pass);
+    scale(model, model->dbranch, model->spec->branch_scale, pass);
+    float *dadded = norm_post_backward(model, branch, pass);
+    drop(model, dadded, branch->projection->layer.site, pass);
+    ag_linear_backward(dinput, branch->projection, dadded, pass);
+}
+
+static void activate_backward(const ag_model *model, const ag_block *block, const ag_pass *pass)
+{
+    size_t count = tokens_of(model, pass) * model->F;
+    float *d = model->dhidden;
+    if (block->gate != NULL)
+        model->k->swiglu_backward(model->dgate, d, block->gate, block->hidden, count);
+    else if (model->spec->mlp == AG_MLP_RELU2)
+        model->k->relu2_backward(d, d, block->hidden, count);
+    else
+        model->k->gelu_backward(d, d, block->hidden, count, model->spec->gelu == AG_GELU_TANH);
 }
 
 static void mlp_backward(ag_model *model, ag_block *block, const ag_pass *pass)
 {
+    ag_linear *gate = &block->linears[AG_LINEAR_C_GATE];
+    float *dup = block->gate != NULL ? model->dshare : model->dbranch;
     store_residual_backward(model, residual_of(block, AFTER_MLP), pass);
-    project_backward(model->dhidden, model, &block->mlp_proj, pass);
-    model->k->gelu_backward(model->dhidden, model->dhidden, block->hidden,
-                            tokens_of(model, pass) * block->c_fc.layer.outputs, model->tanh_gelu);
-    ag_linear_backward(model->dbranch, &block->c_fc, model->dhidden, pass);
-    norm_backward(model, &block->ln_2, block->x_mid, pass);
+    branch_backward(model->dhidden, model, &block->mlp, pass);
+    activate_backward(model, block, pass);
+    if (block->gate != NULL)
+        ag_linear_backward(model->dbranch, gate, model->dgate, pass);
+    ag_linear_backward(dup, &block->linears[AG_LINEAR_C_FC], model->dhidden, pass);
+    if (block->gate != NULL)
+        model->k->add(model->dbranch, dup, tokens_of(model, pass) * model->C);
+    norm_backward(model, &block->mlp.ln, block->x_mid, pass);
 }
 
 static void attend_backward(ag_model *model, ag_block *block, const ag_pass *pass)
@@ -213,23 +306,37 @@ static void attend_backward(ag_model *model, ag_block *block, const ag_pass *pas
 static void attention_backward(ag_model *model, ag_block *block, const ag_pass *pass)
 {
     store_residual_backward(model, residual_of(block, AFTER_ATTENTION), pass);
-    project_backward(model->dhidden, model, &block->attn_proj, pass);
+    branch_backward(model->dhidden, model, &block->attn, pass);
     attend_backward(model, block, pass);
-    ag_linear_backward(model->dbranch, &block->c_attn, model->dqkv, pass);
-    norm_backward(model, &block->ln_1, block->x, pass);
+    ag_queries_backward(model, block, pass);
+    norm_backward(model, &block->attn.ln, block->x, pass);
 }
 
 static void embed_backward(ag_model *model, const int32_t *tokens, const ag_pass *pass)
 {
     drop_embedding(model, model->dx, pass);
-    model->k->embedding_backward(model->grads + model->wte, model->grads + model->wpe, model->dx,
-                                 tokens, pass->B, model->T, model->C);
+    scale(model, model->dx, model->spec->embd_scale, pass);
+    model->k->embedding_backward(model->grads + model->wte, model->dwpe, model->dx, tokens, pass->B,
+                                 model->T, model->C);
+}
+
+/* model->losses, and model->logits become their gradient. */
+static void losses_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass)
+{
+    size_t N = tokens_of(model, pass);
+    if (!model->has_logits_form) {
+        model->k->cross_entropy(model->logits, model->losses, tokens->targets, N, model->V,
+                                pass->loss_scale);
+        return;
+    }
+    ag_model_losses(model, tokens, pass);
+    model->k->logits_backward(model->logits, tokens->targets, N, model->V, pass->loss_scale,
+                              &model->logits_form);
 }
 
 void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass)
 {
-    model->k->cross_entropy(model->logits, model->losses, tokens->targets, tokens_of(model, pass),
-                            model->V, pass->loss_scale);
+    losses_backward(model, tokens, pass);
     ag_linear_backward(model->dbranch, &model->lm_head, model->logits, pass);
     memset(model->dx, 0, tokens_of(model, pass) * model->C * sizeof(float));
     norm_backward(model, &model->ln_f, model->x_end, pass);
@@ -267,26 +374,14 @@ static void store_moments(const ag_model *model, const ag_linear *linear, const 
 
 void ag_model_store_moments(ag_model *model, const ag_pass *pass)
 {
-    for (size_t i = 0; i < model->L; i++) {
-        ag_block *block = &model->blocks[i];
-        store_moments(model, &block->c_attn, pass);
-        store_moments(model, &block->attn_proj, pass);
-        store_moments(model, &block->c_fc, pass);
-        store_moments(model, &block->mlp_proj, pass);
-    }
-    store_moments(model, &model->lm_head, pass);
+    for (size_t i = 0; i <= model->L * model->n_kinds; i++)
+        store_moments(model, ag_model_linear(model, i), pass);
 }
 
 void ag_model_end_step(ag_model *model)
 {
-    for (size_t i = 0; i < model->L; i++) {
-        ag_block *block = &model->blocks[i];
-        ag_linear_end_step(&block->c_attn);
-        ag_linear_end_step(&block->attn_proj);
-        ag_linear_end_step(&block->c_fc);
-        ag_linear_end_step(&block->mlp_proj);
-    }
-    ag_linear_end_step(&model->lm_head);
+    for (size_t i = 0; i <= model->L * model->n_kinds; i++)
+        ag_linear_end_step(ag_model_linear(model, i));
     for (size_t i = 0; i < model->n_sites; i++)
         ag_site_end_step(&model->sites[i]);
 }

@@ -1,4 +1,4 @@
-/* The GPT: forward, backward, and its memory. */
+/* The transformer: forward, backward, and its memory. */
 #ifndef AG_TRAIN_MODEL_H
 #define AG_TRAIN_MODEL_H
 
@@ -8,43 +8,64 @@
 
 #include "attention.h"
 #include "linear.h"
+#include "run/model_spec.h"
 #include "train_state.h"
 
 typedef struct ag_norm {
-    const float *weight; /* [C] */
-    const float *bias;   /* or NULL */
-    float *dweight;
+    bool on; /* false: the model has none here */
+    ag_norm_form form;
+    float *dweight; /* or NULL, as in form */
     float *dbias;
-    float *mean; /* [N] */
+    float *mean; /* of each row */
     float *rstd;
 } ag_norm;
 
+/* What a branch of a block adds to the stream, and how: f is attention or the MLP.
+ *
+ *   out = skip x + scale ln_post(drop(projection(f(ln(x)))))
+ */
+typedef struct ag_branch {
+    ag_norm ln;
+    ag_linear *projection;
+    float *added; /* [N, C]: what ln_post reads; NULL without it */
+    ag_norm ln_post;
+} ag_branch;
+
 typedef struct ag_block {
     size_t index;
-    float *x; /* [N, C] residual stream: at the block's start, */
-    ag_norm ln_1;
-    ag_linear c_attn;
-    float *qkv;   /* [N, 3C] */
-    float *probs; /* [B, H, T, T] */
-    ag_linear attn_proj;
-    float *x_mid; /* between attention and MLP, */
-    ag_norm ln_2;
-    ag_linear c_fc;
-    float *hidden; /* [N, 4C] before GELU */
-    ag_linear mlp_proj;
-    float *x_end; /* and at its end: the next block's x, or the model's x_end */
+    ag_linear linears[AG_LINEAR_KINDS]; /* those that the model has */
+    float *x;                           /* [N, C] residual stream: at the block's start, */
+    ag_branch attn;
+    float *qkv;         /* [N, W]: q, k, v of all heads side by side, as attention reads them */
+    ag_norm qk_norm[2]; /* of q and k */
+    float *raw[2];      /* [N, H D], [N, K D]: what these read; NULL without */
+    float *probs;       /* [B, H, T, T] */
+    float *x_mid;       /* between attention and MLP, */
+    ag_branch mlp;
+    float *hidden; /* [N, F]: of c_fc, */
+    float *gate;   /* and of c_gate, or NULL */
+    float *x_end;  /* and at its end: the next block's x, or the model's x_end */
     ag_attention attention;
     ag_site_operands *residual; /* [2]: of x_mid, of x_end; NULL where off */
 } ag_block;
 
 typedef struct ag_model {
     const ag_kernels *k;
+    const ag_model_spec *spec;
     size_t B; /* the most sequences of a pass */
     size_t T, C, H, V, L;
-    bool tanh_gelu;
+    size_t K, D, W, F;    /* W = (H + 2 K) D */
+    float attn_scale;     /* of the scores */
+    ag_rotation turn;     /* of rope; half 0 without */
+    bool has_logits_form; /* logits are more than the last layer's results */
+    ag_logits_form logits_form;
+    size_t n_kinds; /* of linear layers in a block, in the order of the forward pass */
+    ag_linear_kind kinds[AG_MOST_LINEARS];
     ag_train_state *state;
     float *grads;     /* [tensors.total] */
-    size_t wte, wpe;  /* offsets into weights and grads */
+    size_t wte;       /* offsets into weights and grads */
+    const float *wpe; /* [T, C], or NULL without */
+    float *dwpe;
     ag_block *blocks; /* [L] */
     float *x_end;     /* [N, C] */
     ag_norm ln_f;
@@ -58,8 +79,11 @@ typedef struct ag_model {
     float *attention_scratch;
     float *dx;               /* [N, C]: of the residual stream */
     float *dbranch;          /* [N, C]: of what a branch adds to it, or takes from it */
-    float *dhidden;          /* [N, 4C] */
-    float *dqkv;             /* [N, 3C] */
+    float *dshare;           /* [N, C]: of one of several layers that share an input; or NULL */
+    float *dhidden;          /* [N, F] or [N, H D] */
+    float *dgate;            /* [N, F], or NULL */
+    float *dqkv;             /* [N, W] */
+    float *apart[2];         /* [N, H D]: q, k or v alone, on the way; or NULL */
     size_t n_sites;          /* their tensors; 0 where no site is on */
     ag_site_operands *sites; /* [n_sites]: site by site */
     ag_scales site_scales;   /* of the site's operand made last */
@@ -74,11 +98,11 @@ typedef struct ag_tokens {
 /* model->logits of the pass's sequences. */
 void ag_model_forward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass);
 
-/* model->losses from the logits, which stay. */
+/* model->losses from the logits, which stay: the cross-entropy alone, whatever is minimised. */
 void ag_model_losses(ag_model *model, const ag_tokens *tokens, const ag_pass *pass);
 
-/* model->losses and model->grads += the gradient of loss_scale * sum(losses). Follows the forward
- * pass of the same sequences and overwrites what that left. */
+/* model->losses and model->grads += the gradient of loss_scale * sum(losses), z_loss added to each.
+ * Follows the forward pass of the same sequences and overwrites what that left. */
 void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass);
 
 /* After an update of the weights: the moments become what their stores keep of them. */
@@ -90,5 +114,8 @@ void ag_model_end_step(ag_model *model);
 /* Memory of the model, which borrows `state`. */
 ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *state,
                            ag_layout *layout);
+
+/* The kind of a block's layer `place` in the order of the forward pass, or lm_head. */
+ag_linear *ag_model_linear(ag_model *model, size_t index);
 
 #endif

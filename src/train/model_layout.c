@@ -3,6 +3,7 @@
  *
  *   grads | blocks: x, norm statistics, inputs, qkv, probs, hidden ... | head | scratch of backward
  */
+#include "base/maths.h"
 #include "model.h"
 #include "operand_sums.h"
 #include "run/optimizers.h"
@@ -14,19 +15,15 @@ typedef struct builder {
     const ag_run *run;
     ag_layout *layout;
     size_t N;
+    size_t block;  /* at work */
+    size_t widest; /* inputs or outputs of a linear layer; inputs, */
+    size_t deepest;
+    size_t weights;    /* and weights */
     size_t next_scale; /* those of the layers so far */
     size_t next_amax;
     float *grad_copy; /* shared by all layers */
     float *product;
 } builder;
-
-/* Weight and bias of a linear layer, by ag_linear_kind. */
-static const ag_tensor_id s_parameters[AG_LINEARS_PER_BLOCK][2] = {
-    {AG_T_C_ATTN_W,    AG_T_C_ATTN_B   },
-    {AG_T_ATTN_PROJ_W, AG_T_ATTN_PROJ_B},
-    {AG_T_C_FC_W,      AG_T_C_FC_B     },
-    {AG_T_MLP_PROJ_W,  AG_T_MLP_PROJ_B },
-};
 
 static size_t max_size(size_t a, size_t b)
 {
@@ -40,18 +37,29 @@ static float *parameter(const builder *b, float *base, ag_tensor_id id, size_t b
     return tensor == NULL ? NULL : ag_layout_part(base, tensor->offset);
 }
 
-static void lay_out_norm(builder *b, ag_norm *norm, ag_tensor_id weight, size_t block)
+/* A norm over rows of a width, `rows` at most; its gains and biases where the model has them. */
+static void lay_out_norm(builder *b, ag_norm *norm, ag_tensor_id gain, size_t rows)
 {
-    ag_tensor_id bias = weight == AG_T_LN_1_W   ? AG_T_LN_1_B
-                        : weight == AG_T_LN_2_W ? AG_T_LN_2_B
-                                                : AG_T_LN_F_B;
-    float *weights = b->model->state->weights;
-    norm->weight = parameter(b, weights, weight, block);
-    norm->bias = parameter(b, weights, bias, block);
-    norm->dweight = parameter(b, b->model->grads, weight, block);
-    norm->dbias = parameter(b, b->model->grads, bias, block);
-    norm->mean = ag_layout_floats(b->layout, b->N);
-    norm->rstd = ag_layout_floats(b->layout, b->N);
+    const ag_model_spec *spec = &b->run->model;
+    ag_norm_kind kind = (ag_norm_kind)spec->norm;
+    norm->on = true;
+    norm->form.eps = (float)spec->norm_eps;
+    norm->form.centred = kind == AG_NORM_LAYERNORM;
+    norm->form.weight = parameter(b, b->model->state->weights, gain, b->block);
+    norm->dweight = parameter(b, b->model->grads, gain, b->block);
+    norm->mean = ag_layout_floats(b->layout, rows);
+    norm->rstd = ag_layout_floats(b->layout, rows);
+}
+
+/* One of the stream, which may have a bias. */
+static void lay_out_stream_norm(builder *b, ag_norm *norm, bool wanted, ag_tensor_id gain,
+                                ag_tensor_id bias)
+{
+    if (!wanted || b->run->model.norm == AG_NORM_NONE)
+        return;
+    lay_out_norm(b, norm, gain, b->N);
+    norm->form.bias = parameter(b, b->model->state->weights, bias, b->block);
+    norm->dbias = parameter(b, b->model->grads, bias, b->block);
 }
 
 static void find_parameters(builder *b, ag_linear *linear)
@@ -59,17 +67,15 @@ static void find_parameters(builder *b, ag_linear *linear)
     float *weights = b->model->state->weights;
     float *grads = b->model->grads;
     ag_linear_kind kind = linear->layer.kind;
-    if (kind == AG_LINEAR_LM_HEAD) {
-        ag_tensor_id id = b->run->model.tie_weights ? AG_T_WTE : AG_T_LM_HEAD_W;
-        linear->weight = parameter(b, weights, id, 0);
-        linear->dweight = parameter(b, grads, id, 0);
-        return;
-    }
-    size_t block = linear->layer.block;
-    linear->weight = parameter(b, weights, s_parameters[kind][0], block);
-    linear->dweight = parameter(b, grads, s_parameters[kind][0], block);
-    linear->bias = parameter(b, weights, s_parameters[kind][1], block);
-    linear->dbias = parameter(b, grads, s_parameters[kind][1], block);
+    bool is_head = kind == AG_LINEAR_LM_HEAD;
+    bool is_tied = is_head && b->run->model.tie_weights;
+    size_t block = is_head ? 0 : linear->layer.block;
+    ag_tensor_id weight = is_tied ? AG_T_WTE : ag_linear_tensors[kind][0];
+    ag_tensor_id bias = ag_linear_tensors[kind][1];
+    linear->weight = parameter(b, weights, weight, block);
+    linear->dweight = parameter(b, grads, weight, block);
+    linear->bias = parameter(b, weights, bias, block);
+    linear->dbias = parameter(b, grads, bias, block);
 }
 
 /* The tensor that the operands of a role are made from, as its use sees it: each first use sums
@@ -220,32 +226,89 @@ static void lay_out_linear(builder *b, ag_linear *linear, size_t index)
     lay_out_copies(b, linear);
 }
 
+static ag_linear *lay_out_kind(builder *b, ag_block *block, ag_linear_kind kind)
+{
+    ag_linear *linear = &block->linears[kind];
+    lay_out_linear(b, linear, ag_layer_index(&b->run->model, kind, block->index));
+    return linear;
+}
+
+/* The two norms of a branch, of which a model has one, both or none; the first comes before the
+ * branch's layers. */
+static void lay_out_branch(builder *b, ag_branch *branch, ag_norm_place unless, bool post)
+{
+    const ag_model_spec *spec = &b->run->model;
+    bool is_attn = branch == &b->model->blocks[b->block].attn;
+    bool wanted = spec->norm_place != (int64_t)unless;
+    if (!post) {
+        lay_out_stream_norm(b, &branch->ln, wanted, is_attn ? AG_T_LN_1_W : AG_T_LN_2_W,
+                            is_attn ? AG_T_LN_1_B : AG_T_LN_2_B);
+        return;
+    }
+    lay_out_stream_norm(b, &branch->ln_post, wanted, is_attn ? AG_T_LN_1_POST_W : AG_T_LN_2_POST_W,
+                        is_attn ? AG_T_LN_1_POST_B : AG_T_LN_2_POST_B);
+    if (branch->ln_post.on)
+        branch->added = ag_layout_floats(b->layout, b->N * b->model->C);
+}
+
+static void lay_out_qk_norms(builder *b, ag_block *block)
+{
+    const ag_model *model = b->model;
+    for (int part = 0; part < 2 && b->run->model.qk_norm != AG_QK_NORM_NONE; part++) {
+        size_t heads = part == 0 ? model->H : model->K;
+        size_t rows = b->run->model.qk_norm == AG_QK_NORM_FULL ? b->N : b->N * heads;
+        lay_out_norm(b, &block->qk_norm[part], part == 0 ? AG_T_Q_NORM_W : AG_T_K_NORM_W, rows);
+        block->qk_norm[part].form.centred = b->run->model.norm == AG_NORM_LAYERNORM;
+        block->raw[part] = ag_layout_floats(b->layout, b->N * heads * model->D);
+    }
+}
+
+static void lay_out_attention(builder *b, ag_block *block)
+{
+    const ag_model *model = b->model;
+    for (size_t i = 0; model->kinds[i] != AG_LINEAR_ATTN_C_PROJ; i++)
+        lay_out_kind(b, block, model->kinds[i]);
+    block->qkv = ag_layout_floats(b->layout, b->N * model->W);
+    lay_out_qk_norms(b, block);
+    block->probs = ag_layout_floats(b->layout, model->B * model->H * model->T * model->T);
+    block->attn.projection = lay_out_kind(b, block, AG_LINEAR_ATTN_C_PROJ);
+}
+
+static void lay_out_mlp(builder *b, ag_block *block)
+{
+    const ag_model *model = b->model;
+    if (ag_block_has(&b->run->model, AG_LINEAR_C_GATE)) {
+        lay_out_kind(b, block, AG_LINEAR_C_GATE);
+        block->gate = ag_layout_floats(b->layout, b->N * model->F);
+    }
+    lay_out_kind(b, block, AG_LINEAR_C_FC);
+    block->hidden = ag_layout_floats(b->layout, b->N * model->F);
+    block->mlp.projection = lay_out_kind(b, block, AG_LINEAR_MLP_C_PROJ);
+}
+
 static void lay_out_block(builder *b, ag_block *block, size_t index)
 {
     const ag_model *model = b->model;
-    size_t first = index * AG_LINEARS_PER_BLOCK;
-    block->index = index;
+    block->index = b->block = index;
     block->x = ag_layout_floats(b->layout, b->N * model->C);
-    lay_out_norm(b, &block->ln_1, AG_T_LN_1_W, index);
-    lay_out_linear(b, &block->c_attn, first + AG_LINEAR_C_ATTN);
-    block->qkv = ag_layout_floats(b->layout, b->N * 3 * model->C);
-    block->probs = ag_layout_floats(b->layout, model->B * model->H * model->T * model->T);
-    lay_out_linear(b, &block->attn_proj, first + AG_LINEAR_ATTN_C_PROJ);
+    lay_out_branch(b, &block->attn, AG_NORM_RES_POST, false);
+    lay_out_attention(b, block);
+    lay_out_branch(b, &block->attn, AG_NORM_PRE, true);
     block->x_mid = ag_layout_floats(b->layout, b->N * model->C);
-    lay_out_norm(b, &block->ln_2, AG_T_LN_2_W, index);
-    lay_out_linear(b, &block->c_fc, first + AG_LINEAR_C_FC);
-    block->hidden = ag_layout_floats(b->layout, b->N * 4 * model->C);
-    lay_out_linear(b, &block->mlp_proj, first + AG_LINEAR_MLP_C_PROJ);
+    lay_out_branch(b, &block->mlp, AG_NORM_RES_POST, false);
+    lay_out_mlp(b, block);
+    lay_out_branch(b, &block->mlp, AG_NORM_PRE, true);
 }
 
 static void lay_out_head(builder *b)
 {
     ag_model *model = b->model;
+    b->block = 0;
     model->x_end = ag_layout_floats(b->layout, b->N * model->C);
     for (size_t i = 0; i < model->L; i++)
         model->blocks[i].x_end = i + 1 < model->L ? model->blocks[i + 1].x : model->x_end;
-    lay_out_norm(b, &model->ln_f, AG_T_LN_F_W, 0);
-    lay_out_linear(b, &model->lm_head, model->L * AG_LINEARS_PER_BLOCK);
+    lay_out_stream_norm(b, &model->ln_f, b->run->model.final_norm, AG_T_LN_F_W, AG_T_LN_F_B);
+    lay_out_linear(b, &model->lm_head, ag_layer_count(&b->run->model) - 1);
     model->logits = ag_layout_floats(b->layout, b->N * model->V);
     model->losses = ag_layout_floats(b->layout, b->N);
 }
@@ -269,9 +332,13 @@ static size_t most_groups(const builder *b, size_t index)
 static void lay_out_scratch(builder *b)
 {
     ag_model *model = b->model;
-    ag_attention_shape shape = {.B = model->B, .T = model->T, .C = model->C, .H = model->H};
+    const ag_model_spec *spec = &b->run->model;
+    ag_attention_shape shape = {
+        .B = model->B, .T = model->T, .H = model->H, .K = model->K, .D = model->D};
     shape.bf16 = b->run->compute == AG_COMPUTE_BF16;
-    size_t widest = max_size(4 * model->C, model->V);
+    bool shares = spec->qkv == AG_QKV_SPLIT || spec->mlp == AG_MLP_SWIGLU;
+    bool has_apart = spec->qkv == AG_QKV_SPLIT || spec->qk_norm != AG_QK_NORM_NONE;
+    size_t queries = model->H * model->D;
     bool second_grad = false;
     size_t groups = 1;
     for (size_t i = 0; i < ag_layer_count(&b->run->model); i++) {
@@ -281,15 +348,21 @@ static void lay_out_scratch(builder *b)
     model->n_groups = groups;
     model->scales.scale = ag_layout_floats(b->layout, groups);
     model->scales.after = ag_layout_floats(b->layout, groups);
-    b->product = ag_layout_floats(b->layout, widest * model->C);
-    b->grad_copy = second_grad ? ag_layout_floats(b->layout, b->N * widest) : NULL;
+    b->product = ag_layout_floats(b->layout, b->weights);
+    b->grad_copy = second_grad ? ag_layout_floats(b->layout, b->N * b->widest) : NULL;
     for (int use = 0; use < AG_USES; use++)
         lay_out_shared_codes(b, use);
     model->attention_scratch = ag_layout_floats(b->layout, ag_attention_scratch(&shape));
     model->dx = ag_layout_floats(b->layout, b->N * model->C);
     model->dbranch = ag_layout_floats(b->layout, b->N * model->C);
-    model->dhidden = ag_layout_floats(b->layout, b->N * 4 * model->C);
-    model->dqkv = ag_layout_floats(b->layout, b->N * 3 * model->C);
+    model->dhidden = ag_layout_floats(b->layout, b->N * max_size(model->F, queries));
+    model->dqkv = ag_layout_floats(b->layout, b->N * model->W);
+    if (shares || spec->norm_place != AG_NORM_PRE)
+        model->dshare = ag_layout_floats(b->layout, b->N * model->C);
+    if (spec->mlp == AG_MLP_SWIGLU)
+        model->dgate = ag_layout_floats(b->layout, b->N * model->F);
+    for (int i = 0; has_apart && i < 2; i++)
+        model->apart[i] = ag_layout_floats(b->layout, b->N * queries);
 }
 
 /* Pairs of the operands of a linear layer's product: of activations and gradients, which the first
@@ -297,33 +370,89 @@ static void lay_out_scratch(builder *b)
 static void lay_out_room(builder *b)
 {
     ag_model *model = b->model;
-    size_t widest = max_size(4 * model->C, model->V);
-    size_t most[2] = {b->N * widest, max_size(widest * model->C, b->N * 4 * model->C)};
+    size_t most[2] = {b->N * b->widest, max_size(b->weights, b->N * b->deepest)};
     for (int i = 0; i < 2; i++) {
-        size_t words = most[i] / 2 + max_size(b->N, widest);
+        size_t words = most[i] / 2 + max_size(b->N, b->widest);
         model->room[i] = ag_layout_bytes(b->layout, words * sizeof(uint32_t));
     }
+}
+
+static void measure_layers(builder *b)
+{
+    for (size_t i = 0; i < ag_layer_count(&b->run->model); i++) {
+        ag_layer layer = ag_layer_at(&b->run->model, b->run->facts.vocab_size, i);
+        b->deepest = max_size(b->deepest, layer.inputs);
+        b->widest = max_size(b->widest, max_size(layer.inputs, layer.outputs));
+        b->weights = max_size(b->weights, layer.inputs * layer.outputs);
+    }
+}
+
+/* Angles t theta^(-2j / R) of R channels, in double. */
+static void fill_angles(float *cosines, float *sines, const ag_rotation *turn, double theta)
+{
+    for (size_t t = 0; t < turn->T; t++) {
+        for (size_t j = 0; j < turn->half; j++) {
+            double angle = (double)t * ag_pow(theta, -(double)j / (double)turn->half);
+            cosines[t * turn->half + j] = (float)ag_cos(angle);
+            sines[t * turn->half + j] = (float)ag_sin(angle);
+        }
+    }
+}
+
+static void lay_out_turn(builder *b, size_t turned)
+{
+    ag_model *model = b->model;
+    ag_rotation *turn = &model->turn;
+    *turn = (ag_rotation){.T = model->T, .D = model->D, .half = turned / 2};
+    float *cosines = ag_layout_floats(b->layout, model->T * turn->half);
+    float *sines = ag_layout_floats(b->layout, model->T * turn->half);
+    turn->cosines = cosines;
+    turn->sines = sines;
+    if (cosines != NULL && sines != NULL)
+        fill_angles(cosines, sines, turn, b->run->model.rope_theta);
+}
+
+static void set_sizes(ag_model *model, const ag_run *run)
+{
+    const ag_model_spec *spec = &run->model;
+    ag_sizes sizes = ag_sizes_of(spec);
+    model->spec = spec;
+    model->B = max_size((size_t)run->train.batch_size, (size_t)run->eval.batch);
+    model->T = sizes.T;
+    model->C = sizes.C;
+    model->H = sizes.H;
+    model->K = sizes.K;
+    model->D = sizes.D;
+    model->F = sizes.F;
+    model->W = (sizes.H + 2 * sizes.K) * sizes.D;
+    model->V = (size_t)run->facts.vocab_size;
+    model->L = sizes.L;
+    model->attn_scale = ag_spec_attn_scale(spec);
+    model->logits_form =
+        (ag_logits_form){(float)spec->logit_scale, (float)spec->logit_softcap, (float)spec->z_loss};
+    model->has_logits_form =
+        spec->logit_scale != 1.0 || spec->logit_softcap > 0.0 || spec->z_loss > 0.0;
+    model->n_kinds = ag_block_linears(spec);
+    for (size_t i = 0; i < model->n_kinds; i++)
+        model->kinds[i] = ag_layer_at(spec, 1, i).kind;
 }
 
 ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *state,
                            ag_layout *layout)
 {
     model->state = state;
-    model->B = max_size((size_t)run->train.batch_size, (size_t)run->eval.batch);
-    model->T = (size_t)run->model.block_size;
-    model->C = (size_t)run->model.n_embd;
-    model->H = (size_t)run->model.n_head;
-    model->V = (size_t)run->facts.vocab_size;
-    model->L = (size_t)run->model.n_layer;
-    model->tanh_gelu = run->model.gelu == AG_GELU_TANH;
+    set_sizes(model, run);
     model->wte = ag_tensor_find(&state->tensors, AG_T_WTE, 0)->offset;
-    model->wpe = ag_tensor_find(&state->tensors, AG_T_WPE, 0)->offset;
     model->blocks = ag_layout_table(layout, model->L * sizeof *model->blocks);
     if (model->blocks == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu blocks", model->L);
     model->grads = ag_layout_floats(layout, state->tensors.total);
 
     builder b = {.model = model, .run = run, .layout = layout, .N = model->B * model->T};
+    model->wpe = parameter(&b, state->weights, AG_T_WPE, 0);
+    model->dwpe = parameter(&b, model->grads, AG_T_WPE, 0);
+    measure_layers(&b);
+    lay_out_turn(&b, ag_sizes_of(&run->model).turned);
     lay_out_scratch(&b);
     for (size_t i = 0; i < model->L; i++)
         lay_out_block(&b, &model->blocks[i], i);

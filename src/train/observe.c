@@ -111,14 +111,8 @@ static void add_groups(ag_trainer *trainer)
 
 static void find_linears(ag_observer *observer, ag_model *model)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < model->L; i++) {
-        ag_block *block = &model->blocks[i];
-        ag_linear *linears[] = {&block->c_attn, &block->attn_proj, &block->c_fc, &block->mlp_proj};
-        memcpy(observer->linears + count, (void *)linears, sizeof linears);
-        count += AG_LINEARS_PER_BLOCK;
-    }
-    observer->linears[count] = &model->lm_head;
+    for (size_t i = 0; i < observer->n_layers; i++)
+        observer->linears[i] = ag_model_linear(model, i);
 }
 
 static size_t max_size(size_t a, size_t b)
@@ -127,10 +121,16 @@ static size_t max_size(size_t a, size_t b)
 }
 
 /* Elements of the largest matrix that an operand is made from: of tokens, weights or one head. */
-static size_t largest_operand(const ag_model *model)
+static size_t largest_operand(const ag_observer *observer, const ag_model *model)
 {
-    size_t widest = max_size(model->V, 4 * model->C);
-    return max_size(max_size(model->B * model->T, model->C) * widest, model->T * model->T);
+    size_t most = model->T * max_size(model->T, model->D);
+    for (size_t i = 0; i < observer->n_layers; i++) {
+        const ag_layer *layer = &observer->linears[i]->layer;
+        size_t widest = max_size(layer->inputs, layer->outputs);
+        most =
+            max_size(most, max_size(model->B * model->T * widest, layer->inputs * layer->outputs));
+    }
+    return most;
 }
 
 static size_t all_weights(const ag_observer *observer)
@@ -159,7 +159,7 @@ static void lay_out_arrays(ag_trainer *trainer, ag_layout *layout)
     ag_observer *observer = trainer->observer;
     size_t total = trainer->state.tensors.total;
     if (ag_observes(run, AG_OBSERVE_QUANT) || ag_observes(run, AG_OBSERVE_GRAD))
-        observer->copy = ag_layout_floats(layout, largest_operand(&trainer->model));
+        observer->copy = ag_layout_floats(layout, largest_operand(observer, &trainer->model));
     if (ag_observes(run, AG_OBSERVE_GRAD))
         observer->gradient = ag_layout_floats(layout, total);
     if (ag_observes(run, AG_OBSERVE_FLIPS)) {

@@ -38,11 +38,12 @@ ag_scale_cursor ag_sites_scales(const ag_run *run)
 static ag_stack most_of(const builder *b, const ag_site *site, const ag_site_tensor *tensor)
 {
     const ag_model *model = b->model;
-    size_t heads = model->B * model->H;
     bool is_attention = site->kind == AG_SITE_QK || site->kind == AG_SITE_PV;
     bool is_square = tensor == &site->tensors[site->kind == AG_SITE_PV ? P : DS];
+    bool is_shared = tensor == &site->tensors[site->kind == AG_SITE_PV ? V : K];
+    size_t heads = model->B * (is_shared ? model->K : model->H);
     if (is_attention)
-        return (ag_stack){heads, model->T, is_square ? model->T : model->C / model->H, 0};
+        return (ag_stack){heads, model->T, is_square ? model->T : model->D, 0};
     if (site->kind == AG_SITE_RESIDUAL)
         return (ag_stack){1, model->B * model->T, model->C, 0};
     ag_layer layer = ag_layer_at(&b->run->model, b->run->facts.vocab_size, site->layer);
@@ -154,13 +155,13 @@ static void lay_out_tensor(builder *b, ag_site_operands *operands, size_t index,
 
 static bool is_on(const builder *b, ag_site_kind kind, size_t layer)
 {
-    return ag_site_is_on(&b->run->sites[ag_site_index(kind, layer)]);
+    return ag_site_is_on(&b->run->sites[ag_site_index(&b->run->model, kind, layer)]);
 }
 
 /* The first tensor of a site, or NULL where it is off. */
 static ag_site_operands *tensors_of(const builder *b, ag_site_kind kind, size_t layer)
 {
-    size_t index = ag_site_index(kind, layer);
+    size_t index = ag_site_index(&b->run->model, kind, layer);
     return is_on(b, kind, layer) ? &b->model->sites[index * AG_SITE_TENSORS] : NULL;
 }
 
@@ -183,12 +184,14 @@ static void lay_out_copies(builder *b, float *out[AG_USES], const ag_site_operan
 static void lay_out_attention(builder *b, ag_attention *attention, size_t layer)
 {
     ag_model *model = b->model;
-    size_t wide = model->B * model->T * model->C;
+    const ag_model_spec *spec = &b->run->model;
+    size_t queries = model->B * model->T * model->H * model->D;
+    size_t keys = model->B * model->T * model->K * model->D;
     size_t square = model->B * model->H * model->T * model->T;
     if (!is_on(b, AG_SITE_QK, layer) && !is_on(b, AG_SITE_PV, layer))
         return;
-    ag_site_operands *qk = &model->sites[ag_site_index(AG_SITE_QK, layer) * AG_SITE_TENSORS];
-    ag_site_operands *pv = &model->sites[ag_site_index(AG_SITE_PV, layer) * AG_SITE_TENSORS];
+    ag_site_operands *qk = &model->sites[ag_site_index(spec, AG_SITE_QK, layer) * AG_SITE_TENSORS];
+    ag_site_operands *pv = &model->sites[ag_site_index(spec, AG_SITE_PV, layer) * AG_SITE_TENSORS];
     *attention = (ag_attention){
         .kernels = model->k,
         .q = &qk[Q],
@@ -199,9 +202,9 @@ static void lay_out_attention(builder *b, ag_attention *attention, size_t layer)
         .dout = &pv[DO],
         .space = &model->attention_space,
     };
-    lay_out_copies(b, attention->heads[0], attention->q, wide);
-    lay_out_copies(b, attention->heads[1], attention->k, wide);
-    lay_out_copies(b, attention->heads[2], attention->v, wide);
+    lay_out_copies(b, attention->heads[0], attention->q, queries);
+    lay_out_copies(b, attention->heads[1], attention->k, keys);
+    lay_out_copies(b, attention->heads[2], attention->v, keys);
     lay_out_copies(b, attention->dropped, attention->p, square);
 }
 
@@ -210,13 +213,14 @@ static void lay_out_space(builder *b)
 {
     ag_model *model = b->model;
     ag_attention_space *space = &model->attention_space;
+    size_t queries = model->H * model->D;
     bool any = false;
     for (size_t i = 0; i < model->L; i++)
         any |= model->blocks[i].attention.q != NULL;
     for (size_t i = 0; any && i < 3; i++)
-        space->heads[i] = ag_layout_floats(b->layout, model->B * model->T * model->C);
+        space->heads[i] = ag_layout_floats(b->layout, model->B * model->T * queries);
     size_t square = any ? model->B * model->H * model->T * model->T : 0;
-    size_t head = any ? model->T * (model->T > model->C ? model->T : model->C) : 0;
+    size_t head = any ? model->T * (model->T > queries ? model->T : queries) : 0;
     space->dscores = ag_layout_floats(b->layout, square);
     space->dscores_copy = ag_layout_floats(b->layout, square);
     for (size_t i = 0; i < 2; i++)
@@ -225,11 +229,7 @@ static void lay_out_space(builder *b)
 
 static void lay_out_block(builder *b, ag_block *block)
 {
-    size_t first = block->index * AG_LINEARS_PER_BLOCK;
-    lay_out_linear(b, &block->c_attn, first + AG_LINEAR_C_ATTN);
-    lay_out_linear(b, &block->attn_proj, first + AG_LINEAR_ATTN_C_PROJ);
-    lay_out_linear(b, &block->c_fc, first + AG_LINEAR_C_FC);
-    lay_out_linear(b, &block->mlp_proj, first + AG_LINEAR_MLP_C_PROJ);
+    size_t first = block->index * b->model->n_kinds;
     lay_out_attention(b, &block->attention, first);
     block->residual = tensors_of(b, AG_SITE_RESIDUAL, first);
 }
@@ -255,7 +255,8 @@ ag_status ag_sites_lay_out(ag_model *model, const ag_run *run, ag_scale_cursor n
     model->site_scales.after = ag_layout_floats(layout, b.groups);
     for (size_t i = 0; i < model->L; i++)
         lay_out_block(&b, &model->blocks[i]);
-    lay_out_linear(&b, &model->lm_head, model->L * AG_LINEARS_PER_BLOCK);
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++)
+        lay_out_linear(&b, ag_model_linear(model, i), i);
     lay_out_space(&b);
     return AG_OK;
 }

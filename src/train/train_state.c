@@ -25,13 +25,6 @@ static void count_scales(ag_train_state *state, const ag_run *run)
     state->n_amaxes += sites.amaxes;
 }
 
-/* The tensor of a layer's weights, by ag_linear_kind. */
-static const ag_tensor_id s_weights[] = {
-    [AG_LINEAR_C_ATTN] = AG_T_C_ATTN_W,   [AG_LINEAR_ATTN_C_PROJ] = AG_T_ATTN_PROJ_W,
-    [AG_LINEAR_C_FC] = AG_T_C_FC_W,       [AG_LINEAR_MLP_C_PROJ] = AG_T_MLP_PROJ_W,
-    [AG_LINEAR_LM_HEAD] = AG_T_LM_HEAD_W,
-};
-
 static void find_grids(ag_train_state *state, const ag_run *run)
 {
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
@@ -40,7 +33,8 @@ static void find_grids(ag_train_state *state, const ag_run *run)
             continue;
         ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
         size_t block = layer.kind == AG_LINEAR_LM_HEAD ? 0 : layer.block;
-        const ag_tensor *tensor = ag_tensor_find(&state->tensors, s_weights[layer.kind], block);
+        ag_tensor_id id = ag_linear_tensors[layer.kind][0];
+        const ag_tensor *tensor = ag_tensor_find(&state->tensors, id, block);
         ag_tensor_grid *grid = &state->grids[tensor - state->tensors.rows];
         grid->scheme = scheme;
         grid->site = layer.site + AG_ROLE_WEIGHT;
@@ -120,17 +114,19 @@ static void normal_pair(double z[2], uint64_t key, uint64_t pair, uint32_t tenso
     z[1] = r * ag_sin(two_pi * u2);
 }
 
-/* Elements 2p and 2p + 1 come from pair p. A tensor's number (run/streams.h) makes it
- * start alike whether or not the model has biases, tied weights or more layers. */
+/* Element e of its words comes from pair e / 2. A tensor's number (run/streams.h) makes it start
+ * alike whether or not the model has biases, tied weights or more layers. */
 static void fill_normal(float *w, const ag_tensor *tensor, uint64_t key)
 {
-    uint32_t number = (uint32_t)(tensor->block * AG_PLACES_PER_BLOCK + tensor->id);
-    for (size_t i = 0; i < tensor->count; i += 2) {
+    uint32_t number = (uint32_t)(tensor->block * AG_PLACES_PER_BLOCK + tensor->init_id);
+    uint64_t end = tensor->init_first + tensor->count;
+    for (uint64_t pair = tensor->init_first / 2; 2 * pair < end; pair++) {
         double z[2];
-        normal_pair(z, key, i / 2, number);
-        w[i] = (float)(tensor->init_std * z[0]);
-        if (i + 1 < tensor->count)
-            w[i + 1] = (float)(tensor->init_std * z[1]);
+        normal_pair(z, key, pair, number);
+        for (uint64_t e = 2 * pair; e < 2 * pair + 2; e++) {
+            if (e >= tensor->init_first && e < end)
+                w[e - tensor->init_first] = (float)(tensor->init_std * z[e % 2]);
+        }
     }
 }
 
@@ -143,6 +139,6 @@ void ag_weights_init(float *weights, const ag_tensor_table *tensors, uint64_t se
         if (tensor->init == AG_INIT_NORMAL)
             fill_normal(w, tensor, key);
         for (size_t j = 0; tensor->init != AG_INIT_NORMAL && j < tensor->count; j++)
-            w[j] = tensor->init == AG_INIT_ONES ? 1.0f : 0.0f;
+            w[j] = tensor->init == AG_INIT_GAIN ? (float)tensor->init_gain : 0.0f;
     }
 }

@@ -13,7 +13,7 @@ static ag_bench_record *record_of(const tiny *t)
 {
     s_record = (ag_bench_record){0};
     s_record.T = (size_t)t->run.model.block_size;
-    s_record.D = (size_t)(t->run.model.n_embd / t->run.model.n_head);
+    s_record.D = ag_sizes_of(&t->run.model).D;
     return &s_record;
 }
 

@@ -23,6 +23,15 @@ static const char *const s_more[] = {
     "2e-3]\n  size:\n    s: {model.n_layer: 1}\n    l: {model.n_layer: 2}\nexclude:\n  - {size: l, "
     "optimizer.lr: 1e-3}\ninclude:\n  - {format: BF16, optimizer.lr: 5e-3}\ncompare: {baseline: "
     "{format: BF16}}\nrun: {time_limit: 2h, memory_limit: 2G, stall_limit: none}\n",
+    "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}\nmodel: {n_embd: 16, n_head: 4, "
+    "n_kv_head: 2, head_dim: 6, norm: rmsnorm, norm_eps: 1e-6, norm_place: sandwich, post_gain: "
+    "0.5, "
+    "position: rope, rope_theta: 5e5, rope_fraction: 0.5, mlp: swiglu, mlp_multiple_of: 8, qkv: "
+    "split, qk_norm: head, qk_gain: false, attn_scale: 0.4, embd_scale: 4, skip_scale: 0.8, "
+    "branch_scale: 0.6, logit_scale: 2, logit_softcap: 30, z_loss: 1e-4, init_std: 0.01}\n"
+    "layer_configs: {a: {default_format: $format, layer_rules: [{pattern: 'c_gate|c_[qkv]$', "
+    "format: null}]}}\nformats: [E4M3]\naxes: {model.mlp: [gelu, relu2, swiglu], model.norm: "
+    "[layernorm, none], model.final_norm: [true, false], model.norm_affine: [true, false]}\n",
 };
 
 static void write_data(void)

@@ -99,13 +99,15 @@ static void embedding_backward(const bench *b)
 
 static void layernorm_forward(const bench *b)
 {
-    b->k->layernorm_forward(b->y, b->z, b->z + N, b->x, b->w, b->w, N, C);
+    ag_norm_form form = {b->w, b->w, 1e-5f, true};
+    b->k->norm_forward(b->y, b->z, b->z + N, b->x, &form, N, C);
 }
 
 static void layernorm_backward(const bench *b)
 {
-    ag_layernorm_grads grads = {b->y, b->scratch, NULL};
-    b->k->layernorm_backward(&grads, b->x + ROWS, b->x, b->w, b->w, b->w + N, N, C);
+    ag_norm_grads grads = {b->y, b->scratch, NULL};
+    ag_norm_form form = {b->w, b->w, 1e-5f, true};
+    b->k->norm_backward(&grads, b->x + ROWS, b->x, &form, b->w, b->w + N, N, C);
 }
 
 static void bias_backward(const bench *b)
@@ -128,21 +130,44 @@ static void gelu_tanh_forward(const bench *b)
     b->k->gelu_forward(b->y, b->x, BIG, true);
 }
 
+static void swiglu_forward(const bench *b)
+{
+    b->k->swiglu_forward(b->y, b->x, b->w, BIG / 2);
+}
+
+static void swiglu_backward(const bench *b)
+{
+    b->k->swiglu_backward(b->y, b->y + BIG / 2, b->x, b->w, BIG / 2);
+}
+
+static void rotate(const bench *b)
+{
+    ag_rotation turn = {.cosines = b->w, .sines = b->w, .T = T, .D = C / H, .half = C / H / 2};
+    b->k->rotate((ag_heads){b->y, C}, (ag_heads){b->x, C}, N, H, &turn);
+}
+
+static void rotate_in_place(const bench *b)
+{
+    ag_rotation turn = {.cosines = b->w, .sines = b->w, .T = T, .D = C / H, .half = C / H / 2};
+    b->k->rotate((ag_heads){b->y, C}, (ag_heads){b->y, C}, N, H, &turn);
+}
+
 static void attention_forward(const bench *b)
 {
-    ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H};
+    ag_attention_shape shape = {.B = B, .T = T, .H = H, .K = H, .D = C / H, .scale = 0.125f};
     b->k->attention_forward(b->y, b->p, b->scratch, b->x, &shape);
 }
 
 static void attention_backward(const bench *b)
 {
-    ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H};
+    ag_attention_shape shape = {.B = B, .T = T, .H = H, .K = H, .D = C / H, .scale = 0.125f};
     b->k->attention_backward(b->y, b->scratch, b->w, b->x, b->p, &shape);
 }
 
 static void attention_dropout_forward(const bench *b)
 {
-    ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H, .dropout = 0.1f};
+    ag_attention_shape shape = {
+        .B = B, .T = T, .H = H, .K = H, .D = C / H, .scale = 0.125f, .dropout = 0.1f};
     b->k->attention_forward(b->y, b->p, b->scratch, b->x, &shape);
 }
 
@@ -269,6 +294,10 @@ int main(void)
         {"embedding forward",         embedding_forward,         N * C  },
         {"embedding backward",        embedding_backward,        N * C  },
         {"layernorm forward",         layernorm_forward,         N * C  },
+        {"swiglu forward",            swiglu_forward,            BIG / 2},
+        {"swiglu backward",           swiglu_backward,           BIG / 2},
+        {"rotate",                    rotate,                    N * C  },
+        {"rotate in place",           rotate_in_place,           N * C  },
         {"layernorm backward",        layernorm_backward,        N * C  },
         {"bias backward",             bias_backward,             BIG    },
         {"cross entropy",             cross_entropy,             N * V  },

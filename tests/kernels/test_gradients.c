@@ -98,48 +98,99 @@ static void test_gelu(void **state)
     free(dx);
 }
 
-/* --- layer normalisation: x [N, C], weight [C], bias [C] */
+/* --- relu2, swiglu: gate [count], up [count] */
 
-typedef struct layernorm_sizes {
-    size_t N, C;
-} layernorm_sizes;
-
-static void layernorm(double *out, const double *x, const void *sizes)
+static void relu2(double *out, const double *x, const void *sizes)
 {
-    const layernorm_sizes s = *(const layernorm_sizes *)sizes;
+    for (size_t i = 0; i < *(const size_t *)sizes; i++)
+        out[i] = x[i] > 0 ? x[i] * x[i] : 0;
+}
+
+static void swiglu(double *out, const double *x, const void *sizes)
+{
+    const size_t count = *(const size_t *)sizes;
+    for (size_t i = 0; i < count; i++)
+        out[i] = x[i] / (1 + exp(-x[i])) * x[count + i];
+}
+
+static void test_mlp_functions(void **state)
+{
+    (void)state;
+    enum { COUNT = 301 };
+    const size_t count = COUNT;
+    float *x = normal(1, 2 * count, 2);
+    float *weights = normal(2, count, 1);
+    float *dx = floats(2 * count);
+    float *out = floats(count);
+    double expected[COUNT];
+    double parameters[2 * COUNT];
+    append(parameters, x, 2 * count);
+    plain->relu2_backward(dx, weights, x, count);
+    check_gradient(&(problem){"relu2", relu2, &count, parameters, weights, count}, dx, 0, count);
+    memcpy(dx + count, weights, count * sizeof *dx);
+    plain->swiglu_forward(out, x, x + count, count);
+    plain->swiglu_backward(dx, dx + count, x, x + count, count);
+    check_gradient(&(problem){"swiglu", swiglu, &count, parameters, weights, count}, dx, 0,
+                   2 * count);
+    swiglu(expected, parameters, &count);
+    for (size_t i = 0; i < count; i++)
+        assert_true(fabs((double)out[i] - expected[i]) <= 16 * FLT_EPSILON);
+    free(x);
+    free(weights);
+    free(dx);
+    free(out);
+}
+
+/* --- norms: x [N, C], weight [C], bias [C] */
+
+typedef struct norm_sizes {
+    size_t N, C;
+    bool centred, affine;
+} norm_sizes;
+
+static void norm(double *out, const double *x, const void *sizes)
+{
+    const norm_sizes s = *(const norm_sizes *)sizes;
     const double *weight = x + s.N * s.C;
     const double *bias = weight + s.C;
     for (size_t n = 0; n < s.N; n++) {
         const double *row = x + n * s.C;
         double mean = 0;
         double variance = 0;
-        for (size_t c = 0; c < s.C; c++)
+        for (size_t c = 0; c < s.C && s.centred; c++)
             mean += row[c] / (double)s.C;
         for (size_t c = 0; c < s.C; c++)
             variance += pow(row[c] - mean, 2) / (double)s.C;
-        for (size_t c = 0; c < s.C; c++)
-            out[n * s.C + c] = (row[c] - mean) / sqrt(variance + 1e-5) * weight[c] + bias[c];
+        for (size_t c = 0; c < s.C; c++) {
+            double y = (row[c] - mean) / sqrt(variance + 1e-5);
+            out[n * s.C + c] = s.affine ? y * weight[c] + bias[c] : y;
+        }
     }
 }
 
-static void check_layernorm(size_t N, size_t C)
+static void check_norm(size_t N, size_t C, bool centred, bool affine)
 {
-    const layernorm_sizes sizes = {N, C};
+    const norm_sizes sizes = {N, C, centred, affine};
     float *x = normal(1, N * C + 2 * C, 1.5f);
     float *weights = normal(2, N * C, 1);
     float *out = floats(N * C);
     float *mean = floats(N);
     float *rstd = floats(N);
     float *grads = floats(N * C + 2 * C);
-    plain->layernorm_forward(out, mean, rstd, x, x + N * C, x + N * C + C, N, C);
-    plain->layernorm_backward(&(ag_layernorm_grads){grads, grads + N * C, grads + N * C + C},
-                              weights, x, x + N * C, mean, rstd, N, C);
+    const ag_norm_form form = {affine ? x + N * C : NULL, affine ? x + N * C + C : NULL, 1e-5f,
+                               centred};
+    const ag_norm_grads to = {grads, affine ? grads + N * C : NULL,
+                              affine ? grads + N * C + C : NULL};
+    plain->norm_forward(out, mean, rstd, x, &form, N, C);
+    plain->norm_backward(&to, weights, x, &form, mean, rstd, N, C);
     double *parameters = calloc(N * C + 2 * C, sizeof *parameters);
     append(parameters, x, N * C + 2 * C);
-    const problem p = {"layernorm", layernorm, &sizes, parameters, weights, N * C};
+    const problem p = {"norm", norm, &sizes, parameters, weights, N * C};
     check_gradient(&p, grads, 0, N * C);
-    check_gradient(&p, grads + N * C, N * C, C);
-    check_gradient(&p, grads + N * C + C, N * C + C, C);
+    if (affine) {
+        check_gradient(&p, grads + N * C, N * C, C);
+        check_gradient(&p, grads + N * C + C, N * C + C, C);
+    }
     free(x);
     free(weights);
     free(out);
@@ -149,35 +200,39 @@ static void check_layernorm(size_t N, size_t C)
     free(parameters);
 }
 
-static void test_layernorm(void **state)
+static void test_norms(void **state)
 {
     (void)state;
-    check_layernorm(3, 7);
-    check_layernorm(5, 16);
-    check_layernorm(2, 37);
+    for (int form = 0; form < 4; form++) {
+        check_norm(3, 7, form % 2 == 0, form < 2);
+        check_norm(5, 16, form % 2 == 0, form < 2);
+        check_norm(2, 37, form % 2 == 0, form < 2);
+    }
 }
 
-/* --- attention: qkv [T, 3C] of each sequence */
+/* --- attention: qkv [T, W] of each sequence */
 
 static void attend(double *out, const double *qkv, const ag_attention_shape *s, size_t h, size_t t)
 {
-    size_t D = s->C / s->H;
-    const double *q = qkv + t * 3 * s->C + h * D;
+    const size_t D = s->D;
+    const size_t W = ag_attention_width(s);
+    const size_t shared = h / (s->H / s->K);
+    const double *q = qkv + t * W + h * D;
     double weight[64];
     double total = 0;
     for (size_t i = 0; i <= t; i++) {
-        const double *k = qkv + i * 3 * s->C + s->C + h * D;
+        const double *k = qkv + i * W + (s->H + shared) * D;
         double score = 0;
         for (size_t d = 0; d < D; d++)
             score += q[d] * k[d];
-        weight[i] = exp(score / sqrt((double)D));
+        weight[i] = exp(score * (double)s->scale);
         total += weight[i];
     }
     for (size_t d = 0; d < D; d++) {
-        out[t * s->C + h * D + d] = 0;
+        double sum = 0;
         for (size_t i = 0; i <= t; i++)
-            out[t * s->C + h * D + d] +=
-                weight[i] / total * qkv[i * 3 * s->C + 2 * s->C + h * D + d];
+            sum += weight[i] / total * qkv[i * W + (s->H + s->K + shared) * D + d];
+        out[(t * s->H + h) * D + d] = sum;
     }
 }
 
@@ -187,30 +242,33 @@ static void attention(double *out, const double *qkv, const void *sizes)
     for (size_t b = 0; b < s->B; b++)
         for (size_t h = 0; h < s->H; h++)
             for (size_t t = 0; t < s->T; t++)
-                attend(out + b * s->T * s->C, qkv + b * s->T * 3 * s->C, s, h, t);
+                attend(out + b * s->T * s->H * s->D, qkv + b * s->T * ag_attention_width(s), s, h,
+                       t);
 }
 
-static void check_attention(size_t B, size_t T, size_t C, size_t H)
+static void check_attention(const ag_attention_shape *shape)
 {
-    const ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H};
-    size_t count = B * T * C;
-    float *qkv = normal(1, 3 * count, 1);
+    size_t N = shape->B * shape->T;
+    size_t count = N * shape->H * shape->D;
+    size_t wide = N * ag_attention_width(shape);
+    float *qkv = normal(1, wide, 1);
     float *weights = normal(2, count, 1);
     float *out = floats(count);
-    float *probs = floats(B * H * T * T);
-    float *scratch = floats(ag_attention_scratch(&shape));
-    float *dqkv = floats(3 * count);
-    double *parameters = calloc(3 * count, sizeof *parameters);
-    append(parameters, qkv, 3 * count);
-    fast->attention_forward(out, probs, scratch, qkv, &shape);
-    fast->attention_backward(dqkv, scratch, weights, qkv, probs, &shape);
+    float *probs = floats(N * shape->H * shape->T);
+    float *scratch = floats(ag_attention_scratch(shape));
+    float *dqkv = floats(wide);
+    double *parameters = calloc(wide, sizeof *parameters);
+    append(parameters, qkv, wide);
+    fast->attention_forward(out, probs, scratch, qkv, shape);
+    fast->attention_backward(dqkv, scratch, weights, qkv, probs, shape);
 
     static double expected[MOST];
-    attention(expected, parameters, &shape);
+    attention(expected, parameters, shape);
+    const double terms = (double)(shape->T + shape->H * shape->D);
     for (size_t i = 0; i < count; i++)
-        assert_true(fabs((double)out[i] - expected[i]) <= 4 * (double)(T + C) * FLT_EPSILON);
-    check_gradient(&(problem){"attention", attention, &shape, parameters, weights, count}, dqkv, 0,
-                   3 * count);
+        assert_true(fabs((double)out[i] - expected[i]) <= 4 * terms * FLT_EPSILON);
+    check_gradient(&(problem){"attention", attention, shape, parameters, weights, count}, dqkv, 0,
+                   wide);
     free(qkv);
     free(weights);
     free(out);
@@ -223,10 +281,69 @@ static void check_attention(size_t B, size_t T, size_t C, size_t H)
 static void test_attention(void **state)
 {
     (void)state;
-    check_attention(1, 1, 2, 1);
-    check_attention(2, 5, 6, 2);
-    check_attention(1, 19, 17, 1);
-    check_attention(1, 16, 32, 2);
+    static const ag_attention_shape shapes[] = {
+        {.B = 1, .T = 1,  .H = 1, .K = 1, .D = 2,  .scale = 0.7f },
+        {.B = 2, .T = 5,  .H = 2, .K = 2, .D = 3,  .scale = 0.6f },
+        {.B = 1, .T = 19, .H = 1, .K = 1, .D = 17, .scale = 0.25f},
+        {.B = 1, .T = 16, .H = 2, .K = 2, .D = 16, .scale = 0.25f},
+        {.B = 2, .T = 6,  .H = 4, .K = 2, .D = 3,  .scale = 0.6f },
+        {.B = 1, .T = 9,  .H = 3, .K = 1, .D = 4,  .scale = 0.4f },
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        check_attention(&shapes[i]);
+}
+
+/* --- logits' scale and cap, and z_loss: y [N, V], out the objectives */
+
+typedef struct logits_sizes {
+    size_t N, V;
+    const int32_t *targets;
+    ag_logits_form form;
+} logits_sizes;
+
+static void objective(double *out, const double *y, const void *sizes)
+{
+    const logits_sizes s = *(const logits_sizes *)sizes;
+    const double cap = (double)s.form.cap;
+    for (size_t n = 0; n < s.N; n++) {
+        double sum = 0;
+        double target = 0;
+        for (size_t v = 0; v < s.V; v++) {
+            double z = (double)s.form.scale * y[n * s.V + v];
+            z = cap > 0 ? cap * tanh(z / cap) : z;
+            sum += exp(z);
+            target = v == (size_t)s.targets[n] ? z : target;
+        }
+        out[n] = log(sum) - target + (double)s.form.z_loss * pow(log(sum), 2);
+    }
+}
+
+static void test_logits(void **state)
+{
+    (void)state;
+    enum { N = 7, V = 31, COUNT = N * V };
+    static const ag_logits_form forms[] = {
+        {1.5f, 0, 0    },
+        {1,    2, 0    },
+        {1,    0, 0.25f},
+        {0.5f, 3, 0.1f }
+    };
+    int32_t *targets = whole(1, N, V);
+    float weights[N];
+    for (size_t n = 0; n < N; n++)
+        weights[n] = 0.3f;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        const logits_sizes sizes = {N, V, targets, forms[i]};
+        float *logits = normal(2, COUNT, 2);
+        double parameters[COUNT];
+        append(parameters, logits, COUNT);
+        fast->logits_forward(logits, COUNT, &forms[i]);
+        fast->logits_backward(logits, targets, N, V, 0.3f, &forms[i]);
+        check_gradient(&(problem){"logits", objective, &sizes, parameters, weights, N}, logits, 0,
+                       COUNT);
+        free(logits);
+    }
+    free(targets);
 }
 
 /* --- cross-entropy: logits [N, V], out the losses */
@@ -307,7 +424,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gelu),
-        cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_mlp_functions),
+        cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_logits),
         cmocka_unit_test(test_attention),
         cmocka_unit_test(test_cross_entropy),
         cmocka_unit_test(test_embedding_and_bias),

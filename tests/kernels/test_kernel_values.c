@@ -153,8 +153,10 @@ static void test_attention_dropout_agrees(void **state)
     enum { T = 12 };
     const ag_attention_shape shape = {.B = 1,
                                       .T = T,
-                                      .C = 1,
                                       .H = 1,
+                                      .K = 1,
+                                      .D = 1,
+                                      .scale = 1,
                                       .dropout = 0.5f,
                                       .key = 8,
                                       .site = 1,
@@ -202,7 +204,7 @@ static void test_constant_rows(void **state)
         for (size_t n = 0; n < N; n++)
             x[n * C + c] = values[n];
     }
-    fast->layernorm_forward(out, mean, rstd, x, weight, bias, N, C);
+    fast->norm_forward(out, mean, rstd, x, &(ag_norm_form){weight, bias, 1e-5f, true}, N, C);
     for (size_t n = 0; n < N; n++) {
         assert_true(mean[n] == values[n]);
         assert_true(fabs((double)rstd[n] - 1 / sqrt(1e-5)) <= 4 * FLT_EPSILON / sqrt(1e-5));

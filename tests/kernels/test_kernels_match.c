@@ -201,32 +201,6 @@ static void check_accumulate(size_t N, size_t OC)
     free(each);
 }
 
-static void check_layernorm(size_t N, size_t C)
-{
-    float *x = normal(1, N * C, 2);
-    float *weight = normal(2, C, 1);
-    float *bias = normal(3, C, 1);
-    float *dout = normal(4, N * C, 1);
-    float *result[2];
-    for (int i = 0; i < 2; i++) {
-        const ag_kernels *k = i == 0 ? plain : fast;
-        float *at = result[i] = floats(2 * N * C + 2 * N + 2 * C);
-        float *mean = at + 2 * N * C;
-        float *rstd = mean + N;
-        k->layernorm_forward(at, mean, rstd, x, weight, bias, N, C);
-        k->layernorm_backward(
-            &(ag_layernorm_grads){at + N * C, rstd + N, N % 2 == 0 ? NULL : rstd + N + C}, dout, x,
-            weight, mean, rstd, N, C);
-    }
-    assert_same_bits("layernorm", result[1], result[0], 2 * N * C + 2 * N + 2 * C);
-    free(result[0]);
-    free(result[1]);
-    free(x);
-    free(weight);
-    free(bias);
-    free(dout);
-}
-
 static void check_cross_entropy(size_t N, size_t V)
 {
     float *logits = normal(1, N * V, 5);
@@ -293,7 +267,6 @@ static void test_rowwise(void **state)
     for (size_t i = 0; i < SHAPES; i++) {
         check_epilogue(shapes[i][0], shapes[i][1]);
         check_accumulate(shapes[i][0], shapes[i][1]);
-        check_layernorm(shapes[i][0], shapes[i][1]);
         check_cross_entropy(shapes[i][0], shapes[i][1]);
         check_embedding(shapes[i][0], shapes[i][1]);
         check_bias(shapes[i][0], shapes[i][1]);
@@ -303,17 +276,22 @@ static void test_rowwise(void **state)
 static void check_attention(const ag_attention_shape *shape, bool special)
 {
     size_t N = shape->B * shape->T;
-    size_t C = shape->C;
+    size_t C = shape->H * shape->D;
+    size_t W = ag_attention_width(shape);
     size_t P = shape->B * shape->H * shape->T * shape->T;
-    float *qkv = normal(1, N * 3 * C, 1);
+    float *qkv = normal(1, N * W, 1);
     float *dout = normal(2, N * C, 1);
+    if (shape->bf16) {
+        plain->round_bf16(qkv, qkv, N * W);
+        plain->round_bf16(dout, dout, N * C);
+    }
     if (special)
-        qkv[N * 3 * C - C / 2 - 1] = NAN; /* in v of the last token */
+        qkv[N * W - shape->D / 2 - 1] = NAN; /* in v of the last token */
     float *out[2];
     for (int i = 0; i < 2; i++) {
         const ag_kernels *k = i == 0 ? plain : fast;
         float *scratch = floats(ag_attention_scratch(shape));
-        out[i] = floats(N * C + P + N * 3 * C);
+        out[i] = floats(N * C + P + N * W);
         for (size_t p = 0; p < P; p++) /* what lies there before counts for nothing */
             out[i][N * C + p] = NAN;
         k->attention_forward(out[i], out[i] + N * C, scratch, qkv, shape);
@@ -325,7 +303,7 @@ static void check_attention(const ag_attention_shape *shape, bool special)
         size_t at = N * C + row * T;
         assert_same_bits("probabilities", out[1] + at, out[0] + at, row % T + 1);
     }
-    assert_same_bits("dqkv", out[1] + N * C + P, out[0] + N * C + P, N * 3 * C);
+    assert_same_bits("dqkv", out[1] + N * C + P, out[0] + N * C + P, N * W);
     for (size_t i = 0; special && i + 1 < N; i++) /* nothing leaks to earlier tokens */
         for (size_t c = 0; c < C; c++)
             assert_int_equal(isnan(out[1][i * C + c]) != 0, 0);
@@ -382,21 +360,32 @@ static void test_odd_scores(void **state)
 static void test_attention(void **state)
 {
     (void)state;
-    static const size_t sizes[][4] = {
-        {1, 1,   1,  1},
-        {2, 5,   6,  2},
-        {1, 16,  64, 2},
-        {2, 17,  34, 2},
-        {1, 64,  32, 1},
-        {1, 97,  48, 1},
-        {1, 777, 8,  1}
+    static const size_t sizes[][5] = {
+  /* B, T, H, K, D */
+        {1, 1,   1, 1, 1 },
+        {2, 5,   2, 2, 3 },
+        {1, 16,  2, 2, 32},
+        {2, 17,  2, 2, 17},
+        {1, 64,  1, 1, 32},
+        {1, 97,  1, 1, 48},
+        {1, 777, 1, 1, 8 },
+        {2, 17,  4, 2, 6 },
+        {1, 40,  6, 1, 5 },
+        {2, 200, 4, 2, 16},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         const size_t *size = sizes[i];
-        ag_attention_shape shape = {.B = size[0], .T = size[1], .C = size[2], .H = size[3]};
-        check_causal_softmax(size[0] * size[3], size[1]);
+        ag_attention_shape shape = {
+            .B = size[0], .T = size[1], .H = size[2], .K = size[3], .D = size[4]};
+        shape.scale = 1 / sqrtf((float)shape.D);
+        check_causal_softmax(size[0] * size[2], size[1]);
         check_attention(&shape, false);
         check_attention(&shape, true);
+        if (shape.K < shape.H) { /* also as pairs, from BF16 values */
+            shape.bf16 = true;
+            check_attention(&shape, false);
+            shape.bf16 = false;
+        }
         shape.dropout = 0.2f;
         shape.key = 3;
         shape.site = 4;

@@ -15,8 +15,10 @@
 
 enum {
     MAX_BLOCKS = 112, /* three digits of block number */
-    MAX_LAYERS = AG_LINEARS_PER_BLOCK * MAX_BLOCKS + 1,
-    MAX_SITES = MAX_BLOCKS * AG_SITES_PER_BLOCK + AG_SITES_PER_LINEAR,
+    GPT2_LINEARS = 4, /* of a block, */
+    GPT2_SITES = 15,  /* and its sites */
+    MAX_LAYERS = AG_MOST_LINEARS * MAX_BLOCKS + 1,
+    MAX_SITES = (AG_MOST_LINEARS * AG_SITES_PER_LINEAR + 3) * MAX_BLOCKS + AG_SITES_PER_LINEAR,
 };
 
 #define GOLDEN_RUN_ID "54ecbe5b38af"

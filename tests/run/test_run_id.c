@@ -18,7 +18,50 @@ static void test_keys_are_sorted(void **state)
     }
 }
 
+static void test_keys_of_other_blocks_are_sorted(void **state)
+{
+    run_fixture *f = *state;
+    f->run.model.qkv = AG_QKV_SPLIT;
+    f->run.model.mlp = AG_MLP_SWIGLU;
+    f->run.sites = f->sites;
+    for (int64_t n_layer = 1; n_layer <= 12; n_layer++) {
+        f->run.model.n_layer = n_layer;
+        for (size_t i = 0; i < ag_site_count(&f->run.model); i++) {
+            ag_layer_precision all = f->layers[AG_LINEAR_C_ATTN];
+            f->sites[i] = ag_site_precision(ag_site_at(&f->run.model, i).kind, &all);
+        }
+        ag_text_deinit(&f->text);
+        ag_run_canonical(&f->text, &f->run);
+        json_decref(load_sorted(f->text.data));
+    }
+}
+
 /* --- what the id covers */
+
+/* Models that say the same in other words are the same run. */
+static void test_derived_sizes_are_as_if_said(void **state)
+{
+    run_fixture *f = *state;
+    ag_run said = f->run; /* 4 heads, 128 channels */
+    said.model.n_kv_head = 4;
+    said.model.head_dim = 32;
+    said.model.mlp_hidden = 512;
+    said.model.mlp_multiple_of = 256;
+    said.model.rope_theta = 500;
+    assert_ok(ag_run_identify(&said));
+    assert_string_equal(said.id, f->run.id);
+    f->run.model.mlp = said.model.mlp = AG_MLP_SWIGLU;
+    said.model.mlp_multiple_of = 32;
+    said.model.mlp_hidden = 352; /* 8/3 of 128 is 341.3 */
+    assert_ok(ag_run_identify(&f->run));
+    assert_ok(ag_run_identify(&said));
+    assert_string_equal(said.id, f->run.id);
+    f->run.model.mlp_multiple_of = 256;
+    said.model.mlp_hidden = 512;
+    assert_ok(ag_run_identify(&f->run));
+    assert_ok(ag_run_identify(&said));
+    assert_string_equal(said.id, f->run.id);
+}
 
 /* Another valid value of the parameter, as text; NULL where there is only one. */
 static const char *other_value(const ag_run *run, const ag_param *param, ag_arena *arena)
@@ -70,6 +113,10 @@ static void test_the_id_covers_the_identity_and_nothing_else(void **state)
     f->run.model.init_seed = 3;
     ag_run on_grid = f->run;
     on_grid.optimizer.type = AG_OPTIMIZER_GRID;
+    on_grid.model.position = AG_POSITION_ROPE;
+    on_grid.model.norm_place = AG_NORM_SANDWICH;
+    on_grid.model.mlp = AG_MLP_SWIGLU;
+    on_grid.model.qk_norm = AG_QK_NORM_HEAD;
     for (size_t i = 0; i < count; i++) {
         const char *value = other_value(&f->run, &params[i], &f->arena);
         if (value == NULL)
@@ -293,6 +340,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_run, tear_down_run)
         TEST(test_canonical_text_is_the_golden_one),
         TEST(test_keys_are_sorted),
+        TEST(test_keys_of_other_blocks_are_sorted),
+        TEST(test_derived_sizes_are_as_if_said),
         TEST(test_the_id_covers_the_identity_and_nothing_else),
         TEST(test_the_id_covers_data_weights_seed_and_compute),
         TEST(test_the_id_covers_every_field_of_a_scheme),

@@ -15,7 +15,10 @@ static ag_model_spec model_of(int64_t n_layer, int64_t n_embd)
                            .n_embd = n_embd,
                            .block_size = GPT2_CONTEXT,
                            .bias = true,
-                           .tie_weights = true};
+                           .tie_weights = true,
+                           .norm_affine = true,
+                           .final_norm = true,
+                           .init_std = 0.02};
 }
 
 /* The four GPT-2 models as OpenAI released them (Hugging Face transformers counts the same). */
@@ -120,7 +123,7 @@ static void test_init_is_nanogpts(void **state)
         if (strstr(tensor->name, ".bias") != NULL) {
             assert_int_equal(tensor->init, AG_INIT_ZEROS);
         } else if (is_norm) {
-            assert_int_equal(tensor->init, AG_INIT_ONES);
+            assert_int_equal(tensor->init, AG_INIT_GAIN);
         } else {
             assert_int_equal(tensor->init, AG_INIT_NORMAL);
             /* 2 * n_layer = 16: the root is 4 */

@@ -61,7 +61,7 @@ static void test_sites_of_two_blocks(void **state)
             assert_int_equal(site.tensors[t].use, rows[i].use);
         }
         assert_string_equal(tensors, rows[i].tensors);
-        assert_int_equal(ag_site_index(site.kind, site.layer), i);
+        assert_int_equal(ag_site_index(&model, site.kind, site.layer), i);
     }
 }
 
@@ -114,13 +114,17 @@ static void set_sites(run_fixture *f)
     ag_layer_precision *s = f->sites;
     ag_scheme stochastic = scheme_of("e4m3");
     stochastic.rounding = AG_ROUND_STOCHASTIC;
-    s[ag_site_index(AG_SITE_QK, 0)].scheme[AG_ROLE_INPUT][0] = scheme_of("e4m3");
-    set_role(&s[ag_site_index(AG_SITE_QK, 0)], AG_ROLE_GRAD_OUTPUT, scheme_of("e5m2"));
-    set_role(&s[ag_site_index(AG_SITE_PV, 0)], AG_ROLE_GRAD_OUTPUT, scheme_of("e5m2"));
-    set_role(&s[ag_site_index(AG_SITE_RESIDUAL, 0)], AG_ROLE_INPUT, scheme_of("e4m3"));
-    set_role(&s[ag_site_index(AG_SITE_WGRAD, AG_LINEAR_C_FC)], AG_ROLE_GRAD_OUTPUT,
+    s[ag_site_index(&f->run.model, AG_SITE_QK, 0)].scheme[AG_ROLE_INPUT][0] = scheme_of("e4m3");
+    set_role(&s[ag_site_index(&f->run.model, AG_SITE_QK, 0)], AG_ROLE_GRAD_OUTPUT,
              scheme_of("e5m2"));
-    set_role(&s[ag_site_index(AG_SITE_OPT_M, AG_LINEARS_PER_BLOCK)], AG_ROLE_WEIGHT, stochastic);
+    set_role(&s[ag_site_index(&f->run.model, AG_SITE_PV, 0)], AG_ROLE_GRAD_OUTPUT,
+             scheme_of("e5m2"));
+    set_role(&s[ag_site_index(&f->run.model, AG_SITE_RESIDUAL, 0)], AG_ROLE_INPUT,
+             scheme_of("e4m3"));
+    set_role(&s[ag_site_index(&f->run.model, AG_SITE_WGRAD, AG_LINEAR_C_FC)], AG_ROLE_GRAD_OUTPUT,
+             scheme_of("e5m2"));
+    set_role(&s[ag_site_index(&f->run.model, AG_SITE_OPT_M, GPT2_LINEARS)], AG_ROLE_WEIGHT,
+             stochastic);
     f->run.sites = s;
     assert_ok(ag_run_identify(&f->run));
 }

@@ -74,7 +74,7 @@ static void test_dropout_words_are_apart(void **state)
     s_n = 0;
     take(ag_stream_place((size_t)s_model.n_layer, AG_SLOT_OTHERS, 0), 0, "", "embedding");
     for (size_t block = 0; block < (size_t)s_model.n_layer; block++) {
-        size_t first = block * AG_LINEARS_PER_BLOCK;
+        size_t first = block * 4;
         take(ag_layer_at(&s_model, 11, first + AG_LINEAR_ATTN_C_PROJ).site, 0, "attention", "");
         take(ag_layer_at(&s_model, 11, first + AG_LINEAR_MLP_C_PROJ).site, 0, "MLP", "");
         take(ag_stream_place(block, AG_SLOT_ATTENTION, AG_PART_P), 0, "probabilities", "");

@@ -178,8 +178,8 @@ static void start(tiny *t, const schemes *qk, const schemes *pv)
 {
     tiny_make(t);
     t->run.sites = t->sites;
-    set_site(&t->sites[ag_site_index(AG_SITE_QK, AG_LINEARS_PER_BLOCK)], qk);
-    set_site(&t->sites[ag_site_index(AG_SITE_PV, AG_LINEARS_PER_BLOCK)], pv);
+    set_site(&t->sites[ag_site_index(&t->run.model, AG_SITE_QK, 4)], qk);
+    set_site(&t->sites[ag_site_index(&t->run.model, AG_SITE_PV, 4)], pv);
     tiny_start(t);
 }
 
@@ -222,7 +222,12 @@ static void check(const schemes *qk, const schemes *pv, float dropout)
     const size_t columns = 3 * (size_t)C;
     static float wide[WIDE], square[SQUARE], size[SQUARE], mask[SQUARE];
     ag_pass pass = {.mode = AG_MODE_TRAIN, .B = B, .sample = 6, .step = 5, .rounding_key = 99};
-    ag_attention_shape shape = {B, T, C, H, false, dropout, 7, SITE + SITE_P, 5, pass.sample};
+    ag_attention_shape shape = {.B = B, .T = T, .H = H, .K = H, .D = D, .scale = 1 / sqrtf(D)};
+    shape.dropout = dropout;
+    shape.key = 7;
+    shape.site = SITE + SITE_P;
+    shape.step = 5;
+    shape.first = pass.sample;
     start(&s_a, qk, pv);
     ag_attention *attention = &s_a.trainer.model.blocks[1].attention;
     fill(a.qkv, sizeof a.qkv / sizeof *a.qkv, 1, 3.0f);
@@ -341,7 +346,7 @@ static void test_formats_that_change_nothing(void **state)
         s_a.run.model.dropout = s_b.run.model.dropout = i == 0 ? 0.0 : 0.2;
         s_b.run.sites = s_b.sites;
         for (size_t block = 0; block < 2; block++) {
-            size_t index = ag_site_index(kinds[i], block * AG_LINEARS_PER_BLOCK);
+            size_t index = ag_site_index(&s_a.run.model, kinds[i], block * 4);
             ag_scheme(*scheme)[AG_USES] = s_b.sites[index].scheme;
             if (kinds[i] == AG_SITE_QK) /* P would be rounded, dO is a BF16 value */
                 scheme[AG_ROLE_INPUT][0] = scheme[AG_ROLE_INPUT][1] = tiny_scheme("bf16");
@@ -366,7 +371,7 @@ static void test_clipped_elements_have_no_gradient(void **state)
     schemes none = of(NULL, NULL);
     schemes s = of("e2m1", NULL); /* max 6 */
     ag_pass pass = {.mode = AG_MODE_TRAIN, .B = B};
-    ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H};
+    ag_attention_shape shape = {.B = B, .T = T, .H = H, .K = H, .D = D, .scale = 1 / sqrtf(D)};
     for (int use = 0; use < 2; use++) {
         s.input[use].amax = AG_AMAX_NONE;
         s.input[use].ste = AG_STE_CLIP;
@@ -399,7 +404,7 @@ static void test_evaluation_makes_no_second_copies(void **state)
     static arrays a;
     schemes s = of("e4m3/row", "e5m2/row");
     ag_pass pass = {.mode = AG_MODE_EVALUATE, .B = B};
-    ag_attention_shape shape = {.B = B, .T = T, .C = C, .H = H};
+    ag_attention_shape shape = {.B = B, .T = T, .H = H, .K = H, .D = D, .scale = 1 / sqrtf(D)};
     start(&s_a, &s, &s);
     fill(a.qkv, sizeof a.qkv / sizeof *a.qkv, 1, 20.0f);
     ag_attention *attention = &s_a.trainer.model.blocks[1].attention;

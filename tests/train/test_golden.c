@@ -43,7 +43,7 @@ static void set_weights(golden *g)
     for (size_t k = 0; k < tensors->count; k++) {
         const ag_tensor *tensor = &tensors->rows[k];
         uint64_t state = 1000 * (uint64_t)g->number + k;
-        double offset = tensor->init == AG_INIT_ONES ? 1.0 : 0.0;
+        double offset = tensor->init == AG_INIT_GAIN ? 1.0 : 0.0;
         float *w = g->t.trainer.state.weights + tensor->offset;
         for (size_t i = 0; i < tensor->count; i++)
             w[i] = (float)(offset + 0.5 * centred(&state));

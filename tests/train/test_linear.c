@@ -286,7 +286,7 @@ static void check_layer(layer_test *test)
 {
     static float dy[WIDEST];
     tiny_start(&test->t);
-    test->linear = &test->t.trainer.model.blocks[1].c_fc;
+    test->linear = &test->t.trainer.model.blocks[1].linears[AG_LINEAR_C_FC];
     tiny_fill(tiny_weight(&test->t, AG_T_C_FC_B, 1), OC, 3, 0.1f);
     for (int role = 0; role < AG_ROLES; role++) {
         test->sides[role].rows = role == AG_ROLE_WEIGHT ? OC : N;

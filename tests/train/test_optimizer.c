@@ -29,11 +29,11 @@ static void test_which_tensors_have_a_grid(void **state)
         ag_tensor_id id;
         const ag_linear *linear;
     } cases[] = {
-        {AG_T_C_ATTN_W,    &model->blocks[1].c_attn   },
-        {AG_T_ATTN_PROJ_W, &model->blocks[1].attn_proj},
-        {AG_T_C_FC_W,      &model->blocks[1].c_fc     },
-        {AG_T_MLP_PROJ_W,  &model->blocks[1].mlp_proj },
-        {AG_T_LM_HEAD_W,   &model->lm_head            },
+        {AG_T_C_ATTN_W,    &model->blocks[1].linears[AG_LINEAR_C_ATTN]     },
+        {AG_T_ATTN_PROJ_W, &model->blocks[1].linears[AG_LINEAR_ATTN_C_PROJ]},
+        {AG_T_C_FC_W,      &model->blocks[1].linears[AG_LINEAR_C_FC]       },
+        {AG_T_MLP_PROJ_W,  &model->blocks[1].linears[AG_LINEAR_MLP_C_PROJ] },
+        {AG_T_LM_HEAD_W,   &model->lm_head                                 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         size_t block = cases[i].id == AG_T_LM_HEAD_W ? 0 : 1;
@@ -111,7 +111,7 @@ static void test_weights_stay_on_their_grid(void **state)
     tiny_quantise(&s_a, AG_ROLE_WEIGHT, scheme);
     s_a.run.optimizer.headroom = 3;
     tiny_start(&s_a);
-    ag_linear *linear = &s_a.trainer.model.blocks[1].c_fc;
+    ag_linear *linear = &s_a.trainer.model.blocks[1].linears[AG_LINEAR_C_FC];
     float scale = linear->operands[AG_ROLE_WEIGHT][0].scale->value;
     int exponent = 0;
     assert_true(frexpf(scale, &exponent) == 0.5f);

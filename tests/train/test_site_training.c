@@ -238,7 +238,7 @@ static void check_stored_stream(ag_scheme scheme)
     ag_model_forward(model, &s_b.trainer.tokens, &pass);
     const ag_factor one = {.all = 1.0f};
     float branch[STREAM];
-    const ag_linear *projection = &block->mlp_proj;
+    const ag_linear *projection = &block->linears[AG_LINEAR_MLP_C_PROJ];
     model->k->product(&(ag_product){.c = branch,
                                     .c_step = WIDTH,
                                     .a = ag_floats_along(projection->input, 32),

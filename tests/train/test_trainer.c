@@ -73,7 +73,7 @@ static void test_one_amax_a_step(void **state)
     for (int step = 1; step <= 5; step++) {
         assert_ok(ag_evaluate_periodic(&s_a.trainer));
         ag_trainer_step(&s_a.trainer);
-        const ag_linear *linear = &s_a.trainer.model.blocks[1].c_fc;
+        const ag_linear *linear = &s_a.trainer.model.blocks[1].linears[AG_LINEAR_C_FC];
         for (int role = 0; role < AG_ROLES; role++)
             assert_int_equal(linear->operands[role][0].scale->pushed, step);
     }

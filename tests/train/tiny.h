@@ -15,7 +15,10 @@
 
 enum { ALL_DIAGNOSTICS = (1 << AG_DIAGNOSTICS) - 1 };
 
-enum { TINY_LAYERS = 9, TINY_SITES = 33, TINY_TRAIN = 400, TINY_VAL = 90, TINY_VOCAB = 7 };
+/* Layers and sites of the blocks that have most; GPT-2's have 9 and 33. */
+enum { TINY_LAYERS = 15, TINY_SITES = 51 };
+
+enum { TINY_TRAIN = 400, TINY_VAL = 90, TINY_VOCAB = 7 };
 
 typedef struct tiny {
     ag_run run;
@@ -108,7 +111,7 @@ static inline void tiny_quantise_sites(tiny *t, ag_site_kind kind, ag_scheme sch
     ag_scheme_normalise(&scheme);
     for (int i = 0; i < AG_ROLES * AG_USES; i++)
         format.scheme[i / AG_USES][i % AG_USES] = scheme;
-    for (size_t i = 0; i < TINY_SITES; i++) {
+    for (size_t i = 0; i < ag_site_count(&t->run.model); i++) {
         if (ag_site_at(&t->run.model, i).kind == kind)
             t->sites[i] = ag_site_precision(kind, &format);
     }
