@@ -32,7 +32,8 @@ static void copy_piece(void *context, size_t begin, size_t end)
     memcpy(c->to + begin, c->from + begin, (end - begin) * sizeof(float));
 }
 
-/* Seconds of a call of `work`, as often as a try lasts; the best try. */
+/* Seconds of a call of `work`, as often as a try lasts; the best try. A mean would be of the
+ * machine's other work. */
 static double best_of(void (*work)(void *context), void *context)
 {
     double best = INFINITY;
@@ -100,7 +101,8 @@ static float *ones(size_t count)
     return x;
 }
 
-/* Seconds of one product of the shape by sgemm; 0 where there is none. */
+/* Seconds of one product of the shape by sgemm; 0 where there is none. Laid out as linear.c has the
+ * operands: products of transposed matrices are slower in some libraries. */
 static ag_status sgemm_seconds(double *seconds, const ag_bench_shape *s)
 {
     float *a = ones(s->M * s->K);

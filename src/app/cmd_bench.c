@@ -11,6 +11,7 @@
 #include "app/commands.h"
 #include "base/clock.h"
 #include "base/pool.h"
+#include "base/unnamed.h"
 #include "bench.h"
 #include "command_line.h"
 #include "config/select.h"
@@ -139,10 +140,8 @@ static ag_status read_experiment(ag_experiment **out, const char *path, const re
 static ag_status read_small_model(ag_experiment **out, request *asked, ag_arena *arena)
 {
     const size_t length = sizeof s_small_model - 1;
-    const char *folder = getenv("TMPDIR");
     AG_TRY(add_format_list(asked, arena));
-    char *path = ag_arena_printf(arena, "%s/altgrad-bench-XXXXXX",
-                                 folder != NULL && folder[0] != '\0' ? folder : "/tmp");
+    char *path = ag_arena_printf(arena, "%s/altgrad-bench-XXXXXX", ag_temporary_folder());
     if (path == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     int fd = mkstemp(path);

@@ -210,7 +210,8 @@ cleanup:
     return status;
 }
 
-/* A rank that fails by itself takes the job with it: the others wait for its messages. */
+/* A rank that fails by itself takes the job with it: the others wait for its messages. Only rank 0
+ * tells what is wrong with a command line, which all of them have. */
 static int run_on_all_ranks(int argc, char **argv, ag_arena *arena)
 {
     ag_run_options options = {0};

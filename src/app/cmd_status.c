@@ -129,7 +129,7 @@ static void add_orphans(ag_text *out, const ag_overview *watch)
                        watch->n_orphans - MOST);
 }
 
-/* Since 1970. */
+/* Since 1970: the clock of the calendar, as the owner's "began" may be one of another host. */
 static double seconds_now(void)
 {
     struct timespec now;

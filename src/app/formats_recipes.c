@@ -27,7 +27,8 @@ static bool same_role(const ag_recipe *recipe, int a, int b)
     return true;
 }
 
-/* The roles from `role` on that are treated alike, "weight, input": their number. */
+/* The roles from `role` on that are treated alike, "weight, input": their number. Neighbours only,
+ * so that the order of roles is the same in every recipe. */
 static int join_roles(char *text, size_t size, const ag_recipe *recipe, int role)
 {
     int end = role + 1;

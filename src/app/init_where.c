@@ -121,7 +121,8 @@ static void add_where(ag_text *text, const char *where)
     ag_text_add(text, "}");
 }
 
-/* The axes on which labels of the selected runs differ. */
+/* The axes on which labels of the selected runs differ. More labels than those could not tell the
+ * runs apart. */
 static void add_varying(ag_text *text, const source *s)
 {
     const ag_grid *grid = &s->results.grid;
@@ -145,7 +146,8 @@ static void add_varying(ag_text *text, const source *s)
 
 /* --- by labels */
 
-/* One label alone, so that a misspelt one is told with what was meant. */
+/* One label alone, so that a misspelt one is told with what was meant. The selector's own message
+ * says which values there are. */
 static ag_status check_label(source *s, const char *label)
 {
     if (ag_select_runs(s->selected, &s->results.grid, &label, 1) == AG_OK)

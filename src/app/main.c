@@ -133,7 +133,8 @@ static const command *find_command(const char *name)
     return NULL;
 }
 
-/* A child of `altgrad run` ends with it, so that no two ever write the same results. */
+/* A child of `altgrad run` ends with it, so that no two ever write the same results. Its number may
+ * be another process's by now, which proc/child.c looks into. */
 static bool follow_parent(void)
 {
     const char *parent = getenv(AG_PARENT_VARIABLE);

@@ -73,7 +73,8 @@ static ag_held_run look_at(const ag_result_row *row, const ag_run *asked)
                          .lacks = lacks};
 }
 
-/* Rows of the results against the plan, which is sorted by id. */
+/* Rows of the results against the plan, which is sorted by id. What is pending there says nothing
+ * about this plan. */
 static ag_status compare(ag_holdings *holdings, const ag_results *results, const planned *plan,
                          size_t n_plan)
 {

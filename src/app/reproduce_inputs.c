@@ -11,7 +11,7 @@
 enum { TEXT_SIZE = 1500 };
 
 /* What is wrong with the path of `key`; in hand is the error of reading it, unless `found` says
- * what was read. */
+ * what was read. A reader's own message is better than ours: it names the byte or the line. */
 static void describe(char text[TEXT_SIZE], const char *key, const char *path, const char *found)
 {
     if (ag_error_message()[0] != '\0')

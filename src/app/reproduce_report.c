@@ -28,7 +28,8 @@ static void add_difference(ag_text *text, const ag_difference *difference)
     ag_text_add(text, "\n");
 }
 
-/* Another library or build may compute other bits; the same may not. */
+/* Another library or build may compute other bits; the same may not. It is the first thing to know,
+ * and often the last. */
 static void add_machines(ag_text *text, const ag_timing *stored, const ag_timing *fresh)
 {
     bool same = strcmp(stored->blas, fresh->blas) == 0 && strcmp(stored->build, fresh->build) == 0;

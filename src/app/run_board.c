@@ -28,7 +28,8 @@ double ag_task_step_tokens(const ag_task *task)
     return (double)(run->train.batch_size * run->train.grad_accum) * (double)run->model.block_size;
 }
 
-/* At once when there is none yet, then each second. */
+/* At once when there is none yet, then each second. A first rate soon, even if rough, is what
+ * somebody waits for who has just started. */
 static void measure_rate(ag_board_row *row)
 {
     const ag_job_progress *now = &row->now;

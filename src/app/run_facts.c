@@ -6,7 +6,7 @@
 #include "run/run_json.h"
 #include "run_facts.h"
 
-/* UTF-8 of a code point below 0x110000. */
+/* UTF-8 of a code point below 0x110000. The vocabulary is kept as code points. */
 static void encode(char out[5], uint32_t point)
 {
     size_t n = 0;

@@ -8,7 +8,8 @@
 #include "run_live.h"
 
 /* Whether a run of the whole experiment, or of this shard, selected or not, is still to be done.
- * Those that failed here do not count. */
+ * Those that failed here do not count. They were tried as often as was asked for, and the file can
+ * be packed with their reasons in it. */
 static bool is_pending(const ag_run_session *session)
 {
     for (size_t i = 0; i < session->grid->n_runs; i++) {
@@ -31,7 +32,8 @@ static size_t count_complete(const ag_run_session *session)
     return complete;
 }
 
-/* Tends the session until the publisher that runs has ended: packing may take long. */
+/* Tends the session until the publisher that runs has ended: packing may take long. Meanwhile the
+ * heartbeat goes on, and Ctrl-C is heard. */
 static ag_status await_publisher(ag_status *status, ag_run_session *session)
 {
     *status = AG_OK;

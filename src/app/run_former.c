@@ -126,7 +126,7 @@ static void tell(const ag_run_session *session, const former *f)
     ag_text_deinit(&text);
 }
 
-/* Nothing goes on with them: the ids are others. */
+/* Nothing goes on with them: the ids are others. They would be refused one by one, hours later. */
 static void tell_checkpoints(const ag_run_session *session, const former *f)
 {
     ag_display_event(session->display, AG_LOG_WARNING,
@@ -138,7 +138,8 @@ static void tell_checkpoints(const ag_run_session *session, const former *f)
                      session->out, f->checkpoints == 1 ? "" : "s");
 }
 
-/* Whether there is anything at the path: no child need look for nothing. */
+/* Whether there is anything at the path: no child need look for nothing. Starting one takes as long
+ * as all else before the ranks are asked. */
 static bool is_new(const char *out)
 {
     char grid[AG_PROGRAM_PATH];

@@ -86,7 +86,8 @@ static ag_live describe(ag_run_live *live, const ag_run_session *session)
     return told;
 }
 
-/* A disk that refuses this file will be told by those that matter. */
+/* A disk that refuses this file will be told by those that matter. Both at one time: a network file
+ * system is asked as seldom as possible. */
 bool ag_run_live_tick(ag_run_live *live, const ag_run_session *session)
 {
     double now = ag_clock_s();

@@ -10,6 +10,8 @@
 /* Ten times as often as the heartbeat needs to be seen (owner.c): a beat may be late. */
 static const double s_beat_every_s = 30.0;
 
+/* As a difference, since the same run may be counted several times: at a checkpoint, after a
+ * failure, at its end. */
 static void count_part(ag_run_session *session, ag_task *task, double part)
 {
     session->counts.cost_done += task->cost * (part - task->counted);

@@ -36,6 +36,7 @@ static bool is_echo(void)
     return is_soon;
 }
 
+/* While it is watched the second Ctrl-C is obeyed by the session, which gives the results back. */
 static bool is_watched(void)
 {
     enum { WATCHED = 10 };

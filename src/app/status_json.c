@@ -16,7 +16,7 @@ static json_t *number_of(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-/* A text as JSON can hold it. */
+/* A text as JSON can hold it. Hosts and names come from elsewhere. */
 static json_t *text_of(const char *text)
 {
     json_t *value = json_string(text);

@@ -55,7 +55,8 @@ static void store_page(ag_progress_page *page, const ag_train_progress *now)
     atomic_fetch_add(&page->beats, 1);
 }
 
-/* What the supervisor tells of the run, which cannot read its run file. */
+/* What the supervisor tells of the run, which cannot read its run file. Rank 0 shows it in the
+ * moment in which the run ends. */
 static void store_end(ag_progress_page *page, const ag_record *record)
 {
     atomic_store(&page->val_loss_bits, bits_of(record->final_val_loss));

@@ -39,7 +39,8 @@ static bool is_experiment(const char *path)
     return false;
 }
 
-/* "" where the experiment cannot be read without an error. */
+/* "" where the experiment cannot be read without an error. Nothing is told of such an error here:
+ * the user has asked for something else. */
 static void find_results(char *out, size_t size, const char *path)
 {
     ag_text unused;

@@ -6,7 +6,21 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+const char *ag_temporary_folder(void)
+{
+    const char *chosen = getenv("TMPDIR");
+    return chosen != NULL && chosen[0] != '\0' ? chosen : "/tmp";
+}
+
+bool ag_folder_has_room(const char *folder, double bytes)
+{
+    struct statvfs space;
+    return statvfs(folder, &space) == 0 && access(folder, W_OK | X_OK) == 0 &&
+           (double)space.f_bavail * (double)space.f_frsize >= bytes;
+}
 
 int ag_unnamed_open(const char *folder)
 {

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/unnamed.h"
@@ -24,21 +23,12 @@ ag_status ag_fd_keep(int *fd)
 }
 
 /* Room is asked for twice: the child may write its result through a second file. */
-static bool has_room(const char *folder, size_t bytes)
-{
-    struct statvfs space;
-    return statvfs(folder, &space) == 0 &&
-           (double)space.f_bavail * (double)space.f_frsize >= 2. * (double)bytes;
-}
-
 /* In memory first; a disk only if there is not enough. */
 ag_status ag_scratch_open(int *fd, size_t bytes)
 {
-    const char *chosen = getenv("TMPDIR");
-    const char *folders[] = {"/dev/shm", chosen != NULL && chosen[0] != '\0' ? chosen : "/tmp",
-                             "/tmp"};
+    const char *folders[] = {AG_MEMORY_FOLDER, ag_temporary_folder(), "/tmp"};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        *fd = has_room(folders[i], bytes) ? ag_unnamed_open(folders[i]) : -1;
+        *fd = ag_folder_has_room(folders[i], 2. * (double)bytes) ? ag_unnamed_open(folders[i]) : -1;
         if (*fd >= 0)
             return ag_fd_keep(fd);
     }

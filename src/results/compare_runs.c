@@ -137,7 +137,8 @@ static const char *print_number(char text[80], hid_t type, const void *at)
     return text;
 }
 
-/* Zeros of either sign and NaNs of any kind print alike: their bits tell them apart. */
+/* Zeros of either sign and NaNs of any kind print alike: their bits tell them apart. A user who
+ * sees two equal numbers called different would doubt the tool. */
 static void print_both(ag_difference *difference, const values *stored, const values *fresh,
                        size_t i)
 {

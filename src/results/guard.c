@@ -79,7 +79,8 @@ static _Noreturn void be_child(page *shared, pid_t parent, const task *t)
     _exit(0);
 }
 
-/* A user's Ctrl-C or kill ends this process as it ended the child. */
+/* A user's Ctrl-C or kill ends this process as it ended the child. A shell then sees that the
+ * command was interrupted, and stops its loop. */
 static void follow_signal(int signal_number)
 {
     static const int asked[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
@@ -123,7 +124,8 @@ static ag_status tell_end(const page *shared, int status)
     return shared->status == AG_OK ? AG_OK : ag_fail(shared->status, "%s", shared->message);
 }
 
-/* `alive` is the end of a pipe whose other end the child holds: it closes when that ends. */
+/* `alive` is the end of a pipe whose other end the child holds: it closes when that ends. A child
+ * that works for an hour must not cost its owner the results. */
 static void beat_until_closed(const task *t, int alive)
 {
     struct pollfd end = {.fd = alive};

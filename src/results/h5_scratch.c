@@ -1,7 +1,5 @@
 /* HDF5 written where a full disk cannot crash libhdf5, to be handed on as bytes. */
 #include <errno.h>
-#include <stdlib.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/files.h"
@@ -9,26 +7,18 @@
 #include "base/unnamed.h"
 #include "h5.h"
 
-/* As doubles: both factors are 64 bits wide. */
-static bool has_room(const char *folder, size_t bytes)
-{
-    struct statvfs fs;
-    return statvfs(folder, &fs) == 0 && access(folder, W_OK | X_OK) == 0 &&
-           (double)fs.f_bavail * (double)fs.f_frsize > (double)bytes;
-}
-
 /* Memory first. proc/scratch.c has the same two places for the file in which a supervisor takes the
- * result over, but asks for twice the room, because this file is written beside it. */
+ * result over, but asks for twice the room, because this file is written beside it. Both must hold
+ * it: on some clusters /dev/shm is small, and on some hosts /tmp is memory too. */
 static ag_status choose_folder(const char **folder, size_t bytes)
 {
-    const char *elsewhere = getenv("TMPDIR");
-    if (elsewhere == NULL || elsewhere[0] == '\0')
-        elsewhere = "/tmp";
-    *folder = has_room("/dev/shm", bytes) ? "/dev/shm" : elsewhere;
-    if (has_room(*folder, bytes))
+    const char *elsewhere = ag_temporary_folder();
+    *folder = ag_folder_has_room(AG_MEMORY_FOLDER, (double)bytes) ? AG_MEMORY_FOLDER : elsewhere;
+    if (ag_folder_has_room(*folder, (double)bytes))
         return AG_OK;
     return ag_fail(AG_ERR_SYSTEM,
-                   "no room for a run file of %zu MiB in /dev/shm nor in %s; make room, or let "
+                   "no room for a run file of %zu MiB in " AG_MEMORY_FOLDER
+                   " nor in %s; make room, or let "
                    "TMPDIR name a larger folder",
                    bytes >> 20, elsewhere);
 }

@@ -38,7 +38,8 @@ bool ag_results_are_damaged(const char *path)
     return damaged;
 }
 
-/* Fixed sizes, in the arena: the list of hosts of a large job is long. */
+/* Fixed sizes, in the arena: the list of hosts of a large job is long. These are attributes, since
+ * a packed file has no facts.json beside it. */
 static ag_status packed_facts(ag_job_facts *facts, const ag_places *places, ag_arena *arena)
 {
     typedef struct texts {

@@ -288,6 +288,7 @@ static ag_status arrange(reader *r)
 
 /* --- out of a damaged packed file */
 
+/* By the findings of a check that has just been made of the same file. */
 static bool is_named(const ag_check *check, const char *id)
 {
     for (size_t i = 0; i < check->n_findings; i++) {

@@ -227,7 +227,8 @@ static void make_labels(ag_curves *c)
         make_axis(c, axes[axis].name, axis, texts);
 }
 
-/* Filled with NaN: what a run did not reach is written by nobody. */
+/* Filled with NaN: what a run did not reach is written by nobody. _FillValue says so to netCDF;
+ * HDF5's own fill value makes it true without a byte being written. */
 static void create_variable(ag_curves *c, variable *v)
 {
     static const ag_column fill = {"_FillValue", AG_CELL_F64, 0, 0};

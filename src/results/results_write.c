@@ -41,7 +41,9 @@ static void copy_member(writer *w, hid_t from, const char *name, hid_t to)
 }
 
 /* H5Ocopy of a whole group takes the weights along, and its shallow form breaks the metadata of
- * libhdf5 1.10.8 (a second copy then fails, closing crashes): attributes go one by one ... */
+ * libhdf5 1.10.8 (a second copy then fails, closing crashes): attributes go one by one ...
+ * Attributes of runs are numbers and texts, so that every type there is can be read and written as
+ * it lies. */
 static herr_t copy_attribute(hid_t from, const char *name, const H5A_info_t *info, void *to)
 {
     (void)info;
@@ -91,7 +93,8 @@ static hid_t copy_whole(writer *w, hid_t from, const char *id)
     return ag_h5_group(&w->h5, w->runs, id);
 }
 
-/* The run's file, as seen from the folder of the results file. */
+/* The run's file, as seen from the folder of the results file. A notebook opens it by
+ * h5py.File(folder / name). */
 static void put_file_name(writer *w, hid_t run, const char *id)
 {
     char name[AG_PATH_SIZE + 64];
@@ -204,7 +207,8 @@ static ag_status write_results(const ag_gathered *gathered, bool with_weights)
     return ag_h5_close(&w.h5);
 }
 
-/* Bytes of the run files and a margin for the tables. */
+/* Bytes of the run files and a margin for the tables. Looked for and then reserved: a quota does
+ * not show in the free space. */
 static ag_status look_for_room(const ag_gathered *gathered, bool with_weights)
 {
     enum { MARGIN_BYTES = 4 * 1024 * 1024, RUN_BYTES = 64 * 1024 };

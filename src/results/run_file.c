@@ -46,7 +46,8 @@ static void write_series(ag_run_writer *w)
     }
 }
 
-/* metrics/step is what the other series are over; the record need not hold it. */
+/* metrics/step is what the other series are over; the record need not hold it. A curve needs its
+ * abscissa beside it: readers plot one dataset over another. */
 static void write_steps(ag_run_writer *w)
 {
     size_t count = (size_t)w->record->steps;
@@ -125,7 +126,8 @@ static void put_parameters(ag_run_writer *w)
     }
 }
 
-/* What nanoGPT's configuration asks for, by its names and as numbers. */
+/* What nanoGPT's configuration asks for, by its names and as numbers. So a script can build the
+ * module that these weights fit. */
 static void put_model(ag_run_writer *w)
 {
     typedef struct model_row {
@@ -144,7 +146,8 @@ static void put_model(ag_run_writer *w)
     ag_h5_put(&w->h5, w->run, columns, sizeof columns / sizeof columns[0], &row);
 }
 
-/* A run as text: what its id covers, or the rest. */
+/* A run as text: what its id covers, or the rest. As texts and not as attributes of their own: the
+ * first is what the id is the hash of, byte for byte. */
 static void write_config(ag_run_writer *w, hid_t group, const char *name,
                          void (*add)(ag_text *text, const ag_run *run))
 {

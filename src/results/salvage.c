@@ -67,7 +67,8 @@ static ag_status unpack_good(const salvage *s)
     return ag_sync_folder(s->places->runs_new);
 }
 
-/* What a child could do, this process can do too. */
+/* What a child could do, this process can do too. Where not even the list can be read the
+ * experiment begins anew, and the damaged file is kept. */
 static ag_status find_runs(salvage *s)
 {
     ag_status status = ag_guard(list_ids, s);

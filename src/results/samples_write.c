@@ -28,7 +28,8 @@ static void make_groups(ag_run_writer *w, const char *path)
     }
 }
 
-/* The steps are one dataset of quant and one of diagnostics, linked into each group below. */
+/* The steps are one dataset of quant and one of diagnostics, linked into each group below. Each
+ * group then has a `step` beside its metrics, as `metrics` and `val` have. */
 static void write_steps(ag_run_writer *w, const char *path)
 {
     static const ag_metric metric = {"step", "1", "steps trained before the sampled one", true};

@@ -108,7 +108,7 @@ const char *ag_packed_labels(ag_h5 *h5, ag_arena *arena)
 
 void ag_run_mark_orphan(ag_h5 *h5, hid_t run, bool is_orphan)
 {
-    const int8_t value = is_orphan;
+    const int8_t value = is_orphan ? 1 : 0;
     if (h5->status != AG_OK)
         return;
     hid_t attribute = H5Aopen(run, "orphan", H5P_DEFAULT);

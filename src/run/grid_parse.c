@@ -106,7 +106,8 @@ static ag_status read_layers(ag_run *run, reader *r, ag_json_at at)
     return AG_OK;
 }
 
-/* What a run does not say it has from the first, which must say everything. */
+/* What a run does not say it has from the first, which must say everything. A grid whose first run
+ * lacks something was cut or changed. */
 static bool is_said(ag_json_at at, const char *key, bool is_first)
 {
     return is_first || json_object_get(at.object, key) != NULL;
@@ -304,7 +305,8 @@ static void name_final_loss(ag_compare *compare)
         compare->metric = "final_val_loss_hp";
 }
 
-/* Before version 3 there was one version of the numerics, and nothing said so. */
+/* Before version 3 there was one version of the numerics, and nothing said so. A version that this
+ * program does not know cannot be in a grid that it wrote. */
 static ag_status read_numerics(ag_grid *grid, ag_json_at at, int64_t version)
 {
     grid->numerics = 1;

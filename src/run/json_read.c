@@ -29,6 +29,7 @@ static size_t count_words(const char *const *words)
     return count;
 }
 
+/* The text may be of a later version, or have a slip in it: the nearest key tells which. */
 static ag_status fail_unknown(ag_json_at at, const char *key, const char *const *known)
 {
     const char *nearest = ag_nearest_word(key, known, count_words(known));
@@ -97,6 +98,7 @@ ag_status ag_json_text(const char **out, ag_json_at at, const char *key)
     return AG_OK;
 }
 
+/* An example instead of the whole list, which may be long: `altgrad params` has it. */
 ag_status ag_json_word(int *out, ag_json_at at, const char *key, const char *const *words,
                        size_t count)
 {

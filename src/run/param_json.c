@@ -301,7 +301,8 @@ void ag_param_preset(ag_run *run, const ag_param *param, const char *text)
 
 /* Compared as JSON, since that is what the id is made of: 0.9 and 9e-1 are one text there. A
  * parameter without effect is left out too, as null would be a text that ids of before the key do
- * not have. */
+ * not have. See docs/invariants.md: this is how a parameter can be added without orphaning every
+ * result. */
 bool ag_param_is_neutral(const ag_run *run, const ag_param *param)
 {
     if (param->neutral == NULL)

@@ -60,7 +60,8 @@ static bool asks_for_more(const ag_param *param, const ag_run *asked, const ag_r
     }
 }
 
-/* A period of samples means nothing while nothing is sampled. */
+/* A period of samples means nothing while nothing is sampled. Asking for it would train for
+ * nothing. */
 static bool has_effect(const ag_param *param, const ag_run *asked)
 {
     return param->offset != offsetof(ag_run, observe.quant_every) ||

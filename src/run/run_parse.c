@@ -8,7 +8,8 @@
 #include "params_internal.h"
 #include "run/run_json.h"
 
-/* A missing key is one that an id from before the key leaves out. */
+/* A missing key is one that an id from before the key leaves out. Assignments and run files of
+ * earlier versions stay readable so. */
 static ag_status read_param(ag_run *run, const ag_param *param, ag_json_at at, const char *leaf,
                             ag_arena *arena)
 {
@@ -40,7 +41,8 @@ static ag_status read_section(ag_run *run, ag_json_at parent, const char *name, 
     return AG_OK;
 }
 
-/* null stands exactly where a parameter has no effect. */
+/* null stands exactly where a parameter has no effect. Otherwise a run would have a text with null
+ * and one with a value, and two ids. */
 static ag_status check_effects(const ag_run *run, json_t *identity)
 {
     for (size_t s = 0; ag_identity_sections[s] != NULL; s++) {
@@ -79,6 +81,7 @@ ag_status ag_digest_from_json(char digest[AG_DIGEST_LENGTH + 1], ag_json_at at, 
     return json_is_null(value) ? AG_OK : ag_json_hex(digest, at, key, AG_DIGEST_LENGTH);
 }
 
+/* The message says which altgrad could, as nobody can tell from bits that differ. */
 static ag_status read_version(ag_json_at at)
 {
     int64_t version = 0;

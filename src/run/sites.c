@@ -183,7 +183,8 @@ bool ag_site_is_on(const ag_layer_precision *precision)
     return false;
 }
 
-/* Whether a step reads what the one before left of the moment. */
+/* Whether a step reads what the one before left of the moment. What is not kept is not stored, and
+ * so cannot be quantised where it is stored. */
 static bool is_kept(const ag_optimizer_spec *optimizer, ag_site_kind moment)
 {
     if (ag_optimizers[optimizer->type].has_variance)
@@ -198,7 +199,8 @@ bool ag_site_has_effect(const ag_run *run, ag_site_kind kind)
     return run->train.steps > 0 && (kind == AG_SITE_WGRAD || is_kept(&run->optimizer, kind));
 }
 
-/* A Hadamard transform cancels in a product of two operands that have it: those of wgrad. */
+/* A Hadamard transform cancels in a product of two operands that have it: those of wgrad. A site
+ * has one product of its own, or none. */
 ag_status ag_site_check(const ag_layer_precision *precision)
 {
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {

@@ -127,6 +127,7 @@ static bool is_present(const tensor_row *row, const ag_model_spec *model)
     return true;
 }
 
+/* NONE counts as 1, so that a vector's elements are a product like a matrix's. */
 static size_t width(dim which, const ag_model_spec *model, int64_t vocab_size)
 {
     ag_sizes sizes = ag_sizes_of(model);
@@ -146,6 +147,7 @@ static size_t width(dim which, const ag_model_spec *model, int64_t vocab_size)
     return widths[which];
 }
 
+/* As nanoGPT's _init_weights: norms begin as the identity, biases at 0. */
 static void set_init(ag_tensor *tensor, fill init, const ag_model_spec *model)
 {
     static const ag_init inits[] = {
@@ -198,6 +200,7 @@ static void add_tensor(ag_tensor_table *table, const tensor_row *row, size_t blo
     table->total += (tensor->count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* In the order of the table, whatever the order of enum values may become. */
 static void add_place(ag_tensor_table *table, place where, size_t block, const ag_model_spec *model,
                       int64_t vocab_size)
 {

@@ -163,7 +163,7 @@ static size_t find_axis(const ag_grid *former, const char *name)
 }
 
 /* One column holds the values of all grids there were: numbers of both kinds as reals, anything
- * else as texts. */
+ * else as texts. A number is still in its text. */
 static ag_axis_type widen(ag_axis_type a, ag_axis_type b)
 {
     if (a == b)
