@@ -14,9 +14,11 @@
     ROW(product, ag_product_ref, ag_multiply)                                                      \
     ROW(pairs_along, ag_pairs_along, ag_pairs_along)                                               \
     ROW(pairs_across, ag_pairs_across, ag_pairs_across)                                            \
+    ROW(pairs_range, ag_pairs_range, ag_pairs_range)                                               \
     ROW(product_accumulated, ag_product_accumulated, ag_product_accumulated)                       \
     ROW(amax, ag_amax_plain, ag_amax_shared)                                                       \
     ROW(round_bf16, ag_round_bf16_plain, ag_round_bf16_shared)                                     \
+    ROW(round_pairs, ag_round_pairs_plain, ag_round_pairs_shared)                                  \
     ROW(quantize, ag_quantize_plain, ag_quantize_shared)                                           \
     ROW(quantize_stochastic, ag_quantize_stochastic_plain, ag_quantize_stochastic_shared)          \
     ROW(hadamard, ag_hadamard, ag_hadamard_shared)                                                 \

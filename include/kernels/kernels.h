@@ -30,6 +30,7 @@ typedef void ag_product_fn(const ag_product *product);
 /* As ag_pairs_along and ag_pairs_across. */
 typedef ag_range ag_pairs_along_fn(uint32_t *words, const float *x, size_t rows, size_t K);
 typedef ag_range ag_pairs_across_fn(uint32_t *words, const float *x, size_t rows, size_t K);
+typedef ag_range ag_pairs_range_fn(const float *x, size_t count);
 
 /* As ag_product_accumulated of products/accumulate.h. */
 typedef void ag_product_accumulated_fn(float *c, size_t c_step, size_t M, size_t N, size_t K,

@@ -18,6 +18,10 @@ typedef float ag_amax_fn(const float *x, size_t count);
 /* out = BF16(x), nearest-even; returns the amax of out (NaN ignored). out may be x. */
 typedef float ag_round_bf16_fn(float *out, const float *x, size_t count);
 
+/* The same of a matrix [rows, cols], with its pairs: no product has to read it for packing. */
+typedef float ag_round_pairs_fn(float *out, const float *x, size_t rows, size_t cols,
+                                ag_pairs *pairs);
+
 /* --- one scale */
 
 /* out = Q(x * scale) * 2^-emax: grid values shifted below 2 in magnitude, so that products cannot

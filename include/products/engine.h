@@ -13,6 +13,7 @@ typedef void ag_multiply_fn(const ag_product *product);
 typedef ag_range ag_pair_along_fn(uint32_t *words, const float *x, size_t rows, size_t K);
 /* words [(K + 1) / 2, rows] of x [K, rows] */
 typedef ag_range ag_pair_across_fn(uint32_t *words, const float *x, size_t rows, size_t K);
+typedef ag_range ag_pair_range_fn(const float *x, size_t count);
 
 /* Adds up `rounds` products in each of some chains, and says how many multiply-adds that took: the
  * instruction alone, without memory. sums[i] begins as starts[i]. */
@@ -24,10 +25,11 @@ typedef struct ag_engine {
     const char *instructions; /* for people: "AVX-512 with BF16 and VNNI" */
     bool pairs_pay;           /* pairs are faster than floats: operands should be written so */
     ag_multiply_fn *floats;   /* of floats, and pairs of any range */
-    ag_multiply_fn *pairs;    /* of pairs on both sides that are normal, or NULL */
+    ag_multiply_fn *pairs;    /* of pairs that are normal, b as pairs or as bfloat16s; or NULL */
     ag_multiply_fn *codes;
     ag_pair_along_fn *pair_along;
     ag_pair_across_fn *pair_across;
+    ag_pair_range_fn *pair_range;
     ag_spin_fn *spin;       /* with floats */
     ag_spin_fn *spin_pairs; /* or NULL */
     ag_spin_fn *spin_codes;

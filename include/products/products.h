@@ -36,6 +36,8 @@ enum {
  * code. */
 typedef enum ag_word {
     AG_WORD_FLOAT, /* one float32 */
+    AG_WORD_BF16,  /* one float32 that is a bfloat16: b may hold such where a holds pairs, and is
+                      paired where it is copied for the product anyway */
     AG_WORD_PAIR,  /* two bfloat16, the first in the upper half */
     AG_WORD_CODES, /* four codes as bytes, code + 128, the first in the lowest byte */
 } ag_word;
@@ -55,7 +57,7 @@ typedef struct ag_words {
     size_t row_step;
     size_t k_step;
     ag_word word;
-    ag_range range; /* of pairs, as the packing functions return it */
+    ag_range range; /* of pairs and bfloat16s, as the packing functions return it */
 
     /* of codes: the scale of row r and block j is scales[r * scale_row_step + j * scale_step];
      * NULL: 1. Each block starts with a word of its own. */
@@ -132,7 +134,7 @@ static inline ag_words ag_floats_across(const float *x, size_t stride)
 /* Words that hold K elements. */
 static inline size_t ag_words_of(ag_word word, size_t K)
 {
-    return ag_pieces(K, word == AG_WORD_FLOAT ? 1 : word == AG_WORD_PAIR ? 2 : 4);
+    return ag_pieces(K, word == AG_WORD_PAIR ? 2 : word == AG_WORD_CODES ? 4 : 1);
 }
 
 /* A word of four codes of 0. */
@@ -154,6 +156,11 @@ static inline size_t ag_code_words(size_t K, size_t block)
 static inline ag_range ag_no_range(void)
 {
     return (ag_range){.least = AG_INFINITE_BITS, .most = 0};
+}
+
+static inline ag_range ag_range_join(ag_range a, ag_range b)
+{
+    return (ag_range){a.least < b.least ? a.least : b.least, a.most > b.most ? a.most : b.most};
 }
 
 /* Whether pairs of these ranges may be multiplied by VDPBF16PS, which takes subnormal inputs and
@@ -190,5 +197,19 @@ void ag_multiply(const ag_product *product);
 ag_range ag_pairs_along(uint32_t *words, const float *x, size_t rows, size_t K);
 /* words [(K + 1) / 2, rows] of x [K, rows] */
 ag_range ag_pairs_across(uint32_t *words, const float *x, size_t rows, size_t K);
+/* The range of floats alone. */
+ag_range ag_pairs_range(const float *x, size_t count);
+
+/* Where the pairs of a matrix [rows, cols] go: of neighbours in a row, `along` [rows, (cols + 1) /
+ * 2], and of neighbouring rows, `across` [(rows + 1) / 2, cols]. NULL: not wanted. */
+typedef struct ag_pairs {
+    uint32_t *along, *across;
+    ag_range range; /* of all elements, wanted or not */
+} ag_pairs;
+
+/* Packs rows [begin, end) of x, both even unless `end` is the last; returns their range. By the
+ * calling thread alone, for who shares out more than packing. */
+ag_range ag_pairs_of_rows(const ag_pairs *to, const float *x, size_t cols, size_t begin,
+                          size_t end);
 
 #endif

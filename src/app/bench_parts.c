@@ -138,6 +138,14 @@ static ag_range pairs_across(uint32_t *words, const float *x, size_t rows, size_
     return range;
 }
 
+static ag_range pairs_range(const float *x, size_t count)
+{
+    double start_s = ag_clock_s();
+    ag_range range = fast()->pairs_range(x, count);
+    add(AG_BENCH_PACKING, start_s, count);
+    return range;
+}
+
 /* From here on each wrapper has the signature of its kernel and one line of account; the third
  * argument of `add` is how many floats a perfect kernel would read and write. */
 static void epilogue(float *y, const float *bias, size_t N, size_t OC, ag_factor a, ag_factor b,
@@ -180,6 +188,15 @@ static float round_bf16(float *out, const float *x, size_t count)
     double start_s = ag_clock_s();
     float largest = fast()->round_bf16(out, x, count);
     add(AG_BENCH_QUANTISING, start_s, 2 * count);
+    return largest;
+}
+
+static float round_pairs(float *out, const float *x, size_t rows, size_t cols, ag_pairs *pairs)
+{
+    double start_s = ag_clock_s();
+    float largest = fast()->round_pairs(out, x, rows, cols, pairs);
+    const size_t halves = 4 + (size_t)(pairs->along != NULL) + (size_t)(pairs->across != NULL);
+    add(AG_BENCH_QUANTISING, start_s, rows * cols * halves / 2);
     return largest;
 }
 
@@ -444,8 +461,10 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     table.product_accumulated = product_accumulated;
     table.pairs_along = pairs_along;
     table.pairs_across = pairs_across;
+    table.pairs_range = pairs_range;
     table.amax = amax;
     table.round_bf16 = round_bf16;
+    table.round_pairs = round_pairs;
     table.quantize = quantize;
     table.quantize_stochastic = quantize_stochastic;
     table.hadamard = hadamard;

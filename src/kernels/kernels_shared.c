@@ -9,23 +9,13 @@
  * A kernel here is a struct for its arguments, a piece that takes them apart, and the call. */
 #include "kernels_internal.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "base/pool.h"
 
 /* --- maxima: the bits of magnitudes are ordered as their values are, NaN above all */
-
-/* An atomic maximum: a failed exchange puts the present value into `seen`, and one that is larger
- * ends the loop. */
-static void raise_to(atomic_uint *largest, float magnitude)
-{
-    unsigned bits = ag_float_bits(magnitude);
-    unsigned seen = atomic_load(largest);
-    while (bits > seen && !atomic_compare_exchange_weak(largest, &seen, bits))
-        ;
-}
 
 typedef struct rounding {
     float *out; /* NULL: the amax alone */
@@ -37,8 +27,9 @@ static void round_piece(void *context, size_t begin, size_t end)
 {
     rounding *r = context;
     size_t count = end - begin;
-    raise_to(&r->largest, r->out != NULL ? ag_round_bf16_fast(r->out + begin, r->x + begin, count)
-                                         : ag_amax_fast(r->x + begin, count));
+    float amax = r->out != NULL ? ag_round_bf16_fast(r->out + begin, r->x + begin, count)
+                                : ag_amax_fast(r->x + begin, count);
+    ag_raise_to(&r->largest, ag_float_bits(amax));
 }
 
 float ag_amax_shared(const float *x, size_t count)
@@ -53,6 +44,38 @@ float ag_round_bf16_shared(float *out, const float *x, size_t count)
     rounding r = {.out = out, .x = x};
     ag_pool_share(count, AG_PIECE, round_piece, &r);
     return ag_bits_float(atomic_load(&r.largest));
+}
+
+typedef struct pairing {
+    float *out;
+    const float *x;
+    size_t cols;
+    const ag_pairs *pairs;
+    atomic_uint largest;     /* of what is rounded, NaN left out, and */
+    atomic_uint least, most; /* the range of pairs */
+} pairing;
+
+/* Rounds some rows and packs them while they lie in the near caches. */
+static void pair_piece(void *context, size_t begin, size_t end)
+{
+    pairing *p = context;
+    float *out = p->out + begin * p->cols;
+    float amax = ag_round_bf16_fast(out, p->x + begin * p->cols, (end - begin) * p->cols);
+    ag_range range = ag_pairs_of_rows(p->pairs, p->out, p->cols, begin, end);
+    ag_raise_to(&p->largest, ag_float_bits(amax));
+    ag_lower_to(&p->least, range.least);
+    ag_raise_to(&p->most, range.most);
+}
+
+float ag_round_pairs_shared(float *out, const float *x, size_t rows, size_t cols, ag_pairs *pairs)
+{
+    const ag_range none = ag_no_range();
+    pairing p = {.out = out, .x = x, .cols = cols, .pairs = pairs};
+    atomic_store(&p.least, none.least);
+    atomic_store(&p.most, none.most);
+    ag_pool_share(rows, (ag_rows_of_piece(cols) + 1) / 2 * 2, pair_piece, &p);
+    pairs->range = (ag_range){atomic_load(&p.least), atomic_load(&p.most)};
+    return ag_bits_float(atomic_load(&p.largest));
 }
 
 /* --- operands */

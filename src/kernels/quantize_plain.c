@@ -3,6 +3,13 @@
 
 #include "float_maths.h"
 
+float ag_round_pairs_plain(float *out, const float *x, size_t rows, size_t cols, ag_pairs *pairs)
+{
+    float amax = ag_round_bf16_plain(out, x, rows * cols);
+    pairs->range = ag_pairs_of_rows(pairs, out, cols, 0, rows);
+    return amax;
+}
+
 void ag_quantize_plain(float *out, const float *x, size_t count, const ag_format *format,
                        float scale, ag_overflow overflow)
 {

@@ -22,6 +22,7 @@ static const ag_engine s_portable = {
     .codes = ag_codes_portable,
     .pair_along = ag_pair_along_portable,
     .pair_across = ag_pair_across_portable,
+    .pair_range = ag_pair_range_portable,
     .spin = ag_spin_floats_portable,
     .spin_codes = ag_spin_codes_portable,
     .runs_here = always,
@@ -57,6 +58,7 @@ static const ag_engine s_avx2 = {
     .codes = ag_codes_avx2,
     .pair_along = ag_pair_along_avx2,
     .pair_across = ag_pair_across_avx2,
+    .pair_range = ag_pair_range_avx2,
     .spin = ag_spin_floats_avx2,
     .spin_codes = ag_spin_codes_avx2,
     .runs_here = has_avx2,
@@ -69,6 +71,7 @@ static const ag_engine s_avx512 = {
     .codes = ag_codes_avx512,
     .pair_along = ag_pair_along_avx512,
     .pair_across = ag_pair_across_avx512,
+    .pair_range = ag_pair_range_avx512,
     .spin = ag_spin_floats_avx512,
     .spin_codes = ag_spin_codes_avx512,
     .runs_here = has_avx512,
@@ -81,6 +84,7 @@ static const ag_engine s_vnni = {
     .codes = ag_codes_vnni,
     .pair_along = ag_pair_along_avx512,
     .pair_across = ag_pair_across_avx512,
+    .pair_range = ag_pair_range_avx512,
     .spin = ag_spin_floats_avx512,
     .spin_codes = ag_spin_codes_vnni,
     .runs_here = has_vnni,
@@ -95,6 +99,7 @@ static const ag_engine s_pairs = {
     .codes = ag_codes_vnni,
     .pair_along = ag_pair_along_avx512,
     .pair_across = ag_pair_across_avx512,
+    .pair_range = ag_pair_range_avx512,
     .spin = ag_spin_floats_avx512,
     .spin_pairs = ag_spin_pairs_bf16,
     .spin_codes = ag_spin_codes_vnni,
@@ -114,6 +119,7 @@ static const ag_engine s_neon = {
     .codes = ag_codes_neon,
     .pair_along = ag_pair_along_neon,
     .pair_across = ag_pair_across_neon,
+    .pair_range = ag_pair_range_neon,
     .spin = ag_spin_floats_neon,
     .spin_codes = ag_spin_codes_neon,
     .runs_here = always,
@@ -135,7 +141,7 @@ void ag_engine_multiply(const ag_engine *engine, const ag_product *p)
 {
     if (p->b.word == AG_WORD_CODES)
         engine->codes(p);
-    else if (engine->pairs != NULL && p->a.word == AG_WORD_PAIR && p->b.word == AG_WORD_PAIR &&
+    else if (engine->pairs != NULL && p->a.word == AG_WORD_PAIR && p->b.word != AG_WORD_FLOAT &&
              ag_pairs_are_normal(p->a.range, p->b.range))
         engine->pairs(p);
     else

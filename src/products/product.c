@@ -6,7 +6,7 @@
 
 float ag_words_value(const ag_words *words, size_t row, size_t k)
 {
-    if (words->word == AG_WORD_FLOAT)
+    if (words->word != AG_WORD_PAIR)
         return ag_bits_float(*word_at(words, row, k));
     uint32_t pair = *word_at(words, row, k / 2);
     return ag_bits_float(k % 2 == 0 ? pair_first(pair) : pair_second(pair));

@@ -51,6 +51,7 @@ static inline int code_of(uint32_t word, size_t i)
 ag_multiply_fn ag_floats_portable, ag_pairs_portable, ag_codes_portable;
 ag_pair_along_fn ag_pair_along_portable;
 ag_pair_across_fn ag_pair_across_portable;
+ag_pair_range_fn ag_pair_range_portable;
 
 ag_spin_fn ag_spin_floats_portable, ag_spin_codes_portable;
 
@@ -62,11 +63,13 @@ ag_multiply_fn ag_floats_avx512, ag_codes_avx512;
 ag_multiply_fn ag_codes_vnni, ag_pairs_bf16;
 ag_pair_along_fn ag_pair_along_avx2, ag_pair_along_avx512;
 ag_pair_across_fn ag_pair_across_avx2, ag_pair_across_avx512;
+ag_pair_range_fn ag_pair_range_avx2, ag_pair_range_avx512;
 #elif defined(__aarch64__)
 ag_spin_fn ag_spin_floats_neon, ag_spin_codes_neon;
 ag_multiply_fn ag_floats_neon, ag_codes_neon;
 ag_pair_along_fn ag_pair_along_neon;
 ag_pair_across_fn ag_pair_across_neon;
+ag_pair_range_fn ag_pair_range_neon;
 #endif
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/atomic.h"
 #include "base/clock.h"
 #include "base/pool.h"
 #include "products_internal.h"
@@ -59,21 +60,32 @@ static void some_columns(void *context, size_t begin, size_t end)
     ag_engine_multiply(s->engine, &part);
 }
 
-/* Shares of columns are best, since b's panels are packed once; where there are too few columns,
- * shares of rows, each of whole tiles. Products with a triangle are those of attention's many
- * heads, which share the threads already. */
+/* The largest share of a product in `units`, if threads take shares of whole units: no product ends
+ * earlier. */
+static size_t largest_share(size_t count, size_t unit, size_t threads)
+{
+    return ag_pieces(ag_pieces(count, unit), threads) * unit;
+}
+
+/* One share per thread. Rows are shared where a's rows are tokens, which meet the core that made
+ * them (base/pool.c); each share packs all of b then. Columns are shared where b's panels, packed
+ * once, can be shared out evenly, or where rows are few. Products with a triangle are those of many
+ * heads, which share the threads. */
 void ag_multiply(const ag_product *p)
 {
     enum { TILES = 24 };
     const size_t threads = (size_t)ag_pool_threads();
+    const size_t columns = largest_share(p->N, PANEL_COLUMNS, threads);
+    const size_t rows = largest_share(p->M, TILES, threads);
+    const bool are_even = columns * threads * 7 <= p->N * 8;
+    const bool are_tokens = p->a.k_step == 1;
     sharing s = {engine(), p};
     if (threads == 1 || p->triangle != AG_TRIANGLE_NONE)
         ag_engine_multiply(s.engine, p);
-    else if (p->N >= threads * 2 * PANEL_COLUMNS)
-        ag_pool_share(p->N, ag_pieces(p->N / (2 * threads), PANEL_COLUMNS) * PANEL_COLUMNS,
-                      some_columns, &s);
+    else if (p->M < 2 * threads * TILES || (are_even && !are_tokens))
+        ag_pool_share(p->N, columns, some_columns, &s);
     else
-        ag_pool_share(p->M, ag_pieces(ag_pieces(p->M, threads), TILES) * TILES, some_rows, &s);
+        ag_pool_share(p->M, rows, some_rows, &s);
 }
 
 /* --- operands */
@@ -92,12 +104,8 @@ typedef struct packing {
  * operand. */
 static void join(packing *p, ag_range range)
 {
-    unsigned least = atomic_load(&p->least);
-    while (range.least < least && !atomic_compare_exchange_weak(&p->least, &least, range.least))
-        ;
-    unsigned most = atomic_load(&p->most);
-    while (range.most > most && !atomic_compare_exchange_weak(&p->most, &most, range.most))
-        ;
+    ag_lower_to(&p->least, range.least);
+    ag_raise_to(&p->most, range.most);
 }
 
 static void pack_rows(void *context, size_t begin, size_t end)
@@ -137,6 +145,33 @@ ag_range ag_pairs_across(uint32_t *words, const float *x, size_t rows, size_t K)
 {
     packing p = {.words = words, .x = x, .rows = rows, .K = K};
     return pack(&p, (K + 1) / 2, 2 * rows, pack_pairs);
+}
+
+ag_range ag_pairs_of_rows(const ag_pairs *to, const float *x, size_t cols, size_t begin, size_t end)
+{
+    const ag_engine *e = engine();
+    const size_t rows = end - begin;
+    ag_range range = ag_no_range();
+    x += begin * cols;
+    if (to->along == NULL && to->across == NULL)
+        return e->pair_range(x, rows * cols);
+    if (to->along != NULL)
+        range = e->pair_along(to->along + begin * ag_words_of(AG_WORD_PAIR, cols), x, rows, cols);
+    if (to->across != NULL)
+        range = e->pair_across(to->across + begin / 2 * cols, x, cols, rows);
+    return range;
+}
+
+static void range_of_piece(void *context, size_t begin, size_t end)
+{
+    packing *p = context;
+    join(p, p->engine->pair_range(p->x + begin, end - begin));
+}
+
+ag_range ag_pairs_range(const float *x, size_t count)
+{
+    packing p = {.x = x};
+    return pack(&p, count, 1, range_of_piece);
 }
 
 /* --- what bounds a product */

@@ -75,19 +75,48 @@ void ag_linear_prepare(ag_linear *linear, const ag_pass *pass)
         ag_observe_weights(pass->observer, linear, pass);
 }
 
-static ag_source bf16_source(const ag_linear *linear, float *x, size_t width, const ag_pass *pass)
+/* An accumulator of its own is part of what low precision does, as quantisation is; NULL: the
+ * default one. */
+static const ag_accumulator *own_accumulator(const ag_linear *linear, ag_linear_product which,
+                                             const ag_pass *pass)
+{
+    const ag_accumulator *accumulator = &linear->accumulate[which];
+    bool low = pass->mode != AG_MODE_EVALUATE_HP && pass->mode != AG_MODE_SHADOW;
+    return low && accumulator->kind != AG_ACCUMULATE_SEGMENTS ? accumulator : NULL;
+}
+
+/* x rounded to BF16, and packed as `pairs` wants. */
+static ag_source bf16_source(const ag_linear *linear, float *x, size_t width, ag_pairs *pairs,
+                             const ag_pass *pass)
 {
     ag_source source = {.x = x, .rows = pass->B * linear->T, .cols = width};
     source.first = pass->sample * linear->T * width;
-    if (rounds(linear, pass))
+    if (!rounds(linear, pass))
+        return source;
+    if (!ag_products_have_pairs()) {
         source.amax = linear->k->round_bf16(x, x, source.rows * width);
+        return source;
+    }
+    source.amax = linear->k->round_pairs(x, x, source.rows, width, pairs);
+    source.pairs = pairs;
     return source;
+}
+
+/* Whether the product takes pairs of its first operand as it is rounded. */
+static bool takes_pairs(const ag_linear *linear, ag_linear_product which, const ag_pass *pass)
+{
+    const ag_operand_use *of = ag_linear_operands[which];
+    const ag_operand *first = operand_of(linear, of[0].role, of[0].use);
+    const ag_operand *second = operand_of(linear, of[1].role, of[1].use);
+    return !ag_operand_quantises(first, pass) && second->has_bf16 &&
+           own_accumulator(linear, which, pass) == NULL;
 }
 
 static void quantise_input(ag_linear *linear, const ag_pass *pass)
 {
     ag_operand *input = linear->operands[AG_ROLE_INPUT];
-    ag_source source = bf16_source(linear, linear->input, linear->layer.inputs, pass);
+    ag_pairs pairs = {.along = takes_pairs(linear, AG_FPROP, pass) ? linear->room[0] : NULL};
+    ag_source source = bf16_source(linear, linear->input, linear->layer.inputs, &pairs, pass);
     if (ag_pass_trains(pass) && linear->copies[AG_ROLE_INPUT] > 1)
         ag_operand_make(&input[WGRAD_OF_INPUT], linear->input_copy, &source, pass);
     ag_operand_make(&input[FPROP], linear->input, &source, pass);
@@ -103,16 +132,6 @@ static void quantise_grad(ag_linear *linear, float *dy, const ag_source *source,
 }
 
 /* --- products */
-
-/* An accumulator of its own is part of what low precision does, as quantisation is; NULL: the
- * default one. */
-static const ag_accumulator *own_accumulator(const ag_linear *linear, ag_linear_product which,
-                                             const ag_pass *pass)
-{
-    const ag_accumulator *accumulator = &linear->accumulate[which];
-    bool low = pass->mode != AG_MODE_EVALUATE_HP && pass->mode != AG_MODE_SHADOW;
-    return low && accumulator->kind != AG_ACCUMULATE_SEGMENTS ? accumulator : NULL;
-}
 
 static void finish(const ag_linear *linear, const ag_product *p)
 {
@@ -212,7 +231,9 @@ static void wgrad(ag_linear *linear, const ag_pass *pass)
 
 void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *pass)
 {
-    ag_source source = bf16_source(linear, dy, linear->layer.outputs, pass);
+    ag_pairs pairs = {.along = takes_pairs(linear, AG_DGRAD, pass) ? linear->room[0] : NULL,
+                      .across = takes_pairs(linear, AG_WGRAD, pass) ? linear->room[1] : NULL};
+    ag_source source = bf16_source(linear, dy, linear->layer.outputs, &pairs, pass);
     if (linear->dbias != NULL)
         linear->k->bias_backward(linear->dbias, dy, pass->B * linear->T, linear->layer.outputs);
     quantise_grad(linear, dy, &source, pass);

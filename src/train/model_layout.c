@@ -15,9 +15,8 @@ typedef struct builder {
     const ag_run *run;
     ag_layout *layout;
     size_t N;
-    size_t block;  /* at work */
-    size_t widest; /* inputs or outputs of a linear layer; inputs, */
-    size_t deepest;
+    size_t block;      /* at work */
+    size_t widest;     /* inputs or outputs of a linear layer; inputs, */
     size_t weights;    /* and weights */
     size_t next_scale; /* those of the layers so far */
     size_t next_amax;
@@ -365,23 +364,20 @@ static void lay_out_scratch(builder *b)
         model->apart[i] = ag_layout_floats(b->layout, b->N * queries);
 }
 
-/* Pairs of the operands of a linear layer's product: of activations and gradients, which the first
- * may be, and of weights or activations, which the second may. */
+/* Pairs of the first operand of a linear layer's product, activations or gradients: along their
+ * rows and across. */
 static void lay_out_room(builder *b)
 {
     ag_model *model = b->model;
-    size_t most[2] = {b->N * b->widest, max_size(b->weights, b->N * b->deepest)};
-    for (int i = 0; i < 2; i++) {
-        size_t words = most[i] / 2 + max_size(b->N, b->widest);
+    size_t words = (b->N * b->widest + max_size(b->N, b->widest)) / 2 + 1;
+    for (int i = 0; i < 2; i++)
         model->room[i] = ag_layout_bytes(b->layout, words * sizeof(uint32_t));
-    }
 }
 
 static void measure_layers(builder *b)
 {
     for (size_t i = 0; i < ag_layer_count(&b->run->model); i++) {
         ag_layer layer = ag_layer_at(&b->run->model, b->run->facts.vocab_size, i);
-        b->deepest = max_size(b->deepest, layer.inputs);
         b->widest = max_size(b->widest, max_size(layer.inputs, layer.outputs));
         b->weights = max_size(b->weights, layer.inputs * layer.outputs);
     }

@@ -17,11 +17,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "observe_pass.h"
 #include "operand.h"
 #include "run/streams.h"
-
-static const ag_scheme s_null = {.quantised = false};
 
 /* The largest of the newest `count` pushed amaxes. */
 static float newest_amax(const ag_operand *operand, int64_t count)
@@ -204,24 +203,80 @@ static bool leaves_bf16(const ag_operand *operand, bool quantised, bool shadow)
     return is_grid ? fits_bf16(&scheme->format) : blocks_fit_bf16(scheme);
 }
 
-static void make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
+/* Between which magnitudes the values of a quantised operand lie, by its format and scales alone:
+ * no pass over memory is spent on it. */
+static ag_range grid_range(const ag_operand *operand, const ag_source *source)
 {
-    bool shadow = pass->mode == AG_MODE_SHADOW;
-    const ag_scheme *scheme =
-        shadow || pass->mode == AG_MODE_EVALUATE_HP ? &s_null : operand->scheme;
-    operand->is_quantised = scheme->quantised;
-    operand->has_bf16 = leaves_bf16(operand, scheme->quantised, shadow);
-    if (scheme->quantised) {
-        quantise(operand, out, source, pass);
-        return;
+    const ag_scheme *scheme = operand->scheme;
+    float least = ag_operand_shift(&scheme->format);
+    float most = least;
+    if (scheme->granularity != AG_GRANULARITY_TENSOR) {
+        ag_matrix matrix = matrix_of(operand, source);
+        ag_groups groups = ag_groups_of(scheme, &matrix);
+        const float *after = operand->scales->after;
+        least = INFINITY;
+        most = 0.0f;
+        for (size_t i = 0; i < ag_groups_count(&groups); i++) {
+            least = after[i] > 0.0f && after[i] < least ? after[i] : least;
+            most = after[i] > most ? after[i] : most;
+        }
     }
+    return (ag_range){ag_float_bits(scheme->format.min_subnormal * least),
+                      ag_float_bits(scheme->format.max * most)};
+}
+
+/* What the product must know before it takes pairs. Where the bound alone forbids them, the values
+ * are looked at. */
+static void find_range(ag_operand *operand, const ag_source *source)
+{
+    ag_range range = ag_no_range();
+    if (operand->is_quantised)
+        range = grid_range(operand, source);
+    if (!operand->is_quantised || !ag_pairs_are_normal(range, range))
+        range = operand->k->pairs_range(operand->values, source->rows * source->cols);
+    operand->pairs.range = range;
+}
+
+bool ag_operand_quantises(const ag_operand *operand, const ag_pass *pass)
+{
+    return operand->scheme->quantised && pass->mode != AG_MODE_SHADOW &&
+           pass->mode != AG_MODE_EVALUATE_HP;
+}
+
+/* BF16 values: they may have come as such, and packed. */
+static void make_unquantised(ag_operand *operand, float *out, const ag_source *source, bool shadow)
+{
+    bool as_it_is = !operand->bf16 || shadow || out == source->x;
     if (operand->clipped != NULL)
         memset(operand->clipped, 0, source->rows * source->cols);
-    bool as_it_is = !operand->bf16 || shadow || out == source->x;
-    if (!as_it_is)
+    if (!as_it_is && source->pairs == NULL && ag_products_have_pairs())
+        operand->k->round_pairs(out, source->x, source->rows, source->cols, &operand->pairs);
+    else if (!as_it_is)
         operand->k->round_bf16(out, source->x, source->rows * source->cols);
     operand->values = as_it_is ? source->x : out;
     operand->factor = (ag_factor){.all = 1.0f};
+    if (source->pairs != NULL)
+        operand->pairs = *source->pairs;
+    else if (as_it_is && operand->has_bf16 && ag_products_have_pairs())
+        find_range(operand, source);
+}
+
+static void make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
+{
+    bool shadow = pass->mode == AG_MODE_SHADOW;
+    const ag_range before = operand->pairs.range;
+    operand->pairs = (ag_pairs){.range = ag_no_range()};
+    operand->is_quantised = ag_operand_quantises(operand, pass);
+    operand->has_bf16 = leaves_bf16(operand, operand->is_quantised, shadow);
+    if (!operand->is_quantised) {
+        make_unquantised(operand, out, source, shadow);
+    } else {
+        quantise(operand, out, source, pass);
+        if (operand->has_bf16 && operand->values != NULL && ag_products_have_pairs())
+            find_range(operand, source);
+    }
+    if (source->continues)
+        operand->pairs.range = ag_range_join(before, operand->pairs.range);
 }
 
 void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)

@@ -44,6 +44,8 @@ typedef struct ag_operand {
     const float *values; /* what the product reads: Q(x * S), shifted or scaled (operand.c); NULL
                             where the codes alone were made */
     ag_factor factor;    /* what the product's epilogue multiplies by */
+    ag_pairs pairs;      /* of the values, where they were packed as they were made, and their
+                            range; the latter where has_bf16 and pairs pay */
     bool is_quantised;   /* by the scheme, which some passes leave aside */
     bool has_bf16;       /* whether all values are BF16 values */
 } ag_operand;
@@ -53,10 +55,14 @@ typedef struct ag_source {
     const float *x; /* [rows, cols] */
     size_t rows;
     size_t cols;
-    uint64_t first; /* global index of x[0], for stochastic rounding */
-    float amax;     /* of x, where ag_operand_needs_amax */
-    bool continues; /* a further matrix of the tensor that the one before began */
+    uint64_t first;        /* global index of x[0], for stochastic rounding */
+    float amax;            /* of x, where ag_operand_needs_amax */
+    bool continues;        /* a further matrix of the tensor that the one before began */
+    const ag_pairs *pairs; /* of x, where its values are BF16's and packed already; or NULL */
 } ag_source;
+
+/* Whether the pass has it quantised, by a scheme that is not null. */
+bool ag_operand_quantises(const ag_operand *operand, const ag_pass *pass);
 
 /* Whether its scheme finds one scale for the tensor. */
 bool ag_operand_needs_amax(const ag_operand *operand);

@@ -75,13 +75,18 @@ static ag_words codes_of(const ag_operand_view *view, size_t rows, size_t K, siz
 
 /* --- pairs and floats */
 
-static ag_words pairs_of(const ag_kernels *k, const ag_operand_view *view, uint32_t *room,
+static ag_words pairs_of(const ag_kernels *k, const ag_operand_view *view, uint32_t *const room[2],
                          size_t rows, size_t K)
 {
-    size_t words = ag_words_of(AG_WORD_PAIR, K);
-    ag_range range =
-        (view->across ? k->pairs_across : k->pairs_along)(room, view->operand->values, rows, K);
-    return (ag_words){.words = room,
+    const ag_operand *operand = view->operand;
+    const size_t words = ag_words_of(AG_WORD_PAIR, K);
+    uint32_t *pairs = view->across ? operand->pairs.across : operand->pairs.along;
+    ag_range range = operand->pairs.range;
+    if (pairs == NULL) {
+        pairs = room[view->across];
+        range = (view->across ? k->pairs_across : k->pairs_along)(pairs, operand->values, rows, K);
+    }
+    return (ag_words){.words = pairs,
                       .row_step = view->across ? 1 : words,
                       .k_step = view->across ? rows : 1,
                       .word = AG_WORD_PAIR,
@@ -92,6 +97,15 @@ static ag_words floats_of(const ag_operand_view *view, size_t rows, size_t K)
 {
     return view->across ? ag_floats_across(view->operand->values, rows)
                         : ag_floats_along(view->operand->values, K);
+}
+
+/* b of a product of pairs: the engine copies it for itself, and pairs it then. */
+static ag_words bf16_of(const ag_operand_view *view, size_t rows, size_t K)
+{
+    ag_words words = floats_of(view, rows, K);
+    words.word = AG_WORD_BF16;
+    words.range = view->operand->pairs.range;
+    return words;
 }
 
 /* --- the product */
@@ -119,8 +133,8 @@ void ag_multiply_operands(const ag_kernels *k, ag_product product, const ag_oper
         product.a = codes_of(a, M, K, product.block);
         product.b = codes_of(b, N, K, product.block);
     } else if (a->operand->has_bf16 && b->operand->has_bf16 && ag_products_have_pairs()) {
-        product.a = pairs_of(k, a, room[0], M, K);
-        product.b = pairs_of(k, b, room[1], N, K);
+        product.a = pairs_of(k, a, room, M, K);
+        product.b = bf16_of(b, N, K);
     } else {
         product.a = floats_of(a, M, K);
         product.b = floats_of(b, N, K);

@@ -42,7 +42,7 @@ ag_codes ag_codes_lay_out(ag_layout *layout, ag_codes_size size);
 void ag_finish_with_factors(ag_finish *finish, const ag_operand *a, const ag_operand *b);
 
 /* The product, whose operands are a and b: c, M, N, K and finish are set. room: for the pairs of
- * each. */
+ * the first, along and across, unless they were packed as they were made. */
 void ag_multiply_operands(const ag_kernels *k, ag_product product, const ag_operand_view *a,
                           const ag_operand_view *b, uint32_t *const room[2]);
 

@@ -38,7 +38,12 @@ static void make_use(ag_site_operands *tensor, int use, float *out, const float 
     for (size_t i = 0; i < stack->matrices; i++) {
         const float *from = x + i * count;
         float *to = out + i * count;
-        ag_source source = {from, stack->rows, stack->cols, stack->first + i * count, amax, i > 0};
+        ag_source source = {.x = from,
+                            .rows = stack->rows,
+                            .cols = stack->cols,
+                            .first = stack->first + i * count,
+                            .amax = amax,
+                            .continues = i > 0};
         operand->clipped = whole.clipped != NULL ? whole.clipped + i * count : NULL;
         operand->factors = whole.factors != NULL ? whole.factors + i * n_factors : NULL;
         operand->codes[0] = codes_at(&whole, 0, i, stack->rows, stack->cols);

@@ -40,6 +40,65 @@ static void check_round_bf16(const float *x, size_t count)
     free(b);
 }
 
+/* Pairs of a matrix, from the definition of a word: the first of two in the upper half. */
+static uint32_t pair_of(const float *x, bool has_second, size_t step)
+{
+    return bits_of(x[0]) | (has_second ? bits_of(x[step]) >> 16 : 0);
+}
+
+static void check_pairs(const ag_kernels *k, const float *x, size_t rows, size_t cols)
+{
+    const size_t along = (cols + 1) / 2, across = (rows + 1) / 2;
+    float *out = floats(rows * cols);
+    ag_pairs pairs = {calloc(rows * along, sizeof(uint32_t)),
+                      calloc(across * cols, sizeof(uint32_t)), ag_no_range()};
+    float amax = k->round_pairs(out, x, rows, cols, &pairs);
+    assert_int_equal(bits_of(amax), bits_of(ag_amax(out, rows * cols)));
+    uint32_t least = ag_no_range().least, most = 0;
+    for (size_t i = 0; i < rows * cols; i++) {
+        uint32_t magnitude = bits_of(out[i]) & 0x7fffffffu;
+        assert_int_equal(bits_of(out[i]), bits_of(ag_round_bf16(x[i])));
+        least = magnitude > 0 && magnitude < least ? magnitude : least;
+        most = magnitude > most ? magnitude : most;
+    }
+    assert_int_equal(pairs.range.least, least);
+    assert_int_equal(pairs.range.most, most);
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < along; i++)
+            assert_int_equal(pairs.along[row * along + i],
+                             pair_of(out + row * cols + 2 * i, 2 * i + 1 < cols, 1));
+    for (size_t i = 0; i < across; i++)
+        for (size_t col = 0; col < cols; col++)
+            assert_int_equal(pairs.across[i * cols + col],
+                             pair_of(out + 2 * i * cols + col, 2 * i + 1 < rows, cols));
+    ag_pairs range_alone = {.range = ag_no_range()};
+    k->round_pairs(out, x, rows, cols, &range_alone);
+    assert_memory_equal(&range_alone.range, &pairs.range, sizeof pairs.range);
+    free(out);
+    free(pairs.along);
+    free(pairs.across);
+}
+
+/* Odd sides end with half a word; the larger ones are cut into pieces. */
+static void test_pairs_of_rounded_rows(void **state)
+{
+    static const size_t sides[][2] = {
+        {1,   1    },
+        {2,   3    },
+        {7,   5    },
+        {301, 129  },
+        {3,   20000}
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
+        float *x = normal(11 + i, sides[i][0] * sides[i][1], 1);
+        x[0] = 0;
+        check_pairs(plain, x, sides[i][0], sides[i][1]);
+        check_pairs(fast, x, sides[i][0], sides[i][1]);
+        free(x);
+    }
+}
+
 static void check_add(const float *x, size_t count)
 {
     float *a = normal(7, count, 1);
@@ -398,6 +457,7 @@ static void test_attention(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pairs_of_rounded_rows),
         cmocka_unit_test(test_elementwise),
         cmocka_unit_test(test_rowwise),
         cmocka_unit_test(test_odd_scores),

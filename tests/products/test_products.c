@@ -47,6 +47,14 @@ static void compare(space *s, ag_product *p, const char *what)
     }
 }
 
+/* Floats that are BF16's, as b may hold them where a holds pairs. */
+static ag_words as_bf16(ag_words floats, const float *x, size_t count)
+{
+    floats.word = AG_WORD_BF16;
+    floats.range = ag_pairs_range(x, count);
+    return floats;
+}
+
 /* The layouts of both operands, and whether they are pairs, take turns. */
 static void compare_kind(space *s, size_t M, size_t N, size_t K, values kind)
 {
@@ -59,6 +67,8 @@ static void compare_kind(space *s, size_t M, size_t N, size_t K, values kind)
         ag_product p = {.c_step = N + which % 3, .M = M, .N = N, .K = K};
         p.a = operand(s->a, s->x, M, K, (which & 1) != 0, (pairs & 1) != 0);
         p.b = operand(s->b, s->y, N, K, (which & 2) != 0, (pairs & 2) != 0);
+        if (is_bf16(kind) && p.b.word == AG_WORD_FLOAT)
+            p.b = as_bf16(p.b, s->y, N * K);
         compare(s, &p, s_kinds[kind]);
     }
 }
