@@ -191,7 +191,7 @@ static void test_bad_input(void **state)
     const char *const plain[] = {"--result-fd", "3", NULL};
     assert_end(2, "", plain, "");
     assert_end(2, "", plain, "{\"id\": 3");
-    assert_end(2, "unknown option", (const char *const[]){"--walk", NULL}, "");
+    assert_end(2, "no option", (const char *const[]){"--walk", NULL}, "");
     assert_end(2, "whole number", (const char *const[]){"--result-fd", "x", NULL}, "");
     assert_end(2, "number of seconds", (const char *const[]){"--checkpoint-every", "-1", NULL}, "");
     assert_end(2, "unexpected argument", (const char *const[]){"run.json", NULL}, "");
