@@ -268,24 +268,38 @@ static ag_supervisor *join(ag_worker *worker, fake_worker *context)
     return supervisor;
 }
 
+/* Reads a message at rank 0; whether it was somebody's last word. */
+static bool hears_last_word(void)
+{
+    bool got;
+    ag_letter letter;
+    assert_int_equal(ag_post_receive(&got, &letter, g_post, AG_COORDINATOR), AG_OK);
+    return got && letter.message.job == LAST_WORD;
+}
+
 /* Nothing of this scene may reach the coordinator of the next, not even what a lost rank says when
- * it wakes at last: rank 0 reads on until each has said that this was all. */
+ * it wakes at last. Nobody says the last word before rank 0's coordinator has ended, and rank 0
+ * reads on until it has heard all of them. It reads while it waits, too: a lost rank stays in its
+ * loop until the long message that it hung in has been received. */
 static void part(void)
 {
     const ag_message last = ag_message_make(AG_MSG_ALIVE, LAST_WORD, 0);
+    const bool reads = ag_post_rank(g_post) == 0;
+    int left = ag_post_ranks(g_post) - 1;
     int started = 0;
+    MPI_Request all_here;
     MPI_Initialized(&started);
     if (!started)
         return;
-    MPI_Barrier(MPI_COMM_WORLD);
-    if (ag_post_rank(g_post) != 0)
-        assert_int_equal(ag_post_send(g_post, AG_COORDINATOR, 0, &last, NULL, 0), AG_OK);
-    for (int left = ag_post_ranks(g_post) - 1; ag_post_rank(g_post) == 0 && left > 0;) {
-        bool got;
-        ag_letter letter;
-        assert_int_equal(ag_post_receive(&got, &letter, g_post, AG_COORDINATOR), AG_OK);
-        left -= got && letter.message.job == LAST_WORD;
+    MPI_Ibarrier(MPI_COMM_WORLD, &all_here);
+    for (int passed = 0; !passed;) {
+        MPI_Test(&all_here, &passed, MPI_STATUS_IGNORE);
+        left -= reads && hears_last_word();
     }
+    if (!reads)
+        assert_int_equal(ag_post_send(g_post, AG_COORDINATOR, 0, &last, NULL, 0), AG_OK);
+    while (reads && left > 0)
+        left -= hears_last_word();
     MPI_Barrier(MPI_COMM_WORLD);
     unlink(end_marker());
 }
