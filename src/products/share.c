@@ -60,32 +60,38 @@ static void some_columns(void *context, size_t begin, size_t end)
     ag_engine_multiply(s->engine, &part);
 }
 
-/* The largest share of a product in `units`, if threads take shares of whole units: no product ends
- * earlier. */
-static size_t largest_share(size_t count, size_t unit, size_t threads)
+/* Shares of whole units, one for each thread and as equal as they can be: elements of the largest.
+ */
+static size_t equal_share(size_t count, size_t unit, size_t threads)
 {
     return ag_pieces(ag_pieces(count, unit), threads) * unit;
 }
 
-/* One share per thread. Rows are shared where a's rows are tokens, which meet the core that made
- * them (base/pool.c); each share packs all of b then. Columns are shared where b's panels, packed
- * once, can be shared out evenly, or where rows are few. Products with a triangle are those of many
- * heads, which share the threads. */
+/* One share per thread, of rows or of columns. Each share of rows packs all of b, which pays for
+ * some hundred rows; where a's rows are tokens they meet the core that made them (base/pool.c).
+ * Shares of columns pack b's panels once, but may be of unequal size. Products with a triangle are
+ * those of many heads, which share the threads. */
+static bool shares_rows(const ag_product *p, size_t rows, size_t columns, size_t threads)
+{
+    enum { ENOUGH_ROWS = 192 };
+    const bool are_tokens = p->a.k_step == 1;
+    const bool columns_are_even = columns * threads * 7 <= p->N * 8;
+    return p->N < 2 * PANEL_COLUMNS || (rows >= ENOUGH_ROWS && (are_tokens || !columns_are_even));
+}
+
 void ag_multiply(const ag_product *p)
 {
-    enum { TILES = 24 };
+    enum { TILES = 24 }; /* of 3, 4 or 6 rows, as the engines have them */
     const size_t threads = (size_t)ag_pool_threads();
-    const size_t columns = largest_share(p->N, PANEL_COLUMNS, threads);
-    const size_t rows = largest_share(p->M, TILES, threads);
-    const bool are_even = columns * threads * 7 <= p->N * 8;
-    const bool are_tokens = p->a.k_step == 1;
+    const size_t columns = equal_share(p->N, PANEL_COLUMNS, threads);
+    const size_t rows = equal_share(p->M, TILES, threads);
     sharing s = {engine(), p};
     if (threads == 1 || p->triangle != AG_TRIANGLE_NONE)
         ag_engine_multiply(s.engine, p);
-    else if (p->M < 2 * threads * TILES || (are_even && !are_tokens))
-        ag_pool_share(p->N, columns, some_columns, &s);
-    else
+    else if (shares_rows(p, rows, columns, threads))
         ag_pool_share(p->M, rows, some_rows, &s);
+    else
+        ag_pool_share(p->N, columns, some_columns, &s);
 }
 
 /* --- operands */
