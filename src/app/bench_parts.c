@@ -335,6 +335,20 @@ static void gelu_backward(float *dx, const float *dout, const float *restrict x,
     add(AG_BENCH_GELU, start_s, 3 * count);
 }
 
+static void relu2_forward(float *restrict out, const float *restrict x, size_t count)
+{
+    double start_s = ag_clock_s();
+    fast()->relu2_forward(out, x, count);
+    add(AG_BENCH_GELU, start_s, 2 * count);
+}
+
+static void relu2_backward(float *dx, const float *dout, const float *restrict x, size_t count)
+{
+    double start_s = ag_clock_s();
+    fast()->relu2_backward(dx, dout, x, count);
+    add(AG_BENCH_GELU, start_s, 3 * count);
+}
+
 /* So many products of [T, T] and [T, D] on and below the diagonal, the first of `products` of BF16
  * values where the operands are. Above the diagonal nothing is computed. */
 static void add_attention(double start_s, const ag_attention_shape *s, double products)
@@ -395,6 +409,35 @@ static void dropout(float *x, size_t count, float p, uint64_t key, uint32_t site
     double start_s = ag_clock_s();
     fast()->dropout(x, count, p, key, site, step, first);
     add(AG_BENCH_RESIDUAL, start_s, 2 * count);
+}
+
+static void amplify(float *x, size_t count, float factor)
+{
+    double start_s = ag_clock_s();
+    fast()->amplify(x, count, factor);
+    add(AG_BENCH_RESIDUAL, start_s, 2 * count);
+}
+
+static void blend(float *restrict y, const float *restrict x, size_t count, float a, float b)
+{
+    double start_s = ag_clock_s();
+    fast()->blend(y, x, count, a, b);
+    add(AG_BENCH_RESIDUAL, start_s, 3 * count);
+}
+
+static void logits_forward(float *y, size_t count, const ag_logits_form *form)
+{
+    double start_s = ag_clock_s();
+    fast()->logits_forward(y, count, form);
+    add(AG_BENCH_CROSS_ENTROPY, start_s, 2 * count);
+}
+
+static void logits_backward(float *restrict z, const int32_t *targets, size_t N, size_t V,
+                            float scale, const ag_logits_form *form)
+{
+    double start_s = ag_clock_s();
+    fast()->logits_backward(z, targets, N, V, scale, form);
+    add(AG_BENCH_CROSS_ENTROPY, start_s, 2 * N * V);
 }
 
 static void add_to(float *restrict y, const float *restrict x, size_t count)
@@ -484,6 +527,8 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     table.bias_backward = bias_backward;
     table.gelu_forward = gelu_forward;
     table.gelu_backward = gelu_backward;
+    table.relu2_forward = relu2_forward;
+    table.relu2_backward = relu2_backward;
     table.attention_forward = attention_forward;
     table.attention_backward = attention_backward;
     table.causal_softmax = causal_softmax;
@@ -491,6 +536,10 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     table.cross_entropy = cross_entropy;
     table.dropout = dropout;
     table.add = add_to;
+    table.amplify = amplify;
+    table.blend = blend;
+    table.logits_forward = logits_forward;
+    table.logits_backward = logits_backward;
     table.sum_squares = sum_squares;
     table.adamw = adamw;
     table.manifold_adamw = manifold_adamw;

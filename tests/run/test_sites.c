@@ -163,8 +163,10 @@ static void test_keys_are_sorted(void **state)
 {
     run_fixture *f = *state;
     ag_layer_precision all = f->layers[AG_LINEAR_C_ATTN];
-    for (size_t i = 0; i < MAX_SITES; i++) {
-        ag_site site = ag_site_at(&(ag_model_spec){.n_layer = MAX_BLOCKS, .n_embd = 8}, i);
+    ag_model_spec most = f->run.model;
+    most.n_layer = MAX_BLOCKS;
+    for (size_t i = 0; i < ag_site_count(&most); i++) {
+        ag_site site = ag_site_at(&most, i);
         f->sites[i] = ag_site_precision(site.kind, &all);
     }
     for (int64_t n_layer = 1; n_layer < MAX_BLOCKS; n_layer += 5) {
