@@ -76,7 +76,8 @@ static bool shares_rows(const ag_product *p, size_t rows, size_t columns, size_t
     enum { ENOUGH_ROWS = 192 };
     const bool are_tokens = p->a.k_step == 1;
     const bool columns_are_even = columns * threads * 7 <= p->N * 8;
-    return p->N < 2 * PANEL_COLUMNS || (rows >= ENOUGH_ROWS && (are_tokens || !columns_are_even));
+    return p->N < (size_t)2 * PANEL_COLUMNS ||
+           (rows >= ENOUGH_ROWS && (are_tokens || !columns_are_even));
 }
 
 void ag_multiply(const ag_product *p)
