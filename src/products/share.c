@@ -97,62 +97,7 @@ void ag_multiply(const ag_product *p)
 
 /* --- operands */
 
-enum { PIECE = 16384 }; /* elements; even, so that words do not cross its ends */
-
-typedef struct packing {
-    const ag_engine *engine;
-    uint32_t *words;
-    const float *x;
-    size_t rows, K;
-    atomic_uint least, most;
-} packing;
-
-/* Raises the range to cover another, by atomic minimum and maximum: threads pack pieces of one
- * operand. */
-static void join(packing *p, ag_range range)
-{
-    ag_lower_to(&p->least, range.least);
-    ag_raise_to(&p->most, range.most);
-}
-
-static void pack_rows(void *context, size_t begin, size_t end)
-{
-    packing *p = context;
-    join(p, p->engine->pair_along(p->words + begin * ag_words_of(AG_WORD_PAIR, p->K),
-                                  p->x + begin * p->K, end - begin, p->K));
-}
-
-/* Elements of pairs of rows [begin, end). */
-static void pack_pairs(void *context, size_t begin, size_t end)
-{
-    packing *p = context;
-    size_t k0 = 2 * begin;
-    size_t k1 = 2 * end < p->K ? 2 * end : p->K;
-    join(p,
-         p->engine->pair_across(p->words + begin * p->rows, p->x + k0 * p->rows, p->rows, k1 - k0));
-}
-
-static ag_range pack(packing *p, size_t count, size_t width, ag_pool_body *body)
-{
-    ag_range none = ag_no_range();
-    atomic_store(&p->least, none.least);
-    atomic_store(&p->most, none.most);
-    p->engine = engine();
-    ag_pool_share(count, width < PIECE ? PIECE / width : 1, body, p);
-    return (ag_range){atomic_load(&p->least), atomic_load(&p->most)};
-}
-
-ag_range ag_pairs_along(uint32_t *words, const float *x, size_t rows, size_t K)
-{
-    packing p = {.words = words, .x = x, .rows = rows, .K = K};
-    return pack(&p, rows, K, pack_rows);
-}
-
-ag_range ag_pairs_across(uint32_t *words, const float *x, size_t rows, size_t K)
-{
-    packing p = {.words = words, .x = x, .rows = rows, .K = K};
-    return pack(&p, (K + 1) / 2, 2 * rows, pack_pairs);
-}
+enum { PIECE = 16384 }; /* elements */
 
 ag_range ag_pairs_of_rows(const ag_pairs *to, const float *x, size_t cols, size_t begin, size_t end)
 {
@@ -169,16 +114,49 @@ ag_range ag_pairs_of_rows(const ag_pairs *to, const float *x, size_t cols, size_
     return range;
 }
 
-static void range_of_piece(void *context, size_t begin, size_t end)
+typedef struct packing {
+    const ag_pairs *to;
+    const float *x;
+    size_t cols;
+    atomic_uint least, most;
+} packing;
+
+/* Raises the range to cover that of some rows, by atomic minimum and maximum. */
+static void pack_piece(void *context, size_t begin, size_t end)
 {
     packing *p = context;
-    join(p, p->engine->pair_range(p->x + begin, end - begin));
+    ag_range range = ag_pairs_of_rows(p->to, p->x, p->cols, begin, end);
+    ag_lower_to(&p->least, range.least);
+    ag_raise_to(&p->most, range.most);
+}
+
+/* Pieces are of an even number of rows, so that no word of two rows crosses their ends. The engine
+ * is chosen before threads ask for it. */
+static ag_range pack(ag_pairs to, const float *x, size_t rows, size_t cols)
+{
+    const ag_range none = ag_no_range();
+    packing p = {.to = &to, .x = x, .cols = cols};
+    const size_t two_rows = cols < PIECE / 2 ? PIECE / (2 * cols) : 1;
+    atomic_store(&p.least, none.least);
+    atomic_store(&p.most, none.most);
+    engine();
+    ag_pool_share(rows, 2 * two_rows, pack_piece, &p);
+    return (ag_range){atomic_load(&p.least), atomic_load(&p.most)};
+}
+
+ag_range ag_pairs_along(uint32_t *words, const float *x, size_t rows, size_t K)
+{
+    return pack((ag_pairs){.along = words}, x, rows, K);
+}
+
+ag_range ag_pairs_across(uint32_t *words, const float *x, size_t rows, size_t K)
+{
+    return pack((ag_pairs){.across = words}, x, K, rows);
 }
 
 ag_range ag_pairs_range(const float *x, size_t count)
 {
-    packing p = {.x = x};
-    return pack(&p, count, 1, range_of_piece);
+    return pack((ag_pairs){.along = NULL}, x, count, 1);
 }
 
 /* --- what bounds a product */

@@ -115,7 +115,8 @@ void ag_model_end_step(ag_model *model);
 ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *state,
                            ag_layout *layout);
 
-/* The kind of a block's layer `place` in the order of the forward pass, or lm_head. */
+/* The linear layer with this index: block by block in the order of the forward pass, then
+ * lm_head. */
 ag_linear *ag_model_linear(ag_model *model, size_t index);
 
 #endif

@@ -16,8 +16,8 @@ typedef struct builder {
     ag_layout *layout;
     size_t N;
     size_t block;      /* at work */
-    size_t widest;     /* inputs or outputs of a linear layer; inputs, */
-    size_t weights;    /* and weights */
+    size_t widest;     /* inputs or outputs of a linear layer, and */
+    size_t weights;    /* its weights, at most */
     size_t next_scale; /* those of the layers so far */
     size_t next_amax;
     float *grad_copy; /* shared by all layers */
@@ -257,7 +257,6 @@ static void lay_out_qk_norms(builder *b, ag_block *block)
         size_t heads = part == 0 ? model->H : model->K;
         size_t rows = b->run->model.qk_norm == AG_QK_NORM_FULL ? b->N : b->N * heads;
         lay_out_norm(b, &block->qk_norm[part], part == 0 ? AG_T_Q_NORM_W : AG_T_K_NORM_W, rows);
-        block->qk_norm[part].form.centred = b->run->model.norm == AG_NORM_LAYERNORM;
         block->raw[part] = ag_layout_floats(b->layout, b->N * heads * model->D);
     }
 }
