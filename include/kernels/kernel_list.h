@@ -60,6 +60,7 @@
     ROW(manifold_adamw, ag_manifold_adamw_plain, ag_manifold_adamw_shared)                         \
     ROW(sgd, ag_sgd_plain, ag_sgd_shared)                                                          \
     ROW(grid, ag_grid_plain, ag_grid_fast)                                                         \
+    ROW(lion, ag_lion_plain, ag_lion_shared)                                                       \
     /* diagnostics */                                                                              \
     ROW(singular_values, ag_singular_values_plain, ag_singular_values_fast)
 /* clang-format on */

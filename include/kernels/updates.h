@@ -51,6 +51,18 @@ typedef struct ag_sgd_step {
 typedef void ag_sgd_fn(float *restrict w, float *restrict v, const float *restrict grad,
                        size_t count, const ag_sgd_step *step);
 
+typedef struct ag_lion_step {
+    float lr;
+    float beta1, fresh1; /* of the momentum whose sign is taken, */
+    float beta2, fresh2; /* and of the one that is kept; 1 - beta as in ag_adamw_step */
+    float decay;         /* lr * weight decay; 0 for tensors that are not decayed */
+    float grad_scale;
+} ag_lion_step;
+/* g = grad * grad_scale; c = beta1 * m + fresh1 * g; w = w - decay * w - lr * sign(c), sign(0) = 0;
+ * m = beta2 * m + fresh2 * g (Chen et al., arXiv 2302.06675) */
+typedef void ag_lion_fn(float *restrict w, float *restrict m, const float *restrict grad,
+                        size_t count, const ag_lion_step *step);
+
 typedef struct ag_grid_step {
     const ag_format *format;
     float scale; /* a power of two: weights are the format's values divided by it */

@@ -8,7 +8,8 @@
 #include "run/run.h"
 
 typedef struct ag_optimizer_traits {
-    bool has_variance;       /* keeps v beside m and reads betas and eps; else it reads momentum */
+    bool has_variance;       /* keeps v beside m, and reads eps */
+    bool has_betas;          /* reads betas; else momentum */
     ag_optimizer_type plain; /* what it is for weights that lie on no format's values */
     bool has_moving_spacing; /* asks for the spacing of the weights' format, scale by scale */
     bool fixes_scale;        /* sets the weights' scales before the first step; reads rung_clip and

@@ -34,6 +34,7 @@ typedef enum ag_optimizer_type {
     AG_OPTIMIZER_SGD,
     AG_OPTIMIZER_MANIFOLD_ADAMW, /* AdamW, gradients scaled by the spacing of the weights' grid */
     AG_OPTIMIZER_GRID, /* SGD in steps from one value of the weights' format to the next */
+    AG_OPTIMIZER_LION, /* the sign of a momentum */
     AG_OPTIMIZERS
 } ag_optimizer_type;
 typedef enum ag_schedule {
@@ -131,10 +132,11 @@ typedef struct ag_optimizer_spec {
     double betas[2];
     double eps;
     double weight_decay;
-    double grad_clip;  /* global norm; 0 = none */
-    double momentum;   /* sgd, grid */
-    int64_t rung_clip; /* grid: rungs a step */
-    int64_t headroom;  /* grid: powers of two from the largest initial weight to the grid's end */
+    bool independent_decay; /* decay is weight_decay times the share of lr that the schedule has */
+    double grad_clip;       /* global norm; 0 = none */
+    double momentum;        /* sgd, grid */
+    int64_t rung_clip;      /* grid: rungs a step */
+    int64_t headroom; /* grid: powers of two from the largest initial weight to the grid's end */
 } ag_optimizer_spec;
 
 typedef struct ag_eval_spec {

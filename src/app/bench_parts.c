@@ -492,6 +492,14 @@ static void grid(float *restrict w, float *restrict v, const float *restrict gra
     add(AG_BENCH_OPTIMIZER, start_s, 5 * count);
 }
 
+static void lion(float *restrict w, float *restrict m, const float *restrict grad, size_t count,
+                 const ag_lion_step *step)
+{
+    double start_s = ag_clock_s();
+    fast()->lion(w, m, grad, count, step);
+    add(AG_BENCH_OPTIMIZER, start_s, 5 * count);
+}
+
 /* --- the table */
 
 /* A kernel without a wrapper counts under "rest", which is how a forgotten one shows. */
@@ -545,5 +553,6 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     table.manifold_adamw = manifold_adamw;
     table.sgd = sgd;
     table.grid = grid;
+    table.lion = lion;
     return &table;
 }

@@ -456,6 +456,7 @@ typedef struct update {
     const ag_adamw_step *adamw;
     const ag_spacing *spacing;
     const ag_sgd_step *sgd;
+    const ag_lion_step *lion;
 } update;
 
 static void adamw_piece(void *context, size_t begin, size_t end)
@@ -496,4 +497,17 @@ void ag_sgd_shared(float *restrict w, float *restrict v, const float *restrict g
 {
     update u = {.w = w, .v = v, .grad = grad, .sgd = step};
     ag_pool_share(count, AG_PIECE, sgd_piece, &u);
+}
+
+static void lion_piece(void *context, size_t begin, size_t end)
+{
+    const update *u = context;
+    ag_lion_fast(u->w + begin, u->m + begin, u->grad + begin, end - begin, u->lion);
+}
+
+void ag_lion_shared(float *restrict w, float *restrict m, const float *restrict grad, size_t count,
+                    const ag_lion_step *step)
+{
+    update u = {.w = w, .m = m, .grad = grad, .lion = step};
+    ag_pool_share(count, AG_PIECE, lion_piece, &u);
 }

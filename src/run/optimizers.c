@@ -3,10 +3,12 @@
 #include "run/optimizers.h"
 
 const ag_optimizer_traits ag_optimizers[AG_OPTIMIZERS] = {
-    [AG_OPTIMIZER_ADAMW] = {.has_variance = true,        .plain = AG_OPTIMIZER_ADAMW},
-    [AG_OPTIMIZER_SGD] = {.plain = AG_OPTIMIZER_SGD  },
+    [AG_OPTIMIZER_ADAMW] = {.has_variance = true,       .has_betas = true, .plain = AG_OPTIMIZER_ADAMW},
+    [AG_OPTIMIZER_SGD] = {.plain = AG_OPTIMIZER_SGD                         },
     [AG_OPTIMIZER_MANIFOLD_ADAMW] = {.has_variance = true,
+                            .has_betas = true,
                             .plain = AG_OPTIMIZER_ADAMW,
                             .has_moving_spacing = true},
-    [AG_OPTIMIZER_GRID] = {.plain = AG_OPTIMIZER_SGD,   .fixes_scale = true                              },
+    [AG_OPTIMIZER_GRID] = {.plain = AG_OPTIMIZER_SGD, .fixes_scale = true                            },
+    [AG_OPTIMIZER_LION] = {.has_betas = true,       .plain = AG_OPTIMIZER_LION                 },
 };

@@ -26,7 +26,7 @@ static const char *const s_tokenizers[] = {"char", "byte", NULL};
 static const char *const s_dtypes[] = {"auto", "uint16", "uint32", NULL};
 static const char *const s_bin_formats[] = {"auto", "plain", "llm.c", NULL};
 static const char *const s_orders[] = {"random", "sequential", NULL};
-static const char *const s_optimizers[] = {"adamw", "sgd", "manifold_adamw", "grid", NULL};
+static const char *const s_optimizers[] = {"adamw", "sgd", "manifold_adamw", "grid", "lion", NULL};
 static const char *const s_schedules[] = {"cosine", "linear", "constant", "wsd", NULL};
 static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
 static const char *const s_diagnostics[] = {"quant", "flips",    "grad",      "grid",
@@ -117,14 +117,15 @@ static const ag_param s_params[] = {
     {"train.data_seed", INT, AT(train.data_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the random order; -1 = the run's seed", NULL},
 
     {"optimizer.type", WORD, AT(optimizer.type), "adamw", 0, 0, s_optimizers, ID, "", "update rule; two use the grid of the weights' format: manifold_adamw scales gradients by its spacing, grid moves weights along it", NULL},
-    {"optimizer.lr", REAL, AT(optimizer.lr), "1e-3", 0, 100, NULL, ID, "", "peak learning rate; sgd and grid need about 100 times that of adamw", NULL},
+    {"optimizer.lr", REAL, AT(optimizer.lr), "1e-3", 0, 100, NULL, ID, "", "peak learning rate; sgd and grid need about 100 times that of adamw, lion a tenth", NULL},
     {"optimizer.min_lr_ratio", REAL, AT(optimizer.min_lr_ratio), "0.1", 0, 1, NULL, ID, "", "final learning rate as a fraction of lr (not for constant)", NULL},
     {"optimizer.warmup", LENGTH, AT(optimizer.warmup), "100", 0, STEPS, NULL, ID, "steps", "linear warm-up; a share such as 5% is of train.steps", NULL},
     {"optimizer.schedule", WORD, AT(optimizer.schedule), "cosine", 0, 0, s_schedules, ID, "", "learning rate after warm-up; wsd = constant, then linear decay", NULL},
     {"optimizer.decay_fraction", REAL, AT(optimizer.decay_fraction), "0.2", 0, 1, NULL, ID, "", "wsd: fraction of the steps, at the end, in which lr falls", NULL},
-    {"optimizer.betas", PAIR, AT(optimizer.betas), "[0.9, 0.99]", 0, 0.9999999, NULL, ID, "", "adamw, manifold_adamw: decay rates of the first and second moments", NULL},
+    {"optimizer.betas", PAIR, AT(optimizer.betas), "[0.9, 0.99]", 0, 0.9999999, NULL, ID, "", "adamw, manifold_adamw: decay rates of the first and second moments; lion: of the momentum in its sign, and as it is kept", NULL},
     {"optimizer.eps", REAL, AT(optimizer.eps), "1e-8", 1e-30, 1, NULL, ID, "", "adamw, manifold_adamw: added to the square root of the second moment", NULL},
     {"optimizer.weight_decay", REAL, AT(optimizer.weight_decay), "0.1", 0, 100, NULL, ID, "", "decoupled, on matrices and embeddings only", NULL},
+    {"optimizer.independent_decay", BOOL, AT(optimizer.independent_decay), "false", 0, 0, NULL, ID, "", "a step decays by weight_decay times its share of the peak learning rate, not times the learning rate itself", "false"},
     {"optimizer.grad_clip", REAL, AT(optimizer.grad_clip), "1.0", 0, 1e30, NULL, ID, "", "largest global gradient norm; 0 = no clipping", NULL},
     {"optimizer.momentum", REAL, AT(optimizer.momentum), "0.9", 0, 0.9999999, NULL, ID, "", "sgd, grid: fraction of the velocity kept at each step", "0.9"},
     {"optimizer.rung_clip", INT, AT(optimizer.rung_clip), "10", 1, 65535, NULL, ID, "rungs", "grid: largest number of rungs a weight moves per step", "10"},
@@ -242,6 +243,17 @@ static ag_status check_grid(const ag_run *run)
     return AG_OK;
 }
 
+/* The decay of a step is a share of the peak. */
+static ag_status check_decay(const ag_optimizer_spec *optimizer)
+{
+    if (optimizer->independent_decay && optimizer->weight_decay > 0 && optimizer->lr == 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "optimizer.independent_decay: decays by each step's share of the peak "
+                       "learning rate, and optimizer.lr is 0; give lr a value above 0, or leave "
+                       "independent_decay out");
+    return AG_OK;
+}
+
 /* In the order in which somebody would mend them. */
 ag_status ag_run_check(const ag_run *run)
 {
@@ -249,6 +261,7 @@ ag_status ag_run_check(const ag_run *run)
     AG_TRY(check_data(&run->data));
     if (ag_optimizer_of(run)->fixes_scale)
         AG_TRY(check_grid(run));
+    AG_TRY(check_decay(&run->optimizer));
     if (run->stop.loss_ratio > 0 && run->stop.loss_ratio <= 1)
         return ag_fail(AG_ERR_INPUT,
                        "stop.loss_ratio: at %g a run would count as diverged although its loss "

@@ -187,9 +187,10 @@ bool ag_site_is_on(const ag_layer_precision *precision)
  * so cannot be quantised where it is stored. */
 static bool is_kept(const ag_optimizer_spec *optimizer, ag_site_kind moment)
 {
-    if (ag_optimizers[optimizer->type].has_variance)
-        return optimizer->betas[moment == AG_SITE_OPT_V] > 0.0;
-    return moment == AG_SITE_OPT_M && optimizer->momentum > 0.0;
+    const ag_optimizer_traits *traits = &ag_optimizers[optimizer->type];
+    if (moment == AG_SITE_OPT_V)
+        return traits->has_variance && optimizer->betas[1] > 0.0;
+    return (traits->has_betas ? optimizer->betas[0] : optimizer->momentum) > 0.0;
 }
 
 bool ag_site_has_effect(const ag_run *run, ag_site_kind kind)

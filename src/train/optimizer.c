@@ -188,6 +188,22 @@ static void grid(const part *p)
     p->k->grid(p->w, p->m, p->grad, p->count, &step, &where);
 }
 
+/* --- Lion */
+
+static void lion(const part *p)
+{
+    ag_lion_step step = {
+        .lr = (float)p->update->lr,
+        .beta1 = (float)p->spec->betas[0],
+        .fresh1 = (float)(1.0 - p->spec->betas[0]),
+        .beta2 = (float)p->spec->betas[1],
+        .fresh2 = (float)(1.0 - p->spec->betas[1]),
+        .decay = p->decay,
+        .grad_scale = (float)p->update->grad_scale,
+    };
+    p->k->lion(p->w, p->m, p->grad, p->count, &step);
+}
+
 void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const ag_kernels *k)
 {
     for (size_t i = 0; ag_optimizers[spec->type].fixes_scale && i < state->tensors.count; i++) {
@@ -203,6 +219,12 @@ void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, co
 
 /* --- all tensors */
 
+/* What a step takes off a weight, as a share of it. */
+static double decay_of(const ag_optimizer_spec *spec, double lr)
+{
+    return spec->independent_decay ? spec->weight_decay * lr / spec->lr : lr * spec->weight_decay;
+}
+
 typedef void update_fn(const part *p);
 
 /* By ag_optimizer_type: for tensors without a grid, and for those with one. */
@@ -211,6 +233,7 @@ static update_fn *const s_updates[AG_OPTIMIZERS][2] = {
     [AG_OPTIMIZER_SGD] = {sgd,   sgd           },
     [AG_OPTIMIZER_MANIFOLD_ADAMW] = {adamw, manifold_adamw},
     [AG_OPTIMIZER_GRID] = {sgd,   grid          },
+    [AG_OPTIMIZER_LION] = {lion,  lion          },
 };
 
 void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
@@ -228,7 +251,7 @@ void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
         p.m = state->m + tensor->offset;
         p.v = state->n_v > 0 ? state->v + tensor->offset : NULL;
         p.grad = update->grads + tensor->offset;
-        p.decay = tensor->decayed ? (float)(update->lr * spec->weight_decay) : 0.0f;
+        p.decay = tensor->decayed ? (float)decay_of(spec, update->lr) : 0.0f;
         s_updates[spec->type][p.grid->scheme != NULL](&p);
     }
 }

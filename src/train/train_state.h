@@ -28,7 +28,7 @@ typedef struct ag_train_state {
     ag_tensor_table tensors;
     ag_tensor_grid *grids; /* [tensors.count] */
     float *weights;        /* [tensors.total] */
-    float *m;              /* [tensors.total]: Adam's first moment, or SGD's velocity */
+    float *m;              /* [tensors.total]: the first moment, or SGD's velocity */
     float *v;              /* [n_v]: Adam's second moment */
     size_t n_v;            /* tensors.total, or 0 */
     ag_grid_groups groups; /* scratch of the optimizer, large enough for any tensor */

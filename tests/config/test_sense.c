@@ -112,6 +112,9 @@ static void test_keys_that_no_run_reads(void **state)
     (void)state;
     expect_warning(HEAD "optimizer: {type: sgd, betas: [0.9, 0.95]}\n",
                    ":3:31: warning: optimizer.betas has no effect in any run: only optimizer.type "
+                   "adamw, manifold_adamw and lion read it");
+    expect_warning(HEAD "optimizer: {type: lion, eps: 1e-6, betas: [0.9, 0.95]}\n",
+                   ":3:30: warning: optimizer.eps has no effect in any run: only optimizer.type "
                    "adamw and manifold_adamw read it");
     expect_warning(HEAD "optimizer: {momentum: 0.5}\n", "optimizer.momentum has no effect");
     expect_warning(HEAD "optimizer: {decay_fraction: 0.1}\n", "only optimizer.schedule wsd");
@@ -121,6 +124,9 @@ static void test_keys_that_no_run_reads(void **state)
                    "optimizer.eps has no effect");
     expect_warning(HEAD "train: {data_order: sequential, data_seed: 4}\n",
                    "train.data_seed has no effect");
+    expect_warning(HEAD "optimizer: {independent_decay: true, weight_decay: 0}\n",
+                   "optimizer.independent_decay has no effect in any run: optimizer.weight_decay "
+                   "is 0");
     expect_silence(HEAD "optimizer: {momentum: 0.5}\naxes: {optimizer.type: [adamw, sgd]}\n");
     expect_silence(HEAD "optimizer: {schedule: wsd, decay_fraction: 0.1}\n");
 }

@@ -120,6 +120,8 @@ static void test_moments_are_those_of_the_optimizer(void **state)
         {"{type: sgd}",                    "lm_head.opt.m e4m3fn\n"                      },
         {"{type: sgd, momentum: 0}",       ""                                            },
         {"{type: grid}",                   "lm_head.opt.m e4m3fn\n"                      },
+        {"{type: lion}",                   "lm_head.opt.m e4m3fn\n"                      },
+        {"{type: lion, betas: [0, 0.9]}",  ""                                            },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char yaml[1024];

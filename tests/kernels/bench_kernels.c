@@ -218,6 +218,12 @@ static void sgd(const bench *b)
     b->k->sgd(b->w, b->z, b->x, WEIGHTS, &step);
 }
 
+static void lion(const bench *b)
+{
+    ag_lion_step step = {.lr = 1e-6f, .beta1 = 0.9f, .fresh1 = 0.1f, .grad_scale = 1};
+    b->k->lion(b->w, b->z, b->x, WEIGHTS, &step);
+}
+
 static void grid(const bench *b)
 {
     ag_rounding_site where = {.key = 3, .site = 4, .use = 2, .step = 5};
@@ -306,6 +312,7 @@ int main(void)
         {"manifold_adamw",            manifold_adamw,            WEIGHTS},
         {"sgd",                       sgd,                       WEIGHTS},
         {"grid",                      grid,                      WEIGHTS},
+        {"lion",                      lion,                      WEIGHTS},
         {"attention forward",         attention_forward,         P      },
         {"attention backward",        attention_backward,        P      },
         {"attention dropout forward", attention_dropout_forward, P      },

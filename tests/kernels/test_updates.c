@@ -296,6 +296,37 @@ static void test_grid_moves_by_the_mean(void **state)
     free(grad);
 }
 
+/* --- lion */
+
+/* A gradient of nothing moves nothing; else each weight moves by lr, whatever the size. */
+static void test_lion_takes_the_sign(void **state)
+{
+    (void)state;
+    static const ag_lion_step step = {.lr = 0.5f,
+                                      .beta1 = 0.5f,
+                                      .fresh1 = 0.5f,
+                                      .beta2 = 0.75f,
+                                      .fresh2 = 0.25f,
+                                      .decay = 0.25f,
+                                      .grad_scale = 2};
+    /* the last two: momentum and gradient cancel, and the gradient alone decides */
+    static const float grad[] = {1e-20f, -3, 0, -0.0f, 1, 4};
+    static const float m[] = {0, 0, 0, 0, -2, -2};
+    static const float w[] = {0.25f, 1.25f, 0.75f, 0.75f, 0.75f, 0.25f};
+    static const float kept[] = {0.5f * 1e-20f, -1.5f, 0, 0, -1, 0.5f};
+    const ag_kernels *both[] = {plain, fast};
+    for (size_t i = 0; i < 2; i++) {
+        float weights[6] = {1, 1, 1, 1, 1, 1};
+        float momentum[6];
+        memcpy(momentum, m, sizeof m);
+        both[i]->lion(weights, momentum, grad, 6, &step);
+        for (size_t j = 0; j < 6; j++) {
+            assert_true(weights[j] == w[j]);
+            assert_true(momentum[j] == kept[j]);
+        }
+    }
+}
+
 /* --- fast as reference */
 
 static void check_match(const ag_format *format, const float *w, const float *grad, size_t count)
@@ -309,6 +340,10 @@ static void check_match(const ag_format *format, const float *w, const float *gr
     adamw.correction2 = 0.0199f;
     adamw.grad_scale = 0.7f;
     ag_spacing spacing = spacing_of(format, 0.7f, plain->amax(w, count));
+    ag_lion_step lion = {.lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.99f, .decay = 1e-3f};
+    lion.fresh1 = 0.1f;
+    lion.fresh2 = 0.01f;
+    lion.grad_scale = 0.7f;
     ag_grid_step grid = {.format = format,
                          .scale = 4,
                          .momentum = 0.9f,
@@ -326,6 +361,10 @@ static void check_match(const ag_format *format, const float *w, const float *gr
     fast->manifold_adamw(b[0], b[1], b[2], grad, count, &adamw, &spacing);
     for (int i = 0; i < 3; i++)
         assert_same_bits("manifold_adamw", b[i], a[i], count);
+    plain->lion(a[0], a[1], grad, count, &lion);
+    fast->lion(b[0], b[1], grad, count, &lion);
+    assert_same_bits("lion", b[0], a[0], count);
+    assert_same_bits("lion's momentum", b[1], a[1], count);
     memcpy(a[0], w, count * sizeof *w);
     memcpy(b[0], w, count * sizeof *w);
     plain->grid(a[0], a[1], grad, count, &grid, &where);
@@ -365,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_manifold_is_adamw_on_integers),
         cmocka_unit_test(test_grid),
         cmocka_unit_test(test_grid_moves_by_the_mean),
+        cmocka_unit_test(test_lion_takes_the_sign),
         cmocka_unit_test(test_fast_is_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,13 @@ static void test_checks_of_several_parameters(void **state)
     assert_fails(AG_ERR_INPUT, "stop.loss_ratio", ag_run_check(&run));
     run.stop.loss_ratio = 0;
     assert_ok(ag_run_check(&run));
+    run.optimizer.lr = 0;
+    assert_ok(ag_run_check(&run));
+    run.optimizer.independent_decay = true;
+    assert_fails(AG_ERR_INPUT, "optimizer.independent_decay: decays by each step's share",
+                 ag_run_check(&run));
+    run.optimizer.weight_decay = 0;
+    assert_ok(ag_run_check(&run));
 }
 
 /* Weights that move along a grid need one scale; those of BF16 layers, and other operands, do not.

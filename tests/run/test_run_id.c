@@ -259,6 +259,14 @@ static void test_what_has_no_effect_is_no_part_of_the_id(void **state)
     assert_ok(ag_run_identify(&same));
     assert_string_equal(same.id, constant.id);
 
+    ag_run still = f->run;
+    still.optimizer.weight_decay = 0;
+    same = still;
+    same.optimizer.independent_decay = true;
+    assert_ok(ag_run_identify(&still));
+    assert_ok(ag_run_identify(&same));
+    assert_string_equal(same.id, still.id);
+
     ag_run sequential = f->run;
     sequential.train.data_order = AG_ORDER_SEQUENTIAL;
     assert_ok(ag_run_identify(&sequential));
@@ -304,6 +312,12 @@ static void test_each_optimizer_has_its_own_parameters(void **state)
     same.optimizer.rung_clip = 3;
     same.optimizer.headroom = 7;
     assert_same_id(&sgd, &same);
+    ag_run lion = same;
+    lion.optimizer.type = AG_OPTIMIZER_LION;
+    ag_run signs = lion;
+    signs.optimizer.eps = 1e-3;
+    signs.optimizer.momentum = 0.25;
+    assert_same_id(&lion, &signs);
     same.optimizer.type = AG_OPTIMIZER_GRID;
     assert_ok(ag_run_identify(&sgd));
     assert_ok(ag_run_identify(&same));

@@ -107,6 +107,12 @@ static void grid(tiny *t)
     t->run.optimizer.lr = 0.3;
 }
 
+static void lion(tiny *t)
+{
+    delayed(t);
+    t->run.optimizer.type = AG_OPTIMIZER_LION;
+}
+
 /* Every tensor beyond the layers, some with a history, all stochastic. */
 static void sites(tiny *t)
 {
@@ -155,6 +161,7 @@ scenario *const scenarios[SCENARIOS] = {
     sgd,
     manifold,
     grid,
+    lion,
     sites,
     scenario_observed,
     observed_sites,

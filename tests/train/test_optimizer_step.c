@@ -62,6 +62,32 @@ static void test_sgd(void **state)
     tiny_end(&s_a);
 }
 
+/* With a decay of its own, a step takes weight_decay times its share of the peak off the weights.
+ */
+static void test_independent_decay(void **state)
+{
+    (void)state;
+    optimizer_make(&s_a, AG_OPTIMIZER_SGD);
+    s_a.run.optimizer.independent_decay = true;
+    tiny_start(&s_a);
+    ag_train_state *s = &s_a.trainer.state;
+    memcpy(s_before.w, s->weights, s->tensors.total * sizeof(float));
+    memset(s_a.trainer.model.grads, 0, s->tensors.total * sizeof(float));
+    ag_update update = {.grads = s_a.trainer.model.grads,
+                        .lr = s_a.run.optimizer.lr * 0.75, /* of the peak */
+                        .grad_scale = 1.0};
+    ag_optimizer_step(s, &s_a.run.optimizer, &update, &ag_kernels_fast);
+    for (size_t i = 0; i < s->tensors.count; i++) {
+        const ag_tensor *tensor = &s->tensors.rows[i];
+        double decay = tensor->n_dims == 2 ? 0.25 * 0.75 : 0.0;
+        for (size_t j = tensor->offset; j < tensor->offset + tensor->count; j++) {
+            double w = (double)s_before.w[j];
+            assert_close(tensor->name, (double)s->weights[j], w - decay * w, fabs(w));
+        }
+    }
+    tiny_end(&s_a);
+}
+
 static void fill_table(const ag_format *format)
 {
     value_table_fill(&s_table, format->mantissa, format->bias, format->max_code + 1);
@@ -334,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_independent_decay),
         cmocka_unit_test(test_adamw_takes_one_minus_beta_in_double),
         cmocka_unit_test(test_adamw_300_steps),
         cmocka_unit_test(test_manifold_adamw),
