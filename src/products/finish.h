@@ -3,6 +3,8 @@
 #ifndef AG_PRODUCTS_FINISH_H
 #define AG_PRODUCTS_FINISH_H
 
+#include <string.h>
+
 #include "products_internal.h"
 
 /* row = fl(fl(row * of_row) * column): two roundings, in this order, as products.h has it. */
@@ -18,7 +20,8 @@ static inline void finish_scale(float *row, const ag_finish *finish, size_t m, s
             row[i] = row[i] * of_row * each[n0 + i];
 }
 
-/* Row m of the result, columns n0 to n0 + n, of its sums row [n], which are overwritten. */
+/* Row m of the result, columns n0 to n0 + n, of its sums row [n], which are overwritten and may lie
+ * in c. */
 static inline void finish_row(const ag_product *p, float *row, size_t m, size_t n0, size_t n)
 {
     const ag_finish *finish = &p->finish;
@@ -34,10 +37,8 @@ static inline void finish_row(const ag_product *p, float *row, size_t m, size_t 
         float *onto = finish->onto + m * finish->onto_step + n0;
         for (size_t i = 0; i < n; i++)
             onto[i] += row[i];
-    } else {
-        float *c = p->c + m * p->c_step + n0;
-        for (size_t i = 0; i < n; i++)
-            c[i] = row[i];
+    } else if (row != p->c + m * p->c_step + n0) {
+        memcpy(p->c + m * p->c_step + n0, row, n * sizeof *row);
     }
 }
 
