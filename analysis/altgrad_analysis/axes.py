@@ -19,6 +19,8 @@ OWN_COLUMNS = frozenset(
     signal noise sqnr zeros_in underflow saturated inf_in nan_in groups zero_scales nan_scales amax
     scale_log2_min scale_log2_mean scale_log2_max norm shadow_norm cosine snr dead_before dead_after
     kurtosis effective_rank stable_rank collapsed flips updates stalls flip_ratio stall_ratio
+    attn_logit_max attn_entropy attn_entropy_min logit_max logz logz2 logit_sharpness
+    input_rms residual_rms weight_rms update_rms
     mean_update log2_ulp_min log2_ulp_mean log2_ulp_max distance aligned moved_mean moved_max
     """.split()
 )

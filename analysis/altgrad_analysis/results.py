@@ -20,7 +20,13 @@ from .verdicts import estimate, judge
 
 COMPLETE = ("done", "diverged")
 # of a file without samples, these are asked for rightly
-SAMPLED = ("quant", *(f"diagnostics/{name}" for name in "flips grad grid rank kurtosis".split()))
+SAMPLED = (
+    "quant",
+    *(
+        f"diagnostics/{name}"
+        for name in "flips grad grid rank kurtosis attn logits logit_sharpness rms".split()
+    ),
+)
 
 
 class Results:

@@ -29,8 +29,9 @@ static const char *const s_orders[] = {"random", "sequential", NULL};
 static const char *const s_optimizers[] = {"adamw", "sgd", "manifold_adamw", "grid", "lion", NULL};
 static const char *const s_schedules[] = {"cosine", "linear", "constant", "wsd", NULL};
 static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
-static const char *const s_diagnostics[] = {"quant", "flips",    "grad",      "grid",
-                                            "rank",  "kurtosis", "nonfinite", NULL};
+static const char *const s_diagnostics[] = {"quant",  "flips",           "grad",      "grid",
+                                            "rank",   "kurtosis",        "nonfinite", "attn",
+                                            "logits", "logit_sharpness", "rms",       NULL};
 static const char *const s_auto[] = {"auto", NULL};
 static const char *const s_keep_weights[] = {"none", "final", "initial+final", NULL};
 static const char *const s_metrics[] = {

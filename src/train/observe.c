@@ -68,29 +68,86 @@ static void watch_operands(ag_trainer *trainer, size_t layer)
     ag_watch *watches = trainer->observer->watches + layer * AG_OPERANDS_PER_LAYER;
     for (size_t i = 0; i < AG_OPERANDS_PER_LAYER; i++)
         linear->operands[i / AG_USES][i % AG_USES].watch = &watches[i];
-    if (ag_observes(trainer->run, AG_OBSERVE_KURTOSIS))
+    if (ag_observes(trainer->run, AG_OBSERVE_KURTOSIS) || ag_observes(trainer->run, AG_OBSERVE_RMS))
         watches[(size_t)AG_ROLE_INPUT * AG_USES].measured = true;
     if (ag_observes(trainer->run, AG_OBSERVE_GRAD))
         watches[(size_t)AG_ROLE_GRAD_OUTPUT * AG_USES].counted = true;
 }
 
-/* Diagnostics that have one group of samples for each linear layer. */
+/* What a diagnostic has groups of samples for, one each. */
+typedef enum subjects { LAYERS, BLOCKS, RESIDUALS, TENSORS, HEAD } subjects;
+
 static const struct {
     ag_diagnostic diagnostic;
+    subjects of;
     const ag_sampler *sampler;
-} s_of_layers[] = {
-    {AG_OBSERVE_FLIPS,    &ag_sampler_flips   },
-    {AG_OBSERVE_GRAD,     &ag_sampler_grad    },
-    {AG_OBSERVE_GRID,     &ag_sampler_grid    },
-    {AG_OBSERVE_RANK,     &ag_sampler_rank    },
-    {AG_OBSERVE_KURTOSIS, &ag_sampler_kurtosis},
+} s_sampled[] = {
+    {AG_OBSERVE_FLIPS,           LAYERS,    &ag_sampler_flips          },
+    {AG_OBSERVE_GRAD,            LAYERS,    &ag_sampler_grad           },
+    {AG_OBSERVE_GRID,            LAYERS,    &ag_sampler_grid           },
+    {AG_OBSERVE_RANK,            LAYERS,    &ag_sampler_rank           },
+    {AG_OBSERVE_KURTOSIS,        LAYERS,    &ag_sampler_kurtosis       },
+    {AG_OBSERVE_ATTN,            BLOCKS,    &ag_sampler_attn           },
+    {AG_OBSERVE_LOGITS,          HEAD,      &ag_sampler_logits         },
+    {AG_OBSERVE_LOGIT_SHARPNESS, HEAD,      &ag_sampler_logit_sharpness},
+    {AG_OBSERVE_RMS,             LAYERS,    &ag_sampler_rms_input      },
+    {AG_OBSERVE_RMS,             RESIDUALS, &ag_sampler_rms_residual   },
+    {AG_OBSERVE_RMS,             TENSORS,   &ag_sampler_rms_tensor     },
 };
 
-enum { OF_LAYERS = sizeof s_of_layers / sizeof s_of_layers[0] };
+enum { SAMPLED = sizeof s_sampled / sizeof s_sampled[0], NAME_SIZE = 64 /* ag_tensor's */ };
+
+static size_t count_of(const ag_trainer *trainer, subjects of)
+{
+    switch (of) {
+    case LAYERS:
+        return ag_layer_count(&trainer->run->model);
+    case BLOCKS:
+        return trainer->model.L;
+    case RESIDUALS:
+        return 2 * trainer->model.L;
+    case TENSORS:
+        return trainer->state.tensors.count;
+    case HEAD:
+        break;
+    }
+    return 1;
+}
+
+static void name_of(char name[NAME_SIZE], const ag_trainer *trainer, subjects of, size_t index)
+{
+    static const char *const after[] = {"attn", "mlp"};
+    switch (of) {
+    case LAYERS:
+        snprintf(name, NAME_SIZE, "%s", trainer->observer->linears[index]->layer.name);
+        break;
+    case BLOCKS:
+        snprintf(name, NAME_SIZE, "transformer.h.%zu.attn", index);
+        break;
+    case RESIDUALS:
+        snprintf(name, NAME_SIZE, "transformer.h.%zu.residual.%s", index / 2, after[index % 2]);
+        break;
+    case TENSORS:
+        snprintf(name, NAME_SIZE, "%s", trainer->state.tensors.rows[index].name);
+        break;
+    case HEAD:
+        snprintf(name, NAME_SIZE, "lm_head");
+        break;
+    }
+}
+
+static size_t most_groups(const ag_trainer *trainer, size_t operands)
+{
+    size_t most = operands;
+    for (size_t i = 0; i < SAMPLED; i++)
+        most += count_of(trainer, s_sampled[i].of);
+    return most;
+}
 
 static void add_groups(ag_trainer *trainer)
 {
     const ag_observer *observer = trainer->observer;
+    char name[NAME_SIZE];
     for (size_t layer = 0; layer < observer->n_layers; layer++) {
         watch_operands(trainer, layer);
         if (ag_observes(trainer->run, AG_OBSERVE_QUANT))
@@ -98,12 +155,12 @@ static void add_groups(ag_trainer *trainer)
     }
     if (ag_observes(trainer->run, AG_OBSERVE_QUANT))
         add_sites(trainer);
-    for (size_t i = 0; i < OF_LAYERS; i++) {
-        if (!ag_observes(trainer->run, s_of_layers[i].diagnostic))
-            continue;
-        for (size_t layer = 0; layer < observer->n_layers; layer++)
-            add_group(trainer, s_of_layers[i].sampler, layer, observer->linears[layer]->layer.name,
-                      "");
+    for (size_t i = 0; i < SAMPLED; i++) {
+        size_t count = count_of(trainer, s_sampled[i].of);
+        for (size_t j = 0; ag_observes(trainer->run, s_sampled[i].diagnostic) && j < count; j++) {
+            name_of(name, trainer, s_sampled[i].of, j);
+            add_group(trainer, s_sampled[i].sampler, j, name, "");
+        }
     }
 }
 
@@ -153,6 +210,22 @@ static double *lay_out_singular(const ag_observer *observer, ag_layout *layout)
     return ag_layout_bytes(layout, most * sizeof(double));
 }
 
+/* What a forward pass is asked for. */
+static void lay_out_forward(ag_trainer *trainer, ag_layout *layout)
+{
+    const ag_run *run = trainer->run;
+    const ag_model *model = &trainer->model;
+    ag_observer *observer = trainer->observer;
+    if (ag_observes(run, AG_OBSERVE_RMS))
+        observer->residual = ag_layout_bytes(layout, 2 * model->L * sizeof *observer->residual);
+    if (!ag_observes(run, AG_OBSERVE_ATTN))
+        return;
+    observer->attn = ag_layout_table(layout, model->L * sizeof *observer->attn);
+    observer->heads = ag_layout_bytes(layout, model->B * model->H * sizeof *observer->heads);
+    for (size_t i = 0; observer->attn != NULL && i < model->L; i++)
+        observer->attn[i].entropy = ag_layout_bytes(layout, model->H * sizeof(double));
+}
+
 static void lay_out_arrays(ag_trainer *trainer, ag_layout *layout)
 {
     const ag_run *run = trainer->run;
@@ -162,10 +235,10 @@ static void lay_out_arrays(ag_trainer *trainer, ag_layout *layout)
         observer->copy = ag_layout_floats(layout, largest_operand(observer, &trainer->model));
     if (ag_observes(run, AG_OBSERVE_GRAD))
         observer->gradient = ag_layout_floats(layout, total);
-    if (ag_observes(run, AG_OBSERVE_FLIPS)) {
+    if (ag_observes(run, AG_OBSERVE_FLIPS))
         observer->codes = ag_layout_floats(layout, all_weights(observer));
+    if (ag_observes(run, AG_OBSERVE_FLIPS) || ag_observes(run, AG_OBSERVE_RMS))
         observer->before = ag_layout_floats(layout, total);
-    }
     if (ag_observes(run, AG_OBSERVE_GRID))
         observer->last = ag_layout_floats(layout, total);
     observer->scales.scale = ag_layout_floats(layout, trainer->model.n_groups);
@@ -187,7 +260,7 @@ ag_status ag_observer_lay_out(ag_trainer *trainer, ag_layout *layout)
     ag_observer *observer = ag_layout_table(layout, sizeof *observer);
     size_t layers = ag_layer_count(&trainer->run->model);
     size_t operands = layers * AG_OPERANDS_PER_LAYER + trainer->model.n_sites * AG_USES;
-    size_t most = operands + layers * OF_LAYERS;
+    size_t most = most_groups(trainer, operands);
     trainer->observer = observer;
     if (observer == NULL || trainer->run->observe.diagnostics == 0)
         return AG_OK;
@@ -204,6 +277,7 @@ ag_status ag_observer_lay_out(ag_trainer *trainer, ag_layout *layout)
     find_linears(observer, &trainer->model);
     add_groups(trainer);
     lay_out_arrays(trainer, layout);
+    lay_out_forward(trainer, layout);
     lay_out_samples(trainer, layout);
     return AG_OK;
 }
@@ -226,6 +300,20 @@ static void fill(const ag_trainer *trainer, ag_when when)
     }
 }
 
+static void forget_forward(ag_observer *observer, const ag_model *model)
+{
+    observer->tokens = 0.0;
+    observer->logits = (ag_logits_seen){0};
+    for (size_t i = 0; observer->residual != NULL && i < 2 * model->L; i++)
+        observer->residual[i] = 0.0;
+    for (size_t i = 0; observer->attn != NULL && i < model->L; i++) {
+        ag_attn_seen *seen = &observer->attn[i];
+        seen->logit_max = -INFINITY;
+        seen->sequences = 0.0;
+        memset(seen->entropy, 0, model->H * sizeof *seen->entropy);
+    }
+}
+
 void ag_observe_begin(ag_trainer *trainer)
 {
     ag_observer *observer = trainer->observer;
@@ -240,6 +328,7 @@ void ag_observe_begin(ag_trainer *trainer)
         ag_counters_reset(&observer->watches[i].counters);
         observer->watches[i].moments = (ag_moments){0};
     }
+    forget_forward(observer, &trainer->model);
 }
 
 ag_observer *ag_observer_at_work(const ag_trainer *trainer)
@@ -251,7 +340,7 @@ ag_observer *ag_observer_at_work(const ag_trainer *trainer)
 static void keep_weights(const ag_trainer *trainer)
 {
     const ag_observer *observer = trainer->observer;
-    for (size_t i = 0; i < observer->n_layers; i++)
+    for (size_t i = 0; observer->codes != NULL && i < observer->n_layers; i++)
         ag_observe_codes(observer, i);
     memcpy(observer->before, trainer->state.weights,
            trainer->state.tensors.total * sizeof *observer->before);
@@ -263,7 +352,7 @@ void ag_observe_gradient(ag_trainer *trainer)
     size_t bytes = trainer->state.tensors.total * sizeof(float);
     if (!observer->sampling)
         return;
-    if (observer->codes != NULL)
+    if (observer->before != NULL)
         keep_weights(trainer);
     if (observer->gradient != NULL)
         ag_observe_shadow(trainer);

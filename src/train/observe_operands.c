@@ -82,6 +82,19 @@ static const ag_metric s_kurtosis[] = {
 const ag_sampler ag_sampler_kurtosis = {AG_BEFORE_UPDATE, "diagnostics/kurtosis", s_kurtosis, 1,
                                         fill_kurtosis};
 
+static void fill_rms(double *row, const ag_trainer *trainer, size_t layer)
+{
+    size_t index = layer * AG_OPERANDS_PER_LAYER + (size_t)AG_ROLE_INPUT * AG_USES;
+    const ag_moments *m = &trainer->observer->watches[index].moments;
+    row[0] = sqrt(m->mean * m->mean + m->m2 / m->n);
+}
+
+static const ag_metric s_rms[] = {
+    {"input_rms", "1", "root mean square of the layer's input before it is quantised", false},
+};
+
+const ag_sampler ag_sampler_rms_input = {AG_BEFORE_UPDATE, "diagnostics/rms", s_rms, 1, fill_rms};
+
 /* --- operands on their way */
 
 ag_groups ag_observe_scales(const ag_observer *observer, const ag_operand *operand,

@@ -1,5 +1,5 @@
 /* Weights on their format's grid: whether an update moves them to another of its values, how fine
- * the grid is where they lie, and how near to its values. */
+ * the grid is where they lie, and how near to its values. And how large they and updates are. */
 #include <math.h>
 
 #include "observer.h"
@@ -85,6 +85,32 @@ static void fill_flips(double *row, const ag_trainer *trainer, size_t layer)
 
 const ag_sampler ag_sampler_flips = {AG_AFTER_UPDATE, "diagnostics/flips", s_flips,
                                      sizeof s_flips / sizeof s_flips[0], fill_flips};
+
+/* --- root mean squares */
+
+static const ag_metric s_rms[] = {
+    {"weight_rms", "1", "root mean square of the tensor before the update",  false},
+    {"update_rms", "1", "root mean square of what the update changed it by", false},
+};
+
+static void fill_rms(double *row, const ag_trainer *trainer, size_t index)
+{
+    const ag_tensor *tensor = &trainer->state.tensors.rows[index];
+    const float *before = trainer->observer->before + tensor->offset;
+    const float *after = trainer->state.weights + tensor->offset;
+    double weights = 0.0;
+    double updates = 0.0;
+    for (size_t i = 0; i < tensor->count; i++) {
+        double update = (double)after[i] - (double)before[i];
+        weights += (double)before[i] * (double)before[i];
+        updates += update * update;
+    }
+    row[0] = sqrt(weights / (double)tensor->count);
+    row[1] = sqrt(updates / (double)tensor->count);
+}
+
+const ag_sampler ag_sampler_rms_tensor = {AG_AFTER_UPDATE, "diagnostics/rms", s_rms,
+                                          sizeof s_rms / sizeof s_rms[0], fill_rms};
 
 /* --- grid */
 

@@ -34,19 +34,45 @@ typedef struct ag_sampler {
     void (*fill)(double *row, const ag_trainer *trainer, size_t subject);
 } ag_sampler;
 
-/* Subject of the first is an operand's watch, of the others a layer. */
-extern const ag_sampler ag_sampler_quant;    /* observe_operands.c */
-extern const ag_sampler ag_sampler_kurtosis; /* observe_operands.c */
-extern const ag_sampler ag_sampler_grad;     /* observe_gradient.c */
-extern const ag_sampler ag_sampler_flips;    /* observe_weights.c */
-extern const ag_sampler ag_sampler_grid;     /* observe_weights.c */
-extern const ag_sampler ag_sampler_rank;     /* observe_rank.c */
+/* Subject of the first is an operand's watch; */
+extern const ag_sampler ag_sampler_quant; /* observe_operands.c */
+/* of these a linear layer; */
+extern const ag_sampler ag_sampler_kurtosis;  /* observe_operands.c */
+extern const ag_sampler ag_sampler_rms_input; /* observe_operands.c */
+extern const ag_sampler ag_sampler_grad;      /* observe_gradient.c */
+extern const ag_sampler ag_sampler_flips;     /* observe_weights.c */
+extern const ag_sampler ag_sampler_grid;      /* observe_weights.c */
+extern const ag_sampler ag_sampler_rank;      /* observe_rank.c */
+/* a block, a place of the residual stream (two a block), a tensor, the run. */
+extern const ag_sampler ag_sampler_attn;            /* observe_attention.c */
+extern const ag_sampler ag_sampler_rms_residual;    /* observe_forward.c */
+extern const ag_sampler ag_sampler_rms_tensor;      /* observe_weights.c */
+extern const ag_sampler ag_sampler_logits;          /* observe_forward.c */
+extern const ag_sampler ag_sampler_logit_sharpness; /* observe_forward.c */
 
 /* What fills a group of the samples. */
 typedef struct ag_subject {
     const ag_sampler *sampler;
     size_t index;
 } ag_subject;
+
+/* Of the attention of one block, over the step's micro-batches. */
+typedef struct ag_attn_seen {
+    double logit_max;
+    double sequences;
+    double *entropy; /* [H]: sum over the rows of all sequences */
+} ag_attn_seen;
+
+/* What one head of one sequence adds to it. */
+typedef struct ag_head_seen {
+    double logit_max;
+    double entropy;
+} ag_head_seen;
+
+/* Of the logits: sums over the step's tokens, but for the first. */
+typedef struct ag_logits_seen {
+    double max, tokens, logz, logz2, sharpness;
+} ag_logits_seen;
 
 enum { AG_OPERANDS_PER_LAYER = AG_ROLES * AG_USES };
 
@@ -68,8 +94,13 @@ struct ag_observer {
     float *before;        /* [tensors.total]: weights before the update */
     float *last;          /* [tensors.total]: weights at the last sample */
     ag_scales scales;     /* of the groups of one operand */
-    double *singular;     /* values and scratch of the largest weight matrix */
-    ag_format null;       /* on whose grid a weight with no format is */
+    ag_attn_seen *attn;   /* [L] */
+    ag_head_seen *heads;  /* [B, H]: of one block */
+    double *residual;     /* [2 L]: sum of the squares of the stream after each branch */
+    double tokens;        /* of the step so far */
+    ag_logits_seen logits;
+    double *singular; /* values and scratch of the largest weight matrix */
+    ag_format null;   /* on whose grid a weight with no format is */
 };
 
 /* Whether observe.diagnostics names it. */
@@ -86,6 +117,18 @@ ag_groups ag_observe_scales(const ag_observer *observer, const ag_operand *opera
 
 /* Keeps the layer's weights as values on their grid, as the step has used them. */
 void ag_observe_codes(const ag_observer *observer, size_t layer);
+
+/* --- observe_attention.c */
+
+/* Adds what the attention of a block did in a forward pass. */
+void ag_observe_attention(ag_observer *observer, ag_model *model, size_t block,
+                          const ag_pass *pass);
+
+/* --- observe_forward.c */
+
+/* 100 (L* - L) / (1 + L) of a token's loss L, L* being that of the worst logits within epsilon of
+ * the token's: the target's epsilon lower, all others epsilon higher. */
+double ag_logit_sharpness(double loss, double epsilon);
 
 /* --- observe_gradient.c */
 

@@ -34,6 +34,8 @@ double ag_trainer_gradients(ag_trainer *trainer, ag_mode mode)
         ag_batch_train(trainer->tokens.inputs, trainer->tokens.targets, trainer->corpus,
                        trainer->run, trainer->state.step, micro);
         ag_model_forward(model, &trainer->tokens, &pass);
+        if (pass.observer != NULL)
+            ag_observe_forward(trainer, &pass);
         ag_model_backward(model, &trainer->tokens, &pass);
         loss += sum_of(model->losses, B * model->T);
     }

@@ -1,8 +1,7 @@
 /* Tiny models of every option in float32 against PyTorch in float64 (models.txt): logits, the
- * losses and every gradient. Weights and tokens come from splitmix64: element i of tensor k is
- * offset + 0.5 (u_i - 0.5) from state 1000 seed + k, offset 1 for gains; tokens from 500 seed. A
- * gradient is told by its 2-norm and its product with u - 0.5 from state 9000 + k. */
-#include "tiny.h"
+ * losses and every gradient. A gradient is told by its 2-norm and its product with u - 0.5 from
+ * state 9000 + k. */
+#include "made_case.h"
 
 enum { LINE = 16384, NAME = 64 };
 
@@ -14,11 +13,6 @@ typedef struct reference {
     int seed;
     int B, T, V, C, H, L;
 } reference;
-
-static double centred(uint64_t *state)
-{
-    return (double)(ag_splitmix64(state) >> 40) * 0x1p-24 - 0.5;
-}
 
 static bool next_line(reference *r)
 {
@@ -47,48 +41,20 @@ static void start_case(reference *r, const ag_kernels *k)
     run->train.batch_size = r->B;
     run->facts.vocab_size = r->V;
     assert_int_equal(sscanf(r->line, "case %63s seed %d%n", r->name, &r->seed, &used), 2);
-    for (char *word = strtok(r->line + used, " \n"); word != NULL; word = strtok(NULL, " \n")) {
-        char key[NAME];
-        char *value = strchr(word, '=');
-        assert_non_null(value);
-        snprintf(key, sizeof key, "model.%.*s", (int)(value - word), word);
-        assert_non_null(ag_param_find(key));
-        assert_ok(ag_param_set(run, ag_param_find(key), value + 1, NULL));
-    }
+    made_options(run, r->line + used);
     tiny_start_from(&r->t, k, NULL);
 }
 
 static void set_weights(reference *r)
 {
-    const ag_train_state *state = &r->t.trainer.state;
+    ag_train_state *state = &r->t.trainer.state;
     size_t parameters = 0;
     size_t count = 0;
-    for (size_t k = 0; k < state->tensors.count; k++) {
-        const ag_tensor *tensor = &state->tensors.rows[k];
-        uint64_t words = 1000 * (uint64_t)r->seed + k;
-        double offset = tensor->init == AG_INIT_GAIN ? 1.0 : 0.0;
-        for (size_t i = 0; i < tensor->count; i++)
-            state->weights[tensor->offset + i] = (float)(offset + 0.5 * centred(&words));
-    }
+    made_weights(state, r->seed);
     assert_true(next_line(r));
     assert_int_equal(sscanf(r->line, "parameters %zu tensors %zu", &parameters, &count), 2);
     assert_int_equal(ag_tensor_parameters(&state->tensors), parameters);
     assert_int_equal(state->tensors.count, count);
-}
-
-static void set_tokens(reference *r)
-{
-    ag_tokens *tokens = &r->t.trainer.tokens;
-    uint64_t words = 500 * (uint64_t)r->seed;
-    for (int b = 0; b < r->B; b++) {
-        for (int t = 0; t <= r->T; t++) {
-            int32_t token = (int32_t)(ag_splitmix64(&words) % (uint64_t)r->V);
-            if (t < r->T)
-                tokens->inputs[b * r->T + t] = token;
-            if (t > 0)
-                tokens->targets[b * r->T + t - 1] = token;
-        }
-    }
 }
 
 /* A forward and backward of this depth in float32: 1e-5 of the largest, seen 2e-6. */
@@ -139,7 +105,7 @@ static void check_gradients(reference *r)
         assert_string_equal(name, tensor->name);
         for (size_t i = 0; i < tensor->count; i++) {
             squares += (double)grad[i] * (double)grad[i];
-            product += (double)grad[i] * centred(&words);
+            product += (double)grad[i] * made_centred(&words);
         }
         double bound = 1e-5 * norm + 1e-7 * sqrt((double)tensor->count);
         assert_near(r, name, sqrt(squares), norm, bound);
@@ -161,8 +127,8 @@ static void check_all(const ag_kernels *k)
     for (; next_line(r); cases++) {
         start_case(r, k);
         set_weights(r);
-        set_tokens(r);
         ag_trainer *trainer = &r->t.trainer;
+        made_tokens(&trainer->tokens, r->seed, 0, r->B, r->T, r->V);
         ag_pass pass = ag_trainer_pass(trainer, AG_MODE_TRAIN, (size_t)r->B, 0);
         memset(trainer->model.grads, 0, trainer->state.tensors.total * sizeof(float));
         ag_model_forward(&trainer->model, &trainer->tokens, &pass);
