@@ -1,5 +1,6 @@
 #!/bin/sh
 # check_shell.sh SOURCE_DIR: shellcheck finds nothing in the scripts.
 cd "$1" || exit 1
-command -v shellcheck >/dev/null || { echo "shellcheck is not installed"; exit 77; }
+. tests/style/tool.sh
+need shellcheck 0.9
 find jobs tests .ci \( -name '*.sh' -o -name '*.sbatch' -o -path '.ci/run' \) -exec shellcheck -x {} +

@@ -2,7 +2,8 @@
 # check_tidy.sh SOURCE_DIR BUILD_DIR [CHECKS]: clang-tidy finds nothing in the program's sources.
 # CHECKS are added to those of .clang-tidy, or with a - taken away.
 cd "$1" || exit 1
-command -v clang-tidy >/dev/null || { echo "clang-tidy is not installed"; exit 77; }
+. tests/style/tool.sh
+need clang-tidy 14.0
 # One file a process: of several, the analyzer now and then finds a va_list where there is none.
 # Files of another architecture are in no build here.
 find src -name '*.c' | while read -r file; do
