@@ -7,6 +7,7 @@
 #ifndef AG_BASE_POOL_H
 #define AG_BASE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -25,6 +26,9 @@ int ag_pool_threads(void);
 
 /* The number of the calling thread among them, from 0; 0 outside a body. */
 int ag_pool_thread(void);
+
+/* Whether the calling thread is inside of a body, and so alone. */
+bool ag_pool_inside(void);
 
 /* Work on the elements [begin, end) of what `context` describes. */
 typedef void ag_pool_body(void *context, size_t begin, size_t end);

@@ -8,6 +8,15 @@
 
 typedef void ag_multiply_fn(const ag_product *product);
 
+/* A product in two steps, both of which threads can share: b's panels, of which `pack` makes every
+ * `parts`th from number `part` on; then c from panels, where parts of a and c (ag_product_part) may
+ * be taken in any order. `panels`, aligned to 64 bytes, has room for K + 1 words of each column
+ * of c, their number taken to a multiple of 16. */
+typedef struct ag_by_panels {
+    void (*pack)(uint32_t *panels, const ag_product *product, size_t part, size_t parts);
+    void (*multiply)(const ag_product *product, const uint32_t *panels);
+} ag_by_panels;
+
 /* words [rows, (K + 1) / 2] of floats x [rows, K] whose values are BF16's (their lower halves are
  * dropped); returns the range of all. */
 typedef ag_range ag_pair_along_fn(uint32_t *words, const float *x, size_t rows, size_t K);
@@ -27,6 +36,8 @@ typedef struct ag_engine {
     ag_multiply_fn *floats;   /* of floats, and pairs of any range */
     ag_multiply_fn *pairs;    /* of pairs that are normal, b as pairs or as bfloat16s; or NULL */
     ag_multiply_fn *codes;
+    const ag_by_panels *floats_by_panels;
+    const ag_by_panels *pairs_by_panels; /* or NULL */
     ag_pair_along_fn *pair_along;
     ag_pair_across_fn *pair_across;
     ag_pair_range_fn *pair_range;
@@ -51,5 +62,8 @@ bool ag_engine_proves(const ag_engine *engine);
 /* The product, by whichever of the engine's ways its operands allow. No allocation; up to 300 KiB
  * of stack. */
 void ag_engine_multiply(const ag_engine *engine, const ag_product *product);
+
+/* The same in two steps; NULL where the engine has none for such operands. */
+const ag_by_panels *ag_engine_by_panels(const ag_engine *engine, const ag_product *product);
 
 #endif

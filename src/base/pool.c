@@ -176,6 +176,11 @@ int ag_pool_thread(void)
     return s_thread;
 }
 
+bool ag_pool_inside(void)
+{
+    return s_inside;
+}
+
 int ag_pool_threads(void)
 {
     return s_pool.threads > 1 ? s_pool.threads : 1;

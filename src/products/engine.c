@@ -18,6 +18,7 @@ static const ag_engine s_portable = {
     .name = "portable",
     .instructions = "portable C",
     .floats = ag_floats_portable,
+    .floats_by_panels = &ag_floats_portable_by_panels,
     .pairs = ag_pairs_portable,
     .codes = ag_codes_portable,
     .pair_along = ag_pair_along_portable,
@@ -55,6 +56,7 @@ static const ag_engine s_avx2 = {
     .name = "avx2",
     .instructions = "AVX2 and FMA",
     .floats = ag_floats_avx2,
+    .floats_by_panels = &ag_floats_avx2_by_panels,
     .codes = ag_codes_avx2,
     .pair_along = ag_pair_along_avx2,
     .pair_across = ag_pair_across_avx2,
@@ -68,6 +70,7 @@ static const ag_engine s_avx512 = {
     .name = "avx512",
     .instructions = "AVX-512",
     .floats = ag_floats_avx512,
+    .floats_by_panels = &ag_floats_avx512_by_panels,
     .codes = ag_codes_avx512,
     .pair_along = ag_pair_along_avx512,
     .pair_across = ag_pair_across_avx512,
@@ -81,6 +84,7 @@ static const ag_engine s_vnni = {
     .name = "vnni",
     .instructions = "AVX-512 with VNNI",
     .floats = ag_floats_avx512,
+    .floats_by_panels = &ag_floats_avx512_by_panels,
     .codes = ag_codes_vnni,
     .pair_along = ag_pair_along_avx512,
     .pair_across = ag_pair_across_avx512,
@@ -95,7 +99,9 @@ static const ag_engine s_pairs = {
     .instructions = "AVX-512 with VNNI and BF16",
     .pairs_pay = true,
     .floats = ag_floats_avx512,
+    .floats_by_panels = &ag_floats_avx512_by_panels,
     .pairs = ag_pairs_bf16,
+    .pairs_by_panels = &ag_pairs_bf16_by_panels,
     .codes = ag_codes_vnni,
     .pair_along = ag_pair_along_avx512,
     .pair_across = ag_pair_across_avx512,
@@ -116,6 +122,7 @@ static const ag_engine s_neon = {
     .name = "neon",
     .instructions = "NEON",
     .floats = ag_floats_neon,
+    .floats_by_panels = &ag_floats_neon_by_panels,
     .codes = ag_codes_neon,
     .pair_along = ag_pair_along_neon,
     .pair_across = ag_pair_across_neon,
@@ -137,12 +144,24 @@ const ag_engine *const ag_engines[] = {&s_portable, NULL};
 
 /* By the words of the operands. VDPBF16PS takes subnormal numbers for 0, so pairs go there only if
  * their ranges allow none to arise; else they are split into floats. */
+static bool takes_pairs(const ag_engine *engine, const ag_product *p)
+{
+    return engine->pairs != NULL && p->a.word == AG_WORD_PAIR && p->b.word != AG_WORD_FLOAT &&
+           ag_pairs_are_normal(p->a.range, p->b.range);
+}
+
+const ag_by_panels *ag_engine_by_panels(const ag_engine *engine, const ag_product *p)
+{
+    if (p->b.word == AG_WORD_CODES)
+        return NULL;
+    return takes_pairs(engine, p) ? engine->pairs_by_panels : engine->floats_by_panels;
+}
+
 void ag_engine_multiply(const ag_engine *engine, const ag_product *p)
 {
     if (p->b.word == AG_WORD_CODES)
         engine->codes(p);
-    else if (engine->pairs != NULL && p->a.word == AG_WORD_PAIR && p->b.word != AG_WORD_FLOAT &&
-             ag_pairs_are_normal(p->a.range, p->b.range))
+    else if (takes_pairs(engine, p))
         engine->pairs(p);
     else
         engine->floats(p);

@@ -19,6 +19,8 @@ void ag_floats_avx2(const ag_product *p)
     multiply(p);
 }
 
+const ag_by_panels ag_floats_avx2_by_panels = {pack_panels, multiply_panels};
+
 size_t ag_spin_floats_avx2(float sums[AG_CHAINS], const uint32_t starts[AG_CHAINS], size_t rounds)
 {
     return spin(sums, starts, rounds);

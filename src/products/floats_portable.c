@@ -26,6 +26,8 @@ void ag_floats_portable(const ag_product *p)
     multiply(p);
 }
 
+const ag_by_panels ag_floats_portable_by_panels = {pack_panels, multiply_panels};
+
 size_t ag_spin_floats_portable(float sums[AG_CHAINS], const uint32_t starts[AG_CHAINS],
                                size_t rounds)
 {

@@ -22,6 +22,8 @@ void ag_pairs_bf16(const ag_product *p)
     multiply(p);
 }
 
+const ag_by_panels ag_pairs_bf16_by_panels = {pack_panels, multiply_panels};
+
 size_t ag_spin_pairs_bf16(float sums[AG_CHAINS], const uint32_t starts[AG_CHAINS], size_t rounds)
 {
     return spin(sums, starts, rounds);

@@ -48,6 +48,7 @@ static inline int code_of(uint32_t word, size_t i)
     return (int)(word >> 8 * i & 0xff) - 128;
 }
 
+extern const ag_by_panels ag_floats_portable_by_panels;
 ag_multiply_fn ag_floats_portable, ag_pairs_portable, ag_codes_portable;
 ag_pair_along_fn ag_pair_along_portable;
 ag_pair_across_fn ag_pair_across_portable;
@@ -56,6 +57,8 @@ ag_pair_range_fn ag_pair_range_portable;
 ag_spin_fn ag_spin_floats_portable, ag_spin_codes_portable;
 
 #if defined(__x86_64__)
+extern const ag_by_panels ag_floats_avx2_by_panels, ag_floats_avx512_by_panels;
+extern const ag_by_panels ag_pairs_bf16_by_panels;
 ag_spin_fn ag_spin_floats_avx2, ag_spin_floats_avx512, ag_spin_pairs_bf16;
 ag_spin_fn ag_spin_codes_avx2, ag_spin_codes_avx512, ag_spin_codes_vnni;
 ag_multiply_fn ag_floats_avx2, ag_codes_avx2, ag_codes_floats_avx2;
@@ -65,6 +68,7 @@ ag_pair_along_fn ag_pair_along_avx2, ag_pair_along_avx512;
 ag_pair_across_fn ag_pair_across_avx2, ag_pair_across_avx512;
 ag_pair_range_fn ag_pair_range_avx2, ag_pair_range_avx512;
 #elif defined(__aarch64__)
+extern const ag_by_panels ag_floats_neon_by_panels;
 ag_spin_fn ag_spin_floats_neon, ag_spin_codes_neon;
 ag_multiply_fn ag_floats_neon, ag_codes_neon;
 ag_pair_along_fn ag_pair_along_neon;

@@ -39,7 +39,9 @@ bool ag_products_have_pairs(void)
     return engine()->pairs_pay;
 }
 
-/* --- products */
+/* --- products by shares */
+
+enum { TILE_ROWS = 24 }; /* whole tiles of 3, 4 or 6 rows, as the engines have them */
 
 typedef struct sharing {
     const ag_engine *engine;
@@ -69,8 +71,7 @@ static size_t equal_share(size_t count, size_t unit, size_t threads)
 
 /* One share per thread, of rows or of columns. Each share of rows packs all of b, which pays for
  * some hundred rows; where a's rows are tokens they meet the core that made them (base/pool.c).
- * Shares of columns pack b's panels once, but may be of unequal size. Products with a triangle are
- * those of many heads, which share the threads. */
+ * Shares of columns pack b's panels once, but may be of unequal size. */
 static bool shares_rows(const ag_product *p, size_t rows, size_t columns, size_t threads)
 {
     enum { ENOUGH_ROWS = 192 };
@@ -80,19 +81,89 @@ static bool shares_rows(const ag_product *p, size_t rows, size_t columns, size_t
            (rows >= ENOUGH_ROWS && (are_tokens || !columns_are_even));
 }
 
+static void multiply_by_shares(sharing *s, size_t threads)
+{
+    const ag_product *p = s->product;
+    const size_t columns = equal_share(p->N, PANEL_COLUMNS, threads);
+    const size_t rows = equal_share(p->M, TILE_ROWS, threads);
+    if (shares_rows(p, rows, columns, threads))
+        ag_pool_share(p->M, rows, some_rows, s);
+    else
+        ag_pool_share(p->N, columns, some_columns, s);
+}
+
+/* --- products by panels: b is packed once, by all threads; then they take rows in pieces so small
+ * that a core which is slower than the others, since another program has its sibling, takes fewer.
+ */
+
+enum {
+    MOST_PANELS = 4 << 20, /* words, 16 MiB: larger matrices go by shares */
+    FEWEST_ROWS = 192,     /* of c that pay for waiting twice for all threads */
+    PIECES = 7,            /* of rows for each thread, */
+    PIECE_ROWS = 48        /* but no fewer rows than pay for reading b's panels again */
+};
+
+/* Room for panels. It grows to the largest product and stays, as the pool does. */
+static struct {
+    uint32_t *words;
+    size_t size;
+} s_panels;
+
+static bool make_room(size_t size)
+{
+    enum { PAGE = 2 << 20 };
+    if (size <= s_panels.size)
+        return true;
+    free(s_panels.words);
+    s_panels.size = ag_pieces(size * sizeof *s_panels.words, PAGE) * PAGE;
+    s_panels.words = aligned_alloc(PAGE, s_panels.size);
+    s_panels.size = s_panels.words == NULL ? 0 : s_panels.size / sizeof *s_panels.words;
+    return s_panels.words != NULL;
+}
+
+typedef struct by_panels {
+    const ag_by_panels *way;
+    const ag_product *product;
+    size_t parts;
+} by_panels;
+
+static void some_panels(void *context, size_t begin, size_t end)
+{
+    const by_panels *b = context;
+    for (; begin < end; begin++)
+        b->way->pack(s_panels.words, b->product, begin, b->parts);
+}
+
+static void rows_from_panels(void *context, size_t begin, size_t end)
+{
+    const by_panels *b = context;
+    const ag_product part = ag_product_part(b->product, begin, end, 0, b->product->N);
+    b->way->multiply(&part, s_panels.words);
+}
+
+/* False where this is not the way for such a product, or there is no memory for it. */
+static bool multiply_by_panels(const ag_product *p, size_t threads)
+{
+    const size_t words = (p->K + 1) * ag_pieces(p->N, 16) * 16;
+    by_panels b = {ag_engine_by_panels(engine(), p), p, PIECES * threads};
+    if (b.way == NULL || p->M < FEWEST_ROWS || words > MOST_PANELS || !make_room(words))
+        return false;
+    size_t rows = p->M / (PIECES * threads) / TILE_ROWS * TILE_ROWS;
+    ag_pool_share(b.parts, 1, some_panels, &b);
+    ag_pool_share(p->M, rows < PIECE_ROWS ? PIECE_ROWS : rows, rows_from_panels, &b);
+    return true;
+}
+
+/* Products with a triangle are those of many heads, which share the threads; so do others that are
+ * multiplied within a body. */
 void ag_multiply(const ag_product *p)
 {
-    enum { TILES = 24 }; /* of 3, 4 or 6 rows, as the engines have them */
     const size_t threads = (size_t)ag_pool_threads();
-    const size_t columns = equal_share(p->N, PANEL_COLUMNS, threads);
-    const size_t rows = equal_share(p->M, TILES, threads);
     sharing s = {engine(), p};
-    if (threads == 1 || p->triangle != AG_TRIANGLE_NONE)
+    if (threads == 1 || p->triangle != AG_TRIANGLE_NONE || ag_pool_inside())
         ag_engine_multiply(s.engine, p);
-    else if (shares_rows(p, rows, columns, threads))
-        ag_pool_share(p->M, rows, some_rows, &s);
-    else
-        ag_pool_share(p->N, columns, some_columns, &s);
+    else if (!multiply_by_panels(p, threads))
+        multiply_by_shares(&s, threads);
 }
 
 /* --- operands */

@@ -13,7 +13,27 @@ static void assert_same(const float *expected, const float *got, size_t count, c
     }
 }
 
-/* All engines against the reference, whole and in shares. */
+/* The product in two steps: panels in three parts, the last first, then c's rows in two. */
+static void multiply_by_panels(const ag_engine *engine, const ag_product *p)
+{
+    const ag_by_panels *way = ag_engine_by_panels(engine, p);
+    if (way == NULL) {
+        ag_engine_multiply(engine, p);
+        return;
+    }
+    const size_t words = (p->K + 1) * (p->N + 16);
+    uint32_t *panels = aligned_alloc(64, ag_pieces(words, 16) * 16 * sizeof *panels);
+    assert_non_null(panels);
+    for (size_t part = 3; part-- > 0;)
+        way->pack(panels, p, part, 3);
+    const ag_product rows[] = {ag_product_part(p, p->M / 3, p->M, 0, p->N),
+                               ag_product_part(p, 0, p->M / 3, 0, p->N)};
+    for (size_t i = 0; i < 2; i++)
+        way->multiply(&rows[i], panels);
+    free(panels);
+}
+
+/* All engines against the reference: whole, in shares, and by panels. */
 static void compare(space *s, ag_product *p, const char *what)
 {
     const size_t count = p->M * p->c_step;
@@ -27,9 +47,9 @@ static void compare(space *s, ag_product *p, const char *what)
     for (size_t e = 0; ag_engines[e] != NULL; e++) {
         if (!ag_engines[e]->runs_here())
             continue;
-        for (size_t share = 0; share < 2; share++) {
-            size_t m = share == 0 ? p->M : p->M / 3;
-            size_t n = share == 0 ? p->N : p->N / 2;
+        for (size_t way = 0; way < 3; way++) {
+            size_t m = way == 0 ? p->M : p->M / 3;
+            size_t n = way == 0 ? p->N : p->N / 2;
             for (size_t i = 0; i < count; i++)
                 s->got[i] = -7;
             p->c = onto == NULL ? s->got : s->onto;
@@ -40,8 +60,10 @@ static void compare(space *s, ag_product *p, const char *what)
             const ag_product parts[] = {ag_product_part(p, 0, m, 0, n),
                                         ag_product_part(p, m, p->M, 0, n),
                                         ag_product_part(p, 0, p->M, n, p->N)};
-            for (size_t i = 0; i < 3; i++)
+            for (size_t i = 0; i < 3 && way < 2; i++)
                 ag_engine_multiply(ag_engines[e], &parts[i]);
+            if (way == 2)
+                multiply_by_panels(ag_engines[e], p);
             assert_same(s->expected, s->got, count, what, ag_engines[e], p);
         }
     }
