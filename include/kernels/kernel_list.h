@@ -24,6 +24,7 @@
     ROW(hadamard, ag_hadamard, ag_hadamard_shared)                                                 \
     ROW(groups_amax, ag_groups_amax, ag_groups_amax_shared)                                        \
     ROW(scales_set, ag_scales_set, ag_scales_set_fast)                                             \
+    ROW(scales_select, ag_scales_select, ag_scales_select_shared)                                  \
     ROW(quantize_groups, ag_quantize_groups_plain, ag_quantize_groups_shared)                      \
     ROW(quantize_codes, ag_quantize_codes_plain, ag_quantize_codes_shared)                         \
     ROW(epilogue, ag_epilogue_plain, ag_epilogue_shared)                                           \

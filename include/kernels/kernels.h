@@ -227,9 +227,10 @@ extern const ag_kernels ag_kernels_plain;
 extern const ag_kernels ag_kernels_fast;
 
 /* Groups and scales of a matrix under a scheme, by its current amaxes. `scales` brings the arrays.
- */
+ * `where`: as in ag_scales_select. */
 ag_groups ag_matrix_scale(const ag_kernels *k, ag_scales *scales, const float *x,
-                          const ag_matrix *matrix, const ag_scheme *scheme);
+                          const ag_matrix *matrix, const ag_scheme *scheme,
+                          const ag_rounding_site *where);
 
 /* What the singular values of ag_kernels_fast come from: "OpenBLAS 0.3.21", or "no LAPACK". Their
  * last bits differ from one to the other; nothing else depends on it. Borrowed. */

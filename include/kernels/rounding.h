@@ -40,10 +40,13 @@ typedef void ag_quantize_stochastic_fn(float *out, const float *x, size_t count,
 
 /* --- scales of groups (numerics/groups.h) */
 
-/* As ag_hadamard, ag_groups_amax and ag_scales_set. */
+/* As ag_hadamard, ag_groups_amax, ag_scales_set and ag_scales_select. */
 typedef void ag_hadamard_fn(float *out, const float *x, size_t rows, size_t cols);
 typedef void ag_groups_amax_fn(float *amax, const float *x, const ag_groups *groups, bool keep_nan);
 typedef void ag_scales_set_fn(ag_scales *scales, const ag_scheme *scheme, size_t count);
+typedef void ag_scales_select_fn(ag_scales *scales, const ag_scheme *scheme, const float *x,
+                                 const ag_groups *groups, const ag_matrix *matrix,
+                                 const ag_rounding_site *where);
 
 /* out = Q(x * scale) * after, each element with those of its group, rounded as the scheme says.
  * `first` is the global index of x[0] and `where` may be NULL unless rounding is stochastic. out

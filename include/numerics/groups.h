@@ -3,8 +3,8 @@
  *
  *   amax of each group --rule of the scheme--> S    q = Q(x * S)    value = q * after * factor
  *
- * after = 1 / S for float32 scales, 2^e for E8M0, the block's E4M3 scale for NVFP4; factor = 1 but
- * for NVFP4, where it is the tensor's 1 / Sg. */
+ * after = 1 / S for float32 scales (amax / max for absmax ones), 2^e for E8M0, the block's scale D
+ * for 8-bit floats; factor = 1 but for these, where it is 1 / Sg of the tensor or the row. */
 #ifndef AG_NUMERICS_GROUPS_H
 #define AG_NUMERICS_GROUPS_H
 
@@ -51,7 +51,17 @@ typedef struct ag_scales {
     float *scale; /* S; NaN: every value of the group is NaN */
     float *after;
     float factor;
+
+    /* one factor for each row of the product's (outer: row): group i has the row i / step % rows */
+    float *factors; /* the caller's, [rows] */
+    size_t rows;    /* 0: `factor` is that of all */
+    size_t step;
 } ag_scales;
+
+static inline float ag_scales_factor(const ag_scales *scales, size_t group)
+{
+    return scales->rows > 0 ? scales->factors[group / scales->step % scales->rows] : scales->factor;
+}
 
 /* Whether a NaN counts as an amax (E8M0), or is passed over. */
 bool ag_scheme_keeps_nan(const ag_scheme *scheme);
@@ -59,9 +69,62 @@ bool ag_scheme_keeps_nan(const ag_scheme *scheme);
 /* The largest |x| of each group into amax. */
 void ag_groups_amax(float *amax, const float *x, const ag_groups *groups, bool keep_nan);
 
-/* scale, after and factor from the amax of each group, which stands in scale on entry, as the
+/* Which groups have a factor in common: sets rows and step, as scheme and groups have it. */
+void ag_scales_lines(ag_scales *scales, const ag_scheme *scheme, const ag_groups *groups,
+                     ag_sum sum);
+
+/* scale, after and the factors from the amax of each group, which stands in scale on entry, as the
  * scheme says by current amaxes; amax mode NONE gives S = 1. */
 void ag_scales_set(ag_scales *scales, const ag_scheme *scheme, size_t count);
+
+/* The same for a scheme that selects: each block's scale is the candidate that leaves it the least
+ * error, the first of equals. x: the matrix, under no transform any more; `where` may be NULL:
+ * errors are then those of rounding to nearest. */
+void ag_scales_select(ag_scales *scales, const ag_scheme *scheme, const float *x,
+                      const ag_groups *groups, const ag_matrix *matrix,
+                      const ag_rounding_site *where);
+
+/* --- one block's scale */
+
+/* What is constant for the blocks of a tensor, or of a row of it. */
+typedef struct ag_scale_rule {
+    const ag_scheme *scheme;
+    float amax;       /* of the tensor or the row */
+    ag_format format; /* of 8-bit float scales; else all 0, as what follows but for the ones */
+    float largest;    /* fl(max * top) */
+    float outer;      /* Sg, or 1 */
+    float inverse;    /* Sd = fl(1 / Sg) */
+    float unit;       /* fl(Sg * fl(1 / max)) */
+} ag_scale_rule;
+
+typedef struct ag_block_scale {
+    float scale;
+    float after;
+} ag_block_scale;
+
+ag_scale_rule ag_scale_rule_of(const ag_scheme *scheme, float amax);
+
+/* Among how many scales a block's is chosen: 1 by amax alone. */
+int ag_scheme_candidates(const ag_scheme *scheme);
+ag_block_scale ag_scale_of_block(const ag_scale_rule *rule, float amax, int candidate);
+
+/* d = fl(value - x) of an element, squared where the scheme says so, else |d|; q its rounded value
+ * before `after`. Under 4/6 the value is that of Transformer Engine's reference. */
+float ag_scale_error_of(const ag_scale_rule *rule, float q, float after, float x);
+
+/* Groups under one rule: `step` from `first` on, and every `stride` further on below `count`. */
+typedef struct ag_scale_line {
+    size_t first, step, stride, count;
+} ag_scale_line;
+
+ag_scale_line ag_scales_line(const ag_scales *scales, size_t row, size_t count);
+
+/* The largest of the amaxes of a line's groups. */
+float ag_scales_amax(const ag_scales *scales, const ag_scale_line *line);
+
+/* The rule of a row's groups (of all, for row 0, where rows is 0), whose amaxes stand in scale;
+ * sets the factor that goes with it. */
+ag_scale_rule ag_scales_rule(ag_scales *scales, const ag_scheme *scheme, size_t row, size_t count);
 
 /* out [rows, cols] = x, each run of 16 elements of a column times diag(sign) H / 4: an orthogonal
  * transform that cancels in a product that sums over the rows. H is Sylvester's Hadamard matrix,

@@ -25,7 +25,38 @@ typedef enum ag_granularity {
 
 /* How an E8M0 scale follows from the largest magnitude: that exponent which takes it into the
  * octave of the format's largest value, or the next one where it would lie above that value. */
-typedef enum ag_e8m0 { AG_E8M0_FLOOR, AG_E8M0_RCEIL, AG_E8M0_RULES } ag_e8m0;
+typedef enum ag_e8m0 { AG_E8M0_FLOOR, AG_E8M0_RCEIL, AG_E8M0_EVEN, AG_E8M0_RULES } ag_e8m0;
+
+/* How the scales of blocks are stored: E8M0 is a power of two, the 8-bit floats are relative to a
+ * float32 scale of the tensor or of each row, or stand for themselves. */
+typedef enum ag_scale_format {
+    AG_SCALE_FLOAT,  /* float32, S = max / amax */
+    AG_SCALE_ABSMAX, /* the same, but values are multiplied by amax / max instead of 1 / S */
+    AG_SCALE_E8M0,
+    AG_SCALE_E4M3,
+    AG_SCALE_UE5M3, /* unsigned, 3 mantissa bits, up to 114688 */
+    AG_SCALE_E5M2,
+    AG_SCALE_FORMATS
+} ag_scale_format;
+
+/* Whose float32 scale an 8-bit one is relative to. */
+typedef enum ag_outer_scale {
+    AG_OUTER_NONE,
+    AG_OUTER_TENSOR,
+    AG_OUTER_ROW,
+    AG_OUTER_SCALES
+} ag_outer_scale;
+
+/* How a block's scale is chosen: by its amax alone, or among several by the error they leave. */
+typedef enum ag_select {
+    AG_SELECT_AMAX,
+    AG_SELECT_FOUR_SIX, /* E2M1: the amax becomes 6 or 4 */
+    AG_SELECT_MSE,      /* the amax's scale times one of `candidates` */
+    AG_SELECTS
+} ag_select;
+
+/* What of the errors of a block is summed: |d| or d^2. */
+typedef enum ag_block_error { AG_ERROR_MAE, AG_ERROR_MSE, AG_BLOCK_ERRORS } ag_block_error;
 
 enum { AG_MX_BLOCK = 32, AG_NV_BLOCK = 16, AG_HADAMARD = 16 };
 
@@ -34,7 +65,9 @@ enum {
     AG_MOST_HISTORY = 65536,
     AG_DEFAULT_HISTORY = 16,
     AG_MOST_MARGIN = 64, /* of either sign */
-    AG_MOST_BLOCK_SIDE = 65536
+    AG_MOST_BLOCK_SIDE = 65536,
+    AG_MOST_CANDIDATES = 8,
+    AG_MOST_SELECT_LINES = 4096 /* rows of a block whose scale is selected */
 };
 
 typedef enum ag_amax_mode {
@@ -56,10 +89,17 @@ typedef struct ag_scheme {
     int block_rows; /* of block, mx and nv; 0 otherwise */
     int block_cols;
     ag_amax_mode amax;
-    int history;   /* amaxes kept; 0 unless windowed or delayed */
-    int margin;    /* the scale is divided by 2^margin */
-    bool pow2;     /* the scale is rounded down to a power of two */
-    ag_e8m0 e8m0;  /* of mx; 0 otherwise */
+    int history;           /* amaxes kept; 0 unless windowed or delayed */
+    int margin;            /* the scale is divided by 2^margin */
+    bool pow2;             /* the scale is rounded down to a power of two */
+    ag_e8m0 e8m0;          /* of E8M0 scales; 0 otherwise */
+    ag_scale_format scale; /* of granularity block; 0 otherwise: ag_scheme_scales says it of all */
+    ag_outer_scale outer;  /* of granularity block with 8-bit float scales; 0 otherwise */
+    float top;             /* the largest block scale under `outer`; 0: ag_scheme_top */
+    ag_select select;
+    ag_block_error error; /* of select 4/6 and mse; 0 otherwise */
+    int n_candidates;     /* of select mse; 0 otherwise */
+    float candidates[AG_MOST_CANDIDATES];
     bool hadamard; /* runs of 16 tokens are transformed first: both operands of wgrad, or neither */
     ag_rounding rounding;
     ag_overflow overflow;
@@ -69,7 +109,11 @@ typedef struct ag_scheme {
 /* The words of the experiment file and the JSON, indexed by the enums above. */
 extern const char *const ag_granularity_words[AG_GRANULARITIES];
 extern const char *const ag_amax_words[AG_AMAX_MODES];
-extern const char *const ag_e8m0_words[AG_E8M0_RULES]; /* "floor", "rceil" */
+extern const char *const ag_e8m0_words[AG_E8M0_RULES];     /* "floor", "rceil", "even" */
+extern const char *const ag_scale_words[AG_SCALE_FORMATS]; /* "fp32", "absmax", "e8m0", ... */
+extern const char *const ag_outer_words[AG_OUTER_SCALES];  /* "none", "tensor", "row" */
+extern const char *const ag_select_words[AG_SELECTS];      /* "amax", "4/6", "mse" */
+extern const char *const ag_error_words[AG_BLOCK_ERRORS];  /* "mae", "mse" */
 extern const char *const ag_rounding_words[AG_ROUNDINGS];
 extern const char *const ag_overflow_words[AG_OVERFLOWS];
 extern const char *const ag_ste_words[AG_STES];
@@ -117,10 +161,36 @@ ag_scheme ag_scheme_plain(const ag_format *format);
  * for mx rceil (floor where E = 0). AG_ERR_INPUT when there is no such granularity. */
 ag_status ag_scheme_set_granularity(ag_scheme *scheme, const char *word);
 
+/* Sets how scales of blocks are stored, by name: e8m0floor, e8m0rceil, e8m0even; e4m3, ue5m3, e5m2,
+ * each with or without +t for a scale of the tensor; fp32, pow2, absmax; and takes back what
+ * another such word had set. AG_ERR_INPUT for any other word, and where the granularity has its
+ * own. */
+ag_status ag_scheme_set_scale(ag_scheme *scheme, const char *word);
+
 /* Resolves FORMAT[/granularity[/scale[/rounding[/hadamard]]]], letter case ignored, checked and
- * normalised. scale: amax, windowed, delayed, each with or without +pow2, none, e8m0floor,
- * e8m0rceil. AG_ERR_INPUT. */
+ * normalised. scale: amax, windowed, delayed, each with or without +pow2, none, or that of blocks
+ * as ag_scheme_set_scale has it. AG_ERR_INPUT. */
 ag_status ag_scheme_parse(ag_scheme *scheme, const char *name);
+
+/* How its scales are stored, whatever the granularity: E8M0 for mx, E4M3 for nv. */
+ag_scale_format ag_scheme_scales(const ag_scheme *scheme);
+
+/* Whether that is an 8-bit float; and whose scale it is relative to (nv: the tensor's). */
+bool ag_scheme_has_float8_scales(const ag_scheme *scheme);
+ag_outer_scale ag_scheme_outer(const ag_scheme *scheme);
+
+/* Whether each row of the product's has a factor of its own: granularity row, or outer row. */
+bool ag_scheme_has_row_factors(const ag_scheme *scheme);
+
+/* The largest block scale that the scale of the tensor makes room for: what is said, else the
+ * format's largest value, or 256 under 4/6, whose larger scale is 1.5 times the smaller. */
+float ag_scheme_top(const ag_scheme *scheme);
+
+/* The format of 8-bit float scales; `scale` is one of them. */
+ag_format ag_scale_format_of(ag_scale_format scale);
+
+/* Elements share scales in blocks: granularity block, mx or nv. */
+bool ag_scheme_has_blocks(const ag_scheme *scheme);
 
 /* Makes equal what means the same: zeroes the fields that the scheme's other fields leave without
  * effect. Every scheme in a run is normalised, so runs that mean the same get the same id. */

@@ -239,6 +239,17 @@ static void scales_set(ag_scales *scales, const ag_scheme *scheme, size_t count)
     add(AG_BENCH_QUANTISING, start_s, 3 * count);
 }
 
+/* It reads the matrix once for each candidate. */
+static void scales_select(ag_scales *scales, const ag_scheme *scheme, const float *x,
+                          const ag_groups *groups, const ag_matrix *matrix,
+                          const ag_rounding_site *where)
+{
+    double start_s = ag_clock_s();
+    size_t passes = (size_t)ag_scheme_candidates(scheme);
+    fast()->scales_select(scales, scheme, x, groups, matrix, where);
+    add(AG_BENCH_QUANTISING, start_s, passes * groups->rows * groups->cols);
+}
+
 static void quantize_groups(float *out, const float *x, const ag_groups *groups,
                             const ag_scales *scales, const ag_scheme *scheme,
                             const ag_rounding_site *where, uint64_t first)
@@ -521,6 +532,7 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     table.hadamard = hadamard;
     table.groups_amax = groups_amax;
     table.scales_set = scales_set;
+    table.scales_select = scales_select;
     table.quantize_groups = quantize_groups;
     table.quantize_codes = quantize_codes;
     table.epilogue = epilogue;

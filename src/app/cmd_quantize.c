@@ -137,10 +137,10 @@ static ag_status quantize_matrix(float *x, size_t count, const filter *f)
     AG_TRY(check_matrix(f, &matrix, count));
     ag_groups groups = ag_groups_of(&f->scheme, &matrix);
     size_t n = ag_groups_count(&groups);
-    float *room = malloc((2 * n + 1) * sizeof *room);
+    float *room = malloc((3 * n + 1) * sizeof *room);
     if (room == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu scales", n);
-    ag_scales scales = {.scale = room, .after = room + n};
+    ag_scales scales = {.scale = room, .after = room + n, .factors = room + 2 * n};
     ag_quantize_matrix(x, x, &matrix, &f->scheme, &scales, &f->site);
     free(room);
     return AG_OK;

@@ -81,7 +81,7 @@ static const foreign_word s_roles[] = {
     {"gradient gradients grad grads grad_out grad_outputs output_grad dy", "grad_output", NULL},
     {"activation activations act acts x inputs", "input", NULL},
     {"weights w param params parameters", "weight", NULL},
-    {"granularity block_size blocks amax history margin pow2 e8m0", "scaling", "as in scaling: {granularity: row}"},
+    {"granularity block_size blocks amax history margin pow2 e8m0 scale select candidates", "scaling", "as in scaling: {granularity: row}"},
     {"stochastic stochastic_rounding round", "rounding", "nearest or stochastic"},
     {"format formats dtype type element default", "all", NULL},
     {"rht random_hadamard", "hadamard", NULL},

@@ -50,58 +50,6 @@ bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const
 
 /* --- the parts of a mapping */
 
-/* An edit sets one member of every quantised scheme that a key is about. */
-typedef void (*edit_scheme)(ag_scheme *scheme, const void *value);
-
-/* Both uses of a role; what is not quantised has nothing to edit. */
-static void edit_role(ag_layer_precision *precision, int role, edit_scheme edit, const void *value)
-{
-    for (int use = 0; use < AG_USES; use++) {
-        if (precision->scheme[role][use].quantised)
-            edit(&precision->scheme[role][use], value);
-    }
-}
-
-static void edit_all(ag_layer_precision *precision, edit_scheme edit, const void *value)
-{
-    for (int role = 0; role < AG_ROLES; role++)
-        edit_role(precision, role, edit, value);
-}
-
-/* A granularity that is known. */
-static void edit_granularity(ag_scheme *scheme, const void *value)
-{
-    ag_scheme_set_granularity(scheme, value);
-}
-
-/* Windowed and delayed scaling bring a history of the usual length, unless one is given. */
-static void edit_amax(ag_scheme *scheme, const void *value)
-{
-    scheme->amax = (ag_amax_mode) * (const int *)value;
-    if (ag_scheme_keeps_history(scheme) && scheme->history == 0)
-        scheme->history = AG_DEFAULT_HISTORY;
-}
-
-static void edit_history(ag_scheme *scheme, const void *value)
-{
-    scheme->history = *(const int *)value;
-}
-
-static void edit_margin(ag_scheme *scheme, const void *value)
-{
-    scheme->margin = *(const int *)value;
-}
-
-static void edit_pow2(ag_scheme *scheme, const void *value)
-{
-    scheme->pow2 = *(const bool *)value;
-}
-
-static void edit_e8m0(ag_scheme *scheme, const void *value)
-{
-    scheme->e8m0 = (ag_e8m0) * (const int *)value;
-}
-
 static void edit_rounding(ag_scheme *scheme, const void *value)
 {
     scheme->rounding = (ag_rounding) * (const int *)value;
@@ -117,96 +65,6 @@ static void edit_ste(ag_scheme *scheme, const void *value)
     scheme->ste = (ag_ste) * (const int *)value;
 }
 
-static bool has_e8m0(const ag_scheme *scheme)
-{
-    return scheme->granularity == AG_GRANULARITY_MX;
-}
-
-static bool any_scheme(const ag_layer_precision *precision, bool (*is)(const ag_scheme *scheme))
-{
-    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
-        const ag_scheme *scheme = &precision->scheme[i / AG_USES][i % AG_USES];
-        if (scheme->quantised && is(scheme))
-            return true;
-    }
-    return false;
-}
-
-/* A history without windowed or delayed scaling would have no effect. */
-static void apply_history(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
-{
-    int value = 0;
-    if (!ag_node_int_within(&value, findings, node, "scaling.history", 1, AG_MOST_HISTORY))
-        return;
-    if (!any_scheme(precision, ag_scheme_keeps_history))
-        ag_config_error(findings, node->place,
-                        "scaling.history has no effect here: it needs 'amax: delayed' or 'amax: "
-                        "windowed'");
-    edit_all(precision, edit_history, &value);
-}
-
-/* Tried on a scheme of no use first, so that an unknown word is one message and not six. */
-static void apply_granularity(ag_layer_precision *precision, ag_findings *findings,
-                              const ag_node *node)
-{
-    const char *word = NULL;
-    ag_scheme unused = {0};
-    if (!ag_node_text(&word, findings, node, "scaling.granularity"))
-        return;
-    if (ag_scheme_set_granularity(&unused, word) != AG_OK)
-        ag_config_failed(findings, node->place);
-    else
-        edit_all(precision, edit_granularity, word);
-}
-
-static void apply_e8m0(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
-{
-    int word = 0;
-    if (!ag_node_word(&word, findings, node, "scaling.e8m0", ag_e8m0_words, AG_E8M0_RULES))
-        return;
-    if (!any_scheme(precision, has_e8m0))
-        ag_config_error(findings, node->place,
-                        "scaling.e8m0 has no effect here: it needs 'granularity: mx'");
-    edit_all(precision, edit_e8m0, &word);
-}
-
-/* Returns false when the amax mode is wrong, so that nothing is to be said of its history. */
-static bool apply_amax(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
-{
-    int word = 0;
-    if (!ag_node_word(&word, findings, node, "scaling.amax", ag_amax_words, AG_AMAX_MODES))
-        return false;
-    edit_all(precision, edit_amax, &word);
-    return true;
-}
-
-/* The granularity first: it brings defaults of its own, which the other keys may change. */
-static void apply_scaling(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
-{
-    static const char *const keys[] = {"granularity", "amax", "history", "margin", "pow2", "e8m0"};
-    if (!ag_node_is(findings, node, AG_NODE_MAP, "scaling"))
-        return;
-    ag_node_check_keys(findings, node, keys, sizeof keys / sizeof keys[0], "scaling");
-    int margin = 0;
-    bool yes = false;
-    bool amax_known = true;
-    const ag_node *part;
-    if ((part = ag_node_get(node, "granularity")) != NULL)
-        apply_granularity(precision, findings, part);
-    if ((part = ag_node_get(node, "amax")) != NULL)
-        amax_known = apply_amax(precision, findings, part);
-    if ((part = ag_node_get(node, "history")) != NULL && amax_known)
-        apply_history(precision, findings, part);
-    if ((part = ag_node_get(node, "margin")) != NULL &&
-        ag_node_int_within(&margin, findings, part, "scaling.margin", 0, 30))
-        edit_all(precision, edit_margin, &margin);
-    if ((part = ag_node_get(node, "pow2")) != NULL &&
-        ag_node_bool(&yes, findings, part, "scaling.pow2"))
-        edit_all(precision, edit_pow2, &yes);
-    if ((part = ag_node_get(node, "e8m0")) != NULL)
-        apply_e8m0(precision, findings, part);
-}
-
 /* One word for all roles, or one per role. */
 static void apply_rounding(ag_layer_precision *precision, ag_findings *findings,
                            const ag_node *node)
@@ -214,7 +72,7 @@ static void apply_rounding(ag_layer_precision *precision, ag_findings *findings,
     int word = 0;
     if (node->kind != AG_NODE_MAP) {
         if (ag_node_word(&word, findings, node, "rounding", ag_rounding_words, AG_ROUNDINGS))
-            edit_all(precision, edit_rounding, &word);
+            ag_precision_edit(precision, edit_rounding, &word);
         return;
     }
     ag_node_check_keys(findings, node, ag_role_words, AG_ROLES, "rounding");
@@ -222,7 +80,7 @@ static void apply_rounding(ag_layer_precision *precision, ag_findings *findings,
         const ag_node *part = ag_node_get(node, ag_role_words[role]);
         if (part != NULL &&
             ag_node_word(&word, findings, part, "rounding", ag_rounding_words, AG_ROUNDINGS))
-            edit_role(precision, role, edit_rounding, &word);
+            ag_role_edit(precision, role, edit_rounding, &word);
     }
 }
 
@@ -314,17 +172,17 @@ bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, con
     const ag_node *part;
     int word = 0;
     if ((part = ag_node_get(node, "scaling")) != NULL)
-        apply_scaling(precision, findings, part);
+        ag_format_scaling(precision, findings, part);
     if ((part = ag_node_get(node, "rounding")) != NULL)
         apply_rounding(precision, findings, part);
     if ((part = ag_node_get(node, "hadamard")) != NULL)
         apply_hadamard(precision, findings, part);
     if ((part = ag_node_get(node, "overflow")) != NULL &&
         ag_node_word(&word, findings, part, "overflow", ag_overflow_words, AG_OVERFLOWS))
-        edit_all(precision, edit_overflow, &word);
+        ag_precision_edit(precision, edit_overflow, &word);
     if ((part = ag_node_get(node, "ste")) != NULL &&
         ag_node_word(&word, findings, part, "ste", ag_ste_words, AG_STES))
-        edit_all(precision, edit_ste, &word);
+        ag_precision_edit(precision, edit_ste, &word);
     if ((part = ag_node_get(node, "accumulate")) != NULL)
         ag_format_accumulate(precision, findings, part);
     return findings->errors == errors && finish(precision, findings, node->place);

@@ -35,6 +35,15 @@ typedef struct ag_format_entry {
 bool ag_format_named(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
                      const char *what);
 
+/* An edit sets one member of every quantised scheme that a key is about: of all, or of both uses of
+ * a role. What is not quantised has nothing to edit. */
+typedef void ag_scheme_edit(ag_scheme *scheme, const void *value);
+void ag_role_edit(ag_layer_precision *precision, int role, ag_scheme_edit *edit, const void *value);
+void ag_precision_edit(ag_layer_precision *precision, ag_scheme_edit *edit, const void *value);
+
+/* `scaling` of a format whose schemes are set. */
+void ag_format_scaling(ag_layer_precision *precision, ag_findings *findings, const ag_node *node);
+
 /* `accumulate` of a format whose schemes are set: a name, a mapping of terms, or one of
  * these per product. */
 void ag_format_accumulate(ag_layer_precision *precision, ag_findings *findings,

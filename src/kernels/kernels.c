@@ -39,10 +39,15 @@ bool ag_is_finite(const float *x, size_t count)
 }
 
 ag_groups ag_matrix_scale(const ag_kernels *k, ag_scales *scales, const float *x,
-                          const ag_matrix *matrix, const ag_scheme *scheme)
+                          const ag_matrix *matrix, const ag_scheme *scheme,
+                          const ag_rounding_site *where)
 {
     ag_groups groups = ag_groups_of(scheme, matrix);
     k->groups_amax(scales->scale, x, &groups, ag_scheme_keeps_nan(scheme));
-    k->scales_set(scales, scheme, ag_groups_count(&groups));
+    ag_scales_lines(scales, scheme, &groups, matrix->sum);
+    if (scheme->select == AG_SELECT_AMAX)
+        k->scales_set(scales, scheme, ag_groups_count(&groups));
+    else
+        k->scales_select(scales, scheme, x, &groups, matrix, where);
     return groups;
 }

@@ -40,6 +40,18 @@ typedef void ag_rotate_rows_fn(ag_heads out, ag_heads x, size_t begin, size_t en
                                const ag_rotation *rotation);
 ag_rotate_rows_fn ag_rotate_rows_plain, ag_rotate_rows_fast;
 
+/* As ag_scale_of_block, of `count` groups; scale may be amaxes. */
+void ag_scales_candidate(float *scale, float *after, const float *amaxes, size_t count,
+                         const ag_scale_rule *rule, int candidate);
+
+/* Whether the following can be done; then rows [begin, end) of groups of ag_scales_select, under
+ * the rule of all. */
+bool ag_scales_select_is_fast(const ag_scales *scales, const ag_scheme *scheme,
+                              const ag_groups *groups, ag_sum sum);
+void ag_scales_select_some(const ag_scales *scales, const ag_scale_rule *rule, const float *x,
+                           const ag_groups *groups, const ag_matrix *matrix,
+                           const ag_rounding_site *where, size_t begin, size_t end);
+
 /* Groups that lie one after the other in memory, as those of one long row: loops are long then,
  * whatever the rows' length. Groups that are taller than a row, or cut short at its end, stay as
  * they are. */

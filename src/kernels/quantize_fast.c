@@ -40,7 +40,7 @@ static void quantize_whole(float *out, const float *x, size_t count, float scale
                            uint64_t first)
 {
     float after = r->g.shift;
-    const ag_scales scales = {&scale, &after, 1};
+    const ag_scales scales = {.scale = &scale, .after = &after, .factor = 1};
     const ag_groups one = {
         .rows = 1, .cols = count, .height = 1, .width = count, .down = 1, .across = 1};
     quantize(out, x, &one, &scales, r, first);

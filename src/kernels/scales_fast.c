@@ -11,80 +11,113 @@ INLINE uint32_t power_bits(int32_t e)
     return e > -127 ? (uint32_t)(e + 127) << 23 : 0x00400000u;
 }
 
-/* E8M0: e is the exponent of amax less that of the format's largest value, one more where RCEIL
- * finds amax above that value. With the floor rule no mantissa is beyond UINT32_MAX. `scale` and
- * `after` are exact inverses. */
-AG_CLONES static void set_e8m0(float *scale, float *after, size_t count, uint32_t max, bool rceil)
+INLINE int32_t exponent_within(int32_t e)
 {
-    const uint32_t beyond = rceil ? max & MANTISSA : UINT32_MAX; /* mantissas that take one more */
+    return e < -127 ? -127 : e > 127 ? 127 : e;
+}
+
+/* E8M0: e is the exponent of amax less that of the format's largest value, one more where RCEIL
+ * finds amax above that value; EVEN adds `half` to amax first. With the other rules no mantissa is
+ * beyond UINT32_MAX, and half is 0. `scale` and `after` are exact inverses. */
+AG_CLONES static void set_e8m0(float *scale, float *after, const float *amaxes, size_t count,
+                               const ag_scheme *scheme, int32_t more)
+{
+    const uint32_t max = scheme->format.max_bits;
+    const uint32_t beyond = scheme->e8m0 == AG_E8M0_RCEIL ? max & MANTISSA : UINT32_MAX;
+    const int kept = scheme->format.mantissa - (scheme->format.exponent == 0);
+    const uint32_t half = scheme->e8m0 == AG_E8M0_EVEN ? 1u << (22 - kept) : 0;
     const int32_t max_field = (int32_t)(max >> 23);
     for (size_t i = 0; i < count; i++) {
-        uint32_t amax = ag_float_bits(scale[i]);
-        int32_t field = (int32_t)(amax >> 23);
-        int32_t e = field - max_field + ((amax & MANTISSA) > beyond ? 1 : 0);
-        e = field == 0 || e < -127 ? -127 : e;
-        e = e > 127 ? 127 : e;
+        uint32_t amax = ag_float_bits(amaxes[i]);
+        uint32_t from = amax + half;
+        int32_t field = (int32_t)(from >> 23);
+        int32_t e = field - max_field + ((from & MANTISSA) > beyond ? 1 : 0);
+        e = exponent_within((field == 0 ? -127 : exponent_within(e)) + more);
         scale[i] = ag_bits_float(amax < AG_INFINITE_BITS ? power_bits(-e) : AG_NAN_BITS);
         after[i] = ag_bits_float(amax < AG_INFINITE_BITS ? power_bits(e) : AG_NAN_BITS);
     }
 }
 
-/* NVFP4: the block's scale is amax / 6 in units of the tensor's, rounded to E4M3. The divisions
- * stand as Transformer Engine has them, as multiplications by inverses, which round differently. */
-AG_CLONES static void set_nvfp4(float *scale, float *after, size_t count, float tensor,
-                                const grid *shared)
+/* What the amax of a block is divided and multiplied by, in that order, before it is rounded. */
+typedef struct float8_factors {
+    float divisor, times, more;
+} float8_factors;
+
+/* 8-bit floats: the block's scale is amax / max in units of the tensor's. The divisions stand as
+ * Transformer Engine has them, as multiplications by inverses, which round differently. */
+AG_CLONES static void set_float8(float *scale, float *after, const float *amaxes, size_t count,
+                                 float inverse, float8_factors by, const grid *shared)
 {
     const grid g = *shared;
-    const float inverse = 1.0f / tensor;
-    const float sixth = tensor * (1.0f / 6.0f);
     for (size_t i = 0; i < count; i++) {
-        float block = nearest(scale[i] * sixth, &g);
+        float block = nearest(amaxes[i] / by.divisor * by.times * by.more, &g);
         float enc = 1.0f / (block * inverse);
         scale[i] = enc > 0x1.fffffep127f ? 0x1.fffffep127f : enc;
         after[i] = block;
     }
 }
 
-/* float32 scales: max / amax * 2^-margin, cut to its exponent by `mask` for a power of two, held in
- * [2^-126, 2^126] so that its inverse is normal, too; 1 where amax is 0, Inf or NaN. */
-AG_CLONES static void set_float(float *scale, float *after, size_t count, float max, float margin,
-                                uint32_t mask)
+/* Under 4/6 amax / 6 is a division, as in Transformer Engine's reference. A division by 1 and a
+ * multiplication by 1 are exact. */
+static float8_factors factors_of(const ag_scale_rule *rule, int candidate)
 {
+    const ag_scheme *scheme = rule->scheme;
+    if (scheme->select == AG_SELECT_FOUR_SIX)
+        return (float8_factors){6.0f, rule->outer, candidate == 0 ? 1.0f : 1.5f};
+    return (float8_factors){1.0f, rule->unit,
+                            candidate == 0 ? 1.0f : scheme->candidates[candidate]};
+}
+
+/* float32 scales: max / amax * 1 / k * 2^-margin, cut to its exponent by `mask` for a power of two,
+ * held in [2^-126, 2^126] so that its inverse is normal, too; 1 where amax is 0, Inf or NaN. */
+AG_CLONES static void set_float(float *scale, float *after, const float *amaxes, size_t count,
+                                const ag_scheme *scheme, float times)
+{
+    /* 2^-margin is a normal number, the product with it the one rounding of ldexp */
+    const float max = scheme->format.max;
+    const float margin = ldexpf(1.0f, -scheme->margin);
+    const uint32_t mask = scheme->pow2 ? AG_INFINITE_BITS : UINT32_MAX;
+    const bool absmax = scheme->scale == AG_SCALE_ABSMAX;
     for (size_t i = 0; i < count; i++) {
-        uint32_t amax = ag_float_bits(scale[i]);
-        float s = ag_bits_float(ag_float_bits(max / scale[i] * margin) & mask);
+        float amax = amaxes[i];
+        uint32_t bits = ag_float_bits(amax);
+        bool usable = bits != 0 && bits < AG_INFINITE_BITS;
+        float s = ag_bits_float(ag_float_bits(max / amax * times * margin) & mask);
         s = s < 0x1p-126f ? 0x1p-126f : s;
         s = s > 0x1p126f ? 0x1p126f : s;
-        s = amax == 0 || amax >= AG_INFINITE_BITS ? 1.0f : s;
+        s = usable ? s : 1.0f;
         scale[i] = s;
-        after[i] = 1.0f / s;
+        after[i] = absmax && usable ? amax / max : 1.0f / s;
     }
 }
 
-static void set_nvfp4_of(ag_scales *scales, size_t count)
+void ag_scales_candidate(float *scale, float *after, const float *amaxes, size_t count,
+                         const ag_scale_rule *rule, int candidate)
 {
-    ag_format e4m3;
-    ag_format_parse(&e4m3, "e4m3fn");
-    const grid g = grid_of(&e4m3, AG_OVERFLOW_SATURATE);
-    float amax = ag_amax_fast(scales->scale, count);
-    float tensor = fminf(2688.0f / amax, 0x1.fffffep127f);
-    if (amax == 0.0f || isinf(amax))
-        tensor = 1.0f;
-    set_nvfp4(scales->scale, scales->after, count, tensor, &g);
-    scales->factor = 1.0f / tensor;
+    const ag_scheme *scheme = rule->scheme;
+    float times = candidate == 0 ? 1.0f : scheme->candidates[candidate];
+    if (ag_scheme_has_float8_scales(scheme)) {
+        const grid g = grid_of(&rule->format, AG_OVERFLOW_SATURATE);
+        set_float8(scale, after, amaxes, count, rule->inverse, factors_of(rule, candidate), &g);
+    } else if (ag_scheme_scales(scheme) == AG_SCALE_E8M0) {
+        set_e8m0(scale, after, amaxes, count, scheme, ilogbf(times));
+    } else {
+        set_float(scale, after, amaxes, count, scheme, 1.0f / times);
+    }
 }
 
+/* Lines of single groups, a tensor's columns, are too short to pay; the plain way takes them. */
 void ag_scales_set_fast(ag_scales *scales, const ag_scheme *scheme, size_t count)
 {
-    scales->factor = 1.0f;
-    if (scheme->granularity == AG_GRANULARITY_MX)
-        set_e8m0(scales->scale, scales->after, count, scheme->format.max_bits,
-                 scheme->e8m0 == AG_E8M0_RCEIL);
-    else if (scheme->granularity == AG_GRANULARITY_NV)
-        set_nvfp4_of(scales, count);
-    else if (scheme->amax == AG_AMAX_NONE)
+    if (scheme->amax == AG_AMAX_NONE || (scales->rows > 0 && scales->step == 1)) {
         ag_scales_set(scales, scheme, count);
-    else /* 2^-margin is a normal number, the product with it the one rounding of ldexp */
-        set_float(scales->scale, scales->after, count, scheme->format.max,
-                  ldexpf(1.0f, -scheme->margin), scheme->pow2 ? AG_INFINITE_BITS : UINT32_MAX);
+        return;
+    }
+    size_t rows = scales->rows > 0 ? scales->rows : 1;
+    for (size_t row = 0; row < rows; row++) {
+        ag_scale_rule rule = ag_scales_rule(scales, scheme, row, count);
+        ag_scale_line line = ag_scales_line(scales, row, count);
+        float *scale = scales->scale + line.first;
+        ag_scales_candidate(scale, scales->after + line.first, scale, line.step, &rule, 0);
+    }
 }

@@ -1,7 +1,5 @@
-/* Groups of elements that share a scale, and the scales: the definition, one value at a time.
- * kernels/groups_fast.c and scales_fast.c are held against it. Sources: OCP MX 1.0 for E8M0 with
- * the floor rule; NVIDIA's rule of rounding up (RCEIL) as in Transformer Engine and torchao;
- * Transformer Engine's reference for NVFP4 and for the signs of the Hadamard transform. */
+/* Groups of elements that share a scale, one value at a time: the definition, against which
+ * kernels/groups_fast.c is held. The signs of the Hadamard transform are Transformer Engine's. */
 #include "numerics/groups.h"
 
 #include <math.h>
@@ -48,7 +46,7 @@ ag_groups ag_groups_of(const ag_scheme *scheme, const ag_matrix *matrix)
 
 bool ag_scheme_keeps_nan(const ag_scheme *scheme)
 {
-    return scheme->granularity == AG_GRANULARITY_MX;
+    return ag_scheme_scales(scheme) == AG_SCALE_E8M0;
 }
 
 void ag_groups_amax(float *amax, const float *x, const ag_groups *groups, bool keep_nan)
@@ -64,85 +62,6 @@ void ag_groups_amax(float *amax, const float *x, const ag_groups *groups, bool k
                 *largest = ag_bits_float(magnitude);
         }
     }
-}
-
-/* --- scales */
-
-/* 2^e, also where it is subnormal. */
-static float power_of_two(int e)
-{
-    return ldexpf(1.0f, e);
-}
-
-/* The exponent of an E8M0 scale: that of amax less that of the format's largest value, one more
- * where RCEIL finds amax above it. float32's subnormal amaxes, as 0, take the least exponent, -127.
- */
-static int e8m0_exponent(const ag_scheme *scheme, uint32_t amax)
-{
-    const uint32_t mantissa = (1u << FLOAT_MANTISSA) - 1;
-    uint32_t max = scheme->format.max_bits;
-    if (amax >> FLOAT_MANTISSA == 0)
-        return -FLOAT_BIAS;
-    int e = (int)(amax >> FLOAT_MANTISSA) - (int)(max >> FLOAT_MANTISSA);
-    if (scheme->e8m0 == AG_E8M0_RCEIL && (amax & mantissa) > (max & mantissa))
-        e++;
-    return e < -FLOAT_BIAS ? -FLOAT_BIAS : e > FLOAT_BIAS ? FLOAT_BIAS : e;
-}
-
-static void set_e8m0(ag_scales *scales, size_t count, const ag_scheme *scheme)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint32_t amax = ag_float_bits(scales->scale[i]);
-        bool is_finite = amax < AG_INFINITE_BITS;
-        int e = is_finite ? e8m0_exponent(scheme, amax) : 0;
-        scales->scale[i] = is_finite ? power_of_two(-e) : ag_bits_float(AG_NAN_BITS);
-        scales->after[i] = is_finite ? power_of_two(e) : ag_bits_float(AG_NAN_BITS);
-    }
-}
-
-/* NVFP4, as Transformer Engine's reference has it: block scales D in E4M3, relative to the tensor's
- * Sg, which takes the tensor's amax to 6 * 448 = 2688, the largest product of E2M1 and E4M3 values.
- * The order of multiplications and inverses is theirs, and so are the bits. */
-static void set_nvfp4(ag_scales *scales, size_t count)
-{
-    static const float largest_float = 0x1.fffffep127f;
-    ag_format e4m3;
-    ag_format_parse(&e4m3, "e4m3fn");
-    float amax = ag_amax(scales->scale, count);
-    bool is_usable = amax > 0.0f && amax <= largest_float;
-    float tensor = is_usable ? fminf(2688.0f / amax, largest_float) : 1.0f;
-    float inverse = 1.0f / tensor;
-    float sixth = tensor * (1.0f / 6.0f);
-    for (size_t i = 0; i < count; i++) {
-        float block = ag_round_nearest(&e4m3, scales->scale[i] * sixth, AG_OVERFLOW_SATURATE);
-        scales->scale[i] = fminf(1.0f / (block * inverse), largest_float);
-        scales->after[i] = block;
-    }
-    scales->factor = inverse;
-}
-
-/* Scales that are float32: any granularity but MX and NVFP4. */
-static void set_float(ag_scales *scales, size_t count, const ag_scheme *scheme)
-{
-    for (size_t i = 0; i < count; i++) {
-        float amax = scales->scale[i];
-        scales->scale[i] =
-            scheme->amax == AG_AMAX_NONE
-                ? 1.0f
-                : ag_scale_from_amax(&scheme->format, amax, scheme->margin, scheme->pow2, 1.0f);
-        scales->after[i] = 1.0f / scales->scale[i];
-    }
-}
-
-void ag_scales_set(ag_scales *scales, const ag_scheme *scheme, size_t count)
-{
-    scales->factor = 1.0f;
-    if (scheme->granularity == AG_GRANULARITY_MX)
-        set_e8m0(scales, count, scheme);
-    else if (scheme->granularity == AG_GRANULARITY_NV)
-        set_nvfp4(scales, count);
-    else
-        set_float(scales, count, scheme);
 }
 
 /* --- the Hadamard transform */
@@ -197,14 +116,18 @@ void ag_quantize_matrix(float *out, const float *x, const ag_matrix *matrix,
         x = out;
     }
     ag_groups_amax(scales->scale, x, &groups, ag_scheme_keeps_nan(scheme));
-    ag_scales_set(scales, scheme, ag_groups_count(&groups));
+    ag_scales_lines(scales, scheme, &groups, matrix->sum);
+    if (scheme->select == AG_SELECT_AMAX)
+        ag_scales_set(scales, scheme, ag_groups_count(&groups));
+    else
+        ag_scales_select(scales, scheme, x, &groups, matrix, where);
     for (size_t row = 0; row < matrix->rows; row++) {
         for (size_t col = 0; col < matrix->cols; col++) {
             size_t i = row * matrix->cols + col;
             size_t group = ag_groups_at(&groups, row, col);
             float q =
                 ag_round_element(scheme, x[i] * scales->scale[group], where, matrix->first + i);
-            out[i] = q * scales->after[group] * scales->factor;
+            out[i] = q * scales->after[group] * ag_scales_factor(scales, group);
         }
     }
 }

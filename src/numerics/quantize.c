@@ -178,16 +178,29 @@ float ag_amax(const float *x, size_t count)
 /* The division rounds once; 2^-margin is exact. A power of two is had by clearing the mantissa,
  * i.e. by rounding down, so that amax never passes the largest value. The clamp keeps 1 / S normal.
  */
-float ag_scale_from_amax(const ag_format *format, float amax, int margin, bool pow2,
-                         float otherwise)
+static float scale_of(const ag_format *format, float amax, float times, int margin, bool pow2)
 {
-    uint32_t amax_bits = ag_float_bits(amax) & AG_MAGNITUDE_BITS;
-    if (amax_bits == 0 || amax_bits >= AG_INFINITE_BITS)
-        return otherwise;
-    float scale = ldexpf(format->max / amax, -margin);
+    float scale = ldexpf(format->max / amax * times, -margin);
     if (pow2)
         scale = ag_bits_float(ag_float_bits(scale) & AG_INFINITE_BITS);
     return fminf(fmaxf(scale, 0x1p-126f), 0x1p126f);
+}
+
+static bool is_usable(float amax)
+{
+    uint32_t bits = ag_float_bits(amax) & AG_MAGNITUDE_BITS;
+    return bits != 0 && bits < AG_INFINITE_BITS;
+}
+
+float ag_scale_from_amax(const ag_format *format, float amax, int margin, bool pow2,
+                         float otherwise)
+{
+    return is_usable(amax) ? scale_of(format, amax, 1.0f, margin, pow2) : otherwise;
+}
+
+float ag_scale_of(const ag_format *format, float amax, float times, int margin, bool pow2)
+{
+    return is_usable(amax) ? scale_of(format, amax, times, margin, pow2) : 1.0f;
 }
 
 void ag_fake_quantize(float *out, const float *x, size_t count, const ag_scheme *scheme,

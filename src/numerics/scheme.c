@@ -10,10 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "numerics_internal.h"
+
 const char *const ag_granularity_words[AG_GRANULARITIES] = {"tensor", "row", "col",
                                                             "block",  "mx",  "nv"};
 const char *const ag_amax_words[AG_AMAX_MODES] = {"none", "current", "windowed", "delayed"};
-const char *const ag_e8m0_words[AG_E8M0_RULES] = {"floor", "rceil"};
+const char *const ag_e8m0_words[AG_E8M0_RULES] = {"floor", "rceil", "even"};
+const char *const ag_scale_words[AG_SCALE_FORMATS] = {"fp32", "absmax", "e8m0",
+                                                      "e4m3", "ue5m3",  "e5m2"};
+const char *const ag_outer_words[AG_OUTER_SCALES] = {"none", "tensor", "row"};
+const char *const ag_select_words[AG_SELECTS] = {"amax", "4/6", "mse"};
+const char *const ag_error_words[AG_BLOCK_ERRORS] = {"mae", "mse"};
 const char *const ag_rounding_words[AG_ROUNDINGS] = {"nearest", "stochastic"};
 const char *const ag_overflow_words[AG_OVERFLOWS] = {"saturate", "special"};
 const char *const ag_ste_words[AG_STES] = {"identity", "clip"};
@@ -61,18 +68,6 @@ static bool is_bf16(const ag_scheme *scheme)
            scheme->rounding == AG_ROUND_NEAREST && !scheme->hadamard;
 }
 
-static bool has_blocks(const ag_scheme *scheme)
-{
-    return scheme->granularity == AG_GRANULARITY_BLOCK ||
-           scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
-}
-
-/* MX and NVFP4: their scales are no float32 and have rules of their own. */
-static bool has_block_format(const ag_scheme *scheme)
-{
-    return scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV;
-}
-
 /* Each rule is an equality of meanings; none may ever be added for schemes that runs have already.
  */
 void ag_scheme_normalise(ag_scheme *scheme)
@@ -90,14 +85,11 @@ void ag_scheme_normalise(ag_scheme *scheme)
         scheme->margin = 0;
         scheme->pow2 = false;
     }
-    if (!has_blocks(scheme)) {
+    if (!ag_scheme_has_blocks(scheme)) {
         scheme->block_rows = 0;
         scheme->block_cols = 0;
     }
-    if (has_block_format(scheme))
-        scheme->pow2 = false;
-    if (scheme->granularity != AG_GRANULARITY_MX)
-        scheme->e8m0 = AG_E8M0_FLOOR;
+    ag_scheme_normalise_blocks(scheme);
     if (scheme->format.kind == AG_KIND_F) /* has no code for an overflow */
         scheme->overflow = AG_OVERFLOW_SATURATE;
 }
@@ -109,6 +101,9 @@ bool ag_scheme_equal(const ag_scheme *a, const ag_scheme *b)
            a->granularity == b->granularity && a->block_rows == b->block_rows &&
            a->block_cols == b->block_cols && a->amax == b->amax && a->history == b->history &&
            a->margin == b->margin && a->pow2 == b->pow2 && a->e8m0 == b->e8m0 &&
+           a->scale == b->scale && a->outer == b->outer && a->top == b->top &&
+           a->select == b->select && a->error == b->error && a->n_candidates == b->n_candidates &&
+           memcmp(a->candidates, b->candidates, sizeof a->candidates) == 0 &&
            a->hadamard == b->hadamard && a->rounding == b->rounding && a->overflow == b->overflow &&
            a->ste == b->ste;
 }
@@ -118,7 +113,8 @@ bool ag_scheme_serves_both(const ag_scheme uses[AG_USES])
 {
     const ag_scheme *scheme = &uses[0];
     bool symmetric = !scheme->quantised || scheme->granularity == AG_GRANULARITY_TENSOR ||
-                     (has_blocks(scheme) && scheme->block_rows == scheme->block_cols);
+                     (ag_scheme_has_blocks(scheme) && scheme->block_rows == scheme->block_cols);
+    symmetric &= scheme->outer != AG_OUTER_ROW;
     return symmetric && !scheme->hadamard && ag_scheme_equal(&uses[0], &uses[1]);
 }
 
@@ -147,48 +143,6 @@ bool ag_layer_precision_equal(const ag_layer_precision *a, const ag_layer_precis
 }
 
 /* --- what contradicts itself */
-
-/* Sizes that the formats fix, and limits that keep an index in range. */
-static ag_status check_block(const ag_scheme *scheme)
-{
-    int rows = scheme->block_rows;
-    int cols = scheme->block_cols;
-    if (scheme->granularity == AG_GRANULARITY_BLOCK &&
-        (rows < 1 || cols < 1 || rows > AG_MOST_BLOCK_SIDE || cols > AG_MOST_BLOCK_SIDE))
-        return ag_fail(AG_ERR_INPUT, "blocks are %dx%d: expected 1x1 to %dx%d (usual: 1x128)", rows,
-                       cols, AG_MOST_BLOCK_SIDE, AG_MOST_BLOCK_SIDE);
-    if (scheme->granularity == AG_GRANULARITY_MX && (rows != 1 || cols != AG_MX_BLOCK))
-        return ag_fail(AG_ERR_INPUT,
-                       "MX blocks are 1x%d, not %dx%d; blocks of any other size have "
-                       "float32 scales: granularity '%dx%d'",
-                       AG_MX_BLOCK, rows, cols, rows, cols);
-    if (scheme->granularity == AG_GRANULARITY_NV &&
-        (cols != AG_NV_BLOCK || (rows != 1 && rows != AG_NV_BLOCK)))
-        return ag_fail(AG_ERR_INPUT, "NVFP4 blocks are 1x16 or 16x16, not %dx%d", rows, cols);
-    return AG_OK;
-}
-
-/* MX and NVFP4 leave open neither how a scale is found nor, for NVFP4, what is scaled. */
-static ag_status check_block_format(const ag_scheme *scheme)
-{
-    const char *word = ag_granularity_words[scheme->granularity];
-    if (!has_block_format(scheme))
-        return AG_OK;
-    if (scheme->amax != AG_AMAX_CURRENT)
-        return ag_fail(AG_ERR_INPUT,
-                       "granularity '%s' finds its scales from each block's current amax; '%s' is "
-                       "for granularity 'tensor'",
-                       word, ag_amax_words[scheme->amax]);
-    if (scheme->margin != 0)
-        return ag_fail(AG_ERR_INPUT, "granularity '%s' takes no margin; use blocks such as 1x%d",
-                       word, scheme->block_cols);
-    if (scheme->granularity == AG_GRANULARITY_NV && strcmp(scheme->format.name, "e2m1f") != 0)
-        return ag_fail(AG_ERR_INPUT,
-                       "granularity 'nv' is NVFP4's, whose elements are e2m1f; use 'mx' or blocks "
-                       "such as 1x16 for %s",
-                       scheme->format.name);
-    return AG_OK;
-}
 
 /* Windowed and delayed scaling keep the amaxes of earlier steps: one history per tensor. */
 static ag_status check_history(const ag_scheme *scheme)
@@ -231,13 +185,26 @@ ag_status ag_scheme_check(const ag_scheme *scheme)
         return ag_fail(AG_ERR_INPUT, "fp32 is a precision of the whole run, not of one operand; "
                                      "list the format FP32 by itself");
     AG_TRY(check_amax(scheme));
-    AG_TRY(check_block(scheme));
-    AG_TRY(check_block_format(scheme));
+    AG_TRY(ag_scheme_check_blocks(scheme));
+    AG_TRY(ag_scheme_check_scales(scheme));
     AG_TRY(check_history(scheme));
     if (scheme->margin < -AG_MOST_MARGIN || scheme->margin > AG_MOST_MARGIN)
         return ag_fail(AG_ERR_INPUT, "margin is %d: expected -%d to %d", scheme->margin,
                        AG_MOST_MARGIN, AG_MOST_MARGIN);
     return AG_OK;
+}
+
+/* q * D of a block under a scale of the tensor reaches max * top, whatever the tensor holds, and a
+ * product of two such must be a float32. */
+static ag_status check_reach(const ag_scheme *scheme)
+{
+    if (!scheme->quantised || ag_scheme_outer(scheme) == AG_OUTER_NONE || scheme->format.emax <= 40)
+        return AG_OK;
+    return ag_fail(AG_ERR_INPUT,
+                   "values of %s reach 2^%d, and with 8-bit float scales under one of the tensor "
+                   "their products pass float32: use scale 'e8m0rceil', or a format of fewer "
+                   "exponent bits",
+                   scheme->format.name, scheme->format.emax);
 }
 
 static bool is_transformed(const ag_scheme *scheme)
@@ -290,8 +257,10 @@ static ag_status check_accumulator(const ag_layer_precision *precision, int prod
 
 ag_status ag_layer_precision_check(const ag_layer_precision *precision)
 {
-    for (int i = 0; i < AG_ROLES * AG_USES; i++)
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
         AG_TRY(ag_scheme_check(&precision->scheme[i / AG_USES][i % AG_USES]));
+        AG_TRY(check_reach(&precision->scheme[i / AG_USES][i % AG_USES]));
+    }
     for (int product = 0; product < AG_LINEAR_PRODUCTS; product++)
         AG_TRY(check_accumulator(precision, product));
     return check_hadamard(precision);
@@ -299,56 +268,14 @@ ag_status ag_layer_precision_check(const ag_layer_precision *precision)
 
 /* --- for people */
 
-static void describe_groups(char *text, size_t size, const ag_scheme *scheme)
-{
-    switch (scheme->granularity) {
-    case AG_GRANULARITY_BLOCK:
-        snprintf(text, size, "blocks of %dx%d", scheme->block_rows, scheme->block_cols);
-        break;
-    case AG_GRANULARITY_MX:
-        snprintf(text, size, "MX blocks of %d", scheme->block_cols);
-        break;
-    case AG_GRANULARITY_NV:
-        snprintf(text, size, "NVFP4 blocks of %dx%d", scheme->block_rows, scheme->block_cols);
-        break;
-    default:
-        snprintf(text, size, "per %s",
-                 scheme->granularity == AG_GRANULARITY_COL
-                     ? "column"
-                     : ag_granularity_words[scheme->granularity]);
-    }
-}
-
-/* Says what differs from the usual, and leaves out the rest. */
-static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
-{
-    char groups[40];
-    char history[16] = "";
-    char margin[24] = "";
-    describe_groups(groups, sizeof groups, scheme);
-    if (ag_scheme_keeps_history(scheme))
-        snprintf(history, sizeof history, " (%d)", scheme->history);
-    if (scheme->margin != 0)
-        snprintf(margin, sizeof margin, ", margin %d", scheme->margin);
-    if (scheme->amax == AG_AMAX_NONE)
-        snprintf(text, size, "no scale");
-    else if (scheme->granularity == AG_GRANULARITY_NV)
-        snprintf(text, size, "%s", groups);
-    else if (scheme->granularity == AG_GRANULARITY_MX)
-        snprintf(text, size, "%s, E8M0 scale (%s)", groups, ag_e8m0_words[scheme->e8m0]);
-    else
-        snprintf(text, size, "%s, %s amax%s%s%s", groups, ag_amax_words[scheme->amax], history,
-                 margin, scheme->pow2 ? ", power-of-two scale" : "");
-}
-
 void ag_scheme_describe(char *text, size_t size, const ag_scheme *scheme)
 {
     if (!scheme->quantised) {
         snprintf(text, size, "bf16");
         return;
     }
-    char scale[128];
-    describe_scale(scale, sizeof scale, scheme);
+    char scale[240];
+    ag_scheme_describe_scale(scale, sizeof scale, scheme);
     snprintf(text, size, "%s, %s%s%s%s%s", scheme->format.name, scale,
              scheme->rounding == AG_ROUND_STOCHASTIC ? ", stochastic" : "",
              scheme->hadamard ? ", Hadamard transform" : "",

@@ -26,6 +26,8 @@ static void set_blocks(ag_scheme *scheme, ag_granularity granularity, int rows, 
     scheme->block_rows = rows;
     scheme->block_cols = cols;
     scheme->pow2 = granularity == AG_GRANULARITY_BLOCK;
+    scheme->scale = AG_SCALE_FLOAT;
+    scheme->outer = AG_OUTER_NONE;
     if (granularity == AG_GRANULARITY_MX)
         scheme->e8m0 = scheme->format.exponent == 0 ? AG_E8M0_FLOOR : AG_E8M0_RCEIL;
 }
@@ -58,38 +60,87 @@ ag_status ag_scheme_set_granularity(ag_scheme *scheme, const char *word)
 
 /* --- the parts of a name */
 
-static ag_status parse_e8m0(ag_scheme *scheme, const char *rule)
+/* "e8m0floor" and the like; AG_E8M0_RULES where it is no word of E8M0. */
+static int e8m0_rule(const char *word)
 {
-    int known = word_index(rule, ag_e8m0_words, AG_E8M0_RULES);
-    if (known == AG_E8M0_RULES)
-        return ag_fail(AG_ERR_INPUT, "there is no scale 'e8m0%s'; expected e8m0floor or e8m0rceil",
-                       rule);
-    if (scheme->granularity != AG_GRANULARITY_MX)
-        return ag_fail(AG_ERR_INPUT, "scale 'e8m0%s' is for granularity 'mx'", rule);
-    scheme->e8m0 = (ag_e8m0)known;
+    return strncasecmp(word, "e8m0", 4) == 0 ? word_index(word + 4, ag_e8m0_words, AG_E8M0_RULES)
+                                             : AG_E8M0_RULES;
+}
+
+/* Scales of mx and nv are what their names say. */
+static ag_status check_named(const ag_scheme *scheme, ag_scale_format scale, bool outer,
+                             const char *word)
+{
+    const char *granularity = ag_granularity_words[scheme->granularity];
+    bool is_mx = scheme->granularity == AG_GRANULARITY_MX;
+    bool is_nv = scheme->granularity == AG_GRANULARITY_NV;
+    if ((is_mx && scale != AG_SCALE_E8M0) || (is_nv && (scale != AG_SCALE_E4M3 || !outer)))
+        return ag_fail(AG_ERR_INPUT,
+                       "granularity '%s' has scales of its own, %s; for scale '%s' say granularity "
+                       "'%dx%d'",
+                       granularity, is_mx ? "e8m0" : "e4m3+t", word, scheme->block_rows,
+                       scheme->block_cols);
+    bool has_blocks = is_mx || is_nv || scheme->granularity == AG_GRANULARITY_BLOCK;
+    if (!has_blocks && scale != AG_SCALE_FLOAT)
+        return ag_fail(AG_ERR_INPUT,
+                       "scale '%s' is for blocks: granularity 'mx', '1x16' or the like", word);
     return AG_OK;
 }
 
-/* amax[+pow2] and its kin, or the rule of E8M0 scales. */
+static ag_status no_scale(const char *word)
+{
+    return ag_fail(AG_ERR_INPUT,
+                   "there is no scale '%s'; expected amax, windowed, delayed (each with or without "
+                   "+pow2) or none; for blocks e8m0floor, e8m0rceil, e8m0even, e4m3, ue5m3, e5m2 "
+                   "(each of the three with or without +t), fp32, pow2 or absmax",
+                   word);
+}
+
+/* +t: relative to a scale of the tensor. */
+ag_status ag_scheme_set_scale(ag_scheme *scheme, const char *word)
+{
+    char name[16];
+    bool outer = false;
+    int rule = e8m0_rule(word);
+    bool is_pow2 = strcasecmp(word, "pow2") == 0;
+    snprintf(name, sizeof name, "%s", word);
+    char *suffix = strchr(name, '+');
+    if (suffix != NULL && strcasecmp(suffix, "+t") == 0) {
+        *suffix = '\0';
+        outer = true;
+    }
+    int scale = rule < AG_E8M0_RULES ? AG_SCALE_E8M0
+                : is_pow2            ? AG_SCALE_FLOAT
+                                     : word_index(name, ag_scale_words, AG_SCALE_FORMATS);
+    bool needs_rule = scale == AG_SCALE_E8M0 && rule == AG_E8M0_RULES;
+    if (scale == AG_SCALE_FORMATS || needs_rule || (outer && scale < AG_SCALE_E4M3))
+        return no_scale(word);
+    AG_TRY(check_named(scheme, (ag_scale_format)scale, outer, word));
+    scheme->scale = (ag_scale_format)scale;
+    scheme->outer = outer ? AG_OUTER_TENSOR : AG_OUTER_NONE;
+    scheme->e8m0 = rule < AG_E8M0_RULES ? (ag_e8m0)rule : AG_E8M0_FLOOR;
+    scheme->pow2 = is_pow2;
+    return AG_OK;
+}
+
+/* amax[+pow2] and its kin, or how scales of blocks are stored. */
 static ag_status parse_scale(ag_scheme *scheme, char *word)
 {
-    if (strncasecmp(word, "e8m0", 4) == 0)
-        return parse_e8m0(scheme, word + 4);
-    char *suffix = strchr(word, '+');
-    if (suffix != NULL)
-        *suffix++ = '\0';
-    int amax = strcasecmp(word, "amax") == 0 ? AG_AMAX_CURRENT
-                                             : word_index(word, ag_amax_words, AG_AMAX_MODES);
-    if (amax == AG_AMAX_MODES || (suffix != NULL && strcasecmp(suffix, "pow2") != 0))
-        return ag_fail(AG_ERR_INPUT,
-                       "there is no scale '%s%s%s'; expected amax, windowed, delayed (each with or "
-                       "without +pow2), none, e8m0floor or e8m0rceil",
-                       word, suffix != NULL ? "+" : "", suffix != NULL ? suffix : "");
-    if (amax == AG_AMAX_NONE && suffix != NULL)
+    size_t length = strcspn(word, "+");
+    const char *suffix = word + length;
+    char mode[16];
+    snprintf(mode, sizeof mode, "%.*s", (int)length, word);
+    int amax = strcasecmp(mode, "amax") == 0 ? AG_AMAX_CURRENT
+                                             : word_index(mode, ag_amax_words, AG_AMAX_MODES);
+    if (amax == AG_AMAX_MODES)
+        return ag_scheme_set_scale(scheme, word);
+    if (*suffix != '\0' && strcasecmp(suffix, "+pow2") != 0)
+        return no_scale(word);
+    if (amax == AG_AMAX_NONE && *suffix != '\0')
         return ag_fail(AG_ERR_INPUT, "scale 'none' has no power of two to be rounded to");
     scheme->amax = (ag_amax_mode)amax;
     scheme->history = ag_scheme_keeps_history(scheme) ? AG_DEFAULT_HISTORY : 0;
-    scheme->pow2 = suffix != NULL;
+    scheme->pow2 = *suffix != '\0';
     return AG_OK;
 }
 

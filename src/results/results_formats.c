@@ -98,22 +98,43 @@ static void add_format(tables *t, const ag_format *format)
     snprintf(row->kind, sizeof row->kind, "%s", ag_kind_name(format->kind));
 }
 
-/* "current", "delayed 16", "current 2^-1 pow2", "e8m0 rceil": how the scale is found. Written as an
- * experiment file would say it. */
+/* "4/6 mae", "mse mse 1 1.5", after what stands there. */
+static void add_selection(char *text, size_t size, const ag_scheme *scheme)
+{
+    size_t length = strlen(text);
+    if (scheme->select == AG_SELECT_AMAX)
+        return;
+    snprintf(text + length, size - length, " %s %s", ag_select_words[scheme->select],
+             ag_error_words[scheme->error]);
+    for (int i = 0; i < scheme->n_candidates; i++) {
+        length = strlen(text);
+        snprintf(text + length, size - length, " %g", (double)scheme->candidates[i]);
+    }
+}
+
+/* "current", "delayed 16", "current 2^-1 pow2", "e8m0 rceil", "e4m3 tensor 4/6 mae": how the scale
+ * is found and stored. Written as an experiment file would say it. */
 static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
 {
     char history[16] = "";
     char margin[16] = "";
-    if (scheme->granularity == AG_GRANULARITY_MX) {
-        snprintf(text, size, "e8m0 %s", ag_e8m0_words[scheme->e8m0]);
-        return;
-    }
+    char top[24] = "";
     if (scheme->history > 0)
         snprintf(history, sizeof history, " %d", scheme->history);
     if (scheme->margin != 0)
         snprintf(margin, sizeof margin, " 2^%d", -scheme->margin);
-    snprintf(text, size, "%s%s%s%s", ag_amax_words[scheme->amax], history, margin,
-             scheme->pow2 ? " pow2" : "");
+    if (scheme->top > 0.0f)
+        snprintf(top, sizeof top, " top %g", (double)scheme->top);
+    if (ag_scheme_scales(scheme) == AG_SCALE_E8M0)
+        snprintf(text, size, "e8m0 %s", ag_e8m0_words[scheme->e8m0]);
+    else if (scheme->scale >= AG_SCALE_ABSMAX)
+        snprintf(text, size, "%s%s%s%s", ag_scale_words[scheme->scale],
+                 scheme->outer != AG_OUTER_NONE ? " " : "",
+                 scheme->outer != AG_OUTER_NONE ? ag_outer_words[scheme->outer] : "", top);
+    else
+        snprintf(text, size, "%s%s%s%s%s", ag_amax_words[scheme->amax], history, margin,
+                 scheme->pow2 ? " pow2" : "", top);
+    add_selection(text, size, scheme);
 }
 
 /* Blocks with their sides, which "block" alone leaves open. */

@@ -13,20 +13,11 @@
 
 /* Longer than any scheme's text is; one that is longer still is written each time instead of being
  * kept. */
-enum { SCHEME_SIZE = 256 };
+enum { SCHEME_SIZE = 512 };
 
 static const bool s_all_roles[AG_ROLES] = {true, true, true};
 
 /* --- writing */
-
-/* Words of tables need no escapes. */
-static void add_word(ag_text *text, const char *name, const char *word)
-{
-    ag_text_add(text, name);
-    ag_text_add(text, "\"");
-    ag_text_add(text, word);
-    ag_text_add(text, "\"");
-}
 
 /* Most schemes of a run are equal: the last one's text is kept to be added again. */
 typedef struct layers_writer {
@@ -36,27 +27,6 @@ typedef struct layers_writer {
     size_t length;         /* of its JSON */
     char json[SCHEME_SIZE];
 } layers_writer;
-
-/* In the order of their names, as RFC 8785 asks. Members that were added after the first version
- * stand only where they have an effect, so that no earlier id changed. */
-static void add_members(ag_text *text, const ag_scheme *scheme)
-{
-    add_word(text, "{\"amax\":", ag_amax_words[scheme->amax]);
-    ag_text_printf(text, ",\"block_cols\":%d,\"block_rows\":%d", scheme->block_cols,
-                   scheme->block_rows);
-    if (scheme->granularity == AG_GRANULARITY_MX)
-        add_word(text, ",\"e8m0\":", ag_e8m0_words[scheme->e8m0]);
-    add_word(text, ",\"format\":", scheme->format.name);
-    add_word(text, ",\"granularity\":", ag_granularity_words[scheme->granularity]);
-    if (scheme->hadamard)
-        ag_text_add(text, ",\"hadamard\":true");
-    ag_text_printf(text, ",\"history\":%d,\"margin\":%d", scheme->history, scheme->margin);
-    add_word(text, ",\"overflow\":", ag_overflow_words[scheme->overflow]);
-    ag_text_add(text, scheme->pow2 ? ",\"pow2\":true" : ",\"pow2\":false");
-    add_word(text, ",\"rounding\":", ag_rounding_words[scheme->rounding]);
-    add_word(text, ",\"ste\":", ag_ste_words[scheme->ste]);
-    ag_text_add(text, "}");
-}
 
 static void add_scheme(layers_writer *w, const ag_scheme *scheme)
 {
@@ -69,7 +39,7 @@ static void add_scheme(layers_writer *w, const ag_scheme *scheme)
         return;
     }
     size_t start = w->text->length;
-    add_members(w->text, scheme);
+    ag_scheme_to_json(w->text, scheme);
     w->length = w->text->length - start;
     w->last = w->length <= sizeof w->json ? scheme : NULL;
     if (w->last != NULL)
@@ -80,12 +50,12 @@ static void add_scheme(layers_writer *w, const ag_scheme *scheme)
 static void add_role(layers_writer *w, const ag_layer_precision *precision, ag_role role)
 {
     const ag_scheme *uses = precision->scheme[role];
-    add_word(w->text, "", ag_role_words[role]);
+    ag_json_add_word(w->text, "", ag_role_words[role]);
     ag_text_add(w->text, ":");
     add_scheme(w, &uses[0]);
     if (ag_scheme_equal(&uses[0], &uses[1]))
         return;
-    add_word(w->text, ",", ag_use_words[role][1]);
+    ag_json_add_word(w->text, ",", ag_use_words[role][1]);
     ag_text_add(w->text, ":");
     add_scheme(w, &uses[1]);
 }
@@ -103,7 +73,7 @@ static void add_accumulators(ag_text *text, const ag_layer_precision *precision)
         ag_accumulator_write(written, accumulator);
         ag_text_add(text, before);
         ag_text_add(text, ag_linear_product_words[sorted[i]]);
-        add_word(text, "\":", written);
+        ag_json_add_word(text, "\":", written);
         before = ",\"";
     }
     ag_text_add(text, "}");
@@ -133,7 +103,7 @@ static void add_roles(layers_writer *w, const ag_layer_precision *precision,
 static void add_layer(layers_writer *w, size_t index)
 {
     ag_layer layer = ag_layer_at(&w->run->model, w->run->facts.vocab_size, index);
-    add_word(w->text, "", layer.name);
+    ag_json_add_word(w->text, "", layer.name);
     add_roles(w, &w->run->layers[index], s_all_roles);
 }
 
@@ -152,7 +122,7 @@ static void add_site(layers_writer *w, size_t index)
     if (!ag_site_is_on(&w->run->sites[index]))
         return;
     roles_of(has_role, &site);
-    add_word(w->text, ",", site.name);
+    ag_json_add_word(w->text, ",", site.name);
     add_roles(w, &w->run->sites[index], has_role);
 }
 
@@ -221,83 +191,6 @@ void ag_layers_to_json(ag_text *text, const ag_run *run)
 
 /* --- reading */
 
-/* Into ints first: enums may have any integer type, and the reader takes one. */
-static ag_status read_words(ag_scheme *scheme, ag_json_at at)
-{
-    int amax = 0;
-    int granularity = 0;
-    int overflow = 0;
-    int rounding = 0;
-    int ste = 0;
-    AG_TRY(ag_json_word(&amax, at, "amax", ag_amax_words, AG_AMAX_MODES));
-    AG_TRY(ag_json_word(&granularity, at, "granularity", ag_granularity_words, AG_GRANULARITIES));
-    AG_TRY(ag_json_word(&overflow, at, "overflow", ag_overflow_words, AG_OVERFLOWS));
-    AG_TRY(ag_json_word(&rounding, at, "rounding", ag_rounding_words, AG_ROUNDINGS));
-    AG_TRY(ag_json_word(&ste, at, "ste", ag_ste_words, AG_STES));
-    scheme->amax = (ag_amax_mode)amax;
-    scheme->granularity = (ag_granularity)granularity;
-    scheme->overflow = (ag_overflow)overflow;
-    scheme->rounding = (ag_rounding)rounding;
-    scheme->ste = (ag_ste)ste;
-    return AG_OK;
-}
-
-static ag_status read_numbers(ag_scheme *scheme, ag_json_at at)
-{
-    int64_t rows = 0;
-    int64_t cols = 0;
-    int64_t history = 0;
-    int64_t margin = 0;
-    AG_TRY(ag_json_whole(&rows, at, "block_rows", 0, AG_MOST_BLOCK_SIDE));
-    AG_TRY(ag_json_whole(&cols, at, "block_cols", 0, AG_MOST_BLOCK_SIDE));
-    AG_TRY(ag_json_whole(&history, at, "history", 0, AG_MOST_HISTORY));
-    AG_TRY(ag_json_whole(&margin, at, "margin", -AG_MOST_MARGIN, AG_MOST_MARGIN));
-    AG_TRY(ag_json_bool(&scheme->pow2, at, "pow2"));
-    scheme->block_rows = (int)rows;
-    scheme->block_cols = (int)cols;
-    scheme->history = (int)history;
-    scheme->margin = (int)margin;
-    return AG_OK;
-}
-
-/* Members that stand only where they have an effect. */
-static ag_status read_optional(ag_scheme *scheme, ag_json_at at)
-{
-    int e8m0 = 0;
-    if (scheme->granularity == AG_GRANULARITY_MX)
-        AG_TRY(ag_json_word(&e8m0, at, "e8m0", ag_e8m0_words, AG_E8M0_RULES));
-    scheme->e8m0 = (ag_e8m0)e8m0;
-    if (json_object_get(at.object, "hadamard") != NULL)
-        AG_TRY(ag_json_bool(&scheme->hadamard, at, "hadamard"));
-    return AG_OK;
-}
-
-/* null is "not quantised" and must be said: a key left out would be a layer that somebody forgot.
- */
-static ag_status read_scheme(ag_scheme *scheme, ag_json_at layer, const char *key)
-{
-    static const char *const known[] = {
-        "amax",    "block_cols", "block_rows", "e8m0", "format",   "granularity", "hadamard",
-        "history", "margin",     "overflow",   "pow2", "rounding", "ste",         NULL};
-    json_t *value = NULL;
-    *scheme = (ag_scheme){0};
-    AG_TRY(ag_json_member(&value, layer, key));
-    if (json_is_null(value))
-        return AG_OK;
-    char path[AG_KEY_PATH_SIZE];
-    snprintf(path, sizeof path, "%s.%s", layer.path, key);
-    ag_json_at at = {value, path};
-    const char *format = NULL;
-    AG_TRY(ag_json_known(at, known));
-    AG_TRY(ag_json_text(&format, at, "format"));
-    AG_TRY(ag_format_parse(&scheme->format, format));
-    AG_TRY(read_words(scheme, at));
-    AG_TRY(read_numbers(scheme, at));
-    AG_TRY(read_optional(scheme, at));
-    scheme->quantised = true;
-    return AG_OK;
-}
-
 /* An accumulator that is the default, or not as ag_accumulator_write leaves it, is refused: two
  * texts of one run have two ids. Sorted keys are not asked for: the text is written again, and its
  * hash compared. */
@@ -344,10 +237,10 @@ static ag_status read_precision(ag_layer_precision *precision, ag_json_at at,
         ag_scheme *uses = precision->scheme[role];
         if (!has_role[role])
             continue;
-        AG_TRY(read_scheme(&uses[0], at, ag_role_words[role]));
+        AG_TRY(ag_scheme_from_json(&uses[0], at, ag_role_words[role]));
         uses[1] = uses[0];
         if (json_object_get(at.object, ag_use_words[role][1]) != NULL)
-            AG_TRY(read_scheme(&uses[1], at, ag_use_words[role][1]));
+            AG_TRY(ag_scheme_from_json(&uses[1], at, ag_use_words[role][1]));
     }
     if (accumulates && json_object_get(at.object, "accumulate") != NULL)
         AG_TRY(read_accumulators(precision, at));

@@ -109,4 +109,13 @@ enum { AG_GRID_VERSION = 3, AG_AXIS_TYPES = 3 };
 /* By ag_axis_type. */
 extern const char *const ag_axis_words[AG_AXIS_TYPES];
 
+/* --- scheme_json.c */
+
+/* name"word"; words of tables need no escapes. */
+void ag_json_add_word(ag_text *text, const char *name, const char *word);
+
+/* A scheme that quantises, canonical where it is normalised; and back, null included. */
+void ag_scheme_to_json(ag_text *text, const ag_scheme *scheme);
+ag_status ag_scheme_from_json(ag_scheme *scheme, ag_json_at layer, const char *key);
+
 #endif

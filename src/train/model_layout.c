@@ -181,7 +181,7 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
         ag_groups groups = ag_groups_of(scheme, &matrix);
         operand->after = ag_layout_floats(b->layout, ag_groups_count(&groups));
     }
-    if (scheme->quantised && scheme->granularity == AG_GRANULARITY_ROW)
+    if (ag_scheme_has_row_factors(scheme))
         operand->factors =
             ag_layout_floats(b->layout, matrix.sum == AG_SUM_COLS ? matrix.rows : matrix.cols);
 }

@@ -243,6 +243,7 @@ static void lay_out_arrays(ag_trainer *trainer, ag_layout *layout)
         observer->last = ag_layout_floats(layout, total);
     observer->scales.scale = ag_layout_floats(layout, trainer->model.n_groups);
     observer->scales.after = ag_layout_floats(layout, trainer->model.n_groups);
+    observer->scales.factors = ag_layout_floats(layout, trainer->model.n_groups);
     if (ag_observes(run, AG_OBSERVE_RANK))
         observer->singular = lay_out_singular(observer, layout);
 }

@@ -98,13 +98,13 @@ const ag_sampler ag_sampler_rms_input = {AG_BEFORE_UPDATE, "diagnostics/rms", s_
 /* --- operands on their way */
 
 ag_groups ag_observe_scales(const ag_observer *observer, const ag_operand *operand,
-                            const ag_source *source)
+                            const ag_source *source, const ag_rounding_site *where)
 {
     const ag_scheme *scheme = operand->scheme;
     ag_matrix matrix = {source->rows, source->cols, operand->sum, source->first};
     ag_scales scales = observer->scales;
     if (scheme->quantised && scheme->granularity != AG_GRANULARITY_TENSOR)
-        return ag_matrix_scale(operand->k, &scales, source->x, &matrix, scheme);
+        return ag_matrix_scale(operand->k, &scales, source->x, &matrix, scheme, where);
     scales.scale[0] = scheme->quantised ? operand->scale->value : 1.0f;
     scales.after[0] = 1.0f / scales.scale[0];
     return ag_groups_of(scheme, &matrix);
@@ -153,8 +153,9 @@ static void count_row(ag_counters *counters, const ag_observer *observer, const 
         ag_counted part = {
             .x = observer->x + at,
             .q = operand->values + at,
-            .factor =
-                operand->factor.each != NULL ? operand->factor.each[group] : operand->factor.all,
+            .factor = operand->factor.each != NULL
+                          ? operand->factor.each[operand->sum == AG_SUM_COLS ? row : col]
+                          : operand->factor.all,
             .count = left < groups->width ? left : groups->width,
             .scale = observer->scales.after[group] == 0.0f ? 0.0f : observer->scales.scale[group],
             .first = source->first + at,
@@ -175,7 +176,7 @@ void ag_observe_values(const ag_observer *observer, const ag_operand *operand,
     ag_rounding_site where = {pass->rounding_key, operand->site, operand->use, pass->step};
     ag_source kept = *source;
     kept.x = observer->x;
-    ag_groups groups = ag_observe_scales(observer, operand, &kept);
+    ag_groups groups = ag_observe_scales(observer, operand, &kept, &where);
     for (size_t row = 0; row < source->rows; row++)
         count_row(&watch->counters, observer, operand, &groups, row, &where, source);
 }

@@ -44,7 +44,7 @@ void ag_observe_codes(const ag_observer *observer, size_t layer)
     const ag_linear *linear = observer->linears[layer];
     const ag_operand *operand = &linear->operands[AG_ROLE_WEIGHT][0];
     ag_source source = ag_linear_weight(linear);
-    ag_groups groups = ag_observe_scales(observer, operand, &source);
+    ag_groups groups = ag_observe_scales(observer, operand, &source, NULL);
     float *codes = codes_of(observer, layer);
     for (size_t i = 0; i < source.rows * source.cols; i++)
         codes[i] = code_at(observer, operand, &groups, i);
@@ -64,7 +64,7 @@ static void fill_flips(double *row, const ag_trainer *trainer, size_t layer)
     const float *code = codes_of(observer, layer);
     const float *before = observer->before + (linear->weight - trainer->state.weights);
     ag_source source = ag_linear_weight(linear);
-    ag_groups groups = ag_observe_scales(observer, operand, &source);
+    ag_groups groups = ag_observe_scales(observer, operand, &source, NULL);
     size_t count = source.rows * source.cols;
     double flips = 0.0, updates = 0.0, stalls = 0.0, moved = 0.0;
     for (size_t i = 0; i < count; i++) {
@@ -161,7 +161,7 @@ static void fill_grid(double *row, const ag_trainer *trainer, size_t layer)
     const ag_format *format =
         operand->scheme->quantised ? &operand->scheme->format : &observer->null;
     ag_source source = ag_linear_weight(linear);
-    ag_groups groups = ag_observe_scales(observer, operand, &source);
+    ag_groups groups = ag_observe_scales(observer, operand, &source, NULL);
     double count = 0.0;
     spacing s = {.min = INFINITY, .max = -INFINITY};
     for (size_t i = 0; i < source.rows * source.cols; i++) {

@@ -109,9 +109,10 @@ bool ag_observes(const ag_run *run, ag_diagnostic diagnostic);
 /* --- observe_operands.c */
 
 /* The groups of an operand and their scales, in observer->scales, as its values have them; S = 1
- * for one that is not quantised. source->x has been transformed, where the scheme says so. */
+ * for one that is not quantised. source->x has been transformed, where the scheme says so. `where`
+ * as in ag_scales_select. */
 ag_groups ag_observe_scales(const ag_observer *observer, const ag_operand *operand,
-                            const ag_source *source);
+                            const ag_source *source, const ag_rounding_site *where);
 
 /* --- observe_weights.c */
 

@@ -139,9 +139,12 @@ static void quantise_groups(ag_operand *operand, float *out, const ag_source *so
     const ag_scheme *scheme = operand->scheme;
     const ag_kernels *k = operand->k;
     ag_matrix matrix = matrix_of(operand, source);
-    ag_groups groups = ag_matrix_scale(k, operand->scales, source->x, &matrix, scheme);
     ag_rounding_site where = site_of(operand, pass);
+    operand->scales->factors = operand->factors;
+    ag_groups groups = ag_matrix_scale(k, operand->scales, source->x, &matrix, scheme, &where);
     operand->factor = (ag_factor){.all = operand->scales->factor};
+    if (ag_scheme_outer(scheme) == AG_OUTER_ROW)
+        operand->factor.each = operand->factors;
     if (scheme->granularity == AG_GRANULARITY_ROW)
         take_out_scales(operand, operand->scales, ag_groups_count(&groups));
     if (operand->clipped != NULL)
@@ -184,12 +187,14 @@ static bool fits_bf16(const ag_format *format)
     return format->mantissa <= 7 && format->exponent <= 8;
 }
 
-/* A block's scale of one or four significant bits leaves E2M1 and integers within BF16's eight. */
+/* An element's significant bits, one more than its mantissa's or as many where E = 0, and those of
+ * the block's scale, four or (E5M2) three: together at most BF16's eight. */
 static bool blocks_fit_bf16(const ag_scheme *scheme)
 {
-    if (scheme->granularity == AG_GRANULARITY_NV)
-        return scheme->format.mantissa <= 3;
-    return fits_bf16(&scheme->format) && (scheme->granularity == AG_GRANULARITY_MX || scheme->pow2);
+    ag_scale_format scale = ag_scheme_scales(scheme);
+    if (ag_scheme_has_float8_scales(scheme))
+        return scheme->format.mantissa <= (scale == AG_SCALE_E5M2 ? 4 : 3);
+    return fits_bf16(&scheme->format) && (scale == AG_SCALE_E8M0 || scheme->pow2);
 }
 
 /* Whether all values are BF16's; `quantised` says whether the scheme was applied. */

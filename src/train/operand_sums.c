@@ -7,21 +7,19 @@
 
 bool ag_scheme_has_scales_to_add(const ag_scheme *scheme)
 {
-    return scheme->quantised &&
-           (scheme->granularity == AG_GRANULARITY_BLOCK ||
-            scheme->granularity == AG_GRANULARITY_MX || scheme->granularity == AG_GRANULARITY_NV);
+    return scheme->quantised && ag_scheme_has_blocks(scheme);
 }
 
 /* What the scales of blocks are to the accumulator; NONE: the values are no codes. Where a block's
  * float32 scale is that of whole parts, it waits for their promotion, as in DeepSeek-V3. */
 static ag_scale_kind scale_kind(const ag_scheme *scheme, const ag_accumulator *accumulator)
 {
-    bool is_block = scheme->granularity == AG_GRANULARITY_BLOCK;
-    if (scheme->granularity == AG_GRANULARITY_NV)
+    bool is_block = scheme->granularity == AG_GRANULARITY_BLOCK && scheme->scale < AG_SCALE_E8M0;
+    if (ag_scheme_has_float8_scales(scheme))
         return accumulator->kind == AG_ACCUMULATE_NVFP4 ? AG_SCALES_GROUP : AG_SCALES_NONE;
     if (is_block && accumulator->promote > 0 && scheme->block_cols % accumulator->promote == 0)
         return AG_SCALES_APART;
-    bool are_powers = scheme->granularity == AG_GRANULARITY_MX || (is_block && scheme->pow2);
+    bool are_powers = ag_scheme_scales(scheme) == AG_SCALE_E8M0 || (is_block && scheme->pow2);
     return are_powers ? AG_SCALES_SHIFT : AG_SCALES_NONE;
 }
 

@@ -8,11 +8,8 @@
 
 static bool has_codes(const ag_scheme *scheme)
 {
-    bool has_blocks = scheme->granularity == AG_GRANULARITY_MX ||
-                      scheme->granularity == AG_GRANULARITY_NV ||
-                      scheme->granularity == AG_GRANULARITY_BLOCK;
-    return scheme->quantised && has_blocks && scheme->block_cols <= AG_MOST_BLOCK &&
-           ag_format_has_codes(&scheme->format);
+    return scheme->quantised && ag_scheme_has_blocks(scheme) &&
+           scheme->block_cols <= AG_MOST_BLOCK && ag_format_has_codes(&scheme->format);
 }
 
 static bool meet_as_codes(const ag_scheme *a, const ag_scheme *b)

@@ -105,7 +105,9 @@ static void manifold_tensor(const part *p)
 static double group_step(const ag_grid_groups *own, size_t group)
 {
     bool is_zero = own->amaxes[group] == 0.0f;
-    return is_zero ? 0.0 : (double)own->scales.after[group] * (double)own->scales.factor;
+    return is_zero
+               ? 0.0
+               : (double)own->scales.after[group] * (double)ag_scales_factor(&own->scales, group);
 }
 
 static double coarsest_of(const part *p, size_t n_groups)
@@ -135,7 +137,7 @@ static void manifold_groups(const part *p)
 {
     const ag_scheme *scheme = p->grid->scheme;
     ag_matrix matrix = {.rows = p->tensor->dims[0], .cols = p->tensor->dims[1]};
-    ag_groups groups = ag_matrix_scale(p->k, &p->own->scales, p->w, &matrix, scheme);
+    ag_groups groups = ag_matrix_scale(p->k, &p->own->scales, p->w, &matrix, scheme, NULL);
     ag_adamw_step step = adamw_step(p);
     p->k->groups_amax(p->own->amaxes, p->w, &groups, false);
     double coarsest = coarsest_of(p, ag_groups_count(&groups));

@@ -65,8 +65,9 @@ static void lay_out_groups(builder *b, ag_operand *operand, const ag_stack *most
     ag_groups groups = ag_groups_of(scheme, &matrix);
     size_t count = ag_groups_count(&groups);
     b->groups = count > b->groups ? count : b->groups;
-    if (scheme->granularity == AG_GRANULARITY_ROW)
-        operand->factors = ag_layout_floats(b->layout, most->matrices * count);
+    if (ag_scheme_has_row_factors(scheme))
+        operand->factors = ag_layout_floats(
+            b->layout, most->matrices * (operand->sum == AG_SUM_COLS ? most->rows : most->cols));
 }
 
 /* Tensors of attention meet as those of a linear layer do: the first is its input, the second its

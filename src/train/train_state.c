@@ -82,6 +82,7 @@ ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_la
     find_grids(state, run);
     size_t groups = most_groups(state, run);
     state->groups.scales.scale = ag_layout_floats(layout, groups);
+    state->groups.scales.factors = ag_layout_floats(layout, groups);
     state->groups.scales.after = ag_layout_floats(layout, groups);
     state->groups.amaxes = ag_layout_floats(layout, groups);
     return AG_OK;

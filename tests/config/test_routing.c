@@ -184,16 +184,24 @@ static void test_scales_of_groups(void **state)
 {
     (void)state;
     ag_experiment *experiment = load_good(
-        HEAD "formats:\n"
-             "  - mxfp8\n"
-             "  - e3m4/1x128\n"
-             "  - {name: blocks, all: E4M3, scaling: {granularity: 1x128}}\n"
-             "  - {name: any-scale, all: E4M3, scaling: {granularity: b16x16, pow2: false}}\n"
-             "  - {name: mx, all: E5M2, scaling: {granularity: mx, e8m0: floor}}\n"
-             "  - {name: nv, weight: E2M1/nv16x16, all: E2M1/nv, rounding: {input: stochastic}}\n"
-             "  - {name: grads, all: mxfp8, grad_output: mxfp8_e5m2, input.wgrad: null}\n"
-             "  - {name: plain-nv, all: nvfp4, hadamard: false, rounding: nearest}\n"
-             "  - {name: turned, all: mxfp4, hadamard: true}\n");
+        HEAD
+        "formats:\n"
+        "  - mxfp8\n"
+        "  - e3m4/1x128\n"
+        "  - {name: blocks, all: E4M3, scaling: {granularity: 1x128}}\n"
+        "  - {name: any-scale, all: E4M3, scaling: {granularity: b16x16, pow2: false}}\n"
+        "  - {name: mx, all: E5M2, scaling: {granularity: mx, e8m0: floor}}\n"
+        "  - {name: nv, weight: E2M1/nv16x16, all: E2M1/nv, rounding: {input: stochastic}}\n"
+        "  - {name: grads, all: mxfp8, grad_output: mxfp8_e5m2, input.wgrad: null}\n"
+        "  - {name: plain-nv, all: nvfp4, hadamard: false, rounding: nearest}\n"
+        "  - {name: turned, all: mxfp4, hadamard: true}\n"
+        "  - {name: nvint4, all: int4/1x16/e4m3+t}\n"
+        "  - {name: open, all: E2M1, scaling: {granularity: 1x16, scale: ue5m3, tensor: tensor, "
+        "top: 256, select: 4/6}}\n"
+        "  - {name: open-mx, all: E4M3, scaling: {granularity: 1x32, scale: e8m0even}}\n"
+        "  - {name: by-row, all: nvfp4, hadamard: false, weight: BF16, scaling: {tensor: row}}\n"
+        "  - {name: fitted, all: E4M3, scaling: {granularity: 2x8, scale: e5m2, select: mse, "
+        "candidates: [1, 1.5], error: mae}}\n");
     const ag_grid *grid = ag_experiment_grid(experiment);
     const ag_role weight = AG_ROLE_WEIGHT;
     const ag_role input = AG_ROLE_INPUT;
@@ -211,6 +219,15 @@ static void test_scales_of_groups(void **state)
     expect_scheme(grid, "grads", grad, 1, "e5m2ieee, MX blocks of 32, E8M0 scale (rceil)");
     expect_scheme(grid, "grads", input, 1, "bf16");
     expect_scheme(grid, "plain-nv", grad, 1, "e2m1f, NVFP4 blocks of 1x16");
+    expect_scheme(grid, "nvint4", weight, 0,
+                  "int4, blocks of 1x16, e4m3 scale, relative to the tensor's");
+    expect_scheme(grid, "open", weight, 0,
+                  "e2m1f, blocks of 1x16, ue5m3 scale, relative to the tensor's, 4/6 by mae");
+    expect_scheme(grid, "open-mx", grad, 1, "e4m3fn, MX blocks of 32, E8M0 scale (even)");
+    expect_scheme(grid, "by-row", input, 1,
+                  "e2m1f, blocks of 1x16, e4m3 scale, relative to the row's");
+    expect_scheme(grid, "fitted", input, 1,
+                  "e4m3fn, blocks of 2x8, e5m2 scale, mse by mae of 1, 1.5");
     expect_scheme(grid, "turned", input, 1,
                   "e2m1f, MX blocks of 32, E8M0 scale (rceil), Hadamard transform");
     expect_scheme(grid, "turned", grad, 0,

@@ -62,7 +62,7 @@ static void operand(const bench *b, ag_sum sum)
     if (b->scheme.hadamard)
         b->k->hadamard(b->y, b->x, N, WIDE);
     const float *x = b->scheme.hadamard ? b->y : b->x;
-    ag_groups groups = ag_matrix_scale(b->k, &scales, x, &matrix, &b->scheme);
+    ag_groups groups = ag_matrix_scale(b->k, &scales, x, &matrix, &b->scheme, &where);
     b->k->quantize_groups(b->y, x, &groups, &scales, &b->scheme, &where, 0);
 }
 

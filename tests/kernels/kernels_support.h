@@ -25,11 +25,11 @@ static inline void quantize_matrix(const ag_kernels *k, float *out, const float 
         k->hadamard(out, x, matrix->rows, matrix->cols);
         x = out;
     }
-    ag_groups groups = ag_matrix_scale(k, scales, x, matrix, scheme);
+    ag_groups groups = ag_matrix_scale(k, scales, x, matrix, scheme, where);
     k->quantize_groups(out, x, &groups, scales, scheme, where, matrix->first);
-    if (scales->factor != 1.0f)
-        for (size_t i = 0; i < count; i++)
-            out[i] *= scales->factor;
+    for (size_t i = 0; i < count; i++)
+        out[i] *=
+            ag_scales_factor(scales, ag_groups_at(&groups, i / matrix->cols, i % matrix->cols));
 }
 
 static float *floats(size_t count)

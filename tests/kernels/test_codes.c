@@ -105,12 +105,12 @@ static void check_operand(const ag_scheme *scheme, ag_matrix matrix, bool wild)
     o.block = (size_t)scheme->block_cols;
     o.x = wild ? any_bits(count, count) : normal(count, count, 1);
     o.values = floats(count);
-    o.scales = (ag_scales){floats(count), floats(count), 1};
+    o.scales = (ag_scales){.scale = floats(count), .after = floats(count), .factor = 1};
     o.codes = test_malloc(count);
     o.got = (ag_codes){test_malloc(words_of(&o) * sizeof(uint32_t)), floats(units_of(&o))};
     for (size_t i = 7; i < count; i += 977)
         o.x[i] = i % 2 == 0 ? NAN : INFINITY;
-    ag_matrix_scale(&ag_kernels_plain, &o.scales, o.x, &matrix, scheme);
+    ag_matrix_scale(&ag_kernels_plain, &o.scales, o.x, &matrix, scheme, NULL);
     ag_kernels_plain.quantize_groups(o.values, o.x, &o.groups, &o.scales, scheme, &where,
                                      matrix.first);
     check_kernel(&ag_kernels_plain, &o);

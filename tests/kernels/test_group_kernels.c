@@ -27,7 +27,7 @@ typedef struct result {
 static result new_result(size_t count)
 {
     return (result){
-        floats(count), {.scale = floats(count), .after = floats(count)}
+        floats(count), {.scale = floats(count), .after = floats(count), .factors = floats(count)}
     };
 }
 
@@ -36,6 +36,7 @@ static void free_result(result *r)
     free(r->out);
     free(r->scales.scale);
     free(r->scales.after);
+    free(r->scales.factors);
 }
 
 static void check_matrix(const char *what, const float *x, const ag_matrix *matrix,
@@ -73,19 +74,24 @@ static float *make_values(uint64_t seed, size_t rows, size_t cols, bool wild)
     return x;
 }
 
-static void check_scheme(const char *name)
+static void check(const char *name, const ag_scheme *scheme)
 {
-    ag_scheme scheme;
-    assert_ok(ag_scheme_parse(&scheme, name));
     for (size_t i = 0; i < SHAPES; i++) {
         for (int variant = 0; variant < 4; variant++) {
             ag_matrix matrix = {shapes[i][0], shapes[i][1],
                                 variant % 2 == 0 ? AG_SUM_COLS : AG_SUM_ROWS, 1000003};
             float *x = make_values(i + 1, matrix.rows, matrix.cols, variant >= 2);
-            check_matrix(name, x, &matrix, &scheme);
+            check_matrix(name, x, &matrix, scheme);
             free(x);
         }
     }
+}
+
+static void check_scheme(const char *name)
+{
+    ag_scheme scheme;
+    assert_ok(ag_scheme_parse(&scheme, name));
+    check(name, &scheme);
 }
 
 static void test_float_scales(void **state)
@@ -132,6 +138,68 @@ static void test_nvfp4(void **state)
     check_scheme("e2m1/nv16x16");
 }
 
+/* Blocks of any size, however their scales are stored. */
+static void test_open_blocks(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"e2m1/1x16/e8m0even",    "e4m3/8x32/e8m0rceil",
+                                        "e0m3b0/1x128/e8m0even", "e2m1/1x32/e4m3+t",
+                                        "int4/1x16/e4m3+t",      "e4m3/1x16/ue5m3/stochastic",
+                                        "e2m3/3x5/e5m2+t",       "int8/1x1/ue5m3+t",
+                                        "e3m4/1x64/absmax",      "e2m1/4x8/ue5m3/stochastic"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        check_scheme(names[i]);
+}
+
+/* Scales relative to one a row. */
+static void test_scales_by_row(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"e2m1/1x16/e4m3", "int4/1x5/ue5m3", "e4m3/1x128/e5m2"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ag_scheme scheme;
+        assert_ok(ag_scheme_parse(&scheme, names[i]));
+        scheme.outer = AG_OUTER_ROW;
+        check(names[i], &scheme);
+        scheme.select = AG_SELECT_MSE;
+        scheme.n_candidates = 2;
+        scheme.candidates[0] = 1.0f;
+        scheme.candidates[1] = 0.8f;
+        check(names[i], &scheme);
+    }
+}
+
+/* Choices by error, in blocks along and across rows, small and large. */
+static void test_selection(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        ag_select select;
+        ag_block_error error;
+        int n_candidates;
+        float candidates[AG_MOST_CANDIDATES];
+    } cases[] = {
+        {"e2m1/nv",                        AG_SELECT_FOUR_SIX, AG_ERROR_MAE, 0, {0}             },
+        {"e2m1/nv16x16/e4m3+t/stochastic", AG_SELECT_FOUR_SIX, AG_ERROR_MSE, 0, {0}             },
+        {"e2m1/1x32/ue5m3+t",              AG_SELECT_FOUR_SIX, AG_ERROR_MAE, 0, {0}             },
+        {"e2m1/mx",                        AG_SELECT_MSE,      AG_ERROR_MSE, 3, {1, 2, 0.5f}    },
+        {"int4/1x16/fp32",                 AG_SELECT_MSE,      AG_ERROR_MAE, 3, {1, 1.5f, 0.75f}},
+        {"e4m3/3x5/pow2/stochastic",       AG_SELECT_MSE,      AG_ERROR_MSE, 2, {1, 0.5f}       },
+        {"e2m3/1x300/e5m2",                AG_SELECT_MSE,      AG_ERROR_MSE, 2, {1, 1.25f}      },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ag_scheme scheme;
+        assert_ok(ag_scheme_parse(&scheme, cases[i].name));
+        scheme.select = cases[i].select;
+        scheme.error = cases[i].error;
+        scheme.n_candidates = cases[i].n_candidates;
+        memcpy(scheme.candidates, cases[i].candidates, sizeof scheme.candidates);
+        assert_ok(ag_scheme_check(&scheme));
+        check(cases[i].name, &scheme);
+    }
+}
+
 /* Scales of one amax each, over all exponents. */
 static void test_scales_of_every_amax(void **state)
 {
@@ -167,6 +235,9 @@ int main(void)
         cmocka_unit_test(test_float_scales),
         cmocka_unit_test(test_mx),
         cmocka_unit_test(test_nvfp4),
+        cmocka_unit_test(test_open_blocks),
+        cmocka_unit_test(test_scales_by_row),
+        cmocka_unit_test(test_selection),
         cmocka_unit_test(test_scales_of_every_amax),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,7 +345,7 @@ static void test_bad_recipes_are_explained(void **state)
         {"e4m3/b0x128",                         "blocks are 0x128"                     },
         {"e4m3/block",                          "there is no granularity 'block'"      },
         {"e4m3/",                               "there is no granularity ''"           },
-        {"e4m3/tensor/e8m0floor",               "is for granularity 'mx'"              },
+        {"e4m3/tensor/e8m0floor",               "is for blocks: granularity 'mx'"      },
         {"e4m3/mx/e8m0ceil",                    "there is no scale 'e8m0ceil'"         },
         {"e4m3/mx/delayed",                     "'delayed' is for granularity 'tensor'"},
         {"e4m3/nv",                             "elements are e2m1f"                   },

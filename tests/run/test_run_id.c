@@ -166,7 +166,9 @@ static void test_the_id_covers_data_weights_seed_and_compute(void **state)
 static void test_the_id_covers_every_field_of_a_scheme(void **state)
 {
     run_fixture *f = *state;
-    for (int field = 0; field < 13; field++) {
+    static const char *const blocks[] = {"e4m3/1x128",       "e4m3/2x128",      "e4m3/1x8/e8m0even",
+                                         "int4/1x16/e4m3+t", "int4/1x16/ue5m3", "e4m3/1x8/absmax"};
+    for (int field = 0; field < 20; field++) {
         ag_layer_precision layers[MAX_LAYERS];
         memcpy(layers, f->layers, sizeof layers);
         ag_scheme *scheme = &layers[0].scheme[AG_ROLE_WEIGHT][0];
@@ -203,7 +205,24 @@ static void test_the_id_covers_every_field_of_a_scheme(void **state)
             break;
         case 10:
         case 11:
-            assert_ok(ag_scheme_parse(scheme, field == 10 ? "e4m3/1x128" : "e4m3/2x128"));
+        case 12:
+        case 13:
+        case 14:
+        case 15:
+            assert_ok(ag_scheme_parse(scheme, blocks[field - 10]));
+            break;
+        case 16:
+            assert_ok(ag_scheme_parse(scheme, blocks[3]));
+            scheme->top = 256.0f;
+            break;
+        case 17:
+        case 18:
+            assert_ok(ag_scheme_parse(scheme, blocks[4]));
+            scheme->select = AG_SELECT_MSE;
+            scheme->error = AG_ERROR_MSE;
+            scheme->n_candidates = 2;
+            scheme->candidates[0] = 1.0f;
+            scheme->candidates[1] = field == 17 ? 0.3f : 0.7f;
             break;
         default:
             *scheme = (ag_scheme){0};

@@ -296,6 +296,7 @@ static void test_groups_follow_the_product(void **state)
         {"e3m2/b3x5",                 "e5m2/b3x5"                },
         {"e2m1/mx",                   "e2m1/mx"                  },
         {"e2m1/nv",                   "e4m3/mx"                  },
+        {"int4/1x4/e4m3+t",           "e4m3/1x8/ue5m3+t"         },
         {"e2m3/b2x2/amax/stochastic", "e2m3/b2x2/amax/stochastic"},
     };
     schemes none = of(NULL, NULL);

@@ -21,6 +21,7 @@ typedef struct side {
     float scale[AG_USES][WIDEST]; /* S of each group, */
     float after[AG_USES][WIDEST]; /* and what undoes it, but for */
     float factor[AG_USES];        /* what the product's result is multiplied by */
+    float factors[WIDEST];
     ag_groups groups[AG_USES];
     float amaxes[STEPS]; /* of the steps before this one */
 } side;
@@ -72,7 +73,7 @@ static void expect_operand(layer_test *test, ag_role role, int use, uint64_t sam
                               (uint32_t)test->step};
     ag_matrix matrix = {s->rows, s->cols, use == 0 ? AG_SUM_COLS : AG_SUM_ROWS,
                         role == AG_ROLE_WEIGHT ? 0 : sample * T * s->cols};
-    ag_scales scales = {.scale = s->scale[use], .after = s->after[use]};
+    ag_scales scales = {.scale = s->scale[use], .after = s->after[use], .factors = s->factors};
     s->groups[use] = ag_groups_of(scheme, &matrix);
     for (size_t i = 0; !scheme->quantised && i < count; i++)
         s->q[use][i] = ag_round_bf16(s->x[i]);
@@ -403,11 +404,36 @@ static void test_groups(void **state)
                                         "e2m1/mx/e8m0floor",
                                         "e0m7b0/mx",
                                         "e2m1/nv",
-                                        "e2m1/nv16x16/amax/stochastic"};
+                                        "e2m1/nv16x16/amax/stochastic",
+                                        "int4/1x16/e4m3+t",
+                                        "e4m3/1x8/ue5m3/stochastic",
+                                        "e2m3/3x5/e5m2+t",
+                                        "e2m1/4x4/e8m0even",
+                                        "e3m4/1x16/absmax"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         layer_test *test = make_test();
         ag_scheme scheme;
         assert_ok(ag_scheme_parse(&scheme, names[i]));
+        tiny_quantise_all(&test->t, scheme);
+        check_layer(test);
+    }
+}
+
+/* Scales that are chosen by error, and relative to one a row. */
+static void test_chosen_scales(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        layer_test *test = make_test();
+        ag_scheme scheme;
+        assert_ok(ag_scheme_parse(&scheme, i == 2 ? "int4/1x8/ue5m3" : "e2m1/nv"));
+        scheme.select = i == 2 ? AG_SELECT_MSE : AG_SELECT_FOUR_SIX;
+        scheme.n_candidates = i == 2 ? 2 : 0;
+        scheme.candidates[0] = i == 2 ? 1.0f : 0.0f;
+        scheme.candidates[1] = i == 2 ? 1.25f : 0.0f;
+        scheme.rounding = i == 1 ? AG_ROUND_STOCHASTIC : AG_ROUND_NEAREST;
+        scheme.outer = i == 2 ? AG_OUTER_ROW : AG_OUTER_NONE;
+        assert_ok(ag_scheme_check(&scheme));
         tiny_quantise_all(&test->t, scheme);
         check_layer(test);
     }
@@ -497,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_weight_only_and_per_product_overrides),
         cmocka_unit_test(test_stochastic_rounding),
         cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_chosen_scales),
         cmocka_unit_test(test_recipes),
         cmocka_unit_test(test_clipped_gradients),
         cmocka_unit_test(test_accumulators),

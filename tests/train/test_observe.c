@@ -181,10 +181,12 @@ static void make_bench(bench *b, const char *name, ag_sum sum)
 {
     memset(b, 0, sizeof *b);
     assert_ok(ag_scheme_parse(&b->scheme, name));
-    b->scales = (ag_scales){b->of_operand[0], b->of_operand[1], 1.0f};
-    b->expected_scales = (ag_scales){b->of_expected[0], b->of_expected[1], 1.0f};
+    b->scales = (ag_scales){.scale = b->of_operand[0], .after = b->of_operand[1]};
+    b->expected_scales = (ag_scales){.scale = b->of_expected[0], .after = b->of_expected[1]};
     b->observer = (ag_observer){
-        .sampling = true, .copy = b->copy, .scales = {b->of_observer[0], b->of_observer[1], 1.0f}
+        .sampling = true,
+        .copy = b->copy,
+        .scales = {.scale = b->of_observer[0], .after = b->of_observer[1]}
     };
     b->watch.counted = b->watch.measured = true;
     ag_counters_reset(&b->watch.counters);
@@ -308,6 +310,9 @@ static void test_counters_of_operands(void **state)
         "e2m1/mx/e8m0floor",
         "e2m1/nv",
         "e2m1/nv16x16",
+        "int4/1x16/e4m3+t",
+        "e4m3/2x8/e8m0even",
+        "e4m3/1x64/absmax",
         "int8/row",
         "e2m1/nv/amax/stochastic",
         "e2m1/nv/amax/stochastic/hadamard",

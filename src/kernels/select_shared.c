@@ -1,0 +1,32 @@
+/* Scales chosen by error, with the work shared among the threads of the pool by rows of groups: a
+ * choice concerns one block alone. */
+#include "base/pool.h"
+#include "kernels_internal.h"
+
+typedef struct selection {
+    const ag_scales *scales;
+    const ag_scale_rule *rule;
+    const float *x;
+    const ag_groups *groups;
+    const ag_matrix *matrix;
+    const ag_rounding_site *where;
+} selection;
+
+static void select_piece(void *context, size_t begin, size_t end)
+{
+    const selection *s = context;
+    ag_scales_select_some(s->scales, s->rule, s->x, s->groups, s->matrix, s->where, begin, end);
+}
+
+void ag_scales_select_shared(ag_scales *scales, const ag_scheme *scheme, const float *x,
+                             const ag_groups *groups, const ag_matrix *matrix,
+                             const ag_rounding_site *where)
+{
+    if (!ag_scales_select_is_fast(scales, scheme, groups, matrix->sum)) {
+        ag_scales_select(scales, scheme, x, groups, matrix, where);
+        return;
+    }
+    ag_scale_rule rule = ag_scales_rule(scales, scheme, 0, ag_groups_count(groups));
+    selection s = {scales, &rule, x, groups, matrix, where};
+    ag_pool_share(groups->down, ag_rows_of_piece(groups->height * groups->cols), select_piece, &s);
+}
