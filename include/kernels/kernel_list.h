@@ -62,6 +62,9 @@
     ROW(sgd, ag_sgd_plain, ag_sgd_shared)                                                          \
     ROW(grid, ag_grid_plain, ag_grid_fast)                                                         \
     ROW(lion, ag_lion_plain, ag_lion_shared)                                                       \
+    ROW(momentum, ag_momentum_plain, ag_momentum_shared)                                           \
+    ROW(update_product, ag_product_ref, ag_multiply)                                               \
+    ROW(descend, ag_descend_plain, ag_descend_shared)                                              \
     /* diagnostics */                                                                              \
     ROW(singular_values, ag_singular_values_plain, ag_singular_values_fast)
 /* clang-format on */

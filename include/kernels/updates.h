@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "numerics/quantize.h"
+#include "products/products.h"
 
 /* Every constant of an update is computed in double from the settings and rounded to float32 once,
  * as PyTorch's Python side does: 1 - beta, lr * weight decay, both bias corrections, the factor of
@@ -62,6 +63,24 @@ typedef struct ag_lion_step {
  * m = beta2 * m + fresh2 * g (Chen et al., arXiv 2302.06675) */
 typedef void ag_lion_fn(float *restrict w, float *restrict m, const float *restrict grad,
                         size_t count, const ag_lion_step *step);
+
+typedef struct ag_momentum_step {
+    float momentum;
+    float fresh; /* 1 - momentum, as in ag_adamw_step */
+    bool nesterov;
+    float grad_scale;
+} ag_momentum_step;
+/* g = grad * grad_scale; m = momentum * m + fresh * g; u = m, or fresh * g + momentum * m with
+ * nesterov: what Muon makes orthogonal */
+typedef void ag_momentum_fn(float *restrict u, float *restrict m, const float *restrict grad,
+                            size_t count, const ag_momentum_step *step);
+
+/* w = w - decay * w - rate * u */
+typedef void ag_descend_fn(float *restrict w, const float *restrict u, size_t count, float rate,
+                           float decay);
+
+/* A product of the optimizer's own: products/products.h. */
+typedef void ag_update_product_fn(const ag_product *product);
 
 typedef struct ag_grid_step {
     const ag_format *format;

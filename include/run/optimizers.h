@@ -12,8 +12,9 @@ typedef struct ag_optimizer_traits {
     bool has_betas;          /* reads betas; else momentum */
     ag_optimizer_type plain; /* what it is for weights that lie on no format's values */
     bool has_moving_spacing; /* asks for the spacing of the weights' format, scale by scale */
-    bool fixes_scale;        /* sets the weights' scales before the first step; reads rung_clip and
-                                headroom, and rounds its moves by chance */
+    bool orthogonalises; /* the matrices of blocks, by a momentum of its own; the rest is AdamW's */
+    bool fixes_scale;    /* sets the weights' scales before the first step; reads rung_clip and
+                            headroom, and rounds its moves by chance */
 } ag_optimizer_traits;
 
 extern const ag_optimizer_traits ag_optimizers[AG_OPTIMIZERS];

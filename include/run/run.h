@@ -35,6 +35,7 @@ typedef enum ag_optimizer_type {
     AG_OPTIMIZER_MANIFOLD_ADAMW, /* AdamW, gradients scaled by the spacing of the weights' grid */
     AG_OPTIMIZER_GRID, /* SGD in steps from one value of the weights' format to the next */
     AG_OPTIMIZER_LION, /* the sign of a momentum */
+    AG_OPTIMIZER_MUON, /* a momentum made orthogonal, of the matrices in blocks; AdamW elsewhere */
     AG_OPTIMIZERS
 } ag_optimizer_type;
 typedef enum ag_schedule {
@@ -43,6 +44,8 @@ typedef enum ag_schedule {
     AG_SCHEDULE_CONSTANT,
     AG_SCHEDULE_WSD
 } ag_schedule;
+typedef enum ag_muon_scale { AG_MUON_MATCH_RMS, AG_MUON_ORIGINAL } ag_muon_scale;
+typedef enum ag_muon_ns { AG_MUON_NS_FP32, AG_MUON_NS_BF16 } ag_muon_ns;
 typedef enum ag_on_nonfinite { AG_NONFINITE_STOP, AG_NONFINITE_SKIP } ag_on_nonfinite;
 typedef enum ag_keep_weights {
     AG_WEIGHTS_NONE,
@@ -137,6 +140,11 @@ typedef struct ag_optimizer_spec {
     double momentum;        /* sgd, grid */
     int64_t rung_clip;      /* grid: rungs a step */
     int64_t headroom; /* grid: powers of two from the largest initial weight to the grid's end */
+    double muon_momentum;
+    bool muon_nesterov;
+    int64_t muon_scale; /* ag_muon_scale */
+    int64_t muon_ns;    /* ag_muon_ns */
+    double adamw_lr;    /* muon: peak of the tensors that AdamW updates; 0 = lr */
 } ag_optimizer_spec;
 
 typedef struct ag_eval_spec {

@@ -69,6 +69,11 @@ ag_site ag_site_at(const ag_model_spec *model, size_t index);
 /* The index of the site of a kind at linear layer `layer`, or in the block of that layer. */
 size_t ag_site_index(const ag_model_spec *model, ag_site_kind kind, size_t layer);
 
+static inline bool ag_site_is_of_head(const ag_model_spec *model, const ag_site *site)
+{
+    return site->block == (size_t)model->n_layer;
+}
+
 /* "attn.qk", "opt.m": how the names of a kind end. */
 const char *ag_site_ending(ag_site_kind kind);
 
@@ -78,9 +83,9 @@ ag_layer_precision ag_site_precision(ag_site_kind kind, const ag_layer_precision
 /* Whether a scheme that `precision` (from ag_site_precision) holds is not null. */
 bool ag_site_is_on(const ag_layer_precision *precision);
 
-/* Whether the run's result can depend on sites of that kind. Those that have no effect are null in
- * every run, so that runs which mean the same have the same id. */
-bool ag_site_has_effect(const ag_run *run, ag_site_kind kind);
+/* Whether the run's result can depend on sites of that kind, of lm_head or of others. Those that
+ * have no effect are null in every run, so that runs which mean the same have the same id. */
+bool ag_site_has_effect(const ag_run *run, ag_site_kind kind, bool of_head);
 
 /* AG_ERR_INPUT, with what is meant to be used instead, for what no site can have. */
 ag_status ag_site_check(const ag_layer_precision *precision);

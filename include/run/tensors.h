@@ -82,6 +82,13 @@ ag_status ag_tensor_table_make(ag_tensor_table *table, const ag_model_spec *mode
 /* The row of (id, block), or NULL where the model has none. */
 const ag_tensor *ag_tensor_find(const ag_tensor_table *table, ag_tensor_id id, size_t block);
 
+enum { AG_MOST_PARTS = 3 };
+
+/* The rows of the layers that a block's weight is made of: those for queries, keys and values of a
+ * c_attn, else all. Returns how many; 0 for tensors that are no linear layer's, and lm_head's. */
+size_t ag_tensor_parts(size_t rows[AG_MOST_PARTS], const ag_model_spec *model,
+                       const ag_tensor *tensor);
+
 /* Number of parameters (without alignment). */
 size_t ag_tensor_parameters(const ag_tensor_table *table);
 

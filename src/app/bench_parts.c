@@ -511,6 +511,35 @@ static void lion(float *restrict w, float *restrict m, const float *restrict gra
     add(AG_BENCH_OPTIMIZER, start_s, 5 * count);
 }
 
+/* The gradient and m are read, m and u written. */
+static void momentum(float *restrict u, float *restrict m, const float *restrict grad, size_t count,
+                     const ag_momentum_step *step)
+{
+    double start_s = ag_clock_s();
+    fast()->momentum(u, m, grad, count, step);
+    add(AG_BENCH_OPTIMIZER, start_s, 4 * count);
+}
+
+static void update_product(const ag_product *s)
+{
+    double start_s = ag_clock_s();
+    fast()->update_product(s);
+    add(AG_BENCH_OPTIMIZER, start_s, 0);
+    bool half = s->triangle == AG_TRIANGLE_C_LOWER; /* of a square */
+    double wanted = half ? (double)s->M * (double)(s->M + 1) / 2 : (double)s->M * (double)s->N;
+    s_record->now.parts[AG_BENCH_OPTIMIZER].multiply_adds[kind_of(s->a.word)] +=
+        wanted * (double)s->K;
+    count_shape(AG_BENCH_OPTIMIZER, s);
+}
+
+static void descend(float *restrict w, const float *restrict u, size_t count, float rate,
+                    float decay)
+{
+    double start_s = ag_clock_s();
+    fast()->descend(w, u, count, rate, decay);
+    add(AG_BENCH_OPTIMIZER, start_s, 3 * count);
+}
+
 /* --- the table */
 
 /* A kernel without a wrapper counts under "rest", which is how a forgotten one shows. */
@@ -566,5 +595,8 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     table.sgd = sgd;
     table.grid = grid;
     table.lion = lion;
+    table.momentum = momentum;
+    table.update_product = update_product;
+    table.descend = descend;
     return &table;
 }

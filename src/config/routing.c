@@ -262,13 +262,20 @@ static bool resolve_layers(ag_routing *routing, ag_experiment *experiment, const
     return true;
 }
 
+/* A kind of sites, in blocks or of lm_head, in a set of those without effect. */
+static uint32_t idle_bit(ag_site_kind kind, bool of_head)
+{
+    return 1u << (2 * kind + of_head);
+}
+
 /* The precision of one site, null where its rule, its format or the run leaves it so. */
 static ag_layer_precision resolve_site(ag_experiment *experiment, const ag_routing *routing,
                                        const ag_rule *rule, const ag_site *site)
 {
     const ag_layer_precision *format =
         rule == NULL ? NULL : format_of(&rule->target, &experiment->formats[routing->format]);
-    if (format == NULL || (routing->idle >> site->kind & 1) != 0)
+    bool of_head = ag_site_is_of_head(&routing->model, site);
+    if (format == NULL || (routing->idle & idle_bit(site->kind, of_head)) != 0)
         return (ag_layer_precision){0};
     ag_layer_precision precision = ag_site_precision(site->kind, format);
     if (ag_site_check(&precision) != AG_OK)
@@ -313,8 +320,11 @@ bool ag_config_route_init(ag_experiment *experiment)
 static uint32_t idle_kinds(const ag_run *run)
 {
     uint32_t idle = 0;
-    for (uint32_t kind = 0; kind < AG_SITE_KINDS; kind++)
-        idle |= ag_site_has_effect(run, (ag_site_kind)kind) ? 0 : 1u << kind;
+    for (int i = 0; i < 2 * AG_SITE_KINDS; i++) {
+        ag_site_kind kind = (ag_site_kind)(i / 2);
+        bool of_head = i % 2 != 0;
+        idle |= ag_site_has_effect(run, kind, of_head) ? 0 : idle_bit(kind, of_head);
+    }
     return idle;
 }
 

@@ -457,6 +457,8 @@ typedef struct update {
     const ag_spacing *spacing;
     const ag_sgd_step *sgd;
     const ag_lion_step *lion;
+    const ag_momentum_step *momentum;
+    float rate, decay;
 } update;
 
 static void adamw_piece(void *context, size_t begin, size_t end)
@@ -510,4 +512,30 @@ void ag_lion_shared(float *restrict w, float *restrict m, const float *restrict 
 {
     update u = {.w = w, .m = m, .grad = grad, .lion = step};
     ag_pool_share(count, AG_PIECE, lion_piece, &u);
+}
+
+static void momentum_piece(void *context, size_t begin, size_t end)
+{
+    const update *u = context;
+    ag_momentum_fast(u->w + begin, u->m + begin, u->grad + begin, end - begin, u->momentum);
+}
+
+void ag_momentum_shared(float *restrict u, float *restrict m, const float *restrict grad,
+                        size_t count, const ag_momentum_step *step)
+{
+    update all = {.w = u, .m = m, .grad = grad, .momentum = step};
+    ag_pool_share(count, AG_PIECE, momentum_piece, &all);
+}
+
+static void descend_piece(void *context, size_t begin, size_t end)
+{
+    const update *u = context;
+    ag_descend_fast(u->w + begin, u->grad + begin, end - begin, u->rate, u->decay);
+}
+
+void ag_descend_shared(float *restrict w, const float *restrict u, size_t count, float rate,
+                       float decay)
+{
+    update all = {.w = w, .grad = u, .rate = rate, .decay = decay};
+    ag_pool_share(count, AG_PIECE, descend_piece, &all);
 }

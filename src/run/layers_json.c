@@ -278,7 +278,8 @@ static ag_status read_site(ag_layer_precision *precision, const ag_run *run, ag_
     bool has_role[AG_ROLES];
     roles_of(has_role, site);
     AG_TRY(read_layer(precision, at, site->name, has_role, false));
-    if (!ag_site_is_on(precision) || !ag_site_has_effect(run, site->kind))
+    if (!ag_site_is_on(precision) ||
+        !ag_site_has_effect(run, site->kind, ag_site_is_of_head(&run->model, site)))
         return ag_fail(AG_ERR_INPUT, "%s.%s: has no effect in this run: expected no such key",
                        at.path, site->name);
     return ag_site_check(precision);

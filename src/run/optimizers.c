@@ -2,13 +2,21 @@
  * ids, sites, checks and the parameters' conditions follow from this table. */
 #include "run/optimizers.h"
 
+/* clang-format off */
 const ag_optimizer_traits ag_optimizers[AG_OPTIMIZERS] = {
-    [AG_OPTIMIZER_ADAMW] = {.has_variance = true,       .has_betas = true, .plain = AG_OPTIMIZER_ADAMW},
-    [AG_OPTIMIZER_SGD] = {.plain = AG_OPTIMIZER_SGD                         },
-    [AG_OPTIMIZER_MANIFOLD_ADAMW] = {.has_variance = true,
-                            .has_betas = true,
-                            .plain = AG_OPTIMIZER_ADAMW,
-                            .has_moving_spacing = true},
-    [AG_OPTIMIZER_GRID] = {.plain = AG_OPTIMIZER_SGD, .fixes_scale = true                            },
-    [AG_OPTIMIZER_LION] = {.has_betas = true,       .plain = AG_OPTIMIZER_LION                 },
+    [AG_OPTIMIZER_ADAMW] = {
+        .plain = AG_OPTIMIZER_ADAMW, .has_variance = true, .has_betas = true},
+    [AG_OPTIMIZER_SGD] = {
+        .plain = AG_OPTIMIZER_SGD},
+    [AG_OPTIMIZER_MANIFOLD_ADAMW] = {
+        .plain = AG_OPTIMIZER_ADAMW, .has_variance = true, .has_betas = true,
+        .has_moving_spacing = true},
+    [AG_OPTIMIZER_GRID] = {
+        .plain = AG_OPTIMIZER_SGD, .fixes_scale = true},
+    [AG_OPTIMIZER_LION] = {
+        .plain = AG_OPTIMIZER_LION, .has_betas = true},
+    [AG_OPTIMIZER_MUON] = {
+        .plain = AG_OPTIMIZER_MUON, .has_variance = true, .has_betas = true,
+        .orthogonalises = true},
 };
+/* clang-format on */

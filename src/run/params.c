@@ -26,8 +26,11 @@ static const char *const s_tokenizers[] = {"char", "byte", NULL};
 static const char *const s_dtypes[] = {"auto", "uint16", "uint32", NULL};
 static const char *const s_bin_formats[] = {"auto", "plain", "llm.c", NULL};
 static const char *const s_orders[] = {"random", "sequential", NULL};
-static const char *const s_optimizers[] = {"adamw", "sgd", "manifold_adamw", "grid", "lion", NULL};
+static const char *const s_optimizers[] = {"adamw", "sgd", "manifold_adamw", "grid", "lion",
+                                           "muon",  NULL};
 static const char *const s_schedules[] = {"cosine", "linear", "constant", "wsd", NULL};
+static const char *const s_muon_scales[] = {"match_rms", "original", NULL};
+static const char *const s_muon_ns[] = {"fp32", "bf16", NULL};
 static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
 static const char *const s_diagnostics[] = {"quant",  "flips",           "grad",      "grid",
                                             "rank",   "kurtosis",        "nonfinite", "attn",
@@ -123,14 +126,19 @@ static const ag_param s_params[] = {
     {"optimizer.warmup", LENGTH, AT(optimizer.warmup), "100", 0, STEPS, NULL, ID, "steps", "linear warm-up; a share such as 5% is of train.steps", NULL},
     {"optimizer.schedule", WORD, AT(optimizer.schedule), "cosine", 0, 0, s_schedules, ID, "", "learning rate after warm-up; wsd = constant, then linear decay", NULL},
     {"optimizer.decay_fraction", REAL, AT(optimizer.decay_fraction), "0.2", 0, 1, NULL, ID, "", "wsd: fraction of the steps, at the end, in which lr falls", NULL},
-    {"optimizer.betas", PAIR, AT(optimizer.betas), "[0.9, 0.99]", 0, 0.9999999, NULL, ID, "", "adamw, manifold_adamw: decay rates of the first and second moments; lion: of the momentum in its sign, and as it is kept", NULL},
-    {"optimizer.eps", REAL, AT(optimizer.eps), "1e-8", 1e-30, 1, NULL, ID, "", "adamw, manifold_adamw: added to the square root of the second moment", NULL},
+    {"optimizer.betas", PAIR, AT(optimizer.betas), "[0.9, 0.99]", 0, 0.9999999, NULL, ID, "", "adamw, manifold_adamw: decay rates of the first and second moments; lion: of the momentum in its sign, and as it is kept; muon: of the tensors that adamw updates", NULL},
+    {"optimizer.eps", REAL, AT(optimizer.eps), "1e-8", 1e-30, 1, NULL, ID, "", "adamw, manifold_adamw, muon's adamw: added to the square root of the second moment", NULL},
     {"optimizer.weight_decay", REAL, AT(optimizer.weight_decay), "0.1", 0, 100, NULL, ID, "", "decoupled, on matrices and embeddings only", NULL},
     {"optimizer.independent_decay", BOOL, AT(optimizer.independent_decay), "false", 0, 0, NULL, ID, "", "a step decays by weight_decay times its share of the peak learning rate, not times the learning rate itself", "false"},
     {"optimizer.grad_clip", REAL, AT(optimizer.grad_clip), "1.0", 0, 1e30, NULL, ID, "", "largest global gradient norm; 0 = no clipping", NULL},
     {"optimizer.momentum", REAL, AT(optimizer.momentum), "0.9", 0, 0.9999999, NULL, ID, "", "sgd, grid: fraction of the velocity kept at each step", "0.9"},
     {"optimizer.rung_clip", INT, AT(optimizer.rung_clip), "10", 1, 65535, NULL, ID, "rungs", "grid: largest number of rungs a weight moves per step", "10"},
     {"optimizer.headroom", INT, AT(optimizer.headroom), "2", 0, 64, NULL, ID, "binades", "grid: powers of two by which the largest initial weight can grow", "2"},
+    {"optimizer.muon_momentum", REAL, AT(optimizer.muon_momentum), "0.95", 0, 0.9999999, NULL, ID, "", "muon: fraction of the momentum kept at each step", "0.95"},
+    {"optimizer.muon_nesterov", BOOL, AT(optimizer.muon_nesterov), "true", 0, 0, NULL, ID, "", "muon: the momentum as the next step would find it is made orthogonal", "true"},
+    {"optimizer.muon_scale", WORD, AT(optimizer.muon_scale), "match_rms", 0, 0, s_muon_scales, ID, "", "muon: factor of a matrix's update; match_rms = 0.2 sqrt(max(rows, cols)), for learning rate and decay of adamw; original = sqrt(max(1, rows / cols)), for a learning rate of about 0.02", "match_rms"},
+    {"optimizer.muon_ns", WORD, AT(optimizer.muon_ns), "fp32", 0, 0, s_muon_ns, ID, "", "muon: precision in which matrices are made orthogonal", "fp32"},
+    {"optimizer.adamw_lr", REAL, AT(optimizer.adamw_lr), "0", 0, 100, NULL, ID, "", "muon: peak learning rate of embeddings, lm_head, norms and biases, which adamw updates; 0 = lr", "0"},
 
     {"eval.every", INT, AT(eval.every), "200", 0, STEPS, NULL, RUN, "steps", "interval between evaluations, each on the same fixed windows (curves val_loss, val_loss_hp); 0 = only after the last step", NULL},
     {"eval.windows", INT, AT(eval.windows), "64", 1, 1e6, NULL, ID, "", "fixed validation windows, spread evenly, of every point of the curves; final_val_loss covers the whole validation part", NULL},

@@ -185,19 +185,22 @@ bool ag_site_is_on(const ag_layer_precision *precision)
 
 /* Whether a step reads what the one before left of the moment. What is not kept is not stored, and
  * so cannot be quantised where it is stored. */
-static bool is_kept(const ag_optimizer_spec *optimizer, ag_site_kind moment)
+static bool is_kept(const ag_optimizer_spec *optimizer, ag_site_kind moment, bool of_head)
 {
     const ag_optimizer_traits *traits = &ag_optimizers[optimizer->type];
+    if (traits->orthogonalises && !of_head)
+        return moment == AG_SITE_OPT_M && optimizer->muon_momentum > 0.0;
     if (moment == AG_SITE_OPT_V)
         return traits->has_variance && optimizer->betas[1] > 0.0;
     return (traits->has_betas ? optimizer->betas[0] : optimizer->momentum) > 0.0;
 }
 
-bool ag_site_has_effect(const ag_run *run, ag_site_kind kind)
+bool ag_site_has_effect(const ag_run *run, ag_site_kind kind, bool of_head)
 {
     if (!is_of_a_layer(kind))
         return true;
-    return run->train.steps > 0 && (kind == AG_SITE_WGRAD || is_kept(&run->optimizer, kind));
+    return run->train.steps > 0 &&
+           (kind == AG_SITE_WGRAD || is_kept(&run->optimizer, kind, of_head));
 }
 
 /* A Hadamard transform cancels in a product of two operands that have it: those of wgrad. A site

@@ -241,3 +241,26 @@ size_t ag_tensor_parameters(const ag_tensor_table *table)
         count += table->rows[i].count;
     return count;
 }
+
+static bool is_weight_in_block(ag_tensor_id id)
+{
+    for (size_t kind = 0; kind < AG_LINEAR_KINDS; kind++) {
+        if (kind != AG_LINEAR_LM_HEAD && ag_linear_tensors[kind][0] == id)
+            return true;
+    }
+    return false;
+}
+
+size_t ag_tensor_parts(size_t rows[AG_MOST_PARTS], const ag_model_spec *model,
+                       const ag_tensor *tensor)
+{
+    if (!is_weight_in_block(tensor->id))
+        return 0;
+    rows[0] = tensor->dims[0];
+    if (tensor->id != AG_T_C_ATTN_W)
+        return 1;
+    ag_sizes sizes = ag_sizes_of(model);
+    rows[0] = ag_query_width(&sizes);
+    rows[1] = rows[2] = sizes.K * sizes.D;
+    return 3;
+}

@@ -16,6 +16,7 @@
 #include <math.h>
 
 #include "base/maths.h"
+#include "muon.h"
 #include "optimizer.h"
 #include "run/optimizers.h"
 #include "run/streams.h"
@@ -39,12 +40,15 @@ typedef struct part {
     const ag_update *update;
     const ag_tensor *tensor;
     const ag_tensor_grid *grid;
-    ag_grid_groups *own; /* scratch */
+    ag_grid_groups *own; /* scratch, */
+    ag_muon_space *muon; /* too */
+    const ag_model_spec *model;
     size_t count;
     float *w;
     float *m;
     float *v; /* Adam only */
     const float *grad;
+    double lr;
     float decay; /* lr * weight decay, 0 for tensors that are not decayed */
     uint32_t step;
     double t; /* of Adam */
@@ -55,7 +59,7 @@ typedef struct part {
 static ag_adamw_step adamw_step(const part *p)
 {
     return (ag_adamw_step){
-        .lr = (float)p->update->lr,
+        .lr = (float)p->lr,
         .beta1 = (float)p->spec->betas[0],
         .beta2 = (float)p->spec->betas[1],
         .fresh1 = (float)(1.0 - p->spec->betas[0]),
@@ -164,7 +168,7 @@ static void manifold_adamw(const part *p)
 static void sgd(const part *p)
 {
     ag_sgd_step step = {
-        .lr = (float)p->update->lr,
+        .lr = (float)p->lr,
         .momentum = (float)p->spec->momentum,
         .decay = p->decay,
         .grad_scale = (float)p->update->grad_scale,
@@ -182,7 +186,7 @@ static void grid(const part *p)
         .scale = scale,
         .momentum = (float)p->spec->momentum,
         .grad_scale = (float)p->update->grad_scale,
-        .rungs_per_velocity = (float)fmin(p->update->lr / coarsest, 0x1p127),
+        .rungs_per_velocity = (float)fmin(p->lr / coarsest, 0x1p127),
         .decay = p->decay,
         .rung_clip = (float)p->spec->rung_clip,
     };
@@ -195,7 +199,7 @@ static void grid(const part *p)
 static void lion(const part *p)
 {
     ag_lion_step step = {
-        .lr = (float)p->update->lr,
+        .lr = (float)p->lr,
         .beta1 = (float)p->spec->betas[0],
         .fresh1 = (float)(1.0 - p->spec->betas[0]),
         .beta2 = (float)p->spec->betas[1],
@@ -204,6 +208,29 @@ static void lion(const part *p)
         .grad_scale = (float)p->update->grad_scale,
     };
     p->k->lion(p->w, p->m, p->grad, p->count, &step);
+}
+
+/* --- Muon */
+
+/* Part by part, so that fused layers move as separate ones would. */
+static void muon(const part *p)
+{
+    size_t rows[AG_MOST_PARTS];
+    size_t parts = ag_tensor_parts(rows, p->model, p->tensor);
+    size_t cols = p->tensor->dims[1];
+    float *u = p->muon->update;
+    ag_momentum_step step = {
+        .momentum = (float)p->spec->muon_momentum,
+        .fresh = (float)(1.0 - p->spec->muon_momentum),
+        .nesterov = p->spec->muon_nesterov,
+        .grad_scale = (float)p->update->grad_scale,
+    };
+    p->k->momentum(u, p->m, p->grad, p->count, &step);
+    for (size_t i = 0, at = 0; i < parts; at += rows[i++] * cols) {
+        double scale = ag_muon_factor((ag_muon_scale)p->spec->muon_scale, rows[i], cols);
+        ag_muon_orthogonalise(u + at, rows[i], cols, (ag_muon_ns)p->spec->muon_ns, p->muon, p->k);
+        p->k->descend(p->w + at, u + at, rows[i] * cols, (float)(p->lr * scale), p->decay);
+    }
 }
 
 void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const ag_kernels *k)
@@ -221,12 +248,6 @@ void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, co
 
 /* --- all tensors */
 
-/* What a step takes off a weight, as a share of it. */
-static double decay_of(const ag_optimizer_spec *spec, double lr)
-{
-    return spec->independent_decay ? spec->weight_decay * lr / spec->lr : lr * spec->weight_decay;
-}
-
 typedef void update_fn(const part *p);
 
 /* By ag_optimizer_type: for tensors without a grid, and for those with one. */
@@ -236,12 +257,36 @@ static update_fn *const s_updates[AG_OPTIMIZERS][2] = {
     [AG_OPTIMIZER_MANIFOLD_ADAMW] = {adamw, manifold_adamw},
     [AG_OPTIMIZER_GRID] = {sgd,   grid          },
     [AG_OPTIMIZER_LION] = {lion,  lion          },
+    [AG_OPTIMIZER_MUON] = {muon,  muon          },
 };
+
+/* What a step takes off a weight, as a share of it. */
+static double decay_of(const ag_optimizer_spec *spec, double lr, double peak)
+{
+    return spec->independent_decay ? spec->weight_decay * lr / peak : lr * spec->weight_decay;
+}
+
+/* Sets how fast the tensor moves; returns what moves it. */
+static update_fn *begin_tensor(part *p)
+{
+    size_t rows[AG_MOST_PARTS];
+    bool by_adamw = ag_optimizers[p->spec->type].orthogonalises &&
+                    ag_tensor_parts(rows, p->model, p->tensor) == 0;
+    double peak = by_adamw ? ag_adamw_peak(p->spec) : p->spec->lr;
+    p->lr = by_adamw ? p->update->adamw_lr : p->update->lr;
+    p->decay = p->tensor->decayed ? (float)decay_of(p->spec, p->lr, peak) : 0.0f;
+    return by_adamw ? adamw : s_updates[p->spec->type][p->grid->scheme != NULL];
+}
 
 void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
                        const ag_update *update, const ag_kernels *k)
 {
-    part p = {.k = k, .spec = spec, .update = update, .own = &state->groups};
+    part p = {.k = k,
+              .spec = spec,
+              .update = update,
+              .own = &state->groups,
+              .muon = &state->muon,
+              .model = state->model};
     p.t = (double)++state->updates;
     p.step = (uint32_t)state->step;
     for (size_t i = 0; i < state->tensors.count; i++) {
@@ -253,7 +298,6 @@ void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
         p.m = state->m + tensor->offset;
         p.v = state->n_v > 0 ? state->v + tensor->offset : NULL;
         p.grad = update->grads + tensor->offset;
-        p.decay = tensor->decayed ? (float)decay_of(spec, update->lr) : 0.0f;
-        s_updates[spec->type][p.grid->scheme != NULL](&p);
+        begin_tensor (&p)(&p);
     }
 }

@@ -16,6 +16,7 @@ double ag_clip_factor(double norm, double limit);
 typedef struct ag_update {
     const float *grads;
     double lr;
+    double adamw_lr; /* of muon's AdamW */
     double grad_scale;
     uint64_t rounding_key;
 } ag_update;
@@ -29,5 +30,13 @@ void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
 
 /* The learning rate of a step, counted from 0. */
 double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);
+
+static inline double ag_adamw_peak(const ag_optimizer_spec *spec)
+{
+    return spec->adamw_lr > 0.0 ? spec->adamw_lr : spec->lr;
+}
+
+/* That of the tensors which muon leaves to AdamW. */
+double ag_schedule_adamw_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);
 
 #endif

@@ -44,3 +44,10 @@ double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step
     double min_lr = spec->lr * spec->min_lr_ratio;
     return min_lr + height(spec, steps, step) * (spec->lr - min_lr);
 }
+
+double ag_schedule_adamw_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step)
+{
+    ag_optimizer_spec adamw = *spec;
+    adamw.lr = ag_adamw_peak(spec);
+    return ag_schedule_lr(&adamw, steps, step);
+}

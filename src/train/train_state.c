@@ -64,7 +64,7 @@ static size_t most_groups(const ag_train_state *state, const ag_run *run)
 
 ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout)
 {
-    *state = (ag_train_state){0};
+    *state = (ag_train_state){.model = &run->model};
     AG_TRY(
         ag_tensor_table_make(&state->tensors, &run->model, run->facts.vocab_size, layout->arena));
     size_t grid_bytes = state->tensors.count * sizeof *state->grids;
@@ -80,6 +80,8 @@ ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_la
     state->scales = ag_layout_bytes(layout, state->n_scales * sizeof *state->scales);
     state->amaxes = ag_layout_floats(layout, state->n_amaxes);
     find_grids(state, run);
+    if (ag_optimizer_of(run)->orthogonalises)
+        ag_muon_lay_out(&state->muon, &run->model, &state->tensors, layout);
     size_t groups = most_groups(state, run);
     state->groups.scales.scale = ag_layout_floats(layout, groups);
     state->groups.scales.factors = ag_layout_floats(layout, groups);

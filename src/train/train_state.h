@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "layout.h"
+#include "muon.h"
 #include "operand.h"
 #include "run/tensors.h"
 
@@ -23,15 +24,17 @@ typedef struct ag_grid_groups {
 } ag_grid_groups;
 
 typedef struct ag_train_state {
-    int64_t step;    /* steps trained */
-    int64_t updates; /* of them, those that changed the weights: Adam's t */
+    const ag_model_spec *model; /* borrowed */
+    int64_t step;               /* steps trained */
+    int64_t updates;            /* of them, those that changed the weights: Adam's t */
     ag_tensor_table tensors;
     ag_tensor_grid *grids; /* [tensors.count] */
     float *weights;        /* [tensors.total] */
     float *m;              /* [tensors.total]: the first moment, or SGD's velocity */
     float *v;              /* [n_v]: Adam's second moment */
     size_t n_v;            /* tensors.total, or 0 */
-    ag_grid_groups groups; /* scratch of the optimizer, large enough for any tensor */
+    ag_grid_groups groups; /* scratch of the optimizer, large enough for any tensor, */
+    ag_muon_space muon;    /* and this */
     size_t n_scales; /* layer by layer, role by role, use by use; then site by site, if any is on */
     ag_scale *scales;
     size_t n_amaxes; /* the histories of all scales, one after another */

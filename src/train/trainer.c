@@ -87,7 +87,11 @@ void ag_trainer_step(ag_trainer *trainer)
     double factor = ag_clip_factor(norm, run->optimizer.grad_clip);
     bool skipped = !isfinite(loss) || !isfinite(norm);
     uint64_t key = ag_stream_key((uint64_t)run->seed, AG_STREAM_ROUNDING);
-    ag_update update = {trainer->model.grads, lr, factor, key};
+    ag_update update = {.grads = trainer->model.grads,
+                        .lr = lr,
+                        .adamw_lr = ag_schedule_adamw_lr(&run->optimizer, run->train.steps, step),
+                        .grad_scale = factor,
+                        .rounding_key = key};
     if (skipped)
         ag_observe_failure(trainer);
     ag_observe_gradient(trainer);

@@ -96,6 +96,20 @@ static void test_attention_is_no_linear_layer(void **state)
     assert_true(step_of(&s_timed, AG_BENCH_WGRAD) == LINEAR);
 }
 
+/* Newton-Schulz: 5 (r (r + 1) / 2 c + r^3 + r^2 c) for each of q, k, v and attn.c_proj, 8x8, and of
+ * the MLP's two, 32x8, in two blocks. They are none of the linear layers'. */
+static void test_muon_counts_as_optimizer(void **state)
+{
+    (void)state;
+    enum { SQUARE = (36 + 64 + 64) * 8, TALL = 36 * 32 + 64 * 8 + 64 * 32 };
+    tiny_make(&s_timed);
+    s_timed.run.optimizer.type = AG_OPTIMIZER_MUON;
+    assert_true(step_of(&s_timed, AG_BENCH_OPTIMIZER) == 2 * 5 * (4 * SQUARE + 2 * TALL));
+    tiny_make(&s_timed);
+    s_timed.run.optimizer.type = AG_OPTIMIZER_MUON;
+    assert_true(step_of(&s_timed, AG_BENCH_DGRAD) == LINEAR);
+}
+
 /* Each array once: GELU reads 32 channels and writes 32, then reads 64 and writes 32; AdamW reads
  * four arrays of all parameters and writes three, and the norm reads the gradients, which have gaps
  * between tensors. */
@@ -143,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_every_kernel_of_a_step_is_timed),
         cmocka_unit_test(test_linear_layers_are_told_apart),
         cmocka_unit_test(test_attention_is_no_linear_layer),
+        cmocka_unit_test(test_muon_counts_as_optimizer),
         cmocka_unit_test(test_bytes_are_counted),
         cmocka_unit_test(test_sgemm_is_the_same_product),
     };

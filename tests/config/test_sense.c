@@ -112,10 +112,15 @@ static void test_keys_that_no_run_reads(void **state)
     (void)state;
     expect_warning(HEAD "optimizer: {type: sgd, betas: [0.9, 0.95]}\n",
                    ":3:31: warning: optimizer.betas has no effect in any run: only optimizer.type "
-                   "adamw, manifold_adamw and lion read it");
+                   "adamw, manifold_adamw, lion and muon read it");
     expect_warning(HEAD "optimizer: {type: lion, eps: 1e-6, betas: [0.9, 0.95]}\n",
                    ":3:30: warning: optimizer.eps has no effect in any run: only optimizer.type "
-                   "adamw and manifold_adamw read it");
+                   "adamw, manifold_adamw and muon read it");
+    expect_warning(HEAD "optimizer: {adamw_lr: 1e-3, muon_ns: bf16}\n",
+                   ":3:23: warning: optimizer.adamw_lr has no effect in any run: only "
+                   "optimizer.type muon reads it");
+    expect_warning(HEAD "optimizer: {type: muon, momentum: 0.9}\n",
+                   "optimizer.momentum has no effect");
     expect_warning(HEAD "optimizer: {momentum: 0.5}\n", "optimizer.momentum has no effect");
     expect_warning(HEAD "optimizer: {decay_fraction: 0.1}\n", "only optimizer.schedule wsd");
     expect_warning(HEAD "optimizer: {schedule: constant, min_lr_ratio: 0.5}\n",

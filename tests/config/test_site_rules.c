@@ -122,6 +122,8 @@ static void test_moments_are_those_of_the_optimizer(void **state)
         {"{type: grid}",                   "lm_head.opt.m e4m3fn\n"                      },
         {"{type: lion}",                   "lm_head.opt.m e4m3fn\n"                      },
         {"{type: lion, betas: [0, 0.9]}",  ""                                            },
+        {"{type: muon}",                   "lm_head.opt.m e4m3fn\nlm_head.opt.v e4m3fn\n"},
+        {"{type: muon, muon_momentum: 0}", "lm_head.opt.m e4m3fn\nlm_head.opt.v e4m3fn\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char yaml[1024];
@@ -134,6 +136,30 @@ static void test_moments_are_those_of_the_optimizer(void **state)
         ag_experiment *experiment = load_good(yaml);
         describe(got, sizeof got, &ag_experiment_grid(experiment)->runs[0]);
         assert_string_equal(got, cases[i].last);
+        ag_experiment_destroy(experiment);
+    }
+}
+
+/* Muon keeps no second moment of the matrices in blocks, and a momentum of its own. */
+static void test_moments_of_muon_differ_by_layer(void **state)
+{
+    (void)state;
+    static const char *const optimizers[] = {"{type: muon}",
+                                             "{type: muon, muon_momentum: 0, betas: [0, 0.9]}"};
+    static const char *const expected[] = {
+        "transformer.h.0.mlp.c_fc.opt.m e4m3fn\nlm_head.opt.m e4m3fn\nlm_head.opt.v e4m3fn\n",
+        "lm_head.opt.v e4m3fn\n"};
+    for (size_t i = 0; i < 2; i++) {
+        char yaml[1024];
+        char got[512];
+        snprintf(yaml, sizeof yaml,
+                 "%sformats: [E4M3]\nmodel: {n_layer: 1}\noptimizer: %s\n"
+                 "layer_configs: {x: {layer_rules: [{pattern: '(head|c_fc)\\.opt', format: "
+                 "$format}], default_format: $format}}\n",
+                 HEAD, optimizers[i]);
+        ag_experiment *experiment = load_good(yaml);
+        describe(got, sizeof got, &ag_experiment_grid(experiment)->runs[0]);
+        assert_string_equal(got, expected[i]);
         ag_experiment_destroy(experiment);
     }
 }
@@ -162,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_first_match_wins_among_them),
         cmocka_unit_test(test_null_sites_fold),
         cmocka_unit_test(test_moments_are_those_of_the_optimizer),
+        cmocka_unit_test(test_moments_of_muon_differ_by_layer),
         cmocka_unit_test(test_idle_sites_differ_by_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

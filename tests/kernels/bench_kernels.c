@@ -224,6 +224,17 @@ static void lion(const bench *b)
     b->k->lion(b->w, b->z, b->x, WEIGHTS, &step);
 }
 
+static void momentum(const bench *b)
+{
+    ag_momentum_step step = {0.95f, 0.05f, .nesterov = true, .grad_scale = 1};
+    b->k->momentum(b->w, b->z, b->x, WEIGHTS, &step);
+}
+
+static void descend(const bench *b)
+{
+    b->k->descend(b->w, b->x, WEIGHTS, 1e-6f, 1e-6f);
+}
+
 static void grid(const bench *b)
 {
     ag_rounding_site where = {.key = 3, .site = 4, .use = 2, .step = 5};
@@ -313,6 +324,8 @@ int main(void)
         {"sgd",                       sgd,                       WEIGHTS},
         {"grid",                      grid,                      WEIGHTS},
         {"lion",                      lion,                      WEIGHTS},
+        {"momentum",                  momentum,                  WEIGHTS},
+        {"descend",                   descend,                   WEIGHTS},
         {"attention forward",         attention_forward,         P      },
         {"attention backward",        attention_backward,        P      },
         {"attention dropout forward", attention_dropout_forward, P      },

@@ -361,6 +361,14 @@ static void check_match(const ag_format *format, const float *w, const float *gr
     fast->manifold_adamw(b[0], b[1], b[2], grad, count, &adamw, &spacing);
     for (int i = 0; i < 3; i++)
         assert_same_bits("manifold_adamw", b[i], a[i], count);
+    ag_momentum_step momentum = {0.95f, 0.05f, .nesterov = true, .grad_scale = 0.7f};
+    plain->momentum(a[0], a[1], grad, count, &momentum);
+    fast->momentum(b[0], b[1], grad, count, &momentum);
+    assert_same_bits("what is made orthogonal", b[0], a[0], count);
+    assert_same_bits("muon's momentum", b[1], a[1], count);
+    plain->descend(a[0], grad, count, 0.03f, 1e-3f);
+    fast->descend(b[0], grad, count, 0.03f, 1e-3f);
+    assert_same_bits("descend", b[0], a[0], count);
     plain->lion(a[0], a[1], grad, count, &lion);
     fast->lion(b[0], b[1], grad, count, &lion);
     assert_same_bits("lion", b[0], a[0], count);

@@ -109,7 +109,7 @@ static void test_the_id_covers_the_identity_and_nothing_else(void **state)
     size_t count = 0;
     size_t covered = 0;
     const ag_param *params = ag_params(&count);
-    f->run.optimizer.schedule = AG_SCHEDULE_WSD; /* every parameter has an effect in one of two */
+    f->run.optimizer.schedule = AG_SCHEDULE_WSD; /* every parameter has an effect in one of three */
     f->run.model.init_seed = 3;
     ag_run on_grid = f->run;
     on_grid.optimizer.type = AG_OPTIMIZER_GRID;
@@ -117,12 +117,15 @@ static void test_the_id_covers_the_identity_and_nothing_else(void **state)
     on_grid.model.norm_place = AG_NORM_SANDWICH;
     on_grid.model.mlp = AG_MLP_SWIGLU;
     on_grid.model.qk_norm = AG_QK_NORM_HEAD;
+    ag_run by_muon = f->run;
+    by_muon.optimizer.type = AG_OPTIMIZER_MUON;
     for (size_t i = 0; i < count; i++) {
         const char *value = other_value(&f->run, &params[i], &f->arena);
         if (value == NULL)
             continue;
-        bool changed =
-            changes_id(&f->run, &params[i], value, f) || changes_id(&on_grid, &params[i], value, f);
+        bool changed = changes_id(&f->run, &params[i], value, f) ||
+                       changes_id(&on_grid, &params[i], value, f) ||
+                       changes_id(&by_muon, &params[i], value, f);
         if (changed != (params[i].use == AG_USE_IDENTITY))
             fail_msg("%s: the id is %s", params[i].key, changed ? "another" : "the same");
         covered += changed;
@@ -336,6 +339,12 @@ static void test_each_optimizer_has_its_own_parameters(void **state)
     ag_run signs = lion;
     signs.optimizer.eps = 1e-3;
     signs.optimizer.momentum = 0.25;
+    assert_same_id(&lion, &signs);
+    signs.optimizer.muon_momentum = 0.5;
+    signs.optimizer.muon_nesterov = false;
+    signs.optimizer.muon_scale = AG_MUON_ORIGINAL;
+    signs.optimizer.muon_ns = AG_MUON_NS_BF16;
+    signs.optimizer.adamw_lr = 0.5;
     assert_same_id(&lion, &signs);
     same.optimizer.type = AG_OPTIMIZER_GRID;
     assert_ok(ag_run_identify(&sgd));

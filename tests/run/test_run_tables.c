@@ -224,6 +224,45 @@ static void test_each_optimizer_has_a_row(void **state)
     }
 }
 
+/* Four queries' heads of 3 channels share two of keys and values. */
+static void test_parts_are_the_layers_that_a_fused_one_is(void **state)
+{
+    (void)state;
+    static const struct {
+        ag_tensor_id id;
+        size_t count;
+        size_t rows[AG_MOST_PARTS];
+    } cases[] = {
+        {AG_T_C_ATTN_W,    3, {12, 6, 6}},
+        {AG_T_ATTN_PROJ_W, 1, {10}      },
+        {AG_T_C_GATE_W,    1, {7}       },
+        {AG_T_C_FC_W,      1, {7}       },
+        {AG_T_MLP_PROJ_W,  1, {10}      },
+        {AG_T_WTE,         0, {0}       },
+        {AG_T_LM_HEAD_W,   0, {0}       },
+        {AG_T_LN_1_W,      0, {0}       },
+    };
+    ag_arena arena;
+    ag_tensor_table table;
+    ag_model_spec model = model_of(1, 10);
+    model.n_head = 4;
+    model.n_kv_head = 2;
+    model.head_dim = 3;
+    model.mlp = AG_MLP_SWIGLU;
+    model.mlp_hidden = 7;
+    model.tie_weights = false;
+    ag_arena_init_growing(&arena);
+    assert_ok(ag_tensor_table_make(&table, &model, 30, &arena));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t rows[AG_MOST_PARTS] = {0};
+        const ag_tensor *tensor = ag_tensor_find(&table, cases[i].id, 0);
+        assert_non_null(tensor);
+        assert_int_equal(ag_tensor_parts(rows, &model, tensor), cases[i].count);
+        assert_memory_equal(rows, cases[i].rows, sizeof rows);
+    }
+    ag_arena_deinit(&arena);
+}
+
 static void test_a_full_arena_is_an_error(void **state)
 {
     (void)state;
@@ -245,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_layers_and_their_sites),
         cmocka_unit_test(test_layers_match_tensors),
         cmocka_unit_test(test_each_optimizer_has_a_row),
+        cmocka_unit_test(test_parts_are_the_layers_that_a_fused_one_is),
         cmocka_unit_test(test_a_full_arena_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,24 @@ static void lion(tiny *t)
     t->run.optimizer.type = AG_OPTIMIZER_LION;
 }
 
+/* With a rate of its own for what AdamW moves, and stored moments of both. */
+static void muon(tiny *t)
+{
+    ag_scheme scheme = scaled("e5m2", AG_AMAX_DELAYED);
+    delayed(t);
+    t->run.optimizer.type = AG_OPTIMIZER_MUON;
+    t->run.optimizer.adamw_lr = 3e-3;
+    tiny_quantise_sites(t, AG_SITE_OPT_M, scheme);
+}
+
+static void muon_bf16(tiny *t)
+{
+    t->run.optimizer.type = AG_OPTIMIZER_MUON;
+    t->run.optimizer.muon_ns = AG_MUON_NS_BF16;
+    t->run.optimizer.muon_nesterov = false;
+    t->run.model.qkv = AG_QKV_SPLIT;
+}
+
 /* Every tensor beyond the layers, some with a history, all stochastic. */
 static void sites(tiny *t)
 {
@@ -162,6 +180,8 @@ scenario *const scenarios[SCENARIOS] = {
     manifold,
     grid,
     lion,
+    muon,
+    muon_bf16,
     sites,
     scenario_observed,
     observed_sites,

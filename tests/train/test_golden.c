@@ -147,7 +147,9 @@ static void check_step(golden *g, int step)
     double norm = ag_grad_norm(trainer->model.grads, count, trainer->k);
     assert_near("loss", mean_loss(g), expected_loss, step == 0 ? 1e-6 : 1e-4, 0.0);
     assert_near("gradient norm", norm, expected_norm, step == 0 ? 1e-5 : 1e-3, 0.0);
-    ag_update update = {trainer->model.grads, g->t.run.optimizer.lr, ag_clip_factor(norm, 1.0), 0};
+    ag_update update = {.grads = trainer->model.grads,
+                        .lr = g->t.run.optimizer.lr,
+                        .grad_scale = ag_clip_factor(norm, 1.0)};
     ag_optimizer_step(&trainer->state, &g->t.run.optimizer, &update, trainer->k);
     ag_model_end_step(&trainer->model);
 }

@@ -167,7 +167,7 @@ static void test_they_learn(void **state)
     static const double rates[AG_OPTIMIZERS] = {
         [AG_OPTIMIZER_ADAMW] = 1e-2,          [AG_OPTIMIZER_SGD] = 0.3,
         [AG_OPTIMIZER_MANIFOLD_ADAMW] = 1e-2, [AG_OPTIMIZER_GRID] = 0.3,
-        [AG_OPTIMIZER_LION] = 3e-3,
+        [AG_OPTIMIZER_LION] = 3e-3,           [AG_OPTIMIZER_MUON] = 1e-2,
     };
     for (int type = 0; type < AG_OPTIMIZERS; type++) {
         optimizer_make(&s_a, (ag_optimizer_type)type);

@@ -88,6 +88,38 @@ static void test_independent_decay(void **state)
     tiny_end(&s_a);
 }
 
+/* A layer for queries, keys and values moves as three would: each is made orthogonal alone, and has
+ * the factor of its own shape. */
+static void test_muon_takes_fused_layers_apart(void **state)
+{
+    (void)state;
+    enum { COUNT = 16 * 8 };
+    optimizer_make(&s_a, AG_OPTIMIZER_MUON);
+    s_a.run.model.n_kv_head = 1;
+    tiny_start(&s_a);
+    ag_train_state *s = &s_a.trainer.state;
+    float *grads = s_a.trainer.model.grads;
+    const ag_tensor *tensor = ag_tensor_find(&s->tensors, AG_T_C_ATTN_W, 1);
+    const size_t rows[] = {8, 4, 4};
+    float expected[COUNT];
+    tiny_fill(grads, s->tensors.total, 3, 1.0f);
+    memcpy(expected, s->weights + tensor->offset, sizeof expected);
+    memcpy(s_before.m, grads + tensor->offset, sizeof expected); /* after Nesterov, times 0.0975 */
+    for (size_t i = 0, at = 0; i < 3; at += 8 * rows[i++]) {
+        float rate = (float)(0.0625 * 0.2 * sqrt(8.0));
+        ag_muon_orthogonalise(s_before.m + at, rows[i], 8, AG_MUON_NS_FP32, &s->muon,
+                              &ag_kernels_fast);
+        for (size_t j = at; j < at + 8 * rows[i]; j++)
+            expected[j] -= expected[j] * (0.0625f * 0.25f) + rate * s_before.m[j];
+    }
+    ag_update update = {.grads = grads, .lr = 0.0625, .adamw_lr = 0.5, .grad_scale = 1.0};
+    ag_optimizer_step(s, &s_a.run.optimizer, &update, &ag_kernels_fast);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_close(tensor->name, (double)s->weights[tensor->offset + i], (double)expected[i],
+                     1.0);
+    tiny_end(&s_a);
+}
+
 static void fill_table(const ag_format *format)
 {
     value_table_fill(&s_table, format->mantissa, format->bias, format->max_code + 1);
@@ -361,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_independent_decay),
+        cmocka_unit_test(test_muon_takes_fused_layers_apart),
         cmocka_unit_test(test_adamw_takes_one_minus_beta_in_double),
         cmocka_unit_test(test_adamw_300_steps),
         cmocka_unit_test(test_manifold_adamw),

@@ -52,6 +52,20 @@ static void test_warmup_longer_than_the_run(void **state)
     }
 }
 
+/* Of muon's AdamW: lr where nothing else is said, else the same course to another peak. */
+static void test_a_peak_of_its_own(void **state)
+{
+    (void)state;
+    ag_optimizer_spec spec = {.lr = 0.5, .min_lr_ratio = 0.1, .warmup = 4};
+    for (int64_t step = 0; step < 24; step++) {
+        double lr = ag_schedule_lr(&spec, 24, step);
+        spec.adamw_lr = 0;
+        assert_true(ag_schedule_adamw_lr(&spec, 24, step) == lr);
+        spec.adamw_lr = 0.25;
+        assert_true(fabs(ag_schedule_adamw_lr(&spec, 24, step) - lr / 2) < 1e-16);
+    }
+}
+
 static void test_clip_factor(void **state)
 {
     (void)state;
@@ -65,6 +79,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rates_by_hand),
         cmocka_unit_test(test_warmup_longer_than_the_run),
+        cmocka_unit_test(test_a_peak_of_its_own),
         cmocka_unit_test(test_clip_factor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
