@@ -72,7 +72,7 @@ class Bench:
         return path
 
     def command(self, ranks, file, out, *more):
-        launcher = [self.options.mpiexec, "-q", "-n", str(ranks)] if ranks > 0 else []
+        launcher = [self.options.mpiexec, "-n", str(ranks)] if ranks > 0 else []
         command = [*launcher, self.altgrad, "run", file, "-o", out, "--progress", "none"]
         return command + list(more)
 

@@ -60,8 +60,6 @@ complete() {
     [ ! -e "$1.d/checkpoints" ] || complain "checkpoints stay: $(ls "$1.d/checkpoints")"
 }
 
-# mpirun -q, which MPICH does not know
-export OMPI_MCA_orte_execute_quiet=1
 stopped=75
 # mpirun's own end after SIGTERM: a second to write what one can
 terminated="1 143"

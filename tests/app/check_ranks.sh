@@ -13,7 +13,6 @@ exec "$train" "\$@"
 END
 few "seeds: 12" "run: {retries: 1}"
 
-export OMPI_MCA_orte_execute_quiet=1 # mpirun -q, which MPICH does not know
 expect 0 "$mpiexec" -n 2 bin/altgrad run few.yaml -o out.h5 --progress plain
 says "rank 1 failed 3 times in a row: it gets no more runs"
 says "12/12 runs done"

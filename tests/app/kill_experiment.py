@@ -241,6 +241,7 @@ class Killer:
             **os.environ,
             "TMPDIR": self.scratch,
             "OMPI_MCA_btl_vader_backing_directory": self.scratch,
+            "OMPI_MCA_btl_sm_backing_directory": self.scratch,  # Open MPI 5
         }
         seconds = options.run_seconds * 10
         self.steps = steps_for(options.altgrad, HERE / "kill.yaml", seconds)
@@ -248,7 +249,7 @@ class Killer:
 
     def command(self, out):
         return [
-            self.options.mpiexec, "-q", "-n", str(self.options.ranks), "--oversubscribe",
+            self.options.mpiexec, "-n", str(self.options.ranks), "--oversubscribe",
             self.options.altgrad, "run", str(HERE / "kill.yaml"), "-o", out,
             "--set", f"train.steps={self.steps}", "--progress", "plain",
         ]  # fmt: skip

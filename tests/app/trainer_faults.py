@@ -54,7 +54,7 @@ class Bench:
 
     def run(self, out, ranks, *options, group=None):
         """Exit code and all that was said."""
-        launcher = [self.mpiexec, "-q", "-n", str(ranks)] if ranks > 0 else []
+        launcher = [self.mpiexec, "-n", str(ranks)] if ranks > 0 else []
         command = [*launcher, "./altgrad", "run", "few.yaml", "-o", out, "--progress", "plain"]
         join = (lambda: Path(group, "cgroup.procs").write_text(str(os.getpid()))) if group else None
         done = subprocess.run(

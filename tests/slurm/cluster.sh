@@ -107,11 +107,12 @@ all_idle() {
     done
 }
 
-# For Open MPI: root; nodes that share a loopback; jobs that share cores.
+# For Open MPI: root; nodes that share a loopback; jobs that share cores. PRTE_ is Open MPI 5's.
 mpi_environment() {
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     export OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo
-    export OMPI_MCA_hwloc_base_binding_policy=none
+    export OMPI_MCA_hwloc_base_binding_policy=none PRTE_MCA_hwloc_default_binding_policy=none
+    export PRTE_MCA_prte_if_include=lo
     export OMPI_MCA_btl_vader_single_copy_mechanism=none
     unset OMPI_MCA_plm # SLURM's own way to the other nodes
 }
