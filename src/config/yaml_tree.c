@@ -46,12 +46,22 @@ static void stop(tree_builder *builder, ag_place place, const char *message)
     builder->stopped = true;
 }
 
-/* Values that are empty have no place of their own: they get that of the event before. */
+static bool is_nothing(struct fy_event *event)
+{
+    size_t length = 0;
+    struct fy_token *token = event->type == FYET_SCALAR ? fy_event_get_token(event) : NULL;
+    return token != NULL && fy_token_scalar_style(token) == FYSS_PLAIN &&
+           fy_token_get_text(token, &length) != NULL && length == 0;
+}
+
+/* Values that are empty get the place of the event before: up to libfyaml 0.7 they have none of
+ * their own, from 0.8 on it is that of the colon. */
 static ag_place event_place(tree_builder *builder, struct fy_event *event)
 {
     const struct fy_mark *start = fy_event_start_mark(event);
     const struct fy_mark *end = fy_event_end_mark(event);
-    if (start == NULL || start->line < 0 || start->input_pos > builder->source->size)
+    if (start == NULL || start->line < 0 || start->input_pos > builder->source->size ||
+        is_nothing(event))
         return builder->last;
     ag_place place = {.source = builder->source, .offset = start->input_pos, .length = 1};
     if (end != NULL && end->input_pos > start->input_pos && end->line == start->line)
