@@ -65,6 +65,9 @@
     ROW(momentum, ag_momentum_plain, ag_momentum_shared)                                           \
     ROW(update_product, ag_product_ref, ag_multiply)                                               \
     ROW(descend, ag_descend_plain, ag_descend_shared)                                              \
+    ROW(kahan_step, ag_kahan_step_plain, ag_kahan_step_shared)                                     \
+    ROW(kahan_keep, ag_kahan_keep_plain, ag_kahan_keep_shared)                                     \
+    ROW(eco, ag_eco_plain, ag_eco_shared)                                                          \
     /* diagnostics */                                                                              \
     ROW(singular_values, ag_singular_values_plain, ag_singular_values_fast)
 /* clang-format on */

@@ -75,6 +75,28 @@ typedef struct ag_momentum_step {
 typedef void ag_momentum_fn(float *restrict u, float *restrict m, const float *restrict grad,
                             size_t count, const ag_momentum_step *step);
 
+/* Of weights stored in a format that keeps what storing loses (Kahan): w holds minus the step from
+ * `before`, c what was lost.
+ *
+ *   y = c + (-(decay * before) + w);   w = before + y, still to be stored;   c = y
+ */
+typedef void ag_kahan_step_fn(float *restrict w, float *restrict c, const float *restrict before,
+                              size_t count, float decay);
+
+/* Once w is stored: c = BF16(c - (w - before)) */
+typedef void ag_kahan_keep_fn(float *restrict c, const float *restrict w,
+                              const float *restrict before, size_t count);
+
+typedef struct ag_eco_step {
+    float factor;      /* k */
+    float correction2; /* of Adam: 1 - beta2^t, */
+    float eps;
+} ag_eco_step;
+/* m += k * (sqrt(v / correction2) + eps) * (wanted - w), w being `wanted` as it was stored; without
+ * the root where v is NULL (arXiv 2601.22101, algorithm 3) */
+typedef void ag_eco_fn(float *restrict m, const float *restrict v, const float *restrict wanted,
+                       const float *restrict w, size_t count, const ag_eco_step *step);
+
 /* w = w - decay * w - rate * u */
 typedef void ag_descend_fn(float *restrict w, const float *restrict u, size_t count, float rate,
                            float decay);

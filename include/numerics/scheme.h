@@ -84,6 +84,7 @@ typedef enum ag_ste { AG_STE_IDENTITY, AG_STE_CLIP, AG_STES } ag_ste;
 
 typedef struct ag_scheme {
     bool quantised; /* false: null, the operand stays BF16 and all below is zero */
+    bool is_bf16;   /* null, but said as BF16: what ag_scheme_bf16 is where values are float32 */
     ag_format format;
     ag_granularity granularity;
     int block_rows; /* of block, mx and nv; 0 otherwise */
@@ -153,8 +154,14 @@ typedef struct ag_layer_precision {
 } ag_layer_precision;
 
 /* The scheme of a plain format name: per tensor, current amax, nearest-even, saturating; without a
- * scale where E = 8 or the format is fp16. Normalise it when all is set: then BF16 becomes null. */
+ * scale where E = 8 or the format is fp16. Normalise it when all is set: then BF16 becomes null,
+ * with is_bf16. */
 ag_scheme ag_scheme_plain(const ag_format *format);
+
+/* BF16 as a format, for tensors whose values are not BF16's already. Normalising would make it
+ * null.
+ */
+ag_scheme ag_scheme_bf16(void);
 
 /* Sets granularity and block by name, letter case ignored: tensor, row, col, <R>x<C> or b<R>x<C>,
  * mx, nv, nv16x16; and what goes with it unless said otherwise: a power-of-two scale for blocks,
@@ -196,7 +203,7 @@ bool ag_scheme_has_blocks(const ag_scheme *scheme);
  * effect. Every scheme in a run is normalised, so runs that mean the same get the same id. */
 void ag_scheme_normalise(ag_scheme *scheme);
 
-/* Field by field. */
+/* Field by field, but for is_bf16: null is null. */
 bool ag_scheme_equal(const ag_scheme *a, const ag_scheme *b);
 
 /* Whether amaxes of earlier steps matter. */

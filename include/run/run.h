@@ -46,6 +46,7 @@ typedef enum ag_schedule {
 } ag_schedule;
 typedef enum ag_muon_scale { AG_MUON_MATCH_RMS, AG_MUON_ORIGINAL } ag_muon_scale;
 typedef enum ag_muon_ns { AG_MUON_NS_FP32, AG_MUON_NS_BF16 } ag_muon_ns;
+typedef enum ag_store_error { AG_STORE_DROP, AG_STORE_KAHAN, AG_STORE_ECO } ag_store_error;
 typedef enum ag_on_nonfinite { AG_NONFINITE_STOP, AG_NONFINITE_SKIP } ag_on_nonfinite;
 typedef enum ag_keep_weights {
     AG_WEIGHTS_NONE,
@@ -142,9 +143,10 @@ typedef struct ag_optimizer_spec {
     int64_t headroom; /* grid: powers of two from the largest initial weight to the grid's end */
     double muon_momentum;
     bool muon_nesterov;
-    int64_t muon_scale; /* ag_muon_scale */
-    int64_t muon_ns;    /* ag_muon_ns */
-    double adamw_lr;    /* muon: peak of the tensors that AdamW updates; 0 = lr */
+    int64_t muon_scale;  /* ag_muon_scale */
+    int64_t muon_ns;     /* ag_muon_ns */
+    int64_t store_error; /* ag_store_error */
+    double adamw_lr;     /* muon: peak of the tensors that AdamW updates; 0 = lr */
 } ag_optimizer_spec;
 
 typedef struct ag_eval_spec {

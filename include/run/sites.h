@@ -12,6 +12,8 @@
  *   transformer.h.0.attn.c_attn.wgrad    dw      grad_output   the product dW of each micro-batch
  *   transformer.h.0.attn.c_attn.opt.m    m       weight        Adam's first moment, SGD's velocity
  *   transformer.h.0.attn.c_attn.opt.v    sqrt_v  weight        the root of Adam's second moment
+ *   transformer.h.0.attn.c_attn.opt.w    w       weight        the weights, without a float32
+ * master transformer.wpe.opt.w, wte.opt.w     w       weight        those of the embeddings
  *
  * P is quantised as it meets V, after dropout; all are quantised from float32 as they are (q, k, v
  * and do are BF16 values already). P and dS have zeros above the diagonal, which counters count. */
@@ -26,12 +28,14 @@
 #include "numerics/groups.h"
 #include "run/layers.h"
 #include "run/run.h"
+#include "run/tensors.h"
 
-enum { AG_SITES_PER_LINEAR = 3, AG_SITE_TENSORS = 3 };
+enum { AG_SITES_PER_LINEAR = 4, AG_SITE_TENSORS = 3, AG_MOST_EMBEDDINGS = 2 };
 
 typedef enum ag_site_kind {
     AG_SITE_OPT_M, /* of a linear layer */
     AG_SITE_OPT_V,
+    AG_SITE_OPT_W, /* of an embedding too */
     AG_SITE_WGRAD,
     AG_SITE_PV, /* of a block, from here on: in the forward pass */
     AG_SITE_QK,
@@ -45,6 +49,7 @@ typedef struct ag_site_tensor {
     ag_role role;     /* whose scheme it takes */
     uint32_t site;    /* its part of the site's slot (streams.h), */
     uint32_t use;     /* and its first use there */
+    bool is_float32;  /* its values are no BF16's, so that BF16 is a format like others */
     ag_sum sum; /* the axis that its first product sums over; the second takes the other one */
     const char *uses[AG_USES]; /* "q.scores", "q.dk": its products; NULL where it is one tensor */
 } ag_site_tensor;
@@ -52,18 +57,20 @@ typedef struct ag_site_tensor {
 typedef struct ag_site {
     char name[AG_LAYER_NAME_SIZE];
     ag_site_kind kind;
-    size_t block;  /* of the transformer; n_layer for those of lm_head */
-    size_t layer;  /* index of the linear layer; of the block's first for a site of the block */
-    uint32_t site; /* the place of its part 0 (streams.h) */
+    size_t block; /* of the transformer; n_layer for those of lm_head and embeddings */
+    size_t layer; /* index of the linear layer; of the block's first for a site of the block */
+    ag_tensor_id weight; /* of the layer or embedding; lm_head's, also where tied */
+    uint32_t site;       /* the place of its part 0 (streams.h) */
     size_t n_tensors;
     const ag_site_tensor *tensors;
 } ag_site;
 
-/* Three of each linear layer, and three of each block. */
+/* Four of each linear layer, three of each block and one of each embedding. */
 size_t ag_block_sites(const ag_model_spec *model);
 size_t ag_site_count(const ag_model_spec *model);
 
-/* Site `index`: block by block, within a block in the order of the names, lm_head's last. */
+/* Site `index`: block by block, within a block in the order of the names, then lm_head's, then the
+ * embeddings'. */
 ag_site ag_site_at(const ag_model_spec *model, size_t index);
 
 /* The index of the site of a kind at linear layer `layer`, or in the block of that layer. */
@@ -71,7 +78,7 @@ size_t ag_site_index(const ag_model_spec *model, ag_site_kind kind, size_t layer
 
 static inline bool ag_site_is_of_head(const ag_model_spec *model, const ag_site *site)
 {
-    return site->block == (size_t)model->n_layer;
+    return site->block == (size_t)model->n_layer && site->weight == AG_T_LM_HEAD_W;
 }
 
 /* "attn.qk", "opt.m": how the names of a kind end. */
@@ -88,6 +95,13 @@ bool ag_site_is_on(const ag_layer_precision *precision);
 bool ag_site_has_effect(const ag_run *run, ag_site_kind kind, bool of_head);
 
 /* AG_ERR_INPUT, with what is meant to be used instead, for what no site can have. */
-ag_status ag_site_check(const ag_layer_precision *precision);
+ag_status ag_site_check(ag_site_kind kind, const ag_layer_precision *precision);
+
+/* Whether sites of that kind came after patterns were in use that match them too: only a pattern
+ * that matches no other site names one. */
+bool ag_site_is_late(ag_site_kind kind);
+
+/* Whether some weights are stored in a format of their own, without a float32 master. */
+bool ag_run_stores_weights(const ag_run *run);
 
 #endif

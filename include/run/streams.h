@@ -19,7 +19,8 @@
  *   2, c_gate           4 .. 7, the same
  *   4, attention        0 q, 1 k, 2 v, 3 p, 4 do, 5 ds
  *   5, c_k; 6, c_v      as other linears; c_q is slot 0
- *   7, other tensors    0 residual stream after attention, 1 after the MLP
+ *   7, other tensors    0 residual stream after attention, 1 after the MLP; in the block after the
+ *                       last 3 wte, 4 wpe, as they are stored
  *
  * lm_head is slot 0 of the block after the last; the embedding's dropout is slot 7 there. A
  * residual branch is dropped at place 0 of its projection, attention's probabilities at p. */
@@ -42,13 +43,14 @@ enum { AG_PART_WGRAD = 3 };
 
 enum { AG_PART_Q, AG_PART_K, AG_PART_V, AG_PART_P, AG_PART_DO, AG_PART_DS };
 
-enum { AG_PART_AFTER_ATTENTION, AG_PART_AFTER_MLP };
+enum { AG_PART_AFTER_ATTENTION, AG_PART_AFTER_MLP, AG_PART_WTE = 3, AG_PART_WPE = 4 };
 
 /* Uses of a place: 0 and 1 are the products that an operand is made for. */
 enum {
     AG_USE_OPTIMIZER = 2,   /* at a weight: its update */
     AG_USE_MOMENT = 3,      /* there too: m, */
-    AG_USE_VARIANCE = 4,    /* and the root of v */
+    AG_USE_VARIANCE = 4,    /* and the root of v, */
+    AG_USE_STORED = 5,      /* and the weight itself, as it is stored */
     AG_USE_EVALUATION = 128 /* added in evaluation, which so has words of its own */
 };
 

@@ -532,6 +532,30 @@ static void update_product(const ag_product *s)
     count_shape(AG_BENCH_OPTIMIZER, s);
 }
 
+static void kahan_step(float *restrict w, float *restrict c, const float *restrict before,
+                       size_t count, float decay)
+{
+    double start_s = ag_clock_s();
+    fast()->kahan_step(w, c, before, count, decay);
+    add(AG_BENCH_OPTIMIZER, start_s, 5 * count);
+}
+
+static void kahan_keep(float *restrict c, const float *restrict w, const float *restrict before,
+                       size_t count)
+{
+    double start_s = ag_clock_s();
+    fast()->kahan_keep(c, w, before, count);
+    add(AG_BENCH_OPTIMIZER, start_s, 4 * count);
+}
+
+static void eco(float *restrict m, const float *restrict v, const float *restrict wanted,
+                const float *restrict w, size_t count, const ag_eco_step *step)
+{
+    double start_s = ag_clock_s();
+    fast()->eco(m, v, wanted, w, count, step);
+    add(AG_BENCH_OPTIMIZER, start_s, (v != NULL ? 5 : 4) * count);
+}
+
 static void descend(float *restrict w, const float *restrict u, size_t count, float rate,
                     float decay)
 {
@@ -598,5 +622,8 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     table.momentum = momentum;
     table.update_product = update_product;
     table.descend = descend;
+    table.kahan_step = kahan_step;
+    table.kahan_keep = kahan_keep;
+    table.eco = eco;
     return &table;
 }

@@ -76,6 +76,7 @@ typedef struct ag_rule {
     bool reached;       /* was the first to match one */
     bool whole;         /* ends with a number, and was found where that is a layer's whole number */
     const char *longer; /* and this layer, in which the number has more digits; else NULL */
+    bool earlier;       /* matches a site of it that is not late: then it routes no late one */
     bool general; /* matches a layer of the model being routed: then it routes none of its sites */
 } ag_rule;
 

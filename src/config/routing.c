@@ -114,9 +114,18 @@ static void warn_of_general(ag_findings *findings, const ag_rule *rule)
         rule->text);
 }
 
+static void warn_of_earlier(ag_findings *findings, const ag_rule *rule, const char *site)
+{
+    ag_config_warning(findings, rule->place,
+                      "rule '%.100s' matches %s, but other sites too, and routes those alone: to "
+                      "store weights in a format give them a rule of their own, such as "
+                      "'\\.opt\\.w$'",
+                      rule->text, site);
+}
+
 /* The first rule that matches the site and no layer of this model. */
 static bool choose_site(const ag_rule **first, ag_experiment *experiment, ag_layer_config *config,
-                        const char *name)
+                        const char *name, bool late)
 {
     *first = NULL;
     for (size_t i = 0; i < config->n_rules; i++) {
@@ -128,8 +137,11 @@ static bool choose_site(const ag_rule **first, ag_experiment *experiment, ag_lay
             return false;
         if (matches && rule->general)
             warn_of_general(&experiment->findings, rule);
-        if (!matches || rule->general)
+        if (matches && late && rule->earlier)
+            warn_of_earlier(&experiment->findings, rule, name);
+        if (!matches || rule->general || (late && rule->earlier))
             continue;
+        rule->earlier |= !late;
         rule->matched = true;
         if (*first != NULL)
             continue;
@@ -139,15 +151,31 @@ static bool choose_site(const ag_rule **first, ag_experiment *experiment, ag_lay
     return true;
 }
 
-static bool choose_sites(const ag_rule **rules, bool *any, ag_experiment *experiment,
-                         ag_layer_config *config, const ag_model_spec *model)
+/* The sites that are late, or the others. */
+static bool choose_some(const ag_rule **rules, ag_experiment *experiment, ag_layer_config *config,
+                        const ag_model_spec *model, bool late)
 {
     for (size_t i = 0; i < ag_site_count(model); i++) {
         ag_site site = ag_site_at(model, i);
-        if (!choose_site(&rules[i], experiment, config, site.name))
+        if (ag_site_is_late(site.kind) == late &&
+            !choose_site(&rules[i], experiment, config, site.name, late))
             return false;
-        *any |= rules[i] != NULL;
     }
+    return true;
+}
+
+/* A rule that matches others does not reach late sites, so that it means what it did before there
+ * were any. */
+static bool choose_sites(const ag_rule **rules, bool *any, ag_experiment *experiment,
+                         ag_layer_config *config, const ag_model_spec *model)
+{
+    for (size_t i = 0; i < config->n_rules; i++)
+        config->rules[i].earlier = false;
+    if (!choose_some(rules, experiment, config, model, false) ||
+        !choose_some(rules, experiment, config, model, true))
+        return false;
+    for (size_t i = 0; i < ag_site_count(model); i++)
+        *any |= rules[i] != NULL;
     return true;
 }
 
@@ -245,6 +273,13 @@ static const ag_layer_precision *format_of(const ag_target *target, const ag_for
     return target->kind == AG_TARGET_RUN ? &format->precision : target->precision;
 }
 
+/* Operands of layers are BF16 values: for them BF16 is null. */
+static void forget_bf16(ag_layer_precision *precision)
+{
+    for (int i = 0; i < AG_ROLES * AG_USES; i++)
+        precision->scheme[i / AG_USES][i % AG_USES].is_bf16 = false;
+}
+
 /* Targets become precisions, now that the format of the run is known. */
 static bool resolve_layers(ag_routing *routing, ag_experiment *experiment, const ag_choice *choice)
 {
@@ -257,6 +292,7 @@ static bool resolve_layers(ag_routing *routing, ag_experiment *experiment, const
             format_of(choice->layers[i], &experiment->formats[routing->format]);
         if (format != NULL)
             layers[i] = *format;
+        forget_bf16(&layers[i]);
     }
     routing->layers = layers;
     return true;
@@ -278,7 +314,7 @@ static ag_layer_precision resolve_site(ag_experiment *experiment, const ag_routi
     if (format == NULL || (routing->idle & idle_bit(site->kind, of_head)) != 0)
         return (ag_layer_precision){0};
     ag_layer_precision precision = ag_site_precision(site->kind, format);
-    if (ag_site_check(&precision) != AG_OK)
+    if (ag_site_check(site->kind, &precision) != AG_OK)
         ag_config_failed(&experiment->findings, rule->place);
     return precision;
 }
@@ -430,7 +466,7 @@ static void check_unmatched(ag_findings *findings, const ag_rule *rule)
         ag_config_error(findings, rule->place,
                         "pattern '%.100s' is found in no layer or site of any run; %s; sites "
                         "transformer.h.0.attn.qk, .attn.pv, .residual and LAYER.wgrad, .opt.m, "
-                        ".opt.v%s",
+                        ".opt.v, .opt.w%s",
                         rule->text, s_layer_names, name_hint(findings, rule));
 }
 

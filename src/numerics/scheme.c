@@ -54,6 +54,13 @@ ag_scheme ag_scheme_plain(const ag_format *format)
     };
 }
 
+ag_scheme ag_scheme_bf16(void)
+{
+    ag_format format;
+    ag_status status = ag_format_parse(&format, "bf16");
+    return status == AG_OK ? ag_scheme_plain(&format) : (ag_scheme){0};
+}
+
 bool ag_scheme_keeps_history(const ag_scheme *scheme)
 {
     return scheme->amax == AG_AMAX_WINDOWED || scheme->amax == AG_AMAX_DELAYED;
@@ -73,7 +80,7 @@ static bool is_bf16(const ag_scheme *scheme)
 void ag_scheme_normalise(ag_scheme *scheme)
 {
     if (!scheme->quantised || is_bf16(scheme)) {
-        *scheme = (ag_scheme){0};
+        *scheme = (ag_scheme){.is_bf16 = scheme->quantised || scheme->is_bf16};
         return;
     }
     if (scheme->amax == AG_AMAX_WINDOWED && scheme->history == 1)

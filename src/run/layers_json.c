@@ -171,21 +171,23 @@ static size_t next_block(size_t block, size_t count)
     return block + 1;
 }
 
-/* lm_head is first in the order of names. */
+/* lm_head is first in the order of names, embeddings are last. */
 void ag_layers_to_json(ag_text *text, const ag_run *run)
 {
     layers_writer w = {.text = text, .run = run};
     size_t blocks = (size_t)run->model.n_layer;
     size_t sites = ag_site_count(&run->model);
+    size_t of_head = blocks * ag_block_sites(&run->model);
     ag_text_add(text, "{");
     add_layer(&w, ag_layer_count(&run->model) - 1);
-    add_sites(&w, sites - AG_SITES_PER_LINEAR, sites, NULL);
+    add_sites(&w, of_head, of_head + AG_SITES_PER_LINEAR, NULL);
     size_t block = 0;
     for (size_t done = 0; done < blocks; done++) {
         add_block(&w, block);
         if (done + 1 < blocks)
             block = next_block(block, blocks);
     }
+    add_sites(&w, of_head + AG_SITES_PER_LINEAR, sites, NULL);
     ag_text_add(text, "}");
 }
 
@@ -282,7 +284,7 @@ static ag_status read_site(ag_layer_precision *precision, const ag_run *run, ag_
         !ag_site_has_effect(run, site->kind, ag_site_is_of_head(&run->model, site)))
         return ag_fail(AG_ERR_INPUT, "%s.%s: has no effect in this run: expected no such key",
                        at.path, site->name);
-    return ag_site_check(precision);
+    return ag_site_check(site->kind, precision);
 }
 
 /* `found` sites are among the members. */

@@ -8,6 +8,7 @@
 #include "params_internal.h"
 #include "run/optimizers.h"
 #include "run/run_json.h"
+#include "run/sites.h"
 
 const char *const ag_compute_words[AG_COMPUTES] = {"bf16", "fp32"};
 
@@ -262,35 +263,36 @@ static const char s_by_rope[] = "only model.position rope reads it";
 static const char s_by_norms[] = "model.norm is none";
 
 static const condition s_conditions[] = {
-    {AT(model.gelu),                  has_gelu,       "only model.mlp gelu reads it"                 },
+    {AT(model.gelu),                  has_gelu,              "only model.mlp gelu reads it"                 },
     {AT(model.mlp_multiple_of),       derives_width,
-     "only model.mlp swiglu reads it, where model.mlp_hidden is 0"                                   },
-    {AT(model.rope_theta),            has_rope,       s_by_rope                                      },
-    {AT(model.rope_fraction),         has_rope,       s_by_rope                                      },
-    {AT(model.norm_eps),              has_any_norm,   "model.norm and model.qk_norm are none"        },
-    {AT(model.norm_affine),           has_norms,      s_by_norms                                     },
-    {AT(model.norm_place),            has_norms,      s_by_norms                                     },
-    {AT(model.final_norm),            has_norms,      s_by_norms                                     },
+     "only model.mlp swiglu reads it, where model.mlp_hidden is 0"                                          },
+    {AT(model.rope_theta),            has_rope,              s_by_rope                                      },
+    {AT(model.rope_fraction),         has_rope,              s_by_rope                                      },
+    {AT(model.norm_eps),              has_any_norm,          "model.norm and model.qk_norm are none"        },
+    {AT(model.norm_affine),           has_norms,             s_by_norms                                     },
+    {AT(model.norm_place),            has_norms,             s_by_norms                                     },
+    {AT(model.final_norm),            has_norms,             s_by_norms                                     },
     {AT(model.post_gain),             has_post_gain,
      "only norms with gains behind a branch start from it (model.norm_place res_post and "
-     "sandwich)"                                                                                     },
-    {AT(model.qk_gain),               has_qk_norm,    "model.qk_norm is none"                        },
-    {AT(model.init_std),              draws_weights,  "the initial weights come from model.init.file"},
-    {AT(model.init_seed),             draws_weights,  "the initial weights come from model.init.file"},
-    {AT(train.data_seed),             draws_batches,  "only train.data_order random reads it"        },
-    {AT(optimizer.min_lr_ratio),      has_final_lr,   "optimizer.schedule constant does not read it" },
-    {AT(optimizer.decay_fraction),    decays_late,    "only optimizer.schedule wsd reads it"         },
-    {AT(optimizer.independent_decay), decays,         "optimizer.weight_decay is 0"                  },
-    {AT(optimizer.betas),             has_betas,      s_by_betas                                     },
-    {AT(optimizer.eps),               has_eps,        s_by_adam                                      },
-    {AT(optimizer.momentum),          has_momentum,   s_by_sgd                                       },
-    {AT(optimizer.rung_clip),         counts_rungs,   s_by_grid                                      },
-    {AT(optimizer.headroom),          counts_rungs,   s_by_grid                                      },
-    {AT(optimizer.muon_momentum),     orthogonalises, s_by_muon                                      },
-    {AT(optimizer.muon_nesterov),     orthogonalises, s_by_muon                                      },
-    {AT(optimizer.muon_scale),        orthogonalises, s_by_muon                                      },
-    {AT(optimizer.muon_ns),           orthogonalises, s_by_muon                                      },
-    {AT(optimizer.adamw_lr),          orthogonalises, s_by_muon                                      },
+     "sandwich)"                                                                                            },
+    {AT(model.qk_gain),               has_qk_norm,           "model.qk_norm is none"                        },
+    {AT(model.init_std),              draws_weights,         "the initial weights come from model.init.file"},
+    {AT(model.init_seed),             draws_weights,         "the initial weights come from model.init.file"},
+    {AT(train.data_seed),             draws_batches,         "only train.data_order random reads it"        },
+    {AT(optimizer.min_lr_ratio),      has_final_lr,          "optimizer.schedule constant does not read it" },
+    {AT(optimizer.decay_fraction),    decays_late,           "only optimizer.schedule wsd reads it"         },
+    {AT(optimizer.independent_decay), decays,                "optimizer.weight_decay is 0"                  },
+    {AT(optimizer.betas),             has_betas,             s_by_betas                                     },
+    {AT(optimizer.eps),               has_eps,               s_by_adam                                      },
+    {AT(optimizer.momentum),          has_momentum,          s_by_sgd                                       },
+    {AT(optimizer.rung_clip),         counts_rungs,          s_by_grid                                      },
+    {AT(optimizer.headroom),          counts_rungs,          s_by_grid                                      },
+    {AT(optimizer.store_error),       ag_run_stores_weights, "no site opt.w has a format"                   },
+    {AT(optimizer.muon_momentum),     orthogonalises,        s_by_muon                                      },
+    {AT(optimizer.muon_nesterov),     orthogonalises,        s_by_muon                                      },
+    {AT(optimizer.muon_scale),        orthogonalises,        s_by_muon                                      },
+    {AT(optimizer.muon_ns),           orthogonalises,        s_by_muon                                      },
+    {AT(optimizer.adamw_lr),          orthogonalises,        s_by_muon                                      },
 };
 
 static const condition *condition_of(const ag_param *param)

@@ -11,6 +11,7 @@
 #include "run/layers.h"
 #include "run/model_spec.h"
 #include "run/optimizers.h"
+#include "run/sites.h"
 
 /* The words of each enum of run.h, in its order. They are part of ids and files: a word never
  * changes, new ones go to the end. */
@@ -31,6 +32,7 @@ static const char *const s_optimizers[] = {"adamw", "sgd", "manifold_adamw", "gr
 static const char *const s_schedules[] = {"cosine", "linear", "constant", "wsd", NULL};
 static const char *const s_muon_scales[] = {"match_rms", "original", NULL};
 static const char *const s_muon_ns[] = {"fp32", "bf16", NULL};
+static const char *const s_store_errors[] = {"drop", "kahan", "eco", NULL};
 static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
 static const char *const s_diagnostics[] = {"quant",  "flips",           "grad",      "grid",
                                             "rank",   "kurtosis",        "nonfinite", "attn",
@@ -138,6 +140,7 @@ static const ag_param s_params[] = {
     {"optimizer.muon_nesterov", BOOL, AT(optimizer.muon_nesterov), "true", 0, 0, NULL, ID, "", "muon: the momentum as the next step would find it is made orthogonal", "true"},
     {"optimizer.muon_scale", WORD, AT(optimizer.muon_scale), "match_rms", 0, 0, s_muon_scales, ID, "", "muon: factor of a matrix's update; match_rms = 0.2 sqrt(max(rows, cols)), for learning rate and decay of adamw; original = sqrt(max(1, rows / cols)), for a learning rate of about 0.02", "match_rms"},
     {"optimizer.muon_ns", WORD, AT(optimizer.muon_ns), "fp32", 0, 0, s_muon_ns, ID, "", "muon: precision in which matrices are made orthogonal", "fp32"},
+    {"optimizer.store_error", WORD, AT(optimizer.store_error), "drop", 0, 0, s_store_errors, ID, "", "of weights stored without a master (sites opt.w): what storing loses is dropped, kept in BF16 (kahan), or given back to the momentum (eco; adamw and sgd)", "drop"},
     {"optimizer.adamw_lr", REAL, AT(optimizer.adamw_lr), "0", 0, 100, NULL, ID, "", "muon: peak learning rate of embeddings, lm_head, norms and biases, which adamw updates; 0 = lr", "0"},
 
     {"eval.every", INT, AT(eval.every), "200", 0, STEPS, NULL, RUN, "steps", "interval between evaluations, each on the same fixed windows (curves val_loss, val_loss_hp); 0 = only after the last step", NULL},
@@ -252,6 +255,33 @@ static ag_status check_grid(const ag_run *run)
     return AG_OK;
 }
 
+/* Weights that move along a grid, or whose moves depend on it, are stored by no other rule. */
+static ag_status check_stored(const ag_run *run)
+{
+    ag_optimizer_type type = (ag_optimizer_type)run->optimizer.type;
+    bool is_kahan = run->optimizer.store_error == AG_STORE_KAHAN;
+    bool is_eco = run->optimizer.store_error == AG_STORE_ECO;
+    if (!ag_run_stores_weights(run))
+        return AG_OK;
+    if (ag_optimizer_of(run)->fixes_scale)
+        return ag_fail(AG_ERR_INPUT,
+                       "optimizer.type: grid keeps weights on the values of their format itself, "
+                       "and a rule stores them in another way (opt.w); take the rule out, or "
+                       "another optimizer");
+    if (is_eco && type != AG_OPTIMIZER_ADAMW && type != AG_OPTIMIZER_SGD)
+        return ag_fail(AG_ERR_INPUT,
+                       "optimizer.store_error: eco gives back what storing loses to the momentum "
+                       "of adamw or sgd, and optimizer.type is %s; use kahan or drop, or one of "
+                       "these two",
+                       s_optimizers[type]);
+    if (is_kahan && ag_optimizer_of(run)->has_moving_spacing)
+        return ag_fail(AG_ERR_INPUT,
+                       "optimizer.store_error: kahan adds up the steps of weights, and those of "
+                       "%s follow the grid that the weights lie on; use drop, or adamw",
+                       s_optimizers[type]);
+    return AG_OK;
+}
+
 /* The decay of a step is a share of the peak. */
 static ag_status check_decay(const ag_optimizer_spec *optimizer)
 {
@@ -271,6 +301,7 @@ ag_status ag_run_check(const ag_run *run)
     if (ag_optimizer_of(run)->fixes_scale)
         AG_TRY(check_grid(run));
     AG_TRY(check_decay(&run->optimizer));
+    AG_TRY(check_stored(run));
     if (run->stop.loss_ratio > 0 && run->stop.loss_ratio <= 1)
         return ag_fail(AG_ERR_INPUT,
                        "stop.loss_ratio: at %g a run would count as diverged although its loss "

@@ -10,27 +10,30 @@
 #include "run/streams.h"
 
 static const ag_site_tensor s_qk[] = {
-    {"q",  AG_ROLE_INPUT,       AG_PART_Q,  0, AG_SUM_COLS, {"q.scores", "q.dk"}},
-    {"k",  AG_ROLE_INPUT,       AG_PART_K,  0, AG_SUM_COLS, {"k.scores", "k.dq"}},
-    {"ds", AG_ROLE_GRAD_OUTPUT, AG_PART_DS, 0, AG_SUM_COLS, {"ds.dq", "ds.dk"}  },
+    {"q",  AG_ROLE_INPUT,       AG_PART_Q,  0, false, AG_SUM_COLS, {"q.scores", "q.dk"}},
+    {"k",  AG_ROLE_INPUT,       AG_PART_K,  0, false, AG_SUM_COLS, {"k.scores", "k.dq"}},
+    {"ds", AG_ROLE_GRAD_OUTPUT, AG_PART_DS, 0, true,  AG_SUM_COLS, {"ds.dq", "ds.dk"}  },
 };
 static const ag_site_tensor s_pv[] = {
-    {"p",  AG_ROLE_INPUT,       AG_PART_P,  0, AG_SUM_COLS, {"p.out", "p.dv"} },
-    {"v",  AG_ROLE_INPUT,       AG_PART_V,  0, AG_SUM_ROWS, {"v.out", "v.dp"} },
-    {"do", AG_ROLE_GRAD_OUTPUT, AG_PART_DO, 0, AG_SUM_COLS, {"do.dp", "do.dv"}},
+    {"p",  AG_ROLE_INPUT,       AG_PART_P,  0, true,  AG_SUM_COLS, {"p.out", "p.dv"} },
+    {"v",  AG_ROLE_INPUT,       AG_PART_V,  0, false, AG_SUM_ROWS, {"v.out", "v.dp"} },
+    {"do", AG_ROLE_GRAD_OUTPUT, AG_PART_DO, 0, false, AG_SUM_COLS, {"do.dp", "do.dv"}},
 };
 static const ag_site_tensor s_residual[] = {
-    {"attn", AG_ROLE_INPUT, AG_PART_AFTER_ATTENTION, 0, AG_SUM_COLS, {NULL, NULL}},
-    {"mlp",  AG_ROLE_INPUT, AG_PART_AFTER_MLP,       0, AG_SUM_COLS, {NULL, NULL}},
+    {"attn", AG_ROLE_INPUT, AG_PART_AFTER_ATTENTION, 0, true, AG_SUM_COLS, {NULL, NULL}},
+    {"mlp",  AG_ROLE_INPUT, AG_PART_AFTER_MLP,       0, true, AG_SUM_COLS, {NULL, NULL}},
 };
 static const ag_site_tensor s_wgrad[] = {
-    {"dw", AG_ROLE_GRAD_OUTPUT, AG_PART_WGRAD, 0, AG_SUM_COLS, {NULL, NULL}},
+    {"dw", AG_ROLE_GRAD_OUTPUT, AG_PART_WGRAD, 0, true, AG_SUM_COLS, {NULL, NULL}},
 };
 static const ag_site_tensor s_opt_m[] = {
-    {"m", AG_ROLE_WEIGHT, 0, AG_USE_MOMENT, AG_SUM_COLS, {NULL, NULL}},
+    {"m", AG_ROLE_WEIGHT, 0, AG_USE_MOMENT, true, AG_SUM_COLS, {NULL, NULL}},
 };
 static const ag_site_tensor s_opt_v[] = {
-    {"sqrt_v", AG_ROLE_WEIGHT, 0, AG_USE_VARIANCE, AG_SUM_COLS, {NULL, NULL}},
+    {"sqrt_v", AG_ROLE_WEIGHT, 0, AG_USE_VARIANCE, true, AG_SUM_COLS, {NULL, NULL}},
+};
+static const ag_site_tensor s_opt_w[] = {
+    {"w", AG_ROLE_WEIGHT, 0, AG_USE_STORED, true, AG_SUM_COLS, {NULL, NULL}},
 };
 
 /* By ag_site_kind. */
@@ -41,6 +44,7 @@ static const struct {
 } s_kinds[AG_SITE_KINDS] = {
     {"opt.m",    1, s_opt_m   },
     {"opt.v",    1, s_opt_v   },
+    {"opt.w",    1, s_opt_w   },
     {"wgrad",    1, s_wgrad   },
     {"attn.pv",  3, s_pv      },
     {"attn.qk",  3, s_qk      },
@@ -51,7 +55,7 @@ static const struct {
  * has some, and between them attention's two and the residual stream's. lm_head's come after all
  * blocks. */
 typedef struct site_row {
-    ag_site_kind kind; /* or the first of three, of a layer */
+    ag_site_kind kind; /* or the first of four, of a layer */
     ag_linear_kind linear;
 } site_row;
 
@@ -72,6 +76,22 @@ static const site_row s_head = {AG_SITE_OPT_M, AG_LINEAR_LM_HEAD};
 
 enum { SITES_PER_BLOCK_ITSELF = 3 };
 
+/* In the order of their names, parts of the last block's slot for others; the first only where
+ * positions are learned. */
+static const struct {
+    ag_tensor_id weight;
+    const char *name;
+    uint32_t part;
+} s_embeddings[AG_MOST_EMBEDDINGS] = {
+    {AG_T_WPE, "transformer.wpe", AG_PART_WPE},
+    {AG_T_WTE, "transformer.wte", AG_PART_WTE},
+};
+
+static size_t first_embedding(const ag_model_spec *model)
+{
+    return model->position == AG_POSITION_LEARNED ? 0 : 1;
+}
+
 size_t ag_block_sites(const ag_model_spec *model)
 {
     return AG_SITES_PER_LINEAR * ag_block_linears(model) + SITES_PER_BLOCK_ITSELF;
@@ -79,7 +99,8 @@ size_t ag_block_sites(const ag_model_spec *model)
 
 size_t ag_site_count(const ag_model_spec *model)
 {
-    return ag_block_sites(model) * (size_t)model->n_layer + AG_SITES_PER_LINEAR;
+    return ag_block_sites(model) * (size_t)model->n_layer + AG_SITES_PER_LINEAR +
+           AG_MOST_EMBEDDINGS - first_embedding(model);
 }
 
 static bool is_of_a_layer(ag_site_kind kind)
@@ -120,11 +141,31 @@ static void name_site(ag_site *site, const ag_model_spec *model)
     }
 }
 
+static ag_site embedding_site(const ag_model_spec *model, size_t place)
+{
+    size_t row = first_embedding(model) + place;
+    size_t block = (size_t)model->n_layer;
+    ag_site site = {
+        .kind = AG_SITE_OPT_W,
+        .block = block,
+        .layer = ag_layer_count(model) - 1,
+        .weight = s_embeddings[row].weight,
+        .site = ag_stream_place(block, AG_SLOT_OTHERS, s_embeddings[row].part),
+        .n_tensors = 1,
+        .tensors = s_opt_w,
+    };
+    snprintf(site.name, sizeof site.name, "%s.%s", s_embeddings[row].name,
+             s_kinds[AG_SITE_OPT_W].ending);
+    return site;
+}
+
 ag_site ag_site_at(const ag_model_spec *model, size_t index)
 {
     size_t block = index / ag_block_sites(model);
     size_t place = index % ag_block_sites(model);
     bool is_head = block == (size_t)model->n_layer;
+    if (is_head && place >= AG_SITES_PER_LINEAR)
+        return embedding_site(model, place - AG_SITES_PER_LINEAR);
     const site_row *row = is_head ? &s_head : row_at(&place, model);
     ag_site_kind kind = (ag_site_kind)((size_t)row->kind + place);
     ag_site site = {
@@ -132,6 +173,7 @@ ag_site ag_site_at(const ag_model_spec *model, size_t index)
         .block = block,
         .layer = is_of_a_layer(kind) ? ag_layer_index(model, row->linear, block)
                                      : block * ag_block_linears(model),
+        .weight = is_of_a_layer(kind) ? ag_linear_tensors[row->linear][0] : AG_TENSOR_IDS,
         .n_tensors = s_kinds[kind].n_tensors,
         .tensors = s_kinds[kind].tensors,
     };
@@ -157,7 +199,8 @@ const char *ag_site_ending(ag_site_kind kind)
     return s_kinds[kind].ending;
 }
 
-/* A format says a scheme for each role. A site takes only those of its tensors' roles; all else
+/* A format says a scheme for each role. BF16 is one of a tensor in float32, and none of BF16's own
+ * values. A site takes only those of its tensors' roles; all else
  * stays null, so that two formats which differ elsewhere make one site. */
 ag_layer_precision ag_site_precision(ag_site_kind kind, const ag_layer_precision *format)
 {
@@ -166,7 +209,10 @@ ag_layer_precision ag_site_precision(ag_site_kind kind, const ag_layer_precision
         const ag_site_tensor *tensor = &s_kinds[kind].tensors[i];
         for (size_t use = 0; use < AG_USES; use++) {
             ag_scheme *scheme = &precision.scheme[tensor->role][use];
-            *scheme = format->scheme[tensor->role][tensor->uses[use] != NULL ? use : 0];
+            ag_scheme said = format->scheme[tensor->role][tensor->uses[use] != NULL ? use : 0];
+            if (said.is_bf16 && !tensor->is_float32)
+                continue; /* null, unless another tensor of this role is float32 */
+            *scheme = said.is_bf16 ? ag_scheme_bf16() : said;
             if (tensor->role != AG_ROLE_INPUT)
                 scheme->ste = AG_STE_IDENTITY; /* no gradient passes through its quantiser */
         }
@@ -197,21 +243,43 @@ static bool is_kept(const ag_optimizer_spec *optimizer, ag_site_kind moment, boo
 
 bool ag_site_has_effect(const ag_run *run, ag_site_kind kind, bool of_head)
 {
+    if (kind == AG_SITE_OPT_W) /* also before the first step; a tied head's are the embedding's */
+        return !of_head || !run->model.tie_weights;
     if (!is_of_a_layer(kind))
         return true;
     return run->train.steps > 0 &&
            (kind == AG_SITE_WGRAD || is_kept(&run->optimizer, kind, of_head));
 }
 
+bool ag_site_is_late(ag_site_kind kind)
+{
+    return kind == AG_SITE_OPT_W;
+}
+
+bool ag_run_stores_weights(const ag_run *run)
+{
+    for (size_t i = 0; run->sites != NULL && i < ag_site_count(&run->model); i++) {
+        if (ag_site_is_on(&run->sites[i]) && ag_site_at(&run->model, i).kind == AG_SITE_OPT_W)
+            return true;
+    }
+    return false;
+}
+
 /* A Hadamard transform cancels in a product of two operands that have it: those of wgrad. A site
- * has one product of its own, or none. */
-ag_status ag_site_check(const ag_layer_precision *precision)
+ * has one product of its own, or none. Weights are stored once a step, by what they are then. */
+ag_status ag_site_check(ag_site_kind kind, const ag_layer_precision *precision)
 {
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {
-        if (precision->scheme[i / AG_USES][i % AG_USES].hadamard)
+        const ag_scheme *scheme = &precision->scheme[i / AG_USES][i % AG_USES];
+        if (scheme->hadamard)
             return ag_fail(AG_ERR_INPUT,
                            "sites take no Hadamard transform, which is for both operands of a "
                            "layer's wgrad; name a scheme without it, such as e2m1/nv");
+        if (kind == AG_SITE_OPT_W && ag_scheme_keeps_history(scheme))
+            return ag_fail(AG_ERR_INPUT,
+                           "opt.w stores weights by the scale of the very weights, not by %s "
+                           "amax; use amax 'current', such as 'scaling: {amax: current}'",
+                           ag_amax_words[scheme->amax]);
     }
     return AG_OK;
 }

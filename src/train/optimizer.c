@@ -14,6 +14,7 @@
  * one value to the next: lr v / S_max of them, and decay. So the weight moves by lr v S / S_max on
  * average. */
 #include <math.h>
+#include <string.h>
 
 #include "base/maths.h"
 #include "muon.h"
@@ -46,13 +47,17 @@ typedef struct part {
     size_t count;
     float *w;
     float *m;
-    float *v; /* Adam only */
+    float *v;        /* Adam only */
+    float *lost;     /* kahan only */
+    float *unstored; /* scratch where weights are stored */
     const float *grad;
     double lr;
     float decay; /* lr * weight decay, 0 for tensors that are not decayed */
     uint32_t step;
     double t; /* of Adam */
 } part;
+
+typedef void update_fn(const part *p);
 
 /* --- AdamW */
 
@@ -233,8 +238,87 @@ static void muon(const part *p)
     }
 }
 
+/* --- weights without a master */
+
+static void store(const part *p)
+{
+    ag_stack stack = {1, p->tensor->dims[0], p->tensor->dims[1], 0};
+    ag_site_store(p->grid->store, p->w, &stack, p->update->pass);
+}
+
+/* The step alone first: every update is w - decay w - step, and taken from zero leaves -step. */
+static void store_kahan(part *p, update_fn *move)
+{
+    float decay = p->decay;
+    memcpy(p->unstored, p->w, p->count * sizeof *p->w);
+    memset(p->w, 0, p->count * sizeof *p->w);
+    p->decay = 0.0f;
+    move(p);
+    p->decay = decay;
+    p->k->kahan_step(p->w, p->lost, p->unstored, p->count, decay);
+    store(p);
+    p->k->kahan_keep(p->lost, p->w, p->unstored, p->count);
+}
+
+/* What of the momentum's next step makes up for one unit lost in this one; 0 where the momentum is
+ * not kept. */
+static double eco_factor(const part *p)
+{
+    bool has_v = ag_optimizers[p->spec->type].has_variance;
+    double beta = has_v ? p->spec->betas[0] : p->spec->momentum;
+    double grown = has_v ? 1.0 - ag_pow(beta, p->t) : 1.0;
+    return beta > 0.0 && p->lr > 0.0 ? grown / p->lr * (1.0 - 1.0 / beta) : 0.0;
+}
+
+static void store_eco(part *p, update_fn *move)
+{
+    ag_eco_step step = {
+        .factor = (float)eco_factor(p),
+        .correction2 = (float)(1.0 - ag_pow(p->spec->betas[1], p->t)),
+        .eps = (float)p->spec->eps,
+    };
+    move(p);
+    memcpy(p->unstored, p->w, p->count * sizeof *p->w);
+    store(p);
+    if (step.factor != 0.0f)
+        p->k->eco(p->m, p->v, p->unstored, p->w, p->count, &step);
+}
+
+static void move_and_store(part *p, update_fn *move)
+{
+    switch ((ag_store_error)p->spec->store_error) {
+    case AG_STORE_KAHAN:
+        store_kahan(p, move);
+        break;
+    case AG_STORE_ECO:
+        store_eco(p, move);
+        break;
+    case AG_STORE_DROP:
+        move(p);
+        store(p);
+        break;
+    }
+}
+
+/* Rounded to nearest, by whatever rule later steps round, and seen by no observer. */
+static void store_first(float *w, const ag_tensor *tensor, const ag_site_operands *how)
+{
+    ag_stack stack = {1, tensor->dims[0], tensor->dims[1], 0};
+    ag_pass pass = {.mode = AG_MODE_TRAIN, .B = 1};
+    ag_site_operands nearest = *how;
+    ag_scheme scheme = *how->operands[0].scheme;
+    scheme.rounding = AG_ROUND_NEAREST;
+    nearest.operands[0].scheme = &scheme;
+    ag_site_store(&nearest, w, &stack, &pass);
+}
+
 void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const ag_kernels *k)
 {
+    for (size_t i = 0; i < state->tensors.count; i++) {
+        const ag_tensor *tensor = &state->tensors.rows[i];
+        if (state->grids[i].store != NULL)
+            store_first(state->weights + tensor->offset, tensor, state->grids[i].store);
+    }
     for (size_t i = 0; ag_optimizers[spec->type].fixes_scale && i < state->tensors.count; i++) {
         const ag_tensor *tensor = &state->tensors.rows[i];
         const ag_tensor_grid *on = &state->grids[i];
@@ -247,8 +331,6 @@ void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, co
 }
 
 /* --- all tensors */
-
-typedef void update_fn(const part *p);
 
 /* By ag_optimizer_type: for tensors without a grid, and for those with one. */
 static update_fn *const s_updates[AG_OPTIMIZERS][2] = {
@@ -286,6 +368,7 @@ void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
               .update = update,
               .own = &state->groups,
               .muon = &state->muon,
+              .unstored = state->unstored,
               .model = state->model};
     p.t = (double)++state->updates;
     p.step = (uint32_t)state->step;
@@ -298,6 +381,11 @@ void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
         p.m = state->m + tensor->offset;
         p.v = state->n_v > 0 ? state->v + tensor->offset : NULL;
         p.grad = update->grads + tensor->offset;
-        begin_tensor (&p)(&p);
+        p.lost = state->n_lost > 0 ? state->lost + tensor->offset : NULL;
+        update_fn *move = begin_tensor(&p);
+        if (p.grid->store != NULL)
+            move_and_store(&p, move);
+        else
+            move(&p);
     }
 }

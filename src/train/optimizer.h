@@ -19,9 +19,11 @@ typedef struct ag_update {
     double adamw_lr; /* of muon's AdamW */
     double grad_scale;
     uint64_t rounding_key;
+    const ag_pass *pass; /* of this step, where weights are stored in a format; else NULL */
 } ag_update;
 
-/* Before the first step, once there are weights: the scales of grids that do not change. */
+/* Before the first step, once there are weights: they become what their stores hold of them,
+ * rounded to nearest, and the scales of grids that do not change are set. */
 void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const ag_kernels *k);
 
 /* One step, of the number state->step; counts it in state->updates. */

@@ -32,7 +32,7 @@ _Static_assert(sizeof(standing) == 288 && sizeof(seconds) == 16, "a file has no 
 _Static_assert(sizeof(ag_scale) == 16 && offsetof(ag_scale, value) == 8, "as it lies in a file");
 _Static_assert(sizeof((standing *)0)->reason == sizeof((ag_record *)0)->reason, "none is cut");
 
-enum { STATE_SECTIONS = 5 };
+enum { STATE_SECTIONS = 6 };
 
 static ag_checkpoint_key key_of(const ag_trainer *trainer)
 {
@@ -50,6 +50,9 @@ static size_t add_state(ag_section sections[STATE_SECTIONS], const ag_train_stat
     sections[2] = (ag_section){"v", state->v, state->n_v * sizeof *state->v};
     sections[3] = (ag_section){"scales", state->scales, state->n_scales * sizeof *state->scales};
     sections[4] = (ag_section){"amaxes", state->amaxes, state->n_amaxes * sizeof *state->amaxes};
+    if (state->n_lost == 0)
+        return STATE_SECTIONS - 1;
+    sections[5] = (ag_section){"c", state->lost, state->n_lost * sizeof *state->lost};
     return STATE_SECTIONS;
 }
 

@@ -34,6 +34,13 @@ ag_scale_cursor ag_sites_scales(const ag_run *run)
 
 /* --- one tensor */
 
+/* The tensor that an embedding's site stores; NULL: the site is none. */
+static const ag_tensor *embedding_of(const builder *b, const ag_site *site)
+{
+    bool is_embedding = site->weight == AG_T_WTE || site->weight == AG_T_WPE;
+    return is_embedding ? ag_tensor_find(&b->model->state->tensors, site->weight, 0) : NULL;
+}
+
 /* The largest stack that the tensor can be. */
 static ag_stack most_of(const builder *b, const ag_site *site, const ag_site_tensor *tensor)
 {
@@ -46,6 +53,9 @@ static ag_stack most_of(const builder *b, const ag_site *site, const ag_site_ten
         return (ag_stack){heads, model->T, is_square ? model->T : model->D, 0};
     if (site->kind == AG_SITE_RESIDUAL)
         return (ag_stack){1, model->B * model->T, model->C, 0};
+    const ag_tensor *embedding = embedding_of(b, site);
+    if (embedding != NULL)
+        return (ag_stack){1, embedding->dims[0], embedding->dims[1], 0};
     ag_layer layer = ag_layer_at(&b->run->model, b->run->facts.vocab_size, site->layer);
     return (ag_stack){1, layer.outputs, layer.inputs, 0};
 }
@@ -173,6 +183,21 @@ static void lay_out_linear(const builder *b, ag_linear *linear, size_t layer)
     linear->v = tensors_of(b, AG_SITE_OPT_V, layer);
 }
 
+/* Weights that are stored in a format: their tensor knows it. */
+static void lay_out_store(const builder *b, size_t index)
+{
+    ag_site site = ag_site_at(&b->run->model, index);
+    ag_train_state *state = b->model->state;
+    bool is_in_block = site.block < (size_t)b->run->model.n_layer;
+    if (site.kind != AG_SITE_OPT_W || !ag_site_is_on(&b->run->sites[index]))
+        return;
+    const ag_tensor *tensor =
+        ag_tensor_find(&state->tensors, site.weight, is_in_block ? site.block : 0);
+    if (tensor != NULL)
+        state->grids[tensor - state->tensors.rows].store =
+            &b->model->sites[index * AG_SITE_TENSORS];
+}
+
 /* A tensor's place, and one for its second use where that is made apart. */
 static void lay_out_copies(builder *b, float *out[AG_USES], const ag_site_operands *tensor,
                            size_t count)
@@ -258,6 +283,8 @@ ag_status ag_sites_lay_out(ag_model *model, const ag_run *run, ag_scale_cursor n
         lay_out_block(&b, &model->blocks[i]);
     for (size_t i = 0; i < ag_layer_count(&run->model); i++)
         lay_out_linear(&b, ag_model_linear(model, i), i);
+    for (size_t i = 0; i < count; i++)
+        lay_out_store(&b, i);
     lay_out_space(&b);
     return AG_OK;
 }

@@ -6,6 +6,7 @@
 #include "base/philox.h"
 #include "run/layers.h"
 #include "run/optimizers.h"
+#include "run/sites.h"
 #include "run/streams.h"
 #include "site_layout.h"
 #include "train_state.h"
@@ -62,6 +63,28 @@ static size_t most_groups(const ag_train_state *state, const ag_run *run)
     return most;
 }
 
+/* Elements of the largest tensor that is stored in a format: at most those of any matrix. */
+static size_t most_stored(const ag_train_state *state)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < state->tensors.count; i++) {
+        const ag_tensor *tensor = &state->tensors.rows[i];
+        most = tensor->n_dims == 2 && tensor->count > most ? tensor->count : most;
+    }
+    return most;
+}
+
+/* What kahan and eco need beyond the weights that are stored. */
+static void lay_out_stored(ag_train_state *state, const ag_run *run, ag_layout *layout)
+{
+    int64_t rule = run->optimizer.store_error;
+    if (!ag_run_stores_weights(run) || rule == AG_STORE_DROP)
+        return;
+    state->n_lost = rule == AG_STORE_KAHAN ? state->tensors.total : 0;
+    state->lost = ag_layout_floats(layout, state->n_lost);
+    state->unstored = ag_layout_floats(layout, most_stored(state));
+}
+
 ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout)
 {
     *state = (ag_train_state){.model = &run->model};
@@ -77,6 +100,7 @@ ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_la
     state->weights = ag_layout_floats(layout, state->tensors.total);
     state->m = ag_layout_floats(layout, state->tensors.total);
     state->v = ag_layout_floats(layout, state->n_v);
+    lay_out_stored(state, run, layout);
     state->scales = ag_layout_bytes(layout, state->n_scales * sizeof *state->scales);
     state->amaxes = ag_layout_floats(layout, state->n_amaxes);
     find_grids(state, run);
@@ -95,6 +119,8 @@ void ag_train_state_reset(ag_train_state *state)
     state->step = state->updates = 0;
     memset(state->m, 0, state->tensors.total * sizeof *state->m);
     memset(state->v, 0, state->n_v * sizeof *state->v);
+    if (state->n_lost > 0)
+        memset(state->lost, 0, state->n_lost * sizeof *state->lost);
     memset(state->scales, 0, state->n_scales * sizeof *state->scales);
     memset(state->amaxes, 0, state->n_amaxes * sizeof *state->amaxes);
     for (size_t i = 0; i < state->n_scales; i++)

@@ -9,12 +9,14 @@
 #include "muon.h"
 #include "operand.h"
 #include "run/tensors.h"
+#include "site.h"
 
-/* The grid that the weights of a tensor are quantised on. */
+/* The grid that the weights of a tensor are quantised on, and how they are stored. */
 typedef struct ag_tensor_grid {
     const ag_scheme *scheme; /* NULL: none, see ag_layer_grid */
     ag_scale *scale;
     uint32_t site;
+    ag_site_operands *store; /* NULL: as float32 */
 } ag_tensor_grid;
 
 /* Where the groups of a tensor's weights lie, while an optimizer asks. */
@@ -33,6 +35,9 @@ typedef struct ag_train_state {
     float *m;              /* [tensors.total]: the first moment, or SGD's velocity */
     float *v;              /* [n_v]: Adam's second moment */
     size_t n_v;            /* tensors.total, or 0 */
+    float *lost;           /* [n_lost]: kahan's c, what storing the weights lost so far */
+    size_t n_lost;         /* tensors.total, or 0 */
+    float *unstored;       /* scratch: a tensor before it is stored */
     ag_grid_groups groups; /* scratch of the optimizer, large enough for any tensor, */
     ag_muon_space muon;    /* and this */
     size_t n_scales; /* layer by layer, role by role, use by use; then site by site, if any is on */

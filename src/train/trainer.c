@@ -65,10 +65,11 @@ static void judge(ag_record *record, const ag_stop_spec *stop, int64_t step)
                 (long long)step, loss, stop->loss_ratio, record->loss[0]);
 }
 
-static void update_weights(ag_trainer *trainer, const ag_update *update)
+static void update_weights(ag_trainer *trainer, ag_update update)
 {
     ag_pass pass = ag_trainer_pass(trainer, AG_MODE_TRAIN, 1, 0);
-    ag_optimizer_step(&trainer->state, &trainer->run->optimizer, update, trainer->k);
+    update.pass = &pass;
+    ag_optimizer_step(&trainer->state, &trainer->run->optimizer, &update, trainer->k);
     ag_model_store_moments(&trainer->model, &pass);
 }
 
@@ -96,7 +97,7 @@ void ag_trainer_step(ag_trainer *trainer)
         ag_observe_failure(trainer);
     ag_observe_gradient(trainer);
     if (!skipped)
-        update_weights(trainer, &update);
+        update_weights(trainer, update);
     ag_model_end_step(&trainer->model);
     state->step++;
     ag_observe_update(trainer);

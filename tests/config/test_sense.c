@@ -132,6 +132,8 @@ static void test_keys_that_no_run_reads(void **state)
     expect_warning(HEAD "optimizer: {independent_decay: true, weight_decay: 0}\n",
                    "optimizer.independent_decay has no effect in any run: optimizer.weight_decay "
                    "is 0");
+    expect_warning(HEAD "optimizer: {store_error: kahan}\n",
+                   "optimizer.store_error has no effect in any run: no site opt.w has a format");
     expect_silence(HEAD "optimizer: {momentum: 0.5}\naxes: {optimizer.type: [adamw, sgd]}\n");
     expect_silence(HEAD "optimizer: {schedule: wsd, decay_fraction: 0.1}\n");
 }

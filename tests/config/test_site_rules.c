@@ -82,8 +82,8 @@ static size_t runs_of(const char *tail)
 static void test_null_sites_fold(void **state)
 {
     (void)state;
-    /* BF16 with and without the rule is one run, E4M3 is two */
-    assert_int_equal(runs_of("formats: [BF16, E4M3]\n"
+    /* null with and without the rule is one run, E4M3 is two */
+    assert_int_equal(runs_of("formats: [null, E4M3]\n"
                              "layer_configs:\n"
                              "  plain: {layer_rules: [{pattern: mlp, format: $format}]}\n"
                              "  sites: {layer_rules: [{pattern: mlp, format: $format}, "
@@ -91,7 +91,7 @@ static void test_null_sites_fold(void **state)
                      3);
     /* q and k alone are routed by 'input': a format without it leaves them so */
     assert_int_equal(
-        runs_of("formats: [BF16, {name: w, weight: E4M3}]\n"
+        runs_of("formats: [null, {name: w, weight: E4M3}]\n"
                 "layer_configs: {x: {layer_rules: [{pattern: qk, format: $format}]}}\n"),
         1);
     /* nothing is rounded in float32 */
@@ -104,6 +104,21 @@ static void test_null_sites_fold(void **state)
                              "layer_configs: {x: {layer_rules: [{pattern: wgrad, format: $format}, "
                              "{pattern: 'opt\\.', format: $format}]}}\n"),
                      1);
+}
+
+/* BF16 is a format where values are float32, as the residual stream's are, and none for q and k. */
+static void test_bf16_is_a_format_of_some_sites(void **state)
+{
+    (void)state;
+    assert_int_equal(runs_of("formats: [BF16]\n"
+                             "layer_configs:\n"
+                             "  plain: {format: $format}\n"
+                             "  stream: {layer_rules: [{pattern: residual, format: $format}]}\n"
+                             "  none: {layer_rules: [{pattern: residual, format: null}]}\n"),
+                     2);
+    check("{layer_rules: [{pattern: '0\\.attn\\.(qk|pv)$', format: {input: BF16, grad_output: "
+          "null}}]}",
+          "transformer.h.0.attn.pv bf16\n");
 }
 
 /* A moment that the optimizer does not keep is no part of the run. */
@@ -164,6 +179,25 @@ static void test_moments_of_muon_differ_by_layer(void **state)
     }
 }
 
+/* Weights are stored in a format by a rule of their own alone: one that also names other sites
+ * keeps its meaning. A tied lm_head's weights are the embedding's. */
+static void test_stored_weights_need_a_rule_of_their_own(void **state)
+{
+    (void)state;
+    check("{layer_rules: [{pattern: 'wte\\.opt', format: $format}]}",
+          "transformer.wte.opt.w e5m2ieee\n");
+    check("{layer_rules: [{pattern: 'c_fc\\.opt\\.w$', format: $format}]}",
+          "transformer.h.0.mlp.c_fc.opt.w e5m2ieee\ntransformer.h.1.mlp.c_fc.opt.w e5m2ieee\n");
+    check("{layer_rules: [{pattern: '(head|wte|wpe)\\.opt\\.w', format: BF16}]}",
+          "transformer.wpe.opt.w bf16\ntransformer.wte.opt.w bf16\n");
+    check("{layer_rules: [{pattern: 'head\\.opt\\.', format: $format}]}",
+          "lm_head.opt.m e5m2ieee\nlm_head.opt.v e5m2ieee\n");
+    expect_warning(
+        TWO "layer_configs: {x: {layer_rules: [{pattern: '\\.opt\\.', format: $format}]}}\n",
+        "matches transformer.h.0.attn.c_attn.opt.w, but other sites too, and routes those "
+        "alone: to store weights in a format give them a rule of their own");
+}
+
 static void test_idle_sites_differ_by_run(void **state)
 {
     (void)state;
@@ -189,6 +223,8 @@ int main(void)
         cmocka_unit_test(test_null_sites_fold),
         cmocka_unit_test(test_moments_are_those_of_the_optimizer),
         cmocka_unit_test(test_moments_of_muon_differ_by_layer),
+        cmocka_unit_test(test_stored_weights_need_a_rule_of_their_own),
+        cmocka_unit_test(test_bf16_is_a_format_of_some_sites),
         cmocka_unit_test(test_idle_sites_differ_by_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

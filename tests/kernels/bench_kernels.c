@@ -235,6 +235,22 @@ static void descend(const bench *b)
     b->k->descend(b->w, b->x, WEIGHTS, 1e-6f, 1e-6f);
 }
 
+static void kahan_step(const bench *b)
+{
+    b->k->kahan_step(b->w, b->z, b->x, WEIGHTS, 1e-6f);
+}
+
+static void kahan_keep(const bench *b)
+{
+    b->k->kahan_keep(b->z, b->w, b->x, WEIGHTS);
+}
+
+static void eco(const bench *b)
+{
+    ag_eco_step step = {.factor = 1e-6f, .correction2 = 1, .eps = 1e-8f};
+    b->k->eco(b->z, b->p, b->x, b->w, WEIGHTS, &step);
+}
+
 static void grid(const bench *b)
 {
     ag_rounding_site where = {.key = 3, .site = 4, .use = 2, .step = 5};
@@ -326,6 +342,9 @@ int main(void)
         {"lion",                      lion,                      WEIGHTS},
         {"momentum",                  momentum,                  WEIGHTS},
         {"descend",                   descend,                   WEIGHTS},
+        {"kahan_step",                kahan_step,                WEIGHTS},
+        {"kahan_keep",                kahan_keep,                WEIGHTS},
+        {"eco",                       eco,                       WEIGHTS},
         {"attention forward",         attention_forward,         P      },
         {"attention backward",        attention_backward,        P      },
         {"attention dropout forward", attention_dropout_forward, P      },

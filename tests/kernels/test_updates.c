@@ -369,6 +369,18 @@ static void check_match(const ag_format *format, const float *w, const float *gr
     plain->descend(a[0], grad, count, 0.03f, 1e-3f);
     fast->descend(b[0], grad, count, 0.03f, 1e-3f);
     assert_same_bits("descend", b[0], a[0], count);
+    ag_eco_step eco = {.factor = -3.5f, .correction2 = 0.0199f, .eps = 1e-8f};
+    plain->kahan_step(a[0], a[1], grad, count, 1e-3f);
+    fast->kahan_step(b[0], b[1], grad, count, 1e-3f);
+    assert_same_bits("kahan's step", b[0], a[0], count);
+    plain->kahan_keep(a[1], a[0], grad, count);
+    fast->kahan_keep(b[1], b[0], grad, count);
+    assert_same_bits("what kahan keeps", b[1], a[1], count);
+    for (int with_v = 0; with_v < 2; with_v++) {
+        plain->eco(a[1], with_v ? a[2] : NULL, grad, a[0], count, &eco);
+        fast->eco(b[1], with_v ? b[2] : NULL, grad, b[0], count, &eco);
+        assert_same_bits("eco", b[1], a[1], count);
+    }
     plain->lion(a[0], a[1], grad, count, &lion);
     fast->lion(b[0], b[1], grad, count, &lion);
     assert_same_bits("lion", b[0], a[0], count);

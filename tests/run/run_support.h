@@ -16,9 +16,10 @@
 enum {
     MAX_BLOCKS = 112, /* three digits of block number */
     GPT2_LINEARS = 4, /* of a block, */
-    GPT2_SITES = 15,  /* and its sites */
+    GPT2_SITES = 19,  /* and its sites */
     MAX_LAYERS = AG_MOST_LINEARS * MAX_BLOCKS + 1,
-    MAX_SITES = (AG_MOST_LINEARS * AG_SITES_PER_LINEAR + 3) * MAX_BLOCKS + AG_SITES_PER_LINEAR,
+    MAX_SITES = (AG_MOST_LINEARS * AG_SITES_PER_LINEAR + 3) * MAX_BLOCKS + AG_SITES_PER_LINEAR +
+                AG_MOST_EMBEDDINGS,
 };
 
 #define GOLDEN_RUN_ID "54ecbe5b38af"

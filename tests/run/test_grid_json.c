@@ -11,7 +11,7 @@ typedef struct fixture {
     ag_text text;
     ag_layer_precision plain[N_LAYERS];
     ag_layer_precision quantised[N_LAYERS];
-    ag_layer_precision sites[2 * GPT2_SITES + AG_SITES_PER_LINEAR];
+    ag_layer_precision sites[2 * GPT2_SITES + AG_SITES_PER_LINEAR + AG_MOST_EMBEDDINGS];
     ag_run runs[N_RUNS];
     ag_axis_value values[N_LABELS][N_AXES];
     ag_label labels[N_LABELS];

@@ -1,6 +1,7 @@
 #include "support.h"
 
 #include "run/params.h"
+#include "run/sites.h"
 
 static int set_up(void **state)
 {
@@ -286,6 +287,52 @@ static void test_a_grid_has_one_scale(void **state)
     assert_ok(ag_run_check(&run));
 }
 
+/* What stores weights in a format, and which optimizer does not go with it. */
+static void test_stored_weights_go_with_some_optimizers(void **state)
+{
+    ag_arena *arena = *state;
+    static const struct {
+        const char *type;
+        const char *rule;
+        const char *message;
+    } cases[] = {
+        {"adamw",          "drop",  NULL                                                       },
+        {"adamw",          "kahan", NULL                                                       },
+        {"adamw",          "eco",   NULL                                                       },
+        {"sgd",            "eco",   NULL                                                       },
+        {"lion",           "kahan", NULL                                                       },
+        {"muon",           "kahan", NULL                                                       },
+        {"manifold_adamw", "drop",  NULL                                                       },
+        {"grid",           "drop",  "optimizer.type: grid keeps weights on the values of their"},
+        {"lion",           "eco",   "optimizer.store_error: eco gives back"                    },
+        {"muon",           "eco",   "and optimizer.type is muon; use kahan or drop"            },
+        {"manifold_adamw", "eco",   "optimizer.store_error: eco"                               },
+        {"manifold_adamw", "kahan", "optimizer.store_error: kahan adds up the steps of weights"},
+    };
+    ag_layer_precision layers[5] = {0};
+    ag_layer_precision sites[19 + 4 + 2] = {0};
+    ag_run run;
+    ag_run_defaults(&run);
+    run.model.n_layer = 1;
+    run.layers = layers;
+    assert_ok(ag_param_set(&run, ag_param_find("data.text"), "a.txt", arena));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_ok(ag_param_set(&run, ag_param_find("optimizer.type"), cases[i].type, arena));
+        assert_ok(ag_param_set(&run, ag_param_find("optimizer.store_error"), cases[i].rule, arena));
+        run.sites = NULL;
+        assert_ok(ag_run_check(&run));
+        run.sites = sites;
+        assert_ok(ag_run_check(&run));
+        sites[24].scheme[AG_ROLE_WEIGHT][0] = ag_scheme_bf16();
+        assert_true(ag_run_stores_weights(&run));
+        if (cases[i].message == NULL)
+            assert_ok(ag_run_check(&run));
+        else
+            assert_fails(AG_ERR_INPUT, cases[i].message, ag_run_check(&run));
+        sites[24].scheme[AG_ROLE_WEIGHT][0] = (ag_scheme){0};
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_every_range_has_its_ends),
         cmocka_unit_test(test_checks_of_several_parameters),
         cmocka_unit_test(test_a_grid_has_one_scale),
+        cmocka_unit_test(test_stored_weights_go_with_some_optimizers),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

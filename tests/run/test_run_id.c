@@ -109,7 +109,7 @@ static void test_the_id_covers_the_identity_and_nothing_else(void **state)
     size_t count = 0;
     size_t covered = 0;
     const ag_param *params = ag_params(&count);
-    f->run.optimizer.schedule = AG_SCHEDULE_WSD; /* every parameter has an effect in one of three */
+    f->run.optimizer.schedule = AG_SCHEDULE_WSD; /* every parameter has an effect in one of these */
     f->run.model.init_seed = 3;
     ag_run on_grid = f->run;
     on_grid.optimizer.type = AG_OPTIMIZER_GRID;
@@ -119,6 +119,9 @@ static void test_the_id_covers_the_identity_and_nothing_else(void **state)
     on_grid.model.qk_norm = AG_QK_NORM_HEAD;
     ag_run by_muon = f->run;
     by_muon.optimizer.type = AG_OPTIMIZER_MUON;
+    f->sites[ag_site_index(&f->run.model, AG_SITE_OPT_W, 0)].scheme[AG_ROLE_WEIGHT][0] =
+        scheme_of("e4m3");
+    by_muon.sites = f->sites;
     for (size_t i = 0; i < count; i++) {
         const char *value = other_value(&f->run, &params[i], &f->arena);
         if (value == NULL)

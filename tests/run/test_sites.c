@@ -4,64 +4,78 @@
 /* --- the table */
 
 /* Rounding numbers by numerics: block * 64 + linear * 8 + role, attention's operands are linear 4
- * (roles q k v p do ds), others linear 7, dW is role 3 and moments are uses 3 and 4 of role 0. */
+ * (roles q k v p do ds), others linear 7, dW is role 3, moments and stored weights are uses 3 to 5
+ * of role 0. */
+static const struct {
+    const char *name;
+    const char *tensors;
+    uint32_t sites[AG_SITE_TENSORS];
+    uint32_t use;
+} s_rows[] = {
+    {"transformer.h.0.attn.c_attn.opt.m", "m",        {0},           3},
+    {"transformer.h.0.attn.c_attn.opt.v", "sqrt_v",   {0},           4},
+    {"transformer.h.0.attn.c_attn.opt.w", "w",        {0},           5},
+    {"transformer.h.0.attn.c_attn.wgrad", "dw",       {3},           0},
+    {"transformer.h.0.attn.c_proj.opt.m", "m",        {8},           3},
+    {"transformer.h.0.attn.c_proj.opt.v", "sqrt_v",   {8},           4},
+    {"transformer.h.0.attn.c_proj.opt.w", "w",        {8},           5},
+    {"transformer.h.0.attn.c_proj.wgrad", "dw",       {11},          0},
+    {"transformer.h.0.attn.pv",           "p v do",   {35, 34, 36},  0},
+    {"transformer.h.0.attn.qk",           "q k ds",   {32, 33, 37},  0},
+    {"transformer.h.0.mlp.c_fc.opt.m",    "m",        {16},          3},
+    {"transformer.h.0.mlp.c_fc.opt.v",    "sqrt_v",   {16},          4},
+    {"transformer.h.0.mlp.c_fc.opt.w",    "w",        {16},          5},
+    {"transformer.h.0.mlp.c_fc.wgrad",    "dw",       {19},          0},
+    {"transformer.h.0.mlp.c_proj.opt.m",  "m",        {24},          3},
+    {"transformer.h.0.mlp.c_proj.opt.v",  "sqrt_v",   {24},          4},
+    {"transformer.h.0.mlp.c_proj.opt.w",  "w",        {24},          5},
+    {"transformer.h.0.mlp.c_proj.wgrad",  "dw",       {27},          0},
+    {"transformer.h.0.residual",          "attn mlp", {56, 57},      0},
+    {"transformer.h.1.attn.c_attn.opt.m", "m",        {64},          3},
+    {"transformer.h.1.attn.c_attn.opt.v", "sqrt_v",   {64},          4},
+    {"transformer.h.1.attn.c_attn.opt.w", "w",        {64},          5},
+    {"transformer.h.1.attn.c_attn.wgrad", "dw",       {67},          0},
+    {"transformer.h.1.attn.c_proj.opt.m", "m",        {72},          3},
+    {"transformer.h.1.attn.c_proj.opt.v", "sqrt_v",   {72},          4},
+    {"transformer.h.1.attn.c_proj.opt.w", "w",        {72},          5},
+    {"transformer.h.1.attn.c_proj.wgrad", "dw",       {75},          0},
+    {"transformer.h.1.attn.pv",           "p v do",   {99, 98, 100}, 0},
+    {"transformer.h.1.attn.qk",           "q k ds",   {96, 97, 101}, 0},
+    {"transformer.h.1.mlp.c_fc.opt.m",    "m",        {80},          3},
+    {"transformer.h.1.mlp.c_fc.opt.v",    "sqrt_v",   {80},          4},
+    {"transformer.h.1.mlp.c_fc.opt.w",    "w",        {80},          5},
+    {"transformer.h.1.mlp.c_fc.wgrad",    "dw",       {83},          0},
+    {"transformer.h.1.mlp.c_proj.opt.m",  "m",        {88},          3},
+    {"transformer.h.1.mlp.c_proj.opt.v",  "sqrt_v",   {88},          4},
+    {"transformer.h.1.mlp.c_proj.opt.w",  "w",        {88},          5},
+    {"transformer.h.1.mlp.c_proj.wgrad",  "dw",       {91},          0},
+    {"transformer.h.1.residual",          "attn mlp", {120, 121},    0},
+    {"lm_head.opt.m",                     "m",        {128},         3},
+    {"lm_head.opt.v",                     "sqrt_v",   {128},         4},
+    {"lm_head.opt.w",                     "w",        {128},         5},
+    {"lm_head.wgrad",                     "dw",       {131},         0},
+    {"transformer.wpe.opt.w",             "w",        {188},         5},
+    {"transformer.wte.opt.w",             "w",        {187},         5},
+};
+
 static void test_sites_of_two_blocks(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        const char *tensors;
-        uint32_t sites[AG_SITE_TENSORS];
-        uint32_t use;
-    } rows[] = {
-        {"transformer.h.0.attn.c_attn.opt.m", "m",        {0},           3},
-        {"transformer.h.0.attn.c_attn.opt.v", "sqrt_v",   {0},           4},
-        {"transformer.h.0.attn.c_attn.wgrad", "dw",       {3},           0},
-        {"transformer.h.0.attn.c_proj.opt.m", "m",        {8},           3},
-        {"transformer.h.0.attn.c_proj.opt.v", "sqrt_v",   {8},           4},
-        {"transformer.h.0.attn.c_proj.wgrad", "dw",       {11},          0},
-        {"transformer.h.0.attn.pv",           "p v do",   {35, 34, 36},  0},
-        {"transformer.h.0.attn.qk",           "q k ds",   {32, 33, 37},  0},
-        {"transformer.h.0.mlp.c_fc.opt.m",    "m",        {16},          3},
-        {"transformer.h.0.mlp.c_fc.opt.v",    "sqrt_v",   {16},          4},
-        {"transformer.h.0.mlp.c_fc.wgrad",    "dw",       {19},          0},
-        {"transformer.h.0.mlp.c_proj.opt.m",  "m",        {24},          3},
-        {"transformer.h.0.mlp.c_proj.opt.v",  "sqrt_v",   {24},          4},
-        {"transformer.h.0.mlp.c_proj.wgrad",  "dw",       {27},          0},
-        {"transformer.h.0.residual",          "attn mlp", {56, 57},      0},
-        {"transformer.h.1.attn.c_attn.opt.m", "m",        {64},          3},
-        {"transformer.h.1.attn.c_attn.opt.v", "sqrt_v",   {64},          4},
-        {"transformer.h.1.attn.c_attn.wgrad", "dw",       {67},          0},
-        {"transformer.h.1.attn.c_proj.opt.m", "m",        {72},          3},
-        {"transformer.h.1.attn.c_proj.opt.v", "sqrt_v",   {72},          4},
-        {"transformer.h.1.attn.c_proj.wgrad", "dw",       {75},          0},
-        {"transformer.h.1.attn.pv",           "p v do",   {99, 98, 100}, 0},
-        {"transformer.h.1.attn.qk",           "q k ds",   {96, 97, 101}, 0},
-        {"transformer.h.1.mlp.c_fc.opt.m",    "m",        {80},          3},
-        {"transformer.h.1.mlp.c_fc.opt.v",    "sqrt_v",   {80},          4},
-        {"transformer.h.1.mlp.c_fc.wgrad",    "dw",       {83},          0},
-        {"transformer.h.1.mlp.c_proj.opt.m",  "m",        {88},          3},
-        {"transformer.h.1.mlp.c_proj.opt.v",  "sqrt_v",   {88},          4},
-        {"transformer.h.1.mlp.c_proj.wgrad",  "dw",       {91},          0},
-        {"transformer.h.1.residual",          "attn mlp", {120, 121},    0},
-        {"lm_head.opt.m",                     "m",        {128},         3},
-        {"lm_head.opt.v",                     "sqrt_v",   {128},         4},
-        {"lm_head.wgrad",                     "dw",       {131},         0},
-    };
     ag_model_spec model = {.n_layer = 2, .n_embd = 8};
-    assert_int_equal(ag_site_count(&model), sizeof rows / sizeof rows[0]);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    assert_int_equal(ag_site_count(&model), sizeof s_rows / sizeof s_rows[0]);
+    for (size_t i = 0; i < sizeof s_rows / sizeof s_rows[0]; i++) {
         ag_site site = ag_site_at(&model, i);
         char tensors[64] = "";
-        assert_string_equal(site.name, rows[i].name);
+        assert_string_equal(site.name, s_rows[i].name);
         for (size_t t = 0; t < site.n_tensors; t++) {
             snprintf(tensors + strlen(tensors), sizeof tensors - strlen(tensors), "%s%s",
                      t > 0 ? " " : "", site.tensors[t].name);
-            assert_int_equal(site.site + site.tensors[t].site, rows[i].sites[t]);
-            assert_int_equal(site.tensors[t].use, rows[i].use);
+            assert_int_equal(site.site + site.tensors[t].site, s_rows[i].sites[t]);
+            assert_int_equal(site.tensors[t].use, s_rows[i].use);
         }
-        assert_string_equal(tensors, rows[i].tensors);
-        assert_int_equal(ag_site_index(&model, site.kind, site.layer), i);
+        assert_string_equal(tensors, s_rows[i].tensors);
+        if (site.weight != AG_T_WTE && site.weight != AG_T_WPE)
+            assert_int_equal(ag_site_index(&model, site.kind, site.layer), i);
     }
 }
 
@@ -102,9 +116,56 @@ static void test_hadamard_transforms_are_refused(void **state)
 {
     (void)state;
     ag_layer_precision precision = {0};
-    assert_ok(ag_site_check(&precision));
+    assert_ok(ag_site_check(AG_SITE_QK, &precision));
     precision.scheme[AG_ROLE_INPUT][1] = (ag_scheme){.quantised = true, .hadamard = true};
-    assert_fails(AG_ERR_INPUT, "sites take no Hadamard transform", ag_site_check(&precision));
+    assert_fails(AG_ERR_INPUT, "sites take no Hadamard transform",
+                 ag_site_check(AG_SITE_QK, &precision));
+}
+
+static void test_weights_are_stored_by_current_scales(void **state)
+{
+    (void)state;
+    ag_layer_precision precision = {0};
+    precision.scheme[AG_ROLE_WEIGHT][0] = scheme_of("e4m3");
+    assert_ok(ag_site_check(AG_SITE_OPT_W, &precision));
+    precision.scheme[AG_ROLE_WEIGHT][0].amax = AG_AMAX_DELAYED;
+    assert_ok(ag_site_check(AG_SITE_OPT_M, &precision));
+    assert_fails(AG_ERR_INPUT, "not by delayed amax; use amax 'current'",
+                 ag_site_check(AG_SITE_OPT_W, &precision));
+}
+
+/* BF16 is a format of tensors in float32 (p, ds, and all but attention's), and none of values that
+ * are BF16's. p and v share a role. */
+static void test_bf16_is_a_format_of_float32_tensors(void **state)
+{
+    (void)state;
+    static const bool expected[AG_SITE_KINDS][AG_ROLES] = {
+        [AG_SITE_OPT_M] = {true,  false, false},
+          [AG_SITE_OPT_V] = {true,  false, false},
+        [AG_SITE_OPT_W] = {true,  false, false},
+          [AG_SITE_WGRAD] = {false, false, true },
+        [AG_SITE_PV] = {false, true,  false},
+          [AG_SITE_QK] = {false, false, true },
+        [AG_SITE_RESIDUAL] = {false, true,  false},
+    };
+    ag_layer_precision format = {0};
+    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
+        ag_scheme *scheme = &format.scheme[i / AG_USES][i % AG_USES];
+        assert_ok(ag_scheme_parse(scheme, "BF16"));
+        assert_false(scheme->quantised);
+    }
+    for (ag_site_kind kind = 0; kind < AG_SITE_KINDS; kind++) {
+        ag_layer_precision site = ag_site_precision(kind, &format);
+        for (int role = 0; role < AG_ROLES; role++) {
+            const ag_scheme *scheme = &site.scheme[role][0];
+            assert_int_equal(scheme->quantised, expected[kind][role]);
+            assert_false(scheme->is_bf16);
+            if (scheme->quantised)
+                assert_string_equal(scheme->format.name, "bf16");
+        }
+        site = ag_site_precision(kind, &(ag_layer_precision){0});
+        assert_false(ag_site_is_on(&site));
+    }
 }
 
 /* --- as text */
@@ -204,7 +265,7 @@ static void test_sites_come_back(void **state)
 static void test_changed_assignments_are_refused(void **state)
 {
     static const text_change cases[] = {
-        {"\"lm_head.opt.m\"",                         "\"lm_head.opt.w\"",                      "found 1 keys that are neither"        },
+        {"\"lm_head.opt.m\"",                         "\"lm_head.opt.x\"",                      "found 1 keys that are neither"        },
         {"h.0.residual\"",                            "h.1.residual\"",                         "found 1 keys that are neither"        },
         {"residual\":{\"input\"",                     "residual\":{\"weight\"",                 "h.0.residual: unknown key 'weight'"   },
         {"wgrad\":{\"grad_output\":",                 "wgrad\":{\"x\":1,\"y\":",                "wgrad: unknown key 'x'"               },
@@ -223,6 +284,8 @@ int main(void)
         cmocka_unit_test(test_sites_of_two_blocks),
         cmocka_unit_test(test_a_site_takes_its_roles_of_a_format),
         cmocka_unit_test(test_hadamard_transforms_are_refused),
+        cmocka_unit_test(test_weights_are_stored_by_current_scales),
+        cmocka_unit_test(test_bf16_is_a_format_of_float32_tensors),
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_run)
         TEST(test_canonical_text_is_the_golden_one),
         TEST(test_null_sites_leave_the_text_as_it_was),

@@ -131,6 +131,28 @@ static void muon_bf16(tiny *t)
     t->run.model.qkv = AG_QKV_SPLIT;
 }
 
+/* Weights without a master, beside layers that quantise them again. */
+static void stored(tiny *t)
+{
+    delayed(t);
+    tiny_quantise_sites(t, AG_SITE_OPT_W, ag_scheme_bf16());
+    for (int i = 0; i < TINY_SITES; i++)
+        t->sites[i].scheme[AG_ROLE_WEIGHT][0].rounding = AG_ROUND_STOCHASTIC;
+}
+
+static void stored_kahan(tiny *t)
+{
+    tiny_quantise_sites(t, AG_SITE_OPT_W, scaled("e4m3", AG_AMAX_CURRENT));
+    t->run.optimizer.store_error = AG_STORE_KAHAN;
+}
+
+static void stored_eco(tiny *t)
+{
+    tiny_quantise_sites(t, AG_SITE_OPT_W, scaled("e4m3", AG_AMAX_CURRENT));
+    tiny_quantise_sites(t, AG_SITE_OPT_M, scaled("e5m2", AG_AMAX_CURRENT));
+    t->run.optimizer.store_error = AG_STORE_ECO;
+}
+
 /* Every tensor beyond the layers, some with a history, all stochastic. */
 static void sites(tiny *t)
 {
@@ -182,6 +204,9 @@ scenario *const scenarios[SCENARIOS] = {
     lion,
     muon,
     muon_bf16,
+    stored,
+    stored_kahan,
+    stored_eco,
     sites,
     scenario_observed,
     observed_sites,
