@@ -39,6 +39,7 @@ unshare --mount --pid --fork --kill-child sh -s "$root" "$@" > "$work/log" 2>&1 
 set -eu
 root=$1
 shift
+mount --bind "$root" "$root" # some tests make namespaces, of which / has to be a mount point
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"

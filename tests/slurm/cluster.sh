@@ -87,6 +87,8 @@ start() {
     mkdir state
     export SLURM_CONF=$PWD/slurm.conf
     write_configuration "$@" >slurm.conf
+    # slurmd starts without cgroups up to SLURM 23; from 24 on it has to be told
+    case $(slurmd -V) in *\ 2[0-3].*) ;; *) echo "CgroupPlugin=disabled" >cgroup.conf ;; esac
     (umask 077 && head -c 128 /dev/urandom >munge.key)
     chmod 711 .
     munged --force --key-file="$PWD/munge.key" --socket="$PWD/munge.socket" \
@@ -129,6 +131,10 @@ if ! start "$1" "$2" || ! all_idle "$1"; then
     exit 1
 fi
 mpi_environment
+# Debian 13's Open MPI 5.0.7 does, in a job of any kind: its `ras slurm` has a fault.
+if [ "$(salloc -Q -n 1 sh -c 'mpirun true 2>/dev/null; echo $?')" = 139 ]; then
+    skip "mpirun itself crashes in a job"
+fi
 shift 2
 mkdir work
 cd work
