@@ -30,6 +30,9 @@ void ag_arena_init_growing(ag_arena *arena);
 /* Releases everything. Also right for an arena that is all zero bytes. */
 void ag_arena_deinit(ag_arena *arena);
 
+/* Takes back, zeroed, what a fixed arena has handed out since `used` was its arena->used. */
+void ag_arena_rewind(ag_arena *arena, size_t used);
+
 /* `bytes` zeroed bytes aligned to 64, or NULL when the arena is full (or the system is). */
 void *ag_arena_alloc(ag_arena *arena, size_t bytes);
 

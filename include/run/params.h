@@ -76,6 +76,10 @@ const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *are
  */
 void ag_run_settle(ag_run *run);
 
+/* The same of one number of steps outside the table: reads "100" or "5%", and settles it. */
+bool ag_steps_read(int64_t *steps, const char *text);
+int64_t ag_steps_settle(int64_t steps, int64_t of);
+
 /* Whether the run's result can depend on the parameter. One without effect is null in the
  * canonical JSON, so that runs which mean the same have the same text. */
 bool ag_param_has_effect(const ag_run *run, const ag_param *param);

@@ -211,6 +211,13 @@ typedef struct ag_data_facts {
     int64_t val_tokens;
 } ag_data_facts;
 
+/* The precision of the steps from one on, to the next phase's. */
+typedef struct ag_phase {
+    int64_t from;                     /* a step, from 1 to train.steps - 1 */
+    const ag_layer_precision *layers; /* as those of a run */
+    const ag_layer_precision *sites;
+} ag_phase;
+
 typedef struct ag_run {
     ag_model_spec model;
     ag_data_spec data;
@@ -228,6 +235,9 @@ typedef struct ag_run {
     ag_compute compute;
     const ag_layer_precision *layers; /* [ag_layer_count(&run.model)], borrowed, normalised */
     const ag_layer_precision *sites;  /* [ag_site_count(&run.model)], or NULL: none is on */
+    size_t n_phases;        /* in which the precision is another than before: see run/phases.h */
+    const ag_phase *phases; /* [n_phases], borrowed, in the order of steps; layers and sites are
+                               those of the steps before */
     int64_t seed;
     char id[AG_ID_LENGTH + 1];
 } ag_run;

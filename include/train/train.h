@@ -13,10 +13,10 @@
 #include "record/record.h"
 #include "run/run.h"
 
-typedef enum ag_phase { AG_PHASE_TRAINING, AG_PHASE_EVALUATING } ag_phase;
+typedef enum ag_activity { AG_ACTIVITY_TRAINING, AG_ACTIVITY_EVALUATING } ag_activity;
 
 typedef struct ag_train_progress {
-    ag_phase phase;
+    ag_activity activity;
     int64_t step;       /* steps trained */
     int64_t first_step; /* of them, those that a checkpoint brought */
     double loss;        /* of the last step */

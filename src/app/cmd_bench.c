@@ -249,7 +249,7 @@ static void keep_step(ag_bench_record *record, double now_s)
 static void note_step(void *context, const ag_train_progress *progress)
 {
     ag_bench_record *record = context;
-    if (progress->phase == AG_PHASE_TRAINING)
+    if (progress->activity == AG_ACTIVITY_TRAINING)
         keep_step(record, ag_clock_s());
     record->now = (ag_bench_step){0};
     record->since_s = ag_clock_s();

@@ -9,6 +9,7 @@
 
 #include "base/printable.h"
 #include "run/layers.h"
+#include "run/phases.h"
 #include "run/sites.h"
 
 /* A format whose layers have more than four different schemes for one operand is told by `plan
@@ -89,10 +90,12 @@ static void collect(scheme_list lists[OPERANDS], const facts *f, const char *for
     for (size_t i = 0; i < f->grid->n_labels; i++) {
         const ag_run *run = &f->grid->runs[f->grid->labels[i].run];
         if (!is_selected(f, i) || strcmp(format_of(f, i), format) != 0 ||
-            (last != NULL && run->layers == last->layers && run->sites == last->sites))
+            (last != NULL && ag_phases_shared(run, last)))
             continue;
-        for (size_t operand = 0; operand < OPERANDS; operand++)
-            collect_run(&lists[operand], f, run, operand);
+        for (size_t at = 0; at < OPERANDS * ag_phase_count(run); at++) {
+            ag_run one = ag_run_in_phase(run, at / OPERANDS);
+            collect_run(&lists[at % OPERANDS], f, &one, at % OPERANDS);
+        }
         last = run;
     }
 }
@@ -160,9 +163,11 @@ static const ag_layer_precision *find_accumulators(const facts *f, const char *f
         const ag_run *run = &f->grid->runs[f->grid->labels[i].run];
         if (!is_selected(f, i) || strcmp(format_of(f, i), format) != 0)
             continue;
-        for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++) {
-            if (!ag_accumulates_by_default(&run->layers[layer]))
-                return &run->layers[layer];
+        size_t layers = ag_layer_count(&run->model);
+        for (size_t at = 0; at < layers * ag_phase_count(run); at++) {
+            ag_run one = ag_run_in_phase(run, at / layers);
+            if (!ag_accumulates_by_default(&one.layers[at % layers]))
+                return &one.layers[at % layers];
         }
     }
     return NULL;

@@ -8,6 +8,7 @@
 #include "base/printable.h"
 #include "plan.h"
 #include "run/layers.h"
+#include "run/phases.h"
 #include "run/sites.h"
 
 /* Wide enough for the longest scheme and for three roles. */
@@ -210,22 +211,18 @@ static bool same_heading(const ag_grid *grid, const ag_label *a, const ag_label 
 }
 
 /* One pointer is the usual case: runs of a layer config share their rows. */
-static bool same_rows(const ag_layer_precision *a, const ag_layer_precision *b, size_t n)
-{
-    if (a == b || a == NULL || b == NULL)
-        return a == b;
-    for (size_t i = 0; i < n; i++) {
-        if (!ag_layer_precision_equal(&a[i], &b[i]))
-            return false;
-    }
-    return true;
-}
-
 static bool same_table(const ag_run *a, const ag_run *b)
 {
-    return same_layers(&a->model, &b->model) && a->compute == b->compute &&
-           same_rows(a->layers, b->layers, ag_layer_count(&a->model)) &&
-           same_rows(a->sites, b->sites, ag_site_count(&a->model));
+    bool same =
+        same_layers(&a->model, &b->model) && a->compute == b->compute && a->n_phases == b->n_phases;
+    for (size_t phase = 0; same && phase < ag_phase_count(a); phase++) {
+        ag_run left = ag_run_in_phase(a, phase);
+        ag_run right = ag_run_in_phase(b, phase);
+        ag_phase of_left = {ag_phase_begin(a, phase), left.layers, left.sites};
+        ag_phase of_right = {ag_phase_begin(b, phase), right.layers, right.sites};
+        same = of_left.from == of_right.from && ag_phase_equal(&a->model, &of_left, &of_right);
+    }
+    return same;
 }
 
 /* Whether some layer has more than one scale per tensor. */
@@ -292,6 +289,23 @@ static bool is_told(const ag_grid *grid, const size_t *heads, size_t at)
     return false;
 }
 
+/* The table of each phase, under its steps where there are several. */
+static bool add_phases(ag_text *text, const ag_run *run)
+{
+    bool groups = false;
+    for (size_t phase = 0; phase < ag_phase_count(run); phase++) {
+        ag_run one = ag_run_in_phase(run, phase);
+        int64_t end = phase == run->n_phases ? run->train.steps : ag_phase_begin(run, phase + 1);
+        if (run->n_phases > 0)
+            ag_text_printf(text, "from step %lld until %lld\n",
+                           (long long)ag_phase_begin(run, phase), (long long)end);
+        add_layers(text, &one);
+        add_sites(text, &one);
+        groups |= has_groups(&one);
+    }
+    return groups;
+}
+
 /* Tables that are equal are printed once, with all the labels that have them: a grid over seeds or
  * learning rates has one. */
 ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selected)
@@ -306,9 +320,7 @@ ag_status ag_plan_layers(ag_text *text, const ag_grid *grid, const bool *selecte
             continue;
         ag_text_add(text, "\n");
         add_headings(text, grid, heads + i, count - i);
-        add_layers(text, run_of(grid, heads[i]));
-        add_sites(text, run_of(grid, heads[i]));
-        groups |= has_groups(run_of(grid, heads[i]));
+        groups |= add_phases(text, run_of(grid, heads[i]));
     }
     if (groups)
         ag_text_add(text,

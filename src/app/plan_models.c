@@ -11,6 +11,7 @@
 #include "record/series.h"
 #include "run/layers.h"
 #include "run/model_spec.h"
+#include "run/phases.h"
 #include "run/tensors.h"
 #include "train/train.h"
 
@@ -40,7 +41,7 @@ static double eval_tokens(const ag_run *run)
 
 /* Of a training of so many tokens and its evaluations, which are forward passes: half of their
  * tokens meet quantisers and accumulators. */
-static double accumulated_flops(const ag_run *run, double tokens)
+static double phase_accumulated(const ag_run *run, double tokens, double evaluated)
 {
     double flops = 0;
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
@@ -51,8 +52,20 @@ static double accumulated_flops(const ag_run *run, double tokens)
         const double per_token = 2.0 * (double)layer.inputs * (double)layer.outputs;
         for (int product = 0; product < AG_LINEAR_PRODUCTS; product++) {
             if (accumulate[product].kind != AG_ACCUMULATE_SEGMENTS)
-                flops += per_token * (tokens + (product == AG_FPROP ? eval_tokens(run) / 2 : 0));
+                flops += per_token * (tokens + (product == AG_FPROP ? evaluated : 0));
         }
+    }
+    return flops;
+}
+
+/* Each phase has its share of the tokens. */
+static double accumulated_flops(const ag_run *run, double tokens)
+{
+    double flops = 0;
+    for (size_t phase = 0; phase < ag_phase_count(run); phase++) {
+        ag_run one = ag_run_in_phase(run, phase);
+        double share = ag_phase_share(run, phase);
+        flops += phase_accumulated(&one, share * tokens, share * eval_tokens(run) / 2);
     }
     return flops;
 }
@@ -125,7 +138,7 @@ static bool same_shape(const ag_run *a, const ag_run *b)
  * among runs of one shape. Runs that share their layers follow each other. */
 static void add_run(model_row *row, const ag_run *run)
 {
-    if (run->layers != row->last->layers || run->sites != row->last->sites) {
+    if (!ag_phases_shared(run, row->last)) {
         const ag_plan_cost cost = ag_plan_run_cost(run);
         row->cost.memory = fmax(row->cost.memory, cost.memory);
         row->cost.accumulated = cost.accumulated;

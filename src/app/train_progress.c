@@ -47,7 +47,7 @@ static void store_page(ag_progress_page *page, const ag_train_progress *now)
     atomic_fetch_add(&page->edition, 1);
     atomic_store(&page->step, now->step);
     atomic_store(&page->loss_bits, bits_of(now->loss));
-    atomic_store(&page->evaluating, now->phase == AG_PHASE_EVALUATING);
+    atomic_store(&page->evaluating, now->activity == AG_ACTIVITY_EVALUATING);
     atomic_store(&page->eval_step, now->eval_step);
     atomic_store(&page->eval_bits[0], bits_of(now->val_loss));
     atomic_store(&page->eval_bits[1], bits_of(now->val_loss_hp));
@@ -80,7 +80,7 @@ static void print_line(const ag_train_view *view, const ag_train_progress *now)
     if (!isnan(now->val_loss))
         length +=
             snprintf(line + length, sizeof line - (size_t)length, "  val %.4f", now->val_loss);
-    if (now->phase == AG_PHASE_EVALUATING)
+    if (now->activity == AG_ACTIVITY_EVALUATING)
         snprintf(line + length, sizeof line - (size_t)length, "  evaluating");
     if (view->terminal)
         fprintf(stderr, "\r%-*.*s", LINE_WIDTH, LINE_WIDTH, line);
@@ -95,7 +95,7 @@ void ag_train_view_progress(void *context, const ag_train_progress *now)
     if (view->page != NULL)
         store_page(view->page, now);
     double now_s = ag_clock_s();
-    if (now->phase == AG_PHASE_TRAINING)
+    if (now->activity == AG_ACTIVITY_TRAINING)
         view->train_s += now_s - view->called_s;
     view->called_s = now_s;
     if (view->quiet || now_s - view->drawn_s < (view->terminal ? s_redraw_s : s_line_s))

@@ -103,6 +103,13 @@ void *ag_arena_alloc(ag_arena *arena, size_t bytes)
     return memory;
 }
 
+void ag_arena_rewind(ag_arena *arena, size_t used)
+{
+    ag_arena_block *block = arena->blocks;
+    memset(block->data + used, 0, block->used - used);
+    block->used = arena->used = used;
+}
+
 float *ag_arena_floats(ag_arena *arena, size_t count)
 {
     if (count > SIZE_MAX / sizeof(float))

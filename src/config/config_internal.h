@@ -29,9 +29,11 @@ typedef struct ag_routing {
     ag_model_spec model;
     size_t config;
     size_t format;
-    uint32_t idle;                    /* bit k: sites of kind k are off */
-    const ag_layer_precision *layers; /* [layers] */
-    const ag_layer_precision *sites;  /* [sites], or NULL: none is on */
+    uint32_t idle; /* bit k: sites of kind k are off */
+    int64_t steps; /* of the run, where formats change with the step; else 0 */
+    ag_phase first;
+    size_t n_phases; /* after the first */
+    const ag_phase *phases;
 } ag_routing;
 
 typedef struct ag_facts_entry {

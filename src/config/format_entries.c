@@ -150,9 +150,9 @@ static bool finish(ag_layer_precision *precision, ag_findings *findings, ag_plac
 /* The keys are built from the tables of roles and uses, so that a new role needs no second list. */
 static void check_keys(ag_findings *findings, const ag_node *node)
 {
-    const char *keys[18] = {"name",     "all",      "scaling", "rounding",
-                            "hadamard", "overflow", "ste",     "accumulate"};
-    size_t count = 8;
+    const char *keys[20] = {"name",     "from",     "until",    "all", "scaling",
+                            "rounding", "hadamard", "overflow", "ste", "accumulate"};
+    size_t count = 10;
     for (int role = 0; role < AG_ROLES; role++) {
         keys[count++] = ag_role_words[role];
         for (int use = 0; use < AG_USES; use++)
@@ -192,6 +192,7 @@ bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, con
 
 static bool parse_name(ag_format_entry *entry, ag_findings *findings, const ag_node *node)
 {
+    ag_layer_precision precision;
     if (node->kind == AG_NODE_NULL) {
         entry->label = "BF16";
         return true;
@@ -199,13 +200,14 @@ static bool parse_name(ag_format_entry *entry, ag_findings *findings, const ag_n
     if (!ag_node_name(&entry->label, findings, node, "a format's name"))
         return false;
     entry->fp32 = is_fp32(node->text);
-    return entry->fp32 || ag_format_named(&entry->precision, findings, node, "a format");
+    return entry->fp32 || (ag_format_named(&precision, findings, node, "a format") &&
+                           ag_staged_set(&entry->staged, findings, &precision));
 }
 
 /* A mapping has no name of its own, and labels of runs need one. */
 static bool parse_mapping(ag_format_entry *entry, ag_findings *findings, const ag_node *node)
 {
-    bool good = ag_format_mapping(&entry->precision, findings, node);
+    bool good = ag_format_staged(&entry->staged, findings, node);
     const ag_node *name = ag_node_get(node, "name");
     if (name == NULL) {
         ag_config_error(findings, node->place, "a format that is a mapping needs a 'name'");
@@ -217,16 +219,24 @@ static bool parse_mapping(ag_format_entry *entry, ag_findings *findings, const a
     return good;
 }
 
+static bool is_null(const ag_staged *staged)
+{
+    static const ag_layer_precision untouched;
+    bool null = true;
+    for (size_t i = 0; i < staged->n_stages; i++)
+        null &= ag_layer_precision_equal(&staged->stages[i].precision, &untouched);
+    return null;
+}
+
 /* The label is set as soon as it is known, also where the rest has errors. */
 bool ag_format_entry_parse(ag_format_entry *entry, ag_findings *findings, const ag_node *node)
 {
-    static const ag_layer_precision untouched;
     *entry = (ag_format_entry){.place = node->place};
     bool good = false;
     if (node->kind == AG_NODE_MAP)
         good = parse_mapping(entry, findings, node);
     else
         good = parse_name(entry, findings, node);
-    entry->null = !entry->fp32 && ag_layer_precision_equal(&entry->precision, &untouched);
+    entry->null = !entry->fp32 && is_null(&entry->staged);
     return good;
 }

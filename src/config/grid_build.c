@@ -13,6 +13,7 @@
 #include "data/corpus.h"
 #include "run/chance.h"
 #include "run/layers.h"
+#include "run/phases.h"
 #include "run/run_json.h"
 
 /* --- data */
@@ -103,7 +104,10 @@ static bool check_run(ag_experiment *experiment, const ag_run *run, const uint32
         ag_error_clear();
         return false;
     }
-    ag_config_failed(&experiment->findings, param_place(experiment, tuple, key));
+    bool is_format = tuple != NULL && strcmp(key, "formats") == 0;
+    ag_config_failed(&experiment->findings, is_format
+                                                ? experiment->formats[tuple[AG_FORMAT_AXIS]].place
+                                                : param_place(experiment, tuple, key));
     return false;
 }
 
@@ -219,7 +223,7 @@ static bool identify(ag_run *run, run_key *key, ag_experiment *experiment)
 {
     if (experiment->findings.errors > 0)
         return false;
-    experiment->identified_layers += ag_layer_count(&run->model);
+    experiment->identified_layers += ag_layer_count(&run->model) * ag_phase_count(run);
     if (experiment->identified_layers > AG_MAX_IDENTIFIED) {
         ag_config_error(&experiment->findings, (ag_place){0},
                         "the grid has more than %d layers in all its runs; split the experiment",

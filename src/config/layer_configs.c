@@ -26,10 +26,10 @@ static bool target_of_label(ag_target *target, ag_experiment *experiment, const 
     if (entry->fp32)
         return false;
     entry->named = true;
-    ag_layer_precision *copy = ag_config_alloc(&experiment->findings, 1, sizeof *copy);
+    ag_staged *copy = ag_config_alloc(&experiment->findings, 1, sizeof *copy);
     if (copy == NULL)
         return false;
-    *copy = entry->precision;
+    *copy = entry->staged; /* entries move as the list of formats grows */
     *target = (ag_target){AG_TARGET_FIXED, copy};
     return true;
 }
@@ -47,13 +47,15 @@ static bool parse_target(ag_target *target, ag_experiment *experiment, const ag_
     }
     if (node->kind == AG_NODE_SCALAR && target_of_label(target, experiment, node))
         return true;
-    ag_layer_precision *precision = ag_config_alloc(findings, 1, sizeof *precision);
-    if (precision == NULL)
+    ag_staged *staged = ag_config_alloc(findings, 1, sizeof *staged);
+    ag_layer_precision precision;
+    if (staged == NULL)
         return false;
-    *target = (ag_target){AG_TARGET_FIXED, precision};
+    *target = (ag_target){AG_TARGET_FIXED, staged};
     if (node->kind == AG_NODE_MAP)
-        return ag_format_mapping(precision, findings, node);
-    return ag_format_named(precision, findings, node, "format");
+        return ag_format_staged(staged, findings, node);
+    return ag_format_named(&precision, findings, node, "format") &&
+           ag_staged_set(staged, findings, &precision);
 }
 
 static ag_rule *add_rule(ag_layer_config *config, ag_rule rule)

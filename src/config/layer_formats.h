@@ -22,11 +22,28 @@ bool ag_pattern_search(const ag_pattern *pattern, const char *name, size_t *end,
 
 /* --- formats */
 
+/* Steps are written as ag_steps_read has them: a share of train.steps is not settled yet. */
+typedef struct ag_stage {
+    int64_t from;
+    int64_t until; /* the first step that is no longer of it */
+    ag_layer_precision precision;
+    ag_place place;
+    bool asked; /* some run uses its format, */
+    bool held;  /* and the stage holds at some step of one */
+} ag_stage;
+
+/* A format by step: its stages follow each other, and outside of them it is BF16. Most have one,
+ * which lasts throughout; BF16 itself may have none. */
+typedef struct ag_staged {
+    size_t n_stages;
+    ag_stage *stages;
+} ag_staged;
+
 typedef struct ag_format_entry {
     const char *label;
     ag_place place;
-    ag_layer_precision precision;
-    bool fp32;  /* compute mode of the whole run; precision is all null */
+    ag_staged staged;
+    bool fp32;  /* compute mode of the whole run; staged is all null */
     bool null;  /* every role null and not fp32: the BF16 run */
     bool named; /* by a layer config */
 } ag_format_entry;
@@ -49,8 +66,28 @@ void ag_format_scaling(ag_layer_precision *precision, ag_findings *findings, con
 void ag_format_accumulate(ag_layer_precision *precision, ag_findings *findings,
                           const ag_node *node);
 
-/* A mapping of roles, scaling, rounding, overflow, ste, accumulate; its name is not looked at. */
+/* A mapping of roles, scaling, rounding, overflow, ste, accumulate; its name and steps are not
+ * looked at. */
 bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, const ag_node *node);
+
+/* The same with its steps: `from` and `until`, or `phases`. False after an error. */
+bool ag_format_staged(ag_staged *staged, ag_findings *findings, const ag_node *map);
+
+/* One stage, which lasts throughout. False when memory runs out. */
+bool ag_staged_set(ag_staged *staged, ag_findings *findings, const ag_layer_precision *precision);
+
+/* The precision at a step of a run of `steps` steps, or NULL: BF16. Notes that its stage held. */
+const ag_layer_precision *ag_staged_at(const ag_staged *staged, int64_t step, int64_t steps);
+
+/* Where it changes in a run of `steps` steps: fills in at most 2 n_stages steps, some of them
+ * perhaps outside of the run, and returns their number. */
+size_t ag_staged_bounds(int64_t *bounds, const ag_staged *staged, int64_t steps);
+
+/* Whether the precision may change with the step. */
+bool ag_staged_changes(const ag_staged *staged);
+
+/* Warns of stages that hold in no step of any run. */
+void ag_staged_check(ag_findings *findings, const ag_staged *staged);
 
 /* One entry of `formats`. False after an error; `label` is set where it could be read. */
 bool ag_format_entry_parse(ag_format_entry *entry, ag_findings *findings, const ag_node *node);
@@ -62,7 +99,7 @@ typedef enum ag_target_kind { AG_TARGET_NULL, AG_TARGET_RUN, AG_TARGET_FIXED } a
 /* Where a rule sends a layer: BF16, the run's format, or always the same one. */
 typedef struct ag_target {
     ag_target_kind kind;
-    const ag_layer_precision *precision; /* FIXED */
+    const ag_staged *staged; /* FIXED */
 } ag_target;
 
 typedef struct ag_rule {

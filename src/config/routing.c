@@ -12,6 +12,7 @@
 #include "config_internal.h"
 #include "run/layers.h"
 #include "run/sites.h"
+#include "tables.h"
 
 static bool is_digit(char c)
 {
@@ -187,12 +188,17 @@ typedef struct route_key {
     size_t config;
     size_t format;
     uint32_t idle;
+    int64_t steps;
 } route_key;
 
 static uint64_t key_hash(const route_key *key)
 {
-    uint64_t words[5] = {(uint64_t)key->model->n_layer, ag_block_form(key->model), key->config,
-                         key->format, key->idle};
+    uint64_t words[6] = {(uint64_t)key->model->n_layer,
+                         ag_block_form(key->model),
+                         key->config,
+                         key->format,
+                         key->idle,
+                         (uint64_t)key->steps};
     return ag_index_hash(words, sizeof words);
 }
 
@@ -213,11 +219,11 @@ static bool same_routing(const void *context, size_t value)
     const route_key *key = context;
     const ag_routing *routing = &key->experiment->routings[value];
     return same_layers(&routing->model, key->model) && routing->config == key->config &&
-           routing->format == key->format && routing->idle == key->idle;
+           routing->format == key->format && routing->idle == key->idle &&
+           routing->steps == key->steps;
 }
 
-/* Zeroed room in the shared tables, which AG_MAX_ROUTED_LAYERS bounds; NULL after an error. */
-static void *take_layers(ag_experiment *experiment, size_t count, size_t size)
+void *ag_routing_take(ag_experiment *experiment, size_t count, size_t size)
 {
     experiment->routed_layers += count;
     if (experiment->routed_layers <= AG_MAX_ROUTED_LAYERS)
@@ -235,7 +241,7 @@ static bool make_choice(ag_choice *choice, ag_experiment *experiment, const rout
     const ag_model_spec *model = key->model;
     ag_layer_config *config = &experiment->layer_configs.items[key->config];
     const ag_target **layers =
-        take_layers(experiment, ag_layer_count(model), sizeof(const ag_target *));
+        ag_routing_take(experiment, ag_layer_count(model), sizeof(const ag_target *));
     const ag_rule **sites =
         ag_config_alloc(&experiment->findings, ag_site_count(model), sizeof(const ag_rule *));
     bool any = false;
@@ -252,6 +258,7 @@ static const ag_choice *choice_of(ag_experiment *experiment, const route_key *ke
     route_key by_config = *key;
     by_config.format = 0;
     by_config.idle = 0;
+    by_config.steps = 0;
     size_t *slot =
         ag_index_find(&experiment->choice_index, key_hash(&by_config), same_choice, &by_config);
     if (*slot != 0)
@@ -261,80 +268,6 @@ static const ag_choice *choice_of(ag_experiment *experiment, const route_key *ke
         return NULL;
     *slot = ++experiment->n_choices;
     return choice;
-}
-
-/* --- targets to formats */
-
-/* The format that a target stands for in a run; NULL: BF16. In an fp32 run nothing is rounded. */
-static const ag_layer_precision *format_of(const ag_target *target, const ag_format_entry *format)
-{
-    if (target->kind == AG_TARGET_NULL || format->fp32)
-        return NULL;
-    return target->kind == AG_TARGET_RUN ? &format->precision : target->precision;
-}
-
-/* Operands of layers are BF16 values: for them BF16 is null. */
-static void forget_bf16(ag_layer_precision *precision)
-{
-    for (int i = 0; i < AG_ROLES * AG_USES; i++)
-        precision->scheme[i / AG_USES][i % AG_USES].is_bf16 = false;
-}
-
-/* Targets become precisions, now that the format of the run is known. */
-static bool resolve_layers(ag_routing *routing, ag_experiment *experiment, const ag_choice *choice)
-{
-    size_t count = ag_layer_count(&choice->model);
-    ag_layer_precision *layers = take_layers(experiment, count, sizeof *layers);
-    if (layers == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const ag_layer_precision *format =
-            format_of(choice->layers[i], &experiment->formats[routing->format]);
-        if (format != NULL)
-            layers[i] = *format;
-        forget_bf16(&layers[i]);
-    }
-    routing->layers = layers;
-    return true;
-}
-
-/* A kind of sites, in blocks or of lm_head, in a set of those without effect. */
-static uint32_t idle_bit(ag_site_kind kind, bool of_head)
-{
-    return 1u << (2 * kind + of_head);
-}
-
-/* The precision of one site, null where its rule, its format or the run leaves it so. */
-static ag_layer_precision resolve_site(ag_experiment *experiment, const ag_routing *routing,
-                                       const ag_rule *rule, const ag_site *site)
-{
-    const ag_layer_precision *format =
-        rule == NULL ? NULL : format_of(&rule->target, &experiment->formats[routing->format]);
-    bool of_head = ag_site_is_of_head(&routing->model, site);
-    if (format == NULL || (routing->idle & idle_bit(site->kind, of_head)) != 0)
-        return (ag_layer_precision){0};
-    ag_layer_precision precision = ag_site_precision(site->kind, format);
-    if (ag_site_check(site->kind, &precision) != AG_OK)
-        ag_config_failed(&experiment->findings, rule->place);
-    return precision;
-}
-
-/* Where all turn out null there is no table: the run is then the run without rules for sites. */
-static bool resolve_sites(ag_routing *routing, ag_experiment *experiment, const ag_choice *choice)
-{
-    if (choice->sites == NULL)
-        return true;
-    size_t count = ag_site_count(&choice->model);
-    ag_layer_precision *sites = take_layers(experiment, count, sizeof *sites);
-    if (sites == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        ag_site site = ag_site_at(&choice->model, i);
-        sites[i] = resolve_site(experiment, routing, choice->sites[i], &site);
-        if (ag_site_is_on(&sites[i]))
-            routing->sites = sites;
-    }
-    return true;
 }
 
 enum { FEWEST_LINEARS = 4 }; /* of a block */
@@ -359,7 +292,7 @@ static uint32_t idle_kinds(const ag_run *run)
     for (int i = 0; i < 2 * AG_SITE_KINDS; i++) {
         ag_site_kind kind = (ag_site_kind)(i / 2);
         bool of_head = i % 2 != 0;
-        idle |= ag_site_has_effect(run, kind, of_head) ? 0 : idle_bit(kind, of_head);
+        idle |= ag_site_has_effect(run, kind, of_head) ? 0 : ag_idle_bit(kind, of_head);
     }
     return idle;
 }
@@ -367,23 +300,29 @@ static uint32_t idle_kinds(const ag_run *run)
 /* Which sites are idle depends on the run's other settings, so it is part of the key. */
 bool ag_config_route(ag_run *run, ag_experiment *experiment, size_t config, size_t format)
 {
-    route_key key = {experiment, &run->model, config, format, 0};
+    route_key key = {experiment, &run->model, config, format, 0, 0};
     const ag_choice *choice = choice_of(experiment, &key);
     if (choice == NULL)
         return false;
     if (choice->sites != NULL)
         key.idle = idle_kinds(run);
+    if (ag_choice_changes(experiment, choice, format))
+        key.steps = run->train.steps > 0 ? run->train.steps : 1;
     size_t *slot = ag_index_find(&experiment->routing_index, key_hash(&key), same_routing, &key);
     if (*slot == 0) {
         ag_routing *routing = &experiment->routings[experiment->n_routings];
-        *routing = (ag_routing){run->model, config, format, key.idle, NULL, NULL};
-        if (!resolve_layers(routing, experiment, choice) ||
-            !resolve_sites(routing, experiment, choice))
+        *routing =
+            (ag_routing){.model = run->model, .config = config, .format = format, .idle = key.idle};
+        routing->steps = key.steps;
+        if (!ag_routing_resolve(routing, experiment, choice))
             return false;
         *slot = ++experiment->n_routings;
     }
-    run->layers = experiment->routings[*slot - 1].layers;
-    run->sites = experiment->routings[*slot - 1].sites;
+    const ag_routing *routing = &experiment->routings[*slot - 1];
+    run->layers = routing->first.layers;
+    run->sites = routing->first.sites;
+    run->n_phases = routing->n_phases;
+    run->phases = routing->phases;
     return true;
 }
 
@@ -517,6 +456,26 @@ static void check_formats(ag_experiment *experiment)
     }
 }
 
+static void check_target(ag_findings *findings, const ag_target *target)
+{
+    if (target->kind == AG_TARGET_FIXED)
+        ag_staged_check(findings, target->staged);
+}
+
+/* What was to hold from a step or until one, and never does. */
+static void check_stages(ag_experiment *experiment)
+{
+    ag_findings *findings = &experiment->findings;
+    for (size_t i = 0; i < experiment->n_formats; i++)
+        ag_staged_check(findings, &experiment->formats[i].staged);
+    for (size_t i = 0; i < experiment->layer_configs.count; i++) {
+        const ag_layer_config *config = &experiment->layer_configs.items[i];
+        check_target(findings, &config->fallback);
+        for (size_t rule = 0; rule < config->n_rules; rule++)
+            check_target(findings, &config->rules[rule].target);
+    }
+}
+
 void ag_config_check_rules(ag_experiment *experiment)
 {
     for (size_t i = 0; i < experiment->layer_configs.count; i++) {
@@ -525,4 +484,6 @@ void ag_config_check_rules(ag_experiment *experiment)
             check_rule(&experiment->findings, config, &config->rules[r]);
     }
     check_formats(experiment);
+    if (experiment->findings.errors == 0)
+        check_stages(experiment);
 }

@@ -10,6 +10,7 @@
 #include "h5.h"
 #include "results_write.h"
 #include "run/layers.h"
+#include "run/phases.h"
 #include "run/run.h"
 #include "run/sites.h"
 
@@ -43,6 +44,7 @@ static const ag_column s_format_columns[] = {
 
 typedef struct routing_row {
     char id[AG_ID_LENGTH + 1];
+    int64_t from; /* step */
     char layer[AG_LAYER_NAME_SIZE];
     char role[24];
     char format[24];
@@ -63,6 +65,7 @@ static const ag_column s_routing_columns[] = {
     {"scale",       AG_CELL_TEXT, ROUTING(scale)      },
     {"rounding",    AG_CELL_TEXT, ROUTING(rounding)   },
     {"accumulator", AG_CELL_TEXT, ROUTING(accumulator)},
+    {"from",        AG_CELL_I64,  ROUTING(from)       },
 };
 
 enum { MOST_FORMATS = 4096 }; /* more than there are names with different meanings */
@@ -74,7 +77,8 @@ typedef struct tables {
     size_t n_formats;
     routing_row *rows;
     size_t n_rows;
-    size_t most; /* rows of the routing */
+    size_t most;  /* rows of the routing */
+    int64_t from; /* the first step of the phase that is added */
 } tables;
 
 /* Once by its canonical name: two names that mean the same are one format. */
@@ -152,6 +156,7 @@ static routing_row *start_row(tables *t, const ag_run *run, const char *layer, c
 {
     routing_row *row = &t->rows[t->n_rows++];
     memcpy(row->id, run->id, sizeof row->id);
+    row->from = t->from;
     snprintf(row->layer, sizeof row->layer, "%s", layer);
     snprintf(row->role, sizeof row->role, "%s", role);
     return row;
@@ -232,16 +237,25 @@ static void add_reference(tables *t, const char *name)
         add_format(t, &format);
 }
 
+/* All rows of a phase, of which most runs have one. */
+static void add_phase(tables *t, const ag_run *run, size_t phase)
+{
+    ag_run one = ag_run_in_phase(run, phase);
+    t->from = ag_phase_begin(run, phase);
+    for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++)
+        add_layer(t, &one, layer);
+    for (size_t site = 0; one.sites != NULL && site < ag_site_count(&run->model); site++)
+        add_site(t, &one, site);
+}
+
 /* In the grid's order, so that the same grid always gives the same tables. */
 static void fill(tables *t, const ag_gathered *g)
 {
     for (size_t i = 0; i < g->grid.n_runs; i++) {
         const ag_run *run = &g->grid.runs[i];
         add_reference(t, run->compute == AG_COMPUTE_FP32 ? "fp32" : "bf16");
-        for (size_t layer = 0; layer < ag_layer_count(&run->model); layer++)
-            add_layer(t, run, layer);
-        for (size_t site = 0; run->sites != NULL && site < ag_site_count(&run->model); site++)
-            add_site(t, run, site);
+        for (size_t phase = 0; phase < ag_phase_count(run); phase++)
+            add_phase(t, run, phase);
     }
 }
 
@@ -250,9 +264,9 @@ static size_t most_rows(const ag_gathered *g)
     size_t most = 0;
     for (size_t i = 0; i < g->grid.n_runs; i++) {
         const ag_run *run = &g->grid.runs[i];
-        most += ag_layer_count(&run->model) * (AG_ROLES * AG_USES + AG_LINEAR_PRODUCTS);
-        if (run->sites != NULL)
-            most += ag_site_count(&run->model) * AG_SITE_TENSORS * AG_USES;
+        most += ag_phase_count(run) *
+                (ag_layer_count(&run->model) * (AG_ROLES * AG_USES + AG_LINEAR_PRODUCTS) +
+                 ag_site_count(&run->model) * AG_SITE_TENSORS * AG_USES);
     }
     return most;
 }

@@ -6,6 +6,7 @@
 
 #include "run/layers.h"
 #include "run/optimizers.h"
+#include "run/phases.h"
 #include "run/sites.h"
 
 /* Evaluation meets the operands of forward products alone. A run of no steps is such an evaluation.
@@ -25,7 +26,7 @@ static bool rounds_by_chance(const ag_layer_precision *precision, bool trains)
 
 /* Sites of a linear layer (its moments, dW) are met in training alone, those of a block in every
  * forward pass too. */
-static bool quantises_by_chance(const ag_run *run, bool trains)
+static bool phase_by_chance(const ag_run *run, bool trains)
 {
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
         if (rounds_by_chance(&run->layers[i], trains))
@@ -37,6 +38,16 @@ static bool quantises_by_chance(const ag_run *run, bool trains)
             return true;
     }
     return false;
+}
+
+static bool quantises_by_chance(const ag_run *run, bool trains)
+{
+    bool by_chance = false;
+    for (size_t phase = 0; phase < ag_phase_count(run); phase++) {
+        ag_run one = ag_run_in_phase(run, phase);
+        by_chance |= phase_by_chance(&one, trains);
+    }
+    return by_chance;
 }
 
 /* An optimizer in steps of the grid rounds its moves by chance whatever the format says. */

@@ -5,7 +5,8 @@
  *   {"altgrad_grid": 3, "numerics", "name", "yaml",
  *    "axes":    [{"name", "type", "values": [{"text", "value"}, ...]}, ...],
  *    "layers":  [{layer: ...}, ...],
- *    "runs":    [{"id", "layers": index, "seed", "compute", "data", "init", "set": {key: value}}],
+ *    "runs":    [{"id", "layers": index, "phases": [[first step, index], ...], "seed", "compute",
+ *                 "data", "init", "set": {key: value}}],
  *    "labels":  [[run, value index of each axis], ...],
  *    "compare": {"baseline": [value index or null, ...], "metric", "margin"}} */
 #include "run/grid.h"
@@ -15,6 +16,7 @@
 
 #include "params_internal.h"
 #include "run/layers.h"
+#include "run/phases.h"
 #include "run/run_json.h"
 
 const char *const ag_axis_words[AG_AXIS_TYPES] = {"text", "int", "real"};
@@ -25,12 +27,18 @@ typedef struct value_list {
     const ag_axis_value **values; /* [n_labels + 1] */
 } value_list;
 
+/* The layers and sites of a phase of a run. */
+typedef struct layer_set {
+    const ag_run *run;
+    size_t phase;
+} layer_set;
+
 typedef struct writer {
     ag_text *text;
     const ag_grid *grid;
-    value_list *axes;      /* [n_axes] */
-    size_t n_layers;       /* sets of layers that are not shared */
-    const ag_run **layers; /* [n_runs]: a run that has them */
+    value_list *axes;  /* [n_axes] */
+    size_t n_layers;   /* sets of layers that are not shared */
+    layer_set *layers; /* [phases of all runs]: a phase that has them */
 } writer;
 
 /* From the end: labels that follow each other mostly share their values. By text, because that is
@@ -47,18 +55,20 @@ static size_t value_index(value_list *list, const ag_axis_value *value)
 
 /* By pointer: config makes one set of layers for all runs of a format and layer config, and
  * comparing thousands of sets by value would take longer than training some of the runs. */
-static bool share_layers(const ag_run *a, const ag_run *b)
+static bool share_layers(const ag_run *a, const layer_set *set)
 {
-    return a->layers == b->layers && a->sites == b->sites && a->model.n_layer == b->model.n_layer;
+    ag_run b = ag_run_in_phase(set->run, set->phase);
+    return a->layers == b.layers && a->sites == b.sites && a->model.n_layer == b.model.n_layer;
 }
 
-static size_t layers_index(writer *w, const ag_run *run)
+static size_t layers_index(writer *w, const ag_run *run, size_t phase)
 {
+    ag_run one = ag_run_in_phase(run, phase);
     for (size_t i = w->n_layers; i-- > 0;) {
-        if (share_layers(w->layers[i], run))
+        if (share_layers(&one, &w->layers[i]))
             return i;
     }
-    w->layers[w->n_layers] = run;
+    w->layers[w->n_layers] = (layer_set){run, phase};
     return w->n_layers++;
 }
 
@@ -108,12 +118,22 @@ static bool is_same_data(const ag_data_facts *a, const ag_data_facts *b)
            a->train_tokens == b->train_tokens && a->val_tokens == b->val_tokens;
 }
 
+/* [first step, index of the set] of each phase after the first. */
+static void add_phases(writer *w, const ag_run *run)
+{
+    for (size_t i = 0; i < run->n_phases; i++)
+        ag_text_printf(w->text, "%s[%" PRId64 ",%zu]%s", i == 0 ? ",\"phases\":[" : ",",
+                       run->phases[i].from, layers_index(w, run, i + 1),
+                       i + 1 == run->n_phases ? "]" : "");
+}
+
 /* `first` is NULL for the first run itself. What it has in common with the first is left out: a
  * grid of thousands stays a few megabytes. */
 static void add_run(writer *w, const ag_run *run, const ag_run *first)
 {
     ag_text_printf(w->text, "{\"id\":\"%s\",\"layers\":%zu,\"seed\":%" PRId64, run->id,
-                   layers_index(w, run), run->seed);
+                   layers_index(w, run, 0), run->seed);
+    add_phases(w, run);
     if (first == NULL || run->compute != first->compute)
         ag_text_printf(w->text, ",\"compute\":\"%s\"", ag_compute_words[run->compute]);
     if (first == NULL || !is_same_data(&run->facts, &first->facts)) {
@@ -140,8 +160,9 @@ static void add_runs(writer *w)
     }
     ag_text_add(w->text, "],\n\"layers\":[");
     for (size_t i = 0; i < w->n_layers; i++) {
+        ag_run one = ag_run_in_phase(w->layers[i].run, w->layers[i].phase);
         ag_text_add(w->text, i > 0 ? ",\n" : "\n");
-        ag_layers_to_json(w->text, w->layers[i]);
+        ag_layers_to_json(w->text, &one);
     }
     ag_text_add(w->text, "]");
 }
@@ -221,7 +242,10 @@ static void add_axes(writer *w)
 static bool make_lists(writer *w, ag_arena *arena)
 {
     const ag_grid *grid = w->grid;
-    w->layers = ag_arena_alloc(arena, grid->n_runs * sizeof(const ag_run *));
+    size_t sets = 0;
+    for (size_t i = 0; i < grid->n_runs; i++)
+        sets += ag_phase_count(&grid->runs[i]);
+    w->layers = ag_arena_alloc(arena, sets * sizeof *w->layers);
     w->axes = ag_arena_alloc(arena, grid->n_axes * sizeof *w->axes);
     if (w->layers == NULL || w->axes == NULL)
         return false;

@@ -81,18 +81,15 @@ static ag_status read_settings(ag_run *run, ag_json_at at, ag_arena *arena)
 }
 
 /* A set is read once, for the first run that has it; others share the pointer, as they did when the
- * grid was made. */
-static ag_status read_layers(ag_run *run, reader *r, ag_json_at at)
+ * grid was made. `run` gets its layers and sites. */
+static ag_status read_set(ag_run *run, reader *r, ag_json_at at, int64_t index)
 {
-    json_t *all = NULL;
-    int64_t index = 0;
-    AG_TRY(member_array(&all, (ag_json_at){r->top, "grid"}, "layers"));
-    AG_TRY(ag_json_whole(&index, at, "layers", 0, (int64_t)json_array_size(all) - 1));
     layer_set *set = &r->sets[index];
     if (set->layers == NULL) {
         char path[AG_KEY_PATH_SIZE];
         snprintf(path, sizeof path, "grid.layers[%" PRId64 "]", index);
-        ag_json_at layers = {json_array_get(all, (size_t)index), path};
+        ag_json_at layers = {json_array_get(json_object_get(r->top, "layers"), (size_t)index),
+                             path};
         AG_TRY(ag_layers_from_json(run, layers, r->arena));
         *set = (layer_set){run->layers, run->sites, run->model.n_layer};
     }
@@ -106,6 +103,54 @@ static ag_status read_layers(ag_run *run, reader *r, ag_json_at at)
     return AG_OK;
 }
 
+/* [first step, index of a set]. */
+static ag_status read_phase(ag_phase *phase, const ag_run *run, reader *r, ag_json_at at,
+                            int64_t after)
+{
+    json_t *from = json_array_get(at.object, 0);
+    json_t *set = json_array_get(at.object, 1);
+    json_int_t sets = (json_int_t)json_array_size(json_object_get(r->top, "layers"));
+    if (!json_is_integer(from) || json_integer_value(from) <= after ||
+        json_integer_value(from) >= run->train.steps || !json_is_integer(set) ||
+        json_integer_value(set) < 0 || json_integer_value(set) >= sets)
+        return ag_fail(AG_ERR_INPUT,
+                       "%s.phases: expected [step, index of layers], steps rising from %" PRId64
+                       " to %" PRId64,
+                       at.path, after + 1, run->train.steps - 1);
+    ag_run one = *run;
+    AG_TRY(read_set(&one, r, at, json_integer_value(set)));
+    *phase = (ag_phase){json_integer_value(from), one.layers, one.sites};
+    return AG_OK;
+}
+
+/* Most runs have none but the first, for which there is no key. */
+static ag_status read_phases(ag_run *run, reader *r, ag_json_at at)
+{
+    json_t *list = NULL;
+    ag_phase *phases = NULL;
+    run->n_phases = 0;
+    run->phases = NULL;
+    if (json_object_get(at.object, "phases") == NULL)
+        return AG_OK;
+    AG_TRY(member_array(&list, at, "phases"));
+    AG_TRY(allocate(&phases, r, json_array_size(list), sizeof *phases));
+    for (size_t i = 0; i < json_array_size(list); i++)
+        AG_TRY(read_phase(&phases[i], run, r, (ag_json_at){json_array_get(list, i), at.path},
+                          i == 0 ? 0 : phases[i - 1].from));
+    run->n_phases = json_array_size(list);
+    run->phases = phases;
+    return AG_OK;
+}
+
+static ag_status read_layers(ag_run *run, reader *r, ag_json_at at)
+{
+    int64_t index = 0;
+    json_int_t sets = (json_int_t)json_array_size(json_object_get(r->top, "layers"));
+    AG_TRY(ag_json_whole(&index, at, "layers", 0, sets - 1));
+    AG_TRY(read_set(run, r, at, index));
+    return read_phases(run, r, at);
+}
+
 /* What a run does not say it has from the first, which must say everything. A grid whose first run
  * lacks something was cut or changed. */
 static bool is_said(ag_json_at at, const char *key, bool is_first)
@@ -116,8 +161,8 @@ static bool is_said(ag_json_at at, const char *key, bool is_first)
 /* `run` begins as a copy of the first, or as the defaults. */
 static ag_status read_run(ag_run *run, reader *r, ag_json_at at, bool is_first)
 {
-    static const char *const known[] = {"id",   "layers", "seed", "compute",
-                                        "data", "init",   "set",  NULL};
+    static const char *const known[] = {"id",   "layers", "seed", "compute", "data",
+                                        "init", "phases", "set",  NULL};
     AG_TRY(ag_json_known(at, known));
     AG_TRY(ag_json_hex(run->id, at, "id", AG_ID_LENGTH));
     AG_TRY(ag_json_whole(&run->seed, at, "seed", 0, AG_MAX_WHOLE));

@@ -180,14 +180,25 @@ static bool read_steps(int64_t *value, const ag_param *param, const char *text)
 
 /* In whole numbers, rounded half up: a double would round some shares differently on no machine we
  * know, but need not. */
+int64_t ag_steps_settle(int64_t steps, int64_t of)
+{
+    return steps < 0 ? (-steps * of + SHARE_WHOLE / 2) / SHARE_WHOLE : steps;
+}
+
+/* By the row of train.steps, which has the bounds of every number of steps. */
+bool ag_steps_read(int64_t *steps, const char *text)
+{
+    return read_steps(steps, ag_param_find("train.steps"), text);
+}
+
 void ag_run_settle(ag_run *run)
 {
     size_t count = 0;
     const ag_param *params = ag_params(&count);
     for (size_t i = 0; i < count; i++) {
         int64_t *value = at(run, &params[i]);
-        if (params[i].type == AG_PARAM_STEPS && *value < 0)
-            *value = (-*value * run->train.steps + SHARE_WHOLE / 2) / SHARE_WHOLE;
+        if (params[i].type == AG_PARAM_STEPS)
+            *value = ag_steps_settle(*value, run->train.steps);
     }
 }
 

@@ -4,6 +4,7 @@
  * (docs/invariants.md). */
 #include "run/params.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -11,6 +12,7 @@
 #include "run/layers.h"
 #include "run/model_spec.h"
 #include "run/optimizers.h"
+#include "run/phases.h"
 #include "run/sites.h"
 
 /* The words of each enum of run.h, in its order. They are part of ids and files: a word never
@@ -293,15 +295,62 @@ static ag_status check_decay(const ag_optimizer_spec *optimizer)
     return AG_OK;
 }
 
+static bool same_grid(const ag_scheme *a, const ag_scheme *b)
+{
+    return a == NULL || b == NULL ? a == b : ag_scheme_equal(a, b);
+}
+
+/* And it is the same throughout: weights on the values of one format lie between those of another.
+ */
+static ag_status check_one_grid(const ag_run *run)
+{
+    size_t layers = ag_layer_count(&run->model);
+    ag_run first = ag_run_in_phase(run, 0);
+    AG_TRY(check_grid(&first));
+    for (size_t at = layers; at < layers * ag_phase_count(run); at++) {
+        ag_run later = ag_run_in_phase(run, at / layers);
+        if (same_grid(ag_layer_grid(&first, at % layers), ag_layer_grid(&later, at % layers)))
+            continue;
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, at % layers);
+        return ag_fail(AG_ERR_INPUT,
+                       "optimizer.type: grid needs one format of the weights throughout, but that "
+                       "of %s changes at step %" PRId64 "; change input and grad_output alone, or "
+                       "take another optimizer",
+                       layer.name, ag_phase_begin(run, at / layers));
+    }
+    return AG_OK;
+}
+
+/* What storing lost so far is about one format. */
+static ag_status check_stored_throughout(const ag_run *run)
+{
+    size_t sites = ag_site_count(&run->model);
+    static const ag_layer_precision off;
+    for (size_t at = sites; at < sites * ag_phase_count(run); at++) {
+        ag_run later = ag_run_in_phase(run, at / sites);
+        ag_site site = ag_site_at(&run->model, at % sites);
+        const ag_layer_precision *first = run->sites == NULL ? &off : &run->sites[at % sites];
+        const ag_layer_precision *now = later.sites == NULL ? &off : &later.sites[at % sites];
+        if (site.kind == AG_SITE_OPT_W && !ag_layer_precision_equal(first, now))
+            return ag_fail(AG_ERR_INPUT,
+                           "formats: weights that are stored in a format have it throughout, but "
+                           "that of %s changes at step %" PRId64 "; leave 'from', 'until' and "
+                           "'phases' out of the format that its rule names",
+                           site.name, ag_phase_begin(run, at / sites));
+    }
+    return AG_OK;
+}
+
 /* In the order in which somebody would mend them. */
 ag_status ag_run_check(const ag_run *run)
 {
     AG_TRY(ag_spec_check(&run->model));
     AG_TRY(check_data(&run->data));
     if (ag_optimizer_of(run)->fixes_scale)
-        AG_TRY(check_grid(run));
+        AG_TRY(check_one_grid(run));
     AG_TRY(check_decay(&run->optimizer));
     AG_TRY(check_stored(run));
+    AG_TRY(check_stored_throughout(run));
     if (run->stop.loss_ratio > 0 && run->stop.loss_ratio <= 1)
         return ag_fail(AG_ERR_INPUT,
                        "stop.loss_ratio: at %g a run would count as diverged although its loss "

@@ -10,6 +10,7 @@
 #include "run/layers.h"
 #include "run/model_spec.h"
 #include "run/optimizers.h"
+#include "run/phases.h"
 
 static void add_key(ag_text *text, const char *key)
 {
@@ -70,9 +71,12 @@ void ag_facts_to_json(ag_text *text, const ag_data_facts *facts)
  * is adamw to the last bit, and must be the same run. */
 static int64_t plain_optimizer(const ag_run *run)
 {
-    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
-        if (ag_layer_grid(run, i) != NULL)
-            return run->optimizer.type;
+    for (size_t phase = 0; phase < ag_phase_count(run); phase++) {
+        ag_run one = ag_run_in_phase(run, phase);
+        for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+            if (ag_layer_grid(&one, i) != NULL)
+                return run->optimizer.type;
+        }
     }
     return ag_optimizer_of(run)->plain;
 }
@@ -89,6 +93,18 @@ static ag_run resolve(const ag_run *run)
     if (resolved.train.data_seed < 0)
         resolved.train.data_seed = run->seed;
     return resolved;
+}
+
+/* Nothing for a run of one phase, whose id is that of before there were any. */
+static void add_phases(ag_text *text, const ag_run *run)
+{
+    for (size_t i = 0; i < run->n_phases; i++) {
+        ag_run one = ag_run_in_phase(run, i + 1);
+        ag_text_printf(text, "%s{\"from\":%" PRId64 ",\"layers\":", i == 0 ? "\"phases\":[" : ",",
+                       run->phases[i].from);
+        ag_layers_to_json(text, &one);
+        ag_text_add(text, i + 1 == run->n_phases ? "}]," : "}");
+    }
 }
 
 /* The members by name, as RFC 8785 asks; tests/run/golden_run.json pins the whole text. */
@@ -110,7 +126,9 @@ void ag_run_canonical(ag_text *text, const ag_run *run)
     add_section(text, &resolved, "model", AG_PART_IDENTITY);
     ag_text_printf(text, ",\"numerics\":%d,", AG_NUMERICS_VERSION);
     add_section(text, &resolved, "optimizer", AG_PART_IDENTITY);
-    ag_text_printf(text, ",\"seed\":%" PRId64 ",", run->seed);
+    ag_text_add(text, ",");
+    add_phases(text, run);
+    ag_text_printf(text, "\"seed\":%" PRId64 ",", run->seed);
     add_section(text, &resolved, "stop", AG_PART_IDENTITY);
     ag_text_add(text, ",");
     add_section(text, &resolved, "train", AG_PART_IDENTITY);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "params_internal.h"
+#include "run/phases.h"
 #include "run/run_json.h"
 
 /* A missing key is one that an id from before the key leaves out. Assignments and run files of
@@ -94,12 +95,57 @@ static ag_status read_version(ag_json_at at)
     return AG_OK;
 }
 
+/* A phase that changes nothing would give one run two texts. */
+static ag_status read_phase(ag_run *run, ag_phase *phase, const ag_phase *before, ag_json_at at,
+                            ag_arena *arena)
+{
+    static const char *const known[] = {"from", "layers", NULL};
+    char path[AG_KEY_PATH_SIZE + 16];
+    ag_run one = *run;
+    snprintf(path, sizeof path, "%s.layers", at.path);
+    ag_json_at layers = {NULL, path};
+    AG_TRY(ag_json_known(at, known));
+    AG_TRY(ag_json_whole(&phase->from, at, "from", before->from + 1, run->train.steps - 1));
+    AG_TRY(ag_json_member(&layers.object, at, "layers"));
+    AG_TRY(ag_layers_from_json(&one, layers, arena));
+    phase->layers = one.layers;
+    phase->sites = one.sites;
+    if (ag_phase_equal(&run->model, before, phase))
+        return ag_fail(AG_ERR_INPUT, "%s: is as the phase before: expected no such phase", at.path);
+    return AG_OK;
+}
+
+static ag_status read_phases(ag_run *run, ag_json_at at, ag_arena *arena)
+{
+    json_t *list = json_object_get(at.object, "phases");
+    size_t count = json_array_size(list);
+    ag_phase first = {0, run->layers, run->sites};
+    if (list == NULL)
+        return AG_OK;
+    if (count == 0)
+        return ag_fail(AG_ERR_INPUT, "%s.phases: expected a list of phases, or no such key",
+                       at.path);
+    ag_phase *phases = ag_arena_alloc(arena, count * sizeof *phases);
+    if (phases == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        char path[AG_KEY_PATH_SIZE];
+        snprintf(path, sizeof path, "%s.phases[%zu]", at.path, i);
+        AG_TRY(read_phase(run, &phases[i], i == 0 ? &first : &phases[i - 1],
+                          (ag_json_at){json_array_get(list, i), path}, arena));
+    }
+    run->phases = phases;
+    run->n_phases = count;
+    return AG_OK;
+}
+
 /* Layers last, since their names depend on the model; effects after all, since they depend on other
  * parameters. */
 static ag_status read_identity(ag_run *run, json_t *identity, ag_arena *arena)
 {
-    static const char *const known[] = {"compute",  "data",      "eval", "init", "layers", "model",
-                                        "numerics", "optimizer", "seed", "stop", "train",  NULL};
+    static const char *const known[] = {"compute", "data",     "eval",      "init",   "layers",
+                                        "model",   "numerics", "optimizer", "phases", "seed",
+                                        "stop",    "train",    NULL};
     ag_json_at at = {identity, "run"};
     ag_json_at data = {NULL, "run.data"};
     ag_json_at layers = {NULL, "run.layers"};
@@ -116,6 +162,7 @@ static ag_status read_identity(ag_run *run, json_t *identity, ag_arena *arena)
         AG_TRY(read_section(run, at, ag_identity_sections[i], AG_PART_IDENTITY, arena));
     AG_TRY(ag_json_member(&layers.object, at, "layers"));
     AG_TRY(ag_layers_from_json(run, layers, arena));
+    AG_TRY(read_phases(run, at, arena));
     return check_effects(run, identity);
 }
 

@@ -59,7 +59,7 @@ static ag_status evaluate(ag_trainer *trainer, const window_list *list, double m
 {
     ag_record *record = trainer->record;
     double start_s = ag_clock_s();
-    trainer->now.phase = AG_PHASE_EVALUATING;
+    trainer->now.activity = AG_ACTIVITY_EVALUATING;
     AG_TRY(window_losses(trainer, record->final_windows, list, AG_MODE_EVALUATE));
     if (trainer->quantised)
         AG_TRY(window_losses(trainer, record->final_windows_hp, list, AG_MODE_EVALUATE_HP));
@@ -69,7 +69,7 @@ static ag_status evaluate(ag_trainer *trainer, const window_list *list, double m
     means[0] = mean(record->final_windows, list->count);
     means[1] = mean(record->final_windows_hp, list->count);
     record->timing.eval_s += ag_clock_s() - start_s;
-    trainer->now.phase = AG_PHASE_TRAINING;
+    trainer->now.activity = AG_ACTIVITY_TRAINING;
     return AG_OK;
 }
 

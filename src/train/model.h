@@ -111,9 +111,12 @@ void ag_model_store_moments(ag_model *model, const ag_pass *pass);
 /* After an optimizer step: new scales, and the weight operands are out of date. */
 void ag_model_end_step(ag_model *model);
 
-/* Memory of the model, which borrows `state`. */
-ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *state,
-                           ag_layout *layout);
+/* The most sequences of a pass. */
+size_t ag_model_sequences(const ag_run *run);
+
+/* Memory of the model in a phase, which borrows `state` and `run`, the run of that phase. */
+ag_status ag_model_lay_out(ag_model *model, const ag_run *run, const ag_run_phase *of,
+                           ag_train_state *state, ag_layout *layout);
 
 /* The linear layer with this index: block by block in the order of the forward pass, then
  * lm_head. */

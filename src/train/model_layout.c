@@ -7,12 +7,15 @@
 #include "model.h"
 #include "operand_sums.h"
 #include "run/optimizers.h"
+#include "run/phases.h"
 #include "site_layout.h"
 
 /* What all linear layers of a model are built with. */
 typedef struct builder {
     ag_model *model;
+    const ag_run *whole; /* of which `run` is a phase: */
     const ag_run *run;
+    size_t phase;
     ag_layout *layout;
     size_t N;
     size_t block;      /* at work */
@@ -214,7 +217,8 @@ static void lay_out_linear(builder *b, ag_linear *linear, size_t index)
     find_parameters(b, linear);
     for (int role = 0; role < AG_ROLES; role++) {
         const ag_scheme *schemes = precision->scheme[role];
-        linear->copies[role] = ag_scheme_serves_both(schemes) ? 1 : AG_USES;
+        linear->copies[role] =
+            ag_layer_serves_both(b->whole, b->phase, index, (ag_role)role) ? 1 : AG_USES;
         for (int use = 0; use < AG_USES; use++) {
             lay_out_operand(b, linear, role, use, &schemes[use]);
             lay_out_codes(b, linear, role, use, precision);
@@ -340,7 +344,7 @@ static void lay_out_scratch(builder *b)
     bool second_grad = false;
     size_t groups = 1;
     for (size_t i = 0; i < ag_layer_count(&b->run->model); i++) {
-        second_grad |= !ag_scheme_serves_both(b->run->layers[i].scheme[AG_ROLE_GRAD_OUTPUT]);
+        second_grad |= !ag_layer_serves_both(b->whole, b->phase, i, AG_ROLE_GRAD_OUTPUT);
         groups = max_size(groups, most_groups(b, i));
     }
     model->n_groups = groups;
@@ -407,12 +411,17 @@ static void lay_out_turn(builder *b, size_t turned)
         fill_angles(cosines, sines, turn, b->run->model.rope_theta);
 }
 
+size_t ag_model_sequences(const ag_run *run)
+{
+    return max_size((size_t)run->train.batch_size, (size_t)run->eval.batch);
+}
+
 static void set_sizes(ag_model *model, const ag_run *run)
 {
     const ag_model_spec *spec = &run->model;
     ag_sizes sizes = ag_sizes_of(spec);
     model->spec = spec;
-    model->B = max_size((size_t)run->train.batch_size, (size_t)run->eval.batch);
+    model->B = ag_model_sequences(run);
     model->T = sizes.T;
     model->C = sizes.C;
     model->H = sizes.H;
@@ -432,8 +441,8 @@ static void set_sizes(ag_model *model, const ag_run *run)
         model->kinds[i] = ag_layer_at(spec, 1, i).kind;
 }
 
-ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *state,
-                           ag_layout *layout)
+ag_status ag_model_lay_out(ag_model *model, const ag_run *run, const ag_run_phase *of,
+                           ag_train_state *state, ag_layout *layout)
 {
     model->state = state;
     set_sizes(model, run);
@@ -443,7 +452,12 @@ ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *s
         return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu blocks", model->L);
     model->grads = ag_layout_floats(layout, state->tensors.total);
 
-    builder b = {.model = model, .run = run, .layout = layout, .N = model->B * model->T};
+    builder b = {.model = model,
+                 .whole = of->run,
+                 .run = run,
+                 .phase = of->phase,
+                 .layout = layout,
+                 .N = model->B * model->T};
     model->wpe = parameter(&b, state->weights, AG_T_WPE, 0);
     model->dwpe = parameter(&b, model->grads, AG_T_WPE, 0);
     measure_layers(&b);
@@ -453,5 +467,5 @@ ag_status ag_model_lay_out(ag_model *model, const ag_run *run, ag_train_state *s
         lay_out_block(&b, &model->blocks[i], i);
     lay_out_head(&b);
     lay_out_room(&b);
-    return ag_sites_lay_out(model, run, (ag_scale_cursor){b.next_scale, b.next_amax}, layout);
+    return ag_sites_lay_out(model, run, of, (ag_scale_cursor){b.next_scale, b.next_amax}, layout);
 }

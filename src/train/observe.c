@@ -5,74 +5,15 @@
 
 #include "observe.h"
 #include "observer.h"
+#include "run/phases.h"
+#include "run/sites.h"
 
 bool ag_observes(const ag_run *run, ag_diagnostic diagnostic)
 {
     return (run->observe.diagnostics >> diagnostic & 1) != 0;
 }
 
-/* --- the groups of the samples */
-
-static void add_group(ag_trainer *trainer, const ag_sampler *sampler, size_t index,
-                      const char *layer, const char *operand)
-{
-    ag_samples *samples = &trainer->record->samples;
-    ag_sampled *group = &samples->groups[samples->n_groups];
-    *group = (ag_sampled){
-        .metrics = sampler->metrics, .n_metrics = sampler->n_metrics, .column = samples->width};
-    snprintf(group->path, sizeof group->path, "%s/%s%s%s", sampler->folder, layer,
-             operand[0] != '\0' ? "/" : "", operand);
-    trainer->observer->subjects[samples->n_groups++] = (ag_subject){sampler, index};
-    samples->width += sampler->n_metrics;
-}
-
-/* Counts an operand; `name` is its group's below that of its layer or site. */
-static void add_operand(ag_trainer *trainer, ag_operand *operand, size_t watch, const char *name)
-{
-    if (!operand->scheme->quantised)
-        return;
-    operand->watch = &trainer->observer->watches[watch];
-    operand->watch->counted = true;
-    add_group(trainer, &ag_sampler_quant, watch, operand->layer, name);
-}
-
-/* One group an operand; one, a group a product, where a tensor is quantised twice. */
-static void add_operands(ag_trainer *trainer, size_t layer)
-{
-    ag_linear *linear = trainer->observer->linears[layer];
-    for (size_t i = 0; i < AG_OPERANDS_PER_LAYER; i++) {
-        size_t role = i / AG_USES;
-        size_t use = i % AG_USES;
-        int copies = linear->copies[role];
-        if ((int)use < copies)
-            add_operand(trainer, &linear->operands[role][use], layer * AG_OPERANDS_PER_LAYER + i,
-                        copies == 1 ? ag_role_words[role] : ag_use_words[role][use]);
-    }
-}
-
-static void add_sites(ag_trainer *trainer)
-{
-    size_t watch = trainer->observer->n_layers * AG_OPERANDS_PER_LAYER;
-    for (size_t i = 0; i < trainer->model.n_sites; i++) {
-        ag_site_operands *tensor = &trainer->model.sites[i];
-        for (int use = 0; use < tensor->copies; use++, watch++) {
-            ag_operand *operand = &tensor->operands[use];
-            add_operand(trainer, operand, watch, operand->role);
-        }
-    }
-}
-
-static void watch_operands(ag_trainer *trainer, size_t layer)
-{
-    ag_linear *linear = trainer->observer->linears[layer];
-    ag_watch *watches = trainer->observer->watches + layer * AG_OPERANDS_PER_LAYER;
-    for (size_t i = 0; i < AG_OPERANDS_PER_LAYER; i++)
-        linear->operands[i / AG_USES][i % AG_USES].watch = &watches[i];
-    if (ag_observes(trainer->run, AG_OBSERVE_KURTOSIS) || ag_observes(trainer->run, AG_OBSERVE_RMS))
-        watches[(size_t)AG_ROLE_INPUT * AG_USES].measured = true;
-    if (ag_observes(trainer->run, AG_OBSERVE_GRAD))
-        watches[(size_t)AG_ROLE_GRAD_OUTPUT * AG_USES].counted = true;
-}
+/* --- the groups of the samples: those of every phase, of which each fills in its own */
 
 /* What a diagnostic has groups of samples for, one each. */
 typedef enum subjects { LAYERS, BLOCKS, RESIDUALS, TENSORS, HEAD } subjects;
@@ -103,9 +44,9 @@ static size_t count_of(const ag_trainer *trainer, subjects of)
     case LAYERS:
         return ag_layer_count(&trainer->run->model);
     case BLOCKS:
-        return trainer->model.L;
+        return (size_t)trainer->run->model.n_layer;
     case RESIDUALS:
-        return 2 * trainer->model.L;
+        return 2 * (size_t)trainer->run->model.n_layer;
     case TENSORS:
         return trainer->state.tensors.count;
     case HEAD:
@@ -119,7 +60,7 @@ static void name_of(char name[NAME_SIZE], const ag_trainer *trainer, subjects of
     static const char *const after[] = {"attn", "mlp"};
     switch (of) {
     case LAYERS:
-        snprintf(name, NAME_SIZE, "%s", trainer->observer->linears[index]->layer.name);
+        snprintf(name, NAME_SIZE, "%s", ag_layer_at(&trainer->run->model, 1, index).name);
         break;
     case BLOCKS:
         snprintf(name, NAME_SIZE, "transformer.h.%zu.attn", index);
@@ -136,40 +77,150 @@ static void name_of(char name[NAME_SIZE], const ag_trainer *trainer, subjects of
     }
 }
 
-static size_t most_groups(const ag_trainer *trainer, size_t operands)
+/* A subject of a phase and its group: made where there is none yet, then looked up. */
+typedef void visit_subject(ag_trainer *trainer, const ag_subject *subject, const char *path);
+
+static void visit(ag_trainer *trainer, visit_subject *tell, const ag_sampler *sampler, size_t index,
+                  const char *layer, const char *operand)
 {
-    size_t most = operands;
+    char path[AG_SAMPLED_PATH];
+    snprintf(path, sizeof path, "%s/%s%s%s", sampler->folder, layer, operand[0] != '\0' ? "/" : "",
+             operand);
+    tell(trainer, &(ag_subject){sampler, index}, path);
+}
+
+/* One group an operand; one, a group a product, where a tensor is quantised twice. */
+static void visit_layer(ag_trainer *trainer, visit_subject *tell, const ag_run_phase *of,
+                        size_t layer)
+{
+    ag_run run = ag_run_in_phase(of->run, of->phase);
+    ag_layer named = ag_layer_at(&run.model, run.facts.vocab_size, layer);
+    for (size_t i = 0; i < AG_OPERANDS_PER_LAYER; i++) {
+        size_t role = i / AG_USES;
+        size_t use = i % AG_USES;
+        const ag_scheme *schemes = run.layers[layer].scheme[role];
+        bool shares = ag_layer_serves_both(of->run, of->phase, layer, (ag_role)role);
+        if (schemes[use].quantised && !(shares && use > 0))
+            visit(trainer, tell, &ag_sampler_quant, layer * AG_OPERANDS_PER_LAYER + i, named.name,
+                  shares ? ag_role_words[role] : ag_use_words[role][use]);
+    }
+}
+
+/* `watch` is that of the site's first operand, and becomes that behind its last. */
+static void visit_site(ag_trainer *trainer, visit_subject *tell, const ag_run_phase *of,
+                       size_t index, size_t *watch)
+{
+    ag_run run = ag_run_in_phase(of->run, of->phase);
+    ag_site site = ag_site_at(&run.model, index);
+    for (size_t t = 0; t < site.n_tensors; t++) {
+        const ag_site_tensor *tensor = &site.tensors[t];
+        const ag_scheme *schemes = run.sites[index].scheme[tensor->role];
+        bool shares =
+            tensor->uses[1] == NULL || ag_site_serves_both(of->run, of->phase, index, tensor->role);
+        for (size_t use = 0; use < (shares ? 1 : AG_USES); use++, ++*watch) {
+            if (schemes[use].quantised)
+                visit(trainer, tell, &ag_sampler_quant, *watch, site.name,
+                      shares ? tensor->name : tensor->uses[use]);
+        }
+    }
+}
+
+/* All subjects of a phase. */
+static void visit_phase(ag_trainer *trainer, visit_subject *tell, size_t phase)
+{
+    const ag_run_phase of = {trainer->run, phase};
+    const ag_run in_phase = ag_run_in_phase(trainer->run, phase);
+    const ag_run *run = &in_phase;
+    size_t layers = ag_layer_count(&run->model);
+    size_t watch = layers * AG_OPERANDS_PER_LAYER;
+    bool counts = ag_observes(run, AG_OBSERVE_QUANT);
+    for (size_t layer = 0; counts && layer < layers; layer++)
+        visit_layer(trainer, tell, &of, layer);
+    for (size_t i = 0; counts && run->sites != NULL && i < ag_site_count(&run->model); i++)
+        visit_site(trainer, tell, &of, i, &watch);
+    for (size_t i = 0; i < SAMPLED; i++) {
+        size_t count = count_of(trainer, s_sampled[i].of);
+        for (size_t j = 0; ag_observes(run, s_sampled[i].diagnostic) && j < count; j++) {
+            char name[NAME_SIZE];
+            name_of(name, trainer, s_sampled[i].of, j);
+            visit(trainer, tell, s_sampled[i].sampler, j, name, "");
+        }
+    }
+}
+
+/* The group of that path; n_groups where there is none. */
+static size_t find_group(const ag_samples *samples, const char *path)
+{
+    size_t i = 0;
+    while (i < samples->n_groups && strcmp(samples->groups[i].path, path) != 0)
+        i++;
+    return i;
+}
+
+static void add_group(ag_trainer *trainer, const ag_subject *subject, const char *path)
+{
+    ag_samples *samples = &trainer->record->samples;
+    const ag_sampler *sampler = subject->sampler;
+    size_t at = find_group(samples, path);
+    if (at < samples->n_groups)
+        return;
+    samples->groups[samples->n_groups++] = (ag_sampled){
+        .metrics = sampler->metrics, .n_metrics = sampler->n_metrics, .column = samples->width};
+    snprintf(samples->groups[at].path, AG_SAMPLED_PATH, "%s", path);
+    samples->width += sampler->n_metrics;
+}
+
+static void set_subject(ag_trainer *trainer, const ag_subject *subject, const char *path)
+{
+    ag_observer *observer = trainer->observer;
+    observer->subjects[find_group(&trainer->record->samples, path)] = *subject;
+    if (subject->sampler == &ag_sampler_quant)
+        observer->watches[subject->index].counted = true;
+}
+
+/* --- memory */
+
+/* Operands that a phase of the run has at most. */
+static size_t most_operands(const ag_run *run)
+{
+    size_t sites = run->sites == NULL ? 0 : ag_site_count(&run->model) * AG_SITE_TENSORS * AG_USES;
+    return ag_layer_count(&run->model) * AG_OPERANDS_PER_LAYER + sites;
+}
+
+/* Their groups in all phases together, and those of the diagnostics. */
+static size_t most_groups(const ag_trainer *trainer)
+{
+    size_t most = 0;
+    for (size_t phase = 0; phase < ag_phase_count(trainer->run); phase++) {
+        ag_run one = ag_run_in_phase(trainer->run, phase);
+        most += most_operands(&one);
+    }
     for (size_t i = 0; i < SAMPLED; i++)
         most += count_of(trainer, s_sampled[i].of);
     return most;
 }
 
-static void add_groups(ag_trainer *trainer)
+static void watch_layer(const ag_trainer *trainer, size_t layer)
 {
-    const ag_observer *observer = trainer->observer;
-    char name[NAME_SIZE];
-    for (size_t layer = 0; layer < observer->n_layers; layer++) {
-        watch_operands(trainer, layer);
-        if (ag_observes(trainer->run, AG_OBSERVE_QUANT))
-            add_operands(trainer, layer);
-    }
-    if (ag_observes(trainer->run, AG_OBSERVE_QUANT))
-        add_sites(trainer);
-    for (size_t i = 0; i < SAMPLED; i++) {
-        size_t count = count_of(trainer, s_sampled[i].of);
-        for (size_t j = 0; ag_observes(trainer->run, s_sampled[i].diagnostic) && j < count; j++) {
-            name_of(name, trainer, s_sampled[i].of, j);
-            add_group(trainer, s_sampled[i].sampler, j, name, "");
-        }
-    }
+    ag_linear *linear = trainer->observer->linears[layer];
+    ag_watch *watches = trainer->observer->watches + layer * AG_OPERANDS_PER_LAYER;
+    for (size_t i = 0; i < AG_OPERANDS_PER_LAYER; i++)
+        linear->operands[i / AG_USES][i % AG_USES].watch = &watches[i];
+    if (ag_observes(trainer->run, AG_OBSERVE_KURTOSIS) || ag_observes(trainer->run, AG_OBSERVE_RMS))
+        watches[(size_t)AG_ROLE_INPUT * AG_USES].measured = true;
+    if (ag_observes(trainer->run, AG_OBSERVE_GRAD))
+        watches[(size_t)AG_ROLE_GRAD_OUTPUT * AG_USES].counted = true;
 }
 
-/* --- memory */
-
-static void find_linears(ag_observer *observer, ag_model *model)
+static void watch_sites(const ag_trainer *trainer)
 {
-    for (size_t i = 0; i < observer->n_layers; i++)
-        observer->linears[i] = ag_model_linear(model, i);
+    const ag_observer *observer = trainer->observer;
+    size_t watch = observer->n_layers * AG_OPERANDS_PER_LAYER;
+    for (size_t i = 0; i < trainer->model.n_sites; i++) {
+        ag_site_operands *tensor = &trainer->model.sites[i];
+        for (int use = 0; use < tensor->copies; use++, watch++)
+            tensor->operands[use].watch = &observer->watches[watch];
+    }
 }
 
 static size_t max_size(size_t a, size_t b)
@@ -178,33 +229,36 @@ static size_t max_size(size_t a, size_t b)
 }
 
 /* Elements of the largest matrix that an operand is made from: of tokens, weights or one head. */
-static size_t largest_operand(const ag_observer *observer, const ag_model *model)
+static size_t largest_operand(const ag_run *run)
 {
-    size_t most = model->T * max_size(model->T, model->D);
-    for (size_t i = 0; i < observer->n_layers; i++) {
-        const ag_layer *layer = &observer->linears[i]->layer;
-        size_t widest = max_size(layer->inputs, layer->outputs);
-        most =
-            max_size(most, max_size(model->B * model->T * widest, layer->inputs * layer->outputs));
+    ag_sizes sizes = ag_sizes_of(&run->model);
+    size_t tokens = ag_model_sequences(run) * sizes.T;
+    size_t most = sizes.T * max_size(sizes.T, sizes.D);
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
+        size_t widest = max_size(layer.inputs, layer.outputs);
+        most = max_size(most, max_size(tokens * widest, layer.inputs * layer.outputs));
     }
     return most;
 }
 
-static size_t all_weights(const ag_observer *observer)
+static size_t all_weights(const ag_run *run)
 {
     size_t count = 0;
-    for (size_t i = 0; i < observer->n_layers; i++)
-        count += observer->linears[i]->layer.outputs * observer->linears[i]->layer.inputs;
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
+        count += layer.outputs * layer.inputs;
+    }
     return count;
 }
 
-static double *lay_out_singular(const ag_observer *observer, ag_layout *layout)
+static double *lay_out_singular(const ag_run *run, ag_layout *layout)
 {
     size_t most = 0;
-    for (size_t i = 0; i < observer->n_layers; i++) {
-        const ag_layer *layer = &observer->linears[i]->layer;
-        size_t shorter = layer->outputs < layer->inputs ? layer->outputs : layer->inputs;
-        size_t size = shorter + ag_singular_scratch(layer->outputs, layer->inputs);
+    for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
+        size_t shorter = layer.outputs < layer.inputs ? layer.outputs : layer.inputs;
+        size_t size = shorter + ag_singular_scratch(layer.outputs, layer.inputs);
         most = max_size(most, size);
     }
     return ag_layout_bytes(layout, most * sizeof(double));
@@ -214,16 +268,18 @@ static double *lay_out_singular(const ag_observer *observer, ag_layout *layout)
 static void lay_out_forward(ag_trainer *trainer, ag_layout *layout)
 {
     const ag_run *run = trainer->run;
-    const ag_model *model = &trainer->model;
+    size_t blocks = (size_t)run->model.n_layer;
+    size_t heads = (size_t)run->model.n_head;
     ag_observer *observer = trainer->observer;
     if (ag_observes(run, AG_OBSERVE_RMS))
-        observer->residual = ag_layout_bytes(layout, 2 * model->L * sizeof *observer->residual);
+        observer->residual = ag_layout_bytes(layout, 2 * blocks * sizeof *observer->residual);
     if (!ag_observes(run, AG_OBSERVE_ATTN))
         return;
-    observer->attn = ag_layout_table(layout, model->L * sizeof *observer->attn);
-    observer->heads = ag_layout_bytes(layout, model->B * model->H * sizeof *observer->heads);
-    for (size_t i = 0; observer->attn != NULL && i < model->L; i++)
-        observer->attn[i].entropy = ag_layout_bytes(layout, model->H * sizeof(double));
+    observer->attn = ag_layout_table(layout, blocks * sizeof *observer->attn);
+    observer->heads =
+        ag_layout_bytes(layout, ag_model_sequences(run) * heads * sizeof *observer->heads);
+    for (size_t i = 0; observer->attn != NULL && i < blocks; i++)
+        observer->attn[i].entropy = ag_layout_bytes(layout, heads * sizeof(double));
 }
 
 static void lay_out_arrays(ag_trainer *trainer, ag_layout *layout)
@@ -232,20 +288,17 @@ static void lay_out_arrays(ag_trainer *trainer, ag_layout *layout)
     ag_observer *observer = trainer->observer;
     size_t total = trainer->state.tensors.total;
     if (ag_observes(run, AG_OBSERVE_QUANT) || ag_observes(run, AG_OBSERVE_GRAD))
-        observer->copy = ag_layout_floats(layout, largest_operand(observer, &trainer->model));
+        observer->copy = ag_layout_floats(layout, largest_operand(run));
     if (ag_observes(run, AG_OBSERVE_GRAD))
         observer->gradient = ag_layout_floats(layout, total);
     if (ag_observes(run, AG_OBSERVE_FLIPS))
-        observer->codes = ag_layout_floats(layout, all_weights(observer));
+        observer->codes = ag_layout_floats(layout, all_weights(run));
     if (ag_observes(run, AG_OBSERVE_FLIPS) || ag_observes(run, AG_OBSERVE_RMS))
         observer->before = ag_layout_floats(layout, total);
     if (ag_observes(run, AG_OBSERVE_GRID))
         observer->last = ag_layout_floats(layout, total);
-    observer->scales.scale = ag_layout_floats(layout, trainer->model.n_groups);
-    observer->scales.after = ag_layout_floats(layout, trainer->model.n_groups);
-    observer->scales.factors = ag_layout_floats(layout, trainer->model.n_groups);
     if (ag_observes(run, AG_OBSERVE_RANK))
-        observer->singular = lay_out_singular(observer, layout);
+        observer->singular = lay_out_singular(run, layout);
 }
 
 static void lay_out_samples(ag_trainer *trainer, ag_layout *layout)
@@ -258,32 +311,57 @@ static void lay_out_samples(ag_trainer *trainer, ag_layout *layout)
 
 ag_status ag_observer_lay_out(ag_trainer *trainer, ag_layout *layout)
 {
+    const ag_run *run = trainer->run;
     ag_observer *observer = ag_layout_table(layout, sizeof *observer);
-    size_t layers = ag_layer_count(&trainer->run->model);
-    size_t operands = layers * AG_OPERANDS_PER_LAYER + trainer->model.n_sites * AG_USES;
-    size_t most = most_groups(trainer, operands);
     trainer->observer = observer;
-    if (observer == NULL || trainer->run->observe.diagnostics == 0)
+    if (observer == NULL || run->observe.diagnostics == 0)
         return AG_OK;
-    bool bf16 = trainer->run->compute == AG_COMPUTE_BF16;
-    AG_TRY(ag_format_parse(&observer->null, bf16 ? "bf16" : "fp32"));
-    observer->n_layers = layers;
-    observer->linears = ag_layout_table(layout, layers * sizeof(void *));
-    observer->n_watches = operands;
-    observer->watches = ag_layout_table(layout, operands * sizeof *observer->watches);
-    observer->subjects = ag_layout_table(layout, most * sizeof *observer->subjects);
-    trainer->record->samples.groups = ag_layout_table(layout, most * sizeof(ag_sampled));
+    AG_TRY(ag_format_parse(&observer->null, run->compute == AG_COMPUTE_BF16 ? "bf16" : "fp32"));
+    observer->n_layers = ag_layer_count(&run->model);
+    trainer->record->samples.groups =
+        ag_layout_table(layout, most_groups(trainer) * sizeof(ag_sampled));
     if (layout->failed)
         return AG_OK; /* the caller tells */
-    find_linears(observer, &trainer->model);
-    add_groups(trainer);
+    for (size_t phase = 0; phase < ag_phase_count(run); phase++)
+        visit_phase(trainer, add_group, phase);
     lay_out_arrays(trainer, layout);
     lay_out_forward(trainer, layout);
     lay_out_samples(trainer, layout);
     return AG_OK;
 }
 
+ag_status ag_observer_enter(ag_trainer *trainer, ag_layout *layout)
+{
+    ag_observer *observer = trainer->observer;
+    const ag_samples *samples = &trainer->record->samples;
+    if (observer == NULL || trainer->run->observe.diagnostics == 0)
+        return AG_OK;
+    observer->linears = ag_layout_table(layout, observer->n_layers * sizeof(void *));
+    observer->n_watches = most_operands(&trainer->at);
+    observer->watches = ag_layout_table(layout, observer->n_watches * sizeof *observer->watches);
+    observer->subjects = ag_layout_table(layout, samples->n_groups * sizeof *observer->subjects);
+    if (layout->failed)
+        return AG_OK; /* the caller tells */
+    for (size_t i = 0; i < observer->n_layers; i++) {
+        observer->linears[i] = ag_model_linear(&trainer->model, i);
+        watch_layer(trainer, i);
+    }
+    watch_sites(trainer);
+    visit_phase(trainer, set_subject, trainer->phase);
+    observer->scales.scale = ag_layout_floats(layout, trainer->model.n_groups);
+    observer->scales.after = ag_layout_floats(layout, trainer->model.n_groups);
+    observer->scales.factors = ag_layout_floats(layout, trainer->model.n_groups);
+    return AG_OK;
+}
+
 /* --- a step */
+
+/* Of a group that the phase does not have: no elements were counted, nothing was measured. */
+static void fill_absent(double *row, const ag_sampled *group)
+{
+    for (size_t metric = 0; metric < group->n_metrics; metric++)
+        row[metric] = group->metrics[metric].whole ? 0.0 : NAN;
+}
 
 static void fill(const ag_trainer *trainer, ag_when when)
 {
@@ -293,7 +371,9 @@ static void fill(const ag_trainer *trainer, ag_when when)
         const ag_subject *subject = &trainer->observer->subjects[i];
         const ag_sampled *group = &samples->groups[i];
         double *row = values + group->column;
-        if (subject->sampler->when != when)
+        if (subject->sampler == NULL)
+            fill_absent(row, group);
+        if (subject->sampler == NULL || subject->sampler->when != when)
             continue;
         subject->sampler->fill(row, trainer, subject->index);
         for (size_t metric = 0; metric < group->n_metrics; metric++)

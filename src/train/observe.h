@@ -6,8 +6,11 @@
 
 #include "trainer.h"
 
-/* The observer and what it needs, with the groups of the record's samples. */
+/* The observer and what it needs, with the groups of the record's samples: those of all phases. */
 ag_status ag_observer_lay_out(ag_trainer *trainer, ag_layout *layout);
+
+/* What it watches in the phase at hand. */
+ag_status ag_observer_enter(ag_trainer *trainer, ag_layout *layout);
 
 /* Around a step, in this order; they return at once where it is not sampled. The second is called
  * with the gradient, the third after ag_model_end_step and before the next step. */

@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "next_phase.h"
 #include "observe.h"
 #include "record/checkpoint.h"
 #include "record/record.h"
 #include "record/samples.h"
 #include "resume.h"
+#include "run/phases.h"
 
 /* Where a run stands, beside its arrays. */
 typedef struct standing {
@@ -170,6 +172,7 @@ static ag_status read_checkpoint(ag_trainer *trainer, ag_checkpoint *checkpoint,
     ag_section arrays[STATE_SECTIONS + AG_OBSERVER_SECTIONS + AG_RECORD_SECTIONS];
     AG_TRY(ag_checkpoint_read(checkpoint, first, 2));
     AG_TRY(check_standing(trainer, was));
+    AG_TRY(ag_trainer_enter(trainer, ag_phase_at(trainer->run, was->step)));
     AG_TRY(check_observed(trainer, checkpoint));
     size_t count = add_state(arrays, &trainer->state);
     count += ag_observer_sections(arrays + count, trainer);
@@ -214,14 +217,14 @@ static ag_status load(ag_trainer *trainer)
     return status;
 }
 
-static void begin_again(ag_trainer *trainer, const float *init)
+static ag_status begin_again(ag_trainer *trainer, const float *init)
 {
     const char *ending = ag_checkpoint_set_aside(trainer->hooks->checkpoint);
     ag_trainer_say(trainer, AG_LOG_WARNING, "%s: the run starts from step 0%s%s",
                    ag_error_message(), ending != NULL ? "; the file is kept with the ending " : "",
                    ending != NULL ? ending : "");
     ag_error_clear();
-    ag_trainer_begin(trainer, init);
+    return ag_trainer_begin(trainer, init);
 }
 
 ag_status ag_trainer_resume(ag_trainer *trainer, const float *init)
@@ -231,7 +234,7 @@ ag_status ag_trainer_resume(ag_trainer *trainer, const float *init)
     trainer->saved_s = ag_clock_s();
     ag_error_clear();
     if (load(trainer) != AG_OK)
-        begin_again(trainer, init);
+        AG_TRY(begin_again(trainer, init));
     if (trainer->saved_step == 0)
         return AG_OK;
     ag_trainer_say(trainer, AG_LOG_INFO, "resumed at step %lld", (long long)trainer->saved_step);

@@ -4,6 +4,7 @@
 
 #include "model.h"
 #include "operand_words.h"
+#include "run/phases.h"
 #include "run/sites.h"
 #include "site_layout.h"
 
@@ -13,6 +14,7 @@ enum { Q = 0, K = 1, DS = 2, P = 0, V = 1, DO = 2 };
 typedef struct builder {
     ag_model *model;
     const ag_run *run;
+    const ag_run_phase *of;
     ag_layout *layout;
     ag_scale_cursor next;
     size_t groups; /* with a scale, that a matrix of the sites so far has at most */
@@ -155,7 +157,8 @@ static void lay_out_tensor(builder *b, ag_site_operands *operands, size_t index,
     const ag_scheme *schemes = b->run->sites[index].scheme[tensor->role];
     bool has_products = tensor->uses[1] != NULL;
     memcpy(operands->site, site->name, sizeof operands->site);
-    operands->copies = has_products && !ag_scheme_serves_both(schemes) ? AG_USES : 1;
+    bool shares = ag_site_serves_both(b->of->run, b->of->phase, index, tensor->role);
+    operands->copies = has_products && !shares ? AG_USES : 1;
     for (int use = 0; use < AG_USES; use++) {
         lay_out_use(b, operands, site, tensor, use, &schemes[use]);
         lay_out_codes(b, operands, site, tensor, use, &b->run->sites[index]);
@@ -260,10 +263,10 @@ static void lay_out_block(builder *b, ag_block *block)
     block->residual = tensors_of(b, AG_SITE_RESIDUAL, first);
 }
 
-ag_status ag_sites_lay_out(ag_model *model, const ag_run *run, ag_scale_cursor next,
-                           ag_layout *layout)
+ag_status ag_sites_lay_out(ag_model *model, const ag_run *run, const ag_run_phase *of,
+                           ag_scale_cursor next, ag_layout *layout)
 {
-    builder b = {.model = model, .run = run, .layout = layout, .next = next};
+    builder b = {.model = model, .run = run, .of = of, .layout = layout, .next = next};
     if (run->sites == NULL)
         return AG_OK;
     size_t count = ag_site_count(&run->model);

@@ -8,22 +8,18 @@
 #include "run/optimizers.h"
 #include "run/sites.h"
 #include "run/streams.h"
-#include "site_layout.h"
 #include "train_state.h"
 
-static void count_scales(ag_train_state *state, const ag_run *run)
+ag_scale_cursor ag_all_scales(const ag_run *run)
 {
-    size_t layers = ag_layer_count(&run->model);
-    state->n_scales = layers * (size_t)AG_ROLES * AG_USES;
-    state->n_amaxes = 0;
-    for (size_t i = 0; i < state->n_scales; i++) {
-        const ag_layer_precision *layer = &run->layers[i / ((size_t)AG_ROLES * AG_USES)];
-        size_t role = i / AG_USES % AG_ROLES;
-        state->n_amaxes += (size_t)layer->scheme[role][i % AG_USES].history;
+    size_t per_layer = (size_t)AG_ROLES * AG_USES;
+    ag_scale_cursor sum = ag_sites_scales(run);
+    for (size_t i = 0; i < ag_layer_count(&run->model) * per_layer; i++) {
+        const ag_layer_precision *layer = &run->layers[i / per_layer];
+        sum.scales++;
+        sum.amaxes += (size_t)layer->scheme[i / AG_USES % AG_ROLES][i % AG_USES].history;
     }
-    ag_scale_cursor sites = ag_sites_scales(run);
-    state->n_scales += sites.scales;
-    state->n_amaxes += sites.amaxes;
+    return sum;
 }
 
 static void find_grids(ag_train_state *state, const ag_run *run)
@@ -90,17 +86,32 @@ ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_la
     *state = (ag_train_state){.model = &run->model};
     AG_TRY(
         ag_tensor_table_make(&state->tensors, &run->model, run->facts.vocab_size, layout->arena));
-    size_t grid_bytes = state->tensors.count * sizeof *state->grids;
-    state->grids = ag_layout_table(layout, grid_bytes);
-    if (state->grids == NULL)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu tensors", state->tensors.count);
-    memset(state->grids, 0, grid_bytes);
-    count_scales(state, run);
     state->n_v = ag_optimizer_of(run)->has_variance ? state->tensors.total : 0;
     state->weights = ag_layout_floats(layout, state->tensors.total);
     state->m = ag_layout_floats(layout, state->tensors.total);
     state->v = ag_layout_floats(layout, state->n_v);
     lay_out_stored(state, run, layout);
+    return AG_OK;
+}
+
+void ag_train_state_reset_scales(ag_train_state *state)
+{
+    memset(state->scales, 0, state->n_scales * sizeof *state->scales);
+    memset(state->amaxes, 0, state->n_amaxes * sizeof *state->amaxes);
+    for (size_t i = 0; i < state->n_scales; i++)
+        state->scales[i].value = 1.0f;
+}
+
+ag_status ag_train_state_enter(ag_train_state *state, const ag_run *run, ag_layout *layout)
+{
+    size_t grid_bytes = state->tensors.count * sizeof *state->grids;
+    state->grids = ag_layout_table(layout, grid_bytes);
+    if (state->grids == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu tensors", state->tensors.count);
+    memset(state->grids, 0, grid_bytes);
+    ag_scale_cursor all = ag_all_scales(run);
+    state->n_scales = all.scales;
+    state->n_amaxes = all.amaxes;
     state->scales = ag_layout_bytes(layout, state->n_scales * sizeof *state->scales);
     state->amaxes = ag_layout_floats(layout, state->n_amaxes);
     find_grids(state, run);
@@ -111,6 +122,8 @@ ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_la
     state->groups.scales.factors = ag_layout_floats(layout, groups);
     state->groups.scales.after = ag_layout_floats(layout, groups);
     state->groups.amaxes = ag_layout_floats(layout, groups);
+    if (state->scales != NULL)
+        ag_train_state_reset_scales(state);
     return AG_OK;
 }
 
@@ -121,10 +134,7 @@ void ag_train_state_reset(ag_train_state *state)
     memset(state->v, 0, state->n_v * sizeof *state->v);
     if (state->n_lost > 0)
         memset(state->lost, 0, state->n_lost * sizeof *state->lost);
-    memset(state->scales, 0, state->n_scales * sizeof *state->scales);
-    memset(state->amaxes, 0, state->n_amaxes * sizeof *state->amaxes);
-    for (size_t i = 0; i < state->n_scales; i++)
-        state->scales[i].value = 1.0f;
+    ag_train_state_reset_scales(state);
 }
 
 /* Two independent standard normal numbers (Box and Muller, 1958):

@@ -10,6 +10,7 @@
 #include "operand.h"
 #include "run/tensors.h"
 #include "site.h"
+#include "site_layout.h"
 
 /* The grid that the weights of a tensor are quantised on, and how they are stored. */
 typedef struct ag_tensor_grid {
@@ -46,7 +47,17 @@ typedef struct ag_train_state {
     float *amaxes;
 } ag_train_state;
 
+/* What lasts from the first step to the last. */
 ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_layout *layout);
+
+/* What depends on the precision of a phase, which is that of `run`: grids, scales and histories,
+ * all as before the first step. */
+ag_status ag_train_state_enter(ag_train_state *state, const ag_run *run, ag_layout *layout);
+
+/* The scales and amaxes that takes. */
+ag_scale_cursor ag_all_scales(const ag_run *run);
+
+void ag_train_state_reset_scales(ag_train_state *state);
 
 /* Before the first step, but for the weights. */
 void ag_train_state_reset(ag_train_state *state);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/philox.h"
 #include "data/batch.h"
+#include "next_phase.h"
 #include "observe.h"
 #include "optimizer.h"
 #include "resume.h"
@@ -194,6 +195,7 @@ ag_status ag_train(ag_record *record, const ag_run *run, const ag_corpus *corpus
         if (is_evaluation_due(run, trainer.state.step))
             AG_TRY(ag_evaluate_periodic(&trainer));
         ag_trainer_step(&trainer);
+        AG_TRY(ag_trainer_follow(&trainer));
         AG_TRY(ag_trainer_report(&trainer));
     }
     AG_TRY(ag_evaluate_final(&trainer));

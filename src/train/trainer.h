@@ -11,6 +11,12 @@
 #include "model.h"
 #include "train/train.h"
 
+/* The scales of a phase that has ended, on their way into the next. */
+typedef struct ag_ended_phase {
+    ag_scale *scales;
+    float *amaxes;
+} ag_ended_phase;
+
 typedef struct ag_trainer {
     const ag_run *run;
     const ag_corpus *corpus;
@@ -20,7 +26,12 @@ typedef struct ag_trainer {
     ag_train_state state;
     ag_model model;
     ag_tokens tokens;
-    bool quantised;    /* some role of some layer is not null */
+    size_t phase;   /* at hand: */
+    ag_run at;      /* the run with its precision throughout */
+    bool quantised; /* some role of some layer is not null in it */
+    ag_ended_phase ended;
+    ag_arena *arena;
+    size_t lasting;    /* bytes of the arena: what comes after them is the phase's */
     int64_t n_windows; /* of the periodic evaluation */
     ag_observer *observer;
     int64_t *windows;      /* [n_windows] */
@@ -36,7 +47,10 @@ typedef struct ag_trainer {
 ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *arena);
 
 /* Puts the state before its first step. */
-void ag_trainer_begin(ag_trainer *trainer, const float *init);
+ag_status ag_trainer_begin(ag_trainer *trainer, const float *init);
+
+/* What depends on the precision of trainer->phase. */
+ag_status ag_trainer_lay_out_phase(ag_trainer *trainer, ag_layout *layout);
 
 /* One optimizer step, with its row of the record. */
 void ag_trainer_step(ag_trainer *trainer);

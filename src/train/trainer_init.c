@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "data/batch.h"
+#include "next_phase.h"
 #include "observe.h"
 #include "optimizer.h"
+#include "run/phases.h"
 #include "run/sites.h"
 #include "trainer.h"
 
@@ -18,59 +20,6 @@ int64_t ag_evaluations_before(const ag_run *run, int64_t step)
 static int64_t max_evals(const ag_run *run)
 {
     return ag_evaluations_before(run, run->train.steps) + 1;
-}
-
-static ag_status lay_out(ag_trainer *trainer, int64_t val_windows, ag_layout *layout)
-{
-    const ag_run *run = trainer->run;
-    trainer->model.k = trainer->k;
-    AG_TRY(ag_train_state_lay_out(&trainer->state, run, layout));
-    AG_TRY(ag_model_lay_out(&trainer->model, run, &trainer->state, layout));
-    size_t tokens = trainer->model.B * trainer->model.T;
-    trainer->tokens.inputs = ag_layout_bytes(layout, tokens * sizeof(int32_t));
-    trainer->tokens.targets = ag_layout_bytes(layout, tokens * sizeof(int32_t));
-    trainer->windows = ag_layout_bytes(layout, (size_t)run->eval.windows * sizeof(int64_t));
-    trainer->batch = ag_layout_bytes(layout, (size_t)run->eval.batch * sizeof(int64_t));
-    if (run->output.weights == AG_WEIGHTS_INITIAL_FINAL)
-        trainer->initial = ag_layout_floats(layout, trainer->state.tensors.total);
-    if (layout->measuring)
-        layout->bytes += ag_record_bytes(run, max_evals(run), val_windows);
-    else
-        AG_TRY(ag_record_make(trainer->record, run, max_evals(run), val_windows, layout->arena));
-    AG_TRY(ag_observer_lay_out(trainer, layout));
-    if (layout->failed)
-        return ag_fail(AG_ERR_BUG, "the run's memory was measured too small");
-    return AG_OK;
-}
-
-size_t ag_train_bytes(const ag_run *run, int64_t val_windows)
-{
-    ag_arena tables;
-    ag_arena_init_growing(&tables);
-    ag_layout layout = {.arena = &tables, .measuring = true};
-    ag_record record = {.run = run};
-    ag_trainer trainer = {.run = run, .record = &record};
-    size_t bytes = SIZE_MAX; /* what no arena can be made of */
-    if (lay_out(&trainer, val_windows, &layout) == AG_OK)
-        bytes = tables.used + layout.bytes;
-    ag_arena_deinit(&tables);
-    return bytes;
-}
-
-size_t ag_train_sampled_bytes(const ag_run *run)
-{
-    enum { DATASET_BYTES = 600 }; /* its header, name and attributes; a cell of 8 bytes a row */
-    ag_arena tables;
-    ag_arena_init_growing(&tables);
-    ag_layout layout = {.arena = &tables, .measuring = true};
-    ag_record record = {.run = run};
-    ag_trainer trainer = {.run = run, .record = &record};
-    size_t rows = (size_t)ag_samples_before(run, run->train.steps);
-    size_t bytes = 0;
-    if (rows > 0 && lay_out(&trainer, 0, &layout) == AG_OK)
-        bytes = record.samples.width * (DATASET_BYTES + rows * sizeof(double));
-    ag_arena_deinit(&tables);
-    return bytes;
 }
 
 /* Whether forward passes quantise; dW and moments are no part of them. */
@@ -89,8 +38,86 @@ static bool is_quantised(const ag_run *run)
     return false;
 }
 
-void ag_trainer_begin(ag_trainer *trainer, const float *init)
+/* What lasts from the first step to the last. */
+static ag_status lay_out_lasting(ag_trainer *trainer, int64_t val_windows, ag_layout *layout)
 {
+    const ag_run *run = trainer->run;
+    size_t tokens = ag_model_sequences(run) * (size_t)run->model.block_size;
+    AG_TRY(ag_train_state_lay_out(&trainer->state, run, layout));
+    trainer->tokens.inputs = ag_layout_bytes(layout, tokens * sizeof(int32_t));
+    trainer->tokens.targets = ag_layout_bytes(layout, tokens * sizeof(int32_t));
+    trainer->windows = ag_layout_bytes(layout, (size_t)run->eval.windows * sizeof(int64_t));
+    trainer->batch = ag_layout_bytes(layout, (size_t)run->eval.batch * sizeof(int64_t));
+    if (run->output.weights == AG_WEIGHTS_INITIAL_FINAL)
+        trainer->initial = ag_layout_floats(layout, trainer->state.tensors.total);
+    if (layout->measuring)
+        layout->bytes += ag_record_bytes(run, max_evals(run), val_windows);
+    else
+        AG_TRY(ag_record_make(trainer->record, run, max_evals(run), val_windows, layout->arena));
+    ag_trainer_lay_out_ended(trainer, layout);
+    return ag_observer_lay_out(trainer, layout);
+}
+
+ag_status ag_trainer_lay_out_phase(ag_trainer *trainer, ag_layout *layout)
+{
+    trainer->at = ag_run_in_phase(trainer->run, trainer->phase);
+    trainer->quantised = is_quantised(&trainer->at);
+    trainer->model = (ag_model){.k = trainer->k};
+    AG_TRY(ag_train_state_enter(&trainer->state, &trainer->at, layout));
+    const ag_run_phase of = {trainer->run, trainer->phase};
+    AG_TRY(ag_model_lay_out(&trainer->model, &trainer->at, &of, &trainer->state, layout));
+    AG_TRY(ag_observer_enter(trainer, layout));
+    if (layout->failed)
+        return ag_fail(AG_ERR_BUG, "the run's memory was measured too small");
+    return AG_OK;
+}
+
+/* Bytes of a run in one of its phases; SIZE_MAX, of which no arena can be made, where memory runs
+ * out. */
+static size_t phase_bytes(const ag_run *run, size_t phase, int64_t val_windows)
+{
+    ag_arena tables;
+    ag_arena_init_growing(&tables);
+    ag_layout layout = {.arena = &tables, .measuring = true};
+    ag_record record = {.run = run};
+    ag_trainer trainer = {.run = run, .record = &record, .phase = phase};
+    size_t bytes = SIZE_MAX;
+    if (lay_out_lasting(&trainer, val_windows, &layout) == AG_OK &&
+        ag_trainer_lay_out_phase(&trainer, &layout) == AG_OK)
+        bytes = tables.used + layout.bytes;
+    ag_arena_deinit(&tables);
+    return bytes;
+}
+
+size_t ag_train_bytes(const ag_run *run, int64_t val_windows)
+{
+    size_t most = 0;
+    for (size_t phase = 0; phase < ag_phase_count(run); phase++) {
+        size_t bytes = phase_bytes(run, phase, val_windows);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+size_t ag_train_sampled_bytes(const ag_run *run)
+{
+    enum { DATASET_BYTES = 600 }; /* its header, name and attributes; a cell of 8 bytes a row */
+    ag_arena tables;
+    ag_arena_init_growing(&tables);
+    ag_layout layout = {.arena = &tables, .measuring = true};
+    ag_record record = {.run = run};
+    ag_trainer trainer = {.run = run, .record = &record};
+    size_t rows = (size_t)ag_samples_before(run, run->train.steps);
+    size_t bytes = 0;
+    if (rows > 0 && lay_out_lasting(&trainer, 0, &layout) == AG_OK)
+        bytes = record.samples.width * (DATASET_BYTES + rows * sizeof(double));
+    ag_arena_deinit(&tables);
+    return bytes;
+}
+
+ag_status ag_trainer_begin(ag_trainer *trainer, const float *init)
+{
+    AG_TRY(ag_trainer_enter(trainer, 0));
     const ag_run *run = trainer->run;
     ag_train_state *state = &trainer->state;
     int64_t seed = run->model.init_seed < 0 ? run->seed : run->model.init_seed;
@@ -105,24 +132,28 @@ void ag_trainer_begin(ag_trainer *trainer, const float *init)
     ag_optimizer_begin(state, &run->optimizer, trainer->k);
     if (trainer->initial != NULL)
         memcpy(trainer->initial, state->weights, bytes);
+    return AG_OK;
 }
 
 ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *arena)
 {
     const ag_run *run = trainer->run;
     ag_layout layout = {.arena = arena};
-    trainer->quantised = is_quantised(run);
     trainer->now.eval_step = -1;
     trainer->now.val_loss = trainer->now.val_loss_hp = NAN;
     trainer->now.loss = NAN;
-    if (run->compute == AG_COMPUTE_FP32 && (trainer->quantised || run->sites != NULL))
+    if (run->compute == AG_COMPUTE_FP32 &&
+        (run->n_phases > 0 || is_quantised(run) || run->sites != NULL))
         return ag_fail(AG_ERR_INPUT,
                        "run %s: in float32 nothing is quantised, but a layer has a "
                        "format; use BF16 compute",
                        run->id);
-    AG_TRY(lay_out(trainer, ag_val_windows(trainer->corpus, run), &layout));
+    AG_TRY(lay_out_lasting(trainer, ag_val_windows(trainer->corpus, run), &layout));
+    trainer->arena = arena;
+    trainer->lasting = arena->used;
+    AG_TRY(ag_trainer_lay_out_phase(trainer, &layout));
     trainer->n_windows = ag_eval_windows(trainer->windows, trainer->corpus, run);
-    ag_trainer_begin(trainer, init);
+    AG_TRY(ag_trainer_begin(trainer, init));
     return ag_weights_digest(trainer->record->digest_initial, &trainer->state.tensors,
                              trainer->state.weights);
 }

@@ -34,7 +34,9 @@ static const char *const s_more[] = {
     "split, qk_norm: head, qk_gain: false, attn_scale: 0.4, embd_scale: 4, skip_scale: 0.8, "
     "branch_scale: 0.6, logit_scale: 2, logit_softcap: 30, z_loss: 1e-4, init_std: 0.01}\n"
     "layer_configs: {a: {default_format: $format, layer_rules: [{pattern: 'c_gate|c_[qkv]$', "
-    "format: null}]}}\nformats: [E4M3]\naxes: {model.mlp: [gelu, relu2, swiglu], model.norm: "
+    "format: null}]}}\nformats: [E4M3, {name: a, all: mxfp4, from: 3, until: 90%}, {name: b, "
+    "phases: [{until: 5, all: null}, {until: 50%, weight: E5M2}, {from: 70%, all: E4M3}]}]\n"
+    "axes: {model.mlp: [gelu, relu2, swiglu], model.norm: "
     "[layernorm, none], model.final_norm: [true, false], model.norm_affine: [true, false]}\n",
 };
 

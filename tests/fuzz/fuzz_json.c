@@ -11,7 +11,8 @@
 static const char s_experiment[] =
     "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}\nmodel: {n_embd: 16, n_head: "
     "2}\nformats: [BF16, {name: sr, all: E4M3, rounding: stochastic, scaling: {amax: delayed, "
-    "history: 4}}, hybrid]\naxes:\n  optimizer.lr: [1e-3, 2e-3]\n  size:\n    s: {model.n_layer: "
+    "history: 4}}, hybrid, {name: p, phases: [{until: 3, all: null}, {until: 50%, all: E5M2}, "
+    "{all: mxfp8}]}]\naxes:\n  optimizer.lr: [1e-3, 2e-3]\n  size:\n    s: {model.n_layer: "
     "1}\n    l: {model.n_layer: 2}\ncompare: {baseline: {format: BF16}}\n";
 
 static ag_experiment *load(void)

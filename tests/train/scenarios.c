@@ -186,6 +186,26 @@ void scenario_observed_skipping(tiny *t)
     t->run.observe = (ag_observe_spec){.quant_every = 4, .diagnostics = ALL_DIAGNOSTICS};
 }
 
+/* Three phases: gradients without a scheme, then with one; weights and inputs with one history in
+ * both; sites in the first two, in the second with other schemes; at last BF16. */
+void scenario_phases(tiny *t)
+{
+    ag_scheme scheme = scaled("e4m3", AG_AMAX_DELAYED);
+    ag_scheme site = scaled("e5m2", AG_AMAX_DELAYED);
+    site.rounding = AG_ROUND_STOCHASTIC;
+    tiny_quantise_all(t, scheme);
+    tiny_quantise_sites(t, AG_SITE_QK, scheme);
+    tiny_quantise_sites(t, AG_SITE_OPT_M, site);
+    tiny_phase(t, 2);
+    memset(t->layers, 0, sizeof t->layers);
+    tiny_phase(t, 5);
+    tiny_quantise(t, AG_ROLE_WEIGHT, scheme);
+    tiny_quantise(t, AG_ROLE_INPUT, scheme);
+    tiny_quantise_sites(t, AG_SITE_QK, site);
+    tiny_quantise_sites(t, AG_SITE_OPT_M, site);
+    t->run.observe = (ag_observe_spec){.quant_every = 2, .diagnostics = ALL_DIAGNOSTICS};
+}
+
 scenario *const scenarios[SCENARIOS] = {
     plain,
     delayed,
@@ -211,6 +231,7 @@ scenario *const scenarios[SCENARIOS] = {
     scenario_observed,
     observed_sites,
     scenario_observed_skipping,
+    scenario_phases,
 };
 
 void scenario_make(tiny *t, scenario *set_up)

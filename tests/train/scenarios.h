@@ -7,12 +7,12 @@
 /* Changes the run that tiny_make() makes. */
 typedef void scenario(tiny *t);
 
-enum { SCENARIOS = 24 };
+enum { SCENARIOS = 25 };
 extern scenario *const scenarios[SCENARIOS];
 
 /* Those of them that tests are about. */
 scenario scenario_stochastic, scenario_skipping, scenario_diverging, scenario_everything,
-    scenario_observed, scenario_observed_skipping;
+    scenario_observed, scenario_observed_skipping, scenario_phases;
 
 /* A run of 7 steps, evaluated every 3. */
 void scenario_make(tiny *t, scenario *set_up);

@@ -18,12 +18,17 @@ enum { ALL_DIAGNOSTICS = (1 << AG_DIAGNOSTICS) - 1 };
 /* Layers and sites of the blocks that have most; GPT-2's have 9 and 44. */
 enum { TINY_LAYERS = 15, TINY_SITES = 68 };
 
+enum { TINY_PHASES = 2 }; /* of the second and third kind of precision */
+
 enum { TINY_TRAIN = 400, TINY_VAL = 90, TINY_VOCAB = 7 };
 
 typedef struct tiny {
     ag_run run;
     ag_layer_precision layers[TINY_LAYERS];
     ag_layer_precision sites[TINY_SITES];
+    ag_phase phases[TINY_PHASES]; /* after the first */
+    ag_layer_precision phase_layers[TINY_PHASES][TINY_LAYERS];
+    ag_layer_precision phase_sites[TINY_PHASES][TINY_SITES];
     uint16_t train[TINY_TRAIN];
     uint16_t val[TINY_VAL];
     ag_corpus corpus;
@@ -116,6 +121,19 @@ static inline void tiny_quantise_sites(tiny *t, ag_site_kind kind, ag_scheme sch
             t->sites[i] = ag_site_precision(kind, &format);
     }
     t->run.sites = t->sites;
+}
+
+/* A further phase from `step` on, with the layers and sites that the run has now; those of the run
+ * are then for the phases before to be set anew. */
+static inline void tiny_phase(tiny *t, int64_t step)
+{
+    size_t at = t->run.n_phases++;
+    memcpy(t->phase_layers[at], t->layers, sizeof t->layers);
+    memcpy(t->phase_sites[at], t->sites, sizeof t->sites);
+    t->phases[at] =
+        (ag_phase){step, t->phase_layers[at], t->run.sites != NULL ? t->phase_sites[at] : NULL};
+    t->run.phases = t->phases;
+    t->run.sites = NULL;
 }
 
 /* Memory and a trainer before its first step. */
