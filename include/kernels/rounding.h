@@ -41,7 +41,8 @@ typedef void ag_quantize_stochastic_fn(float *out, const float *x, size_t count,
 /* --- scales of groups (numerics/groups.h) */
 
 /* As ag_hadamard, ag_groups_amax, ag_scales_set and ag_scales_select. */
-typedef void ag_hadamard_fn(float *out, const float *x, size_t rows, size_t cols);
+typedef void ag_hadamard_fn(float *out, const float *x, size_t rows, size_t cols, ag_sum sum,
+                            const ag_turn *turn);
 typedef void ag_groups_amax_fn(float *amax, const float *x, const ag_groups *groups, bool keep_nan);
 typedef void ag_scales_set_fn(ag_scales *scales, const ag_scheme *scheme, size_t count);
 typedef void ag_scales_select_fn(ag_scales *scales, const ag_scheme *scheme, const float *x,

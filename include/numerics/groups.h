@@ -84,6 +84,12 @@ void ag_scales_select(ag_scales *scales, const ag_scheme *scheme, const float *x
                       const ag_groups *groups, const ag_matrix *matrix,
                       const ag_rounding_site *where);
 
+/* Whether a scheme's scales are those of rotated values. */
+static inline bool ag_scheme_is_turned(const ag_scheme *scheme)
+{
+    return scheme->select == AG_SELECT_EDEN || scheme->select == AG_SELECT_QUEST;
+}
+
 /* --- one block's scale */
 
 /* What is constant for the blocks of a tensor, or of a row of it. */
@@ -126,17 +132,35 @@ float ag_scales_amax(const ag_scales *scales, const ag_scale_line *line);
  * sets the factor that goes with it. */
 ag_scale_rule ag_scales_rule(ag_scales *scales, const ag_scheme *scheme, size_t row, size_t count);
 
-/* out [rows, cols] = x, each run of 16 elements of a column times diag(sign) H / 4: an orthogonal
- * transform that cancels in a product that sums over the rows. H is Sylvester's Hadamard matrix,
- * applied in four steps of sums and differences at distance 1, 2, 4, 8; the signs are Transformer
- * Engine's. A last run of fewer stays as it is. out may be x. */
-void ag_hadamard(float *out, const float *x, size_t rows, size_t cols);
-extern const float ag_hadamard_signs[AG_HADAMARD];
+/* A Hadamard transform of runs of `size` elements: y = factor * H diag(signs) x, H Sylvester's
+ * matrix applied in steps of sums and differences at distance 1, 2, 4, ..; orthogonal but for
+ * rounding. back: its inverse, diag(signs) H. */
+typedef struct ag_turn {
+    size_t size;
+    float factor; /* 1 / sqrt(size) */
+    bool back;
+    float signs[AG_MOST_HADAMARD];
+} ag_turn;
+
+/* Of a scheme with one; `where` may be NULL unless its signs are drawn. */
+ag_turn ag_turn_of(const ag_scheme *scheme, const ag_rounding_site *where);
+
+/* out [rows, cols] = x, turned along its rows (AG_SUM_COLS) or columns; a last run that is short
+ * stays as it is. out may be x. */
+void ag_hadamard(float *out, const float *x, size_t rows, size_t cols, ag_sum sum,
+                 const ag_turn *turn);
 
 /* The values of a matrix under a scheme, by current amaxes: (q * after) * factor. `scales` has the
  * caller's arrays and returns the scales; `where` may be NULL unless rounding is stochastic. Under
  * a Hadamard transform the values are those of the transformed matrix. out may be x. */
 void ag_quantize_matrix(float *out, const float *x, const ag_matrix *matrix,
                         const ag_scheme *scheme, ag_scales *scales, const ag_rounding_site *where);
+
+/* Lines [begin, end) of ag_scales_select for eden and quest, whose groups are all in one line each:
+ * a line is what the product sums over. `rule` is that of the tensor; `where` is not NULL. */
+void ag_scales_turned(ag_scales *scales, const ag_scale_rule *rule, const float *x,
+                      const ag_groups *groups, const ag_matrix *matrix,
+                      const ag_rounding_site *where, size_t begin, size_t end);
+size_t ag_turned_lines(const ag_groups *groups, ag_sum sum);
 
 #endif

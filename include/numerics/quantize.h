@@ -24,6 +24,13 @@ float ag_round_stochastic(const ag_format *format, float x, uint32_t random, ag_
 bool ag_overflows_nearest(const ag_format *format, float x);
 bool ag_overflows_stochastic(const ag_format *format, float x, uint32_t random);
 
+/* The same with the first `bits` of the random word alone; bits = 32 and AG_SR_FLOOR is
+ * ag_round_stochastic. With f the discarded part and R those bits as a whole number, away from zero
+ * when   floor: floor(f 2^bits) + R >= 2^bits   half: floor(f 2^(bits + 1)) + 2R + 1 >= 2^(bits +
+ * 1) nearest: rne(f 2^bits) + R >= 2^bits */
+float ag_round_few_bits(const ag_format *format, float x, uint32_t random, int bits,
+                        ag_sr_variant variant, ag_overflow overflow);
+
 /* The distance between the values of the format around x: 2^(floor(log2 |x|) - M) for normal
  * numbers, the smallest step below them, that at the largest value beyond it. NaN for NaN. */
 double ag_grid_spacing(const ag_format *format, float x);
@@ -40,10 +47,19 @@ typedef struct ag_rounding_site {
     uint32_t site; /* the place and use of run/streams.h */
     uint32_t use;
     uint32_t step;
+    uint32_t turn; /* the place of the signs of its rotation, drawn with this key and step */
+    int bits;      /* of the scheme, as is the next */
+    ag_sr_variant variant;
 } ag_rounding_site;
 
 /* The random word of the element with row-major index `element` of the global tensor. */
 uint32_t ag_rounding_random(const ag_rounding_site *where, uint64_t element);
+
+/* x rounded with the random word of an element, as `where` says. */
+float ag_round_random(const ag_format *format, float x, const ag_rounding_site *where,
+                      uint64_t element, ag_overflow overflow);
+bool ag_overflows_random(const ag_format *format, float x, const ag_rounding_site *where,
+                         uint64_t element);
 
 /* Q(y) as a scheme has it: to nearest, or with the random word of the element (then `where` must
  * not be NULL). */

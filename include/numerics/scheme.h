@@ -4,6 +4,7 @@
 #define AG_NUMERICS_SCHEME_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "numerics/accumulator.h"
 #include "numerics/format.h"
@@ -26,6 +27,20 @@ typedef enum ag_granularity {
 /* How an E8M0 scale follows from the largest magnitude: that exponent which takes it into the
  * octave of the format's largest value, or the next one where it would lie above that value. */
 typedef enum ag_e8m0 { AG_E8M0_FLOOR, AG_E8M0_RCEIL, AG_E8M0_EVEN, AG_E8M0_RULES } ag_e8m0;
+
+/* A static scale is a constant, or that times or over the root of a size of the layer. */
+typedef enum ag_static_rule {
+    AG_STATIC_CONSTANT,
+    AG_STATIC_TIMES,
+    AG_STATIC_OVER,
+    AG_STATIC_RULES
+} ag_static_rule;
+typedef enum ag_static_size {
+    AG_STATIC_FAN_IN,
+    AG_STATIC_FAN_OUT,
+    AG_STATIC_TOKENS, /* of a micro-batch */
+    AG_STATIC_SIZES
+} ag_static_size;
 
 /* How the scales of blocks are stored: E8M0 is a power of two, the 8-bit floats are relative to a
  * float32 scale of the tensor or of each row, or stand for themselves. */
@@ -52,13 +67,21 @@ typedef enum ag_select {
     AG_SELECT_AMAX,
     AG_SELECT_FOUR_SIX, /* E2M1: the amax becomes 6 or 4 */
     AG_SELECT_MSE,      /* the amax's scale times one of `candidates` */
+    AG_SELECT_EDEN,     /* MS-EDEN: rotated runs keep their length on average */
+    AG_SELECT_QUEST,    /* QuEST: rotated E2M1 in MX blocks, by mean and variance */
     AG_SELECTS
 } ag_select;
 
 /* What of the errors of a block is summed: |d| or d^2. */
 typedef enum ag_block_error { AG_ERROR_MAE, AG_ERROR_MSE, AG_BLOCK_ERRORS } ag_block_error;
 
-enum { AG_MX_BLOCK = 32, AG_NV_BLOCK = 16, AG_HADAMARD = 16 };
+enum { AG_MX_BLOCK = 32, AG_NV_BLOCK = 16 };
+
+/* Elements of a run that a Hadamard transform turns: 16, 32, 64 or 128. */
+enum { AG_LEAST_HADAMARD = 16, AG_MOST_HADAMARD = 128 };
+
+/* The signs of its elements: one vector for good, or a new one for each product and step. */
+typedef enum ag_signs { AG_SIGNS_FIXED, AG_SIGNS_STEP, AG_SIGNS } ag_signs;
 
 /* Limits of a scheme's numbers, and what a history is unless said otherwise. */
 enum {
@@ -77,6 +100,11 @@ typedef enum ag_amax_mode {
     AG_AMAX_DELAYED,  /* the largest of the last `history` amaxes before this step */
     AG_AMAX_MODES
 } ag_amax_mode;
+
+/* How few random bits meet the discarded part f of a value, in [0, 1) of the last kept bit: f is
+ * cut to as many bits; or the random number lies half of its last bit higher; or f is rounded to as
+ * many bits, to nearest even (SRFF, SRF and SRC of arXiv 2504.20634). */
+typedef enum ag_sr_variant { AG_SR_FLOOR, AG_SR_HALF, AG_SR_NEAREST, AG_SR_VARIANTS } ag_sr_variant;
 
 typedef enum ag_rounding { AG_ROUND_NEAREST, AG_ROUND_STOCHASTIC, AG_ROUNDINGS } ag_rounding;
 typedef enum ag_overflow { AG_OVERFLOW_SATURATE, AG_OVERFLOW_SPECIAL, AG_OVERFLOWS } ag_overflow;
@@ -101,8 +129,18 @@ typedef struct ag_scheme {
     ag_block_error error; /* of select 4/6 and mse; 0 otherwise */
     int n_candidates;     /* of select mse; 0 otherwise */
     float candidates[AG_MOST_CANDIDATES];
-    bool hadamard; /* runs of 16 tokens are transformed first: both operands of wgrad, or neither */
+    float sigma;    /* of select eden: 0 is 17/16 * 0.93 */
+    float constant; /* of a static scale, with amax none; 0: S = 1 */
+    ag_static_rule rule;
+    ag_static_size size;
+    bool from_forward; /* made of the value of the forward's copy in BF16, weight.dgrad and
+                          input.wgrad alone; where not quantised, that is the operand */
+    int hadamard; /* elements of the runs along the sum that are rotated first, by both operands of
+                     a product or by neither; 0: none */
+    ag_signs signs;
     ag_rounding rounding;
+    int sr_bits; /* 1 to 32 random bits of stochastic rounding; 0: 32 with AG_SR_FLOOR */
+    ag_sr_variant sr_variant;
     ag_overflow overflow;
     ag_ste ste;
 } ag_scheme;
@@ -113,9 +151,11 @@ extern const char *const ag_amax_words[AG_AMAX_MODES];
 extern const char *const ag_e8m0_words[AG_E8M0_RULES];     /* "floor", "rceil", "even" */
 extern const char *const ag_scale_words[AG_SCALE_FORMATS]; /* "fp32", "absmax", "e8m0", ... */
 extern const char *const ag_outer_words[AG_OUTER_SCALES];  /* "none", "tensor", "row" */
-extern const char *const ag_select_words[AG_SELECTS];      /* "amax", "4/6", "mse" */
-extern const char *const ag_error_words[AG_BLOCK_ERRORS];  /* "mae", "mse" */
+extern const char *const ag_select_words[AG_SELECTS]; /* "amax", "4/6", "mse", "eden", "quest" */
+extern const char *const ag_error_words[AG_BLOCK_ERRORS]; /* "mae", "mse" */
 extern const char *const ag_rounding_words[AG_ROUNDINGS];
+extern const char *const ag_signs_words[AG_SIGNS];    /* "fixed", "step" */
+extern const char *const ag_sr_words[AG_SR_VARIANTS]; /* "floor", "half", "nearest" */
 extern const char *const ag_overflow_words[AG_OVERFLOWS];
 extern const char *const ag_ste_words[AG_STES];
 
@@ -179,6 +219,18 @@ ag_status ag_scheme_set_scale(ag_scheme *scheme, const char *word);
  * as ag_scheme_set_scale has it. AG_ERR_INPUT. */
 ag_status ag_scheme_parse(ag_scheme *scheme, const char *name);
 
+/* The text of a static scale: "50", "0.5*sqrt(fan_in)", "1/sqrt(tokens)"; and back, setting amax
+ * none with it. AG_ERR_INPUT. */
+enum { AG_STATIC_TEXT = 48 };
+void ag_static_write(char text[AG_STATIC_TEXT], const ag_scheme *scheme);
+ag_status ag_static_parse(ag_scheme *scheme, const char *text);
+
+/* S under amax none: 1, or the static scale of a layer; `size` is that which the scheme names. */
+float ag_static_scale(const ag_scheme *scheme, size_t size);
+
+/* The factor of eden's largest value. */
+float ag_scheme_sigma(const ag_scheme *scheme);
+
 /* How its scales are stored, whatever the granularity: E8M0 for mx, E4M3 for nv. */
 ag_scale_format ag_scheme_scales(const ag_scheme *scheme);
 
@@ -215,6 +267,9 @@ bool ag_scheme_serves_both(const ag_scheme uses[AG_USES]);
 
 /* AG_ERR_INPUT, with what is meant to be used instead, for a scheme that contradicts itself. */
 ag_status ag_scheme_check(const ag_scheme *scheme);
+
+/* Makes equal what means the same for the layer as a whole; its schemes are normalised. */
+void ag_layer_precision_normalise(ag_layer_precision *precision);
 
 /* Whether every product adds up as products/products.h says. */
 bool ag_accumulates_by_default(const ag_layer_precision *precision);

@@ -22,6 +22,9 @@
  *   7, other tensors    0 residual stream after attention, 1 after the MLP; in the block after the
  *                       last 3 wte, 4 wpe, as they are stored
  *
+ * A linear's rotated operands have the places of its slot from part 4 on, with AG_USE_SIGNS: 4
+ * fprop, 5 dgrad, 6 wgrad (numerics/hadamard.c).
+ *
  * lm_head is slot 0 of the block after the last; the embedding's dropout is slot 7 there. A
  * residual branch is dropped at place 0 of its projection, attention's probabilities at p. */
 #ifndef AG_RUN_STREAMS_H
@@ -51,6 +54,8 @@ enum {
     AG_USE_MOMENT = 3,      /* there too: m, */
     AG_USE_VARIANCE = 4,    /* and the root of v, */
     AG_USE_STORED = 5,      /* and the weight itself, as it is stored */
+    AG_USE_SCALE = 32,      /* added where a block's scale is rounded */
+    AG_USE_SIGNS = 64,      /* the signs of a rotation */
     AG_USE_EVALUATION = 128 /* added in evaluation, which so has words of its own */
 };
 

@@ -217,10 +217,11 @@ static void quantize_stochastic(float *out, const float *x, size_t count, const 
     add(AG_BENCH_QUANTISING, start_s, 2 * count);
 }
 
-static void hadamard(float *out, const float *x, size_t rows, size_t cols)
+static void hadamard(float *out, const float *x, size_t rows, size_t cols, ag_sum sum,
+                     const ag_turn *turn)
 {
     double start_s = ag_clock_s();
-    fast()->hadamard(out, x, rows, cols);
+    fast()->hadamard(out, x, rows, cols, sum, turn);
     add(AG_BENCH_QUANTISING, start_s, 2 * rows * cols);
 }
 

@@ -118,13 +118,11 @@ static ag_status read_all(float **values, size_t *count)
 }
 
 /* Told with the numbers, as the usual reason is a wrong --cols. */
-static ag_status check_matrix(const filter *f, const ag_matrix *matrix, size_t count)
+static ag_status check_matrix(const ag_matrix *matrix, size_t count)
 {
     if (matrix->rows * matrix->cols != count)
         return ag_fail(AG_ERR_INPUT, "%zu values do not fill whole rows of %zu", count,
                        matrix->cols);
-    if (f->scheme.hadamard && f->sum != AG_SUM_ROWS)
-        return ag_fail(AG_ERR_INPUT, "the Hadamard transform goes along columns; add '--sum rows'");
     return AG_OK;
 }
 
@@ -134,7 +132,7 @@ static ag_status quantize_matrix(float *x, size_t count, const filter *f)
 {
     ag_matrix matrix = {.cols = f->cols > 0 ? f->cols : count, .sum = f->sum};
     matrix.rows = count > 0 ? count / matrix.cols : 0;
-    AG_TRY(check_matrix(f, &matrix, count));
+    AG_TRY(check_matrix(&matrix, count));
     ag_groups groups = ag_groups_of(&f->scheme, &matrix);
     size_t n = ag_groups_count(&groups);
     float *room = malloc((3 * n + 1) * sizeof *room);
@@ -179,6 +177,29 @@ static ag_status set_round(void *into, const char *word)
         strcasecmp(word, "nearest") != 0)
         return ag_fail(AG_ERR_INPUT, "--round: '%s' is not nearest, stochastic or zero", word);
     return AG_OK;
+}
+
+static ag_status set_bits(void *into, const char *text)
+{
+    filter *f = into;
+    char *end;
+    long bits = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || bits < 1 || bits > 32)
+        return ag_fail(AG_ERR_INPUT, "--sr-bits: '%s' is not a whole number from 1 to 32", text);
+    f->site.bits = (int)bits;
+    return AG_OK;
+}
+
+static ag_status set_variant(void *into, const char *word)
+{
+    filter *f = into;
+    for (int i = 0; i < AG_SR_VARIANTS; i++) {
+        if (strcasecmp(word, ag_sr_words[i]) == 0) {
+            f->site.variant = (ag_sr_variant)i;
+            return AG_OK;
+        }
+    }
+    return ag_fail(AG_ERR_INPUT, "--sr-variant: '%s' is not floor, half or nearest", word);
 }
 
 static ag_status set_overflow(void *into, const char *word)
@@ -257,6 +278,10 @@ static const ag_option s_options[] = {
      "what its product sums over: cols, so that rows and blocks lie along\n"
      "the rows (the default), or rows",                                                                        AG_OTHER(set_sum)     },
     {NULL,              "\nEither:\n",                                                                         AG_NO_OPTION          },
+    {"--sr-bits N",     "random bits of stochastic rounding, 1 to 32 (the default)",
+     AG_OTHER(set_bits)                                                                                                              },
+    {"--sr-variant V",  "floor (the default), half or nearest: how few bits are compared",
+     AG_OTHER(set_variant)                                                                                                           },
     {"--seed N",        "of stochastic rounding; default 0",                                                   AG_OTHER(set_seed)    },
 };
 

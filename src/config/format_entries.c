@@ -84,23 +84,82 @@ static void apply_rounding(ag_layer_precision *precision, ag_findings *findings,
     }
 }
 
-/* For the operands of the product that sums over the tokens. */
-static void apply_hadamard(ag_layer_precision *precision, ag_findings *findings,
-                           const ag_node *node)
+static bool is_stochastic(const ag_scheme *scheme)
 {
-    bool yes = false;
-    if (!ag_node_bool(&yes, findings, node, "hadamard"))
-        return;
-    ag_scheme *input = &precision->scheme[AG_ROLE_INPUT][1];
-    ag_scheme *grad = &precision->scheme[AG_ROLE_GRAD_OUTPUT][1];
-    if (!input->quantised && !grad->quantised)
-        ag_config_error(findings, node->place,
-                        "hadamard has no effect here: input.wgrad and grad_output.wgrad are BF16");
-    input->hadamard = yes;
-    grad->hadamard = yes;
+    return scheme->rounding == AG_ROUND_STOCHASTIC;
+}
+
+static void edit_sr_bits(ag_scheme *scheme, const void *value)
+{
+    scheme->sr_bits = is_stochastic(scheme) ? *(const int *)value : 0;
+}
+
+static void edit_sr_variant(ag_scheme *scheme, const void *value)
+{
+    scheme->sr_variant = is_stochastic(scheme) ? (ag_sr_variant) * (const int *)value : AG_SR_FLOOR;
+}
+
+/* How many random bits; without stochastic rounding there are none. */
+static void apply_random_bits(ag_layer_precision *precision, ag_findings *findings,
+                              const ag_node *map)
+{
+    const ag_node *bits = ag_node_get(map, "sr_bits");
+    const ag_node *variant = ag_node_get(map, "sr_variant");
+    const ag_node *first = bits != NULL ? bits : variant;
+    int value = 0;
+    if (first != NULL && !ag_precision_has(precision, is_stochastic))
+        ag_config_error(findings, first->place,
+                        "%s has no effect here: it needs 'rounding: stochastic'",
+                        first == bits ? "sr_bits" : "sr_variant");
+    if (bits != NULL && ag_node_int_within(&value, findings, bits, "sr_bits", 1, 32))
+        ag_precision_edit(precision, edit_sr_bits, &value);
+    if (variant != NULL &&
+        ag_node_word(&value, findings, variant, "sr_variant", ag_sr_words, AG_SR_VARIANTS))
+        ag_precision_edit(precision, edit_sr_variant, &value);
 }
 
 /* --- a mapping */
+
+/* What one product gets: a format by name, or {from: forward, format: NAME}, made of the copy that
+ * the forward pass has. */
+static bool use_named(ag_layer_precision *part, ag_findings *findings, const ag_node *node,
+                      int role, int use)
+{
+    static const char *const keys[] = {"from", "format"};
+    static const char *const words[] = {"forward"};
+    const char *what = ag_use_words[role][use];
+    int from = 0;
+    if (node->kind != AG_NODE_MAP)
+        return ag_format_named(part, findings, node, what);
+    size_t errors = findings->errors;
+    const ag_node *format = ag_node_get(node, "format");
+    const ag_node *source = ag_node_get(node, "from");
+    *part = (ag_layer_precision){0};
+    ag_node_check_keys(findings, node, keys, 2, what);
+    if (source == NULL)
+        ag_config_error(findings, node->place, "%s: a mapping needs 'from: forward'", what);
+    else
+        ag_node_word(&from, findings, source, "from", words, 1);
+    if (format != NULL)
+        ag_format_named(part, findings, format, what);
+    part->scheme[role][use].from_forward = true;
+    return findings->errors == errors;
+}
+
+/* The backward pass as a whole: of the forward's copies, or without formats. */
+static void apply_backward(ag_layer_precision *precision, ag_findings *findings,
+                           const ag_node *node)
+{
+    static const char *const words[] = {"dequantized", "high_precision"};
+    int word = 0;
+    if (!ag_node_word(&word, findings, node, "backward", words, 2))
+        return;
+    bool from_forward = word == 0;
+    precision->scheme[AG_ROLE_WEIGHT][1] = (ag_scheme){.from_forward = from_forward};
+    precision->scheme[AG_ROLE_INPUT][1] = (ag_scheme){.from_forward = from_forward};
+    memset(precision->scheme[AG_ROLE_GRAD_OUTPUT], 0,
+           sizeof precision->scheme[AG_ROLE_GRAD_OUTPUT]);
+}
 
 /* all, then roles, then single products: the more specific key wins. */
 static bool apply_formats(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
@@ -125,7 +184,7 @@ static bool apply_formats(ag_layer_precision *precision, ag_findings *findings, 
         if ((value = ag_node_get(node, ag_use_words[role][use])) == NULL)
             continue;
         said++;
-        good = ag_format_named(&part, findings, value, ag_use_words[role][use]) && good;
+        good = use_named(&part, findings, value, role, use) && good;
         precision->scheme[role][use] = part.scheme[role][use];
     }
     if (said == 0 && keys_known)
@@ -144,15 +203,17 @@ static bool finish(ag_layer_precision *precision, ag_findings *findings, ag_plac
     }
     for (int i = 0; i < AG_ROLES * AG_USES; i++)
         ag_scheme_normalise(&precision->scheme[i / AG_USES][i % AG_USES]);
+    ag_layer_precision_normalise(precision);
     return true;
 }
 
 /* The keys are built from the tables of roles and uses, so that a new role needs no second list. */
 static void check_keys(ag_findings *findings, const ag_node *node)
 {
-    const char *keys[20] = {"name",     "from",     "until",    "all", "scaling",
-                            "rounding", "hadamard", "overflow", "ste", "accumulate"};
-    size_t count = 10;
+    const char *keys[23] = {"name",     "backward", "from",      "until",      "all",
+                            "scaling",  "rounding", "sr_bits",   "sr_variant", "hadamard",
+                            "overflow", "ste",      "accumulate"};
+    size_t count = 13;
     for (int role = 0; role < AG_ROLES; role++) {
         keys[count++] = ag_role_words[role];
         for (int use = 0; use < AG_USES; use++)
@@ -171,12 +232,15 @@ bool ag_format_mapping(ag_layer_precision *precision, ag_findings *findings, con
         return false;
     const ag_node *part;
     int word = 0;
+    if ((part = ag_node_get(node, "backward")) != NULL)
+        apply_backward(precision, findings, part);
     if ((part = ag_node_get(node, "scaling")) != NULL)
         ag_format_scaling(precision, findings, part);
     if ((part = ag_node_get(node, "rounding")) != NULL)
         apply_rounding(precision, findings, part);
+    apply_random_bits(precision, findings, node);
     if ((part = ag_node_get(node, "hadamard")) != NULL)
-        apply_hadamard(precision, findings, part);
+        ag_format_hadamard(precision, findings, part);
     if ((part = ag_node_get(node, "overflow")) != NULL &&
         ag_node_word(&word, findings, part, "overflow", ag_overflow_words, AG_OVERFLOWS))
         ag_precision_edit(precision, edit_overflow, &word);

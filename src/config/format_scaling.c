@@ -20,7 +20,7 @@ void ag_precision_edit(ag_layer_precision *precision, ag_scheme_edit *edit, cons
         ag_role_edit(precision, role, edit, value);
 }
 
-static bool any_scheme(const ag_layer_precision *precision, bool (*is)(const ag_scheme *scheme))
+bool ag_precision_has(const ag_layer_precision *precision, bool (*is)(const ag_scheme *scheme))
 {
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {
         const ag_scheme *scheme = &precision->scheme[i / AG_USES][i % AG_USES];
@@ -83,7 +83,7 @@ static void apply_history(ag_layer_precision *precision, ag_findings *findings, 
     int value = 0;
     if (!ag_node_int_within(&value, findings, node, "scaling.history", 1, AG_MOST_HISTORY))
         return;
-    if (!any_scheme(precision, ag_scheme_keeps_history))
+    if (!ag_precision_has(precision, ag_scheme_keeps_history))
         ag_config_error(findings, node->place,
                         "scaling.history has no effect here: it needs 'amax: delayed' or 'amax: "
                         "windowed'");
@@ -103,18 +103,44 @@ static bool apply_amax(ag_layer_precision *precision, ag_findings *findings, con
 /* --- how scales are stored */
 
 /* The first scheme that does not take it tells why, for all. */
-static void apply_scale(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
+static void apply_text(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
+                       const char *text, ag_status (*set)(ag_scheme *scheme, const char *text))
 {
-    const char *word = NULL;
-    if (!ag_node_text(&word, findings, node, "scaling.scale"))
-        return;
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {
         ag_scheme *scheme = &precision->scheme[i / AG_USES][i % AG_USES];
-        if (!scheme->quantised || ag_scheme_set_scale(scheme, word) == AG_OK)
+        if (!scheme->quantised || set(scheme, text) == AG_OK)
             continue;
         ag_config_failed(findings, node->place);
         return;
     }
+}
+
+/* "static" takes its number from the key of that name; a number is a static scale of its own. */
+static void apply_scale(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
+                        const ag_node *fixed)
+{
+    const char *word = NULL;
+    if (!ag_node_text(&word, findings, node, "scaling.scale"))
+        return;
+    if (strcmp(word, "static") == 0 && fixed == NULL)
+        ag_config_error(findings, node->place,
+                        "scale 'static' needs its number: static: 50, or '2*sqrt(fan_in)'");
+    else if (*word >= '0' && *word <= '9')
+        apply_text(precision, findings, node, word, ag_static_parse);
+    else if (strcmp(word, "static") != 0)
+        apply_text(precision, findings, node, word, ag_scheme_set_scale);
+}
+
+static void apply_static(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
+                         const ag_node *scale)
+{
+    const char *text = NULL;
+    if (!ag_node_text(&text, findings, node, "scaling.static"))
+        return;
+    if (scale == NULL || scale->text == NULL || strcmp(scale->text, "static") != 0)
+        ag_config_error(findings, node->place, "scaling.static needs 'scale: static' beside it");
+    else
+        apply_text(precision, findings, node, text, ag_static_parse);
 }
 
 static bool has_e8m0(const ag_scheme *scheme)
@@ -132,7 +158,7 @@ static void apply_e8m0(ag_layer_precision *precision, ag_findings *findings, con
     int word = 0;
     if (!ag_node_word(&word, findings, node, "scaling.e8m0", ag_e8m0_words, AG_E8M0_RULES))
         return;
-    if (!any_scheme(precision, has_e8m0))
+    if (!ag_precision_has(precision, has_e8m0))
         ag_config_error(findings, node->place,
                         "scaling.e8m0 has no effect here: it needs 'granularity: mx', or blocks "
                         "with 'scale: e8m0floor'");
@@ -156,6 +182,16 @@ static void edit_outer(ag_scheme *scheme, const void *value)
 static void edit_top(ag_scheme *scheme, const void *value)
 {
     scheme->top = *(const float *)value;
+}
+
+static void edit_sigma(ag_scheme *scheme, const void *value)
+{
+    scheme->sigma = *(const float *)value;
+}
+
+static bool has_sigma(const ag_scheme *scheme)
+{
+    return scheme->select == AG_SELECT_EDEN;
 }
 
 static void edit_select(ag_scheme *scheme, const void *value)
@@ -216,10 +252,21 @@ static void apply_candidates(ag_layer_precision *precision, ag_findings *finding
             return;
     }
     read.n_candidates = (int)node->count;
-    if (!any_scheme(precision, has_candidates))
+    if (!ag_precision_has(precision, has_candidates))
         ag_config_error(findings, node->place,
                         "scaling.candidates has no effect here: it needs 'select: mse'");
     ag_precision_edit(precision, edit_candidates, &read);
+}
+
+static void apply_sigma(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
+{
+    float sigma = 0.0f;
+    if (!read_float(&sigma, findings, node, "scaling.sigma"))
+        return;
+    if (!ag_precision_has(precision, has_sigma))
+        ag_config_error(findings, node->place,
+                        "scaling.sigma has no effect here: it needs 'select: eden'");
+    ag_precision_edit(precision, edit_sigma, &sigma);
 }
 
 static void apply_selection(ag_layer_precision *precision, ag_findings *findings,
@@ -232,10 +279,12 @@ static void apply_selection(ag_layer_precision *precision, ag_findings *findings
         ag_precision_edit(precision, edit_select, &word);
     if ((part = ag_node_get(node, "candidates")) != NULL)
         apply_candidates(precision, findings, part);
+    if ((part = ag_node_get(node, "sigma")) != NULL)
+        apply_sigma(precision, findings, part);
     if ((part = ag_node_get(node, "error")) == NULL ||
         !ag_node_word(&word, findings, part, "scaling.error", ag_error_words, AG_BLOCK_ERRORS))
         return;
-    if (!any_scheme(precision, has_errors))
+    if (!ag_precision_has(precision, has_errors))
         ag_config_error(findings, part->place,
                         "scaling.error has no effect here: it needs 'select: 4/6' or 'select: "
                         "mse'");
@@ -248,7 +297,9 @@ static void apply_stored(ag_layer_precision *precision, ag_findings *findings, c
     int word = 0;
     float top = 0.0f;
     if ((part = ag_node_get(node, "scale")) != NULL)
-        apply_scale(precision, findings, part);
+        apply_scale(precision, findings, part, ag_node_get(node, "static"));
+    if ((part = ag_node_get(node, "static")) != NULL)
+        apply_static(precision, findings, part, ag_node_get(node, "scale"));
     if ((part = ag_node_get(node, "e8m0")) != NULL)
         apply_e8m0(precision, findings, part);
     if ((part = ag_node_get(node, "tensor")) != NULL &&
@@ -266,9 +317,9 @@ static void apply_stored(ag_layer_precision *precision, ag_findings *findings, c
 /* The granularity first: it brings defaults of its own, which the other keys may change. */
 void ag_format_scaling(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
-    static const char *const keys[] = {"granularity", "amax",   "history",    "margin",
-                                       "pow2",        "e8m0",   "scale",      "tensor",
-                                       "top",         "select", "candidates", "error"};
+    static const char *const keys[] = {"granularity", "amax",  "history", "margin", "pow2",
+                                       "e8m0",        "scale", "tensor",  "top",    "select",
+                                       "candidates",  "error", "static",  "sigma"};
     if (!ag_node_is(findings, node, AG_NODE_MAP, "scaling"))
         return;
     ag_node_check_keys(findings, node, keys, sizeof keys / sizeof keys[0], "scaling");

@@ -58,6 +58,12 @@ typedef void ag_scheme_edit(ag_scheme *scheme, const void *value);
 void ag_role_edit(ag_layer_precision *precision, int role, ag_scheme_edit *edit, const void *value);
 void ag_precision_edit(ag_layer_precision *precision, ag_scheme_edit *edit, const void *value);
 
+/* Whether some scheme that quantises is so. */
+bool ag_precision_has(const ag_layer_precision *precision, bool (*is)(const ag_scheme *scheme));
+
+/* `hadamard` of a format whose schemes are set: a truth, or a mapping of size, products, signs. */
+void ag_format_hadamard(ag_layer_precision *precision, ag_findings *findings, const ag_node *node);
+
 /* `scaling` of a format whose schemes are set. */
 void ag_format_scaling(ag_layer_precision *precision, ag_findings *findings, const ag_node *node);
 

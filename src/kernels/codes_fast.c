@@ -203,13 +203,13 @@ void ag_quantize_codes_shared(const ag_codes *out, ag_sum sum, const float *x,
                               const ag_scheme *scheme, const ag_rounding_site *where,
                               uint64_t first)
 {
-    if (!grid_exists(&scheme->format)) {
+    const ag_rounding_site *random = scheme->rounding == AG_ROUND_STOCHASTIC ? where : NULL;
+    if (!way_exists(&scheme->format, scheme->overflow, random)) {
         ag_quantize_codes_plain(out, sum, x, groups, scales, scheme, where, first);
         return;
     }
     coding c = {*out, sum, x, *groups, *scales, scheme, .first = first};
-    c.r = rounder_of(&scheme->format, scheme->overflow,
-                     scheme->rounding == AG_ROUND_STOCHASTIC ? where : NULL);
+    c.r = rounder_of(&scheme->format, scheme->overflow, random);
     const size_t width = groups->height * groups->cols;
     ag_pool_share(groups->down, width < PIECE ? PIECE / width : 1, code_piece, &c);
 }

@@ -47,7 +47,7 @@ void ag_scales_candidate(float *scale, float *after, const float *amaxes, size_t
 /* Whether the following can be done; then rows [begin, end) of groups of ag_scales_select, under
  * the rule of all. */
 bool ag_scales_select_is_fast(const ag_scales *scales, const ag_scheme *scheme,
-                              const ag_groups *groups, ag_sum sum);
+                              const ag_groups *groups, ag_sum sum, const ag_rounding_site *where);
 void ag_scales_select_some(const ag_scales *scales, const ag_scale_rule *rule, const float *x,
                            const ag_groups *groups, const ag_matrix *matrix,
                            const ag_rounding_site *where, size_t begin, size_t end);

@@ -173,27 +173,6 @@ void ag_quantize_groups_shared(float *out, const float *x, const ag_groups *grou
     ag_pool_share(groups->down, group_rows_of_piece(groups), quantize_groups_piece, &g);
 }
 
-typedef struct transform {
-    float *out;
-    const float *x;
-    size_t rows, cols;
-} transform;
-
-static void hadamard_piece(void *context, size_t begin, size_t end)
-{
-    const transform *t = context;
-    size_t first = begin * AG_HADAMARD;
-    size_t rows = ag_smaller(end * AG_HADAMARD, t->rows) - first;
-    ag_hadamard_fast(t->out + first * t->cols, t->x + first * t->cols, rows, t->cols);
-}
-
-void ag_hadamard_shared(float *out, const float *x, size_t rows, size_t cols)
-{
-    transform t = {out, x, rows, cols};
-    size_t runs = ag_pieces(rows, AG_HADAMARD);
-    ag_pool_share(runs, ag_rows_of_piece(AG_HADAMARD * cols), hadamard_piece, &t);
-}
-
 /* --- results */
 
 typedef struct result {

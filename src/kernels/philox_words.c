@@ -137,5 +137,8 @@ const uint32_t *ag_philox_words(uint32_t room[PHILOX_ROOM], const philox_place *
     else
         for (size_t i = 0; i < n; i += PHILOX_RUN)
             run_by_loops(room + i, place, group + i / 4);
+    if (place->lost != 0)
+        for (size_t i = 0; i < n; i++)
+            room[i] = (room[i] & ~place->lost) | place->set;
     return room + skipped;
 }

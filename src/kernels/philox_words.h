@@ -11,18 +11,30 @@
  * since words are made in runs of PHILOX_RUN and from the start of a counter on. */
 enum { PHILOX_MOST = 256, PHILOX_RUN = 128, PHILOX_ROOM = PHILOX_MOST + PHILOX_RUN };
 
-/* What is constant in a sequence of random words: the counter is (low 32 bits of the group of four
+/* Few random bits are the upper ones of a word whose others are 0; half of the last of them more is
+ * one more bit that is set. With such words rounding with 32 bits gives what the definition of few
+ * bits says: the lower bits of the discarded part then carry nothing.
+ *
+ * What is constant in a sequence of random words: the counter is (low 32 bits of the group of four
  * elements, its next 24 | use << 24, site, step). */
 typedef struct philox_place {
     uint64_t key;
     uint32_t use;
     uint32_t site;
     uint32_t step;
+    uint32_t lost; /* bits of a word that do not count, */
+    uint32_t set;  /* and those that are always 1 */
 } philox_place;
 
 static inline philox_place philox_place_of(const ag_rounding_site *where)
 {
-    return (philox_place){where->key, where->use, where->site, where->step};
+    uint32_t bits = where->bits > 0 ? (uint32_t)where->bits : 32;
+    philox_place place = {where->key, where->use, where->site, where->step, 0, 0};
+    if (bits < 32) {
+        place.lost = UINT32_MAX >> bits;
+        place.set = where->variant == AG_SR_HALF ? 0x80000000u >> bits : 0;
+    }
+    return place;
 }
 
 /* The words of the elements [first, first + n), n at most PHILOX_MOST; they lie in `room`. */

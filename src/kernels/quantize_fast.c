@@ -61,7 +61,7 @@ void ag_quantize_stochastic_fast(float *out, const float *x, size_t count, const
                                  float scale, ag_overflow overflow, const ag_rounding_site *where,
                                  uint64_t first)
 {
-    if (!grid_exists(format)) {
+    if (!way_exists(format, overflow, where)) {
         ag_quantize_stochastic_plain(out, x, count, format, scale, overflow, where, first);
         return;
     }
@@ -73,12 +73,12 @@ void ag_quantize_groups_fast(float *out, const float *x, const ag_groups *groups
                              const ag_scales *scales, const ag_scheme *scheme,
                              const ag_rounding_site *where, uint64_t first)
 {
-    if (!grid_exists(&scheme->format)) {
+    const ag_rounding_site *random = scheme->rounding == AG_ROUND_STOCHASTIC ? where : NULL;
+    if (!way_exists(&scheme->format, scheme->overflow, random)) {
         ag_quantize_groups_plain(out, x, groups, scales, scheme, where, first);
         return;
     }
-    const rounder r = rounder_of(&scheme->format, scheme->overflow,
-                                 scheme->rounding == AG_ROUND_STOCHASTIC ? where : NULL);
+    const rounder r = rounder_of(&scheme->format, scheme->overflow, random);
     const ag_groups line = ag_groups_unrolled(groups);
     quantize(out, x, &line, scales, &r, first);
 }

@@ -32,6 +32,7 @@ typedef struct grid {
     float shift;             /* of an operand below 2 in magnitude */
     uint32_t octave;         /* bits of the octave of the smallest normal number */
     bool is_plain;           /* whether the shortest way is right: saturates, steps of its own */
+    int32_t finer;           /* of `fine`: from an octave's bits to 2^23 of its finer steps */
     bool has_integers;       /* all values are whole numbers of `step` (E = 0) */
 } grid;
 
@@ -165,6 +166,16 @@ INLINE float plain_integer(float y, const grid *g)
 {
     float magnitude = ag_bits_float(bounded(ag_float_bits(y), g));
     return with_sign(magnitude + g->rounder - g->rounder, ag_float_bits(y));
+}
+
+/* A magnitude rounded to nearest even in steps of the grid's times 2^-bits, as plain_nearest
+ * does it; where float32's own steps are as coarse it stays. */
+INLINE float fine(float y, const grid *g)
+{
+    uint32_t magnitude = bounded(ag_float_bits(y), g);
+    float rounder = ag_bits_float(octave_of(magnitude, g) + (uint32_t)g->finer);
+    float size = ag_bits_float(magnitude);
+    return with_sign(size < rounder ? size + rounder - rounder : size, ag_float_bits(y));
 }
 
 /* In steps the magnitude is exact, so is its part behind the point; that with 32 bits and the

@@ -24,8 +24,8 @@ void ag_quantize_stochastic_plain(float *out, const float *x, size_t count, cons
 {
     float shift = ag_operand_shift(format);
     for (size_t i = 0; i < count; i++) {
-        uint32_t random = ag_rounding_random(where, first + i);
-        out[i] = ag_round_stochastic(format, x[i] * scale, random, overflow) * shift;
+        float q = ag_round_random(format, x[i] * scale, where, first + i, overflow);
+        out[i] = q * shift;
     }
 }
 

@@ -16,7 +16,8 @@
     ROW(PLAIN_NEAREST, plain_nearest(y, g))                                                        \
     ROW(PLAIN_INTEGER, plain_integer(y, g))                                                        \
     ROW(STOCHASTIC, stochastic(y, random, g))                                                      \
-    ROW(PLAIN_STOCHASTIC, plain_stochastic(y, random, g))
+    ROW(PLAIN_STOCHASTIC, plain_stochastic(y, random, g))                                          \
+    ROW(FINE_STOCHASTIC, plain_stochastic(fine(y, g), random, g))
 
 #define WAY_NAME(name, function) name,
 typedef enum way { WAYS(WAY_NAME) } way;
@@ -94,6 +95,19 @@ INLINE void quantize_columns(run r, size_t begin, size_t end, size_t width, cons
     }
 }
 
+/* Whether there is a way. Rounding the discarded part to few bits has none but the shortest, and
+ * half of the last of 32 bits is no bit of a word. */
+static inline bool way_exists(const ag_format *format, ag_overflow overflow,
+                              const ag_rounding_site *where)
+{
+    bool all = where == NULL || where->bits == 0 || where->bits == 32;
+    if (!grid_exists(format))
+        return false;
+    if (where == NULL || where->variant == AG_SR_FLOOR)
+        return true;
+    return where->variant == AG_SR_HALF ? !all : grid_of(format, overflow).is_plain;
+}
+
 /* Chooses the way. `where`: NULL for rounding to nearest. */
 static inline rounder rounder_of(const ag_format *format, ag_overflow overflow,
                                  const ag_rounding_site *where)
@@ -102,6 +116,10 @@ static inline rounder rounder_of(const ag_format *format, ag_overflow overflow,
     if (where != NULL) {
         r.place = philox_place_of(where);
         r.how = r.g.is_plain ? PLAIN_STOCHASTIC : STOCHASTIC;
+        if (where->variant == AG_SR_NEAREST) {
+            r.g.finer = ((int32_t)r.g.cut - (where->bits > 0 ? where->bits : 32)) * (1 << 23);
+            r.how = FINE_STOCHASTIC;
+        }
     } else {
         way plain = r.g.has_integers ? PLAIN_INTEGER : PLAIN_NEAREST;
         r.how = r.g.is_plain ? plain : NEAREST;

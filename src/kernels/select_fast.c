@@ -162,10 +162,11 @@ AG_CLONES static void choose(const chooser *h, size_t begin, size_t end)
 }
 
 bool ag_scales_select_is_fast(const ag_scales *scales, const ag_scheme *scheme,
-                              const ag_groups *groups, ag_sum sum)
+                              const ag_groups *groups, ag_sum sum, const ag_rounding_site *where)
 {
+    const ag_rounding_site *random = scheme->rounding == AG_ROUND_STOCHASTIC ? where : NULL;
     bool fits = groups->width <= STRIP && (sum == AG_SUM_ROWS || groups->height <= LINES);
-    return fits && scales->rows == 0 && grid_exists(&scheme->format);
+    return fits && scales->rows == 0 && way_exists(&scheme->format, scheme->overflow, random);
 }
 
 void ag_scales_select_some(const ag_scales *scales, const ag_scale_rule *rule, const float *x,

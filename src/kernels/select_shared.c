@@ -18,11 +18,38 @@ static void select_piece(void *context, size_t begin, size_t end)
     ag_scales_select_some(s->scales, s->rule, s->x, s->groups, s->matrix, s->where, begin, end);
 }
 
+static void turned_piece(void *context, size_t begin, size_t end)
+{
+    const selection *s = context;
+    ag_scales scales = *s->scales;
+    ag_scales_turned(&scales, s->rule, s->x, s->groups, s->matrix, s->where, begin, end);
+}
+
+/* Of rotated values: by lines. */
+static void select_turned(ag_scales *scales, const ag_scheme *scheme, const float *x,
+                          const ag_groups *groups, const ag_matrix *matrix,
+                          const ag_rounding_site *where)
+{
+    ag_scale_rule rule = scales->rows > 0
+                             ? ag_scale_rule_of(scheme, 0.0f)
+                             : ag_scales_rule(scales, scheme, 0, ag_groups_count(groups));
+    selection s = {scales, &rule, x, groups, matrix, where};
+    size_t lines = ag_turned_lines(groups, matrix->sum);
+    size_t length = matrix->sum == AG_SUM_COLS ? matrix->cols : matrix->rows;
+    if (scales->rows > 0)
+        scales->factor = 1.0f;
+    ag_pool_share(lines, ag_rows_of_piece(length), turned_piece, &s);
+}
+
 void ag_scales_select_shared(ag_scales *scales, const ag_scheme *scheme, const float *x,
                              const ag_groups *groups, const ag_matrix *matrix,
                              const ag_rounding_site *where)
 {
-    if (!ag_scales_select_is_fast(scales, scheme, groups, matrix->sum)) {
+    if (ag_scheme_is_turned(scheme)) {
+        select_turned(scales, scheme, x, groups, matrix, where);
+        return;
+    }
+    if (!ag_scales_select_is_fast(scales, scheme, groups, matrix->sum, where)) {
         ag_scales_select(scales, scheme, x, groups, matrix, where);
         return;
     }

@@ -52,10 +52,19 @@ ag_format ag_scale_format_of(ag_scale_format scale)
     return format;
 }
 
+/* fl(17/16 * 0.93), that of Quartet II. */
+static const float s_sigma = 0x1.f9eb86p-1f;
+
+float ag_scheme_sigma(const ag_scheme *scheme)
+{
+    return scheme->sigma > 0.0f ? scheme->sigma : s_sigma;
+}
+
 static float default_top(const ag_scheme *scheme)
 {
     ag_format format = ag_scale_format_of(ag_scheme_scales(scheme));
-    return scheme->select == AG_SELECT_FOUR_SIX ? 256.0f : format.max;
+    bool leaves_room = scheme->select == AG_SELECT_FOUR_SIX || scheme->select == AG_SELECT_EDEN;
+    return leaves_room ? 256.0f : format.max;
 }
 
 float ag_scheme_top(const ag_scheme *scheme)
@@ -83,8 +92,12 @@ static void normalise_selection(ag_scheme *scheme)
 {
     if (scheme->select == AG_SELECT_MSE && scheme->n_candidates < 2)
         scheme->select = AG_SELECT_AMAX;
-    if (scheme->select == AG_SELECT_AMAX)
+    if (scheme->select != AG_SELECT_FOUR_SIX && scheme->select != AG_SELECT_MSE)
         scheme->error = AG_ERROR_MAE;
+    if (scheme->select != AG_SELECT_EDEN || scheme->sigma == s_sigma)
+        scheme->sigma = 0.0f;
+    if (scheme->select == AG_SELECT_QUEST)
+        scheme->e8m0 = AG_E8M0_FLOOR;
     if (scheme->select != AG_SELECT_MSE)
         scheme->n_candidates = 0;
     for (int i = scheme->n_candidates; i < AG_MOST_CANDIDATES; i++)
@@ -245,6 +258,40 @@ static ag_status check_candidates(const ag_scheme *scheme)
     return AG_OK;
 }
 
+static ag_status check_eden(const ag_scheme *scheme)
+{
+    ag_scale_format scale = ag_scheme_scales(scheme);
+    bool is_possible = (scale == AG_SCALE_E4M3 || scale == AG_SCALE_UE5M3) &&
+                       ag_scheme_outer(scheme) != AG_OUTER_NONE && scheme->block_rows == 1;
+    if (!is_possible)
+        return ag_fail(AG_ERR_INPUT, "select 'eden' is for blocks of 1xC with scale 'e4m3' or "
+                                     "'ue5m3' and a scale of the tensor, such as nv");
+    if (scheme->rounding != AG_ROUND_NEAREST)
+        return ag_fail(AG_ERR_INPUT, "select 'eden' rounds elements to nearest and its scales "
+                                     "stochastically; say rounding 'nearest'");
+    if (scheme->hadamard == 0 || scheme->signs != AG_SIGNS_STEP ||
+        scheme->hadamard % scheme->block_cols != 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "select 'eden' is for runs rotated by signs of the step, of whole blocks of "
+                       "1x%d; add 'hadamard: {size: 128, products: [..], signs: step}'",
+                       scheme->block_cols);
+    if (!(scheme->sigma == 0.0f || (scheme->sigma >= 0.5f && scheme->sigma <= 2.0f)))
+        return ag_fail(AG_ERR_INPUT, "sigma is %.9g: expected 0.5 to 2 (usual: 0.988125)",
+                       (double)scheme->sigma);
+    return AG_OK;
+}
+
+static ag_status check_quest(const ag_scheme *scheme)
+{
+    bool is_mx = ag_scheme_scales(scheme) == AG_SCALE_E8M0 && scheme->block_rows == 1 &&
+                 scheme->block_cols == AG_MX_BLOCK;
+    if (strcmp(scheme->format.name, "e2m1f") != 0 || !is_mx || scheme->hadamard != AG_MX_BLOCK)
+        return ag_fail(AG_ERR_INPUT,
+                       "select 'quest' is for e2m1 in MX blocks of 32 that are rotated as such: "
+                       "e2m1/mx with 'hadamard: {size: 32, products: [..]}'");
+    return AG_OK;
+}
+
 static ag_status check_selection(const ag_scheme *scheme)
 {
     const char *word = ag_select_words[scheme->select];
@@ -257,7 +304,16 @@ static ag_status check_selection(const ag_scheme *scheme)
     if (scheme->block_rows > AG_MOST_SELECT_LINES)
         return ag_fail(AG_ERR_INPUT, "select '%s' takes blocks of up to %d rows, not %d", word,
                        AG_MOST_SELECT_LINES, scheme->block_rows);
-    return scheme->select == AG_SELECT_FOUR_SIX ? check_four_six(scheme) : check_candidates(scheme);
+    switch (scheme->select) {
+    case AG_SELECT_FOUR_SIX:
+        return check_four_six(scheme);
+    case AG_SELECT_EDEN:
+        return check_eden(scheme);
+    case AG_SELECT_QUEST:
+        return check_quest(scheme);
+    default:
+        return check_candidates(scheme);
+    }
 }
 
 ag_status ag_scheme_check_scales(const ag_scheme *scheme)
@@ -322,8 +378,10 @@ static void describe_stored(char *text, size_t size, const ag_scheme *scheme)
 
 static void describe_selection(char *text, size_t size, const ag_scheme *scheme)
 {
-    int length = snprintf(text, size, ", %s by %s", ag_select_words[scheme->select],
-                          ag_error_words[scheme->error]);
+    bool has_errors = scheme->select == AG_SELECT_FOUR_SIX || scheme->select == AG_SELECT_MSE;
+    int length =
+        snprintf(text, size, ", %s%s%s", ag_select_words[scheme->select], has_errors ? " by " : "",
+                 has_errors ? ag_error_words[scheme->error] : "");
     for (int i = 0; i < scheme->n_candidates && length >= 0 && (size_t)length < size; i++)
         length += snprintf(text + length, size - (size_t)length, "%s%g", i == 0 ? " of " : ", ",
                            (double)scheme->candidates[i]);
@@ -341,7 +399,11 @@ void ag_scheme_describe_scale(char *text, size_t size, const ag_scheme *scheme)
         describe_float(stored, sizeof stored, scheme);
     if (scheme->select != AG_SELECT_AMAX)
         describe_selection(selection, sizeof selection, scheme);
-    if (scheme->amax == AG_AMAX_NONE)
+    char fixed[AG_STATIC_TEXT];
+    ag_static_write(fixed, scheme);
+    if (scheme->constant > 0.0f)
+        snprintf(text, size, "static scale %s%s", fixed, scheme->pow2 ? ", as a power of two" : "");
+    else if (scheme->amax == AG_AMAX_NONE)
         snprintf(text, size, "no scale");
     else
         snprintf(text, size, "%s%s%s", groups, stored, selection);

@@ -100,6 +100,13 @@ void ag_scales_select(ag_scales *scales, const ag_scheme *scheme, const float *x
 {
     size_t count = ag_groups_count(groups);
     size_t rows = scales->rows > 0 ? scales->rows : 1;
+    if (ag_scheme_is_turned(scheme)) {
+        ag_scale_rule whole = scales->rows > 0 ? ag_scale_rule_of(scheme, 0.0f)
+                                               : ag_scales_rule(scales, scheme, 0, count);
+        ag_scales_turned(scales, &whole, x, groups, matrix, where, 0,
+                         ag_turned_lines(groups, matrix->sum));
+        return;
+    }
     for (size_t row = 0; row < rows; row++) {
         ag_scale_rule rule = ag_scales_rule(scales, scheme, row, count);
         ag_scale_line line = ag_scales_line(scales, row, count);

@@ -6,7 +6,6 @@
 #include <math.h>
 
 #include "base/maths.h"
-#include "base/philox.h"
 
 /* Split by frexp, so that powers of two give whole numbers exactly, whatever ag_ln rounds to. */
 double ag_log2(double x)
@@ -31,7 +30,7 @@ static bool is_saturated(const ag_scheme *scheme, float y, const ag_rounding_sit
         return false;
     if (scheme->rounding == AG_ROUND_NEAREST)
         return ag_overflows_nearest(&scheme->format, y);
-    return ag_overflows_stochastic(&scheme->format, y, ag_rounding_random(where, element));
+    return ag_overflows_random(&scheme->format, y, where, element);
 }
 
 static void add_finite(ag_counters *counters, float x, float xq)

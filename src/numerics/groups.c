@@ -1,5 +1,5 @@
 /* Groups of elements that share a scale, one value at a time: the definition, against which
- * kernels/groups_fast.c is held. The signs of the Hadamard transform are Transformer Engine's. */
+ * kernels/groups_fast.c is held. */
 #include "numerics/groups.h"
 
 #include <math.h>
@@ -64,55 +64,15 @@ void ag_groups_amax(float *amax, const float *x, const ag_groups *groups, bool k
     }
 }
 
-/* --- the Hadamard transform */
-
-/* Random signs make it unlikely that a pattern in the data becomes one large value. They are
- * Transformer Engine's: both operands of a product need the same. */
-const float ag_hadamard_signs[AG_HADAMARD] = {1,  1,  1,  -1, 1,  -1, -1, -1,
-                                              -1, -1, -1, 1,  -1, 1,  -1, -1};
-
-static void transform(float run[AG_HADAMARD])
-{
-    for (int i = 0; i < AG_HADAMARD; i++)
-        run[i] *= ag_hadamard_signs[i];
-    for (int distance = 1; distance < AG_HADAMARD; distance *= 2) {
-        for (int i = 0; i < AG_HADAMARD; i++) {
-            if ((i & distance) != 0)
-                continue;
-            float sum = run[i] + run[i + distance];
-            float difference = run[i] - run[i + distance];
-            run[i] = sum;
-            run[i + distance] = difference;
-        }
-    }
-    for (int i = 0; i < AG_HADAMARD; i++)
-        run[i] *= 0.25f; /* 1 / sqrt(16), exact */
-}
-
-void ag_hadamard(float *out, const float *x, size_t rows, size_t cols)
-{
-    size_t whole = rows - rows % AG_HADAMARD;
-    for (size_t row = 0; row < whole; row += AG_HADAMARD) {
-        for (size_t col = 0; col < cols; col++) {
-            float run[AG_HADAMARD];
-            for (size_t i = 0; i < AG_HADAMARD; i++)
-                run[i] = x[(row + i) * cols + col];
-            transform(run);
-            for (size_t i = 0; i < AG_HADAMARD; i++)
-                out[(row + i) * cols + col] = run[i];
-        }
-    }
-    memmove(out + whole * cols, x + whole * cols, (rows - whole) * cols * sizeof *out);
-}
-
 /* --- the whole */
 
 void ag_quantize_matrix(float *out, const float *x, const ag_matrix *matrix,
                         const ag_scheme *scheme, ag_scales *scales, const ag_rounding_site *where)
 {
     ag_groups groups = ag_groups_of(scheme, matrix);
-    if (scheme->hadamard) {
-        ag_hadamard(out, x, matrix->rows, matrix->cols);
+    if (scheme->hadamard > 0) {
+        ag_turn turn = ag_turn_of(scheme, where);
+        ag_hadamard(out, x, matrix->rows, matrix->cols, matrix->sum, &turn);
         x = out;
     }
     ag_groups_amax(scales->scale, x, &groups, ag_scheme_keeps_nan(scheme));

@@ -28,6 +28,10 @@ ag_status ag_scheme_check_blocks(const ag_scheme *scheme);
 ag_status ag_scheme_check_scales(const ag_scheme *scheme);
 void ag_scheme_describe_scale(char *text, size_t size, const ag_scheme *scheme);
 
+/* The same of static scales. */
+void ag_static_normalise(ag_scheme *scheme);
+ag_status ag_static_check(const ag_scheme *scheme);
+
 /* ag_scale_from_amax of a quotient that is multiplied by `times` first; 1 without an amax. */
 float ag_scale_of(const ag_format *format, float amax, float times, int margin, bool pow2);
 

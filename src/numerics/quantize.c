@@ -27,23 +27,64 @@ static uint32_t round_nearest_even(uint32_t significand, int shift)
     return (significand + half_less_one + is_odd) >> shift;
 }
 
-/* Stochastic rounding: the discarded part as a fraction of 2^32, rounded down, plus `random`; a
+/* A random word and how many of its bits count. */
+typedef struct dice {
+    uint32_t word;
+    int bits;
+    ag_sr_variant variant;
+} dice;
+
+/* Stochastic rounding: the discarded part as a fraction of 2^32, rounded down, plus the word; a
  * carry rounds up. So it rounds up with the probability of that part, to a multiple of 2^-32. */
-static uint32_t round_random(uint32_t significand, int shift, uint32_t random)
+static uint32_t round_random(uint32_t significand, int shift, uint32_t word)
 {
     uint64_t fixed = shift <= 32 ? (uint64_t)significand << (32 - shift)
                                  : (shift < 56 ? significand >> (shift - 32) : 0);
-    return (uint32_t)((fixed + random) >> 32);
+    return (uint32_t)((fixed + word) >> 32);
+}
+
+/* value / 2^shift as a whole number, down or to nearest even. */
+static uint64_t shifted_down(uint64_t value, int shift)
+{
+    return shift < 64 ? value >> shift : 0;
+}
+
+static uint64_t shifted_nearest(uint64_t value, int shift)
+{
+    if (shift >= 64)
+        return 0;
+    if (shift == 0)
+        return value;
+    return (value + ((1ull << (shift - 1)) - 1) + (value >> shift & 1)) >> shift;
+}
+
+/* The same with fewer bits. `rest` is the discarded part in 2^-shift of the last kept bit: at most
+ * 24 bits, so that 33 more find room. */
+static uint32_t round_few_bits(uint32_t significand, int shift, const dice *d)
+{
+    uint32_t kept = shift < 32 ? significand >> shift : 0;
+    uint64_t rest = shift < 32 ? significand - (kept << shift) : significand;
+    uint64_t R = d->word >> (32 - d->bits);
+    bool up = false;
+    if (d->variant == AG_SR_HALF)
+        up = (shifted_down(rest << (d->bits + 1), shift) + 2 * R + 1) >> (d->bits + 1) != 0;
+    else if (d->variant == AG_SR_NEAREST)
+        up = (shifted_nearest(rest << d->bits, shift) + R) >> d->bits != 0;
+    else
+        up = (shifted_down(rest << d->bits, shift) + R) >> d->bits != 0;
+    return kept + up;
 }
 
 static uint32_t round_significand(uint32_t significand, int shift, ag_direction direction,
-                                  uint32_t random)
+                                  const dice *d)
 {
     switch (direction) {
     case TO_NEAREST:
         return round_nearest_even(significand, shift);
     case TO_RANDOM:
-        return round_random(significand, shift, random);
+        return d->bits == 32 && d->variant == AG_SR_FLOOR
+                   ? round_random(significand, shift, d->word)
+                   : round_few_bits(significand, shift, d);
     default:
         return shift < 32 ? significand >> shift : 0;
     }
@@ -54,7 +95,7 @@ static uint32_t round_significand(uint32_t significand, int shift, ag_direction 
  * the lower ones are rounded away. Subnormal ones: the significand, its leading 1 restored, in
  * smallest steps. */
 static uint32_t round_magnitude(const ag_format *format, uint32_t magnitude, ag_direction direction,
-                                uint32_t random)
+                                const dice *random)
 {
     uint32_t overflow = format->max_code + 1;
     if (magnitude >= AG_INFINITE_BITS)
@@ -86,7 +127,7 @@ static uint32_t overflow_bits(const ag_format *format, uint32_t sign, ag_overflo
 
 /* From bits to a code and back: every rounding goes through here. */
 static float round_to(const ag_format *format, float x, ag_overflow overflow,
-                      ag_direction direction, uint32_t random)
+                      ag_direction direction, const dice *random)
 {
     uint32_t bits = ag_float_bits(x);
     uint32_t sign = bits & AG_SIGN_BIT;
@@ -101,12 +142,32 @@ static float round_to(const ag_format *format, float x, ag_overflow overflow,
 
 float ag_round_nearest(const ag_format *format, float x, ag_overflow overflow)
 {
-    return round_to(format, x, overflow, TO_NEAREST, 0);
+    return round_to(format, x, overflow, TO_NEAREST, NULL);
+}
+
+float ag_round_few_bits(const ag_format *format, float x, uint32_t random, int bits,
+                        ag_sr_variant variant, ag_overflow overflow)
+{
+    const dice d = {random, bits, variant};
+    return round_to(format, x, overflow, TO_RANDOM, &d);
 }
 
 float ag_round_stochastic(const ag_format *format, float x, uint32_t random, ag_overflow overflow)
 {
-    return round_to(format, x, overflow, TO_RANDOM, random);
+    return ag_round_few_bits(format, x, random, 32, AG_SR_FLOOR, overflow);
+}
+
+static dice dice_of(const ag_rounding_site *where, uint64_t element)
+{
+    return (dice){ag_rounding_random(where, element), where->bits > 0 ? where->bits : 32,
+                  where->variant};
+}
+
+float ag_round_random(const ag_format *format, float x, const ag_rounding_site *where,
+                      uint64_t element, ag_overflow overflow)
+{
+    const dice d = dice_of(where, element);
+    return round_to(format, x, overflow, TO_RANDOM, &d);
 }
 
 float ag_round_element(const ag_scheme *scheme, float y, const ag_rounding_site *where,
@@ -114,11 +175,10 @@ float ag_round_element(const ag_scheme *scheme, float y, const ag_rounding_site 
 {
     if (scheme->rounding == AG_ROUND_NEAREST)
         return ag_round_nearest(&scheme->format, y, scheme->overflow);
-    return ag_round_stochastic(&scheme->format, y, ag_rounding_random(where, element),
-                               scheme->overflow);
+    return ag_round_random(&scheme->format, y, where, element, scheme->overflow);
 }
 
-static bool overflows(const ag_format *format, float x, ag_direction direction, uint32_t random)
+static bool overflows(const ag_format *format, float x, ag_direction direction, const dice *random)
 {
     uint32_t magnitude = ag_float_bits(x) & AG_MAGNITUDE_BITS;
     return round_magnitude(format, magnitude, direction, random) > format->max_code;
@@ -126,12 +186,20 @@ static bool overflows(const ag_format *format, float x, ag_direction direction, 
 
 bool ag_overflows_nearest(const ag_format *format, float x)
 {
-    return overflows(format, x, TO_NEAREST, 0);
+    return overflows(format, x, TO_NEAREST, NULL);
 }
 
 bool ag_overflows_stochastic(const ag_format *format, float x, uint32_t random)
 {
-    return overflows(format, x, TO_RANDOM, random);
+    const dice d = {random, 32, AG_SR_FLOOR};
+    return overflows(format, x, TO_RANDOM, &d);
+}
+
+bool ag_overflows_random(const ag_format *format, float x, const ag_rounding_site *where,
+                         uint64_t element)
+{
+    const dice d = dice_of(where, element);
+    return overflows(format, x, TO_RANDOM, &d);
 }
 
 /* The step of the octave of |x|; ilogbf gives its exponent exactly. */
@@ -147,7 +215,7 @@ double ag_grid_spacing(const ag_format *format, float x)
 
 float ag_round_toward_zero(const ag_format *format, float x, ag_overflow overflow)
 {
-    return round_to(format, x, overflow, TO_ZERO, 0);
+    return round_to(format, x, overflow, TO_ZERO, NULL);
 }
 
 float ag_round_bf16(float x)

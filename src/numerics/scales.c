@@ -57,12 +57,15 @@ static void set_outer(ag_scale_rule *rule)
 {
     const ag_scheme *scheme = rule->scheme;
     bool is_usable = rule->amax > 0.0f && rule->amax <= LARGEST_FLOAT;
+    float max = scheme->format.max;
+    if (scheme->select == AG_SELECT_EDEN)
+        max /= ag_scheme_sigma(scheme);
     rule->format = ag_scale_format_of(ag_scheme_scales(scheme));
-    rule->largest = scheme->format.max * ag_scheme_top(scheme);
+    rule->largest = max * ag_scheme_top(scheme);
     if (ag_scheme_outer(scheme) != AG_OUTER_NONE && is_usable)
         rule->outer = fminf(rule->largest / rule->amax, LARGEST_FLOAT);
     rule->inverse = 1.0f / rule->outer;
-    rule->unit = rule->outer * (1.0f / scheme->format.max);
+    rule->unit = rule->outer * (1.0f / max);
 }
 
 /* Four-over-six takes the amax to 6 or, with a scale half as large again, to 4. */
@@ -88,8 +91,10 @@ static ag_block_scale float8_scale(const ag_scale_rule *rule, float amax, int ca
 
 static ag_block_scale float_scale(const ag_scheme *scheme, float amax, float times)
 {
-    if (scheme->amax == AG_AMAX_NONE)
-        return (ag_block_scale){1.0f, 1.0f};
+    if (scheme->amax == AG_AMAX_NONE) {
+        float fixed = ag_static_scale(scheme, 1);
+        return (ag_block_scale){fixed, 1.0f / fixed};
+    }
     float scale = ag_scale_of(&scheme->format, amax, 1.0f / times, scheme->margin, scheme->pow2);
     float after = 1.0f / scale;
     if (scheme->scale == AG_SCALE_ABSMAX && amax > 0.0f && amax <= LARGEST_FLOAT)

@@ -19,9 +19,11 @@ const char *const ag_e8m0_words[AG_E8M0_RULES] = {"floor", "rceil", "even"};
 const char *const ag_scale_words[AG_SCALE_FORMATS] = {"fp32", "absmax", "e8m0",
                                                       "e4m3", "ue5m3",  "e5m2"};
 const char *const ag_outer_words[AG_OUTER_SCALES] = {"none", "tensor", "row"};
-const char *const ag_select_words[AG_SELECTS] = {"amax", "4/6", "mse"};
+const char *const ag_select_words[AG_SELECTS] = {"amax", "4/6", "mse", "eden", "quest"};
 const char *const ag_error_words[AG_BLOCK_ERRORS] = {"mae", "mse"};
 const char *const ag_rounding_words[AG_ROUNDINGS] = {"nearest", "stochastic"};
+const char *const ag_signs_words[AG_SIGNS] = {"fixed", "step"};
+const char *const ag_sr_words[AG_SR_VARIANTS] = {"floor", "half", "nearest"};
 const char *const ag_overflow_words[AG_OVERFLOWS] = {"saturate", "special"};
 const char *const ag_ste_words[AG_STES] = {"identity", "clip"};
 const char *const ag_role_words[AG_ROLES] = {"weight", "input", "grad_output"};
@@ -75,14 +77,27 @@ static bool is_bf16(const ag_scheme *scheme)
            scheme->rounding == AG_ROUND_NEAREST && !scheme->hadamard;
 }
 
+static void normalise_random_bits(ag_scheme *scheme)
+{
+    bool all = scheme->sr_bits == 0 || scheme->sr_bits == 32;
+    if (scheme->rounding == AG_ROUND_NEAREST || (all && scheme->sr_variant == AG_SR_FLOOR)) {
+        scheme->sr_bits = 0;
+        scheme->sr_variant = AG_SR_FLOOR;
+    } else if (all) {
+        scheme->sr_bits = 32;
+    }
+}
+
 /* Each rule is an equality of meanings; none may ever be added for schemes that runs have already.
  */
 void ag_scheme_normalise(ag_scheme *scheme)
 {
     if (!scheme->quantised || is_bf16(scheme)) {
-        *scheme = (ag_scheme){.is_bf16 = scheme->quantised || scheme->is_bf16};
+        *scheme = (ag_scheme){.is_bf16 = scheme->quantised || scheme->is_bf16,
+                              .from_forward = scheme->from_forward};
         return;
     }
+    ag_static_normalise(scheme);
     if (scheme->amax == AG_AMAX_WINDOWED && scheme->history == 1)
         scheme->amax = AG_AMAX_CURRENT;
     if (!ag_scheme_keeps_history(scheme))
@@ -90,13 +105,16 @@ void ag_scheme_normalise(ag_scheme *scheme)
     if (scheme->amax == AG_AMAX_NONE) {
         scheme->granularity = AG_GRANULARITY_TENSOR;
         scheme->margin = 0;
-        scheme->pow2 = false;
+        scheme->pow2 &= scheme->constant > 0.0f;
     }
     if (!ag_scheme_has_blocks(scheme)) {
         scheme->block_rows = 0;
         scheme->block_cols = 0;
     }
     ag_scheme_normalise_blocks(scheme);
+    normalise_random_bits(scheme);
+    if (scheme->hadamard == 0)
+        scheme->signs = AG_SIGNS_FIXED;
     if (scheme->format.kind == AG_KIND_F) /* has no code for an overflow */
         scheme->overflow = AG_OVERFLOW_SATURATE;
 }
@@ -109,10 +127,13 @@ bool ag_scheme_equal(const ag_scheme *a, const ag_scheme *b)
            a->block_cols == b->block_cols && a->amax == b->amax && a->history == b->history &&
            a->margin == b->margin && a->pow2 == b->pow2 && a->e8m0 == b->e8m0 &&
            a->scale == b->scale && a->outer == b->outer && a->top == b->top &&
-           a->select == b->select && a->error == b->error && a->n_candidates == b->n_candidates &&
+           a->sigma == b->sigma && a->constant == b->constant && a->rule == b->rule &&
+           a->size == b->size && a->from_forward == b->from_forward && a->select == b->select &&
+           a->error == b->error && a->n_candidates == b->n_candidates &&
            memcmp(a->candidates, b->candidates, sizeof a->candidates) == 0 &&
-           a->hadamard == b->hadamard && a->rounding == b->rounding && a->overflow == b->overflow &&
-           a->ste == b->ste;
+           a->hadamard == b->hadamard && a->signs == b->signs && a->rounding == b->rounding &&
+           a->sr_bits == b->sr_bits && a->sr_variant == b->sr_variant &&
+           a->overflow == b->overflow && a->ste == b->ste;
 }
 
 /* The groups are the same along either axis where all elements, or a square, share a scale. */
@@ -123,6 +144,17 @@ bool ag_scheme_serves_both(const ag_scheme uses[AG_USES])
                      (ag_scheme_has_blocks(scheme) && scheme->block_rows == scheme->block_cols);
     symmetric &= scheme->outer != AG_OUTER_ROW;
     return symmetric && !scheme->hadamard && ag_scheme_equal(&uses[0], &uses[1]);
+}
+
+/* A copy of BF16 values is those values; weights are rounded to BF16 first. */
+void ag_layer_precision_normalise(ag_layer_precision *precision)
+{
+    ag_scheme *weight = precision->scheme[AG_ROLE_WEIGHT];
+    ag_scheme *input = precision->scheme[AG_ROLE_INPUT];
+    if (!input[0].quantised)
+        input[1].from_forward = false;
+    if (!weight[0].quantised && !weight[1].quantised)
+        weight[1].from_forward = false;
 }
 
 bool ag_accumulates_by_default(const ag_layer_precision *precision)
@@ -182,6 +214,15 @@ static ag_status check_amax(const ag_scheme *scheme)
     return AG_OK;
 }
 
+static ag_status check_size_of_hadamard(const ag_scheme *scheme)
+{
+    int size = scheme->hadamard;
+    bool is_power = size == 0 || size == 16 || size == 32 || size == 64 || size == 128;
+    return is_power
+               ? AG_OK
+               : ag_fail(AG_ERR_INPUT, "hadamard.size is %d: expected 16, 32, 64 or 128", size);
+}
+
 /* From the general to the particular, so that the first message is about what was said, and not
  * about what follows from it. */
 ag_status ag_scheme_check(const ag_scheme *scheme)
@@ -191,7 +232,11 @@ ag_status ag_scheme_check(const ag_scheme *scheme)
     if (scheme->format.bits == 32)
         return ag_fail(AG_ERR_INPUT, "fp32 is a precision of the whole run, not of one operand; "
                                      "list the format FP32 by itself");
+    AG_TRY(ag_static_check(scheme));
     AG_TRY(check_amax(scheme));
+    if (scheme->sr_bits < 0 || scheme->sr_bits > 32)
+        return ag_fail(AG_ERR_INPUT, "sr_bits is %d: expected 1 to 32", scheme->sr_bits);
+    AG_TRY(check_size_of_hadamard(scheme));
     AG_TRY(ag_scheme_check_blocks(scheme));
     AG_TRY(ag_scheme_check_scales(scheme));
     AG_TRY(check_history(scheme));
@@ -214,34 +259,41 @@ static ag_status check_reach(const ag_scheme *scheme)
                    scheme->format.name, scheme->format.emax);
 }
 
-static bool is_transformed(const ag_scheme *scheme)
+static int size_of_runs(const ag_scheme *scheme)
 {
-    return scheme->quantised && scheme->hadamard;
+    return scheme->quantised ? scheme->hadamard : 0;
 }
 
-/* The transform is orthogonal along the tokens: it cancels in a product that sums over tokens where
- * both operands have it, and only there. That product is wgrad. */
-static ag_status check_hadamard(const ag_layer_precision *precision)
+/* The transform is orthogonal along the sum: it cancels in a product where both operands have it.
+ */
+static ag_status check_hadamard(const ag_layer_precision *precision, const ag_operand_use of[2])
 {
-    bool input = is_transformed(&precision->scheme[AG_ROLE_INPUT][1]);
-    bool grad = is_transformed(&precision->scheme[AG_ROLE_GRAD_OUTPUT][1]);
-    for (int i = 0; i < AG_ROLES * AG_USES; i++) {
-        int role = i / AG_USES;
-        int use = i % AG_USES;
-        bool sums_tokens = use == 1 && role != AG_ROLE_WEIGHT;
-        if (!sums_tokens && is_transformed(&precision->scheme[role][use]))
-            return ag_fail(AG_ERR_INPUT,
-                           "the Hadamard transform is for input.wgrad and grad_output.wgrad, not "
-                           "for %s",
-                           ag_use_words[role][use]);
-    }
-    if (input != grad)
+    const ag_scheme *a = &precision->scheme[of[0].role][of[0].use];
+    const ag_scheme *b = &precision->scheme[of[1].role][of[1].use];
+    const char *a_word = ag_use_words[of[0].role][of[0].use];
+    const char *b_word = ag_use_words[of[1].role][of[1].use];
+    int sizes[2] = {size_of_runs(a), size_of_runs(b)};
+    if ((sizes[0] == 0) != (sizes[1] == 0))
         return ag_fail(AG_ERR_INPUT,
                        "%s has a Hadamard transform and %s has none, so that their product would "
                        "be another; turn it off with 'hadamard: false', or quantise both",
-                       ag_use_words[input ? AG_ROLE_INPUT : AG_ROLE_GRAD_OUTPUT][1],
-                       ag_use_words[input ? AG_ROLE_GRAD_OUTPUT : AG_ROLE_INPUT][1]);
+                       sizes[0] > 0 ? a_word : b_word, sizes[0] > 0 ? b_word : a_word);
+    if (sizes[0] != sizes[1] || (sizes[0] > 0 && a->signs != b->signs))
+        return ag_fail(AG_ERR_INPUT,
+                       "the Hadamard transforms of %s and %s differ in size or signs, so that "
+                       "their product would be another",
+                       a_word, b_word);
     return AG_OK;
+}
+
+/* Only the second operands of weight and input have a copy in the forward pass before them. */
+static ag_status check_from(const ag_layer_precision *precision, int role, int use)
+{
+    bool has_copy = use == 1 && role != AG_ROLE_GRAD_OUTPUT;
+    if (!precision->scheme[role][use].from_forward || has_copy)
+        return AG_OK;
+    return ag_fail(AG_ERR_INPUT, "from: forward is for weight.dgrad and input.wgrad, not for %s",
+                   ag_use_words[role][use]);
 }
 
 /* An accumulator for NVFP4 needs its scales. */
@@ -267,25 +319,38 @@ ag_status ag_layer_precision_check(const ag_layer_precision *precision)
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {
         AG_TRY(ag_scheme_check(&precision->scheme[i / AG_USES][i % AG_USES]));
         AG_TRY(check_reach(&precision->scheme[i / AG_USES][i % AG_USES]));
+        AG_TRY(check_from(precision, i / AG_USES, i % AG_USES));
     }
     for (int product = 0; product < AG_LINEAR_PRODUCTS; product++)
         AG_TRY(check_accumulator(precision, product));
-    return check_hadamard(precision);
+    for (int product = 0; product < AG_LINEAR_PRODUCTS; product++)
+        AG_TRY(check_hadamard(precision, ag_linear_operands[product]));
+    return AG_OK;
 }
 
 /* --- for people */
 
 void ag_scheme_describe(char *text, size_t size, const ag_scheme *scheme)
 {
+    const char *from = scheme->from_forward ? ", of the forward's copy" : "";
     if (!scheme->quantised) {
-        snprintf(text, size, "bf16");
+        snprintf(text, size, "bf16%s", from);
         return;
     }
     char scale[240];
+    char bits[32] = "";
+    char turn[64] = "";
+    if (scheme->hadamard > 0)
+        snprintf(turn, sizeof turn, ", Hadamard transform");
+    if (scheme->hadamard > AG_LEAST_HADAMARD || scheme->signs == AG_SIGNS_STEP)
+        snprintf(turn, sizeof turn, ", Hadamard transform of %d, %s signs", scheme->hadamard,
+                 ag_signs_words[scheme->signs]);
     ag_scheme_describe_scale(scale, sizeof scale, scheme);
-    snprintf(text, size, "%s, %s%s%s%s%s", scheme->format.name, scale,
-             scheme->rounding == AG_ROUND_STOCHASTIC ? ", stochastic" : "",
-             scheme->hadamard ? ", Hadamard transform" : "",
+    if (scheme->sr_bits > 0)
+        snprintf(bits, sizeof bits, " with %d bits (%s)", scheme->sr_bits,
+                 ag_sr_words[scheme->sr_variant]);
+    snprintf(text, size, "%s, %s%s%s%s%s%s%s", scheme->format.name, scale,
+             scheme->rounding == AG_ROUND_STOCHASTIC ? ", stochastic" : "", bits, turn,
              scheme->overflow == AG_OVERFLOW_SPECIAL ? ", overflow to Inf or NaN" : "",
-             scheme->ste == AG_STE_CLIP ? ", clipped gradient" : "");
+             scheme->ste == AG_STE_CLIP ? ", clipped gradient" : "", from);
 }

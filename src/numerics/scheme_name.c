@@ -156,9 +156,15 @@ static ag_status parse_rounding(ag_scheme *scheme, const char *word)
 
 static ag_status parse_hadamard(ag_scheme *scheme, const char *word)
 {
-    if (strcasecmp(word, "hadamard") != 0)
-        return ag_fail(AG_ERR_INPUT, "'%s' is unknown after the rounding; expected hadamard", word);
-    scheme->hadamard = true;
+    int size = AG_LEAST_HADAMARD;
+    char rest;
+    if (strcasecmp(word, "hadamard") != 0 &&
+        (strncasecmp(word, "hadamard", 8) != 0 || sscanf(word + 8, "%4d%c", &size, &rest) != 1))
+        return ag_fail(AG_ERR_INPUT,
+                       "'%s' is unknown after the rounding; expected hadamard, or hadamard32, 64 "
+                       "or 128",
+                       word);
+    scheme->hadamard = size;
     return AG_OK;
 }
 

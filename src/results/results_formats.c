@@ -49,8 +49,8 @@ typedef struct routing_row {
     char role[24];
     char format[24];
     char granularity[24];
-    char scale[40];
-    char rounding[24];
+    char scale[96];
+    char rounding[64];
     char accumulator[AG_ACCUMULATOR_TEXT]; /* of a product's row, whose role is the product */
 } routing_row;
 
@@ -151,6 +151,22 @@ static void describe_granularity(char *text, size_t size, const ag_scheme *schem
         snprintf(text, size, "%s", ag_granularity_words[scheme->granularity]);
 }
 
+/* "nearest", "stochastic 16 half", "stochastic, hadamard". */
+static void describe_rounding(char *text, size_t size, const ag_scheme *scheme)
+{
+    char bits[24] = "";
+    char turn[32] = "";
+    if (scheme->sr_bits > 0)
+        snprintf(bits, sizeof bits, " %d %s", scheme->sr_bits, ag_sr_words[scheme->sr_variant]);
+    if (scheme->hadamard > 0)
+        snprintf(turn, sizeof turn, ", hadamard");
+    if (scheme->hadamard > AG_LEAST_HADAMARD || scheme->signs == AG_SIGNS_STEP)
+        snprintf(turn, sizeof turn, ", hadamard %d %s", scheme->hadamard,
+                 ag_signs_words[scheme->signs]);
+    snprintf(text, size, "%s%s%s%s", ag_rounding_words[scheme->rounding], bits, turn,
+             scheme->from_forward ? ", from forward" : "");
+}
+
 /* A further row, of which that much is known. */
 static routing_row *start_row(tables *t, const ag_run *run, const char *layer, const char *role)
 {
@@ -169,13 +185,14 @@ static void add_row(tables *t, const ag_run *run, const char *layer, const char 
     routing_row *row = start_row(t, run, layer, role);
     snprintf(row->format, sizeof row->format, "%s",
              run->compute == AG_COMPUTE_FP32 ? "fp32" : "bf16");
+    if (scheme->from_forward)
+        snprintf(row->rounding, sizeof row->rounding, "from forward");
     if (!scheme->quantised)
         return;
     snprintf(row->format, sizeof row->format, "%s", scheme->format.name);
     describe_granularity(row->granularity, sizeof row->granularity, scheme);
     describe_scale(row->scale, sizeof row->scale, scheme);
-    snprintf(row->rounding, sizeof row->rounding, "%s%s", ag_rounding_words[scheme->rounding],
-             scheme->hadamard ? ", hadamard" : "");
+    describe_rounding(row->rounding, sizeof row->rounding, scheme);
     add_format(t, &scheme->format);
 }
 

@@ -31,7 +31,7 @@ typedef struct layers_writer {
 static void add_scheme(layers_writer *w, const ag_scheme *scheme)
 {
     if (!scheme->quantised) {
-        ag_text_add(w->text, "null");
+        ag_scheme_to_json(w->text, scheme);
         return;
     }
     if (w->last != NULL && ag_scheme_equal(w->last, scheme)) {

@@ -245,9 +245,16 @@ static ag_status check_grid(const ag_run *run)
 {
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
         const ag_scheme *scheme = ag_layer_grid(run, i);
+        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
+        if (scheme != NULL && scheme->constant > 0.0f)
+            return ag_fail(
+                AG_ERR_INPUT,
+                "optimizer.type: grid sets the scale of its weights by their first amax, "
+                "but those of %s have a static one; exclude the combination, or take "
+                "another optimizer",
+                layer.name);
         if (scheme == NULL || scheme->granularity == AG_GRANULARITY_TENSOR)
             continue;
-        ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
         return ag_fail(AG_ERR_INPUT,
                        "optimizer.type: grid needs weights with one scale per tensor, but those of "
                        "%s have granularity '%s'; exclude the combination, or take another "

@@ -114,7 +114,7 @@ extern const char *const ag_axis_words[AG_AXIS_TYPES];
 /* name"word"; words of tables need no escapes. */
 void ag_json_add_word(ag_text *text, const char *name, const char *word);
 
-/* A scheme that quantises, canonical where it is normalised; and back, null included. */
+/* A scheme, canonical where it is normalised; null where nothing is done; and back. */
 void ag_scheme_to_json(ag_text *text, const ag_scheme *scheme);
 ag_status ag_scheme_from_json(ag_scheme *scheme, ag_json_at layer, const char *key);
 

@@ -41,6 +41,8 @@ static void add_selection(ag_text *text, const ag_scheme *scheme)
     if (scheme->error != AG_ERROR_MAE)
         ag_json_add_word(text, ",\"error\":", ag_error_words[scheme->error]);
     ag_json_add_word(text, ",\"format\":", scheme->format.name);
+    if (scheme->from_forward)
+        ag_text_add(text, ",\"from\":\"forward\"");
 }
 
 /* From "rounding" on. */
@@ -51,6 +53,19 @@ static void add_last(ag_text *text, const ag_scheme *scheme)
         ag_json_add_word(text, ",\"scale\":", ag_scale_words[scheme->scale]);
     if (scheme->select != AG_SELECT_AMAX)
         ag_json_add_word(text, ",\"select\":", ag_select_words[scheme->select]);
+    if (scheme->sigma > 0.0f)
+        add_real(text, ",\"sigma\":", scheme->sigma);
+    if (scheme->signs != AG_SIGNS_FIXED)
+        ag_json_add_word(text, ",\"signs\":", ag_signs_words[scheme->signs]);
+    if (scheme->sr_bits > 0)
+        ag_text_printf(text, ",\"sr_bits\":%d", scheme->sr_bits);
+    if (scheme->sr_variant != AG_SR_FLOOR)
+        ag_json_add_word(text, ",\"sr_variant\":", ag_sr_words[scheme->sr_variant]);
+    if (scheme->constant > 0.0f) {
+        char fixed[AG_STATIC_TEXT];
+        ag_static_write(fixed, scheme);
+        ag_json_add_word(text, ",\"static\":", fixed);
+    }
     ag_json_add_word(text, ",\"ste\":", ag_ste_words[scheme->ste]);
     if (scheme->outer != AG_OUTER_NONE)
         ag_json_add_word(text, ",\"tensor\":", ag_outer_words[scheme->outer]);
@@ -61,13 +76,19 @@ static void add_last(ag_text *text, const ag_scheme *scheme)
 /* In the order of their names, as RFC 8785 asks. */
 void ag_scheme_to_json(ag_text *text, const ag_scheme *scheme)
 {
+    if (!scheme->quantised) {
+        ag_text_add(text, scheme->from_forward ? "{\"from\":\"forward\"}" : "null");
+        return;
+    }
     ag_json_add_word(text, "{\"amax\":", ag_amax_words[scheme->amax]);
     ag_text_printf(text, ",\"block_cols\":%d,\"block_rows\":%d", scheme->block_cols,
                    scheme->block_rows);
     add_selection(text, scheme);
     ag_json_add_word(text, ",\"granularity\":", ag_granularity_words[scheme->granularity]);
-    if (scheme->hadamard)
+    if (scheme->hadamard == AG_LEAST_HADAMARD)
         ag_text_add(text, ",\"hadamard\":true");
+    else if (scheme->hadamard > 0)
+        ag_text_printf(text, ",\"hadamard\":%d", scheme->hadamard);
     ag_text_printf(text, ",\"history\":%d,\"margin\":%d", scheme->history, scheme->margin);
     ag_json_add_word(text, ",\"overflow\":", ag_overflow_words[scheme->overflow]);
     ag_text_add(text, scheme->pow2 ? ",\"pow2\":true" : ",\"pow2\":false");
@@ -154,12 +175,15 @@ static ag_status read_selection(ag_scheme *scheme, ag_json_at at)
 {
     int select = 0;
     int error = 0;
+    json_t *sigma = json_object_get(at.object, "sigma");
     json_t *candidates = json_object_get(at.object, "candidates");
     size_t count = json_array_size(candidates);
     AG_TRY(read_further_word(&select, at, "select", ag_select_words, AG_SELECTS));
     AG_TRY(read_further_word(&error, at, "error", ag_error_words, AG_BLOCK_ERRORS));
     scheme->select = (ag_select)select;
     scheme->error = (ag_block_error)error;
+    if (sigma != NULL)
+        AG_TRY(read_float(&scheme->sigma, sigma, at, "sigma"));
     if (candidates == NULL)
         return AG_OK;
     if (count < 2 || count > AG_MOST_CANDIDATES)
@@ -171,13 +195,64 @@ static ag_status read_selection(ag_scheme *scheme, ag_json_at at)
     return AG_OK;
 }
 
+/* A static scale as ag_static_write leaves it. */
+static ag_status read_static(ag_scheme *scheme, ag_json_at at)
+{
+    const char *text = NULL;
+    ag_amax_mode amax = scheme->amax;
+    if (json_object_get(at.object, "static") == NULL)
+        return AG_OK;
+    AG_TRY(ag_json_text(&text, at, "static"));
+    AG_TRY(ag_static_parse(scheme, text));
+    scheme->amax = amax;
+    return AG_OK;
+}
+
+static ag_status read_from(ag_scheme *scheme, ag_json_at at)
+{
+    static const char *const words[] = {"forward"};
+    int from = 0;
+    if (json_object_get(at.object, "from") == NULL)
+        return AG_OK;
+    AG_TRY(ag_json_word(&from, at, "from", words, 1));
+    scheme->from_forward = true;
+    return AG_OK;
+}
+
+static ag_status read_random_bits(ag_scheme *scheme, ag_json_at at)
+{
+    int variant = 0;
+    int64_t bits = 0;
+    if (json_object_get(at.object, "sr_bits") != NULL)
+        AG_TRY(ag_json_whole(&bits, at, "sr_bits", 1, 32));
+    AG_TRY(read_further_word(&variant, at, "sr_variant", ag_sr_words, AG_SR_VARIANTS));
+    scheme->sr_bits = (int)bits;
+    scheme->sr_variant = (ag_sr_variant)variant;
+    return AG_OK;
+}
+
+/* true is 16, as it was before there were other sizes. */
+static ag_status read_hadamard(ag_scheme *scheme, ag_json_at at)
+{
+    int signs = 0;
+    int64_t size = AG_LEAST_HADAMARD;
+    json_t *value = json_object_get(at.object, "hadamard");
+    if (value != NULL && !json_is_true(value))
+        AG_TRY(ag_json_whole(&size, at, "hadamard", AG_LEAST_HADAMARD + 1, AG_MOST_HADAMARD));
+    AG_TRY(read_further_word(&signs, at, "signs", ag_signs_words, AG_SIGNS));
+    scheme->hadamard = value != NULL ? (int)size : 0;
+    scheme->signs = (ag_signs)signs;
+    return AG_OK;
+}
+
 /* Members that stand only where they have an effect. */
 static ag_status read_optional(ag_scheme *scheme, ag_json_at at)
 {
     AG_TRY(read_scales(scheme, at));
     AG_TRY(read_selection(scheme, at));
-    if (json_object_get(at.object, "hadamard") != NULL)
-        AG_TRY(ag_json_bool(&scheme->hadamard, at, "hadamard"));
+    AG_TRY(read_random_bits(scheme, at));
+    AG_TRY(read_static(scheme, at));
+    AG_TRY(read_hadamard(scheme, at));
     return AG_OK;
 }
 
@@ -188,7 +263,8 @@ ag_status ag_scheme_from_json(ag_scheme *scheme, ag_json_at layer, const char *k
     static const char *const known[] = {
         "amax",        "block_cols", "block_rows", "candidates", "e8m0",     "error", "format",
         "granularity", "hadamard",   "history",    "margin",     "overflow", "pow2",  "rounding",
-        "scale",       "select",     "ste",        "tensor",     "top",      NULL};
+        "scale",       "select",     "sigma",      "signs",      "static",   "from",  "sr_bits",
+        "sr_variant",  "ste",        "tensor",     "top",        NULL};
     json_t *value = NULL;
     *scheme = (ag_scheme){0};
     AG_TRY(ag_json_member(&value, layer, key));
@@ -199,6 +275,9 @@ ag_status ag_scheme_from_json(ag_scheme *scheme, ag_json_at layer, const char *k
     ag_json_at at = {value, path};
     const char *format = NULL;
     AG_TRY(ag_json_known(at, known));
+    AG_TRY(read_from(scheme, at));
+    if (scheme->from_forward && json_object_size(value) == 1)
+        return AG_OK;
     AG_TRY(ag_json_text(&format, at, "format"));
     AG_TRY(ag_format_parse(&scheme->format, format));
     AG_TRY(read_words(scheme, at));

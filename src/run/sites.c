@@ -271,7 +271,15 @@ ag_status ag_site_check(ag_site_kind kind, const ag_layer_precision *precision)
 {
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {
         const ag_scheme *scheme = &precision->scheme[i / AG_USES][i % AG_USES];
-        if (scheme->hadamard)
+        if (scheme->from_forward)
+            return ag_fail(AG_ERR_INPUT,
+                           "sites have no copy of the forward pass: 'from: forward' is for "
+                           "weight.dgrad and input.wgrad of layers");
+        if (scheme->rule != AG_STATIC_CONSTANT)
+            return ag_fail(AG_ERR_INPUT,
+                           "static scales of sites are constants: fan_in, fan_out and tokens are "
+                           "sizes of a layer");
+        if (scheme->hadamard > 0)
             return ag_fail(AG_ERR_INPUT,
                            "sites take no Hadamard transform, which is for both operands of a "
                            "layer's wgrad; name a scheme without it, such as e2m1/nv");

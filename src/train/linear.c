@@ -9,6 +9,8 @@
  * an accumulator of its own. Y and dX are rounded
  * to BF16, dW is not. The gradient of Q is 1 (straight-through) or, with ste: clip, 0 where |x * S|
  * lies beyond the format's range. */
+#include <string.h>
+
 #include "linear.h"
 #include "observe_pass.h"
 #include "operand_sums.h"
@@ -29,21 +31,25 @@ static bool rounds(const ag_linear *linear, const ag_pass *pass)
 
 /* --- operands */
 
-static bool weights_are_stochastic(const ag_linear *linear)
+static bool weights_are_drawn(const ag_linear *linear)
 {
     const ag_operand *weight = linear->operands[AG_ROLE_WEIGHT];
-    return weight[0].scheme->rounding == AG_ROUND_STOCHASTIC ||
-           weight[1].scheme->rounding == AG_ROUND_STOCHASTIC;
+    bool drawn = false;
+    for (int use = 0; use < AG_USES; use++)
+        drawn |= weight[use].scheme->rounding == AG_ROUND_STOCHASTIC ||
+                 weight[use].scheme->signs == AG_SIGNS_STEP;
+    return drawn;
 }
 
-/* Without random words, evaluation quantises the weights exactly as training does. */
+/* Without random words, of rounding or of signs, evaluation quantises the weights exactly as
+ * training does. */
 static ag_held wanted(const ag_linear *linear, const ag_pass *pass)
 {
     if (pass->mode == AG_MODE_EVALUATE_HP)
         return AG_HELD_HP;
     if (pass->mode == AG_MODE_SHADOW)
         return AG_HELD_SHADOW;
-    if (pass->mode == AG_MODE_EVALUATE && weights_are_stochastic(linear))
+    if (pass->mode == AG_MODE_EVALUATE && weights_are_drawn(linear))
         return AG_HELD_EVALUATE;
     return AG_HELD_TRAIN;
 }
@@ -54,6 +60,34 @@ ag_source ag_linear_weight(const ag_linear *linear)
         .x = linear->weight, .rows = linear->layer.outputs, .cols = linear->layer.inputs};
 }
 
+/* --- from the forward's copy */
+
+/* Whether the second operand of a role is made of the value that the first one stands for; without
+ * rounding there is nothing to be made of. */
+static bool is_from_forward(const ag_linear *linear, ag_role role, const ag_pass *pass)
+{
+    return linear->operands[role][1].scheme->from_forward && pass->mode != AG_MODE_SHADOW &&
+           pass->mode != AG_MODE_EVALUATE_HP;
+}
+
+/* Makes it in `out`, of the values of the first one with their scales, in BF16. Their random words
+ * are those that it has anyway. */
+static void make_from_forward(ag_linear *linear, ag_role role, float *out, const ag_source *source,
+                              const ag_pass *pass)
+{
+    const ag_operand *forward = &linear->operands[role][0];
+    ag_operand *operand = &linear->operands[role][1];
+    size_t count = source->rows * source->cols;
+    ag_source value = {
+        .x = out, .rows = source->rows, .cols = source->cols, .first = source->first};
+    memcpy(out, forward->values, count * sizeof *out);
+    linear->k->epilogue(out, NULL, source->rows, source->cols, forward->factor,
+                        (ag_factor){.all = 1.0f}, linear->bf16);
+    if (ag_operand_needs_amax(operand))
+        value.amax = linear->k->amax(out, count);
+    ag_operand_make(operand, out, &value, pass);
+}
+
 static void make_weights(ag_linear *linear, ag_held held, const ag_pass *pass)
 {
     ag_operand *weight = linear->operands[AG_ROLE_WEIGHT];
@@ -61,8 +95,11 @@ static void make_weights(ag_linear *linear, ag_held held, const ag_pass *pass)
     if (held != AG_HELD_HP && held != AG_HELD_SHADOW &&
         (ag_operand_needs_amax(&weight[0]) || ag_operand_needs_amax(&weight[1])))
         source.amax = linear->k->amax(source.x, source.rows * source.cols);
-    for (int use = 0; use < linear->copies[AG_ROLE_WEIGHT]; use++)
-        ag_operand_make(&weight[use], linear->weight_copies[use], &source, pass);
+    ag_operand_make(&weight[0], linear->weight_copies[0], &source, pass);
+    if (is_from_forward(linear, AG_ROLE_WEIGHT, pass))
+        make_from_forward(linear, AG_ROLE_WEIGHT, linear->weight_copies[1], &source, pass);
+    else if (linear->copies[AG_ROLE_WEIGHT] > 1)
+        ag_operand_make(&weight[1], linear->weight_copies[1], &source, pass);
     linear->held = held;
 }
 
@@ -117,9 +154,13 @@ static void quantise_input(ag_linear *linear, const ag_pass *pass)
     ag_operand *input = linear->operands[AG_ROLE_INPUT];
     ag_pairs pairs = {.along = takes_pairs(linear, AG_FPROP, pass) ? linear->room[0] : NULL};
     ag_source source = bf16_source(linear, linear->input, linear->layer.inputs, &pairs, pass);
-    if (ag_pass_trains(pass) && linear->copies[AG_ROLE_INPUT] > 1)
+    bool copies = ag_pass_trains(pass) && linear->copies[AG_ROLE_INPUT] > 1;
+    bool from_forward = is_from_forward(linear, AG_ROLE_INPUT, pass);
+    if (copies && !from_forward)
         ag_operand_make(&input[WGRAD_OF_INPUT], linear->input_copy, &source, pass);
     ag_operand_make(&input[FPROP], linear->input, &source, pass);
+    if (copies && from_forward)
+        make_from_forward(linear, AG_ROLE_INPUT, linear->input_copy, &source, pass);
 }
 
 static void quantise_grad(ag_linear *linear, float *dy, const ag_source *source,
@@ -181,6 +222,15 @@ void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass)
         ag_observe_result(pass->observer, x, y, N * OC);
 }
 
+/* dX is BF16 again after it was rotated there and back. */
+static void clip_input(float *dx, const ag_linear *linear, size_t N, size_t C, const ag_pass *pass)
+{
+    const ag_operand *input = operand_of(linear, AG_ROLE_INPUT, FPROP);
+    ag_operand_clip_gradient(dx, input, N, C);
+    if (input->clipped != NULL && input->scheme->hadamard > 0 && rounds(linear, pass))
+        linear->k->round_bf16(dx, dx, N * C);
+}
+
 static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
 {
     size_t N = pass->B * linear->T;
@@ -194,7 +244,7 @@ static void dgrad(float *dx, const ag_linear *linear, const ag_pass *pass)
     if (pass->observer != NULL)
         ag_observe_result(pass->observer, dy, dx, N * C);
     if (pass->mode == AG_MODE_TRAIN)
-        ag_operand_clip_gradient(dx, operand_of(linear, AG_ROLE_INPUT, FPROP), N * C);
+        clip_input(dx, linear, N, C, pass);
 }
 
 /* dW where it is stored low: Q of this micro-batch's product. Micro-batches follow one another in
@@ -224,7 +274,7 @@ static void wgrad(ag_linear *linear, const ag_pass *pass)
     if (at_once)
         return;
     if (clips)
-        ag_operand_clip_gradient(linear->product, w, product.M * product.N);
+        ag_operand_clip_gradient(linear->product, w, product.M, product.N);
     store_product(linear, pass);
     linear->k->add(linear->dweight, linear->product, product.M * product.N);
 }

@@ -121,6 +121,8 @@ static void lay_out_codes(builder *b, ag_linear *linear, int role, int use,
     ag_matrix matrix = operand_matrix(b, &linear->layer, role, use);
     bool serves_both = linear->copies[role] == 1;
     operand->codes_alone = role != AG_ROLE_WEIGHT; /* observers look at those at any time */
+    if (use == 0 && precision->scheme[role][1].from_forward)
+        operand->codes_alone = false; /* the second copy is made of its values */
     for (int of = 0; of < AG_USES; of++) {
         if (use >= linear->copies[role] || (of != use && !serves_both))
             continue;
@@ -154,6 +156,28 @@ static void lay_out_shared_codes(builder *b, int use)
 
 /* --- linear layers */
 
+static float static_scale_of(const builder *b, const ag_layer *layer, const ag_scheme *scheme)
+{
+    const size_t sizes[AG_STATIC_SIZES] = {
+        [AG_STATIC_FAN_IN] = layer->inputs,
+        [AG_STATIC_FAN_OUT] = layer->outputs,
+        [AG_STATIC_TOKENS] = b->N,
+    };
+    return ag_static_scale(scheme, sizes[scheme->size]);
+}
+
+static int product_of(int role, int use)
+{
+    int product = 0;
+    while (product + 1 < AG_LINEAR_PRODUCTS &&
+           !((int)ag_linear_operands[product][0].role == role &&
+             ag_linear_operands[product][0].use == use) &&
+           !((int)ag_linear_operands[product][1].role == role &&
+             ag_linear_operands[product][1].use == use))
+        product++;
+    return product;
+}
+
 static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
                             const ag_scheme *scheme)
 {
@@ -169,6 +193,8 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
         .role = ag_role_words[role],
         .sum = matrix.sum,
         .site = linear->layer.site + (uint32_t)role,
+        .product = (uint32_t)product_of(role, use),
+        .static_scale = static_scale_of(b, &linear->layer, scheme),
         .use = (uint32_t)use,
         .history = ag_layout_part(state->amaxes, b->next_amax),
         .scales = &b->model->scales,

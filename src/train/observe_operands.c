@@ -116,9 +116,11 @@ static void keep(ag_observer *observer, const ag_operand *operand, const float *
                  const ag_source *source)
 {
     observer->x = observer->copy;
-    if (operand->scheme->hadamard)
-        operand->k->hadamard(observer->copy, source->x, source->rows, source->cols);
-    else if (out != NULL && out == source->x)
+    if (operand->scheme->hadamard > 0) {
+        ag_turn turn = ag_turn_of(operand->scheme, &operand->where);
+        operand->k->hadamard(observer->copy, source->x, source->rows, source->cols, operand->sum,
+                             &turn);
+    } else if (out != NULL && out == source->x)
         memcpy(observer->copy, source->x, source->rows * source->cols * sizeof *source->x);
     else
         observer->x = source->x;
@@ -167,18 +169,17 @@ static void count_row(ag_counters *counters, const ag_observer *observer, const 
 }
 
 void ag_observe_values(const ag_observer *observer, const ag_operand *operand,
-                       const ag_source *source, const ag_pass *pass)
+                       const ag_source *source)
 {
     ag_watch *watch = observer->sampling ? operand->watch : NULL;
     probe(observer, "quantised ", operand, operand->values, source->rows * source->cols);
     if (watch == NULL || !watch->counted)
         return;
-    ag_rounding_site where = {pass->rounding_key, operand->site, operand->use, pass->step};
     ag_source kept = *source;
     kept.x = observer->x;
-    ag_groups groups = ag_observe_scales(observer, operand, &kept, &where);
+    ag_groups groups = ag_observe_scales(observer, operand, &kept, &operand->where);
     for (size_t row = 0; row < source->rows; row++)
-        count_row(&watch->counters, observer, operand, &groups, row, &where, source);
+        count_row(&watch->counters, observer, operand, &groups, row, &operand->where, source);
 }
 
 /* The weights' values serve all micro-batches, and perhaps an evaluation before them: they are
@@ -191,7 +192,7 @@ void ag_observe_weights(ag_observer *observer, const ag_linear *linear, const ag
     for (int use = 0; use < linear->copies[AG_ROLE_WEIGHT]; use++) {
         const ag_operand *weight = &linear->operands[AG_ROLE_WEIGHT][use];
         ag_observe_source(observer, weight, NULL, &source);
-        ag_observe_values(observer, weight, &source, pass);
+        ag_observe_values(observer, weight, &source);
     }
 }
 

@@ -10,7 +10,7 @@
 void ag_observe_source(ag_observer *observer, const ag_operand *operand, const float *out,
                        const ag_source *source);
 void ag_observe_values(const ag_observer *observer, const ag_operand *operand,
-                       const ag_source *source, const ag_pass *pass);
+                       const ag_source *source);
 
 /* When the weight operands are there. */
 void ag_observe_weights(ag_observer *observer, const ag_linear *linear, const ag_pass *pass);

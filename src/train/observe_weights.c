@@ -44,10 +44,19 @@ void ag_observe_codes(const ag_observer *observer, size_t layer)
     const ag_linear *linear = observer->linears[layer];
     const ag_operand *operand = &linear->operands[AG_ROLE_WEIGHT][0];
     ag_source source = ag_linear_weight(linear);
-    ag_groups groups = ag_observe_scales(observer, operand, &source, NULL);
+    ag_groups groups = ag_observe_scales(observer, operand, &source, &operand->where);
     float *codes = codes_of(observer, layer);
     for (size_t i = 0; i < source.rows * source.cols; i++)
         codes[i] = code_at(observer, operand, &groups, i);
+}
+
+/* A weight that is rotated before it is quantised lies on no grid of its own: what its row would
+ * say is not known. */
+static bool is_rotated(const ag_operand *operand, double *row, size_t count)
+{
+    for (size_t i = 0; operand->scheme->hadamard > 0 && i < count; i++)
+        row[i] = NAN;
+    return operand->scheme->hadamard > 0;
 }
 
 /* NaN is NaN. */
@@ -61,10 +70,12 @@ static void fill_flips(double *row, const ag_trainer *trainer, size_t layer)
     const ag_observer *observer = trainer->observer;
     const ag_linear *linear = observer->linears[layer];
     const ag_operand *operand = &linear->operands[AG_ROLE_WEIGHT][0];
+    if (is_rotated(operand, row, sizeof s_flips / sizeof s_flips[0]))
+        return;
     const float *code = codes_of(observer, layer);
     const float *before = observer->before + (linear->weight - trainer->state.weights);
     ag_source source = ag_linear_weight(linear);
-    ag_groups groups = ag_observe_scales(observer, operand, &source, NULL);
+    ag_groups groups = ag_observe_scales(observer, operand, &source, &operand->where);
     size_t count = source.rows * source.cols;
     double flips = 0.0, updates = 0.0, stalls = 0.0, moved = 0.0;
     for (size_t i = 0; i < count; i++) {
@@ -157,11 +168,13 @@ static void fill_grid(double *row, const ag_trainer *trainer, size_t layer)
     const ag_observer *observer = trainer->observer;
     const ag_linear *linear = observer->linears[layer];
     const ag_operand *operand = &linear->operands[AG_ROLE_WEIGHT][0];
+    if (is_rotated(operand, row, sizeof s_grid / sizeof s_grid[0]))
+        return;
     const float *last = observer->last + (linear->weight - trainer->state.weights);
     const ag_format *format =
         operand->scheme->quantised ? &operand->scheme->format : &observer->null;
     ag_source source = ag_linear_weight(linear);
-    ag_groups groups = ag_observe_scales(observer, operand, &source, NULL);
+    ag_groups groups = ag_observe_scales(observer, operand, &source, &operand->where);
     double count = 0.0;
     spacing s = {.min = INFINITY, .max = -INFINITY};
     for (size_t i = 0; i < source.rows * source.cols; i++) {

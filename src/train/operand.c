@@ -54,6 +54,7 @@ static float choose_scale(const ag_operand *operand, float amax, float step_amax
             return operand->scale->value;
         return scale_of(scheme, amax, 1.0f);
     case AG_AMAX_NONE:
+        return operand->static_scale > 0.0f ? operand->static_scale : 1.0f;
     case AG_AMAX_MODES:
         break;
     }
@@ -74,9 +75,12 @@ static float observe(ag_operand *operand, float amax, const ag_pass *pass)
 static void mark_clipped(const ag_operand *operand, const ag_source *source,
                          const ag_groups *groups, const float *scale)
 {
+    const float max = operand->scheme->format.max;
+    const bool at_max = operand->scheme->select == AG_SELECT_QUEST;
     for (size_t i = 0; i < source->rows * source->cols; i++) {
         size_t group = ag_groups_at(groups, i / source->cols, i % source->cols);
-        operand->clipped[i] = fabsf(source->x[i] * scale[group]) > operand->scheme->format.max;
+        float y = fabsf(source->x[i] * scale[group]);
+        operand->clipped[i] = y > max || (at_max && y == max);
     }
 }
 
@@ -95,7 +99,13 @@ static ag_matrix matrix_of(const ag_operand *operand, const ag_source *source)
 static ag_rounding_site site_of(const ag_operand *operand, const ag_pass *pass)
 {
     uint32_t use = operand->use + (pass->mode == AG_MODE_TRAIN ? 0 : AG_USE_EVALUATION);
-    return (ag_rounding_site){pass->rounding_key, operand->site, use, pass->step};
+    return (ag_rounding_site){.key = pass->rounding_key,
+                              .site = operand->site,
+                              .use = use,
+                              .step = pass->step,
+                              .turn = (operand->site & ~7u) + 4 + operand->product,
+                              .bits = operand->scheme->sr_bits,
+                              .variant = operand->scheme->sr_variant};
 }
 
 /* One scale for the tensor. */
@@ -112,9 +122,8 @@ static void quantise_tensor(ag_operand *operand, float *out, const ag_source *so
         mark_clipped(operand, source, &whole, &scale);
     }
     if (scheme->rounding == AG_ROUND_STOCHASTIC) {
-        ag_rounding_site where = site_of(operand, pass);
         operand->k->quantize_stochastic(out, source->x, count, format, scale, scheme->overflow,
-                                        &where, source->first);
+                                        &operand->where, source->first);
     } else {
         operand->k->quantize(out, source->x, count, format, scale, scheme->overflow);
     }
@@ -139,9 +148,9 @@ static void quantise_groups(ag_operand *operand, float *out, const ag_source *so
     const ag_scheme *scheme = operand->scheme;
     const ag_kernels *k = operand->k;
     ag_matrix matrix = matrix_of(operand, source);
-    ag_rounding_site where = site_of(operand, pass);
     operand->scales->factors = operand->factors;
-    ag_groups groups = ag_matrix_scale(k, operand->scales, source->x, &matrix, scheme, &where);
+    ag_groups groups =
+        ag_matrix_scale(k, operand->scales, source->x, &matrix, scheme, &operand->where);
     operand->factor = (ag_factor){.all = operand->scales->factor};
     if (ag_scheme_outer(scheme) == AG_OUTER_ROW)
         operand->factor.each = operand->factors;
@@ -155,11 +164,13 @@ static void quantise_groups(ag_operand *operand, float *out, const ag_source *so
     for (size_t across = 0; across < 2; across++)
         if (operand->codes[across].words != NULL)
             k->quantize_codes(&operand->codes[across], across == 0 ? AG_SUM_COLS : AG_SUM_ROWS,
-                              source->x, &groups, operand->scales, scheme, &where, source->first);
+                              source->x, &groups, operand->scales, scheme, &operand->where,
+                              source->first);
     operand->values = NULL;
     if (operand->codes_alone && pass->observer == NULL)
         return;
-    k->quantize_groups(out, source->x, &groups, operand->scales, scheme, &where, source->first);
+    k->quantize_groups(out, source->x, &groups, operand->scales, scheme, &operand->where,
+                       source->first);
     operand->values = out;
 }
 
@@ -167,8 +178,9 @@ static void quantise(ag_operand *operand, float *out, const ag_source *source, c
 {
     bool is_tensor = operand->scheme->granularity == AG_GRANULARITY_TENSOR;
     ag_source transformed = *source;
-    if (operand->scheme->hadamard) {
-        operand->k->hadamard(out, source->x, source->rows, source->cols);
+    if (operand->scheme->hadamard > 0) {
+        ag_turn turn = ag_turn_of(operand->scheme, &operand->where);
+        operand->k->hadamard(out, source->x, source->rows, source->cols, operand->sum, &turn);
         transformed.x = out;
         if (is_tensor)
             transformed.amax = operand->k->amax(out, source->rows * source->cols);
@@ -286,18 +298,30 @@ static void make(ag_operand *operand, float *out, const ag_source *source, const
 
 void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
 {
+    operand->where = site_of(operand, pass);
     bool observed = pass->observer != NULL && !operand->is_weight; /* those: ag_linear_prepare */
     if (observed)
         ag_observe_source(pass->observer, operand, out, source);
     make(operand, out, source, pass);
     if (observed)
-        ag_observe_values(pass->observer, operand, source, pass);
+        ag_observe_values(pass->observer, operand, source);
 }
 
-void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t count)
+void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t rows, size_t cols)
 {
-    for (size_t i = 0; operand->clipped != NULL && i < count; i++)
+    ag_turn turn;
+    bool rotated =
+        operand->clipped != NULL && operand->is_quantised && operand->scheme->hadamard > 0;
+    if (rotated) {
+        turn = ag_turn_of(operand->scheme, &operand->where);
+        operand->k->hadamard(grad, grad, rows, cols, operand->sum, &turn);
+    }
+    for (size_t i = 0; operand->clipped != NULL && i < rows * cols; i++)
         grad[i] = operand->clipped[i] ? 0.0f : grad[i];
+    if (rotated) {
+        turn.back = true;
+        operand->k->hadamard(grad, grad, rows, cols, operand->sum, &turn);
+    }
 }
 
 void ag_operand_end_step(ag_operand *operand)

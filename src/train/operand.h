@@ -28,6 +28,9 @@ typedef struct ag_operand {
     ag_sum sum;        /* the axis of the tensor that the product sums over */
     uint32_t site;
     uint32_t use;
+    uint32_t product;       /* which, of ag_linear_product: its operands are rotated alike */
+    ag_rounding_site where; /* of the random words of the last ag_operand_make */
+    float static_scale;     /* S under amax none; 0: 1 */
     ag_scale *scale;
     float *history;    /* [scheme->history]: a ring, the newest at (pushed - 1) % history */
     float seen;        /* the largest amax of this step so far */
@@ -74,7 +77,8 @@ void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, c
 /* Ends an optimizer step: pushes the step's amax and sets the scale of the next. */
 void ag_operand_end_step(ag_operand *operand);
 
-/* The gradient of Q under ste: clip, of what the last ag_operand_make was given. */
-void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t count);
+/* The gradient [rows, cols] of Q under ste: clip, of what the last ag_operand_make was given; under
+ * a rotation the mask is that of the rotated values. */
+void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t rows, size_t cols);
 
 #endif

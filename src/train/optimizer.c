@@ -195,7 +195,10 @@ static void grid(const part *p)
         .decay = p->decay,
         .rung_clip = (float)p->spec->rung_clip,
     };
-    ag_rounding_site where = {p->update->rounding_key, p->grid->site, AG_USE_OPTIMIZER, p->step};
+    ag_rounding_site where = {.key = p->update->rounding_key,
+                              .site = p->grid->site,
+                              .use = AG_USE_OPTIMIZER,
+                              .step = p->step};
     p->k->grid(p->w, p->m, p->grad, p->count, &step, &where);
 }
 

@@ -95,7 +95,8 @@ void ag_site_store(ag_site_operands *tensor, float *x, const ag_stack *stack, co
 
 void ag_site_clip_gradient(float *grad, const ag_site_operands *tensor, const ag_stack *stack)
 {
-    ag_operand_clip_gradient(grad, &tensor->operands[0], elements(stack));
+    ag_operand_clip_gradient(grad, &tensor->operands[0], stack->matrices * stack->rows,
+                             stack->cols);
 }
 
 void ag_site_end_step(ag_site_operands *tensor)

@@ -133,6 +133,7 @@ static void lay_out_use(builder *b, ag_site_operands *operands, const ag_site *s
         .scheme = scheme,
         .sum = sum_of(tensor, use),
         .layer = operands->site,
+        .static_scale = ag_static_scale(scheme, 1), /* a constant: ag_site_check */
         .role = operands->copies > 1 ? tensor->uses[use] : tensor->name,
         .site = site->site + tensor->site,
         .use = tensor->use + (uint32_t)use,

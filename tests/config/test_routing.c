@@ -201,7 +201,12 @@ static void test_scales_of_groups(void **state)
         "  - {name: open-mx, all: E4M3, scaling: {granularity: 1x32, scale: e8m0even}}\n"
         "  - {name: by-row, all: nvfp4, hadamard: false, weight: BF16, scaling: {tensor: row}}\n"
         "  - {name: fitted, all: E4M3, scaling: {granularity: 2x8, scale: e5m2, select: mse, "
-        "candidates: [1, 1.5], error: mae}}\n");
+        "candidates: [1, 1.5], error: mae}}\n"
+        "  - {name: few, all: E4M3, rounding: {grad_output: stochastic}, sr_bits: 16}\n"
+        "  - {name: rotated, all: mxfp4, hadamard: {size: 64, products: [dgrad], signs: step}}\n"
+        "  - {name: fixed, all: E4M3, scaling: {amax: none, scale: 0.5}}\n"
+        "  - {name: again, all: mxfp8, backward: dequantized}\n"
+        "  - {name: copied, all: mxfp8, input.wgrad: {from: forward, format: E5M2}}\n");
     const ag_grid *grid = ag_experiment_grid(experiment);
     const ag_role weight = AG_ROLE_WEIGHT;
     const ag_role input = AG_ROLE_INPUT;
@@ -228,6 +233,18 @@ static void test_scales_of_groups(void **state)
                   "e2m1f, blocks of 1x16, e4m3 scale, relative to the row's");
     expect_scheme(grid, "fitted", input, 1,
                   "e4m3fn, blocks of 2x8, e5m2 scale, mse by mae of 1, 1.5");
+    expect_scheme(grid, "few", grad, 0,
+                  "e4m3fn, per tensor, current amax, stochastic with 16 bits (floor)");
+    expect_scheme(grid, "few", weight, 0, "e4m3fn, per tensor, current amax");
+    expect_scheme(
+        grid, "rotated", weight, 1,
+        "e2m1f, MX blocks of 32, E8M0 scale (rceil), Hadamard transform of 64, step signs");
+    expect_scheme(grid, "rotated", input, 1, "e2m1f, MX blocks of 32, E8M0 scale (rceil)");
+    expect_scheme(grid, "fixed", input, 1, "e4m3fn, static scale 0.5");
+    expect_scheme(grid, "again", weight, 1, "bf16, of the forward's copy");
+    expect_scheme(grid, "again", grad, 1, "bf16");
+    expect_scheme(grid, "copied", input, 1,
+                  "e5m2ieee, per tensor, current amax, of the forward's copy");
     expect_scheme(grid, "turned", input, 1,
                   "e2m1f, MX blocks of 32, E8M0 scale (rceil), Hadamard transform");
     expect_scheme(grid, "turned", grad, 0,

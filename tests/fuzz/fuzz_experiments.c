@@ -22,7 +22,11 @@ static const char *const s_more[] = {
     "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}\nformats:\n  - "
     "int4/1x16/e4m3+t\n  - {name: b, all: E2M1, scaling: {granularity: 1x16, scale: ue5m3, tensor: "
     "tensor, top: 256, select: 4/6, error: mse}}\n  - {name: c, all: E4M3, scaling: {granularity: "
-    "4x8, scale: e8m0even, select: mse, candidates: [1, 2, 0.5]}}\n",
+    "4x8, scale: e8m0even, select: mse, candidates: [1, 2, 0.5]}}\n  - {name: d, all: "
+    "mxfp4, rounding: stochastic, sr_bits: 9, sr_variant: half, hadamard: {size: 32, products: "
+    "[fprop, wgrad], signs: step}}\n  - {name: e, all: E4M3, backward: dequantized, scaling: "
+    "{scale: static, static: '2*sqrt(fan_in)'}}\n  - {name: f, all: mxfp8, input.wgrad: {from: "
+    "forward, format: E5M2}}\n",
     "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}\naxes:\n  optimizer.lr: [1e-3, "
     "2e-3]\n  size:\n    s: {model.n_layer: 1}\n    l: {model.n_layer: 2}\nexclude:\n  - {size: l, "
     "optimizer.lr: 1e-3}\ninclude:\n  - {format: BF16, optimizer.lr: 5e-3}\ncompare: {baseline: "

@@ -59,9 +59,10 @@ static void operand(const bench *b, ag_sum sum)
     const ag_rounding_site where = {.key = 1};
     const ag_matrix matrix = {.rows = N, .cols = WIDE, .sum = sum};
     ag_scales scales = {.scale = b->z, .after = b->z + BIG};
-    if (b->scheme.hadamard)
-        b->k->hadamard(b->y, b->x, N, WIDE);
-    const float *x = b->scheme.hadamard ? b->y : b->x;
+    const ag_turn turn = b->scheme.hadamard > 0 ? ag_turn_of(&b->scheme, &where) : (ag_turn){0};
+    if (b->scheme.hadamard > 0)
+        b->k->hadamard(b->y, b->x, N, WIDE, sum, &turn);
+    const float *x = b->scheme.hadamard > 0 ? b->y : b->x;
     ag_groups groups = ag_matrix_scale(b->k, &scales, x, &matrix, &b->scheme, &where);
     b->k->quantize_groups(b->y, x, &groups, &scales, &b->scheme, &where, 0);
 }

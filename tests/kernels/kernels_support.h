@@ -21,8 +21,9 @@ static inline void quantize_matrix(const ag_kernels *k, float *out, const float 
                                    ag_scales *scales, const ag_rounding_site *where)
 {
     size_t count = matrix->rows * matrix->cols;
-    if (scheme->hadamard) {
-        k->hadamard(out, x, matrix->rows, matrix->cols);
+    if (scheme->hadamard > 0) {
+        ag_turn turn = ag_turn_of(scheme, where);
+        k->hadamard(out, x, matrix->rows, matrix->cols, matrix->sum, &turn);
         x = out;
     }
     ag_groups groups = ag_matrix_scale(k, scales, x, matrix, scheme, where);

@@ -17,7 +17,7 @@ static const size_t shapes[][2] = {
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
-static const ag_rounding_site where = {.key = 0x0123456789abcdef, .site = 5, .use = 1, .step = 7};
+static ag_rounding_site where = {.key = 0x0123456789abcdef, .site = 5, .use = 1, .step = 7};
 
 typedef struct result {
     float *out;
@@ -200,6 +200,44 @@ static void test_selection(void **state)
     }
 }
 
+/* Few random bits, and rotations along the sum. */
+static void test_bits_and_rotations(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"e4m3/mx/e8m0floor/stochastic", "int4/row/amax/stochastic",
+                                        "e2m1/1x8/ue5m3/stochastic/hadamard32",
+                                        "e4m3/1x16/amax/stochastic/hadamard128"};
+    for (int i = 0; i < 12; i++) {
+        ag_scheme scheme;
+        assert_ok(ag_scheme_parse(&scheme, names[i / 3]));
+        scheme.sr_bits = i % 2 == 0 ? 7 : 32;
+        scheme.sr_variant = (ag_sr_variant)(i % 3);
+        scheme.signs = scheme.hadamard > 32 ? AG_SIGNS_STEP : AG_SIGNS_FIXED;
+        where.bits = scheme.sr_bits;
+        where.variant = scheme.sr_variant;
+        check(names[i / 3], &scheme);
+    }
+    where.bits = 0;
+    where.variant = AG_SR_FLOOR;
+}
+
+/* Scales of rotated values. */
+static void test_turned_scales(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"e2m1/nv/amax/nearest/hadamard64",
+                                        "e2m1/1x32/ue5m3+t/nearest/hadamard32",
+                                        "e2m1/mx/e8m0floor/nearest/hadamard32"};
+    for (int i = 0; i < 3; i++) {
+        ag_scheme scheme;
+        assert_ok(ag_scheme_parse(&scheme, names[i]));
+        scheme.select = i < 2 ? AG_SELECT_EDEN : AG_SELECT_QUEST;
+        scheme.signs = AG_SIGNS_STEP;
+        assert_ok(ag_scheme_check(&scheme));
+        check(names[i], &scheme);
+    }
+}
+
 /* Scales of one amax each, over all exponents. */
 static void test_scales_of_every_amax(void **state)
 {
@@ -238,6 +276,8 @@ int main(void)
         cmocka_unit_test(test_open_blocks),
         cmocka_unit_test(test_scales_by_row),
         cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_bits_and_rotations),
+        cmocka_unit_test(test_turned_scales),
         cmocka_unit_test(test_scales_of_every_amax),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -294,7 +294,8 @@ static void test_hadamard_is_its_matrix(void **state)
     uint64_t seed = 9;
     for (size_t i = 0; i < (size_t)ROWS * COLS; i++)
         s_x[i] = (float)(int64_t)ag_splitmix64(&seed) * 0x1p-63f;
-    ag_hadamard(s_out, s_x, ROWS, COLS);
+    ag_turn turn = ag_turn_of(&(ag_scheme){.hadamard = 16}, NULL);
+    ag_hadamard(s_out, s_x, ROWS, COLS, AG_SUM_ROWS, &turn);
     for (size_t row = 0; row < ROWS; row++) {
         for (size_t col = 0; col < COLS; col++) {
             double sum = 0.0;
@@ -311,7 +312,7 @@ static void test_hadamard_is_its_matrix(void **state)
             assert_true(fabs((double)s_out[row * COLS + col] - sum) <= 15 * 0x1p-24 * magnitude);
         }
     }
-    ag_hadamard(s_x, s_x, ROWS, COLS);
+    ag_hadamard(s_x, s_x, ROWS, COLS, AG_SUM_ROWS, &turn);
     assert_memory_equal(s_x, s_out, (size_t)ROWS * COLS * sizeof *s_x);
 }
 
@@ -327,7 +328,8 @@ static void test_hadamard_comes_before_the_amax(void **state)
     ag_scales s = scales();
     for (size_t i = 0; i < (size_t)ROWS * COLS; i++)
         s_x[i] = i % 7 == 0 ? 100.0f : (float)i;
-    ag_hadamard(transformed, s_x, ROWS, COLS);
+    ag_turn turn = ag_turn_of(&scheme, NULL);
+    ag_hadamard(transformed, s_x, ROWS, COLS, AG_SUM_ROWS, &turn);
     ag_quantize_matrix(expected, transformed, &matrix, &plain, &s, NULL);
     ag_quantize_matrix(s_out, s_x, &matrix, &scheme, &s, NULL);
     assert_memory_equal(s_out, expected, sizeof expected);

@@ -325,10 +325,13 @@ static void test_hadamard_is_for_both_operands(void **state)
     assert_fails(AG_ERR_INPUT,
                  "grad_output.wgrad has a Hadamard transform and input.wgrad has none",
                  ag_layer_precision_check(&p));
-    p.scheme[AG_ROLE_GRAD_OUTPUT][1].hadamard = false;
+    p.scheme[AG_ROLE_GRAD_OUTPUT][1].hadamard = 0;
     assert_ok(ag_layer_precision_check(&p));
-    p.scheme[AG_ROLE_INPUT][0].hadamard = true;
-    assert_fails(AG_ERR_INPUT, "not for input.fprop", ag_layer_precision_check(&p));
+    p.scheme[AG_ROLE_INPUT][0].hadamard = 16;
+    assert_fails(AG_ERR_INPUT, "input.fprop has a Hadamard transform and weight.fprop has none",
+                 ag_layer_precision_check(&p));
+    p.scheme[AG_ROLE_WEIGHT][0].hadamard = 32;
+    assert_fails(AG_ERR_INPUT, "differ in size or signs", ag_layer_precision_check(&p));
 }
 
 static void test_bad_recipes_are_explained(void **state)
@@ -357,7 +360,7 @@ static void test_bad_recipes_are_explained(void **state)
         {"e4m3/tensor/none+pow2",               "no power of two"                      },
         {"e4m3/tensor/amax/up",                 "there is no rounding 'up'"            },
         {"e4m3/tensor/amax/nearest/x",          "expected hadamard"                    },
-        {"e4m3/tensor/amax/nearest/hadamard",   "not for weight.fprop"                 },
+        {"e4m3/tensor/amax/nearest/hadamard24", "expected 16, 32, 64 or 128"           },
         {"e4m3/tensor/amax/nearest/hadamard/x", "not of the form"                      },
         {"e9m3/tensor",                         "9 exponent bits"                      },
         {"fp32",                                "precision of the whole run"           },

@@ -174,7 +174,7 @@ static void test_the_id_covers_every_field_of_a_scheme(void **state)
     run_fixture *f = *state;
     static const char *const blocks[] = {"e4m3/1x128",       "e4m3/2x128",      "e4m3/1x8/e8m0even",
                                          "int4/1x16/e4m3+t", "int4/1x16/ue5m3", "e4m3/1x8/absmax"};
-    for (int field = 0; field < 20; field++) {
+    for (int field = 0; field < 26; field++) {
         ag_layer_precision layers[MAX_LAYERS];
         memcpy(layers, f->layers, sizeof layers);
         ag_scheme *scheme = &layers[0].scheme[AG_ROLE_WEIGHT][0];
@@ -204,7 +204,7 @@ static void test_the_id_covers_every_field_of_a_scheme(void **state)
             scheme->ste = AG_STE_CLIP;
             break;
         case 8:
-            scheme->hadamard = true;
+            scheme->hadamard = AG_LEAST_HADAMARD;
             break;
         case 9:
             scheme->granularity = AG_GRANULARITY_ROW;
@@ -216,6 +216,23 @@ static void test_the_id_covers_every_field_of_a_scheme(void **state)
         case 14:
         case 15:
             assert_ok(ag_scheme_parse(scheme, blocks[field - 10]));
+            break;
+        case 19:
+            scheme->hadamard = 64;
+            break;
+        case 20:
+            scheme->hadamard = 64;
+            scheme->signs = AG_SIGNS_STEP;
+            break;
+        case 21:
+        case 22:
+            scheme->rounding = AG_ROUND_STOCHASTIC;
+            scheme->sr_bits = 13;
+            scheme->sr_variant = field == 21 ? AG_SR_FLOOR : AG_SR_HALF;
+            break;
+        case 23:
+        case 24:
+            assert_ok(ag_static_parse(scheme, field == 23 ? "50" : "1/sqrt(fan_out)"));
             break;
         case 16:
             assert_ok(ag_scheme_parse(scheme, blocks[3]));

@@ -117,7 +117,8 @@ static void test_hadamard_transforms_are_refused(void **state)
     (void)state;
     ag_layer_precision precision = {0};
     assert_ok(ag_site_check(AG_SITE_QK, &precision));
-    precision.scheme[AG_ROLE_INPUT][1] = (ag_scheme){.quantised = true, .hadamard = true};
+    precision.scheme[AG_ROLE_INPUT][1] =
+        (ag_scheme){.quantised = true, .hadamard = AG_LEAST_HADAMARD};
     assert_fails(AG_ERR_INPUT, "sites take no Hadamard transform",
                  ag_site_check(AG_SITE_QK, &precision));
 }

@@ -35,7 +35,12 @@ static void quantise(float out[2][SQUARE], const float *x, size_t cols, const ag
     for (uint32_t use = 0; use < 2; use++) {
         const ag_scheme *scheme = &uses[use];
         bool sums_cols = (use == 0) != (role == SITE_V);
-        ag_rounding_site where = {pass->rounding_key, SITE + role, use, pass->step};
+        ag_rounding_site where = {.key = pass->rounding_key,
+                                  .site = SITE + role,
+                                  .use = use,
+                                  .step = pass->step,
+                                  .bits = scheme->sr_bits,
+                                  .variant = scheme->sr_variant};
         if (ag_scheme_serves_both(uses))
             where.use = 0; /* one copy for both */
         memcpy(out[use], x, count * sizeof *x);

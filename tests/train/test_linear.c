@@ -47,7 +47,7 @@ static float expected_scale(const ag_scheme *scheme, const float *amaxes, int st
 {
     float used = amaxes[step];
     if (scheme->amax == AG_AMAX_NONE)
-        return 1.0f;
+        return ag_static_scale(scheme, C);
     if (scheme->amax == AG_AMAX_WINDOWED)
         used = largest(amaxes, step - scheme->history + 1, step + 1);
     if (scheme->amax == AG_AMAX_DELAYED && step > 0)
@@ -62,32 +62,60 @@ static bool is_symmetric(const ag_scheme *scheme)
            (scheme->block_rows > 0 && scheme->block_rows == scheme->block_cols);
 }
 
+static int product_of(ag_role role, int use)
+{
+    static const int products[AG_ROLES][AG_USES] = {
+        {AG_FPROP, AG_DGRAD},
+        {AG_FPROP, AG_WGRAD},
+        {AG_DGRAD, AG_WGRAD}
+    };
+    return products[role][use];
+}
+
+/* What an operand is made of: the tensor, or the forward's copy in BF16. */
+static const float *source_of(const layer_test *test, ag_role role, int use)
+{
+    static float copy[WIDEST];
+    const side *s = &test->sides[role];
+    if (!test->t.layers[6].scheme[role][use].from_forward)
+        return s->x;
+    for (size_t i = 0; i < s->rows * s->cols; i++)
+        copy[i] = ag_round_bf16(s->q[0][i]);
+    return copy;
+}
+
 static void expect_operand(layer_test *test, ag_role role, int use, uint64_t sample)
 {
     side *s = &test->sides[role];
     const ag_scheme *schemes = test->t.layers[6].scheme[role];
     const ag_scheme *scheme = &schemes[use];
     size_t count = s->rows * s->cols;
+    const float *x = source_of(test, role, use);
     bool shared = ag_scheme_equal(&schemes[0], &schemes[1]) && is_symmetric(scheme);
-    ag_rounding_site where = {s_key, SITE + (uint32_t)role, shared ? 0 : (uint32_t)use,
-                              (uint32_t)test->step};
+    ag_rounding_site where = {.key = s_key,
+                              .site = SITE + (uint32_t)role,
+                              .use = shared ? 0 : (uint32_t)use,
+                              .step = (uint32_t)test->step,
+                              .bits = scheme->sr_bits,
+                              .variant = scheme->sr_variant};
+    where.turn = (SITE & ~7u) + 4 + (uint32_t)product_of(role, use);
     ag_matrix matrix = {s->rows, s->cols, use == 0 ? AG_SUM_COLS : AG_SUM_ROWS,
                         role == AG_ROLE_WEIGHT ? 0 : sample * T * s->cols};
     ag_scales scales = {.scale = s->scale[use], .after = s->after[use], .factors = s->factors};
     s->groups[use] = ag_groups_of(scheme, &matrix);
     for (size_t i = 0; !scheme->quantised && i < count; i++)
-        s->q[use][i] = ag_round_bf16(s->x[i]);
+        s->q[use][i] = ag_round_bf16(x[i]);
     if (!scheme->quantised)
         return;
-    if (scheme->granularity != AG_GRANULARITY_TENSOR) {
-        ag_quantize_matrix(s->q[use], s->x, &matrix, scheme, &scales, &where);
+    if (scheme->granularity != AG_GRANULARITY_TENSOR || scheme->hadamard > 0) {
+        ag_quantize_matrix(s->q[use], x, &matrix, scheme, &scales, &where);
         s->factor[use] = scales.factor;
         return;
     }
     s->scale[use][0] = expected_scale(scheme, s->amaxes, test->step);
     s->after[use][0] = 1 / s->scale[use][0];
     s->factor[use] = 1;
-    ag_fake_quantize(s->q[use], s->x, count, scheme, s->scale[use][0], &where, matrix.first);
+    ag_fake_quantize(s->q[use], x, count, scheme, s->scale[use][0], &where, matrix.first);
 }
 
 static void expect_operands(layer_test *test, ag_role role, uint64_t sample)
@@ -439,6 +467,75 @@ static void test_chosen_scales(void **state)
     }
 }
 
+/* Rotations of all products, with signs of the step; E2M1 by QuEST, by MS-EDEN. */
+static void test_rotations(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        ag_signs signs;
+        ag_select select;
+    } cases[] = {
+        {"e4m3/1x8/amax/nearest/hadamard",       AG_SIGNS_STEP,  AG_SELECT_AMAX},
+        {"e4m3/row/amax/nearest/hadamard32",     AG_SIGNS_FIXED, AG_SELECT_AMAX},
+        {"e2m1/nv/amax/nearest/hadamard16",      AG_SIGNS_STEP,  AG_SELECT_EDEN},
+        {"e2m1/mx/e8m0floor/nearest/hadamard32", AG_SIGNS_STEP,  AG_SELECT_AMAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        layer_test *test = make_test();
+        ag_scheme scheme;
+        assert_ok(ag_scheme_parse(&scheme, cases[i].name));
+        scheme.signs = cases[i].signs;
+        scheme.select = cases[i].select;
+        assert_ok(ag_scheme_check(&scheme));
+        tiny_quantise_all(&test->t, scheme);
+        check_layer(test);
+    }
+}
+
+/* Second operands made of the forward's copies, with schemes of their own or none. */
+static void test_copies_of_the_forward(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        {"e4m3",           NULL                       },
+        {"e4m3/mx",        NULL                       },
+        {"int4/1x16/amax", "int4/1x16/amax/stochastic"},
+        {"e2m1/nv",        "e5m2/row"                 },
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        layer_test *test = make_test();
+        ag_scheme first;
+        ag_scheme second = {0};
+        assert_ok(ag_scheme_parse(&first, names[i][0]));
+        if (names[i][1] != NULL)
+            assert_ok(ag_scheme_parse(&second, names[i][1]));
+        second.from_forward = true;
+        tiny_quantise_all(&test->t, first);
+        for (int layer = 0; layer < TINY_LAYERS; layer++) {
+            test->t.layers[layer].scheme[AG_ROLE_WEIGHT][1] = second;
+            test->t.layers[layer].scheme[AG_ROLE_INPUT][1] = second;
+        }
+        check_layer(test);
+    }
+}
+
+static void test_static_scales_and_few_bits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        layer_test *test = make_test();
+        ag_scheme scheme;
+        assert_ok(ag_scheme_parse(&scheme, i < 2 ? "e4m3/tensor" : "e3m2/1x16/amax/stochastic"));
+        if (i < 2)
+            assert_ok(ag_static_parse(&scheme, i == 0 ? "2^-3" : "3*sqrt(fan_in)"));
+        scheme.sr_bits = i < 2 ? 0 : 5;
+        scheme.sr_variant = i == 2 ? AG_SR_HALF : i == 3 ? AG_SR_NEAREST : AG_SR_FLOOR;
+        tiny_quantise_all(&test->t, scheme);
+        check_layer(test);
+    }
+}
+
 static void test_recipes(void **state)
 {
     (void)state;
@@ -524,6 +621,9 @@ int main(void)
         cmocka_unit_test(test_stochastic_rounding),
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_chosen_scales),
+        cmocka_unit_test(test_rotations),
+        cmocka_unit_test(test_copies_of_the_forward),
+        cmocka_unit_test(test_static_scales_and_few_bits),
         cmocka_unit_test(test_recipes),
         cmocka_unit_test(test_clipped_gradients),
         cmocka_unit_test(test_accumulators),

@@ -221,7 +221,12 @@ static void fill(float *x)
 static ag_counters count_slowly(bench *b, const float *x)
 {
     ag_counters c = {0};
-    ag_rounding_site where = {b->pass.rounding_key, b->operand.site, b->operand.use, b->pass.step};
+    ag_rounding_site where = {.key = b->pass.rounding_key,
+                              .site = b->operand.site,
+                              .use = b->operand.use,
+                              .step = b->pass.step,
+                              .bits = b->scheme.sr_bits,
+                              .variant = b->scheme.sr_variant};
     ag_matrix matrix = {ROWS, COLS, b->operand.sum, 77};
     ag_groups groups = ag_groups_of(&b->scheme, &matrix);
     ag_quantize_matrix(b->expected, b->x, &matrix, &b->scheme, &b->expected_scales, &where);
@@ -266,8 +271,9 @@ static void check_counters(const char *name, ag_sum sum, bool in_place)
     fill(b.x);
     const float *source_x = b.x;
     static float transformed[COUNT];
-    if (b.scheme.hadamard) {
-        ag_hadamard(transformed, b.x, ROWS, COLS);
+    if (b.scheme.hadamard > 0) {
+        ag_turn turn = ag_turn_of(&b.scheme, NULL);
+        ag_hadamard(transformed, b.x, ROWS, COLS, sum, &turn);
         source_x = transformed;
     }
     ag_counters want = count_slowly(&b, source_x);
@@ -292,7 +298,7 @@ static void check_counters(const char *name, ag_sum sum, bool in_place)
     assert_near(name, got->log2_min, want.log2_min);
     assert_near(name, got->log2_max, want.log2_max);
     assert_near(name, got->log2_sum, want.log2_sum);
-    assert_true(want.noise > 0.0 && want.zeros_in >= (b.scheme.hadamard ? 0 : 4));
+    assert_true(want.noise > 0.0 && want.zeros_in >= (b.scheme.hadamard > 0 ? 0 : 4));
 }
 
 static void test_counters_of_operands(void **state)

@@ -194,7 +194,7 @@ static void test_random_words(void **state)
     tiny_fill(x, 256, 1, 100.0f);
     ag_source source = {.x = x, .rows = 1, .cols = 256, .first = 1003};
     for (int i = 0; i < 2; i++) {
-        ag_rounding_site where = {5, 74, uses[i], 9};
+        ag_rounding_site where = {.key = 5, .site = 74, .use = uses[i], .step = 9};
         f.pass.mode = modes[i];
         ag_operand_make(&f.operand, out, &source, &f.pass);
         ag_fake_quantize(expected, x, 256, &f.scheme, 1.0f, &where, 1003);
@@ -233,7 +233,7 @@ static void test_clipping_is_that_of_the_last_pass(void **state)
         float grad[2] = {5.0f, 7.0f};
         f.pass.mode = shadow ? AG_MODE_SHADOW : AG_MODE_TRAIN;
         ag_operand_make(&f.operand, out, &source, &f.pass);
-        ag_operand_clip_gradient(grad, &f.operand, 2);
+        ag_operand_clip_gradient(grad, &f.operand, 1, 2);
         assert_true(grad[0] == (shadow ? 5.0f : 0.0f) && grad[1] == 7.0f);
     }
 }

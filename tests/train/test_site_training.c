@@ -34,7 +34,8 @@ enum { NAMES = sizeof s_names / sizeof s_names[0] };
 
 static ag_rounding_site rounding_site(uint32_t site, uint32_t use, uint32_t step)
 {
-    return (ag_rounding_site){ag_stream_key(42, AG_STREAM_ROUNDING), site, use, step};
+    return (ag_rounding_site){
+        .key = ag_stream_key(42, AG_STREAM_ROUNDING), .site = site, .use = use, .step = step};
 }
 
 static void assert_same_floats(const char *what, const float *got, const float *expected,
