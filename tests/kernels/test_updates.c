@@ -329,6 +329,43 @@ static void test_lion_takes_the_sign(void **state)
 
 /* --- fast as reference */
 
+/* Of plain and fast kernels: w, m and v, equal before. */
+static void check_momenta(float *a[3], float *b[3], const float *grad, size_t count)
+{
+    ag_lion_step lion = {.lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.99f, .decay = 1e-3f};
+    lion.fresh1 = 0.1f;
+    lion.fresh2 = 0.01f;
+    lion.grad_scale = 0.7f;
+    ag_momentum_step momentum = {0.95f, 0.05f, .nesterov = true, .grad_scale = 0.7f};
+    plain->momentum(a[0], a[1], grad, count, &momentum);
+    fast->momentum(b[0], b[1], grad, count, &momentum);
+    assert_same_bits("what is made orthogonal", b[0], a[0], count);
+    assert_same_bits("muon's momentum", b[1], a[1], count);
+    plain->descend(a[0], grad, count, 0.03f, 1e-3f);
+    fast->descend(b[0], grad, count, 0.03f, 1e-3f);
+    assert_same_bits("descend", b[0], a[0], count);
+    plain->lion(a[0], a[1], grad, count, &lion);
+    fast->lion(b[0], b[1], grad, count, &lion);
+    assert_same_bits("lion", b[0], a[0], count);
+    assert_same_bits("lion's momentum", b[1], a[1], count);
+}
+
+static void check_stores(float *a[3], float *b[3], const float *grad, size_t count)
+{
+    ag_eco_step eco = {.factor = -3.5f, .correction2 = 0.0199f, .eps = 1e-8f};
+    plain->kahan_step(a[0], a[1], grad, count, 1e-3f);
+    fast->kahan_step(b[0], b[1], grad, count, 1e-3f);
+    assert_same_bits("kahan's step", b[0], a[0], count);
+    plain->kahan_keep(a[1], a[0], grad, count);
+    fast->kahan_keep(b[1], b[0], grad, count);
+    assert_same_bits("what kahan keeps", b[1], a[1], count);
+    for (int with_v = 0; with_v < 2; with_v++) {
+        plain->eco(a[1], with_v ? a[2] : NULL, grad, a[0], count, &eco);
+        fast->eco(b[1], with_v ? b[2] : NULL, grad, b[0], count, &eco);
+        assert_same_bits("eco", b[1], a[1], count);
+    }
+}
+
 static void check_match(const ag_format *format, const float *w, const float *grad, size_t count)
 {
     ag_rounding_site where = {.key = 99, .site = 3, .use = 2, .step = 5};
@@ -340,10 +377,6 @@ static void check_match(const ag_format *format, const float *w, const float *gr
     adamw.correction2 = 0.0199f;
     adamw.grad_scale = 0.7f;
     ag_spacing spacing = spacing_of(format, 0.7f, plain->amax(w, count));
-    ag_lion_step lion = {.lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.99f, .decay = 1e-3f};
-    lion.fresh1 = 0.1f;
-    lion.fresh2 = 0.01f;
-    lion.grad_scale = 0.7f;
     ag_grid_step grid = {.format = format,
                          .scale = 4,
                          .momentum = 0.9f,
@@ -361,30 +394,8 @@ static void check_match(const ag_format *format, const float *w, const float *gr
     fast->manifold_adamw(b[0], b[1], b[2], grad, count, &adamw, &spacing);
     for (int i = 0; i < 3; i++)
         assert_same_bits("manifold_adamw", b[i], a[i], count);
-    ag_momentum_step momentum = {0.95f, 0.05f, .nesterov = true, .grad_scale = 0.7f};
-    plain->momentum(a[0], a[1], grad, count, &momentum);
-    fast->momentum(b[0], b[1], grad, count, &momentum);
-    assert_same_bits("what is made orthogonal", b[0], a[0], count);
-    assert_same_bits("muon's momentum", b[1], a[1], count);
-    plain->descend(a[0], grad, count, 0.03f, 1e-3f);
-    fast->descend(b[0], grad, count, 0.03f, 1e-3f);
-    assert_same_bits("descend", b[0], a[0], count);
-    ag_eco_step eco = {.factor = -3.5f, .correction2 = 0.0199f, .eps = 1e-8f};
-    plain->kahan_step(a[0], a[1], grad, count, 1e-3f);
-    fast->kahan_step(b[0], b[1], grad, count, 1e-3f);
-    assert_same_bits("kahan's step", b[0], a[0], count);
-    plain->kahan_keep(a[1], a[0], grad, count);
-    fast->kahan_keep(b[1], b[0], grad, count);
-    assert_same_bits("what kahan keeps", b[1], a[1], count);
-    for (int with_v = 0; with_v < 2; with_v++) {
-        plain->eco(a[1], with_v ? a[2] : NULL, grad, a[0], count, &eco);
-        fast->eco(b[1], with_v ? b[2] : NULL, grad, b[0], count, &eco);
-        assert_same_bits("eco", b[1], a[1], count);
-    }
-    plain->lion(a[0], a[1], grad, count, &lion);
-    fast->lion(b[0], b[1], grad, count, &lion);
-    assert_same_bits("lion", b[0], a[0], count);
-    assert_same_bits("lion's momentum", b[1], a[1], count);
+    check_momenta(a, b, grad, count);
+    check_stores(a, b, grad, count);
     memcpy(a[0], w, count * sizeof *w);
     memcpy(b[0], w, count * sizeof *w);
     plain->grid(a[0], a[1], grad, count, &grid, &where);
