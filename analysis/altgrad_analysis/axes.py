@@ -20,7 +20,7 @@ OWN_COLUMNS = frozenset(
     scale_log2_min scale_log2_mean scale_log2_max norm shadow_norm cosine snr dead_before dead_after
     kurtosis effective_rank stable_rank collapsed flips updates stalls flip_ratio stall_ratio
     attn_logit_max attn_entropy attn_entropy_min logit_max logz logz2 logit_sharpness
-    input_rms residual_rms weight_rms update_rms
+    input_rms residual_rms weight_rms update_rms small big grad_square trace sharpness residual
     mean_update log2_ulp_min log2_ulp_mean log2_ulp_max distance aligned moved_mean moved_max
     """.split()
 )

@@ -24,7 +24,7 @@ SAMPLED = (
     "quant",
     *(
         f"diagnostics/{name}"
-        for name in "flips grad grid rank kurtosis attn logits logit_sharpness rms".split()
+        for name in "flips grad grid rank kurtosis attn logits logit_sharpness rms noise sharpness".split()
     ),
 )
 

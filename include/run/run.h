@@ -173,6 +173,8 @@ typedef enum ag_diagnostic {
     AG_OBSERVE_LOGITS,
     AG_OBSERVE_LOGIT_SHARPNESS,
     AG_OBSERVE_RMS,
+    AG_OBSERVE_NOISE,
+    AG_OBSERVE_SHARPNESS,
     AG_DIAGNOSTICS
 } ag_diagnostic;
 

@@ -36,9 +36,9 @@ static const char *const s_muon_scales[] = {"match_rms", "original", NULL};
 static const char *const s_muon_ns[] = {"fp32", "bf16", NULL};
 static const char *const s_store_errors[] = {"drop", "kahan", "eco", NULL};
 static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
-static const char *const s_diagnostics[] = {"quant",  "flips",           "grad",      "grid",
-                                            "rank",   "kurtosis",        "nonfinite", "attn",
-                                            "logits", "logit_sharpness", "rms",       NULL};
+static const char *const s_diagnostics[] = {
+    "quant",  "flips",           "grad", "grid",  "rank",      "kurtosis", "nonfinite", "attn",
+    "logits", "logit_sharpness", "rms",  "noise", "sharpness", NULL};
 static const char *const s_auto[] = {"auto", NULL};
 static const char *const s_keep_weights[] = {"none", "final", "initial+final", NULL};
 static const char *const s_metrics[] = {
@@ -348,6 +348,18 @@ static ag_status check_stored_throughout(const ag_run *run)
     return AG_OK;
 }
 
+/* It compares gradients of few sequences with those of more. */
+static ag_status check_noise(const ag_run *run)
+{
+    bool wanted = (run->observe.diagnostics >> AG_OBSERVE_NOISE & 1) != 0;
+    if (wanted && run->train.grad_accum < 2)
+        return ag_fail(AG_ERR_INPUT,
+                       "observe.diagnostics: noise compares the gradients of a step's "
+                       "micro-batches, and train.grad_accum is 1; give it 2 or more, or leave "
+                       "noise out");
+    return AG_OK;
+}
+
 /* In the order in which somebody would mend them. */
 ag_status ag_run_check(const ag_run *run)
 {
@@ -358,6 +370,7 @@ ag_status ag_run_check(const ag_run *run)
     AG_TRY(check_decay(&run->optimizer));
     AG_TRY(check_stored(run));
     AG_TRY(check_stored_throughout(run));
+    AG_TRY(check_noise(run));
     if (run->stop.loss_ratio > 0 && run->stop.loss_ratio <= 1)
         return ag_fail(AG_ERR_INPUT,
                        "stop.loss_ratio: at %g a run would count as diverged although its loss "

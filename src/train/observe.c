@@ -16,7 +16,7 @@ bool ag_observes(const ag_run *run, ag_diagnostic diagnostic)
 /* --- the groups of the samples: those of every phase, of which each fills in its own */
 
 /* What a diagnostic has groups of samples for, one each. */
-typedef enum subjects { LAYERS, BLOCKS, RESIDUALS, TENSORS, HEAD } subjects;
+typedef enum subjects { LAYERS, BLOCKS, RESIDUALS, TENSORS, HEAD, RUN } subjects;
 
 static const struct {
     ag_diagnostic diagnostic;
@@ -34,6 +34,8 @@ static const struct {
     {AG_OBSERVE_RMS,             LAYERS,    &ag_sampler_rms_input      },
     {AG_OBSERVE_RMS,             RESIDUALS, &ag_sampler_rms_residual   },
     {AG_OBSERVE_RMS,             TENSORS,   &ag_sampler_rms_tensor     },
+    {AG_OBSERVE_NOISE,           RUN,       &ag_sampler_noise          },
+    {AG_OBSERVE_SHARPNESS,       RUN,       &ag_sampler_sharpness      },
 };
 
 enum { SAMPLED = sizeof s_sampled / sizeof s_sampled[0], NAME_SIZE = 64 /* ag_tensor's */ };
@@ -50,6 +52,7 @@ static size_t count_of(const ag_trainer *trainer, subjects of)
     case TENSORS:
         return trainer->state.tensors.count;
     case HEAD:
+    case RUN:
         break;
     }
     return 1;
@@ -73,6 +76,9 @@ static void name_of(char name[NAME_SIZE], const ag_trainer *trainer, subjects of
         break;
     case HEAD:
         snprintf(name, NAME_SIZE, "lm_head");
+        break;
+    case RUN:
+        snprintf(name, NAME_SIZE, "run");
         break;
     }
 }
@@ -289,12 +295,19 @@ static void lay_out_arrays(ag_trainer *trainer, ag_layout *layout)
     size_t total = trainer->state.tensors.total;
     if (ag_observes(run, AG_OBSERVE_QUANT) || ag_observes(run, AG_OBSERVE_GRAD))
         observer->copy = ag_layout_floats(layout, largest_operand(run));
-    if (ag_observes(run, AG_OBSERVE_GRAD))
+    if (ag_observes(run, AG_OBSERVE_GRAD) || ag_observes(run, AG_OBSERVE_SHARPNESS))
         observer->gradient = ag_layout_floats(layout, total);
     if (ag_observes(run, AG_OBSERVE_FLIPS))
         observer->codes = ag_layout_floats(layout, all_weights(run));
-    if (ag_observes(run, AG_OBSERVE_FLIPS) || ag_observes(run, AG_OBSERVE_RMS))
+    if (ag_observes(run, AG_OBSERVE_FLIPS) || ag_observes(run, AG_OBSERVE_RMS) ||
+        ag_observes(run, AG_OBSERVE_SHARPNESS))
         observer->before = ag_layout_floats(layout, total);
+    if (ag_observes(run, AG_OBSERVE_NOISE))
+        observer->part = ag_layout_floats(layout, total);
+    if (ag_observes(run, AG_OBSERVE_SHARPNESS)) {
+        observer->direction = ag_layout_floats(layout, total);
+        observer->ahead = ag_layout_floats(layout, total);
+    }
     if (ag_observes(run, AG_OBSERVE_GRID))
         observer->last = ag_layout_floats(layout, total);
     if (ag_observes(run, AG_OBSERVE_RANK))
@@ -385,6 +398,7 @@ static void forget_forward(ag_observer *observer, const ag_model *model)
 {
     observer->tokens = 0.0;
     observer->logits = (ag_logits_seen){0};
+    observer->noise = (ag_noise_seen){0};
     for (size_t i = 0; observer->residual != NULL && i < 2 * model->L; i++)
         observer->residual[i] = 0.0;
     for (size_t i = 0; observer->attn != NULL && i < model->L; i++) {
@@ -427,16 +441,31 @@ static void keep_weights(const ag_trainer *trainer)
            trainer->state.tensors.total * sizeof *observer->before);
 }
 
+/* Other gradients take the place of the run's for a while. */
+static void look_further(ag_trainer *trainer)
+{
+    const ag_observer *observer = trainer->observer;
+    if (observer->direction != NULL)
+        ag_observe_sharpness(trainer);
+    if (ag_observes(trainer->run, AG_OBSERVE_GRAD))
+        ag_observe_shadow(trainer);
+}
+
 void ag_observe_gradient(ag_trainer *trainer)
 {
     ag_observer *observer = trainer->observer;
-    size_t bytes = trainer->state.tensors.total * sizeof(float);
+    float *grads = trainer->model.grads;
+    size_t total = trainer->state.tensors.total;
+    size_t bytes = total * sizeof *grads;
     if (!observer->sampling)
         return;
     if (observer->before != NULL)
         keep_weights(trainer);
+    if (observer->part != NULL)
+        observer->noise.big = trainer->k->sum_squares(grads, total);
     if (observer->gradient != NULL)
-        ag_observe_shadow(trainer);
+        memcpy(observer->gradient, grads, bytes);
+    look_further(trainer);
     fill(trainer, AG_BEFORE_UPDATE);
     if (observer->gradient != NULL)
         memcpy(trainer->model.grads, observer->gradient, bytes);

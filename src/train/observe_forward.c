@@ -107,6 +107,8 @@ void ag_observe_forward(ag_trainer *trainer, const ag_pass *pass)
         ag_observe_attention(observer, &trainer->model, i, pass);
     if (observer->residual != NULL)
         see_residual(observer, &trainer->model, pass);
+    if (observer->part != NULL)
+        ag_observe_noise_before(observer, trainer);
     if (ag_observes(run, AG_OBSERVE_LOGITS) || ag_observes(run, AG_OBSERVE_LOGIT_SHARPNESS))
         see_logits(observer, &trainer->model, &trainer->tokens, pass);
 }

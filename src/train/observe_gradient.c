@@ -7,8 +7,6 @@
 
 void ag_observe_shadow(ag_trainer *trainer)
 {
-    size_t bytes = trainer->state.tensors.total * sizeof(float);
-    memcpy(trainer->observer->gradient, trainer->model.grads, bytes);
     ag_trainer_gradients(trainer, AG_MODE_SHADOW);
 }
 

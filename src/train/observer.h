@@ -9,6 +9,7 @@
 #define AG_TRAIN_OBSERVER_H
 
 #include "numerics/counters.h"
+#include "seen.h"
 #include "trainer.h"
 
 /* Central moments: n, mean, and sums of the second to fourth powers of x - mean. */
@@ -49,30 +50,14 @@ extern const ag_sampler ag_sampler_rms_residual;    /* observe_forward.c */
 extern const ag_sampler ag_sampler_rms_tensor;      /* observe_weights.c */
 extern const ag_sampler ag_sampler_logits;          /* observe_forward.c */
 extern const ag_sampler ag_sampler_logit_sharpness; /* observe_forward.c */
+extern const ag_sampler ag_sampler_noise;           /* observe_noise.c */
+extern const ag_sampler ag_sampler_sharpness;       /* observe_sharpness.c */
 
 /* What fills a group of the samples. */
 typedef struct ag_subject {
     const ag_sampler *sampler;
     size_t index;
 } ag_subject;
-
-/* Of the attention of one block, over the step's micro-batches. */
-typedef struct ag_attn_seen {
-    double logit_max;
-    double sequences;
-    double *entropy; /* [H]: sum over the rows of all sequences */
-} ag_attn_seen;
-
-/* What one head of one sequence adds to it. */
-typedef struct ag_head_seen {
-    double logit_max;
-    double entropy;
-} ag_head_seen;
-
-/* Of the logits: sums over the step's tokens, but for the first. */
-typedef struct ag_logits_seen {
-    double max, tokens, logz, logz2, sharpness;
-} ag_logits_seen;
 
 enum { AG_OPERANDS_PER_LAYER = AG_ROLES * AG_USES };
 
@@ -99,6 +84,11 @@ struct ag_observer {
     double *residual;     /* [2 L]: sum of the squares of the stream after each branch */
     double tokens;        /* of the step so far */
     ag_logits_seen logits;
+    float *part; /* [tensors.total]: the gradient before a part is added, */
+    ag_noise_seen noise;
+    float *direction; /* [tensors.total]: of the search for the largest curvature, */
+    float *ahead;     /* and the gradient there */
+    ag_sharpness sharpness;
     double *singular; /* values and scratch of the largest weight matrix */
     ag_format null;   /* on whose grid a weight with no format is */
 };
@@ -131,10 +121,23 @@ void ag_observe_attention(ag_observer *observer, ag_model *model, size_t block,
  * the token's: the target's epsilon lower, all others epsilon higher. */
 double ag_logit_sharpness(double loss, double epsilon);
 
+/* --- observe_noise.c */
+
+/* Before a backward pass adds to the gradient. */
+void ag_observe_noise_before(ag_observer *observer, const ag_trainer *trainer);
+
+/* --- observe_sharpness.c */
+
+/* Finds the sharpness of the step's weights, observer->before; model.grads is lost. */
+void ag_observe_sharpness(ag_trainer *trainer);
+
+/* The search itself, on trainer->tokens: from v [tensors.total], which becomes the last Hv; room
+ * [tensors.total] is free for use. state.weights are `weights` before and after. */
+ag_sharpness ag_observe_curvature(ag_trainer *trainer, float *v, float *room, const float *weights);
+
 /* --- observe_gradient.c */
 
-/* Leaves the gradient of the step without any rounding in model.grads, and that of the run in
- * observer->gradient. */
+/* Leaves the gradient of the step without any rounding in model.grads. */
 void ag_observe_shadow(ag_trainer *trainer);
 
 #endif

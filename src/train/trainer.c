@@ -38,6 +38,8 @@ double ag_trainer_gradients(ag_trainer *trainer, ag_mode mode)
         if (pass.observer != NULL)
             ag_observe_forward(trainer, &pass);
         ag_model_backward(model, &trainer->tokens, &pass);
+        if (pass.observer != NULL)
+            ag_observe_backward(trainer, &pass);
         loss += sum_of(model->losses, B * model->T);
     }
     return loss / (double)((size_t)train->grad_accum * B * model->T);

@@ -24,7 +24,7 @@ EXPERIMENT = """\
 altgrad: 1
 model: {n_layer: 1, n_head: 2, n_embd: 16, block_size: 8, bias: true}
 data: {text: text.txt}
-train: {batch_size: 4}
+train: {batch_size: 2, grad_accum: 2}
 eval: {every: 50, windows: 4, batch: 2}
 formats: [{name: m, all: mxfp8, scaling: {granularity: tensor, amax: delayed}, until: 90%}]
 axes: {train.steps: [100, 500000]}

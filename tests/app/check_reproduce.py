@@ -41,11 +41,11 @@ altgrad: 1
 name: observed
 model: {n_layer: 1, n_head: 2, n_embd: 32, block_size: 32}
 data: {text: text.txt}
-train: {steps: 12, batch_size: 4}
+train: {steps: 12, batch_size: 2, grad_accum: 2}
 optimizer: {warmup: 2}
 eval: {every: 0, windows: 4, batch: 4}
 observe: {quant_every: 5, diagnostics: [quant, flips, grad, grid, rank, kurtosis, nonfinite,
-  attn, logits, logit_sharpness, rms]}
+  attn, logits, logit_sharpness, rms, noise, sharpness]}
 formats:
   - mxfp8
   - nvfp4
@@ -216,7 +216,7 @@ def observed():
         got = altered("observed.h5", run_of[name],
                       lambda group: values.update(alter_samples(group)))
         kinds = {"/".join(each.split("/")[:2]) for each in values if each.startswith("diag")}
-        check(len(kinds) == 9 and len(values) > 400, f"{name}: sampled are {list(values)}")
+        check(len(kinds) == 11 and len(values) > 400, f"{name}: sampled are {list(values)}")
         check(len(got) == len(values), f"{name}: {len(got)} of {len(values)} are named")
         for series, place, stored, now, count in got:
             numbers = np.array([float(stored), float(now)])

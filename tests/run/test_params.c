@@ -250,6 +250,11 @@ static void test_checks_of_several_parameters(void **state)
     run = good;
     run.stop.loss_ratio = 0.5;
     assert_fails(AG_ERR_INPUT, "stop.loss_ratio", ag_run_check(&run));
+    run = good;
+    run.observe.diagnostics = 1 << AG_OBSERVE_NOISE;
+    assert_fails(AG_ERR_INPUT, "train.grad_accum is 1", ag_run_check(&run));
+    run.train.grad_accum = 2;
+    assert_ok(ag_run_check(&run));
     run.stop.loss_ratio = 0;
     assert_ok(ag_run_check(&run));
     run.optimizer.lr = 0;

@@ -19,7 +19,7 @@ from statistics import median
 
 TOP = Path(__file__).resolve().parents[2]
 EXPERIMENT = TOP / "jobs/speed.yaml"
-ALL = "[quant, flips, grad, grid, rank, kurtosis, nonfinite, attn, logits, logit_sharpness, rms]"
+ALL = "[quant, flips, grad, grid, rank, kurtosis, nonfinite, attn, logits, logit_sharpness, rms, noise, sharpness]"
 SETTINGS = {  # name: (diagnostics, quant_every)
     "off": ("[]", 100),
     "quant, every 100": ("[quant]", 100),

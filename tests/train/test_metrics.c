@@ -6,10 +6,11 @@
 #include "observer.h"
 #include "optimizer.h"
 
-enum { B = 3, T = 8, V = 11, C = 16, H = 4, L = 2, LINE = 512 };
+enum { B = 3, T = 8, V = 11, C = 16, H = 4, L = 2, LINE = 512, MOST = 640 };
 
 static tiny s_t;
-static char s_name[64]; /* of the case */
+static char s_name[64]; /* of the case, */
+static int s_seed;      /* and its seed */
 
 /* Sums in float32 of this depth against float64: 1e-5, seen 2e-6. The gradient of the keys' bias is
  * 0 but for rounding, about as large as Adam's eps, which decides what becomes of it. */
@@ -39,6 +40,7 @@ static void forward_and_backward(int seed, int micro, int micros)
     ag_model_forward(&trainer->model, &trainer->tokens, &pass);
     ag_observe_forward(trainer, &pass);
     ag_model_backward(&trainer->model, &trainer->tokens, &pass);
+    ag_observe_backward(trainer, &pass);
 }
 
 static void make_step(int seed, int micros)
@@ -58,10 +60,9 @@ static void make_step(int seed, int micros)
 }
 
 /* "case NAME seed S key=value ..." */
-static int start_case(char *line)
+static void start_case(char *line)
 {
     int used = 0;
-    int seed = 0;
     tiny_make(&s_t);
     ag_run *run = &s_t.run;
     run->compute = AG_COMPUTE_FP32;
@@ -76,12 +77,12 @@ static int start_case(char *line)
     run->optimizer.betas[0] = 0.9;
     run->optimizer.betas[1] = 0.95;
     run->observe.diagnostics = 1 << AG_OBSERVE_ATTN | 1 << AG_OBSERVE_LOGITS |
-                               1 << AG_OBSERVE_LOGIT_SHARPNESS | 1 << AG_OBSERVE_RMS;
-    assert_int_equal(sscanf(line, "case %63s seed %d%n", s_name, &seed, &used), 2);
+                               1 << AG_OBSERVE_LOGIT_SHARPNESS | 1 << AG_OBSERVE_RMS |
+                               1 << AG_OBSERVE_NOISE;
+    assert_int_equal(sscanf(line, "case %63s seed %d%n", s_name, &s_seed, &used), 2);
     made_options(run, line + used);
     tiny_start(&s_t);
-    make_step(seed, 1);
-    return seed;
+    make_step(s_seed, 1);
 }
 
 /* --- the lines of metrics.txt */
@@ -131,12 +132,31 @@ static bool check_sharpness_of_logits(const char *line)
     return true;
 }
 
+/* "noise micro_batches M sequences B small x big x grad_square x trace x": a step of its own */
+static bool check_noise(const char *line)
+{
+    static const char *const names[] = {"small", "big", "grad_square", "trace"};
+    int micros = 0;
+    int sequences = 0;
+    double values[4];
+    if (sscanf(line,
+               "noise micro_batches %d sequences %d small %lf big %lf grad_square %lf trace %lf",
+               &micros, &sequences, &values[0], &values[1], &values[2], &values[3]) != 6)
+        return false;
+    assert_int_equal(sequences, B);
+    s_t.run.train.steps = 2;
+    make_step(s_seed, micros);
+    for (int i = 0; i < 4; i++)
+        check("noise", names[i], "run", values[i]);
+    return true;
+}
+
 static bool check_line(const char *line)
 {
     char word[64];
     char where[AG_SAMPLED_PATH];
     double expected;
-    if (check_logits(line) || check_sharpness_of_logits(line))
+    if (check_logits(line) || check_sharpness_of_logits(line) || check_noise(line))
         return true;
     return sscanf(line, "%63s %79s %lf", word, where, &expected) == 3 &&
            check_named(word, where, expected);
@@ -150,7 +170,7 @@ static void test_cases(void **state)
     int lines = 0;
     FILE *file = fopen("train/metrics.txt", "r");
     assert_non_null(file);
-    while (fgets(line, sizeof line, file) != NULL) {
+    while (fgets(line, sizeof line, file) != NULL && strncmp(line, "sharpness", 9) != 0) {
         if (strncmp(line, "case", 4) == 0) {
             if (cases++ > 0)
                 tiny_end(&s_t);
@@ -163,7 +183,81 @@ static void test_cases(void **state)
     tiny_end(&s_t);
     fclose(file);
     assert_int_equal(cases, 2);
-    assert_int_equal(lines, 148);
+    assert_int_equal(lines, 150);
+}
+
+/* --- the curvature */
+
+/* A model of which the whole Hessian is known, from the direction that metrics.txt begins with. */
+static void start_small(int seed, int heads, int width)
+{
+    char options[] =
+        "norm=rmsnorm position=rope mlp=swiglu mlp_hidden=8 qkv=split norm_affine=false";
+    tiny_make(&s_t);
+    s_t.run.compute = AG_COMPUTE_FP32;
+    made_options(&s_t.run, options);
+    s_t.run.model.bias = false;
+    s_t.run.model.n_layer = 1;
+    s_t.run.model.n_head = heads;
+    s_t.run.model.n_embd = width;
+    s_t.run.model.block_size = 6;
+    s_t.run.model.z_loss = 0.1; /* is no part of it */
+    s_t.run.model.dropout = 0.5;
+    s_t.run.train.batch_size = 4;
+    s_t.run.observe.diagnostics = 1 << AG_OBSERVE_SHARPNESS;
+    tiny_start(&s_t);
+    made_weights(&s_t.trainer.state, seed);
+    made_tokens(&s_t.trainer.tokens, seed, 0, 4, 6, TINY_VOCAB);
+}
+
+/* The line that begins with `begins`. */
+static void find_line(char line[LINE], const char *begins)
+{
+    FILE *file = fopen("train/metrics.txt", "r");
+    assert_non_null(file);
+    do {
+        assert_non_null(fgets(line, LINE, file));
+    } while (strncmp(line, begins, strlen(begins)) != 0);
+    fclose(file);
+}
+
+/* Differences in float32: 4e-4. After 20 iterations, the eigenvalue is as near as the residual's
+ * square over the gap says. */
+static void test_sharpness(void **state)
+{
+    (void)state;
+    static float v[MOST], room[MOST], weights[MOST];
+    char line[LINE];
+    int seed = 0;
+    int heads = 0;
+    int width = 0;
+    double rayleigh = 0.0;
+    double residual = 0.0;
+    find_line(line, "sharpness");
+    assert_int_equal(sscanf(line, "sharpness seed %d V 7 C %d H %d", &seed, &width, &heads), 3);
+    start_small(seed, heads, width);
+    const ag_tensor_table *tensors = &s_t.trainer.state.tensors;
+    assert_int_equal(ag_tensor_parameters(tensors), 504);
+    assert_true(tensors->total <= MOST);
+    find_line(line, "iteration 20");
+    assert_int_equal(sscanf(line, "iteration 20 rayleigh %lf residual %lf", &rayleigh, &residual),
+                     2);
+    uint64_t words = 6000 + (uint64_t)seed;
+    for (size_t k = 0; k < tensors->count; k++)
+        for (size_t i = 0; i < tensors->rows[k].count; i++)
+            v[tensors->rows[k].offset + i] = (float)made_centred(&words);
+    memcpy(weights, s_t.trainer.state.weights, tensors->total * sizeof *weights);
+    ag_sharpness found = ag_observe_curvature(&s_t.trainer, v, room, weights);
+    assert_true(fabs(found.eigenvalue / rayleigh - 1.0) < 1e-3);
+    assert_true(fabs(found.residual / residual - 1.0) < 2e-2);
+    assert_memory_equal(weights, s_t.trainer.state.weights, tensors->total * sizeof *weights);
+    ag_observe_begin(&s_t.trainer); /* from its own direction, on the corpus's tokens */
+    ag_observe_gradient(&s_t.trainer);
+    ag_observe_update(&s_t.trainer);
+    double sampled = tiny_sampled(&s_t, "diagnostics/sharpness/run", "sharpness");
+    found = ag_observe_curvature(&s_t.trainer, v, room, weights); /* of the same, from elsewhere */
+    assert_true(fabs(sampled / found.eigenvalue - 1.0) < 1e-2);
+    tiny_end(&s_t);
 }
 
 /* --- what the cases have none of */
@@ -256,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_sharpness),
         cmocka_unit_test(test_attention_with_formats),
         cmocka_unit_test(test_micro_batches),
     };
