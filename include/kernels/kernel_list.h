@@ -49,6 +49,8 @@
     ROW(causal_softmax, ag_causal_softmax_plain, ag_causal_softmax_shared)                         \
     ROW(causal_softmax_backward, ag_causal_softmax_backward_plain,                                 \
         ag_causal_softmax_backward_shared)                                                         \
+    ROW(cap_scores, ag_cap_scores_plain, ag_cap_scores_shared)                                     \
+    ROW(cap_scores_backward, ag_cap_scores_backward_plain, ag_cap_scores_backward_shared)          \
     ROW(cross_entropy, ag_cross_entropy_plain, ag_cross_entropy_shared)                            \
     ROW(cross_entropy_loss, ag_cross_entropy_loss_plain, ag_cross_entropy_loss_shared)             \
     ROW(logits_forward, ag_logits_forward_plain, ag_logits_forward_shared)                         \

@@ -122,13 +122,18 @@ typedef void ag_relu2_forward_fn(float *restrict out, const float *restrict x, s
 typedef void ag_relu2_backward_fn(float *dx, const float *dout, const float *restrict x,
                                   size_t count);
 
-/* out = silu(gate) * up, silu(x) = x / (1 + exp(-x)) (Shazeer, arXiv 2002.05202) */
-typedef void ag_swiglu_forward_fn(float *restrict out, const float *restrict gate,
-                                  const float *restrict up, size_t count);
-/* dgate = dout * up * silu'(gate), and dout becomes dup = dout * silu(gate) */
-typedef void ag_swiglu_backward_fn(float *restrict dgate, float *restrict dout,
-                                   const float *restrict gate, const float *restrict up,
-                                   size_t count);
+/* What swiglu reads, or the gradients of that: rows of F elements, `step` apart. */
+typedef struct ag_gated {
+    float *gate;
+    float *up;
+    size_t step;
+} ag_gated;
+
+/* out [N, F] = silu(gate) * up, silu(x) = x / (1 + exp(-x)) (Shazeer, arXiv 2002.05202) */
+typedef void ag_swiglu_forward_fn(float *restrict out, const ag_gated *in, size_t N, size_t F);
+/* d.gate = dout * up * silu'(gate), d.up = dout * silu(gate); d.up may be dout where step is F */
+typedef void ag_swiglu_backward_fn(const ag_gated *d, const float *dout, const ag_gated *in,
+                                   size_t N, size_t F);
 
 /* x *= factor */
 typedef void ag_amplify_fn(float *x, size_t count, float factor);
@@ -142,6 +147,7 @@ typedef void ag_blend_fn(float *restrict y, const float *restrict x, size_t coun
 typedef struct ag_attention_shape {
     size_t B, T, H, K, D;
     float scale;   /* of the scores, 1 / sqrt(D) mostly */
+    float cap;     /* scores become cap tanh(scores / cap) before mask and softmax; 0 = none */
     bool bf16;     /* q, k, v and dout are BF16 values */
     float dropout; /* of the probabilities; 0 = none */
     uint64_t key;  /* ag_stream_key(seed, AG_STREAM_DROPOUT) */
@@ -153,6 +159,12 @@ typedef struct ag_attention_shape {
 static inline size_t ag_attention_width(const ag_attention_shape *shape)
 {
     return (shape->H + 2 * shape->K) * shape->D;
+}
+
+/* What the softmax multiplies by: capped scores have their scale already. */
+static inline float ag_softmax_scale(const ag_attention_shape *shape)
+{
+    return shape->cap > 0 ? 1.0f : shape->scale;
 }
 
 /* out [N, H D] = softmax(scale q k^T, causal) v, from qkv [N, W] (q, k, v side by side); probs [B,
@@ -177,6 +189,14 @@ typedef void ag_causal_softmax_fn(float *scores, size_t M, size_t T, float scale
  */
 typedef void ag_causal_softmax_backward_fn(float *restrict dp, const float *restrict probs,
                                            size_t M, size_t T, float scale);
+
+/* scores [M, T, T]: the first t + 1 elements x of row t become cap tanh(scale x / cap) (Gemma 2,
+ * arXiv 2408.00118) */
+typedef void ag_cap_scores_fn(float *scores, size_t M, size_t T, float scale, float cap);
+/* ds [M, T, T], the gradient of capped scores, becomes that of `scores` as they were before; 0
+ * stays above the diagonal */
+typedef void ag_cap_scores_backward_fn(float *restrict ds, const float *restrict scores, size_t M,
+                                       size_t T, float scale, float cap);
 
 /* losses [N] = -log softmax(logits [N, V])[target]; logits become (softmax - onehot) * scale */
 typedef void ag_cross_entropy_fn(float *restrict logits, float *restrict losses,

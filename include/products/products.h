@@ -67,12 +67,16 @@ typedef struct ag_words {
     int most_code; /* largest magnitude of a code, at most 127 */
 } ag_words;
 
-/* What an operand brings back to its product's rows (a) or columns (b): one factor for all, or
- * one each. */
+/* What an operand brings back to its product's rows (a) or columns (b): fl(all * each[i]). */
 typedef struct ag_factor {
     float all;
-    const float *each; /* NULL: `all` */
+    const float *each; /* NULL: 1 */
 } ag_factor;
+
+static inline float ag_factor_at(const ag_factor *factor, size_t i)
+{
+    return factor->each != NULL ? factor->all * factor->each[i] : factor->all;
+}
 
 /* What becomes of a sum before it is stored, in this order. All zero: nothing. */
 typedef struct ag_finish {

@@ -30,6 +30,7 @@ typedef struct ag_layer {
     size_t block;   /* of the transformer; n_layer for lm_head */
     size_t inputs;  /* C of in [N, C] */
     size_t outputs; /* OC of weight [OC, C] */
+    double alpha;   /* what multiplies its products (parametrisation.h) */
     uint32_t site;  /* the place of its role 0 (streams.h) */
 } ag_layer;
 

@@ -16,7 +16,8 @@ typedef struct ag_sizes {
     size_t H;      /* query heads, */
     size_t K;      /* and heads of keys and values; query head i reads head i / (H / K) */
     size_t D;      /* channels of a head */
-    size_t F;      /* hidden channels of the MLP */
+    size_t F;      /* hidden channels of the MLP, */
+    size_t fc;     /* and results of mlp.c_fc: F, or 2 F where it makes swiglu's gate too */
     size_t turned; /* channels of a head that rope turns: the first, an even number; 0 without */
 } ag_sizes;
 

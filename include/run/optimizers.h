@@ -10,6 +10,7 @@
 typedef struct ag_optimizer_traits {
     bool has_variance;       /* keeps v beside m, and reads eps */
     bool has_betas;          /* reads betas; else momentum */
+    bool fits_mup;           /* its steps are as large whatever the size of gradients */
     ag_optimizer_type plain; /* what it is for weights that lie on no format's values */
     bool has_moving_spacing; /* asks for the spacing of the weights' format, scale by scale */
     bool orthogonalises; /* the matrices of blocks, by a momentum of its own; the rest is AdamW's */

@@ -23,6 +23,12 @@ typedef enum ag_norm_place { AG_NORM_PRE, AG_NORM_RES_POST, AG_NORM_SANDWICH } a
 typedef enum ag_position { AG_POSITION_LEARNED, AG_POSITION_ROPE, AG_POSITION_NONE } ag_position;
 typedef enum ag_mlp { AG_MLP_GELU, AG_MLP_RELU2, AG_MLP_SWIGLU } ag_mlp;
 typedef enum ag_qkv { AG_QKV_FUSED, AG_QKV_SPLIT } ag_qkv;
+typedef enum ag_parametrisation {
+    AG_PARAMETRISATION_STANDARD,
+    AG_PARAMETRISATION_MUP,
+    AG_PARAMETRISATION_MUS
+} ag_parametrisation;
+typedef enum ag_gate_up { AG_GATE_UP_SPLIT, AG_GATE_UP_FUSED } ag_gate_up;
 typedef enum ag_qk_norm { AG_QK_NORM_NONE, AG_QK_NORM_HEAD, AG_QK_NORM_FULL } ag_qk_norm;
 typedef enum ag_tokenizer { AG_TOKENIZER_CHAR, AG_TOKENIZER_BYTE } ag_tokenizer;
 typedef enum ag_token_dtype { AG_DTYPE_AUTO, AG_DTYPE_UINT16, AG_DTYPE_UINT32 } ag_token_dtype;
@@ -84,9 +90,11 @@ typedef struct ag_model_spec {
     double rope_fraction; /* of a head's channels, which turn */
     int64_t mlp;          /* ag_mlp */
     int64_t qkv;          /* ag_qkv */
+    int64_t gate_up;      /* ag_gate_up */
     int64_t qk_norm;      /* ag_qk_norm */
     bool qk_gain;
-    double attn_scale; /* 0: 1 / sqrt(D) */
+    double attn_scale;   /* 0: 1 / sqrt(D) */
+    double attn_softcap; /* 0: none */
     double embd_scale;
     double skip_scale;
     double branch_scale;
@@ -94,6 +102,9 @@ typedef struct ag_model_spec {
     double logit_softcap; /* 0: none */
     double z_loss;
     double init_std;
+    int64_t param;         /* ag_parametrisation */
+    int64_t base_width;    /* n_embd of the model that was tuned; 0: this one's */
+    int64_t base_head_dim; /* and its head_dim; 0: this one's */
 
     int64_t init_seed;      /* -1: the run's seed */
     const char *init_file;  /* a results file whose run gives the initial weights; "" = random */

@@ -62,8 +62,10 @@ typedef struct ag_tensor {
     double init_gain;     /* AG_INIT_GAIN: the value of all elements */
     double init_std;      /* AG_INIT_NORMAL: the deviation, */
     ag_tensor_id init_id; /* and whose random words begin it, */
-    size_t init_first;    /* from this element on */
+    size_t init_first;    /* from this element on; */
+    size_t init_count;    /* after so many its own follow, from their first on */
     bool decayed;         /* weight decay acts on it: 2-D tensors only */
+    double lr_factor;     /* of the learning rate, but not of decay */
 } ag_tensor;
 
 typedef struct ag_tensor_table {
@@ -85,7 +87,7 @@ const ag_tensor *ag_tensor_find(const ag_tensor_table *table, ag_tensor_id id, s
 enum { AG_MOST_PARTS = 3 };
 
 /* The rows of the layers that a block's weight is made of: those for queries, keys and values of a
- * c_attn, else all. Returns how many; 0 for tensors that are no linear layer's, and lm_head's. */
+ * c_attn, for gate and up of a c_fc that has both, else all. Returns how many; 0 for tensors that are no linear layer's, and lm_head's. */
 size_t ag_tensor_parts(size_t rows[AG_MOST_PARTS], const ag_model_spec *model,
                        const ag_tensor *tensor);
 

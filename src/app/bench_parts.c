@@ -315,20 +315,19 @@ static void rotate(ag_heads out, ag_heads x, size_t N, size_t heads, const ag_ro
     add(AG_BENCH_ATTENTION, start_s, 2 * N * heads * rotation->D);
 }
 
-static void swiglu_forward(float *restrict out, const float *restrict gate,
-                           const float *restrict up, size_t count)
+static void swiglu_forward(float *restrict out, const ag_gated *in, size_t N, size_t F)
 {
     double start_s = ag_clock_s();
-    fast()->swiglu_forward(out, gate, up, count);
-    add(AG_BENCH_GELU, start_s, 3 * count);
+    fast()->swiglu_forward(out, in, N, F);
+    add(AG_BENCH_GELU, start_s, 3 * N * F);
 }
 
-static void swiglu_backward(float *restrict dgate, float *restrict dout, const float *restrict gate,
-                            const float *restrict up, size_t count)
+static void swiglu_backward(const ag_gated *d, const float *dout, const ag_gated *in, size_t N,
+                            size_t F)
 {
     double start_s = ag_clock_s();
-    fast()->swiglu_backward(dgate, dout, gate, up, count);
-    add(AG_BENCH_GELU, start_s, 5 * count);
+    fast()->swiglu_backward(d, dout, in, N, F);
+    add(AG_BENCH_GELU, start_s, 5 * N * F);
 }
 
 static void gelu_forward(float *restrict out, const float *restrict x, size_t count, bool tanh_form)
@@ -387,7 +386,7 @@ static void attention_backward(float *restrict dqkv, float *restrict scratch,
 {
     double start_s = ag_clock_s();
     fast()->attention_backward(dqkv, scratch, dout, qkv, probs, shape);
-    add_attention(start_s, shape, 4); /* dP, dq, dk, dv */
+    add_attention(start_s, shape, shape->cap > 0 ? 5 : 4); /* dP, dq, dk, dv; the scores again */
 }
 
 /* Counted with the attention that it is a part of; what it moves is in the caches by then. */
@@ -403,6 +402,21 @@ static void causal_softmax_backward(float *restrict dp, const float *restrict pr
 {
     double start_s = ag_clock_s();
     fast()->causal_softmax_backward(dp, probs, M, T, scale);
+    add(AG_BENCH_ATTENTION, start_s, 0);
+}
+
+static void cap_scores(float *scores, size_t M, size_t T, float scale, float cap)
+{
+    double start_s = ag_clock_s();
+    fast()->cap_scores(scores, M, T, scale, cap);
+    add(AG_BENCH_ATTENTION, start_s, 0);
+}
+
+static void cap_scores_backward(float *restrict ds, const float *restrict scores, size_t M,
+                                size_t T, float scale, float cap)
+{
+    double start_s = ag_clock_s();
+    fast()->cap_scores_backward(ds, scores, M, T, scale, cap);
     add(AG_BENCH_ATTENTION, start_s, 0);
 }
 
@@ -607,6 +621,8 @@ const ag_kernels *ag_bench_kernels(ag_bench_record *record)
     table.attention_backward = attention_backward;
     table.causal_softmax = causal_softmax;
     table.causal_softmax_backward = causal_softmax_backward;
+    table.cap_scores = cap_scores;
+    table.cap_scores_backward = cap_scores_backward;
     table.cross_entropy = cross_entropy;
     table.dropout = dropout;
     table.add = add_to;

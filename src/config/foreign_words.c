@@ -64,6 +64,7 @@ static const foreign_word s_keys[] = {
     {"position_embedding_type positional_encoding pos_emb", "model.position", "learned, rope or none"},
     {"use_qk_norm qk_layernorm", "model.qk_norm", "none, head or full"},
     {"final_logit_softcapping logits_soft_cap softcap", "model.logit_softcap", NULL},
+    {"attn_logit_softcapping attention_softcap", "model.attn_softcap", NULL},
     {"initializer_range init_scale", "model.init_std", NULL},
     {"attn_pdrop resid_pdrop embd_pdrop dropout_rate", "model.dropout", NULL},
     {"tie_word_embeddings tie_embeddings weight_tying", "model.tie_weights", NULL},

@@ -346,17 +346,17 @@ static size_t name_endings(const char *endings[AG_LINEAR_KINDS + AG_SITE_KINDS])
 static const char *layer_note(const char *text)
 {
     static const char *const notes[][2] = {
-        {"q_proj",    "here that layer is attn.c_q, or attn.c_attn with model.qkv fused"},
-        {"k_proj",    "here that layer is attn.c_k, or attn.c_attn with model.qkv fused"},
-        {"v_proj",    "here that layer is attn.c_v, or attn.c_attn with model.qkv fused"},
-        {"o_proj",    "here that layer is attn.c_proj"                                  },
-        {"gate_proj", "here that layer is mlp.c_gate"                                   },
-        {"up_proj",   "here that layer is mlp.c_fc"                                     },
-        {"down_proj", "here that layer is mlp.c_proj"                                   },
-        {"c_q",       "attn.c_q is there with model.qkv split"                          },
-        {"c_k",       "attn.c_k is there with model.qkv split"                          },
-        {"c_v",       "attn.c_v is there with model.qkv split"                          },
-        {"c_gate",    "mlp.c_gate is there with model.mlp swiglu"                       },
+        {"q_proj",    "here that layer is attn.c_q, or attn.c_attn with model.qkv fused"   },
+        {"k_proj",    "here that layer is attn.c_k, or attn.c_attn with model.qkv fused"   },
+        {"v_proj",    "here that layer is attn.c_v, or attn.c_attn with model.qkv fused"   },
+        {"o_proj",    "here that layer is attn.c_proj"                                     },
+        {"gate_proj", "here that layer is mlp.c_gate, or mlp.c_fc with model.gate_up fused"},
+        {"up_proj",   "here that layer is mlp.c_fc"                                        },
+        {"down_proj", "here that layer is mlp.c_proj"                                      },
+        {"c_q",       "attn.c_q is there with model.qkv split"                             },
+        {"c_k",       "attn.c_k is there with model.qkv split"                             },
+        {"c_v",       "attn.c_v is there with model.qkv split"                             },
+        {"c_gate",    "mlp.c_gate is there with model.mlp swiglu and model.gate_up split"  },
     };
     for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
         if (strstr(text, notes[i][0]) != NULL)

@@ -31,12 +31,18 @@ static size_t pair_words(const ag_attention_shape *shape)
     return shape->bf16 && shape->D % 2 == 0 ? words : 0;
 }
 
-/* Per thread two [T, T]: the gradient of the scores, and the probabilities after dropout; and where
- * query heads share keys and values, one head's part of dk or dv. */
+/* Of a thread's scratch: the gradient of the scores, the probabilities after dropout, and, where
+ * scores are capped, the products that they came from. */
+static size_t squares_each(const ag_attention_shape *shape)
+{
+    return (shape->cap > 0 ? 3 : 2) * shape->T * shape->T;
+}
+
+/* And where query heads share keys and values, one head's part of dk or dv. */
 static size_t scratch_each(const ag_attention_shape *shape)
 {
     size_t part = shape->K < shape->H ? shape->T * shape->D : 0;
-    return 2 * shape->T * shape->T + part;
+    return squares_each(shape) + part;
 }
 
 static size_t thread_scratch(const ag_attention_shape *shape)
@@ -237,7 +243,9 @@ static void forward_head(const attention_call *call, const attention_head *head)
     scores_of(probs, &q, &k, head->T, head->D);
     for (size_t t = 0; t < head->T; t += BLOCK) {
         rows_block block = block_at(t, head->T);
-        ag_softmax_rows(probs, head->T, block.begin, block.end, AG_REACH, head->scale);
+        if (head->cap > 0)
+            ag_cap_rows(probs, head->T, block.begin, block.end, head->scale, head->cap);
+        ag_softmax_rows(probs, head->T, block.begin, block.end, AG_REACH, head->rest);
         const float *weights = dropped_of(room, probs, head, call->shape, block);
         weigh_earlier(out, head->narrow, weights, v, head->D, block);
     }
@@ -266,6 +274,20 @@ void ag_attention_forward_fast(float *restrict out, float *restrict probs, float
 
 /* --- backward */
 
+/* The products q k^T of the head, once more: the slope of the cap asks for them. NULL without one.
+ */
+static const float *products_again(float *dscores, const attention_call *call,
+                                   const attention_head *head)
+{
+    const ag_words q = words_at(&call->qkv_words, 0, head->q);
+    const ag_words k = words_at(&call->qkv_words, 0, head->k);
+    float *products = dscores + 2 * head->T * head->T;
+    if (head->cap <= 0)
+        return NULL;
+    scores_of(products, &q, &k, head->T, head->D);
+    return products;
+}
+
 /* Makes dq and dscores. Returns the probabilities as they weighed v, in `room` if there is dropout:
  * the mask is made again from its counters, so that forward need not keep it. */
 static const float *backward_rows(float *dscores, float *room, const attention_call *call,
@@ -276,12 +298,16 @@ static const float *backward_rows(float *dscores, float *room, const attention_c
     const ag_words v = words_at(&call->qkv_words, 0, head->v);
     const float *probs = call->kept + head->probs;
     const float *weights = probs;
+    const float *products = products_again(dscores, call, head);
     scores_of(dscores, &dout, &v, head->T, head->D);
     for (size_t t = 0; t < head->T; t += BLOCK) {
         rows_block block = block_at(t, head->T);
         drop_rows(dscores, head, call->shape, block);
         ag_softmax_rows_backward(dscores, probs, head->T, block.begin, block.end, AG_REACH,
-                                 head->scale);
+                                 head->rest);
+        if (products != NULL)
+            ag_cap_rows_backward(dscores, products, head->T, block.begin, block.end, head->scale,
+                                 head->cap);
         weigh_earlier(call->dqkv + head->q, head->wide, dscores, k, head->D, block);
         weights = dropped_of(room, probs, head, call->shape, block);
     }
@@ -294,7 +320,7 @@ static void backward_columns(const attention_call *call, const attention_head *h
 {
     const head_rows q = {call->qkv + head->q, head->wide};
     const head_rows dout = {call->dout + head->out, head->narrow};
-    float *room = dscores + 2 * head->T * head->T;
+    float *room = dscores + squares_each(call->shape);
     weigh_later(call->dqkv + head->k, room, dscores, q, head);
     weigh_later(call->dqkv + head->v, room, weights, dout, head);
 }

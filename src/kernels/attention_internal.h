@@ -20,7 +20,9 @@ typedef struct attention_head {
     size_t out;     /* offset of the first row of out */
     size_t probs;   /* offset of the first row of probs */
     uint64_t index; /* of the first probability, in the dropout mask */
-    float scale;    /* of the scores */
+    float scale;    /* of the scores, */
+    float cap;      /* and, where it is above 0, their cap; */
+    float rest;     /* what is left of the scale to the softmax */
     bool adds;      /* an earlier head of its group has left its part in dk and dv */
 } attention_head;
 
@@ -43,6 +45,8 @@ static inline attention_head attention_head_at(const ag_attention_shape *shape, 
         .probs = (b * shape->H + h) * T * T,
         .index = ((shape->first + b) * shape->H + h) * T * T,
         .scale = shape->scale,
+        .cap = shape->cap,
+        .rest = ag_softmax_scale(shape),
         .adds = h % group != 0,
     };
 }
@@ -79,6 +83,28 @@ static inline void row_softmax_backward(float *dp, const float *p, size_t count,
     for (size_t i = 0; i < count; i++)
         dp[i] = p[i] * (dp[i] - mean) * scale;
 }
+
+/* row [count] of products q k becomes scores, scaled and capped */
+static inline void row_cap(float *row, size_t count, float scale, float cap)
+{
+    for (size_t i = 0; i < count; i++)
+        row[i] = cap * float_tanh(scale * row[i] / cap);
+}
+
+/* ds [count], the gradient of capped scores, becomes that of the products in `row` */
+static inline void row_cap_backward(float *restrict ds, const float *restrict row, size_t count,
+                                    float scale, float cap)
+{
+    for (size_t i = 0; i < count; i++) {
+        float part = float_tanh(scale * row[i] / cap);
+        ds[i] = ds[i] * (1 - part * part) * scale;
+    }
+}
+
+/* Both for rows [begin, end) of [T, T], up to the diagonal; ds keeps its zeros beyond. */
+void ag_cap_rows(float *scores, size_t T, size_t begin, size_t end, float scale, float cap);
+void ag_cap_rows_backward(float *restrict ds, const float *restrict scores, size_t T, size_t begin,
+                          size_t end, float scale, float cap);
 
 /* Rows [begin, end) of scores [T, T]: row t's first t + 1 become probabilities of scores times
  * `scale`; `zeros` columns behind them, as far as there are, become 0. */

@@ -49,7 +49,9 @@ static void head_forward(float *out, float *probs, float *dropped, const float *
         float *p = probs + t * T;
         for (size_t s = 0; s <= t; s++)
             p[s] = chain((strided){q + t * head->wide, 1}, (strided){k + s * head->wide, 1}, 0, D);
-        row_causal_softmax(p, t, T, head->scale);
+        if (head->cap > 0)
+            row_cap(p, t + 1, head->scale, head->cap);
+        row_causal_softmax(p, t, T, head->rest);
         memcpy(dropped, p, (t + 1) * sizeof *p);
         drop_row(dropped, head, t, shape);
         for (size_t d = 0; d < D; d++)
@@ -69,20 +71,33 @@ void ag_attention_forward_plain(float *restrict out, float *restrict probs, floa
     }
 }
 
+/* Through the cap, whose slope takes the row's products q k once more. */
+static void cap_backward(float *dp, float *row, const float *qkv, const attention_head *head,
+                         size_t t)
+{
+    const float *q = qkv + head->q + t * head->wide;
+    for (size_t s = 0; s <= t; s++)
+        row[s] = chain((strided){q, 1}, (strided){qkv + head->k + s * head->wide, 1}, 0, head->D);
+    row_cap_backward(dp, row, t + 1, head->scale, head->cap);
+}
+
 /* dscores [T, T] below and on the diagonal, from dout . v^T; dropped [T, T] the probabilities as
  * they were multiplied with v */
-static void scores_backward(float *dscores, float *dropped, const float *dout, const float *v,
+static void scores_backward(float *dscores, float *dropped, const float *dout, const float *qkv,
                             const float *probs, const attention_head *head,
                             const ag_attention_shape *shape)
 {
     const size_t T = head->T;
+    const float *v = qkv + head->v;
     for (size_t t = 0; t < T; t++) {
         float *dp = dscores + t * T;
         for (size_t s = 0; s <= t; s++)
             dp[s] = chain((strided){dout + t * head->narrow, 1}, (strided){v + s * head->wide, 1},
                           0, head->D);
         drop_row(dp, head, t, shape);
-        row_softmax_backward(dp, probs + t * T, t + 1, head->scale);
+        row_softmax_backward(dp, probs + t * T, t + 1, head->rest);
+        if (head->cap > 0)
+            cap_backward(dp, dropped + t * T, qkv, head, t);
         memcpy(dropped + t * T, probs + t * T, (t + 1) * sizeof *probs);
         drop_row(dropped + t * T, head, t, shape);
     }
@@ -123,11 +138,24 @@ void ag_attention_backward_plain(float *restrict dqkv, float *restrict scratch,
     for (size_t b = 0; b < shape->B; b++) {
         for (size_t h = 0; h < shape->H; h++) {
             attention_head head = attention_head_at(shape, b, h);
-            scores_backward(dscores, dropped, dout + head.out, qkv + head.v, probs + head.probs,
-                            &head, shape);
+            scores_backward(dscores, dropped, dout + head.out, qkv, probs + head.probs, &head,
+                            shape);
             operands_backward(dqkv, dscores, dropped, dout + head.out, qkv, &head);
         }
     }
+}
+
+void ag_cap_scores_plain(float *scores, size_t M, size_t T, float scale, float cap)
+{
+    for (size_t i = 0; i < M * T; i++)
+        row_cap(scores + i * T, i % T + 1, scale, cap);
+}
+
+void ag_cap_scores_backward_plain(float *restrict ds, const float *restrict scores, size_t M,
+                                  size_t T, float scale, float cap)
+{
+    for (size_t i = 0; i < M * T; i++)
+        row_cap_backward(ds + i * T, scores + i * T, i % T + 1, scale, cap);
 }
 
 void ag_causal_softmax_plain(float *scores, size_t M, size_t T, float scale)

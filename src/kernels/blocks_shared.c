@@ -45,10 +45,85 @@ void ag_logits_backward_shared(float *restrict z, const int32_t *targets, size_t
     ag_pool_share(N, ag_rows_of_piece(V), logits_backward_piece, &l);
 }
 
+/* --- swiglu */
+
+typedef struct gated {
+    float *out;
+    const float *dout;
+    ag_gated d, in;
+    size_t F;
+} gated;
+
+static ag_gated gated_from(const ag_gated *x, size_t row)
+{
+    return (ag_gated){x->gate + row * x->step, x->up + row * x->step, x->step};
+}
+
+static void swiglu_piece(void *context, size_t begin, size_t end)
+{
+    const gated *g = context;
+    ag_gated in = gated_from(&g->in, begin);
+    ag_swiglu_forward_fast(g->out + begin * g->F, &in, end - begin, g->F);
+}
+
+void ag_swiglu_forward_shared(float *restrict out, const ag_gated *in, size_t N, size_t F)
+{
+    gated g = {.out = out, .in = *in, .F = F};
+    ag_pool_share(N, ag_rows_of_piece(F), swiglu_piece, &g);
+}
+
+static void swiglu_backward_piece(void *context, size_t begin, size_t end)
+{
+    const gated *g = context;
+    ag_gated d = gated_from(&g->d, begin);
+    ag_gated in = gated_from(&g->in, begin);
+    ag_swiglu_backward_fast(&d, g->dout + begin * g->F, &in, end - begin, g->F);
+}
+
+void ag_swiglu_backward_shared(const ag_gated *d, const float *dout, const ag_gated *in, size_t N,
+                               size_t F)
+{
+    gated g = {.dout = dout, .d = *d, .in = *in, .F = F};
+    ag_pool_share(N, ag_rows_of_piece(F), swiglu_backward_piece, &g);
+}
+
+/* --- capped scores */
+
+typedef struct capped {
+    float *scores;
+    const float *from; /* what they were, backward, */
+    float *ds;         /* and their gradient */
+    size_t T;
+    float scale, cap;
+} capped;
+
+static void cap_piece(void *context, size_t begin, size_t end)
+{
+    const capped *c = context;
+    size_t at = begin * c->T * c->T;
+    if (c->ds == NULL)
+        ag_cap_scores_fast(c->scores + at, end - begin, c->T, c->scale, c->cap);
+    else
+        ag_cap_scores_backward_fast(c->ds + at, c->from + at, end - begin, c->T, c->scale, c->cap);
+}
+
+void ag_cap_scores_shared(float *scores, size_t M, size_t T, float scale, float cap)
+{
+    capped c = {.scores = scores, .T = T, .scale = scale, .cap = cap};
+    ag_pool_share(M, ag_rows_of_piece(T * T), cap_piece, &c);
+}
+
+void ag_cap_scores_backward_shared(float *restrict ds, const float *restrict scores, size_t M,
+                                   size_t T, float scale, float cap)
+{
+    capped c = {.from = scores, .ds = ds, .T = T, .scale = scale, .cap = cap};
+    ag_pool_share(M, ag_rows_of_piece(T * T), cap_piece, &c);
+}
+
 /* --- elements alone */
 
 typedef struct elements {
-    float *out, *dout;
+    float *out;
     const float *a, *b;
     const ag_logits_form *form;
     float p, q;
@@ -76,33 +151,6 @@ void ag_relu2_backward_shared(float *dx, const float *dout, const float *restric
 {
     elements e = {.out = dx, .a = dout, .b = x};
     ag_pool_share(count, AG_PIECE, relu2_backward_piece, &e);
-}
-
-static void swiglu_piece(void *context, size_t begin, size_t end)
-{
-    const elements *e = context;
-    ag_swiglu_forward_fast(e->out + begin, e->a + begin, e->b + begin, end - begin);
-}
-
-void ag_swiglu_forward_shared(float *restrict out, const float *restrict gate,
-                              const float *restrict up, size_t count)
-{
-    elements e = {.out = out, .a = gate, .b = up};
-    ag_pool_share(count, AG_PIECE, swiglu_piece, &e);
-}
-
-static void swiglu_backward_piece(void *context, size_t begin, size_t end)
-{
-    const elements *e = context;
-    ag_swiglu_backward_fast(e->out + begin, e->dout + begin, e->a + begin, e->b + begin,
-                            end - begin);
-}
-
-void ag_swiglu_backward_shared(float *restrict dgate, float *restrict dout,
-                               const float *restrict gate, const float *restrict up, size_t count)
-{
-    elements e = {.out = dgate, .dout = dout, .a = gate, .b = up};
-    ag_pool_share(count, AG_PIECE, swiglu_backward_piece, &e);
 }
 
 static void scale_piece(void *context, size_t begin, size_t end)

@@ -39,6 +39,15 @@ static inline float float_exp(float x)
     return float_exp_below(x > highest ? highest : x);
 }
 
+/* tanh(x) = 1 - 2 / (exp(2x) + 1), near 0 its series, which keeps small x exact in proportion. */
+static inline float float_tanh(float x)
+{
+    float square = x * x;
+    float series = x * (1 + square * (-1.0f / 3 + square * (2.0f / 15 + square * (-17.0f / 315))));
+    float far = 1 - 2 / (float_exp(2 * x) + 1);
+    return square < 0.01f ? series : far;
+}
+
 /* (1 - Phi(z)) / exp(-z^2 / 2) for z >= 0, Phi the normal distribution function, as a polynomial
  * in t = 1 / (1 + 0.3 z), within 4.5e-7 of its value for z <= 13.2 (where the exponential is 0). */
 static inline float float_normal_tail(float z)

@@ -58,6 +58,29 @@ static inline void zero_columns(float *row, size_t begin, size_t end)
         memset(row + begin, 0, (end - begin) * sizeof *row);
 }
 
+/* As far as whole vectors reach. */
+static inline size_t to_last_vector(size_t t, size_t T)
+{
+    return ag_smaller(t / LANES * LANES + LANES, T);
+}
+
+AG_CLONES void ag_cap_rows(float *scores, size_t T, size_t begin, size_t end, float scale,
+                           float cap)
+{
+    for (size_t t = begin; t < end; t++)
+        row_cap(scores + t * T, to_last_vector(t, T), scale, cap);
+}
+
+AG_CLONES void ag_cap_rows_backward(float *restrict ds, const float *restrict scores, size_t T,
+                                    size_t begin, size_t end, float scale, float cap)
+{
+    for (size_t t = begin; t < end; t++) {
+        size_t whole = to_last_vector(t, T);
+        row_cap_backward(ds + t * T, scores + t * T, whole, scale, cap);
+        zero_columns(ds + t * T, t + 1, whole);
+    }
+}
+
 AG_CLONES void ag_softmax_rows(float *scores, size_t T, size_t begin, size_t end, size_t zeros,
                                float scale)
 {
@@ -88,6 +111,19 @@ AG_CLONES void ag_softmax_rows_backward(float *restrict dp, const float *restric
             zero_columns(row, whole, ag_smaller(T, t + 1 + zeros));
         }
     }
+}
+
+void ag_cap_scores_fast(float *scores, size_t M, size_t T, float scale, float cap)
+{
+    for (size_t m = 0; m < M; m++)
+        ag_cap_rows(scores + m * T * T, T, 0, T, scale, cap);
+}
+
+void ag_cap_scores_backward_fast(float *restrict ds, const float *restrict scores, size_t M,
+                                 size_t T, float scale, float cap)
+{
+    for (size_t m = 0; m < M; m++)
+        ag_cap_rows_backward(ds + m * T * T, scores + m * T * T, T, 0, T, scale, cap);
 }
 
 void ag_causal_softmax_fast(float *scores, size_t M, size_t T, float scale)

@@ -11,13 +11,14 @@
 static inline void finish_scale(float *row, const ag_finish *finish, size_t m, size_t n0, size_t n)
 {
     const float *each = finish->columns.each;
-    const float of_row = finish->rows.each != NULL ? finish->rows.each[m] : finish->rows.all;
+    const float of_all = finish->columns.all;
+    const float of_row = ag_factor_at(&finish->rows, m);
     if (each == NULL)
         for (size_t i = 0; i < n; i++)
-            row[i] = row[i] * of_row * finish->columns.all;
+            row[i] = row[i] * of_row * of_all;
     else
         for (size_t i = 0; i < n; i++)
-            row[i] = row[i] * of_row * each[n0 + i];
+            row[i] = row[i] * of_row * (of_all * each[n0 + i]);
 }
 
 /* Row m of the result, columns n0 to n0 + n, of its sums row [n], which are overwritten and may lie

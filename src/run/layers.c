@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "run/model_spec.h"
+#include "run/parametrisation.h"
 #include "run/streams.h"
 
 /* The place of the role 0 of a layer's operands in its block, by ag_linear_kind. */
@@ -47,7 +48,7 @@ bool ag_block_has(const ag_model_spec *model, ag_linear_kind kind)
     case AG_LINEAR_C_V:
         return model->qkv == AG_QKV_SPLIT;
     case AG_LINEAR_C_GATE:
-        return model->mlp == AG_MLP_SWIGLU;
+        return model->mlp == AG_MLP_SWIGLU && model->gate_up == AG_GATE_UP_SPLIT;
     case AG_LINEAR_ATTN_C_PROJ:
     case AG_LINEAR_C_FC:
     case AG_LINEAR_MLP_C_PROJ:
@@ -97,6 +98,14 @@ size_t ag_layer_index(const ag_model_spec *model, ag_linear_kind kind, size_t bl
     return block * ag_block_linears(model) + place;
 }
 
+static ag_class class_of(ag_linear_kind kind)
+{
+    if (kind == AG_LINEAR_LM_HEAD)
+        return AG_CLASS_HEAD;
+    bool ends = kind == AG_LINEAR_ATTN_C_PROJ || kind == AG_LINEAR_MLP_C_PROJ;
+    return ends ? AG_CLASS_RESIDUAL : AG_CLASS_HIDDEN;
+}
+
 static void set_widths(ag_layer *layer, const ag_model_spec *model, int64_t vocab_size)
 {
     ag_sizes sizes = ag_sizes_of(model);
@@ -109,12 +118,13 @@ static void set_widths(ag_layer *layer, const ag_model_spec *model, int64_t voca
         [AG_LINEAR_C_V] = {sizes.C, keys              },
         [AG_LINEAR_ATTN_C_PROJ] = {queries, sizes.C           },
         [AG_LINEAR_C_GATE] = {sizes.C, sizes.F           },
-        [AG_LINEAR_C_FC] = {sizes.C, sizes.F           },
+        [AG_LINEAR_C_FC] = {sizes.C, sizes.fc          },
         [AG_LINEAR_MLP_C_PROJ] = {sizes.F, sizes.C           },
         [AG_LINEAR_LM_HEAD] = {sizes.C, (size_t)vocab_size},
     };
     layer->inputs = widths[layer->kind][0];
     layer->outputs = widths[layer->kind][1];
+    layer->alpha = ag_class_alpha(model, class_of(layer->kind), layer->inputs);
 }
 
 /* A struct by value and no table in memory: a name costs less to print than to keep for every model

@@ -26,6 +26,8 @@ static int64_t turned(const ag_model_spec *model, int64_t D)
 ag_sizes ag_sizes_of(const ag_model_spec *model)
 {
     int64_t D = model->head_dim > 0 ? model->head_dim : head_rule(model);
+    size_t F = (size_t)(model->mlp_hidden > 0 ? model->mlp_hidden : mlp_rule(model));
+    bool fuses_gate = model->mlp == AG_MLP_SWIGLU && model->gate_up == AG_GATE_UP_FUSED;
     return (ag_sizes){
         .L = (size_t)model->n_layer,
         .T = (size_t)model->block_size,
@@ -33,7 +35,8 @@ ag_sizes ag_sizes_of(const ag_model_spec *model)
         .H = (size_t)model->n_head,
         .K = (size_t)(model->n_kv_head > 0 ? model->n_kv_head : model->n_head),
         .D = (size_t)D,
-        .F = (size_t)(model->mlp_hidden > 0 ? model->mlp_hidden : mlp_rule(model)),
+        .F = F,
+        .fc = fuses_gate ? 2 * F : F,
         .turned = (size_t)turned(model, D),
     };
 }
@@ -43,7 +46,7 @@ static bool same_sizes(const ag_model_spec *a, const ag_model_spec *b)
     ag_sizes x = ag_sizes_of(a);
     ag_sizes y = ag_sizes_of(b);
     return x.L == y.L && x.T == y.T && x.C == y.C && x.H == y.H && x.K == y.K && x.D == y.D &&
-           x.F == y.F && x.turned == y.turned;
+           x.F == y.F && x.fc == y.fc && x.turned == y.turned;
 }
 
 static bool same_norms(const ag_model_spec *a, const ag_model_spec *b)
@@ -57,7 +60,7 @@ bool ag_spec_same_shape(const ag_model_spec *a, const ag_model_spec *b)
 {
     return same_sizes(a, b) && same_norms(a, b) && a->bias == b->bias &&
            a->tie_weights == b->tie_weights && a->position == b->position && a->mlp == b->mlp &&
-           a->qkv == b->qkv;
+           a->qkv == b->qkv && (a->attn_softcap > 0) == (b->attn_softcap > 0);
 }
 
 static float plain_scale(const ag_model_spec *model)
@@ -65,17 +68,40 @@ static float plain_scale(const ag_model_spec *model)
     return 1 / sqrtf((float)ag_sizes_of(model).D);
 }
 
+/* mup's scores grow with the head where queries and keys agree, hence 1 / D; as the plain scale in
+ * the model that was tuned. 0: the plain one. */
+static double attn_scale(const ag_model_spec *model)
+{
+    double D = (double)ag_sizes_of(model).D;
+    double base = (double)model->base_head_dim;
+    bool is_mup = model->param == AG_PARAMETRISATION_MUP && base > 0 && base != D;
+    return model->attn_scale > 0 || !is_mup ? model->attn_scale : sqrt(base) / D;
+}
+
 float ag_spec_attn_scale(const ag_model_spec *model)
 {
-    return model->attn_scale > 0 ? (float)model->attn_scale : plain_scale(model);
+    double scale = attn_scale(model);
+    return scale > 0 ? (float)scale : plain_scale(model);
+}
+
+/* A model as wide as its base is none of mup's; what is left of it is the scale of its scores. */
+static void resolve_parametrisation(ag_model_spec *model)
+{
+    if (model->base_width == model->n_embd)
+        model->base_width = 0;
+    if (model->param == AG_PARAMETRISATION_MUP && model->base_width == 0)
+        model->param = AG_PARAMETRISATION_STANDARD;
+    model->base_head_dim = 0;
 }
 
 void ag_spec_resolve(ag_model_spec *model)
 {
     ag_sizes sizes = ag_sizes_of(model);
     bool is_rule = model->mlp != AG_MLP_SWIGLU && sizes.F == 4 * sizes.C;
+    model->attn_scale = attn_scale(model);
     if ((float)model->attn_scale == plain_scale(model))
         model->attn_scale = 0;
+    resolve_parametrisation(model);
     model->mlp_hidden = is_rule ? 0 : (int64_t)sizes.F;
     if (model->n_kv_head == model->n_head)
         model->n_kv_head = 0;

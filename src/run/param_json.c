@@ -206,6 +206,30 @@ static bool draws_weights(const ag_run *run)
     return run->init_digest[0] == '\0';
 }
 
+static bool draws_by_std(const ag_run *run)
+{
+    return draws_weights(run) && run->model.param != AG_PARAMETRISATION_MUS;
+}
+
+static bool has_base(const ag_run *run)
+{
+    return run->model.param != AG_PARAMETRISATION_STANDARD;
+}
+
+static bool has_base_head(const ag_run *run)
+{
+    return run->model.param == AG_PARAMETRISATION_MUP && run->model.attn_scale == 0;
+}
+
+/* mup for a model as wide as its base is standard. */
+static bool is_parametrised(const ag_run *run)
+{
+    const ag_model_spec *model = &run->model;
+    bool is_wider = model->base_width > 0 && model->base_width != model->n_embd;
+    return model->param != AG_PARAMETRISATION_MUP || is_wider ||
+           (model->base_head_dim > 0 && model->attn_scale == 0);
+}
+
 static bool has_gelu(const ag_run *run)
 {
     return run->model.mlp == AG_MLP_GELU;
@@ -214,6 +238,11 @@ static bool has_gelu(const ag_run *run)
 static bool derives_width(const ag_run *run)
 {
     return run->model.mlp == AG_MLP_SWIGLU && run->model.mlp_hidden == 0;
+}
+
+static bool has_gate(const ag_run *run)
+{
+    return run->model.mlp == AG_MLP_SWIGLU;
 }
 
 static bool has_rope(const ag_run *run)
@@ -266,6 +295,7 @@ static const condition s_conditions[] = {
     {AT(model.gelu),                  has_gelu,              "only model.mlp gelu reads it"                 },
     {AT(model.mlp_multiple_of),       derives_width,
      "only model.mlp swiglu reads it, where model.mlp_hidden is 0"                                          },
+    {AT(model.gate_up),               has_gate,              "only model.mlp swiglu reads it"               },
     {AT(model.rope_theta),            has_rope,              s_by_rope                                      },
     {AT(model.rope_fraction),         has_rope,              s_by_rope                                      },
     {AT(model.norm_eps),              has_any_norm,          "model.norm and model.qk_norm are none"        },
@@ -276,7 +306,13 @@ static const condition s_conditions[] = {
      "only norms with gains behind a branch start from it (model.norm_place res_post and "
      "sandwich)"                                                                                            },
     {AT(model.qk_gain),               has_qk_norm,           "model.qk_norm is none"                        },
-    {AT(model.init_std),              draws_weights,         "the initial weights come from model.init.file"},
+    {AT(model.init_std),              draws_by_std,
+     "the initial weights come from model.init.file, or have a deviation of 1 (model.param mus)"            },
+    {AT(model.param),                 is_parametrised,
+     "without model.base_width, or with one of n_embd, mup is standard"                                     },
+    {AT(model.base_width),            has_base,              "only model.param mup and mus read it"         },
+    {AT(model.base_head_dim),         has_base_head,
+     "only model.param mup reads it, where model.attn_scale is 0"                                           },
     {AT(model.init_seed),             draws_weights,         "the initial weights come from model.init.file"},
     {AT(train.data_seed),             draws_batches,         "only train.data_order random reads it"        },
     {AT(optimizer.min_lr_ratio),      has_final_lr,          "optimizer.schedule constant does not read it" },

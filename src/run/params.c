@@ -23,7 +23,9 @@ static const char *const s_norm_places[] = {"pre", "res_post", "sandwich", NULL}
 static const char *const s_positions[] = {"learned", "rope", "none", NULL};
 static const char *const s_mlps[] = {"gelu", "relu2", "swiglu", NULL};
 static const char *const s_qkvs[] = {"fused", "split", NULL};
+static const char *const s_gate_ups[] = {"split", "fused", NULL};
 static const char *const s_qk_norms[] = {"none", "head", "full", NULL};
+static const char *const s_parametrisations[] = {"standard", "mup", "mus", NULL};
 static const char *const s_synthetics[] = {"none", "markov", NULL};
 static const char *const s_tokenizers[] = {"char", "byte", NULL};
 static const char *const s_dtypes[] = {"auto", "uint16", "uint32", NULL};
@@ -80,6 +82,7 @@ static const ag_param s_params[] = {
     {"model.qk_norm", WORD, AT(model.qk_norm), "none", 0, 0, s_qk_norms, ID, "", "norms of queries and keys, before rope: of each head, or over all heads", "none"},
     {"model.qk_gain", BOOL, AT(model.qk_gain), "true", 0, 0, NULL, ID, "", "qk_norm has gains", "true"},
     {"model.attn_scale", REAL, AT(model.attn_scale), "0", 0, 1e6, NULL, ID, "", "factor of the scores; 0 = 1 / sqrt(head_dim)", "0"},
+    {"model.attn_softcap", REAL, AT(model.attn_softcap), "0", 0, 1e6, NULL, ID, "", "scores become cap tanh(scores / cap) before the softmax; 0 = off", "0"},
     {"model.position", WORD, AT(model.position), "learned", 0, 0, s_positions, ID, "", "learned = a table added to the embedding; rope = queries and keys turn", "learned"},
     {"model.rope_theta", REAL, AT(model.rope_theta), "10000", 1, 1e12, NULL, ID, "", "base of rope's angles", "10000"},
     {"model.rope_fraction", REAL, AT(model.rope_fraction), "1", 0, 1, NULL, ID, "", "part of a head's channels, the first, that rope turns", "1"},
@@ -90,6 +93,7 @@ static const ag_param s_params[] = {
     {"model.post_gain", REAL, AT(model.post_gain), "1", 0, 1e6, NULL, ID, "", "initial gains of norms behind a branch", "1"},
     {"model.final_norm", BOOL, AT(model.final_norm), "true", 0, 0, NULL, ID, "", "a norm before lm_head", "true"},
     {"model.mlp", WORD, AT(model.mlp), "gelu", 0, 0, s_mlps, ID, "", "relu2 = max(x, 0)^2; swiglu = silu(mlp.c_gate) times mlp.c_fc", "gelu"},
+    {"model.gate_up", WORD, AT(model.gate_up), "split", 0, 0, s_gate_ups, ID, "", "swiglu: mlp.c_gate and mlp.c_fc, or both as the rows of mlp.c_fc, the gate first", "split"},
     {"model.mlp_hidden", INT, AT(model.mlp_hidden), "0", 0, 1048576, NULL, ID, "channels", "hidden width; 0 = 4 n_embd, for swiglu 8/3 n_embd rounded up to mlp_multiple_of", "0"},
     {"model.mlp_multiple_of", INT, AT(model.mlp_multiple_of), "32", 1, 65536, NULL, ID, "channels", "what swiglu's hidden width is a multiple of where mlp_hidden is 0", "32"},
     {"model.embd_scale", REAL, AT(model.embd_scale), "1", 1e-6, 1e6, NULL, ID, "", "factor of the embedding", "1"},
@@ -98,7 +102,10 @@ static const ag_param s_params[] = {
     {"model.logit_scale", REAL, AT(model.logit_scale), "1", 1e-6, 1e6, NULL, ID, "", "factor of the logits", "1"},
     {"model.logit_softcap", REAL, AT(model.logit_softcap), "0", 0, 1e6, NULL, ID, "", "logits become cap tanh(logits / cap); 0 = off", "0"},
     {"model.z_loss", REAL, AT(model.z_loss), "0", 0, 1e3, NULL, ID, "", "weight of the mean squared log of the softmax's sum in what is minimised; losses are told without it", "0"},
-    {"model.init_std", REAL, AT(model.init_std), "0.02", 0, 1e3, NULL, ID, "", "standard deviation of initial weights; c_proj's is divided by sqrt(2 n_layer)", "0.02"},
+    {"model.init_std", REAL, AT(model.init_std), "0.02", 0, 1e3, NULL, ID, "", "standard deviation of initial weights (not of mus, 1); c_proj's is divided by sqrt(2 n_layer)", "0.02"},
+    {"model.param", WORD, AT(model.param), "standard", 0, 0, s_parametrisations, ID, "", "how initial weights, products and learning rates follow the width, so that one lr serves all", "standard"},
+    {"model.base_width", INT, AT(model.base_width), "0", 0, 65536, NULL, ID, "channels", "mup, mus: n_embd of the model whose lr is given; 0 = this one's", "0"},
+    {"model.base_head_dim", INT, AT(model.base_head_dim), "0", 0, 65536, NULL, ID, "channels", "mup: its head_dim, attention then scales by sqrt(base_head_dim) / head_dim; 0 = this one's", "0"},
     {"model.init_seed", INT, AT(model.init_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the initial weights; -1 = the run's seed", NULL},
     {"model.init.file", TEXT, AT(model.init_file), "", 0, 0, NULL, DATA, "", "start from the weights in this results file", NULL},
     {"model.init.run", TEXT, AT(model.init_run), "", 0, 0, NULL, DATA, "", "id of the run in that file; empty = its only run", NULL},
@@ -360,11 +367,23 @@ static ag_status check_noise(const ag_run *run)
     return AG_OK;
 }
 
+/* mup's factors are for steps whose size does not follow the gradient's. */
+static ag_status check_parametrisation(const ag_run *run)
+{
+    if (run->model.param != AG_PARAMETRISATION_MUP || ag_optimizer_of(run)->fits_mup)
+        return AG_OK;
+    return ag_fail(AG_ERR_INPUT,
+                   "model.param: mup scales the learning rates of Adam and Lion, not of "
+                   "optimizer.type %s; take adamw, or param: standard",
+                   s_optimizers[run->optimizer.type]);
+}
+
 /* In the order in which somebody would mend them. */
 ag_status ag_run_check(const ag_run *run)
 {
     AG_TRY(ag_spec_check(&run->model));
     AG_TRY(check_data(&run->data));
+    AG_TRY(check_parametrisation(run));
     if (ag_optimizer_of(run)->fixes_scale)
         AG_TRY(check_one_grid(run));
     AG_TRY(check_decay(&run->optimizer));

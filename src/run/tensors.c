@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "run/model_spec.h"
+#include "run/parametrisation.h"
 
 /* 64 bytes: a cache line, and the widest vector of any engine. Kernels may load whole vectors from
  * a tensor's first element on. */
@@ -14,11 +15,10 @@ enum { ALIGNMENT = 16 }; /* elements */
 
 /* Outside of the blocks, before or after; or in each of them. */
 typedef enum place { BEFORE, BLOCK, AFTER } place;
-typedef enum dim { NONE, V, T, C, A, KD, A2KD, F, Q_GAIN, K_GAIN } dim;
+typedef enum dim { NONE, V, T, C, A, KD, A2KD, F, FC, Q_GAIN, K_GAIN } dim;
 
-/* How it starts. Projections into the residual stream are divided by sqrt(2 * n_layer) (Radford et
- * al., "Language models are unsupervised multitask learners", 2.3). */
-typedef enum fill { ZEROS, ONES, POST_GAIN, NORMAL, RESIDUAL } fill;
+/* How it starts; the last four are normal, by their ag_class. */
+typedef enum fill { ZEROS, ONES, POST_GAIN, EMBEDDING, HIDDEN, RESIDUAL, HEAD } fill;
 
 /* What a model must have for it. */
 typedef enum need {
@@ -46,17 +46,17 @@ typedef struct tensor_row {
 
 /* In the order of the table. */
 static const tensor_row s_rows[AG_TENSOR_IDS] = {
-    {AG_T_WTE,         "transformer.wte.weight",  BEFORE, {V, C},         NORMAL,    ALWAYS,    false},
-    {AG_T_WPE,         "transformer.wpe.weight",  BEFORE, {T, C},         NORMAL,    TABLE,     false},
+    {AG_T_WTE,         "transformer.wte.weight",  BEFORE, {V, C},         EMBEDDING, ALWAYS,    false},
+    {AG_T_WPE,         "transformer.wpe.weight",  BEFORE, {T, C},         EMBEDDING, TABLE,     false},
     {AG_T_LN_1_W,      "ln_1.weight",             BLOCK,  {C, NONE},      ONES,      PRE_NORM,  false},
     {AG_T_LN_1_B,      "ln_1.bias",               BLOCK,  {C, NONE},      ZEROS,     PRE_NORM,  true },
-    {AG_T_C_ATTN_W,    "attn.c_attn.weight",      BLOCK,  {A2KD, C},      NORMAL,    FUSED,     false},
+    {AG_T_C_ATTN_W,    "attn.c_attn.weight",      BLOCK,  {A2KD, C},      HIDDEN,    FUSED,     false},
     {AG_T_C_ATTN_B,    "attn.c_attn.bias",        BLOCK,  {A2KD, NONE},   ZEROS,     FUSED,     true },
-    {AG_T_C_Q_W,       "attn.c_q.weight",         BLOCK,  {A, C},         NORMAL,    SPLIT,     false},
+    {AG_T_C_Q_W,       "attn.c_q.weight",         BLOCK,  {A, C},         HIDDEN,    SPLIT,     false},
     {AG_T_C_Q_B,       "attn.c_q.bias",           BLOCK,  {A, NONE},      ZEROS,     SPLIT,     true },
-    {AG_T_C_K_W,       "attn.c_k.weight",         BLOCK,  {KD, C},        NORMAL,    SPLIT,     false},
+    {AG_T_C_K_W,       "attn.c_k.weight",         BLOCK,  {KD, C},        HIDDEN,    SPLIT,     false},
     {AG_T_C_K_B,       "attn.c_k.bias",           BLOCK,  {KD, NONE},     ZEROS,     SPLIT,     true },
-    {AG_T_C_V_W,       "attn.c_v.weight",         BLOCK,  {KD, C},        NORMAL,    SPLIT,     false},
+    {AG_T_C_V_W,       "attn.c_v.weight",         BLOCK,  {KD, C},        HIDDEN,    SPLIT,     false},
     {AG_T_C_V_B,       "attn.c_v.bias",           BLOCK,  {KD, NONE},     ZEROS,     SPLIT,     true },
     {AG_T_Q_NORM_W,    "attn.q_norm.weight",      BLOCK,  {Q_GAIN, NONE}, ONES,      QK_GAIN,   false},
     {AG_T_K_NORM_W,    "attn.k_norm.weight",      BLOCK,  {K_GAIN, NONE}, ONES,      QK_GAIN,   false},
@@ -66,17 +66,17 @@ static const tensor_row s_rows[AG_TENSOR_IDS] = {
     {AG_T_LN_1_POST_B, "ln_1_post.bias",          BLOCK,  {C, NONE},      ZEROS,     POST_NORM, true },
     {AG_T_LN_2_W,      "ln_2.weight",             BLOCK,  {C, NONE},      ONES,      PRE_NORM,  false},
     {AG_T_LN_2_B,      "ln_2.bias",               BLOCK,  {C, NONE},      ZEROS,     PRE_NORM,  true },
-    {AG_T_C_GATE_W,    "mlp.c_gate.weight",       BLOCK,  {F, C},         NORMAL,    GATE,      false},
+    {AG_T_C_GATE_W,    "mlp.c_gate.weight",       BLOCK,  {F, C},         HIDDEN,    GATE,      false},
     {AG_T_C_GATE_B,    "mlp.c_gate.bias",         BLOCK,  {F, NONE},      ZEROS,     GATE,      true },
-    {AG_T_C_FC_W,      "mlp.c_fc.weight",         BLOCK,  {F, C},         NORMAL,    ALWAYS,    false},
-    {AG_T_C_FC_B,      "mlp.c_fc.bias",           BLOCK,  {F, NONE},      ZEROS,     ALWAYS,    true },
+    {AG_T_C_FC_W,      "mlp.c_fc.weight",         BLOCK,  {FC, C},        HIDDEN,    ALWAYS,    false},
+    {AG_T_C_FC_B,      "mlp.c_fc.bias",           BLOCK,  {FC, NONE},     ZEROS,     ALWAYS,    true },
     {AG_T_MLP_PROJ_W,  "mlp.c_proj.weight",       BLOCK,  {C, F},         RESIDUAL,  ALWAYS,    false},
     {AG_T_MLP_PROJ_B,  "mlp.c_proj.bias",         BLOCK,  {C, NONE},      ZEROS,     ALWAYS,    true },
     {AG_T_LN_2_POST_W, "ln_2_post.weight",        BLOCK,  {C, NONE},      POST_GAIN, POST_NORM, false},
     {AG_T_LN_2_POST_B, "ln_2_post.bias",          BLOCK,  {C, NONE},      ZEROS,     POST_NORM, true },
     {AG_T_LN_F_W,      "transformer.ln_f.weight", AFTER,  {C, NONE},      ONES,      LAST_NORM, false},
     {AG_T_LN_F_B,      "transformer.ln_f.bias",   AFTER,  {C, NONE},      ZEROS,     LAST_NORM, true },
-    {AG_T_LM_HEAD_W,   "lm_head.weight",          AFTER,  {V, C},         NORMAL,    UNTIED,    false},
+    {AG_T_LM_HEAD_W,   "lm_head.weight",          AFTER,  {V, C},         HEAD,      UNTIED,    false},
 };
 
 const ag_tensor_id ag_linear_tensors[AG_LINEAR_KINDS][2] = {
@@ -118,7 +118,7 @@ static bool is_present(const tensor_row *row, const ag_model_spec *model)
     case QK_GAIN:
         return model->qk_norm != AG_QK_NORM_NONE && model->qk_gain;
     case GATE:
-        return model->mlp == AG_MLP_SWIGLU;
+        return model->mlp == AG_MLP_SWIGLU && model->gate_up == AG_GATE_UP_SPLIT;
     case UNTIED:
         return !model->tie_weights;
     case ALWAYS:
@@ -141,6 +141,7 @@ static size_t width(dim which, const ag_model_spec *model, int64_t vocab_size)
         [KD] = ag_key_width(&sizes),
         [A2KD] = ag_query_width(&sizes) + 2 * ag_key_width(&sizes),
         [F] = sizes.F,
+        [FC] = sizes.fc,
         [Q_GAIN] = is_full ? ag_query_width(&sizes) : sizes.D,
         [K_GAIN] = is_full ? ag_key_width(&sizes) : sizes.D,
     };
@@ -150,27 +151,27 @@ static size_t width(dim which, const ag_model_spec *model, int64_t vocab_size)
 /* As nanoGPT's _init_weights: norms begin as the identity, biases at 0. */
 static void set_init(ag_tensor *tensor, fill init, const ag_model_spec *model)
 {
-    static const ag_init inits[] = {
-        [ZEROS] = AG_INIT_ZEROS,   [ONES] = AG_INIT_GAIN,       [POST_GAIN] = AG_INIT_GAIN,
-        [NORMAL] = AG_INIT_NORMAL, [RESIDUAL] = AG_INIT_NORMAL,
-    };
-    tensor->init = inits[init];
+    bool is_matrix = init >= EMBEDDING;
+    ag_class which = is_matrix ? (ag_class)(init - EMBEDDING) : AG_CLASS_EMBEDDING;
+    tensor->init = is_matrix ? AG_INIT_NORMAL : init == ZEROS ? AG_INIT_ZEROS : AG_INIT_GAIN;
+    tensor->lr_factor = is_matrix ? ag_class_lr(model, which) : 1.0;
     if (tensor->init == AG_INIT_GAIN)
         tensor->init_gain = init == POST_GAIN ? model->post_gain : 1.0;
-    if (init == NORMAL)
-        tensor->init_std = model->init_std;
-    if (init == RESIDUAL)
-        tensor->init_std = model->init_std / sqrt(2.0 * (double)model->n_layer);
+    if (is_matrix)
+        tensor->init_std = ag_class_std(model, which);
 }
 
-/* c_q, c_k and c_v start as the parts of c_attn do. */
+/* c_q, c_k and c_v start as the parts of c_attn do; the parts of c_fc that has swiglu's gate, as
+ * c_gate and as c_fc alone. */
 static void set_words(ag_tensor *tensor, const ag_model_spec *model)
 {
     ag_sizes sizes = ag_sizes_of(model);
     size_t queries = ag_query_width(&sizes) * sizes.C;
     size_t keys = ag_key_width(&sizes) * sizes.C;
     bool is_part = tensor->id == AG_T_C_Q_W || tensor->id == AG_T_C_K_W || tensor->id == AG_T_C_V_W;
-    tensor->init_id = is_part ? AG_T_C_ATTN_W : tensor->id;
+    bool has_gate = tensor->id == AG_T_C_FC_W && sizes.fc > sizes.F;
+    tensor->init_id = is_part ? AG_T_C_ATTN_W : has_gate ? AG_T_C_GATE_W : tensor->id;
+    tensor->init_count = has_gate ? sizes.F * sizes.C : tensor->count;
     if (tensor->id == AG_T_C_K_W)
         tensor->init_first = queries;
     if (tensor->id == AG_T_C_V_W)
@@ -256,10 +257,14 @@ size_t ag_tensor_parts(size_t rows[AG_MOST_PARTS], const ag_model_spec *model,
 {
     if (!is_weight_in_block(tensor->id))
         return 0;
+    ag_sizes sizes = ag_sizes_of(model);
     rows[0] = tensor->dims[0];
+    if (tensor->id == AG_T_C_FC_W && sizes.fc > sizes.F) {
+        rows[0] = rows[1] = sizes.F;
+        return 2;
+    }
     if (tensor->id != AG_T_C_ATTN_W)
         return 1;
-    ag_sizes sizes = ag_sizes_of(model);
     rows[0] = ag_query_width(&sizes);
     rows[1] = rows[2] = sizes.K * sizes.D;
     return 3;

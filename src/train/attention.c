@@ -1,7 +1,7 @@
 /* Causal self-attention whose operands are quantised: the products one by one, as a linear layer's,
  * head by head.
  *
- *   S = scale Q K^T       P = softmax(S)     O = drop(P) V
+ *   S = scale Q K^T, capped       P = softmax(S)     O = drop(P) V
  *   dP = dO V^T, dropped  dS from dP and P   dQ = dS K   dK = dS^T Q   dV = drop(P)^T dO
  *
  * Each operand is quantised from its float32 value; P where it meets V, after dropout; what stays
@@ -150,7 +150,9 @@ void ag_attend(float *out, ag_attention *attention, float *probs, const float *q
     make_qkv(&h, qkv);
     multiply(probs, &h, AG_NT, own(attention->q, 0), shared(attention->k, 0, &h),
              (sizes){h.T, h.T, h.D});
-    h.k->causal_softmax(probs, h.count, h.T, shape->scale);
+    if (shape->cap > 0.0f)
+        h.k->cap_scores(probs, h.count, h.T, shape->scale, shape->cap);
+    h.k->causal_softmax(probs, h.count, h.T, ag_softmax_scale(shape));
     memcpy(dropped, probs, h.count * h.T * h.T * sizeof *probs);
     drop(dropped, &h);
     ag_site_make(attention->p, dropped, attention->dropped[1], &h.square, pass);
@@ -161,6 +163,14 @@ void ag_attend(float *out, ag_attention *attention, float *probs, const float *q
 
 /* --- backward */
 
+/* dscores, the gradient of capped scores, becomes that of the products Q K^T, taken once more. */
+static void uncap(float *dscores, const heads *h)
+{
+    float *products = h->a->space->dscores_copy;
+    multiply(products, h, AG_NT, own(h->a->q, 0), shared(h->a->k, 0, h), (sizes){h->T, h->T, h->D});
+    h->k->cap_scores_backward(dscores, products, h->count, h->T, h->shape->scale, h->shape->cap);
+}
+
 /* dS from dO and V into the shared space, as operands. */
 static void make_dscores(const heads *h, const float *probs)
 {
@@ -169,7 +179,10 @@ static void make_dscores(const heads *h, const float *probs)
              (sizes){h->T, h->T, h->D});
     ag_site_clip_gradient(space->dscores, h->a->p, &h->square);
     drop(space->dscores, h);
-    h->k->causal_softmax_backward(space->dscores, probs, h->count, h->T, h->shape->scale);
+    h->k->causal_softmax_backward(space->dscores, probs, h->count, h->T,
+                                  ag_softmax_scale(h->shape));
+    if (h->shape->cap > 0.0f)
+        uncap(space->dscores, h);
     ag_site_make(h->a->ds, space->dscores, space->dscores_copy, &h->square, h->pass);
 }
 

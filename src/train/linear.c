@@ -183,6 +183,13 @@ static void finish(const ag_linear *linear, const ag_product *p)
         linear->k->epilogue(p->c, f->bias, p->M, p->N, f->rows, f->columns, f->bf16);
 }
 
+/* The layer's alpha, before bias and BF16. */
+static void scale_result(ag_finish *finish, const ag_linear *linear)
+{
+    finish->rows.all *= (float)linear->layer.alpha;
+    finish->scaled |= linear->layer.alpha != 1.0;
+}
+
 /* The product whose c, M, N, K and what its finish does are set; the factors of both operands come
  * back first, while a sum is still in a register, unless it has an accumulator of its own. */
 static void multiply(const ag_linear *linear, const ag_accumulator *accumulator,
@@ -194,6 +201,7 @@ static void multiply(const ag_linear *linear, const ag_accumulator *accumulator,
     product.c_step = product.N;
     product.finish.onto_step = product.N;
     ag_finish_with_factors(&product.finish, a, b);
+    scale_result(&product.finish, linear);
     if (accumulator == NULL) {
         ag_multiply_operands(linear->k, product, &rows, &columns, linear->room);
     } else {

@@ -48,6 +48,7 @@ static ag_attention_shape attention_shape(const ag_model *model, size_t block, c
         .K = model->K,
         .D = model->D,
         .scale = model->attn_scale,
+        .cap = (float)model->spec->attn_softcap,
         .bf16 = rounds(model, pass),
         .dropout = pass->dropout,
         .key = pass->dropout_key,
@@ -172,14 +173,27 @@ static void attention_forward(ag_model *model, ag_block *block, const ag_pass *p
     store_residual(model, block->x_mid, residual_of(block, AFTER_ATTENTION), pass);
 }
 
+/* Whether c_fc makes the gate too: rows of both, the gate first. */
+static bool is_fused(const ag_model *model)
+{
+    return model->spec->mlp == AG_MLP_SWIGLU && model->spec->gate_up == AG_GATE_UP_FUSED;
+}
+
+static ag_gated gated_of(const ag_model *model, float *gate, float *up)
+{
+    return (ag_gated){gate, up, (is_fused(model) ? 2 : 1) * model->F};
+}
+
 /* The MLP's function of what its first layers left. */
 static void activate(const ag_model *model, const ag_block *block, const ag_pass *pass)
 {
-    size_t count = tokens_of(model, pass) * model->F;
+    size_t N = tokens_of(model, pass);
+    size_t count = N * model->F;
     float *out = block->mlp.projection->input;
-    if (block->gate != NULL)
-        model->k->swiglu_forward(out, block->gate, block->hidden, count);
-    else if (model->spec->mlp == AG_MLP_RELU2)
+    if (block->gate != NULL) {
+        ag_gated in = gated_of(model, block->gate, block->hidden);
+        model->k->swiglu_forward(out, &in, N, model->F);
+    } else if (model->spec->mlp == AG_MLP_RELU2)
         model->k->relu2_forward(out, block->hidden, count);
     else
         model->k->gelu_forward(out, block->hidden, count, model->spec->gelu == AG_GELU_TANH);
@@ -190,11 +204,11 @@ static void mlp_forward(ag_model *model, ag_block *block, const ag_pass *pass)
     ag_linear *up = &block->linears[AG_LINEAR_C_FC];
     ag_linear *gate = &block->linears[AG_LINEAR_C_GATE];
     norm_forward(model, up->input, &block->mlp.ln, block->x_mid, pass);
-    if (block->gate != NULL) {
+    if (block->gate != NULL && !is_fused(model)) {
         memcpy(gate->input, up->input, tokens_of(model, pass) * model->C * sizeof *up->input);
         ag_linear_forward(block->gate, gate, pass);
     }
-    ag_linear_forward(block->hidden, up, pass);
+    ag_linear_forward(is_fused(model) ? block->gate : block->hidden, up, pass);
     activate(model, block, pass);
     add_branch(model, block->x_end, &block->mlp, block->x_mid, pass);
     store_residual(model, block->x_end, residual_of(block, AFTER_MLP), pass);
@@ -267,11 +281,14 @@ static void branch_backward(float *dinput, ag_model *model, const ag_branch *bra
 
 static void activate_backward(const ag_model *model, const ag_block *block, const ag_pass *pass)
 {
-    size_t count = tokens_of(model, pass) * model->F;
+    size_t N = tokens_of(model, pass);
+    size_t count = N * model->F;
     float *d = model->dhidden;
-    if (block->gate != NULL)
-        model->k->swiglu_backward(model->dgate, d, block->gate, block->hidden, count);
-    else if (model->spec->mlp == AG_MLP_RELU2)
+    if (block->gate != NULL) {
+        ag_gated in = gated_of(model, block->gate, block->hidden);
+        ag_gated to = gated_of(model, model->dgate, is_fused(model) ? model->dgate + model->F : d);
+        model->k->swiglu_backward(&to, d, &in, N, model->F);
+    } else if (model->spec->mlp == AG_MLP_RELU2)
         model->k->relu2_backward(d, d, block->hidden, count);
     else
         model->k->gelu_backward(d, d, block->hidden, count, model->spec->gelu == AG_GELU_TANH);
@@ -280,14 +297,16 @@ static void activate_backward(const ag_model *model, const ag_block *block, cons
 static void mlp_backward(ag_model *model, ag_block *block, const ag_pass *pass)
 {
     ag_linear *gate = &block->linears[AG_LINEAR_C_GATE];
-    float *dup = block->gate != NULL ? model->dshare : model->dbranch;
+    bool has_two = block->gate != NULL && !is_fused(model);
+    float *dup = has_two ? model->dshare : model->dbranch;
+    float *dresult = is_fused(model) ? model->dgate : model->dhidden;
     store_residual_backward(model, residual_of(block, AFTER_MLP), pass);
     branch_backward(model->dhidden, model, &block->mlp, pass);
     activate_backward(model, block, pass);
-    if (block->gate != NULL)
+    if (has_two)
         ag_linear_backward(model->dbranch, gate, model->dgate, pass);
-    ag_linear_backward(dup, &block->linears[AG_LINEAR_C_FC], model->dhidden, pass);
-    if (block->gate != NULL)
+    ag_linear_backward(dup, &block->linears[AG_LINEAR_C_FC], dresult, pass);
+    if (has_two)
         model->k->add(model->dbranch, dup, tokens_of(model, pass) * model->C);
     norm_backward(model, &block->mlp.ln, block->x_mid, pass);
 }

@@ -43,7 +43,7 @@ typedef struct ag_block {
     float *x_mid;       /* between attention and MLP, */
     ag_branch mlp;
     float *hidden; /* [N, F]: of c_fc, */
-    float *gate;   /* and of c_gate, or NULL */
+    float *gate;   /* and of c_gate, or NULL; or both of c_fc, [N, 2 F], the gate first */
     float *x_end;  /* and at its end: the next block's x, or the model's x_end */
     ag_attention attention;
     ag_site_operands *residual; /* [2]: of x_mid, of x_end; NULL where off */
@@ -81,7 +81,7 @@ typedef struct ag_model {
     float *dbranch;          /* [N, C]: of what a branch adds to it, or takes from it */
     float *dshare;           /* [N, C]: of one of several layers that share an input; or NULL */
     float *dhidden;          /* [N, F] or [N, H D] */
-    float *dgate;            /* [N, F], or NULL */
+    float *dgate;            /* as a block's gate, or NULL */
     float *dqkv;             /* [N, W] */
     float *apart[2];         /* [N, H D]: q, k or v alone, on the way; or NULL */
     size_t n_sites;          /* their tensors; 0 where no site is on */

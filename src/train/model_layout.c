@@ -305,12 +305,15 @@ static void lay_out_attention(builder *b, ag_block *block)
 static void lay_out_mlp(builder *b, ag_block *block)
 {
     const ag_model *model = b->model;
-    if (ag_block_has(&b->run->model, AG_LINEAR_C_GATE)) {
+    bool is_split = ag_block_has(&b->run->model, AG_LINEAR_C_GATE);
+    bool is_fused = !is_split && b->run->model.mlp == AG_MLP_SWIGLU;
+    if (is_split)
         lay_out_kind(b, block, AG_LINEAR_C_GATE);
-        block->gate = ag_layout_floats(b->layout, b->N * model->F);
-    }
+    if (is_split || is_fused)
+        block->gate = ag_layout_floats(b->layout, b->N * model->F * (is_fused ? 2 : 1));
     lay_out_kind(b, block, AG_LINEAR_C_FC);
-    block->hidden = ag_layout_floats(b->layout, b->N * model->F);
+    block->hidden = is_fused ? ag_layout_part(block->gate, model->F)
+                             : ag_layout_floats(b->layout, b->N * model->F);
     block->mlp.projection = lay_out_kind(b, block, AG_LINEAR_MLP_C_PROJ);
 }
 
@@ -363,8 +366,10 @@ static void lay_out_scratch(builder *b)
     const ag_model_spec *spec = &b->run->model;
     ag_attention_shape shape = {
         .B = model->B, .T = model->T, .H = model->H, .K = model->K, .D = model->D};
+    shape.cap = (float)spec->attn_softcap;
     shape.bf16 = b->run->compute == AG_COMPUTE_BF16;
-    bool shares = spec->qkv == AG_QKV_SPLIT || spec->mlp == AG_MLP_SWIGLU;
+    bool is_split = ag_block_has(spec, AG_LINEAR_C_GATE);
+    bool shares = spec->qkv == AG_QKV_SPLIT || is_split;
     bool has_apart = spec->qkv == AG_QKV_SPLIT || spec->qk_norm != AG_QK_NORM_NONE;
     size_t queries = model->H * model->D;
     bool second_grad = false;
@@ -388,7 +393,7 @@ static void lay_out_scratch(builder *b)
     if (shares || spec->norm_place != AG_NORM_PRE)
         model->dshare = ag_layout_floats(b->layout, b->N * model->C);
     if (spec->mlp == AG_MLP_SWIGLU)
-        model->dgate = ag_layout_floats(b->layout, b->N * model->F);
+        model->dgate = ag_layout_floats(b->layout, b->N * model->F * (is_split ? 1 : 2));
     for (int i = 0; has_apart && i < 2; i++)
         model->apart[i] = ag_layout_floats(b->layout, b->N * queries);
 }

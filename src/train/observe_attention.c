@@ -43,11 +43,6 @@ static rows rows_of(const work *w, int part, size_t i)
     return (rows){sequence + column, model->W, {.all = 1.0f}};
 }
 
-static double factor_of(const rows *r, size_t t)
-{
-    return (double)(r->factor.each != NULL ? r->factor.each[t] : r->factor.all);
-}
-
 /* NaN, once met, stays. */
 static double larger(double a, double b)
 {
@@ -64,7 +59,8 @@ static double logit_max(const work *w, size_t head)
             double sum = 0.0;
             for (size_t d = 0; d < w->model->D; d++)
                 sum += (double)q.x[t * q.step + d] * (double)k.x[u * k.step + d];
-            most = larger(most, sum * factor_of(&q, t) * factor_of(&k, u));
+            most = larger(most, sum * (double)ag_factor_at(&q.factor, t) *
+                                    (double)ag_factor_at(&k.factor, u));
         }
     }
     return most * (double)w->model->attn_scale;

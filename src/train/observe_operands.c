@@ -155,9 +155,7 @@ static void count_row(ag_counters *counters, const ag_observer *observer, const 
         ag_counted part = {
             .x = observer->x + at,
             .q = operand->values + at,
-            .factor = operand->factor.each != NULL
-                          ? operand->factor.each[operand->sum == AG_SUM_COLS ? row : col]
-                          : operand->factor.all,
+            .factor = ag_factor_at(&operand->factor, operand->sum == AG_SUM_COLS ? row : col),
             .count = left < groups->width ? left : groups->width,
             .scale = observer->scales.after[group] == 0.0f ? 0.0f : observer->scales.scale[group],
             .first = source->first + at,

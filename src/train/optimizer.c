@@ -51,8 +51,8 @@ typedef struct part {
     float *lost;     /* kahan only */
     float *unstored; /* scratch where weights are stored */
     const float *grad;
-    double lr;
-    float decay; /* lr * weight decay, 0 for tensors that are not decayed */
+    double lr;   /* with the tensor's factor */
+    float decay; /* lr without it * weight decay, 0 for tensors that are not decayed */
     uint32_t step;
     double t; /* of Adam */
 } part;
@@ -358,8 +358,9 @@ static update_fn *begin_tensor(part *p)
     bool by_adamw = ag_optimizers[p->spec->type].orthogonalises &&
                     ag_tensor_parts(rows, p->model, p->tensor) == 0;
     double peak = by_adamw ? ag_adamw_peak(p->spec) : p->spec->lr;
-    p->lr = by_adamw ? p->update->adamw_lr : p->update->lr;
-    p->decay = p->tensor->decayed ? (float)decay_of(p->spec, p->lr, peak) : 0.0f;
+    double lr = by_adamw ? p->update->adamw_lr : p->update->lr;
+    p->lr = lr * p->tensor->lr_factor;
+    p->decay = p->tensor->decayed ? (float)decay_of(p->spec, lr, peak) : 0.0f;
     return by_adamw ? adamw : s_updates[p->spec->type][p->grid->scheme != NULL];
 }
 

@@ -153,20 +153,28 @@ static void normal_pair(double z[2], uint64_t key, uint64_t pair, uint32_t tenso
     z[1] = r * ag_sin(two_pi * u2);
 }
 
-/* Element e of its words comes from pair e / 2. A tensor's number (run/streams.h) makes it start
- * alike whether or not the model has biases, tied weights or more layers. */
-static void fill_normal(float *w, const ag_tensor *tensor, uint64_t key)
+/* Elements [begin, end) of the words of a number into w. Element e comes from pair e / 2. */
+static void draw(float *w, uint64_t key, uint32_t number, uint64_t begin, uint64_t end, double std)
 {
-    uint32_t number = (uint32_t)(tensor->block * AG_PLACES_PER_BLOCK + tensor->init_id);
-    uint64_t end = tensor->init_first + tensor->count;
-    for (uint64_t pair = tensor->init_first / 2; 2 * pair < end; pair++) {
+    for (uint64_t pair = begin / 2; 2 * pair < end; pair++) {
         double z[2];
         normal_pair(z, key, pair, number);
         for (uint64_t e = 2 * pair; e < 2 * pair + 2; e++) {
-            if (e >= tensor->init_first && e < end)
-                w[e - tensor->init_first] = (float)(tensor->init_std * z[e % 2]);
+            if (e >= begin && e < end)
+                w[e - begin] = (float)(std * z[e % 2]);
         }
     }
+}
+
+/* A tensor's number (run/streams.h) makes it start alike whether or not the model has biases, tied
+ * weights or more layers. */
+static void fill_normal(float *w, const ag_tensor *tensor, uint64_t key)
+{
+    uint32_t first = (uint32_t)(tensor->block * AG_PLACES_PER_BLOCK);
+    draw(w, key, first + tensor->init_id, tensor->init_first,
+         tensor->init_first + tensor->init_count, tensor->init_std);
+    draw(w + tensor->init_count, key, first + tensor->id, 0, tensor->count - tensor->init_count,
+         tensor->init_std);
 }
 
 void ag_weights_init(float *weights, const ag_tensor_table *tensors, uint64_t seed)

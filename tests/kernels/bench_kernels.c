@@ -133,12 +133,15 @@ static void gelu_tanh_forward(const bench *b)
 
 static void swiglu_forward(const bench *b)
 {
-    b->k->swiglu_forward(b->y, b->x, b->w, BIG / 2);
+    const ag_gated in = {b->x, b->w, WIDE};
+    b->k->swiglu_forward(b->y, &in, BIG / 2 / WIDE, WIDE);
 }
 
 static void swiglu_backward(const bench *b)
 {
-    b->k->swiglu_backward(b->y, b->y + BIG / 2, b->x, b->w, BIG / 2);
+    const ag_gated in = {b->x, b->w, WIDE};
+    const ag_gated d = {b->y, b->y + BIG / 2, WIDE};
+    b->k->swiglu_backward(&d, d.up, &in, BIG / 2 / WIDE, WIDE);
 }
 
 static void rotate(const bench *b)

@@ -2,24 +2,57 @@
  * the same bits. */
 #include "kernels_support.h"
 
+/* Gate and up apart, or side by side. */
+static void check_swiglu(size_t N, size_t F, bool fused)
+{
+    const size_t step = fused ? 2 * F : F;
+    float *x = normal(8, 2 * N * F, 3);
+    float *dout = normal(9, N * F, 1);
+    float *result[2];
+    for (int i = 0; i < 2; i++) {
+        const ag_kernels *k = i == 0 ? plain : fast;
+        float *out = result[i] = floats(3 * N * F);
+        const ag_gated in = {x, x + (fused ? F : N * F), step};
+        const ag_gated d = {out + N * F, out + N * F + (fused ? F : N * F), step};
+        k->swiglu_forward(out, &in, N, F);
+        k->swiglu_backward(&d, dout, &in, N, F);
+        if (!fused) { /* in place */
+            float *same = copy(dout, N * F);
+            const ag_gated at = {out + N * F, same, F};
+            k->swiglu_backward(&at, same, &in, N, F);
+            assert_same_bits("swiglu in place", same, d.up, N * F);
+            free(same);
+        }
+        for (size_t n = 0; n < N; n++) { /* the same numbers wherever they stand */
+            for (size_t f = 0; f < F; f++) {
+                float here;
+                const ag_gated one = {in.gate + n * step + f, in.up + n * step + f, 1};
+                plain->swiglu_forward(&here, &one, 1, 1);
+                assert_same_bits("swiglu", &here, out + n * F + f, 1);
+            }
+        }
+    }
+    assert_same_bits("swiglu", result[1], result[0], 3 * N * F);
+    free(x);
+    free(dout);
+    free(result[0]);
+    free(result[1]);
+}
+
 static void check_mlp(const float *x, size_t count)
 {
     float *up = normal(7, count, 1);
     float *out[2];
     for (int i = 0; i < 2; i++) {
         const ag_kernels *k = i == 0 ? plain : fast;
-        out[i] = floats(6 * count);
-        float *dout = out[i] + 3 * count;
-        memcpy(dout, up, count * sizeof *up);
+        out[i] = floats(3 * count);
         k->relu2_forward(out[i], x, count);
-        k->swiglu_forward(out[i] + count, x, up, count);
-        k->swiglu_backward(out[i] + 2 * count, dout, x, up, count);
-        k->relu2_backward(out[i] + 4 * count, up, x, count);
-        memcpy(out[i] + 5 * count, up, count * sizeof *up);
-        k->blend(out[i] + 5 * count, x, count, 0.75f, 1.5f);
-        k->amplify(out[i] + 5 * count, count, 0.3f);
+        k->relu2_backward(out[i] + count, up, x, count);
+        memcpy(out[i] + 2 * count, up, count * sizeof *up);
+        k->blend(out[i] + 2 * count, x, count, 0.75f, 1.5f);
+        k->amplify(out[i] + 2 * count, count, 0.3f);
     }
-    assert_same_bits("functions of the MLP", out[1], out[0], 6 * count);
+    assert_same_bits("functions of the MLP", out[1], out[0], 3 * count);
     free(up);
     free(out[0]);
     free(out[1]);
@@ -144,6 +177,8 @@ static void test_all(void **state)
         for (int form = 0; form < 4; form++)
             check_norm(rows, cols, form % 2 == 0, form < 2);
         check_rotation(rows, cols);
+        check_swiglu(rows, cols, false);
+        check_swiglu(rows, cols, true);
         check_logits(rows, cols);
         free(x);
     }

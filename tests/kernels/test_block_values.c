@@ -89,13 +89,15 @@ static void check_rope(const part *p, const ag_kernels *k)
 static void check_swiglu(const part *p, const ag_kernels *k)
 {
     const array *gate = find(p, "gate");
-    const float *up = find(p, "up")->values;
-    size_t count = gate->rows * gate->cols;
     array dup = *find(p, "dy");
     float out[MOST];
-    k->swiglu_forward(out, gate->values, up, count);
+    array gates = *gate;
+    array ups = *find(p, "up");
+    const ag_gated in = {gates.values, ups.values, gate->cols};
+    const ag_gated d = {out, dup.values, gate->cols};
+    k->swiglu_forward(out, &in, gate->rows, gate->cols);
     check(p, "y", out);
-    k->swiglu_backward(out, dup.values, gate->values, up, count);
+    k->swiglu_backward(&d, dup.values, &in, gate->rows, gate->cols);
     check(p, "dgate", out);
     check(p, "dup", dup.values);
 }

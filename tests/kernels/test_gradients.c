@@ -128,8 +128,10 @@ static void test_mlp_functions(void **state)
     plain->relu2_backward(dx, weights, x, count);
     check_gradient(&(problem){"relu2", relu2, &count, parameters, weights, count}, dx, 0, count);
     memcpy(dx + count, weights, count * sizeof *dx);
-    plain->swiglu_forward(out, x, x + count, count);
-    plain->swiglu_backward(dx, dx + count, x, x + count, count);
+    const ag_gated in = {x, x + count, count};
+    const ag_gated d = {dx, dx + count, count};
+    plain->swiglu_forward(out, &in, 1, count);
+    plain->swiglu_backward(&d, d.up, &in, 1, count);
     check_gradient(&(problem){"swiglu", swiglu, &count, parameters, weights, count}, dx, 0,
                    2 * count);
     swiglu(expected, parameters, &count);
@@ -225,7 +227,8 @@ static void attend(double *out, const double *qkv, const ag_attention_shape *s, 
         double score = 0;
         for (size_t d = 0; d < D; d++)
             score += q[d] * k[d];
-        weight[i] = exp(score * (double)s->scale);
+        score *= (double)s->scale;
+        weight[i] = exp(s->cap > 0 ? (double)s->cap * tanh(score / (double)s->cap) : score);
         total += weight[i];
     }
     for (size_t d = 0; d < D; d++) {
@@ -282,12 +285,14 @@ static void test_attention(void **state)
 {
     (void)state;
     static const ag_attention_shape shapes[] = {
-        {.B = 1, .T = 1,  .H = 1, .K = 1, .D = 2,  .scale = 0.7f },
-        {.B = 2, .T = 5,  .H = 2, .K = 2, .D = 3,  .scale = 0.6f },
-        {.B = 1, .T = 19, .H = 1, .K = 1, .D = 17, .scale = 0.25f},
-        {.B = 1, .T = 16, .H = 2, .K = 2, .D = 16, .scale = 0.25f},
-        {.B = 2, .T = 6,  .H = 4, .K = 2, .D = 3,  .scale = 0.6f },
-        {.B = 1, .T = 9,  .H = 3, .K = 1, .D = 4,  .scale = 0.4f },
+        {.B = 1, .T = 1,  .H = 1, .K = 1, .D = 2,  .scale = 0.7f,  .cap = 0   },
+        {.B = 2, .T = 5,  .H = 2, .K = 2, .D = 3,  .scale = 0.6f,  .cap = 0   },
+        {.B = 1, .T = 19, .H = 1, .K = 1, .D = 17, .scale = 0.25f, .cap = 0   },
+        {.B = 1, .T = 16, .H = 2, .K = 2, .D = 16, .scale = 0.25f, .cap = 0   },
+        {.B = 2, .T = 6,  .H = 4, .K = 2, .D = 3,  .scale = 0.6f,  .cap = 0   },
+        {.B = 1, .T = 9,  .H = 3, .K = 1, .D = 4,  .scale = 0.4f,  .cap = 0   },
+        {.B = 2, .T = 6,  .H = 4, .K = 2, .D = 3,  .scale = 0.6f,  .cap = 1.5f},
+        {.B = 1, .T = 19, .H = 2, .K = 2, .D = 8,  .scale = 0.4f,  .cap = 0.5f},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         check_attention(&shapes[i]);

@@ -220,8 +220,8 @@ static void check_epilogue(size_t N, size_t OC)
         fast->epilogue(b, added, N, OC, rows, cols, bf16);
         assert_same_bits("epilogue", b, a, N * OC);
         for (size_t i = 0; i < N * OC; i++) {
-            float row = rows.each != NULL ? each[i / OC] : 0.013f;
-            float col = cols.each != NULL ? each[N + i % OC] : 3.7f;
+            float row = rows.each != NULL ? 0.013f * each[i / OC] : 0.013f;
+            float col = cols.each != NULL ? 3.7f * each[N + i % OC] : 3.7f;
             float expected = y[i] * row * col;
             expected = added != NULL ? expected + bias[i % OC] : expected;
             assert_true(a[i] == (bf16 ? ag_round_bf16(expected) : expected));
@@ -248,8 +248,8 @@ static void check_accumulate(size_t N, size_t OC)
         fast->accumulate(b, product, N, OC, rows, cols);
         assert_same_bits("accumulate", b, a, N * OC);
         for (size_t i = 0; i < N * OC; i++) {
-            float row = rows.each != NULL ? each[i / OC] : 0.013f;
-            float col = cols.each != NULL ? each[N + i % OC] : 3.7f;
+            float row = rows.each != NULL ? 0.013f * each[i / OC] : 0.013f;
+            float col = cols.each != NULL ? 3.7f * each[N + i % OC] : 3.7f;
             assert_true(a[i] == grad[i] + product[i] * row * col);
         }
         free(a);
@@ -377,13 +377,20 @@ static void check_causal_softmax(size_t M, size_t T)
     size_t count = M * T * T;
     float *scores[2];
     float *dp[2];
+    float *capped[2];
     for (int i = 0; i < 2; i++) {
         const ag_kernels *k = i == 0 ? plain : fast;
         scores[i] = normal(1, count, 3);
         dp[i] = normal(2, count, 1);
+        capped[i] = floats(count);
+        k->cap_scores(scores[i], M, T, 0.25f, 2.0f);
+        memcpy(capped[i], scores[i], count * sizeof *scores[i]);
         k->causal_softmax(scores[i], M, T, 0.25f);
         k->causal_softmax_backward(dp[i], scores[i], M, T, 0.25f);
+        k->cap_scores_backward(dp[i], capped[0], M, T, 0.25f, 2.0f);
     }
+    for (size_t row = 0; row < M * T; row++)
+        assert_same_bits("capped scores", capped[1] + row * T, capped[0] + row * T, row % T + 1);
     assert_same_bits("causal softmax", scores[1], scores[0], count);
     assert_same_bits("causal softmax gradient", dp[1], dp[0], count);
     for (size_t i = 0; i < count; i++) {
@@ -393,6 +400,7 @@ static void check_causal_softmax(size_t M, size_t T)
     for (int i = 0; i < 2; i++) {
         free(scores[i]);
         free(dp[i]);
+        free(capped[i]);
     }
 }
 
@@ -440,6 +448,8 @@ static void test_attention(void **state)
         check_causal_softmax(size[0] * size[2], size[1]);
         check_attention(&shape, false);
         check_attention(&shape, true);
+        shape.cap = 1.25f;
+        check_attention(&shape, false);
         if (shape.K < shape.H) { /* also as pairs, from BF16 values */
             shape.bf16 = true;
             check_attention(&shape, false);

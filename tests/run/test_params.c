@@ -248,6 +248,18 @@ static void test_checks_of_several_parameters(void **state)
     run.model.init_run = "0123456789ab";
     assert_fails(AG_ERR_INPUT, "model.init.file", ag_run_check(&run));
     run = good;
+    run.model.param = AG_PARAMETRISATION_MUP;
+    assert_ok(ag_run_check(&run));
+    run.optimizer.type = AG_OPTIMIZER_LION;
+    assert_ok(ag_run_check(&run));
+    run.optimizer.type = AG_OPTIMIZER_SGD;
+    assert_fails(AG_ERR_INPUT,
+                 "model.param: mup scales the learning rates of Adam and Lion, not of "
+                 "optimizer.type sgd",
+                 ag_run_check(&run));
+    run.model.param = AG_PARAMETRISATION_MUS;
+    assert_ok(ag_run_check(&run));
+    run = good;
     run.stop.loss_ratio = 0.5;
     assert_fails(AG_ERR_INPUT, "stop.loss_ratio", ag_run_check(&run));
     run = good;

@@ -1,6 +1,8 @@
 /* The text that makes a run's id, and what the id covers. */
 #include "run/run_support.h"
 
+#include <math.h>
+
 static void test_canonical_text_is_the_golden_one(void **state)
 {
     assert_golden(*state, "run/golden_run.json", GOLDEN_RUN_ID);
@@ -38,6 +40,15 @@ static void test_keys_of_other_blocks_are_sorted(void **state)
 
 /* --- what the id covers */
 
+static void assert_same_id(const ag_run *a, const ag_run *b)
+{
+    ag_run one = *a;
+    ag_run other = *b;
+    assert_ok(ag_run_identify(&one));
+    assert_ok(ag_run_identify(&other));
+    assert_string_equal(one.id, other.id);
+}
+
 /* Models that say the same in other words are the same run. */
 static void test_derived_sizes_are_as_if_said(void **state)
 {
@@ -61,6 +72,32 @@ static void test_derived_sizes_are_as_if_said(void **state)
     assert_ok(ag_run_identify(&f->run));
     assert_ok(ag_run_identify(&said));
     assert_string_equal(said.id, f->run.id);
+}
+
+/* A model as wide as its base is what it is without mup; what mup does to the scores can be said
+ * without it. */
+static void test_mup_at_its_base_is_standard(void **state)
+{
+    run_fixture *f = *state;
+    ag_run said = f->run; /* 128 channels, 32 a head */
+    said.model.param = AG_PARAMETRISATION_MUP;
+    said.model.base_head_dim = 32;
+    said.model.base_width = 128;
+    assert_same_id(&f->run, &said);
+    said.model.base_head_dim = 8;
+    ag_run scaled = f->run;
+    scaled.model.attn_scale = sqrt(8.0) / 32;
+    assert_same_id(&scaled, &said);
+    said.model.base_width = scaled.model.base_width = 64;
+    scaled.model.param = AG_PARAMETRISATION_MUP;
+    assert_same_id(&scaled, &said);
+    said.model.param = scaled.model.param = AG_PARAMETRISATION_MUS;
+    said.model.attn_scale = scaled.model.attn_scale = 0;
+    scaled.model.init_std = 3;
+    assert_same_id(&scaled, &said);
+    said.model.base_width = 128;
+    scaled.model.base_width = 0;
+    assert_same_id(&scaled, &said);
 }
 
 /* Another valid value of the parameter, as text; NULL where there is only one. */
@@ -111,9 +148,11 @@ static void test_the_id_covers_the_identity_and_nothing_else(void **state)
     const ag_param *params = ag_params(&count);
     f->run.optimizer.schedule = AG_SCHEDULE_WSD; /* every parameter has an effect in one of these */
     f->run.model.init_seed = 3;
+    f->run.model.base_width = 64;
     ag_run on_grid = f->run;
     on_grid.optimizer.type = AG_OPTIMIZER_GRID;
     on_grid.model.position = AG_POSITION_ROPE;
+    on_grid.model.param = AG_PARAMETRISATION_MUP;
     on_grid.model.norm_place = AG_NORM_SANDWICH;
     on_grid.model.mlp = AG_MLP_SWIGLU;
     on_grid.model.qk_norm = AG_QK_NORM_HEAD;
@@ -326,15 +365,6 @@ static void test_what_has_no_effect_is_no_part_of_the_id(void **state)
     assert_string_equal(same.id, given.id);
 }
 
-static void assert_same_id(const ag_run *a, const ag_run *b)
-{
-    ag_run one = *a;
-    ag_run other = *b;
-    assert_ok(ag_run_identify(&one));
-    assert_ok(ag_run_identify(&other));
-    assert_string_equal(one.id, other.id);
-}
-
 static void test_each_optimizer_has_its_own_parameters(void **state)
 {
     run_fixture *f = *state;
@@ -404,6 +434,7 @@ int main(void)
         TEST(test_keys_are_sorted),
         TEST(test_keys_of_other_blocks_are_sorted),
         TEST(test_derived_sizes_are_as_if_said),
+        TEST(test_mup_at_its_base_is_standard),
         TEST(test_the_id_covers_the_identity_and_nothing_else),
         TEST(test_the_id_covers_data_weights_seed_and_compute),
         TEST(test_the_id_covers_every_field_of_a_scheme),

@@ -134,6 +134,53 @@ static void test_init_is_nanogpts(void **state)
     ag_arena_deinit(&arena);
 }
 
+/* Four times as wide as its base, 16 -> 64; the hidden layer of the MLP has 256. */
+static void test_parametrisations(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tensor;
+        double mup_std, mup_lr, mus_lr;
+    } expected[] = {
+        {"wte.weight",         0.02,     1,    1  },
+        {"wpe.weight",         0.02,     1,    1  },
+        {"attn.c_attn.weight", 0.01,     0.25, 0.5},
+        {"attn.c_proj.weight", 0.01 / 4, 0.25, 0.5},
+        {"mlp.c_fc.weight",    0.01,     0.25, 0.5},
+        {"mlp.c_proj.weight",  0.01 / 4, 0.25, 0.5},
+        {"lm_head.weight",     0.02,     1,    1  },
+        {"ln_1.weight",        0,        1,    1  },
+        {"c_fc.bias",          0,        1,    1  },
+    };
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    for (int mus = 0; mus < 2; mus++) {
+        ag_tensor_table table;
+        ag_model_spec model = model_of(8, 64);
+        model.tie_weights = false;
+        model.base_width = 16;
+        model.param = mus ? AG_PARAMETRISATION_MUS : AG_PARAMETRISATION_MUP;
+        assert_ok(ag_tensor_table_make(&table, &model, 11, &arena));
+        for (size_t e = 0; e < sizeof expected / sizeof expected[0]; e++) {
+            size_t i = 0;
+            while (strstr(table.rows[i].name, expected[e].tensor) == NULL)
+                i++;
+            const ag_tensor *tensor = &table.rows[i];
+            bool drawn = tensor->init == AG_INIT_NORMAL;
+            assert_true(tensor->init_std == (mus && drawn ? 1.0 : expected[e].mup_std));
+            assert_true(tensor->lr_factor == (mus ? expected[e].mus_lr : expected[e].mup_lr));
+        }
+        for (size_t i = 0; i < ag_layer_count(&model); i++) {
+            ag_layer layer = ag_layer_at(&model, 11, i);
+            bool is_head = strcmp(layer.name, "lm_head") == 0;
+            bool is_deep = strstr(layer.name, "mlp.c_proj") != NULL;
+            double alpha = is_head ? 1.0 / 64 : is_deep ? 1.0 / 16 : 1.0 / 8;
+            assert_true(layer.alpha == (mus ? alpha : is_head ? 0.25 : 1.0));
+        }
+    }
+    ag_arena_deinit(&arena);
+}
+
 static void test_tensors_without_bias_and_untied(void **state)
 {
     (void)state;
@@ -280,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_parameter_counts_of_gpt2),
         cmocka_unit_test(test_tensors_are_nanogpts),
         cmocka_unit_test(test_init_is_nanogpts),
+        cmocka_unit_test(test_parametrisations),
         cmocka_unit_test(test_tensors_without_bias_and_untied),
         cmocka_unit_test(test_layers_and_their_sites),
         cmocka_unit_test(test_layers_match_tensors),

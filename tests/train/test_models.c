@@ -138,7 +138,7 @@ static void check_all(const ag_kernels *k)
         check_gradients(r);
         tiny_end(&r->t);
     }
-    assert_int_equal(cases, 28);
+    assert_int_equal(cases, 34);
     fclose(r->file);
 }
 

@@ -38,15 +38,16 @@ static void assert_close(const char *name, double actual, double expected, doubl
         fail_msg("%s: %.9g, expected %.9g", name, actual, expected);
 }
 
-/* SGD's second step in double; decay on matrices alone. */
-static void check_sgd(const tiny *t, const ag_tensor *tensor)
+/* SGD's second step in double; decay on matrices alone, and by the learning rate as it is. */
+static void check_sgd(const tiny *t, const ag_tensor *tensor, double factor)
 {
+    double lr = 0.0625 * factor;
     const ag_train_state *s = &t->trainer.state;
     double decay = tensor->n_dims == 2 ? 0.0625 * 0.25 : 0.0;
     for (size_t i = tensor->offset; i < tensor->offset + tensor->count; i++) {
         double w = (double)s_before.w[i];
         double velocity = 0.5 * (double)s_before.m[i] + grad_of(t, i);
-        double expected = w - decay * w - 0.0625 * velocity;
+        double expected = w - decay * w - lr * velocity;
         assert_close(tensor->name, (double)s->weights[i], expected, fabs(w) + fabs(velocity));
     }
 }
@@ -58,7 +59,23 @@ static void test_sgd(void **state)
     two_steps(&s_a);
     const ag_train_state *s = &s_a.trainer.state;
     for (size_t i = 0; i < s->tensors.count; i++)
-        check_sgd(&s_a, &s->tensors.rows[i]);
+        check_sgd(&s_a, &s->tensors.rows[i], 1);
+    tiny_end(&s_a);
+}
+
+static void test_learning_rates_of_a_parametrisation(void **state)
+{
+    (void)state;
+    optimizer_make(&s_a, AG_OPTIMIZER_SGD);
+    s_a.run.model.param = AG_PARAMETRISATION_MUS;
+    s_a.run.model.base_width = s_a.run.model.n_embd / 4;
+    two_steps(&s_a);
+    const ag_train_state *s = &s_a.trainer.state;
+    for (size_t i = 0; i < s->tensors.count; i++) {
+        const ag_tensor *tensor = &s->tensors.rows[i];
+        bool is_hidden = tensor->n_dims == 2 && strstr(tensor->name, ".h.") != NULL;
+        check_sgd(&s_a, tensor, is_hidden ? 0.5 : 1);
+    }
     tiny_end(&s_a);
 }
 
@@ -393,6 +410,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_learning_rates_of_a_parametrisation),
         cmocka_unit_test(test_independent_decay),
         cmocka_unit_test(test_muon_takes_fused_layers_apart),
         cmocka_unit_test(test_adamw_takes_one_minus_beta_in_double),
