@@ -1,8 +1,9 @@
-/* Rope, swiglu and relu2 against PyTorch in float64 (blocks.txt: "NAME SHAPE: values"; a line
- * "bf16" has the values before it rounded to BF16), from inputs that are BF16 values. */
+/* The parts of later blocks against PyTorch in float64 (blocks.txt: "NAME SHAPE: values"; a line
+ * "bf16" has the values before it rounded to BF16), from inputs that are BF16 values where the
+ * model has such. */
 #include "kernels_support.h"
 
-enum { MOST = 64, LINE = 4096, ARRAYS = 16 };
+enum { MOST = 128, LINE = 4096, ARRAYS = 20 };
 
 typedef struct array {
     char name[16];
@@ -12,6 +13,7 @@ typedef struct array {
 
 typedef struct part {
     char name[16];
+    double settings[2]; /* the numbers of its first line */
     size_t n_arrays;
     array arrays[ARRAYS];
 } part;
@@ -34,7 +36,7 @@ static void read_array(array *a, char *line)
 static bool read_part(part *p, char line[LINE], FILE *file)
 {
     *p = (part){.n_arrays = 0};
-    if (sscanf(line, "part %15s", p->name) != 1)
+    if (sscanf(line, "part %15s %*s %lf %*s %lf", p->name, &p->settings[0], &p->settings[1]) < 1)
         return false;
     while (line[0] = '\0', fgets(line, LINE, file) != NULL && strncmp(line, "part", 4) != 0)
         read_array(&p->arrays[p->n_arrays++], line);
@@ -50,18 +52,152 @@ static const array *find(const part *p, const char *name)
     return NULL;
 }
 
-static void check(const part *p, const char *name, const float *values)
+/* Within `bound` of the row's largest. */
+static void check_close(const part *p, const char *name, const float *values, float bound)
+{
+    const array *exact = find(p, name);
+    for (size_t i = 0; i < exact->rows * exact->cols; i++) {
+        const float *row = exact->values + i / exact->cols * exact->cols;
+        float largest = 0;
+        for (size_t j = 0; j < exact->cols; j++)
+            largest = fmaxf(largest, fabsf(row[j]));
+        if (!(fabsf(values[i] - exact->values[i]) <= bound * largest + 1e-7f))
+            fail_msg("%s %s %zu: %.9g, expected %.9g", p->name, name, i, (double)values[i],
+                     (double)exact->values[i]);
+    }
+}
+
+/* And rounded the same. */
+static void check_rounded(const part *p, const char *name, const float *values)
 {
     char rounded[16];
     const array *exact = find(p, name);
+    check_close(p, name, values, 4e-6f);
     snprintf(rounded, sizeof rounded, "bf16 %s", name);
+    for (size_t i = 0; i < exact->rows * exact->cols; i++)
+        if (ag_round_bf16(values[i]) != find(p, rounded)->values[i])
+            fail_msg("%s %zu: %.9g", rounded, i, (double)ag_round_bf16(values[i]));
+}
+
+static void check(const part *p, const char *name, const float *values)
+{
+    const array *exact = find(p, name);
     for (size_t i = 0; i < exact->rows * exact->cols; i++) {
         float expected = exact->values[i];
         if (!(fabsf(values[i] - expected) <= 1e-6f * fabsf(expected) + 1e-7f))
             fail_msg("%s %s %zu: %.9g, expected %.9g", p->name, name, i, (double)values[i],
                      (double)expected);
-        assert_true(ag_round_bf16(values[i]) == find(p, rounded)->values[i]);
     }
+    check_rounded(p, name, values);
+}
+
+static void check_norm(const part *p, const ag_kernels *k)
+{
+    const array *x = find(p, "x");
+    array gain = *find(p, "gain");
+    const ag_norm_form form = {.weight = gain.values, .eps = (float)p->settings[0]};
+    float y[MOST];
+    float dx[MOST] = {0};
+    float dgain[MOST] = {0};
+    float mean[MOST];
+    float rstd[MOST];
+    k->norm_forward(y, mean, rstd, x->values, &form, x->rows, x->cols);
+    check_rounded(p, "y", y);
+    k->norm_backward(&(ag_norm_grads){dx, dgain, NULL}, find(p, "dy")->values, x->values, &form,
+                     mean, rstd, x->rows, x->cols);
+    check_rounded(p, "dx", dx);
+    check_close(p, "dgain", dgain, 1e-6f);
+}
+
+/* Float32 from norm to rope, and on the way back. */
+static void check_qk_norm(const part *p, const ag_kernels *k)
+{
+    const array *x = find(p, "x");
+    const size_t heads = (size_t)p->settings[1];
+    const size_t N = x->rows / heads;
+    const size_t D = x->cols;
+    const ag_norm_form form = {.weight = find(p, "gain")->values, .eps = (float)p->settings[0]};
+    float cosines[MOST];
+    float sines[MOST];
+    ag_rotation turn = {.cosines = cosines, .sines = sines, .T = N, .D = D, .half = D / 2};
+    float mean[MOST];
+    float rstd[MOST];
+    float y[MOST];
+    float dx[MOST] = {0};
+    float dgain[MOST] = {0};
+    for (size_t i = 0; i < N * D / 2; i++) {
+        double angle = (double)(i / (D / 2)) * pow(10000, -(double)(i % (D / 2)) / (double)(D / 2));
+        cosines[i] = (float)cos(angle);
+        sines[i] = (float)sin(angle);
+    }
+    k->norm_forward(y, mean, rstd, x->values, &form, x->rows, D);
+    ag_heads at = {y, heads * D};
+    k->rotate(at, at, N, heads, &turn);
+    check_rounded(p, "y", y);
+    memcpy(y, find(p, "dy")->values, x->rows * D * sizeof *y);
+    turn.back = true;
+    k->rotate(at, at, N, heads, &turn);
+    k->norm_backward(&(ag_norm_grads){dx, dgain, NULL}, y, x->values, &form, mean, rstd, x->rows,
+                     D);
+    check_rounded(p, "dx", dx);
+    check_close(p, "dgain", dgain, 1e-6f);
+}
+
+/* Between [heads, T, D], as the file has it, and a part of [T, width]. */
+static void place_heads(float *wide, size_t width, size_t first, array *a, size_t T, bool back)
+{
+    for (size_t row = 0; row < a->rows; row++) {
+        float *at = wide + row % T * width + first + row / T * a->cols;
+        memcpy(back ? a->values + row * a->cols : at, back ? at : a->values + row * a->cols,
+               a->cols * sizeof *at);
+    }
+}
+
+static void check_attention(const part *p, const ag_kernels *k)
+{
+    enum { T = 5, H = 4, K = 2, D = 4, W = (H + 2 * K) * D };
+    static const char *const names[] = {"q", "k", "v"};
+    static const char *const grads[] = {"dq", "dk", "dv"};
+    static const size_t first[] = {0, H * D, (H + K) * D};
+    const ag_attention_shape shape = {
+        .B = 1, .T = T, .H = H, .K = K, .D = D, .scale = 0.5f, .cap = (float)p->settings[0]};
+    float qkv[T * W];
+    float dqkv[T * W];
+    float out[T * H * D];
+    float dout[T * H * D];
+    float probs[H * T * T];
+    float *scratch = floats(ag_attention_scratch(&shape));
+    array in;
+    for (size_t i = 0; i < 3; i++) {
+        in = *find(p, names[i]);
+        place_heads(qkv, W, first[i], &in, T, false);
+    }
+    k->attention_forward(out, probs, scratch, qkv, &shape);
+    in = *find(p, "y");
+    place_heads(out, (size_t)H * D, 0, &in, T, true);
+    check_rounded(p, "y", in.values);
+    in = *find(p, "dy");
+    place_heads(dout, (size_t)H * D, 0, &in, T, false);
+    k->attention_backward(dqkv, scratch, dout, qkv, probs, &shape);
+    for (size_t i = 0; i < 3; i++) {
+        in = *find(p, grads[i]);
+        place_heads(dqkv, W, first[i], &in, T, true);
+        check_rounded(p, grads[i], in.values);
+    }
+    free(scratch);
+}
+
+/* The gradient of the mean over the rows. */
+static void check_loss(const part *p, const ag_kernels *k)
+{
+    array z = *find(p, "y");
+    const ag_logits_form form = {1, (float)p->settings[0], (float)p->settings[1]};
+    int32_t targets[MOST];
+    for (size_t n = 0; n < z.rows; n++)
+        targets[n] = (int32_t)find(p, "target")->values[n];
+    k->logits_forward(z.values, z.rows * z.cols, &form);
+    k->logits_backward(z.values, targets, z.rows, z.cols, 1 / (float)z.rows, &form);
+    check_rounded(p, "dy", z.values);
 }
 
 static void check_rope(const part *p, const ag_kernels *k)
@@ -114,6 +250,18 @@ static void check_relu2(const part *p, const ag_kernels *k)
 
 static void test_parts(void **state)
 {
+    static const struct {
+        const char *name;
+        void (*check)(const part *p, const ag_kernels *k);
+    } checks[] = {
+        {"rope",      check_rope     },
+        {"swiglu",    check_swiglu   },
+        {"relu2",     check_relu2    },
+        {"rmsnorm",   check_norm     },
+        {"qk_norm",   check_qk_norm  },
+        {"attention", check_attention},
+        {"loss",      check_loss     },
+    };
     (void)state;
     for (int i = 0; i < 2; i++) {
         const ag_kernels *k = i == 0 ? plain : fast;
@@ -124,14 +272,12 @@ static void test_parts(void **state)
         assert_non_null(file);
         assert_non_null(fgets(line, sizeof line, file));
         for (; read_part(&p, line, file); parts++) {
-            if (strcmp(p.name, "rope") == 0)
-                check_rope(&p, k);
-            else if (strcmp(p.name, "swiglu") == 0)
-                check_swiglu(&p, k);
-            else
-                check_relu2(&p, k);
+            size_t c = 0;
+            while (strcmp(checks[c].name, p.name) != 0)
+                c++;
+            checks[c].check(&p, k);
         }
-        assert_int_equal(parts, 5);
+        assert_int_equal(parts, 14);
         fclose(file);
     }
 }
