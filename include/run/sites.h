@@ -69,6 +69,9 @@ typedef struct ag_site {
 size_t ag_block_sites(const ag_model_spec *model);
 size_t ag_site_count(const ag_model_spec *model);
 
+/* Whether layers and sites of both models have the same numbers and names. */
+bool ag_have_same_layers(const ag_model_spec *a, const ag_model_spec *b);
+
 /* Site `index`: block by block, within a block in the order of the names, then lm_head's, then the
  * embeddings'. */
 ag_site ag_site_at(const ag_model_spec *model, size_t index);

@@ -87,7 +87,8 @@ const ag_tensor *ag_tensor_find(const ag_tensor_table *table, ag_tensor_id id, s
 enum { AG_MOST_PARTS = 3 };
 
 /* The rows of the layers that a block's weight is made of: those for queries, keys and values of a
- * c_attn, for gate and up of a c_fc that has both, else all. Returns how many; 0 for tensors that are no linear layer's, and lm_head's. */
+ * c_attn, for gate and up of a c_fc that has both, else all. Returns how many; 0 for tensors that
+ * are no linear layer's, and lm_head's. */
 size_t ag_tensor_parts(size_t rows[AG_MOST_PARTS], const ag_model_spec *model,
                        const ag_tensor *tensor);
 

@@ -197,24 +197,19 @@ static void add_sites(ag_text *text, const ag_run *run)
     }
 }
 
-static bool same_layers(const ag_model_spec *a, const ag_model_spec *b)
-{
-    return a->n_layer == b->n_layer && ag_block_form(a) == ag_block_form(b);
-}
-
 /* Labels of one format and layer config have one table, told under one heading. */
 static bool same_heading(const ag_grid *grid, const ag_label *a, const ag_label *b)
 {
     return strcmp(a->values[0].text, b->values[0].text) == 0 &&
            strcmp(a->values[1].text, b->values[1].text) == 0 &&
-           same_layers(&grid->runs[a->run].model, &grid->runs[b->run].model);
+           ag_have_same_layers(&grid->runs[a->run].model, &grid->runs[b->run].model);
 }
 
 /* One pointer is the usual case: runs of a layer config share their rows. */
 static bool same_table(const ag_run *a, const ag_run *b)
 {
-    bool same =
-        same_layers(&a->model, &b->model) && a->compute == b->compute && a->n_phases == b->n_phases;
+    bool same = ag_have_same_layers(&a->model, &b->model) && a->compute == b->compute &&
+                a->n_phases == b->n_phases;
     for (size_t phase = 0; same && phase < ag_phase_count(a); phase++) {
         ag_run left = ag_run_in_phase(a, phase);
         ag_run right = ag_run_in_phase(b, phase);

@@ -184,7 +184,7 @@ static bool choose_sites(const ag_rule **rules, bool *any, ag_experiment *experi
 
 typedef struct route_key {
     const ag_experiment *experiment;
-    const ag_model_spec *model; /* models of one depth and form have the same layers */
+    const ag_model_spec *model; /* models with the same layers share tables */
     size_t config;
     size_t format;
     uint32_t idle;
@@ -193,32 +193,24 @@ typedef struct route_key {
 
 static uint64_t key_hash(const route_key *key)
 {
-    uint64_t words[6] = {(uint64_t)key->model->n_layer,
-                         ag_block_form(key->model),
-                         key->config,
-                         key->format,
-                         key->idle,
-                         (uint64_t)key->steps};
+    uint64_t words[6] = {
+        ag_site_count(key->model), ag_block_form(key->model), key->config, key->format, key->idle,
+        (uint64_t)key->steps};
     return ag_index_hash(words, sizeof words);
-}
-
-static bool same_layers(const ag_model_spec *a, const ag_model_spec *b)
-{
-    return a->n_layer == b->n_layer && ag_block_form(a) == ag_block_form(b);
 }
 
 static bool same_choice(const void *context, size_t value)
 {
     const route_key *key = context;
     const ag_choice *choice = &key->experiment->choices[value];
-    return same_layers(&choice->model, key->model) && choice->config == key->config;
+    return ag_have_same_layers(&choice->model, key->model) && choice->config == key->config;
 }
 
 static bool same_routing(const void *context, size_t value)
 {
     const route_key *key = context;
     const ag_routing *routing = &key->experiment->routings[value];
-    return same_layers(&routing->model, key->model) && routing->config == key->config &&
+    return ag_have_same_layers(&routing->model, key->model) && routing->config == key->config &&
            routing->format == key->format && routing->idle == key->idle &&
            routing->steps == key->steps;
 }

@@ -103,6 +103,12 @@ size_t ag_site_count(const ag_model_spec *model)
            AG_MOST_EMBEDDINGS - first_embedding(model);
 }
 
+bool ag_have_same_layers(const ag_model_spec *a, const ag_model_spec *b)
+{
+    return a->n_layer == b->n_layer && ag_block_form(a) == ag_block_form(b) &&
+           ag_site_count(a) == ag_site_count(b);
+}
+
 static bool is_of_a_layer(ag_site_kind kind)
 {
     return kind <= AG_SITE_WGRAD;
