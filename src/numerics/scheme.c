@@ -119,6 +119,17 @@ void ag_scheme_normalise(ag_scheme *scheme)
         scheme->overflow = AG_OVERFLOW_SATURATE;
 }
 
+static bool have_same_candidates(const ag_scheme *a, const ag_scheme *b)
+{
+    if (a->n_candidates != b->n_candidates)
+        return false;
+    for (int i = 0; i < a->n_candidates; i++) {
+        if (a->candidates[i] != b->candidates[i])
+            return false;
+    }
+    return true;
+}
+
 /* A format's name is its whole meaning. */
 bool ag_scheme_equal(const ag_scheme *a, const ag_scheme *b)
 {
@@ -129,11 +140,9 @@ bool ag_scheme_equal(const ag_scheme *a, const ag_scheme *b)
            a->scale == b->scale && a->outer == b->outer && a->top == b->top &&
            a->sigma == b->sigma && a->constant == b->constant && a->rule == b->rule &&
            a->size == b->size && a->from_forward == b->from_forward && a->select == b->select &&
-           a->error == b->error && a->n_candidates == b->n_candidates &&
-           memcmp(a->candidates, b->candidates, sizeof a->candidates) == 0 &&
-           a->hadamard == b->hadamard && a->signs == b->signs && a->rounding == b->rounding &&
-           a->sr_bits == b->sr_bits && a->sr_variant == b->sr_variant &&
-           a->overflow == b->overflow && a->ste == b->ste;
+           a->error == b->error && have_same_candidates(a, b) && a->hadamard == b->hadamard &&
+           a->signs == b->signs && a->rounding == b->rounding && a->sr_bits == b->sr_bits &&
+           a->sr_variant == b->sr_variant && a->overflow == b->overflow && a->ste == b->ste;
 }
 
 /* The groups are the same along either axis where all elements, or a square, share a scale. */
