@@ -87,7 +87,13 @@ answers 2 "are for a format with a granularity" "$altgrad" quantize e2m1 --cols 
 answers 2 "round is for a format alone" "$altgrad" quantize e2m1/mx --round zero
 answers 2 "is not cols or rows" "$altgrad" quantize e2m1/mx --sum all
 answers 2 "is not a number of columns" "$altgrad" quantize e2m1/mx --cols 0
-answers 2 "add '--sum rows'" "$altgrad" quantize e2m1/mx/e8m0floor/nearest/hadamard
+
+# Transformer Engine's signs, turned by them and the matrix of Hadamard: sqrt(16) and nothing else
+plus='\000\000\200\077'
+minus='\000\000\200\277'
+zeros=$(printf '%0120d' 0)
+quantize "$plus$plus$plus$minus$plus$minus$minus$minus$minus$minus$minus$plus$minus$plus$minus$minus" \
+    "00008040$zeros" e2m1/mx/e8m0floor/nearest/hadamard
 
 # a stream longer than any buffer comes out whole, whatever pieces it arrives in
 head -c 1000000 /dev/urandom >noise

@@ -68,8 +68,12 @@ static void begin_case(scene *s, const ag_kernels *k)
     else if (strstr(s_line, "eco") != NULL)
         s->spec.store_error = AG_STORE_ECO;
     s->tensor = (ag_tensor){
-        .id = AG_T_C_FC_W, .dims = {ROWS, COLS},
-             .n_dims = 2, .count = COUNT, .decayed = true
+        .id = AG_T_C_FC_W,
+        .dims = {ROWS, COLS},
+        .n_dims = 2,
+        .count = COUNT,
+        .decayed = true,
+        .lr_factor = 1.0
     };
     begin_store(s, k);
     s->state = (ag_train_state){

@@ -43,7 +43,8 @@ static void begin(scene *s, size_t rows, size_t cols)
         .dims = {rows, cols},
         .n_dims = 2,
         .count = rows * cols,
-        .decayed = true
+        .decayed = true,
+        .lr_factor = 1.0
     };
     assert_true(s->tensor.count <= COUNT);
     s->state = (ag_train_state){
