@@ -157,10 +157,14 @@ void ag_quantize_matrix(float *out, const float *x, const ag_matrix *matrix,
                         const ag_scheme *scheme, ag_scales *scales, const ag_rounding_site *where);
 
 /* Lines [begin, end) of ag_scales_select for eden and quest, whose groups are all in one line each:
- * a line is what the product sums over. `rule` is that of the tensor; `where` is not NULL. */
+ * a line is what the product sums over. `rule` is ag_turned_rule's; `where` is not NULL. */
 void ag_scales_turned(ag_scales *scales, const ag_scale_rule *rule, const float *x,
                       const ag_groups *groups, const ag_matrix *matrix,
                       const ag_rounding_site *where, size_t begin, size_t end);
+
+/* Of the tensor; where rows have factors, each line finds its own. */
+ag_scale_rule ag_turned_rule(ag_scales *scales, const ag_scheme *scheme, const ag_groups *groups);
+
 size_t ag_turned_lines(const ag_groups *groups, ag_sum sum);
 
 #endif

@@ -26,8 +26,12 @@ bool ag_overflows_stochastic(const ag_format *format, float x, uint32_t random);
 
 /* The same with the first `bits` of the random word alone; bits = 32 and AG_SR_FLOOR is
  * ag_round_stochastic. With f the discarded part and R those bits as a whole number, away from zero
- * when   floor: floor(f 2^bits) + R >= 2^bits   half: floor(f 2^(bits + 1)) + 2R + 1 >= 2^(bits +
- * 1) nearest: rne(f 2^bits) + R >= 2^bits */
+ * when
+ *
+ *   floor     floor(f 2^bits) + R >= 2^bits
+ *   half      floor(f 2^(bits + 1)) + 2R + 1 >= 2^(bits + 1)
+ *   nearest   rne(f 2^bits) + R >= 2^bits
+ */
 float ag_round_few_bits(const ag_format *format, float x, uint32_t random, int bits,
                         ag_sr_variant variant, ag_overflow overflow);
 
@@ -40,6 +44,13 @@ float ag_round_toward_zero(const ag_format *format, float x, ag_overflow overflo
 
 /* float32 to BF16 and back, nearest-even. NaN becomes 0x7fc00000; overflow and Inf are Inf. */
 float ag_round_bf16(float x);
+
+/* What numerics adds to the use of a place, whose map is run/streams.h. */
+enum {
+    AG_USE_SCALE = 32,      /* where a block's scale is rounded */
+    AG_USE_SIGNS = 64,      /* the signs of a rotation */
+    AG_USE_EVALUATION = 128 /* in evaluation, which so has words of its own */
+};
 
 /* Where a random word of stochastic rounding belongs. */
 typedef struct ag_rounding_site {

@@ -241,6 +241,9 @@ ag_outer_scale ag_scheme_outer(const ag_scheme *scheme);
 /* Whether each row of the product's has a factor of its own: granularity row, or outer row. */
 bool ag_scheme_has_row_factors(const ag_scheme *scheme);
 
+/* Whether `select` adds up errors: 4/6 and mse. */
+bool ag_scheme_adds_errors(const ag_scheme *scheme);
+
 /* The largest block scale that the scale of the tensor makes room for: what is said, else the
  * format's largest value, or 256 under 4/6, whose larger scale is 1.5 times the smaller. */
 float ag_scheme_top(const ag_scheme *scheme);

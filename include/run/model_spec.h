@@ -3,6 +3,7 @@
 #ifndef AG_RUN_MODEL_SPEC_H
 #define AG_RUN_MODEL_SPEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ typedef struct ag_sizes {
 
 /* Of a model that ag_spec_check passes. */
 ag_sizes ag_sizes_of(const ag_model_spec *model);
+
+/* Whether swiglu's gate and up are rows of one layer, mlp.c_fc, the gate first. */
+bool ag_fuses_gate(const ag_model_spec *model);
 
 /* Channels of all queries, side by side; and of all keys. */
 static inline size_t ag_query_width(const ag_sizes *sizes)

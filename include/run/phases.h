@@ -13,6 +13,9 @@
 /* 1 or more. */
 size_t ag_phase_count(const ag_run *run);
 
+/* Its first step, layers and sites. */
+ag_phase ag_phase_of(const ag_run *run, size_t phase);
+
 /* The phase's first step. */
 int64_t ag_phase_begin(const ag_run *run, size_t phase);
 

@@ -12,8 +12,8 @@
  *   transformer.h.0.attn.c_attn.wgrad    dw      grad_output   the product dW of each micro-batch
  *   transformer.h.0.attn.c_attn.opt.m    m       weight        Adam's first moment, SGD's velocity
  *   transformer.h.0.attn.c_attn.opt.v    sqrt_v  weight        the root of Adam's second moment
- *   transformer.h.0.attn.c_attn.opt.w    w       weight        the weights, without a float32
- * master transformer.wpe.opt.w, wte.opt.w     w       weight        those of the embeddings
+ *   transformer.h.0.attn.c_attn.opt.w    w       weight        the weights, with no master
+ *   transformer.wpe.opt.w, .wte.opt.w    w       weight        those of the embeddings
  *
  * P is quantised as it meets V, after dropout; all are quantised from float32 as they are (q, k, v
  * and do are BF16 values already). P and dS have zeros above the diagonal, which counters count. */

@@ -34,6 +34,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "numerics/quantize.h"
+
 enum { AG_PLACES_PER_BLOCK = 64, AG_PLACES_PER_SLOT = 8 };
 
 /* Beyond c_attn, both c_proj and c_fc. */
@@ -49,15 +51,13 @@ enum { AG_PART_Q, AG_PART_K, AG_PART_V, AG_PART_P, AG_PART_DO, AG_PART_DS };
 
 enum { AG_PART_AFTER_ATTENTION, AG_PART_AFTER_MLP, AG_PART_WTE = 3, AG_PART_WPE = 4 };
 
-/* Uses of a place: 0 and 1 are the products that an operand is made for. */
+/* Uses of a place: 0 and 1 are the products that an operand is made for; from 32 on they are parts
+ * that are added (AG_USE_SCALE and others, numerics/quantize.h). */
 enum {
-    AG_USE_OPTIMIZER = 2,   /* at a weight: its update */
-    AG_USE_MOMENT = 3,      /* there too: m, */
-    AG_USE_VARIANCE = 4,    /* and the root of v, */
-    AG_USE_STORED = 5,      /* and the weight itself, as it is stored */
-    AG_USE_SCALE = 32,      /* added where a block's scale is rounded */
-    AG_USE_SIGNS = 64,      /* the signs of a rotation */
-    AG_USE_EVALUATION = 128 /* added in evaluation, which so has words of its own */
+    AG_USE_OPTIMIZER = 2, /* at a weight: its update */
+    AG_USE_MOMENT = 3,    /* there too: m, */
+    AG_USE_VARIANCE = 4,  /* and the root of v, */
+    AG_USE_STORED = 5,    /* and the weight itself, as it is stored */
 };
 
 static inline uint32_t ag_stream_place(size_t block, size_t slot, size_t part)

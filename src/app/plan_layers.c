@@ -205,17 +205,14 @@ static bool same_heading(const ag_grid *grid, const ag_label *a, const ag_label 
            ag_have_same_layers(&grid->runs[a->run].model, &grid->runs[b->run].model);
 }
 
-/* One pointer is the usual case: runs of a layer config share their rows. */
 static bool same_table(const ag_run *a, const ag_run *b)
 {
     bool same = ag_have_same_layers(&a->model, &b->model) && a->compute == b->compute &&
                 a->n_phases == b->n_phases;
     for (size_t phase = 0; same && phase < ag_phase_count(a); phase++) {
-        ag_run left = ag_run_in_phase(a, phase);
-        ag_run right = ag_run_in_phase(b, phase);
-        ag_phase of_left = {ag_phase_begin(a, phase), left.layers, left.sites};
-        ag_phase of_right = {ag_phase_begin(b, phase), right.layers, right.sites};
-        same = of_left.from == of_right.from && ag_phase_equal(&a->model, &of_left, &of_right);
+        ag_phase left = ag_phase_of(a, phase);
+        ag_phase right = ag_phase_of(b, phase);
+        same = left.from == right.from && ag_phase_equal(&a->model, &left, &right);
     }
     return same;
 }

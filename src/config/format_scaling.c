@@ -212,11 +212,6 @@ static void edit_candidates(ag_scheme *scheme, const void *value)
     memcpy(scheme->candidates, from->candidates, sizeof scheme->candidates);
 }
 
-static bool has_errors(const ag_scheme *scheme)
-{
-    return scheme->select == AG_SELECT_FOUR_SIX || scheme->select == AG_SELECT_MSE;
-}
-
 static bool has_candidates(const ag_scheme *scheme)
 {
     return scheme->select == AG_SELECT_MSE;
@@ -284,7 +279,7 @@ static void apply_selection(ag_layer_precision *precision, ag_findings *findings
     if ((part = ag_node_get(node, "error")) == NULL ||
         !ag_node_word(&word, findings, part, "scaling.error", ag_error_words, AG_BLOCK_ERRORS))
         return;
-    if (!ag_precision_has(precision, has_errors))
+    if (!ag_precision_has(precision, ag_scheme_adds_errors))
         ag_config_error(findings, part->place,
                         "scaling.error has no effect here: it needs 'select: 4/6' or 'select: "
                         "mse'");

@@ -30,14 +30,10 @@ static void select_turned(ag_scales *scales, const ag_scheme *scheme, const floa
                           const ag_groups *groups, const ag_matrix *matrix,
                           const ag_rounding_site *where)
 {
-    ag_scale_rule rule = scales->rows > 0
-                             ? ag_scale_rule_of(scheme, 0.0f)
-                             : ag_scales_rule(scales, scheme, 0, ag_groups_count(groups));
+    ag_scale_rule rule = ag_turned_rule(scales, scheme, groups);
     selection s = {scales, &rule, x, groups, matrix, where};
     size_t lines = ag_turned_lines(groups, matrix->sum);
     size_t length = matrix->sum == AG_SUM_COLS ? matrix->cols : matrix->rows;
-    if (scales->rows > 0)
-        scales->factor = 1.0f;
     ag_pool_share(lines, ag_rows_of_piece(length), turned_piece, &s);
 }
 

@@ -2,16 +2,17 @@
 #include "base/pool.h"
 #include "kernels_internal.h"
 
+/* The arrays of one update, by what most of them are, and the constants of its kind. */
 typedef struct update {
     float *w, *m, *v;
-    const float *grad;
-    const float *root; /* v that is only read */
+    const float *grad;   /* or u, or the weights as they are stored */
+    const float *before; /* or the weights as they were wanted */
+    const float *root;   /* v where it is only read, or NULL */
     const ag_adamw_step *adamw;
     const ag_spacing *spacing;
     const ag_sgd_step *sgd;
     const ag_lion_step *lion;
     const ag_momentum_step *momentum;
-    const float *before;
     const ag_eco_step *eco;
     float rate, decay;
 } update;

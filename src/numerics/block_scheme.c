@@ -72,6 +72,11 @@ float ag_scheme_top(const ag_scheme *scheme)
     return scheme->top > 0.0f ? scheme->top : default_top(scheme);
 }
 
+bool ag_scheme_adds_errors(const ag_scheme *scheme)
+{
+    return scheme->select == AG_SELECT_FOUR_SIX || scheme->select == AG_SELECT_MSE;
+}
+
 /* --- one scheme for one meaning */
 
 /* MX and NVFP4 are open schemes that have a name. */
@@ -92,7 +97,7 @@ static void normalise_selection(ag_scheme *scheme)
 {
     if (scheme->select == AG_SELECT_MSE && scheme->n_candidates < 2)
         scheme->select = AG_SELECT_AMAX;
-    if (scheme->select != AG_SELECT_FOUR_SIX && scheme->select != AG_SELECT_MSE)
+    if (!ag_scheme_adds_errors(scheme))
         scheme->error = AG_ERROR_MAE;
     if (scheme->select != AG_SELECT_EDEN || scheme->sigma == s_sigma)
         scheme->sigma = 0.0f;
@@ -378,7 +383,7 @@ static void describe_stored(char *text, size_t size, const ag_scheme *scheme)
 
 static void describe_selection(char *text, size_t size, const ag_scheme *scheme)
 {
-    bool has_errors = scheme->select == AG_SELECT_FOUR_SIX || scheme->select == AG_SELECT_MSE;
+    bool has_errors = ag_scheme_adds_errors(scheme);
     int length =
         snprintf(text, size, ", %s%s%s", ag_select_words[scheme->select], has_errors ? " by " : "",
                  has_errors ? ag_error_words[scheme->error] : "");

@@ -101,8 +101,7 @@ void ag_scales_select(ag_scales *scales, const ag_scheme *scheme, const float *x
     size_t count = ag_groups_count(groups);
     size_t rows = scales->rows > 0 ? scales->rows : 1;
     if (ag_scheme_is_turned(scheme)) {
-        ag_scale_rule whole = scales->rows > 0 ? ag_scale_rule_of(scheme, 0.0f)
-                                               : ag_scales_rule(scales, scheme, 0, count);
+        ag_scale_rule whole = ag_turned_rule(scales, scheme, groups);
         ag_scales_turned(scales, &whole, x, groups, matrix, where, 0,
                          ag_turned_lines(groups, matrix->sum));
         return;

@@ -9,9 +9,6 @@
 static const float s_engine_signs[AG_LEAST_HADAMARD] = {1,  1,  1,  -1, 1,  -1, -1, -1,
                                                         -1, -1, -1, 1,  -1, 1,  -1, -1};
 
-/* The use of a place that its words of signs have. */
-enum { USE_OF_SIGNS = 0x40, EVALUATION = 0x80 };
-
 static void draw_signs(ag_turn *turn, ag_philox_block words)
 {
     for (size_t i = 0; i < turn->size; i++)
@@ -29,7 +26,7 @@ ag_turn ag_turn_of(const ag_scheme *scheme, const ag_rounding_site *where)
     ag_turn turn = {.size = (size_t)scheme->hadamard,
                     .factor = factor_of((size_t)scheme->hadamard)};
     if (scheme->signs == AG_SIGNS_STEP) {
-        uint32_t use = USE_OF_SIGNS | (where->use & EVALUATION);
+        uint32_t use = AG_USE_SIGNS | (where->use & AG_USE_EVALUATION);
         draw_signs(&turn, ag_philox(where->key, 0, use << 24, where->turn, where->step));
     } else if (turn.size > AG_LEAST_HADAMARD) {
         draw_signs(&turn, ag_philox(0, 0, 0, 0, (uint32_t)turn.size));

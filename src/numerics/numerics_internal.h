@@ -32,6 +32,12 @@ void ag_scheme_describe_scale(char *text, size_t size, const ag_scheme *scheme);
 void ag_static_normalise(ag_scheme *scheme);
 ag_status ag_static_check(const ag_scheme *scheme);
 
+/* An exponent as E8M0 holds it. */
+static inline int ag_e8m0_within(int e)
+{
+    return e < -FLOAT_BIAS ? -FLOAT_BIAS : e > FLOAT_BIAS ? FLOAT_BIAS : e;
+}
+
 /* ag_scale_from_amax of a quotient that is multiplied by `times` first; 1 without an amax. */
 float ag_scale_of(const ag_format *format, float amax, float times, int margin, bool pow2);
 

@@ -34,9 +34,7 @@ static int e8m0_exponent(const ag_scheme *scheme, uint32_t amax, int more)
     if (from >> FLOAT_MANTISSA != 0 && scheme->e8m0 == AG_E8M0_RCEIL &&
         (from & mantissa) > (max & mantissa))
         e++;
-    e = e < -FLOAT_BIAS ? -FLOAT_BIAS : e > FLOAT_BIAS ? FLOAT_BIAS : e;
-    e += more;
-    return e < -FLOAT_BIAS ? -FLOAT_BIAS : e > FLOAT_BIAS ? FLOAT_BIAS : e;
+    return ag_e8m0_within(ag_e8m0_within(e) + more);
 }
 
 /* `times` is a power of two. ldexpf gives 2^-127 too, which is subnormal. */

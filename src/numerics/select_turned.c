@@ -7,9 +7,6 @@
 #include "numerics/groups.h"
 #include "numerics_internal.h"
 
-/* The use of an element's words by which a corrected scale is rounded. */
-enum { USE_OF_SCALES = 0x20 };
-
 /* A line of the matrix: what the product sums over. */
 typedef struct line {
     size_t first, step, length; /* elements */
@@ -63,7 +60,7 @@ static void correct_run(const turned *t, const line *l, size_t begin, size_t end
     float correction = correction_of(t, l, begin, end);
     ag_rounding_site where = {.key = t->where->key,
                               .site = t->where->site,
-                              .use = t->where->use | USE_OF_SCALES,
+                              .use = t->where->use | AG_USE_SCALE,
                               .step = t->where->step};
     for (size_t i = begin; i < end; i += l->width) {
         float *D = &t->scales->after[block_of(l, i)];
@@ -103,8 +100,7 @@ static ag_block_scale quest_scale(const turned *t, const line *l, size_t begin, 
     float width = g * sqrtf(variance < 0.0f ? 0.0f : variance) + 1e-8f;
     if (!isfinite(width))
         return (ag_block_scale){ag_bits_float(AG_NAN_BITS), ag_bits_float(AG_NAN_BITS)};
-    int e = (int)(ag_float_bits(width) >> FLOAT_MANTISSA) - FLOAT_BIAS;
-    e = e < -FLOAT_BIAS ? -FLOAT_BIAS : e > FLOAT_BIAS ? FLOAT_BIAS : e;
+    int e = ag_e8m0_within((int)(ag_float_bits(width) >> FLOAT_MANTISSA) - FLOAT_BIAS);
     return (ag_block_scale){ldexpf(1.0f, -e), ldexpf(1.0f, e)};
 }
 
@@ -132,6 +128,14 @@ void ag_scales_turned(ag_scales *scales, const ag_scale_rule *rule, const float 
         else
             quest_line(&t, &l);
     }
+}
+
+ag_scale_rule ag_turned_rule(ag_scales *scales, const ag_scheme *scheme, const ag_groups *groups)
+{
+    if (scales->rows == 0)
+        return ag_scales_rule(scales, scheme, 0, ag_groups_count(groups));
+    scales->factor = 1.0f;
+    return ag_scale_rule_of(scheme, 0.0f);
 }
 
 size_t ag_turned_lines(const ag_groups *groups, ag_sum sum)

@@ -142,8 +142,8 @@ const ag_engine *const ag_engines[] = {&s_portable, NULL};
 
 /* --- products */
 
-/* By the words of the operands. VDPBF16PS takes subnormal numbers for 0, so pairs go there only if
- * their ranges allow none to arise; else they are split into floats. */
+/* VDPBF16PS takes subnormal numbers for 0, so pairs go there only if their ranges allow none to
+ * arise; else they are split into floats. */
 static bool takes_pairs(const ag_engine *engine, const ag_product *p)
 {
     return engine->pairs != NULL && p->a.word == AG_WORD_PAIR && p->b.word != AG_WORD_FLOAT &&

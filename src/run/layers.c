@@ -147,7 +147,7 @@ ag_layer ag_layer_at(const ag_model_spec *model, int64_t vocab_size, size_t inde
 }
 
 /* Of the two uses of a weight fprop's counts: it is what the forward pass, and so the loss, sees.
- Rotated weights lie on no grid of their own. */
+ * Rotated weights lie on no grid of their own. */
 const ag_scheme *ag_layer_grid(const ag_run *run, size_t index)
 {
     bool is_head = index + 1 == ag_layer_count(&run->model);

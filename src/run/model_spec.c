@@ -23,11 +23,15 @@ static int64_t turned(const ag_model_spec *model, int64_t D)
     return model->position == AG_POSITION_ROPE ? 2 * pairs : 0;
 }
 
+bool ag_fuses_gate(const ag_model_spec *model)
+{
+    return model->mlp == AG_MLP_SWIGLU && model->gate_up == AG_GATE_UP_FUSED;
+}
+
 ag_sizes ag_sizes_of(const ag_model_spec *model)
 {
     int64_t D = model->head_dim > 0 ? model->head_dim : head_rule(model);
     size_t F = (size_t)(model->mlp_hidden > 0 ? model->mlp_hidden : mlp_rule(model));
-    bool fuses_gate = model->mlp == AG_MLP_SWIGLU && model->gate_up == AG_GATE_UP_FUSED;
     return (ag_sizes){
         .L = (size_t)model->n_layer,
         .T = (size_t)model->block_size,
@@ -36,7 +40,7 @@ ag_sizes ag_sizes_of(const ag_model_spec *model)
         .K = (size_t)(model->n_kv_head > 0 ? model->n_kv_head : model->n_head),
         .D = (size_t)D,
         .F = F,
-        .fc = fuses_gate ? 2 * F : F,
+        .fc = ag_fuses_gate(model) ? 2 * F : F,
         .turned = (size_t)turned(model, D),
     };
 }

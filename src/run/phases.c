@@ -9,9 +9,14 @@ size_t ag_phase_count(const ag_run *run)
     return 1 + run->n_phases;
 }
 
+ag_phase ag_phase_of(const ag_run *run, size_t phase)
+{
+    return phase == 0 ? (ag_phase){0, run->layers, run->sites} : run->phases[phase - 1];
+}
+
 int64_t ag_phase_begin(const ag_run *run, size_t phase)
 {
-    return phase == 0 ? 0 : run->phases[phase - 1].from;
+    return ag_phase_of(run, phase).from;
 }
 
 size_t ag_phase_at(const ag_run *run, int64_t step)
@@ -33,12 +38,11 @@ double ag_phase_share(const ag_run *run, size_t phase)
 ag_run ag_run_in_phase(const ag_run *run, size_t phase)
 {
     ag_run one = *run;
+    const ag_phase in = ag_phase_of(run, phase);
     one.n_phases = 0;
     one.phases = NULL;
-    if (phase > 0) {
-        one.layers = run->phases[phase - 1].layers;
-        one.sites = run->phases[phase - 1].sites;
-    }
+    one.layers = in.layers;
+    one.sites = in.sites;
     return one;
 }
 
@@ -55,10 +59,8 @@ typedef struct tensor_at {
 static const ag_scheme *schemes_in(const tensor_at *at, size_t phase)
 {
     static const ag_scheme null[AG_USES];
-    const ag_run *run = at->run;
-    const ag_phase first = {0, run->layers, run->sites};
-    const ag_phase *in = phase == 0 ? &first : &run->phases[phase - 1];
-    const ag_layer_precision *rows = at->is_site ? in->sites : in->layers;
+    const ag_phase in = ag_phase_of(at->run, phase);
+    const ag_layer_precision *rows = at->is_site ? in.sites : in.layers;
     return rows == NULL ? null : rows[at->index].scheme[at->role];
 }
 
@@ -98,6 +100,7 @@ bool ag_phases_shared(const ag_run *a, const ag_run *b)
            a->phases == b->phases;
 }
 
+/* One pointer is the usual case: runs of a layer config share their rows. */
 static bool same_rows(const ag_layer_precision *a, const ag_layer_precision *b, size_t count)
 {
     if (a == b || a == NULL || b == NULL)

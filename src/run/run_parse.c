@@ -119,7 +119,7 @@ static ag_status read_phases(ag_run *run, ag_json_at at, ag_arena *arena)
 {
     json_t *list = json_object_get(at.object, "phases");
     size_t count = json_array_size(list);
-    ag_phase first = {0, run->layers, run->sites};
+    ag_phase first = ag_phase_of(run, 0);
     if (list == NULL)
         return AG_OK;
     if (count == 0)

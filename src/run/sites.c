@@ -206,8 +206,8 @@ const char *ag_site_ending(ag_site_kind kind)
 }
 
 /* A format says a scheme for each role. BF16 is one of a tensor in float32, and none of BF16's own
- * values. A site takes only those of its tensors' roles; all else
- * stays null, so that two formats which differ elsewhere make one site. */
+ * values. A site takes only those of its tensors' roles; all else stays null, so that two formats
+ * which differ elsewhere make one site. */
 ag_layer_precision ag_site_precision(ag_site_kind kind, const ag_layer_precision *format)
 {
     ag_layer_precision precision = {0};

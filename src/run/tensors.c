@@ -169,7 +169,7 @@ static void set_words(ag_tensor *tensor, const ag_model_spec *model)
     size_t queries = ag_query_width(&sizes) * sizes.C;
     size_t keys = ag_key_width(&sizes) * sizes.C;
     bool is_part = tensor->id == AG_T_C_Q_W || tensor->id == AG_T_C_K_W || tensor->id == AG_T_C_V_W;
-    bool has_gate = tensor->id == AG_T_C_FC_W && sizes.fc > sizes.F;
+    bool has_gate = tensor->id == AG_T_C_FC_W && ag_fuses_gate(model);
     tensor->init_id = is_part ? AG_T_C_ATTN_W : has_gate ? AG_T_C_GATE_W : tensor->id;
     tensor->init_count = has_gate ? sizes.F * sizes.C : tensor->count;
     if (tensor->id == AG_T_C_K_W)
@@ -259,13 +259,13 @@ size_t ag_tensor_parts(size_t rows[AG_MOST_PARTS], const ag_model_spec *model,
         return 0;
     ag_sizes sizes = ag_sizes_of(model);
     rows[0] = tensor->dims[0];
-    if (tensor->id == AG_T_C_FC_W && sizes.fc > sizes.F) {
+    if (tensor->id == AG_T_C_FC_W && ag_fuses_gate(model)) {
         rows[0] = rows[1] = sizes.F;
         return 2;
     }
     if (tensor->id != AG_T_C_ATTN_W)
         return 1;
     rows[0] = ag_query_width(&sizes);
-    rows[1] = rows[2] = sizes.K * sizes.D;
+    rows[1] = rows[2] = ag_key_width(&sizes);
     return 3;
 }

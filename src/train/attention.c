@@ -1,7 +1,7 @@
 /* Causal self-attention whose operands are quantised: the products one by one, as a linear layer's,
  * head by head.
  *
- *   S = scale Q K^T, capped       P = softmax(S)     O = drop(P) V
+ *   S = scale Q K^T, capped  P = softmax(S)     O = drop(P) V
  *   dP = dO V^T, dropped  dS from dP and P   dQ = dS K   dK = dS^T Q   dV = drop(P)^T dO
  *
  * Each operand is quantised from its float32 value; P where it meets V, after dropout; what stays

@@ -173,15 +173,9 @@ static void attention_forward(ag_model *model, ag_block *block, const ag_pass *p
     store_residual(model, block->x_mid, residual_of(block, AFTER_ATTENTION), pass);
 }
 
-/* Whether c_fc makes the gate too: rows of both, the gate first. */
-static bool is_fused(const ag_model *model)
-{
-    return model->spec->mlp == AG_MLP_SWIGLU && model->spec->gate_up == AG_GATE_UP_FUSED;
-}
-
 static ag_gated gated_of(const ag_model *model, float *gate, float *up)
 {
-    return (ag_gated){gate, up, (is_fused(model) ? 2 : 1) * model->F};
+    return (ag_gated){gate, up, (ag_fuses_gate(model->spec) ? 2 : 1) * model->F};
 }
 
 /* The MLP's function of what its first layers left. */
@@ -204,11 +198,11 @@ static void mlp_forward(ag_model *model, ag_block *block, const ag_pass *pass)
     ag_linear *up = &block->linears[AG_LINEAR_C_FC];
     ag_linear *gate = &block->linears[AG_LINEAR_C_GATE];
     norm_forward(model, up->input, &block->mlp.ln, block->x_mid, pass);
-    if (block->gate != NULL && !is_fused(model)) {
+    if (block->gate != NULL && !ag_fuses_gate(model->spec)) {
         memcpy(gate->input, up->input, tokens_of(model, pass) * model->C * sizeof *up->input);
         ag_linear_forward(block->gate, gate, pass);
     }
-    ag_linear_forward(is_fused(model) ? block->gate : block->hidden, up, pass);
+    ag_linear_forward(ag_fuses_gate(model->spec) ? block->gate : block->hidden, up, pass);
     activate(model, block, pass);
     add_branch(model, block->x_end, &block->mlp, block->x_mid, pass);
     store_residual(model, block->x_end, residual_of(block, AFTER_MLP), pass);
@@ -286,7 +280,8 @@ static void activate_backward(const ag_model *model, const ag_block *block, cons
     float *d = model->dhidden;
     if (block->gate != NULL) {
         ag_gated in = gated_of(model, block->gate, block->hidden);
-        ag_gated to = gated_of(model, model->dgate, is_fused(model) ? model->dgate + model->F : d);
+        ag_gated to =
+            gated_of(model, model->dgate, ag_fuses_gate(model->spec) ? model->dgate + model->F : d);
         model->k->swiglu_backward(&to, d, &in, N, model->F);
     } else if (model->spec->mlp == AG_MLP_RELU2)
         model->k->relu2_backward(d, d, block->hidden, count);
@@ -297,9 +292,9 @@ static void activate_backward(const ag_model *model, const ag_block *block, cons
 static void mlp_backward(ag_model *model, ag_block *block, const ag_pass *pass)
 {
     ag_linear *gate = &block->linears[AG_LINEAR_C_GATE];
-    bool has_two = block->gate != NULL && !is_fused(model);
+    bool has_two = block->gate != NULL && !ag_fuses_gate(model->spec);
     float *dup = has_two ? model->dshare : model->dbranch;
-    float *dresult = is_fused(model) ? model->dgate : model->dhidden;
+    float *dresult = ag_fuses_gate(model->spec) ? model->dgate : model->dhidden;
     store_residual_backward(model, residual_of(block, AFTER_MLP), pass);
     branch_backward(model->dhidden, model, &block->mlp, pass);
     activate_backward(model, block, pass);

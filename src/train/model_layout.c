@@ -4,6 +4,7 @@
  *   grads | blocks: x, norm statistics, inputs, qkv, probs, hidden ... | head | scratch of backward
  */
 #include "base/maths.h"
+#include "base/sizes.h"
 #include "model.h"
 #include "operand_sums.h"
 #include "run/optimizers.h"
@@ -26,11 +27,6 @@ typedef struct builder {
     float *grad_copy; /* shared by all layers */
     float *product;
 } builder;
-
-static size_t max_size(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
 
 /* A parameter's first element in `base` (weights or gradients); NULL where the model has none. */
 static float *parameter(const builder *b, float *base, ag_tensor_id id, size_t block)
@@ -148,8 +144,8 @@ static void lay_out_shared_codes(builder *b, int use)
         if (keeps_codes(role, use) || !has_codes(precision, role, use))
             continue;
         ag_codes_size size = codes_size(&matrix, use, &precision->scheme[role][use]);
-        most.words = max_size(most.words, size.words);
-        most.units = max_size(most.units, size.units);
+        most.words = ag_larger(most.words, size.words);
+        most.units = ag_larger(most.units, size.units);
     }
     b->model->codes[use] = ag_codes_lay_out(b->layout, most);
 }
@@ -166,15 +162,15 @@ static float static_scale_of(const builder *b, const ag_layer *layer, const ag_s
     return ag_static_scale(scheme, sizes[scheme->size]);
 }
 
-static int product_of(int role, int use)
+/* The product that an operand is made for. */
+static uint32_t product_of(int role, int use)
 {
-    int product = 0;
-    while (product + 1 < AG_LINEAR_PRODUCTS &&
-           !((int)ag_linear_operands[product][0].role == role &&
-             ag_linear_operands[product][0].use == use) &&
-           !((int)ag_linear_operands[product][1].role == role &&
-             ag_linear_operands[product][1].use == use))
-        product++;
+    uint32_t product = 0;
+    for (uint32_t i = 0; i < 2 * AG_LINEAR_PRODUCTS; i++) {
+        const ag_operand_use *of = &ag_linear_operands[i / 2][i % 2];
+        if ((int)of->role == role && of->use == use)
+            product = i / 2;
+    }
     return product;
 }
 
@@ -193,7 +189,7 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
         .role = ag_role_words[role],
         .sum = matrix.sum,
         .site = linear->layer.site + (uint32_t)role,
-        .product = (uint32_t)product_of(role, use),
+        .product = product_of(role, use),
         .static_scale = static_scale_of(b, &linear->layer, scheme),
         .use = (uint32_t)use,
         .history = ag_layout_part(state->amaxes, b->next_amax),
@@ -306,7 +302,7 @@ static void lay_out_mlp(builder *b, ag_block *block)
 {
     const ag_model *model = b->model;
     bool is_split = ag_block_has(&b->run->model, AG_LINEAR_C_GATE);
-    bool is_fused = !is_split && b->run->model.mlp == AG_MLP_SWIGLU;
+    bool is_fused = ag_fuses_gate(&b->run->model);
     if (is_split)
         lay_out_kind(b, block, AG_LINEAR_C_GATE);
     if (is_split || is_fused)
@@ -354,7 +350,7 @@ static size_t most_groups(const builder *b, size_t index)
         ag_matrix matrix = operand_matrix(b, &layer, i / AG_USES, i % AG_USES);
         ag_groups groups = ag_groups_of(scheme, &matrix);
         if (scheme->quantised && scheme->granularity != AG_GRANULARITY_TENSOR)
-            most = max_size(most, ag_groups_count(&groups));
+            most = ag_larger(most, ag_groups_count(&groups));
     }
     return most;
 }
@@ -376,7 +372,7 @@ static void lay_out_scratch(builder *b)
     size_t groups = 1;
     for (size_t i = 0; i < ag_layer_count(&b->run->model); i++) {
         second_grad |= !ag_layer_serves_both(b->whole, b->phase, i, AG_ROLE_GRAD_OUTPUT);
-        groups = max_size(groups, most_groups(b, i));
+        groups = ag_larger(groups, most_groups(b, i));
     }
     model->n_groups = groups;
     model->scales.scale = ag_layout_floats(b->layout, groups);
@@ -388,7 +384,7 @@ static void lay_out_scratch(builder *b)
     model->attention_scratch = ag_layout_floats(b->layout, ag_attention_scratch(&shape));
     model->dx = ag_layout_floats(b->layout, b->N * model->C);
     model->dbranch = ag_layout_floats(b->layout, b->N * model->C);
-    model->dhidden = ag_layout_floats(b->layout, b->N * max_size(model->F, queries));
+    model->dhidden = ag_layout_floats(b->layout, b->N * ag_larger(model->F, queries));
     model->dqkv = ag_layout_floats(b->layout, b->N * model->W);
     if (shares || spec->norm_place != AG_NORM_PRE)
         model->dshare = ag_layout_floats(b->layout, b->N * model->C);
@@ -403,7 +399,7 @@ static void lay_out_scratch(builder *b)
 static void lay_out_room(builder *b)
 {
     ag_model *model = b->model;
-    size_t words = (b->N * b->widest + max_size(b->N, b->widest)) / 2 + 1;
+    size_t words = (b->N * b->widest + ag_larger(b->N, b->widest)) / 2 + 1;
     for (int i = 0; i < 2; i++)
         model->room[i] = ag_layout_bytes(b->layout, words * sizeof(uint32_t));
 }
@@ -412,8 +408,8 @@ static void measure_layers(builder *b)
 {
     for (size_t i = 0; i < ag_layer_count(&b->run->model); i++) {
         ag_layer layer = ag_layer_at(&b->run->model, b->run->facts.vocab_size, i);
-        b->widest = max_size(b->widest, max_size(layer.inputs, layer.outputs));
-        b->weights = max_size(b->weights, layer.inputs * layer.outputs);
+        b->widest = ag_larger(b->widest, ag_larger(layer.inputs, layer.outputs));
+        b->weights = ag_larger(b->weights, layer.inputs * layer.outputs);
     }
 }
 
@@ -444,7 +440,7 @@ static void lay_out_turn(builder *b, size_t turned)
 
 size_t ag_model_sequences(const ag_run *run)
 {
-    return max_size((size_t)run->train.batch_size, (size_t)run->eval.batch);
+    return ag_larger((size_t)run->train.batch_size, (size_t)run->eval.batch);
 }
 
 static void set_sizes(ag_model *model, const ag_run *run)

@@ -14,6 +14,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sizes.h"
 #include "numerics/quantize.h"
 
 enum { ITERATIONS = 5 };
@@ -21,11 +22,6 @@ enum { ITERATIONS = 5 };
 static const float s_a = 3.4445f;
 static const float s_b = -4.7750f;
 static const float s_c = 2.0315f;
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
 
 void ag_muon_lay_out(ag_muon_space *space, const ag_model_spec *model,
                      const ag_tensor_table *tensors, ag_layout *layout)
@@ -37,10 +33,10 @@ void ag_muon_lay_out(ag_muon_space *space, const ag_model_spec *model,
         size_t rows[AG_MOST_PARTS];
         size_t parts = ag_tensor_parts(rows, model, &tensors->rows[i]);
         size_t cols = tensors->rows[i].dims[1];
-        tensor = larger(tensor, parts > 0 ? tensors->rows[i].count : 0);
+        tensor = ag_larger(tensor, parts > 0 ? tensors->rows[i].count : 0);
         for (size_t j = 0; j < parts; j++) {
-            part = larger(part, rows[j] * cols);
-            side = larger(side, rows[j] < cols ? rows[j] : cols);
+            part = ag_larger(part, rows[j] * cols);
+            side = ag_larger(side, rows[j] < cols ? rows[j] : cols);
         }
     }
     space->update = ag_layout_floats(layout, tensor);

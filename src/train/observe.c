@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sizes.h"
 #include "observe.h"
 #include "observer.h"
 #include "run/phases.h"
@@ -229,21 +230,16 @@ static void watch_sites(const ag_trainer *trainer)
     }
 }
 
-static size_t max_size(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Elements of the largest matrix that an operand is made from: of tokens, weights or one head. */
 static size_t largest_operand(const ag_run *run)
 {
     ag_sizes sizes = ag_sizes_of(&run->model);
     size_t tokens = ag_model_sequences(run) * sizes.T;
-    size_t most = sizes.T * max_size(sizes.T, sizes.D);
+    size_t most = sizes.T * ag_larger(sizes.T, sizes.D);
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
         ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
-        size_t widest = max_size(layer.inputs, layer.outputs);
-        most = max_size(most, max_size(tokens * widest, layer.inputs * layer.outputs));
+        size_t widest = ag_larger(layer.inputs, layer.outputs);
+        most = ag_larger(most, ag_larger(tokens * widest, layer.inputs * layer.outputs));
     }
     return most;
 }
@@ -265,7 +261,7 @@ static double *lay_out_singular(const ag_run *run, ag_layout *layout)
         ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
         size_t shorter = layer.outputs < layer.inputs ? layer.outputs : layer.inputs;
         size_t size = shorter + ag_singular_scratch(layer.outputs, layer.inputs);
-        most = max_size(most, size);
+        most = ag_larger(most, size);
     }
     return ag_layout_bytes(layout, most * sizeof(double));
 }
@@ -448,7 +444,7 @@ static void look_further(ag_trainer *trainer)
     if (observer->direction != NULL)
         ag_observe_sharpness(trainer);
     if (ag_observes(trainer->run, AG_OBSERVE_GRAD))
-        ag_observe_shadow(trainer);
+        ag_trainer_gradients(trainer, AG_MODE_SHADOW); /* without any rounding */
 }
 
 void ag_observe_gradient(ag_trainer *trainer)

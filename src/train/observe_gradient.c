@@ -5,11 +5,6 @@
 #include "base/maths.h"
 #include "observer.h"
 
-void ag_observe_shadow(ag_trainer *trainer)
-{
-    ag_trainer_gradients(trainer, AG_MODE_SHADOW);
-}
-
 /* Sums over the elements of g, the gradient, and s, the shadow. */
 typedef struct products {
     double gg, gs, ss;

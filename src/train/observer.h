@@ -135,9 +135,4 @@ void ag_observe_sharpness(ag_trainer *trainer);
  * [tensors.total] is free for use. state.weights are `weights` before and after. */
 ag_sharpness ag_observe_curvature(ag_trainer *trainer, float *v, float *room, const float *weights);
 
-/* --- observe_gradient.c */
-
-/* Leaves the gradient of the step without any rounding in model.grads. */
-void ag_observe_shadow(ag_trainer *trainer);
-
 #endif

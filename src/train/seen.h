@@ -17,7 +17,7 @@ typedef struct ag_head_seen {
 
 /* Of the logits: sums over the step's tokens, but for the first. */
 typedef struct ag_logits_seen {
-    double max, tokens, logz, logz2, sharpness;
+    double max, logz, logz2, sharpness;
 } ag_logits_seen;
 
 /* Of the parts of a step's gradient, one for each backward pass. */
