@@ -21,6 +21,7 @@ typedef enum ag_param_type {
     AG_PARAM_DURATION, /* seconds as a real; written 90, 90s, 10m, 2h, 1d or none */
     AG_PARAM_BYTES,    /* written 512M, 2G or none */
     AG_PARAM_STEPS,    /* a whole number; written 100, or 5% of train.steps: see ag_run_settle */
+    AG_PARAM_FORMAT,   /* a number format, stored as its canonical name */
 } ag_param_type;
 
 typedef enum ag_param_use {

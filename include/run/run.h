@@ -171,6 +171,16 @@ typedef struct ag_stop_spec {
     double loss_ratio;    /* diverged above this times the loss of step 0; 0 = never */
 } ag_stop_spec;
 
+/* How a reduction adds up the gradients of ranks, by the words of ranks.reduce. */
+typedef enum ag_reduce_kind { AG_REDUCE_RING, AG_REDUCE_TREE, AG_REDUCE_ONESHOT } ag_reduce_kind;
+
+/* The data-parallel ranks that a run is trained as if it had. */
+typedef struct ag_ranks_spec {
+    int64_t count;
+    int64_t reduce;   /* ag_reduce_kind */
+    const char *wire; /* the format of what they send, by its canonical name */
+} ag_ranks_spec;
+
 /* What is sampled, by the words of observe.diagnostics. */
 typedef enum ag_diagnostic {
     AG_OBSERVE_QUANT,
@@ -238,6 +248,7 @@ typedef struct ag_run {
     ag_optimizer_spec optimizer;
     ag_eval_spec eval;
     ag_stop_spec stop;
+    ag_ranks_spec ranks;
     ag_observe_spec observe;
     ag_limits_spec limits; /* section "run" of the experiment file */
     ag_output_spec output;

@@ -90,6 +90,7 @@ static size_t value_size(const ag_param *param)
     case AG_PARAM_DURATION:
         return sizeof(double);
     case AG_PARAM_TEXT:
+    case AG_PARAM_FORMAT:
         return sizeof(const char *);
     default:
         return sizeof(int64_t);

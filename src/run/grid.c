@@ -82,6 +82,7 @@ static bool is_same_value(const ag_run *a, const ag_run *b, const ag_param *para
     const char *right = (const char *)b + param->offset;
     switch (param->type) {
     case AG_PARAM_TEXT:
+    case AG_PARAM_FORMAT:
         return strcmp(*(const char *const *)left, *(const char *const *)right) == 0;
     case AG_PARAM_BOOL:
         return *(const bool *)left == *(const bool *)right;

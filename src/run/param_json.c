@@ -12,7 +12,8 @@
 
 const char *const ag_compute_words[AG_COMPUTES] = {"bf16", "fp32"};
 
-const char *const ag_identity_sections[] = {"eval", "model", "optimizer", "stop", "train", NULL};
+const char *const ag_identity_sections[] = {"eval", "model", "optimizer", "ranks",
+                                            "stop", "train", NULL};
 const char *const ag_local_sections[] = {"data", "eval", "model", "observe", "output", "run", NULL};
 
 /* --- writing */
@@ -76,6 +77,7 @@ void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param)
         add_words(text, param->words, *(const int64_t *)place);
         break;
     case AG_PARAM_TEXT:
+    case AG_PARAM_FORMAT:
         ag_json_string(text, *(const char *const *)place);
         break;
     }
@@ -102,6 +104,7 @@ static bool has_type(json_t *value, const ag_param *param)
         return json_is_array(value);
     case AG_PARAM_WORD:
     case AG_PARAM_TEXT:
+    case AG_PARAM_FORMAT:
         return json_is_string(value);
     }
     return false;
@@ -199,6 +202,11 @@ static bool orthogonalises(const ag_run *run)
 static bool counts_rungs(const ag_run *run)
 {
     return ag_optimizer_of(run)->fixes_scale;
+}
+
+static bool has_ranks(const ag_run *run)
+{
+    return run->ranks.count > 1;
 }
 
 static bool draws_weights(const ag_run *run)
@@ -329,6 +337,8 @@ static const condition s_conditions[] = {
     {AT(optimizer.muon_scale),        orthogonalises,        s_by_muon                                      },
     {AT(optimizer.muon_ns),           orthogonalises,        s_by_muon                                      },
     {AT(optimizer.adamw_lr),          orthogonalises,        s_by_muon                                      },
+    {AT(ranks.reduce),                has_ranks,             "ranks.count is 1"                             },
+    {AT(ranks.wire),                  has_ranks,             "ranks.count is 1"                             },
 };
 
 static const condition *condition_of(const ag_param *param)
@@ -354,7 +364,7 @@ const char *ag_param_condition(const ag_param *param)
 
 void ag_param_preset(ag_run *run, const ag_param *param, const char *text)
 {
-    if (param->type == AG_PARAM_TEXT)
+    if (param->type == AG_PARAM_TEXT || param->type == AG_PARAM_FORMAT)
         *ag_param_text_at(run, param) = text;
     else
         (void)ag_param_set(run, param, text, NULL);

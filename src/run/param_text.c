@@ -19,8 +19,8 @@
 
 /* A share of the steps is kept as a whole number of billionths, which any percentage with seven
  * decimals is exactly; negative, since a number of steps never is. */
-enum { SHOWN = 60, EXPECTS_SIZE = 200, MAX_WORDS = 32, SHARE_WHOLE = 1000000000 };
-enum { SHARE_PERCENT = SHARE_WHOLE / 100 };
+enum { SHOWN = 60, EXPECTS_SIZE = 200, MAX_WORDS = 32 };
+enum { SHARE_PERCENT = AG_SHARE_WHOLE / 100 };
 
 static void *at(ag_run *run, const ag_param *param)
 {
@@ -91,6 +91,9 @@ void ag_param_expects(char *text, size_t size, const ag_param *param)
         snprintf(text, size, "%s",
                  param->offset == offsetof(ag_run, model.init_where) ? "mapping of axes to values"
                                                                      : "text");
+        break;
+    case AG_PARAM_FORMAT:
+        snprintf(text, size, "number format such as bf16, e5m2 or fp32");
         break;
     case AG_PARAM_DURATION:
         snprintf(text, size, "duration such as 90s, 10m, 2h or 1d, or none");
@@ -178,28 +181,10 @@ static bool read_steps(int64_t *value, const ag_param *param, const char *text)
     return true;
 }
 
-/* In whole numbers, rounded half up: a double would round some shares differently on no machine we
- * know, but need not. */
-int64_t ag_steps_settle(int64_t steps, int64_t of)
-{
-    return steps < 0 ? (-steps * of + SHARE_WHOLE / 2) / SHARE_WHOLE : steps;
-}
-
 /* By the row of train.steps, which has the bounds of every number of steps. */
 bool ag_steps_read(int64_t *steps, const char *text)
 {
     return read_steps(steps, ag_param_find("train.steps"), text);
-}
-
-void ag_run_settle(ag_run *run)
-{
-    size_t count = 0;
-    const ag_param *params = ag_params(&count);
-    for (size_t i = 0; i < count; i++) {
-        int64_t *value = at(run, &params[i]);
-        if (params[i].type == AG_PARAM_STEPS)
-            *value = ag_steps_settle(*value, run->train.steps);
-    }
 }
 
 /* A number with a unit of `units` behind it, or none = 0. The unit may be left out. "none" instead
@@ -383,6 +368,8 @@ ag_status ag_param_set(ag_run *run, const ag_param *param, const char *text, ag_
 {
     if (param->type == AG_PARAM_TEXT)
         return read_text(param, at(run, param), text, arena);
+    if (param->type == AG_PARAM_FORMAT)
+        return ag_param_read_format(at(run, param), param, text, arena);
     if (param->type == AG_PARAM_WORD)
         return read_word(at(run, param), param, text);
     if (param->type == AG_PARAM_WORDS)
@@ -490,6 +477,7 @@ const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *are
     case AG_PARAM_WORDS:
         return write_words(param, *(const int64_t *)place, arena);
     case AG_PARAM_TEXT:
+    case AG_PARAM_FORMAT:
         return *(const char *const *)place;
     case AG_PARAM_DURATION:
         return write_duration(*(const double *)place, arena);

@@ -37,6 +37,7 @@ static const char *const s_schedules[] = {"cosine", "linear", "constant", "wsd",
 static const char *const s_muon_scales[] = {"match_rms", "original", NULL};
 static const char *const s_muon_ns[] = {"fp32", "bf16", NULL};
 static const char *const s_store_errors[] = {"drop", "kahan", "eco", NULL};
+static const char *const s_reductions[] = {"ring", "tree", "oneshot", NULL};
 static const char *const s_on_nonfinite[] = {"stop", "skip", NULL};
 static const char *const s_diagnostics[] = {
     "quant",  "flips",           "grad", "grid",  "rank",      "kurtosis", "nonfinite", "attn",
@@ -60,6 +61,7 @@ static const char *const s_metrics[] = {
 #define TEXT AG_PARAM_TEXT
 #define TIME AG_PARAM_DURATION
 #define BYTES AG_PARAM_BYTES
+#define FORMAT AG_PARAM_FORMAT
 #define ID AG_USE_IDENTITY
 #define RUN AG_USE_RUN
 #define DATA AG_USE_DATA
@@ -159,6 +161,10 @@ static const ag_param s_params[] = {
     {"stop.on_nonfinite", WORD, AT(stop.on_nonfinite), "stop", 0, 0, s_on_nonfinite, ID, "", "what to do when a loss or gradient norm is not finite", NULL},
     {"stop.loss_ratio", REAL, AT(stop.loss_ratio), "2.0", 0, 1e30, NULL, ID, "", "a run whose loss exceeds this times its first loss has diverged; 0 = never", NULL},
 
+    {"ranks.count", INT, AT(ranks.count), "1", 1, 65536, NULL, ID, "", "data-parallel ranks that the run is trained as if it had; divides train.batch_size, of which each has its share", "1"},
+    {"ranks.reduce", WORD, AT(ranks.reduce), "ring", 0, 0, s_reductions, ID, "", "how their gradients are added up: along a ring, two by two, or all at once in float32", "ring"},
+    {"ranks.wire", FORMAT, AT(ranks.wire), "fp32", 0, 0, NULL, ID, "", "format in which they send gradients and what is added up of them", "fp32"},
+
     {"observe.quant_every", INT, AT(observe.quant_every), "100", 0, STEPS, NULL, RUN, "steps", "interval between samples; the first and last steps are always sampled", NULL},
     {"observe.diagnostics", WORDS, AT(observe.diagnostics), "[]", 0, 0, s_diagnostics, RUN, "", "what to sample (see the README)", NULL},
 
@@ -211,6 +217,24 @@ void ag_run_defaults(ag_run *run)
     *run = (ag_run){0};
     for (size_t i = 0; i < N_PARAMS; i++)
         ag_param_preset(run, &s_params[i], s_params[i].default_text);
+}
+
+/* In whole numbers, rounded half up: a double would round some shares differently on no machine we
+ * know, but need not. */
+int64_t ag_steps_settle(int64_t steps, int64_t of)
+{
+    return steps < 0 ? (-steps * of + AG_SHARE_WHOLE / 2) / AG_SHARE_WHOLE : steps;
+}
+
+void ag_run_settle(ag_run *run)
+{
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    for (size_t i = 0; i < count; i++) {
+        int64_t *value = (int64_t *)(void *)((char *)run + params[i].offset);
+        if (params[i].type == AG_PARAM_STEPS)
+            *value = ag_steps_settle(*value, run->train.steps);
+    }
 }
 
 /* One kind of data, so that nobody wonders which of two was used. Each message names the key that
@@ -355,11 +379,22 @@ static ag_status check_stored_throughout(const ag_run *run)
     return AG_OK;
 }
 
+/* Ranks have equal shares. */
+static ag_status check_ranks(const ag_run *run)
+{
+    if (run->train.batch_size % run->ranks.count != 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "ranks.count: the %lld sequences of train.batch_size do not divide among "
+                       "%lld ranks; give a number of ranks that divides it, or another batch_size",
+                       (long long)run->train.batch_size, (long long)run->ranks.count);
+    return AG_OK;
+}
+
 /* It compares gradients of few sequences with those of more. */
 static ag_status check_noise(const ag_run *run)
 {
     bool wanted = (run->observe.diagnostics >> AG_OBSERVE_NOISE & 1) != 0;
-    if (wanted && run->train.grad_accum < 2)
+    if (wanted && run->train.grad_accum * run->ranks.count < 2)
         return ag_fail(AG_ERR_INPUT,
                        "observe.diagnostics: noise compares the gradients of a step's "
                        "micro-batches, and train.grad_accum is 1; give it 2 or more, or leave "
@@ -389,6 +424,7 @@ ag_status ag_run_check(const ag_run *run)
     AG_TRY(check_decay(&run->optimizer));
     AG_TRY(check_stored(run));
     AG_TRY(check_stored_throughout(run));
+    AG_TRY(check_ranks(run));
     AG_TRY(check_noise(run));
     if (run->stop.loss_ratio > 0 && run->stop.loss_ratio <= 1)
         return ag_fail(AG_ERR_INPUT,

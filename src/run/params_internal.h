@@ -12,6 +12,9 @@
 
 enum { AG_SECTION_KEYS = 64, AG_KEY_PATH_SIZE = 128, AG_COMPUTES = 2 };
 
+/* A share of the steps, where they are not known yet, is minus so many of these in the whole. */
+enum { AG_SHARE_WHOLE = 1000000000 };
+
 #define AG_MAX_WHOLE (INT64_C(1) << 53) /* every whole number up to here survives JSON */
 
 /* The words of `compute`, by ag_compute. */
@@ -19,11 +22,15 @@ extern const char *const ag_compute_words[AG_COMPUTES];
 
 /* --- parameters */
 
-/* Where a parameter of type AG_PARAM_TEXT lives in a run. */
+/* Where a parameter of type AG_PARAM_TEXT or AG_PARAM_FORMAT lives in a run. */
 const char **ag_param_text_at(ag_run *run, const ag_param *param);
 
 /* Sets a parameter from a text of the table itself, which outlives every run. */
 void ag_param_preset(ag_run *run, const ag_param *param, const char *text);
+
+/* Reads the text of a parameter of type AG_PARAM_FORMAT; the canonical name is in the arena. */
+ag_status ag_param_read_format(const char **value, const ag_param *param, const char *text,
+                               ag_arena *arena);
 
 /* Appends a parameter's value. */
 void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param);

@@ -56,6 +56,20 @@ static void add_section(ag_text *text, const ag_run *run, const char *name, ag_p
     ag_text_add(text, *before == '{' ? "{}" : "}");
 }
 
+/* One that came after schema 1, and a comma: left out as its members are. */
+static void add_later_section(ag_text *text, const ag_run *run, const char *name)
+{
+    ag_param_section section;
+    ag_param_section_fill(&section, name, AG_PART_IDENTITY);
+    for (size_t i = 0; i < section.count; i++) {
+        if (ag_param_is_neutral(run, section.params[i]))
+            continue;
+        add_section(text, run, name, AG_PART_IDENTITY);
+        ag_text_add(text, ",");
+        return;
+    }
+}
+
 void ag_facts_to_json(ag_text *text, const ag_data_facts *facts)
 {
     ag_text_add(text, "{");
@@ -128,6 +142,7 @@ void ag_run_canonical(ag_text *text, const ag_run *run)
     add_section(text, &resolved, "optimizer", AG_PART_IDENTITY);
     ag_text_add(text, ",");
     add_phases(text, run);
+    add_later_section(text, &resolved, "ranks");
     ag_text_printf(text, "\"seed\":%" PRId64 ",", run->seed);
     add_section(text, &resolved, "stop", AG_PART_IDENTITY);
     ag_text_add(text, ",");

@@ -25,6 +25,16 @@ static ag_status read_param(ag_run *run, const ag_param *param, ag_json_at at, c
     return ag_param_from_json(run, param, value, arena);
 }
 
+/* Whether an id may leave out the whole section. */
+static bool is_later(const ag_param_section *section)
+{
+    size_t i = 0;
+    while (i < section->count && section->params[i]->neutral != NULL &&
+           section->params[i]->use == AG_USE_IDENTITY)
+        i++;
+    return i == section->count;
+}
+
 /* A key that is not of this section is refused, so that a misspelt one cannot be a setting that is
  * ignored. */
 static ag_status read_section(ag_run *run, ag_json_at parent, const char *name, ag_part part,
@@ -35,8 +45,11 @@ static ag_status read_section(ag_run *run, ag_json_at parent, const char *name, 
     ag_json_at at = {NULL, path};
     ag_param_section section;
     ag_param_section_fill(&section, name, part);
-    AG_TRY(ag_json_member(&at.object, parent, name));
-    AG_TRY(ag_json_known(at, section.leaves));
+    bool is_left_out = is_later(&section) && json_object_get(parent.object, name) == NULL;
+    if (!is_left_out) {
+        AG_TRY(ag_json_member(&at.object, parent, name));
+        AG_TRY(ag_json_known(at, section.leaves));
+    }
     for (size_t i = 0; i < section.count; i++)
         AG_TRY(read_param(run, section.params[i], at, section.leaves[i], arena));
     return AG_OK;
@@ -144,8 +157,8 @@ static ag_status read_phases(ag_run *run, ag_json_at at, ag_arena *arena)
 static ag_status read_identity(ag_run *run, json_t *identity, ag_arena *arena)
 {
     static const char *const known[] = {"compute", "data",     "eval",      "init",   "layers",
-                                        "model",   "numerics", "optimizer", "phases", "seed",
-                                        "stop",    "train",    NULL};
+                                        "model",   "numerics", "optimizer", "phases", "ranks",
+                                        "seed",    "stop",     "train",     NULL};
     ag_json_at at = {identity, "run"};
     ag_json_at data = {NULL, "run.data"};
     ag_json_at layers = {NULL, "run.layers"};

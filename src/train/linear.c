@@ -299,6 +299,14 @@ void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *
     wgrad(linear, pass);
 }
 
+void ag_linear_end_rank(ag_linear *linear)
+{
+    for (int role = 0; role < AG_ROLES; role++) {
+        for (int use = 0; use < linear->copies[role]; use++)
+            ag_operand_end_rank(&linear->operands[role][use]);
+    }
+}
+
 void ag_linear_end_step(ag_linear *linear)
 {
     for (int role = 0; role < AG_ROLES; role++) {

@@ -56,6 +56,9 @@ void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass);
 /* dx [N, C] = Q(dY) Q(W);  dW += Q(dY)^T Q(X);  db += sum of dY. dy becomes Q(dY). */
 void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *pass);
 
+/* After a rank's share of a step. */
+void ag_linear_end_rank(ag_linear *linear);
+
 /* After an optimizer step: new scales, and the weight operands are out of date. */
 void ag_linear_end_step(ag_linear *linear);
 

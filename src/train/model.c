@@ -392,6 +392,14 @@ void ag_model_store_moments(ag_model *model, const ag_pass *pass)
         store_moments(model, ag_model_linear(model, i), pass);
 }
 
+void ag_model_end_rank(ag_model *model)
+{
+    for (size_t i = 0; i <= model->L * model->n_kinds; i++)
+        ag_linear_end_rank(ag_model_linear(model, i));
+    for (size_t i = 0; i < model->n_sites; i++)
+        ag_site_end_rank(&model->sites[i]);
+}
+
 void ag_model_end_step(ag_model *model)
 {
     for (size_t i = 0; i <= model->L * model->n_kinds; i++)

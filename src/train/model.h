@@ -108,6 +108,9 @@ void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *
 /* After an update of the weights: the moments become what their stores keep of them. */
 void ag_model_store_moments(ag_model *model, const ag_pass *pass);
 
+/* After a rank's share of a step. */
+void ag_model_end_rank(ag_model *model);
+
 /* After an optimizer step: new scales, and the weight operands are out of date. */
 void ag_model_end_step(ag_model *model);
 

@@ -19,7 +19,7 @@ void ag_observe_gradient(ag_trainer *trainer);
 void ag_observe_update(ag_trainer *trainer);
 
 /* Between the halves of a pass that is observed, and behind them. */
-void ag_observe_forward(ag_trainer *trainer, const ag_pass *pass);
+void ag_observe_forward(ag_trainer *trainer, const ag_tokens *tokens, const ag_pass *pass);
 void ag_observe_backward(ag_trainer *trainer, const ag_pass *pass);
 
 /* The observer while it wants to look, or NULL. */

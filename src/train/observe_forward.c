@@ -96,7 +96,7 @@ const ag_sampler ag_sampler_logit_sharpness = {AG_BEFORE_UPDATE, "diagnostics/lo
 
 /* --- all of it */
 
-void ag_observe_forward(ag_trainer *trainer, const ag_pass *pass)
+void ag_observe_forward(ag_trainer *trainer, const ag_tokens *tokens, const ag_pass *pass)
 {
     ag_observer *observer = trainer->observer;
     const ag_run *run = trainer->run;
@@ -110,5 +110,5 @@ void ag_observe_forward(ag_trainer *trainer, const ag_pass *pass)
     if (observer->part != NULL)
         ag_observe_noise_before(observer, trainer);
     if (ag_observes(run, AG_OBSERVE_LOGITS) || ag_observes(run, AG_OBSERVE_LOGIT_SHARPNESS))
-        see_logits(observer, &trainer->model, &trainer->tokens, pass);
+        see_logits(observer, &trainer->model, tokens, pass);
 }

@@ -12,8 +12,8 @@
  *
  *   S for this tensor  ->  observe its amax  ->  ...  ->  end of step: push, roll, next S
  *
- * One amax is pushed per optimizer step, the largest over its micro-batches. Evaluation observes
- * nothing, so it leaves no trace in the training. */
+ * One amax is pushed per optimizer step, the largest over its micro-batches and ranks. Evaluation
+ * observes nothing, so it leaves no trace in the training. */
 #include <math.h>
 #include <string.h>
 
@@ -324,12 +324,18 @@ void ag_operand_clip_gradient(float *grad, const ag_operand *operand, size_t row
     }
 }
 
+void ag_operand_end_rank(ag_operand *operand)
+{
+    operand->seen_before = fmaxf(operand->seen_before, operand->seen);
+    operand->seen = 0.0f;
+}
+
 void ag_operand_end_step(ag_operand *operand)
 {
     const ag_scheme *scheme = operand->scheme;
     ag_scale *scale = operand->scale;
-    float seen = operand->seen;
-    operand->seen = 0.0f;
+    float seen = fmaxf(operand->seen_before, operand->seen);
+    operand->seen = operand->seen_before = 0.0f;
     if (scheme->history == 0)
         return;
     operand->history[scale->pushed % scheme->history] = seen;

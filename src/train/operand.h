@@ -33,7 +33,8 @@ typedef struct ag_operand {
     float static_scale;     /* S under amax none; 0: 1 */
     ag_scale *scale;
     float *history;    /* [scheme->history]: a ring, the newest at (pushed - 1) % history */
-    float seen;        /* the largest amax of this step so far */
+    float seen;        /* the largest amax of this step so far, of the rank at work, */
+    float seen_before; /* and of the ranks before it */
     uint8_t *clipped;  /* ste: clip: 1 where |x * S| > max; NULL otherwise */
     ag_scales *scales; /* of groups: shared by all operands, so good until the next is made */
     ag_watch *watch;   /* what an observer gathers of it, or NULL */
@@ -73,6 +74,9 @@ bool ag_operand_needs_amax(const ag_operand *operand);
 /* Quantises source->x into `out` (which may be source->x), or rounds it to BF16 where the role is
  * null or the pass wants no quantisation. */
 void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass);
+
+/* Ends a rank's share of a step: the next rank has amaxes of its own. */
+void ag_operand_end_rank(ag_operand *operand);
 
 /* Ends an optimizer step: pushes the step's amax and sets the scale of the next. */
 void ag_operand_end_step(ag_operand *operand);

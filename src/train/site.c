@@ -99,6 +99,12 @@ void ag_site_clip_gradient(float *grad, const ag_site_operands *tensor, const ag
                              stack->cols);
 }
 
+void ag_site_end_rank(ag_site_operands *tensor)
+{
+    for (int use = 0; use < tensor->copies; use++)
+        ag_operand_end_rank(&tensor->operands[use]);
+}
+
 void ag_site_end_step(ag_site_operands *tensor)
 {
     for (int use = 0; use < tensor->copies; use++)

@@ -47,6 +47,7 @@ void ag_site_store(ag_site_operands *tensor, float *x, const ag_stack *stack, co
 /* The gradient of Q under ste: clip. */
 void ag_site_clip_gradient(float *grad, const ag_site_operands *tensor, const ag_stack *stack);
 
+void ag_site_end_rank(ag_site_operands *tensor);
 void ag_site_end_step(ag_site_operands *tensor);
 
 #endif

@@ -23,26 +23,66 @@ static double sum_of(const float *losses, size_t count)
     return sum;
 }
 
-double ag_trainer_gradients(ag_trainer *trainer, ag_mode mode)
+/* What one of N ranks does of a step: its share of every micro-batch, as a batch of its own.
+ * Returns the sum of the losses. */
+static double rank_gradients(ag_trainer *trainer, ag_mode mode, size_t rank, size_t N)
 {
     const ag_train_spec *train = &trainer->run->train;
     ag_model *model = &trainer->model;
-    size_t B = (size_t)train->batch_size;
+    size_t B = (size_t)train->batch_size / N;
+    size_t first = rank * B * model->T;
+    ag_tokens tokens = {trainer->tokens.inputs + first, trainer->tokens.targets + first};
     double loss = 0.0;
     memset(model->grads, 0, trainer->state.tensors.total * sizeof(float));
     for (int64_t micro = 0; micro < train->grad_accum; micro++) {
-        ag_pass pass = ag_trainer_pass(trainer, mode, B, (uint64_t)micro * B);
+        uint64_t sample = ((uint64_t)micro * N + rank) * B;
+        ag_pass pass = ag_trainer_pass(trainer, mode, B, sample);
         ag_batch_train(trainer->tokens.inputs, trainer->tokens.targets, trainer->corpus,
                        trainer->run, trainer->state.step, micro);
-        ag_model_forward(model, &trainer->tokens, &pass);
+        ag_model_forward(model, &tokens, &pass);
         if (pass.observer != NULL)
-            ag_observe_forward(trainer, &pass);
-        ag_model_backward(model, &trainer->tokens, &pass);
+            ag_observe_forward(trainer, &tokens, &pass);
+        ag_model_backward(model, &tokens, &pass);
         if (pass.observer != NULL)
             ag_observe_backward(trainer, &pass);
         loss += sum_of(model->losses, B * model->T);
     }
-    return loss / (double)((size_t)train->grad_accum * B * model->T);
+    return loss;
+}
+
+/* model.grads from all of trainer->rank_grads. */
+static void reduce_gradients(ag_trainer *trainer)
+{
+    float **parts = trainer->rank_parts;
+    const ag_tensor_table *tensors = &trainer->state.tensors;
+    for (size_t i = 0; i < tensors->count; i++) {
+        const ag_tensor *tensor = &tensors->rows[i];
+        for (size_t r = 0; r < trainer->reduction.ranks; r++)
+            parts[r] = trainer->rank_grads[r] + tensor->offset;
+        ag_reduce(trainer->model.grads + tensor->offset, parts, tensor->count, &trainer->reduction,
+                  trainer->k);
+    }
+}
+
+/* Without any rounding, ranks would make no difference: the shadow has none. */
+double ag_trainer_gradients(ag_trainer *trainer, ag_mode mode)
+{
+    const ag_train_spec *train = &trainer->run->train;
+    ag_model *model = &trainer->model;
+    size_t N = mode == AG_MODE_TRAIN ? trainer->reduction.ranks : 1;
+    double loss = 0.0;
+    trainer->rank_grads[trainer->reduction.ranks - 1] = model->grads;
+    for (size_t rank = 0; rank < N; rank++) {
+        loss += rank_gradients(trainer, mode, rank, N);
+        if (rank + 1 < N) {
+            memcpy(trainer->rank_grads[rank], model->grads,
+                   trainer->state.tensors.total * sizeof(float));
+            ag_model_end_rank(model);
+        }
+    }
+    if (N > 1)
+        reduce_gradients(trainer);
+    return loss / (double)(train->grad_accum * train->batch_size * (int64_t)model->T);
 }
 
 __attribute__((format(printf, 2, 3))) static void diverge(ag_record *record, const char *format,
@@ -122,7 +162,8 @@ ag_pass ag_trainer_pass(const ag_trainer *trainer, ag_mode mode, size_t B, uint6
     const ag_run *run = trainer->run;
     uint64_t seed = (uint64_t)run->seed;
     bool trains = mode == AG_MODE_TRAIN || mode == AG_MODE_SHADOW;
-    size_t step_tokens = (size_t)run->train.grad_accum * B * trainer->model.T;
+    size_t step_tokens =
+        (size_t)run->train.grad_accum * (size_t)run->train.batch_size * trainer->model.T;
     return (ag_pass){
         .mode = mode,
         .B = B,

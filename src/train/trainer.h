@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "model.h"
+#include "reduce.h"
 #include "train/train.h"
 
 /* The scales of a phase that has ended, on their way into the next. */
@@ -34,12 +35,15 @@ typedef struct ag_trainer {
     size_t lasting;    /* bytes of the arena: what comes after them is the phase's */
     int64_t n_windows; /* of the periodic evaluation */
     ag_observer *observer;
-    int64_t *windows;      /* [n_windows] */
-    int64_t *batch;        /* [eval.batch]: windows evaluated together */
-    float *initial;        /* weights before the first step, when the record keeps them */
-    ag_train_progress now; /* what hooks are told */
-    int64_t saved_step;    /* of the newest checkpoint; 0: none, and none is needed */
-    double saved_s;        /* when it was written, or tried last */
+    ag_reduction reduction; /* of the gradients of virtual ranks */
+    float **rank_grads;     /* [reduction.ranks]: of each; the last's are model.grads */
+    float **rank_parts;     /* [reduction.ranks]: of one tensor */
+    int64_t *windows;       /* [n_windows] */
+    int64_t *batch;         /* [eval.batch]: windows evaluated together */
+    float *initial;         /* weights before the first step, when the record keeps them */
+    ag_train_progress now;  /* what hooks are told */
+    int64_t saved_step;     /* of the newest checkpoint; 0: none, and none is needed */
+    double saved_s;         /* when it was written, or tried last */
 } ag_trainer;
 
 /* Builds the trainer in the arena, with initial weights. Members run, corpus, k, hooks and record

@@ -38,12 +38,27 @@ static bool is_quantised(const ag_run *run)
     return false;
 }
 
+/* Each rank's gradient stays until all are there; the last rank's is the model's. */
+static ag_status lay_out_ranks(ag_trainer *trainer, ag_layout *layout)
+{
+    AG_TRY(ag_reduction_of(&trainer->reduction, &trainer->run->ranks));
+    size_t N = trainer->reduction.ranks;
+    trainer->rank_grads = ag_layout_table(layout, N * sizeof *trainer->rank_grads);
+    trainer->rank_parts = ag_layout_table(layout, N * sizeof *trainer->rank_parts);
+    if (trainer->rank_grads == NULL || trainer->rank_parts == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu ranks", N);
+    for (size_t r = 0; r + 1 < N; r++)
+        trainer->rank_grads[r] = ag_layout_floats(layout, trainer->state.tensors.total);
+    return AG_OK;
+}
+
 /* What lasts from the first step to the last. */
 static ag_status lay_out_lasting(ag_trainer *trainer, int64_t val_windows, ag_layout *layout)
 {
     const ag_run *run = trainer->run;
     size_t tokens = ag_model_sequences(run) * (size_t)run->model.block_size;
     AG_TRY(ag_train_state_lay_out(&trainer->state, run, layout));
+    AG_TRY(lay_out_ranks(trainer, layout));
     trainer->tokens.inputs = ag_layout_bytes(layout, tokens * sizeof(int32_t));
     trainer->tokens.targets = ag_layout_bytes(layout, tokens * sizeof(int32_t));
     trainer->windows = ag_layout_bytes(layout, (size_t)run->eval.windows * sizeof(int64_t));

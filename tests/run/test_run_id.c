@@ -120,6 +120,8 @@ static const char *other_value(const ag_run *run, const ag_param *param, ag_aren
         return param->words[*(const int64_t *)place == 0];
     case AG_PARAM_TEXT:
         return "another";
+    case AG_PARAM_FORMAT:
+        return "e5m2";
     case AG_PARAM_DURATION:
         return "77s";
     case AG_PARAM_BYTES:
@@ -156,6 +158,7 @@ static void test_the_id_covers_the_identity_and_nothing_else(void **state)
     on_grid.model.norm_place = AG_NORM_SANDWICH;
     on_grid.model.mlp = AG_MLP_SWIGLU;
     on_grid.model.qk_norm = AG_QK_NORM_HEAD;
+    on_grid.ranks.count = 2;
     ag_run by_muon = f->run;
     by_muon.optimizer.type = AG_OPTIMIZER_MUON;
     f->sites[ag_site_index(&f->run.model, AG_SITE_OPT_W, 0)].scheme[AG_ROLE_WEIGHT][0] =
@@ -320,6 +323,11 @@ static void test_what_has_no_effect_is_no_part_of_the_id(void **state)
     ag_run same = f->run;
     same.model.init_seed = 42;           /* as the run's own seed */
     same.optimizer.decay_fraction = 0.5; /* of wsd alone */
+    assert_ok(ag_run_identify(&same));
+    assert_string_equal(same.id, f->run.id);
+
+    same = f->run;
+    same.ranks = (ag_ranks_spec){.count = 1, .reduce = AG_REDUCE_TREE, .wire = "bf16"};
     assert_ok(ag_run_identify(&same));
     assert_string_equal(same.id, f->run.id);
 

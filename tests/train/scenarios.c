@@ -206,6 +206,15 @@ void scenario_phases(tiny *t)
     t->run.observe = (ag_observe_spec){.quant_every = 2, .diagnostics = ALL_DIAGNOSTICS};
 }
 
+/* Histories and stored moments go on, the gradients of ranks do not. */
+static void ranks(tiny *t)
+{
+    sites(t);
+    t->run.ranks = (ag_ranks_spec){3, AG_REDUCE_RING, "e5m2"};
+    t->run.train.grad_accum = 2;
+    t->run.observe = (ag_observe_spec){.quant_every = 3, .diagnostics = ALL_DIAGNOSTICS};
+}
+
 scenario *const scenarios[SCENARIOS] = {
     plain,
     delayed,
@@ -228,6 +237,7 @@ scenario *const scenarios[SCENARIOS] = {
     stored_kahan,
     stored_eco,
     sites,
+    ranks,
     scenario_observed,
     observed_sites,
     scenario_observed_skipping,

@@ -38,7 +38,7 @@ static void forward_and_backward(int seed, int micro, int micros)
     made_tokens(&trainer->tokens, seed, micro, B, T, V);
     pass.loss_scale = (float)(1.0 / (micros * B * T));
     ag_model_forward(&trainer->model, &trainer->tokens, &pass);
-    ag_observe_forward(trainer, &pass);
+    ag_observe_forward(trainer, &trainer->tokens, &pass);
     ag_model_backward(&trainer->model, &trainer->tokens, &pass);
     ag_observe_backward(trainer, &pass);
 }
@@ -328,7 +328,7 @@ static void test_micro_batches(void **state)
             ag_pass pass = ag_trainer_pass(trainer, AG_MODE_TRAIN, B, (uint64_t)micro * B);
             made_tokens(&trainer->tokens, 7, micro, B, T, TINY_VOCAB);
             ag_model_forward(&trainer->model, &trainer->tokens, &pass);
-            ag_observe_forward(trainer, &pass);
+            ag_observe_forward(trainer, &trainer->tokens, &pass);
         }
         ag_observe_gradient(trainer);
         ag_observe_update(trainer);
