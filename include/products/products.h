@@ -87,6 +87,7 @@ typedef struct ag_finish {
     bool bf16;         /* rounded to BF16, nearest even; any NaN becomes 7fc00000 */
     float *onto;       /* [M, N], rows onto_step apart: onto += sum, and c is scratch; or NULL */
     size_t onto_step;
+    bool anew; /* onto is not read but taken for zeros: onto = 0 + sum */
 } ag_finish;
 
 /* A triangle that a product of floats or pairs keeps to; what lies beyond it costs nothing. */

@@ -37,7 +37,7 @@ static inline void finish_row(const ag_product *p, float *row, size_t m, size_t 
     if (finish->onto != NULL) {
         float *onto = finish->onto + m * finish->onto_step + n0;
         for (size_t i = 0; i < n; i++)
-            onto[i] += row[i];
+            onto[i] = (finish->anew ? 0.0f : onto[i]) + row[i];
     } else if (row != p->c + m * p->c_step + n0) {
         memcpy(p->c + m * p->c_step + n0, row, n * sizeof *row);
     }

@@ -26,6 +26,7 @@ typedef struct ag_linear {
     const float *bias;   /* [OC] or NULL */
     float *dweight;
     float *dbias;
+    bool is_clear; /* dweight is zero but not written yet: the next product is the first one */
     ag_operand operands[AG_ROLES][AG_USES];
     int copies[AG_ROLES]; /* 1: operands[role][0] serves both uses */
     ag_held held;         /* what the weight operands were made for */
@@ -52,6 +53,10 @@ void ag_linear_prepare(ag_linear *linear, const ag_pass *pass);
 
 /* y [N, OC] = Q(X) Q(W)^T + b, from linear->input, which becomes Q(X) */
 void ag_linear_forward(float *y, ag_linear *linear, const ag_pass *pass);
+
+/* dweight is zero from now on, and the next backward pass writes it: a pass over memory less.
+ * Nothing may read it before. */
+void ag_linear_clear_gradient(ag_linear *linear);
 
 /* dx [N, C] = Q(dY) Q(W);  dW += Q(dY)^T Q(X);  db += sum of dY. dy becomes Q(dY). */
 void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *pass);

@@ -348,6 +348,21 @@ static void losses_backward(ag_model *model, const ag_tokens *tokens, const ag_p
                               &model->logits_form);
 }
 
+void ag_model_clear_gradients(ag_model *model)
+{
+    const ag_tensor_table *tensors = &model->state->tensors;
+    for (size_t i = 0; i < tensors->count; i++) {
+        const ag_tensor *tensor = &tensors->rows[i];
+        size_t rows[AG_MOST_PARTS];
+        bool is_linear = ag_tensor_parts(rows, model->spec, tensor) > 0;
+        size_t begin = tensor->offset + (is_linear ? tensor->count : 0); /* what pads it is zero */
+        size_t end = i + 1 < tensors->count ? tensor[1].offset : tensors->total;
+        memset(model->grads + begin, 0, (end - begin) * sizeof *model->grads);
+    }
+    for (size_t i = 0; i < model->L * model->n_kinds; i++)
+        ag_linear_clear_gradient(ag_model_linear(model, i));
+}
+
 void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass)
 {
     losses_backward(model, tokens, pass);

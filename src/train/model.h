@@ -101,6 +101,10 @@ void ag_model_forward(ag_model *model, const ag_tokens *tokens, const ag_pass *p
 /* model->losses from the logits, which stay: the cross-entropy alone, whatever is minimised. */
 void ag_model_losses(ag_model *model, const ag_tokens *tokens, const ag_pass *pass);
 
+/* model->grads are zero. Those of the blocks' weights are so when the next backward pass is over:
+ * it writes them where it would add to them. */
+void ag_model_clear_gradients(ag_model *model);
+
 /* model->losses and model->grads += the gradient of loss_scale * sum(losses), z_loss added to each.
  * Follows the forward pass of the same sequences and overwrites what that left. */
 void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass);

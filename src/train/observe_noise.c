@@ -12,10 +12,14 @@
 #include "observe.h"
 #include "observer.h"
 
+/* The first part, of each rank, begins with cleared gradients, which stand nowhere yet. */
 void ag_observe_noise_before(ag_observer *observer, const ag_trainer *trainer)
 {
-    memcpy(observer->part, trainer->model.grads,
-           trainer->state.tensors.total * sizeof *observer->part);
+    size_t bytes = trainer->state.tensors.total * sizeof *observer->part;
+    if ((int64_t)observer->noise.parts % trainer->run->train.grad_accum == 0)
+        memset(observer->part, 0, bytes);
+    else
+        memcpy(observer->part, trainer->model.grads, bytes);
 }
 
 /* Gradients add up in model.grads, each already divided by the tokens of the step. */

@@ -55,7 +55,7 @@ static void differentiate(const search *s, double distance)
         ag_trainer_pass(trainer, AG_MODE_SHADOW, (size_t)trainer->run->train.batch_size, 0);
     pass.dropout = 0.0f;
     pass.loss_scale = (float)(1.0 / (double)(pass.B * model->T));
-    memset(model->grads, 0, s->count * sizeof *model->grads);
+    ag_model_clear_gradients(model);
     ag_model_forward(model, &trainer->tokens, &pass);
     ag_model_backward(model, &trainer->tokens, &pass);
 }

@@ -33,7 +33,7 @@ static double rank_gradients(ag_trainer *trainer, ag_mode mode, size_t rank, siz
     size_t first = rank * B * model->T;
     ag_tokens tokens = {trainer->tokens.inputs + first, trainer->tokens.targets + first};
     double loss = 0.0;
-    memset(model->grads, 0, trainer->state.tensors.total * sizeof(float));
+    ag_model_clear_gradients(model);
     for (int64_t micro = 0; micro < train->grad_accum; micro++) {
         uint64_t sample = ((uint64_t)micro * N + rank) * B;
         ag_pass pass = ag_trainer_pass(trainer, mode, B, sample);

@@ -46,6 +46,7 @@ static void forward_and_backward(int seed, int micro, int micros)
 static void make_step(int seed, int micros)
 {
     ag_trainer *trainer = &s_t.trainer;
+    s_t.run.train.grad_accum = micros;
     made_weights(&trainer->state, seed);
     memset(trainer->model.grads, 0, trainer->state.tensors.total * sizeof(float));
     ag_observe_begin(trainer);
