@@ -274,18 +274,12 @@ void ag_attention_forward_fast(float *restrict out, float *restrict probs, float
 
 /* --- backward */
 
-/* The products q k^T of the head, once more: the slope of the cap asks for them. NULL without one.
- */
-static const float *products_again(float *dscores, const attention_call *call,
-                                   const attention_head *head)
+/* The products q k^T of the head, once more: the slope of the cap asks for them. */
+static void products_again(float *products, const attention_call *call, const attention_head *head)
 {
     const ag_words q = words_at(&call->qkv_words, 0, head->q);
     const ag_words k = words_at(&call->qkv_words, 0, head->k);
-    float *products = dscores + 2 * head->T * head->T;
-    if (head->cap <= 0)
-        return NULL;
     scores_of(products, &q, &k, head->T, head->D);
-    return products;
 }
 
 /* Makes dq and dscores. Returns the probabilities as they weighed v, in `room` if there is dropout:
@@ -298,14 +292,16 @@ static const float *backward_rows(float *dscores, float *room, const attention_c
     const ag_words v = words_at(&call->qkv_words, 0, head->v);
     const float *probs = call->kept + head->probs;
     const float *weights = probs;
-    const float *products = products_again(dscores, call, head);
+    float *products = dscores + 2 * head->T * head->T;
+    if (head->cap > 0)
+        products_again(products, call, head);
     scores_of(dscores, &dout, &v, head->T, head->D);
     for (size_t t = 0; t < head->T; t += BLOCK) {
         rows_block block = block_at(t, head->T);
         drop_rows(dscores, head, call->shape, block);
         ag_softmax_rows_backward(dscores, probs, head->T, block.begin, block.end, AG_REACH,
                                  head->rest);
-        if (products != NULL)
+        if (head->cap > 0)
             ag_cap_rows_backward(dscores, products, head->T, block.begin, block.end, head->scale,
                                  head->cap);
         weigh_earlier(call->dqkv + head->q, head->wide, dscores, k, head->D, block);
