@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from .axes import OWN_COLUMNS, free_name, listed, make_axes, resolve
+from .comparison import compare
 from .files import open_results, read_table, read_text
 from .live import read_live
-from .verdicts import estimate, judge
 
 COMPLETE = ("done", "diverged")
 # of a file without samples, these are asked for rightly
@@ -38,7 +38,7 @@ class Results:
               final numbers, NaN where there are none yet
     labels    one row per combination of the grid: axes, id of its run
     orphans   completed runs that the experiment no longer names, with the columns of the index
-    name, metric, margin, baseline   what the experiment is called and compares
+    name, metric, margin, family, baseline   what the experiment is called and compares
     running   ids of the runs that have live curves
     """
 
@@ -52,15 +52,16 @@ class Results:
                 self._read_tables(file, grid)
         else:
             self._plan_tables(grid)
-        compare = grid["compare"]
+        asked = grid["compare"]
         self.name = grid["name"]
-        self.metric = compare.get("metric", "val_loss")
+        self.metric = asked.get("metric", "val_loss")
         if grid.get("altgrad_grid", 1) == 1 and self.metric.startswith("val_loss"):
             self.metric = f"final_{self.metric}"  # what the first version meant
-        self.margin = compare.get("margin", np.nan)
+        self.margin = asked.get("margin", np.nan)
+        self.family = asked.get("family", "all")
         self.baseline = {
             axis.column: axis.values[i]
-            for axis, i in zip(self.grid_axes, compare["baseline"])
+            for axis, i in zip(self.grid_axes, asked["baseline"])
             if i is not None
         }
         self._live = self._read_live() if live else {}
@@ -264,60 +265,29 @@ class Results:
 
     # --- comparison
 
-    def table(self, metric=None):
-        """What `altgrad summary` says, one row for each combination of the axes but the seed: mean
-        and sd over seeds, mean difference to the baseline's runs at the same other axes and the
-        number of pairs it is of, its sd and half the width of its 95 % interval, verdict
-        ("baseline", "same", "worse", "better", "open"; "diverged" where a run did, since those that
-        are left cannot settle it; "" with fewer than two pairs), and the numbers of runs that are
-        done, diverged, failed and pending, which add up to all. without_value of those done have no
-        finite value of the metric; the baseline's run diverged in baseline_diverged of the pairs.
-        Runs in which the seed has no part are one, and count once.
-        `metric` is a column of the index; None is the one that the experiment compares."""
+    def table(self, metric=None, best=None):
+        """What `altgrad summary` says, one row for each combination of the axes but the seed
+        (definitions: docs/statistics.md):
+
+        n, mean, sd   of the runs with a finite value of the metric
+        pairs, difference, difference_sd, half_width, low, high   mean difference to the baseline's
+            runs at the same other axes, number of pairs, its 95 % interval (Student's t)
+        bca_low, bca_high   the same by bootstrap; NaN for fewer than 8 pairs
+        p, p_adjusted   the least error rate at which there is a verdict: alone, and in the family
+        verdict   "baseline", "same", "worse", "better", "open"; "diverged" where a run did, since
+            those that are left cannot settle it; "" with fewer than two pairs. verdict_alone by the
+            row's own interval
+        pairs_needed   of open rows: pairs that would decide if mean and sd stayed; NaN: none
+        missing_pairs   ((seed, why), ...) of the pairs without a difference
+        done, diverged, failed, pending   numbers of runs, which add up to all; without_value of
+            those done have no finite value; the baseline's run diverged in baseline_diverged pairs
+
+        Runs in which the seed has no part are one, and count once. `metric` is a column of the
+        index; None is the one that the experiment compares. With `best`, the name of an axis, each
+        format is taken at its best point of it, chosen for each seed on the others: `chosen` is
+        {point: number of seeds}, `optimistic` tells where too few seeds were there to do so."""
         runs = self._labelled()
-        metric = self._check_metric(metric or self.metric, runs)
-        status = runs["status"].to_numpy()
-        values = runs[metric].to_numpy(float)
-        values = np.where((status == "done") & np.isfinite(values), values, np.nan)
-        partner = self.partners()
-        differences = np.where(partner >= 0, values - values[partner], np.nan)
-        grouped = runs.groupby(self.cells, sort=False, dropna=False)
-        cell = grouped.ngroup().to_numpy()
-        table = runs.loc[~pd.Series(cell).duplicated(), self.cells].reset_index(drop=True)
-        result = _results_of(runs, values)
-        counted = pd.DataFrame({"cell": cell, "result": result})
-        once = ~counted.duplicated().to_numpy()
-        n, mean, sd, _ = estimate(values[once], cell[once], len(table))
-        other = np.where(partner >= 0, result[partner], -1)
-        paired = ~counted.assign(other=other).duplicated().to_numpy()
-        pairs, difference, difference_sd, half = estimate(
-            differences[paired], cell[paired], len(table)
-        )
-        own = partner == np.arange(len(runs))
-
-        def count(which, first=once):
-            return np.bincount(cell[first & which], minlength=len(table))
-
-        counts = {word: count(status == word) for word in ("done", "diverged", "failed", "pending")}
-        counts["without_value"] = counts["done"] - n
-        counts["baseline_diverged"] = count(
-            (partner >= 0) & ~own & (status[partner] == "diverged"), paired
-        )
-        verdict = judge(difference, half, self.margin)
-        verdict[counts["without_value"] > 0] = ""
-        if self.baseline:
-            verdict[counts["diverged"] > 0] = "diverged"
-        verdict[cell[own]] = "baseline"
-        return table.assign(
-            pairs=pairs,
-            mean=mean,
-            sd=sd,
-            difference=difference,
-            difference_sd=difference_sd,
-            half_width=half,
-            verdict=verdict,
-            **counts,
-        )
+        return compare(self, runs, self._check_metric(metric or self.metric, runs), best)
 
     def _check_metric(self, metric, runs):
         known = [c for c in runs if runs[c].dtype.kind in "fiu" and c not in self.axes]
@@ -338,18 +308,6 @@ class Results:
             key = labels.groupby(shared, sort=False, dropna=False).ngroup().to_numpy()
         partner[key[chosen]] = np.flatnonzero(chosen)
         return partner[key]
-
-
-def _results_of(runs, values):
-    """A number for each row of `runs`, the same for rows that are one result: of one run, or of runs
-    that came to the same weights and the same value, bit for bit, as those do that differ in a seed
-    which has no part in them."""
-    key = runs["id"].astype(object).to_numpy()
-    if "weights_digest" in runs:
-        digests = runs["weights_digest"].fillna("").astype(str)
-        known = (digests != "").to_numpy() & np.isfinite(values)
-        key = np.where(known, [f"{d} {v!r}" for d, v in zip(digests, values.tolist())], key)
-    return pd.factorize(key)[0]
 
 
 def _judged(index):

@@ -34,6 +34,7 @@ typedef struct ag_compare {
     const ag_axis_value *baseline; /* [n_axes]; text NULL where the axis is not named */
     const char *metric;            /* "final_val_loss" */
     double margin;
+    ag_family family;
 } ag_compare;
 
 typedef struct ag_grid {

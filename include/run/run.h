@@ -220,10 +220,16 @@ typedef struct ag_output_spec {
     int64_t weights; /* ag_keep_weights */
 } ag_output_spec;
 
+/* Whether the verdicts of an experiment hold together, or each for itself. */
+typedef enum ag_family { AG_FAMILY_ALL, AG_FAMILY_NONE, AG_FAMILIES } ag_family;
+
+extern const char *const ag_family_words[AG_FAMILIES + 1]; /* NULL at the end */
+
 /* How the summary compares runs: the same for every run of an experiment. */
 typedef struct ag_compare_spec {
     int64_t metric; /* index of its word */
     double margin;  /* nats a token */
+    int64_t family; /* ag_family */
 } ag_compare_spec;
 
 /* What the data turned out to be: read from the corpus, part of the identity by its digest. */

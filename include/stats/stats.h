@@ -20,6 +20,60 @@ ag_estimate ag_estimate_mean(const double *values, size_t n, double level);
 ag_estimate ag_estimate_difference(const double *values, const double *partners, size_t n,
                                    double level);
 
+/* --- what a difference says beside a margin */
+
+typedef enum ag_tendency {
+    AG_TENDS_SAME,
+    AG_TENDS_WORSE, /* above the margin */
+    AG_TENDS_BETTER,
+    AG_TENDENCIES
+} ag_tendency;
+
+/* What the difference tends to be, and the least error rate at which that is a verdict: the
+ * interval of level 1 - p just lies on one side of the margin, or within it. */
+typedef struct ag_decision {
+    ag_tendency tendency;
+    double p; /* 0 to 1; NaN where n < 2 */
+} ag_decision;
+
+ag_decision ag_decide(const ag_estimate *difference, double margin);
+
+/* The least number of pairs, at most `most`, at which the decision's p is `rate` or less if mean
+ * and sd stay as they are; 0: there is none. For differences whose p is above it now. */
+size_t ag_needed_pairs(const ag_estimate *difference, double margin, double rate, size_t most);
+
+/* One of a family of decisions. */
+typedef struct ag_ranked {
+    size_t place; /* the caller's */
+    double p;
+    double adjusted; /* the least rate for the family as a whole at which this one is decided */
+} ag_ranked;
+
+/* Sorts by p, and adjusts by Holm's method: those with adjusted <= rate hold together, which means
+ * that the chance of one or more false ones among them is at most `rate`. */
+void ag_holm(ag_ranked *family, size_t n);
+
+/* --- the bootstrap */
+
+typedef struct ag_interval {
+    double low;
+    double high;
+} ag_interval;
+
+enum { AG_RESAMPLES = 2000 };
+
+/* The BCa interval of the mean, NaN where n < 2. It needs some 8 values to be worth looking at. */
+ag_interval ag_bca_mean(const double *values, size_t n, double level);
+
+/* --- distributions */
+
+/* P(T > t) for Student's t, and P(Z > z) for the normal distribution. */
+double ag_t_above(double t, double df);
+double ag_normal_above(double z);
+
+/* The z with P(Z <= z) = p, 0 < p < 1. */
+double ag_normal_quantile(double p);
+
 /* The t with P(T <= t) = p, 0 < p < 1, for Student's t with `df` degrees of freedom, df > 0. */
 double ag_t_quantile(double p, double df);
 

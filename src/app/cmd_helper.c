@@ -212,7 +212,7 @@ static ag_status show_summary(errand *e)
     const char *out;
     AG_TRY(get_text(&out, e, "out"));
     AG_TRY(ag_app_expect_results(out));
-    AG_TRY(ag_summary_show(out, NULL, false));
+    AG_TRY(ag_summary_show(out, &(ag_summary_view){0}));
     return fflush(stdout) == 0 ? AG_OK : ag_fail_errno("cannot write to standard output");
 }
 

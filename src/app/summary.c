@@ -11,12 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Intervals of 95 %, as the analysis draws them. */
-static const double s_level = 0.95;
-
-const char *const ag_verdict_words[AG_VERDICTS] = {"baseline", "",     "same",    "worse",
-                                                   "better",   "open", "diverged"};
-
 /* A metric is a member of ag_result_row by its own name: a new one is a row here and a word of
  * compare.metric. */
 typedef struct metric_row {
@@ -43,8 +37,7 @@ static const metric_row *find_metric(const char *name)
     return NULL;
 }
 
-/* n_axes where there is none. */
-static size_t find_axis(const ag_grid *grid, const char *name)
+size_t ag_summary_axis(const ag_grid *grid, const char *name)
 {
     size_t axis = 0;
     while (axis < grid->n_axes && strcmp(grid->axes[axis].name, name) != 0)
@@ -78,8 +71,7 @@ static bool has_baseline(const ag_grid *grid)
     return false;
 }
 
-/* The label that is on the baseline and agrees with `label` on every axis it does not name. */
-static const ag_label *partner_of(const ag_grid *grid, const ag_label *label)
+const ag_label *ag_summary_partner(const ag_grid *grid, const ag_label *label)
 {
     const ag_axis_value *baseline = grid->compare.baseline;
     for (size_t i = 0; i < grid->n_labels; i++) {
@@ -101,8 +93,7 @@ static const ag_result_row *row_of(const ag_summary *summary, const ag_label *la
     return &summary->results->rows[label->run];
 }
 
-/* NaN unless the run is done. */
-static double value_of(const ag_summary *summary, const ag_label *label)
+double ag_summary_value(const ag_summary *summary, const ag_label *label)
 {
     const ag_result_row *row = row_of(summary, label);
     double value = NAN;
@@ -130,7 +121,7 @@ static bool same_result(const ag_summary *summary, const ag_label *a, const ag_l
     const char *digest_a = row_of(summary, a)->digest;
     const char *digest_b = row_of(summary, b)->digest;
     return a->run == b->run || (digest_a[0] != '\0' && strcmp(digest_a, digest_b) == 0 &&
-                                value_of(summary, a) == value_of(summary, b));
+                                ag_summary_value(summary, a) == ag_summary_value(summary, b));
 }
 
 /* Whether a label counted before in this cell says the same as this one. */
@@ -166,8 +157,8 @@ static void add_pair(const ag_summary *summary, ag_summary_cell *cell, const ag_
     cell->n_compared++;
     if (partner != label)
         cell->partner_diverged += row_of(summary, partner)->status == AG_RUN_DIVERGED;
-    double value = value_of(summary, label);
-    double other = value_of(summary, partner);
+    double value = ag_summary_value(summary, label);
+    double other = ag_summary_value(summary, partner);
     if (!isfinite(value) || !isfinite(other))
         return;
     cell->paired[cell->n_pairs] = value;
@@ -175,13 +166,12 @@ static void add_pair(const ag_summary *summary, ag_summary_cell *cell, const ag_
 }
 
 /* A run that several labels of the cell name counts once, as does a pair of runs. */
-static void add_label(const ag_summary *summary, ag_summary_cell *cell, const ag_label *label)
+void ag_summary_add(const ag_summary *summary, ag_summary_cell *cell, const ag_label *label,
+                    const ag_label *partner)
 {
     if (cell->values == NULL || cell->labels == NULL || cell->partners_of == NULL)
-        return; /* give_room gave all of them */
-    double value = value_of(summary, label);
-    const ag_label *partner =
-        summary->has_baseline ? partner_of(&summary->results->grid, label) : NULL;
+        return; /* ag_summary_give_room gave all of them */
+    double value = ag_summary_value(summary, label);
     if (partner == label)
         cell->verdict = AG_VERDICT_BASELINE;
     if (!is_counted(summary, cell, label)) {
@@ -192,6 +182,27 @@ static void add_label(const ag_summary *summary, ag_summary_cell *cell, const ag
     add_pair(summary, cell, label, partner);
     cell->partners_of[cell->n_labels] = partner;
     cell->labels[cell->n_labels++] = label;
+}
+
+const char *ag_summary_missing(const char **side, const ag_summary *summary,
+                               const ag_summary_cell *cell, size_t i)
+{
+    const ag_label *sides[] = {cell->labels[i], cell->partners_of[i]};
+    *side = "";
+    if (!summary->has_baseline || sides[0] == sides[1])
+        return NULL;
+    for (size_t j = 0; j < 2; j++) {
+        const char *names[] = {"", "baseline "};
+        *side = names[j];
+        if (sides[j] == NULL)
+            return "missing";
+        ag_run_status status = row_of(summary, sides[j])->status;
+        if (status != AG_RUN_DONE)
+            return ag_run_status_words[status];
+        if (!isfinite(ag_summary_value(summary, sides[j])))
+            return "without a value";
+    }
+    return NULL;
 }
 
 /* From the end, as labels of a cell mostly follow each other. */
@@ -206,8 +217,7 @@ static ag_summary_cell *find_cell(ag_summary *summary, const ag_label *label)
     return cell;
 }
 
-/* After a first pass has counted: cells then have exactly what they need. */
-static ag_status give_room(ag_summary *summary, ag_summary_cell *cell)
+ag_status ag_summary_give_room(ag_summary *summary, ag_summary_cell *cell)
 {
     double *room = ag_arena_alloc(&summary->arena, 3 * cell->n_labels * sizeof *room);
     const ag_label **labels =
@@ -223,34 +233,6 @@ static ag_status give_room(ag_summary *summary, ag_summary_cell *cell)
     return AG_OK;
 }
 
-/* A seed that diverged has the worst of losses, and no number: what is left is no fair sample. Nor
- * is it where a run is done whose value is not finite. */
-static ag_verdict judge(const ag_summary_cell *cell, double margin)
-{
-    const ag_estimate *difference = &cell->difference;
-    if (cell->diverged > 0)
-        return AG_VERDICT_DIVERGED;
-    if (difference->n < 2 || cell->n_values < cell->done)
-        return AG_VERDICT_NONE;
-    double low = difference->mean - difference->half;
-    double high = difference->mean + difference->half;
-    if (low > margin)
-        return AG_VERDICT_WORSE;
-    if (high < -margin)
-        return AG_VERDICT_BETTER;
-    return low >= -margin && high <= margin ? AG_VERDICT_SAME : AG_VERDICT_OPEN;
-}
-
-/* The difference is paired: both runs of a pair have the same seed, and so the same initial weights
- * and batches, which takes most of the noise away. */
-static void finish_cell(const ag_summary *summary, ag_summary_cell *cell)
-{
-    cell->mean = ag_estimate_mean(cell->values, cell->n_values, s_level);
-    cell->difference = ag_estimate_difference(cell->paired, cell->partners, cell->n_pairs, s_level);
-    if (summary->has_baseline && cell->verdict != AG_VERDICT_BASELINE)
-        cell->verdict = judge(cell, summary->results->grid.compare.margin);
-}
-
 /* Two passes over the labels: how many a cell has is known after the first. */
 static ag_status fill(ag_summary *summary)
 {
@@ -261,12 +243,13 @@ static ag_status fill(ag_summary *summary)
     for (size_t i = 0; i < grid->n_labels; i++)
         find_cell(summary, &grid->labels[i])->n_labels++;
     for (size_t i = 0; i < summary->n_cells; i++)
-        AG_TRY(give_room(summary, &summary->cells[i]));
-    for (size_t i = 0; i < grid->n_labels; i++)
-        add_label(summary, find_cell(summary, &grid->labels[i]), &grid->labels[i]);
-    for (size_t i = 0; i < summary->n_cells; i++)
-        finish_cell(summary, &summary->cells[i]);
-    return AG_OK;
+        AG_TRY(ag_summary_give_room(summary, &summary->cells[i]));
+    for (size_t i = 0; i < grid->n_labels; i++) {
+        const ag_label *label = &grid->labels[i];
+        const ag_label *partner = summary->has_baseline ? ag_summary_partner(grid, label) : NULL;
+        ag_summary_add(summary, find_cell(summary, label), label, partner);
+    }
+    return ag_summary_judge(summary);
 }
 
 ag_status ag_summary_make(ag_summary *summary, const ag_results *results, const char *metric)
@@ -275,9 +258,11 @@ ag_status ag_summary_make(ag_summary *summary, const ag_results *results, const 
     *summary = (ag_summary){.results = results,
                             .metric = metric != NULL ? metric : grid->compare.metric,
                             .has_baseline = has_baseline(grid),
-                            .format_axis = find_axis(grid, "format"),
-                            .layers_axis = find_axis(grid, "layers"),
-                            .seed_axis = find_axis(grid, "seed")};
+                            .across_axis = grid->n_axes,
+                            .best_axis = grid->n_axes,
+                            .format_axis = ag_summary_axis(grid, "format"),
+                            .layers_axis = ag_summary_axis(grid, "layers"),
+                            .seed_axis = ag_summary_axis(grid, "seed")};
     if (find_metric(summary->metric) == NULL)
         return ag_fail(AG_ERR_INPUT,
                        "there is no metric '%s'; the summary knows final_val_loss, "
@@ -295,22 +280,17 @@ void ag_summary_deinit(ag_summary *summary)
     ag_arena_deinit(&summary->arena);
 }
 
-/* Printed when all of it is made. */
-ag_status ag_summary_show(const char *path, const char *metric, bool as_json)
+void ag_summary_restrict(ag_summary *summary, const bool *labels)
 {
-    ag_results results;
-    ag_summary summary;
-    ag_text text;
-    AG_TRY(ag_results_open(&results, path));
-    ag_text_init(&text);
-    ag_status status = ag_summary_make(&summary, &results, metric);
-    if (status == AG_OK) {
-        (as_json ? ag_summary_json : ag_summary_table)(&text, &summary);
-        ag_summary_deinit(&summary);
-        if (!ag_text_print(&text))
-            status = ag_fail(AG_ERR_SYSTEM, "cannot write the summary to standard output");
+    const ag_label *first = summary->results->grid.labels;
+    size_t kept = 0;
+    for (size_t i = 0; i < summary->n_cells; i++) {
+        const ag_summary_cell *cell = &summary->cells[i];
+        bool is_meant = false;
+        for (size_t j = 0; j < cell->n_labels; j++)
+            is_meant |= labels[cell->labels[j] - first];
+        if (is_meant)
+            summary->cells[kept++] = summary->cells[i];
     }
-    ag_text_deinit(&text);
-    ag_results_close(&results);
-    return status;
+    summary->n_cells = kept;
 }

@@ -1,4 +1,5 @@
-/* The comparison that an experiment was made for: format by layer config, over the seeds. */
+/* The comparison that an experiment was made for: format by layer config, over the seeds.
+ * docs/statistics.md has the definitions. */
 #ifndef AG_APP_SUMMARY_H
 #define AG_APP_SUMMARY_H
 
@@ -7,21 +8,28 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "command_line.h"
 #include "results/results.h"
 #include "stats/stats.h"
 
 typedef enum ag_verdict {
     AG_VERDICT_BASELINE,
     AG_VERDICT_NONE,     /* fewer than two pairs, or a run that is done has no value */
-    AG_VERDICT_SAME,     /* the interval lies within the margin */
+    AG_VERDICT_SAME,     /* the difference lies within the margin */
     AG_VERDICT_WORSE,    /* it lies above the margin */
     AG_VERDICT_BETTER,   /* it lies below */
-    AG_VERDICT_OPEN,     /* it reaches over the margin: more seeds would tell */
+    AG_VERDICT_OPEN,     /* neither is certain: more seeds would tell */
     AG_VERDICT_DIVERGED, /* a run of the cell did: those that are left cannot settle it */
     AG_VERDICTS
 } ag_verdict;
 
 extern const char *const ag_verdict_words[AG_VERDICTS];
+
+/* How many seeds chose a point of the axis over which each format is taken at its best. */
+typedef struct ag_summary_choice {
+    const char *value;
+    size_t seeds;
+} ag_summary_choice;
 
 /* All labels that differ in the seed alone. done, diverged, failed and pending add up to their
  * runs. */
@@ -45,7 +53,14 @@ typedef struct ag_summary_cell {
     double floor;            /* entropy rate of the data; NaN where it is not known */
     ag_estimate mean;
     ag_estimate difference;
-    ag_verdict verdict;
+    ag_interval bca;     /* of the mean difference, by bootstrap; NaN for fewer than 8 pairs */
+    double p;            /* ag_decision's; NaN where nothing is judged */
+    double adjusted;     /* by the family */
+    ag_verdict alone;    /* by the cell's own interval */
+    ag_verdict verdict;  /* as one of the family */
+    size_t pairs_needed; /* of an open cell, ag_needed_pairs; 0: none, or nobody knows */
+    size_t n_points;     /* with best_axis: the seeds' choices of a point, in the axis' order */
+    ag_summary_choice *points; /* [n_points] */
 } ag_summary_cell;
 
 typedef struct ag_summary {
@@ -55,21 +70,74 @@ typedef struct ag_summary {
     size_t format_axis; /* n_axes where there is none, as for the next two */
     size_t layers_axis;
     size_t seed_axis;
+    size_t across_axis;   /* a column of the table, rather than a table for each point */
+    size_t best_axis;     /* each format is taken at its best point of it (summary_best.c) */
+    bool optimistic;      /* with best_axis: a point was chosen on the seeds it is judged on */
+    size_t n_comparisons; /* different ones that were judged */
     size_t n_cells;
     ag_summary_cell *cells;
     ag_arena arena;
 } ag_summary;
+
+/* 0.95, of every interval; verdicts hold at an error rate of 1 - this. */
+extern const double ag_summary_level;
 
 /* `metric` is a loss of ag_result_row by its name there; NULL = what the experiment compares.
  * AG_ERR_INPUT for another name. */
 ag_status ag_summary_make(ag_summary *summary, const ag_results *results, const char *metric);
 void ag_summary_deinit(ag_summary *summary);
 
+/* Takes each format at its best point of an axis, for a summary that was just made. */
+ag_status ag_summary_take_best(ag_summary *summary, size_t axis);
+
+/* Leaves the cells that have one of these labels [n_labels]. Verdicts stay: the family is what was
+ * compared, whatever is looked at. */
+void ag_summary_restrict(ag_summary *summary, const bool *labels);
+
+/* n_axes where there is none of this name. */
+size_t ag_summary_axis(const ag_grid *grid, const char *name);
+
+/* The label that is on the baseline and agrees with `label` on every axis that it does not name;
+ * NULL where there is none. */
+const ag_label *ag_summary_partner(const ag_grid *grid, const ag_label *label);
+
+/* The metric of a label's run, NaN unless that is done. */
+double ag_summary_value(const ag_summary *summary, const ag_label *label);
+
+/* Why pair `i` of the cell's labels has no difference: "diverged", or "pending" with *side =
+ * "baseline ". NULL: it has one, or is the baseline. */
+const char *ag_summary_missing(const char **side, const ag_summary *summary,
+                               const ag_summary_cell *cell, size_t i);
+
+/* --- what the parts of a summary share: cells are made empty with n_labels counted, given room,
+ * filled, and judged when all are full */
+
+ag_status ag_summary_give_room(ag_summary *summary, ag_summary_cell *cell);
+void ag_summary_add(const ag_summary *summary, ag_summary_cell *cell, const ag_label *label,
+                    const ag_label *partner);
+ag_status ag_summary_judge(ag_summary *summary);
+
+/* --- forms */
+
 /* As a table for people, and as JSON. */
 void ag_summary_table(ag_text *out, const ag_summary *summary);
 void ag_summary_json(ag_text *out, const ag_summary *summary);
 
-/* Prints the table of the results at `path` to standard output: what `run` shows at its end. */
-ag_status ag_summary_show(const char *path, const char *metric, bool as_json);
+/* As a table for other programs, one row a cell. */
+void ag_summary_csv(ag_text *out, const ag_summary *summary);
+void ag_summary_markdown(ag_text *out, const ag_summary *summary);
+void ag_summary_latex(ag_text *out, const ag_summary *summary);
+
+/* How a summary is asked for; 0 and NULL are what is shown unless something is said. */
+typedef struct ag_summary_view {
+    const char *metric;
+    const char *across; /* axes by name */
+    const char *best;
+    ag_texts only;                                         /* selectors */
+    void (*form)(ag_text *out, const ag_summary *summary); /* NULL: ag_summary_table */
+} ag_summary_view;
+
+/* Prints the summary of the results at `path` to standard output: what `run` shows at its end. */
+ag_status ag_summary_show(const char *path, const ag_summary_view *view);
 
 #endif

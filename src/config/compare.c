@@ -83,6 +83,7 @@ void ag_config_compare(ag_experiment *experiment)
         .baseline = values,
         .metric = metric->words[experiment->base.compare.metric],
         .margin = experiment->base.compare.margin,
+        .family = (ag_family)experiment->base.compare.family,
     };
 }
 

@@ -264,29 +264,35 @@ static ag_status mark(selection *s, const char *selector)
     return status;
 }
 
-/* All selectors must hold for one label; a run is selected if any of its labels is. */
+ag_status ag_select_labels(bool *selected, const ag_grid *grid, const char *const *selectors,
+                           size_t n_selectors)
+{
+    ag_status status = AG_OK;
+    selection s = {.grid = grid, .marked = malloc(grid->n_labels + 1)};
+    if (s.marked == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    memset(selected, true, grid->n_labels);
+    for (size_t n = 0; n < n_selectors && status == AG_OK; n++) {
+        status = mark(&s, selectors[n]);
+        for (size_t i = 0; i < grid->n_labels; i++)
+            selected[i] = selected[i] && s.marked[i];
+    }
+    free(s.marked);
+    return status;
+}
+
 ag_status ag_select_runs(bool *selected, const ag_grid *grid, const char *const *selectors,
                          size_t n_selectors)
 {
-    ag_status status = AG_OK;
-    bool *kept = malloc(grid->n_labels + 1);
-    selection s = {.grid = grid, .marked = malloc(grid->n_labels + 1)};
-    if (kept == NULL || s.marked == NULL) {
-        status = ag_fail(AG_ERR_SYSTEM, "out of memory");
-        goto cleanup;
-    }
-    memset(kept, true, grid->n_labels);
-    for (size_t n = 0; n < n_selectors; n++) {
-        if ((status = mark(&s, selectors[n])) != AG_OK)
-            goto cleanup;
+    bool *labels = calloc(grid->n_labels + 1, sizeof *labels);
+    if (labels == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    ag_status status = ag_select_labels(labels, grid, selectors, n_selectors);
+    if (status == AG_OK) {
+        memset(selected, false, grid->n_runs);
         for (size_t i = 0; i < grid->n_labels; i++)
-            kept[i] = kept[i] && s.marked[i];
+            selected[grid->labels[i].run] |= labels[i];
     }
-    memset(selected, false, grid->n_runs);
-    for (size_t i = 0; i < grid->n_labels; i++)
-        selected[grid->labels[i].run] |= kept[i];
-cleanup:
-    free(kept);
-    free(s.marked);
+    free(labels);
     return status;
 }

@@ -8,7 +8,7 @@
  *    "runs":    [{"id", "layers": index, "phases": [[first step, index], ...], "seed", "compute",
  *                 "data", "init", "set": {key: value}}],
  *    "labels":  [[run, value index of each axis], ...],
- *    "compare": {"baseline": [value index or null, ...], "metric", "margin"}} */
+ *    "compare": {"baseline": [value index or null, ...], "metric", "margin", "family"}} */
 #include "run/grid.h"
 
 #include <inttypes.h>
@@ -20,6 +20,8 @@
 #include "run/run_json.h"
 
 const char *const ag_axis_words[AG_AXIS_TYPES] = {"text", "int", "real"};
+
+const char *const ag_family_words[AG_FAMILIES + 1] = {"all", "none", NULL};
 
 /* The distinct values of one axis, in the order of their first label. */
 typedef struct value_list {
@@ -193,7 +195,8 @@ static void add_compare(writer *w)
     ag_json_real(margin, compare->margin);
     ag_text_add(w->text, ",\n\"compare\":{\"metric\":");
     ag_json_string(w->text, compare->metric);
-    ag_text_printf(w->text, ",\"margin\":%s,\"baseline\":[", margin);
+    ag_text_printf(w->text, ",\"margin\":%s,\"family\":\"%s\",\"baseline\":[", margin,
+                   ag_family_words[compare->family]);
     for (size_t axis = 0; axis < w->grid->n_axes; axis++) {
         ag_text_add(w->text, axis > 0 ? "," : "");
         if (compare->baseline == NULL || compare->baseline[axis].text == NULL)

@@ -337,6 +337,10 @@ static ag_status read_compare(reader *r)
     if (!json_is_number(margin))
         return ag_fail(AG_ERR_INPUT, "grid.compare.margin: expected a number");
     r->grid->compare.margin = json_number_value(margin);
+    int family = AG_FAMILY_ALL; /* of grids that do not say */
+    if (json_object_get(at.object, "family") != NULL)
+        AG_TRY(ag_json_word(&family, at, "family", ag_family_words, AG_FAMILIES));
+    r->grid->compare.family = (ag_family)family;
     return read_baseline(r, at);
 }
 

@@ -181,6 +181,7 @@ static const ag_param s_params[] = {
 
     {"compare.metric", WORD, AT(compare.metric), "final_val_loss", 0, 0, s_metrics, ALL, "", "what the summary compares; final_val_loss: the whole validation part after the last step, val_loss: the fixed eval.windows then", NULL},
     {"compare.margin", REAL, AT(compare.margin), "0.01", 0, 1e9, NULL, ALL, "nats", "smallest difference that matters", NULL},
+    {"compare.family", WORD, AT(compare.family), "all", 0, 0, ag_family_words, ALL, "", "all: the verdicts hold together, by Holm's method over all comparisons; none: each for itself", NULL},
 };
 // clang-format on
 

@@ -1,7 +1,7 @@
-/* Student's t by the incomplete beta function, and its quantile by bisection on that: slow, but
- * right to the last digits for every number of degrees of freedom, and tables end at 30. Source of
- * the continued fraction: DLMF 8.17.22, evaluated by Lentz's method (Lentz, Applied Optics 15,
- * 1976). */
+/* Student's t by the incomplete beta function, the normal distribution by erfc, and the quantiles
+ * of both by bisection on that: slow, but right to the last digits for every number of degrees of
+ * freedom, and tables end at 30. Source of the continued fraction: DLMF 8.17.22, evaluated by
+ * Lentz's method (Lentz, Applied Optics 15, 1976). */
 #include <float.h>
 #include <math.h>
 
@@ -51,14 +51,30 @@ double ag_incomplete_beta(double x, double a, double b)
 }
 
 /* P(T > t), t >= 0. Small where t is large, and exact there: no 1 - p. */
-static double upper_tail(double t, double df)
+static double student_tail(double t, double df)
 {
     return ag_incomplete_beta(df / (df + t * t), df / 2, 0.5) / 2;
 }
 
+double ag_t_above(double t, double df)
+{
+    return t >= 0 ? student_tail(t, df) : 1 - student_tail(-t, df);
+}
+
+double ag_normal_above(double z)
+{
+    return erfc(z / sqrt(2)) / 2;
+}
+
+static double normal_tail(double z, double unused)
+{
+    (void)unused;
+    return ag_normal_above(z);
+}
+
 /* Doubles an upper bound until it is beyond, then halves the interval until two neighbouring
  * doubles are left. The smaller tail is what is compared, which keeps its digits. */
-double ag_t_quantile(double p, double df)
+static double find_quantile(double (*upper_tail)(double, double), double p, double df)
 {
     enum { MOST_HALVINGS = 2000 };
     double tail = p < 0.5 ? p : 1 - p;
@@ -76,4 +92,14 @@ double ag_t_quantile(double p, double df)
             high = middle;
     }
     return p < 0.5 ? -high : high;
+}
+
+double ag_t_quantile(double p, double df)
+{
+    return find_quantile(student_tail, p, df);
+}
+
+double ag_normal_quantile(double p)
+{
+    return find_quantile(normal_tail, p, 0);
 }

@@ -2,6 +2,7 @@
 """check_summary.py ALTGRAD: Results.table() says what `altgrad summary --json` says, of a small
 experiment whose names are unusual, and analysis/plot.py draws it from any folder."""
 
+import io
 import json
 import math
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 sys.path.insert(0, str(ANALYSIS))
 
+import pandas as pd  # noqa: E402
 from altgrad_analysis import Results  # noqa: E402
+from altgrad_analysis.axes import find_axis  # noqa: E402
 
 EXPERIMENT = """\
 altgrad: 1
@@ -35,30 +38,80 @@ output: {file: x.h5, weights: none}
 """
 
 
+# Enough seeds for the bootstrap and for choosing a learning rate on the others.
+SEEDS = """\
+altgrad: 1
+name: many seeds
+model: {n_layer: 1, n_head: 1, n_embd: 16, block_size: 8}
+data: {synthetic: markov, vocab: 16, order: 1, tokens: 2000}
+train: {steps: 2, batch_size: 4}
+eval: {every: 2, windows: 4}
+formats: [BF16, E2M1]
+layer_configs: {all: {format: $format}}
+axes: {optimizer.lr: [3e-3, 3.1e-3]}
+seeds: 8
+compare: {baseline: {format: BF16}, margin: 0.0001, family: none}
+output: {file: x.h5, weights: none}
+"""
+
+
 def same(ours, theirs):
     if theirs is None:
         return math.isnan(ours)
     if isinstance(theirs, float):
-        return math.isclose(ours, theirs, rel_tol=1e-12, abs_tol=1e-300)
+        return math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-15)
     return ours == theirs
 
 
-def compare(altgrad, path):
-    """The verdicts that were met."""
-    shown = subprocess.run([altgrad, "summary", path, "--json"], capture_output=True, check=True)
-    cells = json.loads(shown.stdout)["cells"]
+WORDS = """done diverged failed pending without_value baseline_diverged pairs n mean sd difference
+difference_sd half_width low high bca_low bca_high p p_adjusted pairs_needed verdict_alone verdict
+""".split()
+
+
+def show(altgrad, path, *options):
+    command = [altgrad, "summary", path, "--json", *options]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def compare(altgrad, path, n_cells, best=None):
+    """The verdicts that were met, each for itself and as a family."""
+    shown = show(altgrad, path, *(["--best", best] if best else []))
+    cells = shown["cells"]
     results = Results(path)
-    table = results.table()
-    assert len(table) == len(cells) == 24, (len(table), len(cells))
+    table = results.table(best=best)
+    assert (shown["family"], shown["comparisons"]) == (results.family, table.attrs["comparisons"])
+    assert len(table) == len(cells) == n_cells, (len(table), len(cells))
     for cell, (_, row) in zip(cells, table.iterrows()):
         for axis in results.grid_axes:
             if axis.name != "seed":
                 assert axis.text(row[axis.column]) == cell["axes"][axis.name], (axis, cell)
-        words = "done diverged failed pending without_value baseline_diverged pairs mean sd"
-        words += " difference half_width verdict"
-        for word in words.split():
+        for word in WORDS:
             assert same(row[word], cell[word]), (word, row, cell)
-    return set(table["verdict"])
+        missing = [(pair["seed"], pair["why"]) for pair in cell["missing_pairs"]]
+        assert list(row["missing_pairs"]) == missing, (row, cell)
+        if best:
+            axis = find_axis(results.grid_axes, best)
+            chosen = {axis.text(k): v for k, v in row["chosen"].items()}
+            assert chosen == cell["best"]["chosen"], (row, cell)
+            assert row["optimistic"] == cell["best"]["optimistic"], (row, cell)
+    return set(table["verdict_alone"]), set(table["verdict"])
+
+
+def check_seeds(altgrad, folder):
+    run(altgrad, folder, SEEDS)
+    path = str(Path(folder, "x.h5"))
+    compare(altgrad, path, 4)
+    compare(altgrad, path, 2, best="optimizer.lr")
+    cells = show(altgrad, path)["cells"]
+    assert all((cell["bca_low"] is None) == (cell["verdict"] == "baseline") for cell in cells)
+    only = show(altgrad, path, "--only", "format=E2M1", "--only", "optimizer.lr=3e-3")["cells"]
+    assert only == [cells[2]], only
+    comma = subprocess.run(
+        [altgrad, "summary", path, "--format", "csv"], capture_output=True, check=True, text=True
+    )
+    table = pd.read_csv(io.StringIO(comma.stdout))
+    assert all(same(row[w], cell[w]) for cell, (_, row) in zip(cells, table.iterrows())
+               for w in WORDS), table  # fmt: skip
 
 
 def draw(folder, *arguments):
@@ -67,17 +120,24 @@ def draw(folder, *arguments):
     return subprocess.run([plot, "x.h5", *arguments], cwd=folder, capture_output=True, text=True)
 
 
+def run(altgrad, folder, experiment):
+    Path(folder, "x.yaml").write_text(experiment)
+    command = [altgrad, "run", "x.yaml", "--progress", "none"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
 def main(altgrad):
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "x.yaml").write_text(EXPERIMENT)
-        command = [altgrad, "run", "x.yaml", "--progress", "none"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        verdicts = compare(altgrad, str(Path(folder, "x.h5")))
-        assert {"baseline", "same", "open", "diverged"} <= verdicts, verdicts
+        run(altgrad, folder, EXPERIMENT)
+        alone, verdicts = compare(altgrad, str(Path(folder, "x.h5")), 24)
+        compare(altgrad, str(Path(folder, "x.h5")), 12, best="optimizer.lr")
+        assert {"baseline", "open", "diverged"} <= verdicts and "same" in alone, (alone, verdicts)
         done = draw(folder, "--select", "optimizer.lr=0.03", "--select", "mean=y")
         assert done.returncode == 0 and not done.stderr, done
         refused = draw(folder, "--select", "lr=1e-3")
         assert refused.returncode == 2 and "there are format" in refused.stderr, refused
+    with tempfile.TemporaryDirectory() as folder:
+        check_seeds(altgrad, folder)
 
 
 if __name__ == "__main__":

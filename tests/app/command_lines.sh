@@ -79,6 +79,11 @@ done <<END
 3|not an HDF5 file|$altgrad summary empty
 3|a damaged HDF5 file|$altgrad summary cut.h5
 2|there is no metric 'mood'|$altgrad summary few.h5 --metric mood
+2|did you mean 'text'|$altgrad summary few.h5 --format tex
+2|there is layers|$altgrad summary few.h5 --best lr
+2|other than format and seed|$altgrad summary few.h5 --across seed
+2|of all seeds|$altgrad summary few.h5 --only seed=0
+2|no point 'E9'|$altgrad summary few.h5 --only format=E9
 3|standard output|$altgrad summary few.h5 > /dev/full
 2|which results file|$altgrad pack
 3|a damaged HDF5 file|$altgrad pack cut.h5

@@ -61,7 +61,7 @@ static void fill(fixture *f)
         f->runs,
         RUNS,
         f->labels,
-        {baseline, "val_loss", 0.05},
+        {baseline, "val_loss", 0.05, AG_FAMILY_ALL},
         AG_NUMERICS_VERSION
     };
     f->results.n_rows = RUNS;
@@ -267,6 +267,8 @@ static void the_table_is_readable(void **state)
         "         E7M0        1  3.0000            +1.0000                1  diverged  1 of 3 "
         "diverged, 1 failed\n"
         "\n"
+        "Missing pairs: E7M0, uniform: seed 1 diverged, seed 2 failed.\n"
+        "\n"
         "difference: to format = BF16 at the same other axes, mean of pairs ± 95 %\n"
         "interval (Student's t). worse, better: the interval lies beyond the margin of\n"
         "0.05; same: within it; open: more seeds would tell. val_loss: mean ± sd over\n"
@@ -308,6 +310,119 @@ static void formats_are_told_by_product(void **state)
     ag_summary_deinit(&s);
 }
 
+/* E7M0 - BF16 is 0.02, 0.08, 0.05: mean 0.05, sd 0.03. With a margin of 0.01 its interval ends
+ * below that, and p of E4M3 is 2 * P(T > 0.09 * sqrt(3) / 0.01) with 2 degrees of freedom, by the
+ * closed form 1 - t / sqrt(t^2 + 2) for both tails. */
+static void verdicts_hold_together(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    fill(&f);
+    f.results.grid.compare.margin = 0.01;
+    for (size_t i = 6; i < RUNS; i++) {
+        const double differences[] = {0.02, 0.08, 0.05};
+        f.rows[i].status = AG_RUN_DONE;
+        f.rows[i].val_loss = s_losses[i - 6] + differences[i - 6];
+    }
+    double t = 0.09 * sqrt(3) / 0.01;
+    double p = 1 - t / sqrt(t * t + 2);
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    assert_int_equal(s.n_comparisons, 2);
+    assert_true(fabs(s.cells[1].p - p) < 1e-9);
+    assert_true(fabs(s.cells[1].adjusted - 2 * p) < 1e-9);
+    assert_int_equal(s.cells[1].verdict, AG_VERDICT_WORSE);
+    assert_int_equal(s.cells[2].verdict, AG_VERDICT_OPEN);
+    assert_true(s.cells[2].adjusted == s.cells[2].p && s.cells[2].pairs_needed > 3);
+    ag_summary_deinit(&s);
+
+    /* two intervals that begin above the margin, each at a rate of 0.04: together that is 0.08 */
+    f.results.grid.compare.margin = 0.072;
+    for (size_t i = 6; i < RUNS; i++)
+        f.rows[i].val_loss = s_losses[i - SEEDS] + 0.0001;
+    for (int family = AG_FAMILY_ALL; family < AG_FAMILIES; family++) {
+        f.results.grid.compare.family = (ag_family)family;
+        assert_ok(ag_summary_make(&s, &f.results, NULL));
+        assert_int_equal(s.cells[1].alone, AG_VERDICT_WORSE);
+        assert_int_equal(s.cells[1].verdict,
+                         family == AG_FAMILY_ALL ? AG_VERDICT_OPEN : AG_VERDICT_WORSE);
+        ag_summary_deinit(&s);
+    }
+}
+
+/* The same numbers under another label are no other comparison. */
+static void equal_comparisons_are_one(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    fill(&f);
+    for (size_t i = 6; i < RUNS; i++)
+        f.labels[i].run = i - SEEDS;
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    assert_int_equal(s.n_comparisons, 1);
+    assert_true(s.cells[1].adjusted == s.cells[1].p && s.cells[2].adjusted == s.cells[1].p);
+    ag_summary_deinit(&s);
+}
+
+/* E7M0 with 3 seeds becomes E4M3 at another learning rate. Without seed 0 the means are 2.25 and
+ * 2.30, without seed 1 2.195 and 2.15, without seed 2 2.155 and 2.20: seeds 0 and 2 choose 1e-3,
+ * and seed 1 chooses 3e-3, where it is bad. */
+static void the_best_point_is_chosen_on_other_seeds(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    const double other[] = {2.05, 2.35, 2.25};
+    fill(&f);
+    for (size_t i = 6; i < RUNS; i++) {
+        f.values[i][0].text = "E4M3";
+        f.values[i][3].text = "3e-3";
+        f.rows[i].status = AG_RUN_DONE;
+        f.rows[i].val_loss = other[i - 6];
+    }
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    assert_int_equal(s.n_cells, 3);
+    assert_ok(ag_summary_take_best(&s, 3));
+    assert_int_equal(s.n_cells, 2);
+    assert_false(s.optimistic);
+    const ag_summary_cell *cell = &s.cells[1];
+    assert_int_equal(cell->n_points, 2);
+    assert_int_equal(cell->points[0].seeds, 2);
+    assert_true(fabs(cell->mean.mean - (2.10 + 2.35 + 2.29) / 3) < 1e-12);
+    assert_int_equal(cell->n_pairs, 3);
+    assert_true(fabs(cell->difference.mean - (2.10 + 2.35 + 2.29 - 6.3) / 3) < 1e-12);
+    assert_int_equal(s.cells[0].verdict, AG_VERDICT_BASELINE);
+    ag_summary_deinit(&s);
+}
+
+/* A name that would break a table, and a pair that is missing. */
+static void every_form_escapes_names(void **state)
+{
+    (void)state;
+    static fixture f;
+    ag_summary s;
+    ag_text text;
+    fill(&f);
+    for (size_t i = SEEDS; i < SEEDS + SEEDS; i++)
+        f.values[i][0].text = "a|b,\"c\"_%";
+    ag_text_init(&text);
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    ag_summary_csv(&text, &s);
+    assert_non_null(strstr(text.data, "\n\"a|b,\"\"c\"\"_%\",uniform,1e-3,3,0,0,0,0,0,3,3,"));
+    assert_non_null(strstr(text.data, ",diverged,diverged,1 diverged; 2 failed\n"));
+    text.length = 0;
+    ag_summary_markdown(&text, &s);
+    assert_non_null(strstr(text.data, "\n| a\\|b,\"c\"\\_% | 3 | 2.2000 ± 0.0954 | "
+                                      "+0.1000 ± 0.0248 | 3 | worse |\n"));
+    text.length = 0;
+    ag_summary_latex(&text, &s);
+    assert_non_null(strstr(text.data, "\na|b,\"c\"\\_\\% & 3 & 2.2000 $\\pm$ 0.0954 & "
+                                      "+0.1000 $\\pm$ 0.0248 & 3 & worse \\\\\n"));
+    ag_text_deinit(&text);
+    ag_summary_deinit(&s);
+}
+
 static void an_unknown_metric_is_refused(void **state)
 {
     (void)state;
@@ -330,6 +445,10 @@ int main(void)
         cmocka_unit_test(without_a_baseline_there_are_no_differences),
         cmocka_unit_test(the_table_is_readable),
         cmocka_unit_test(formats_are_told_by_product),
+        cmocka_unit_test(verdicts_hold_together),
+        cmocka_unit_test(equal_comparisons_are_one),
+        cmocka_unit_test(the_best_point_is_chosen_on_other_seeds),
+        cmocka_unit_test(every_form_escapes_names),
         cmocka_unit_test(an_unknown_metric_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

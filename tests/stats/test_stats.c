@@ -165,6 +165,129 @@ static void too_few_values_give_no_interval(void **state)
     assert_true(none.n == 0 && isnan(none.mean));
 }
 
+static const double s_sample[] = {0.012, 0.031, -0.004, 0.018, 0.022,
+                                  0.009, 0.027, 0.051,  0.015, 0.006};
+
+typedef struct decision_row {
+    double margin;
+    ag_tendency tendency;
+    double p; /* one-sided */
+} decision_row;
+
+/* The least of scipy.stats.ttest_1samp with alternative "greater" at the margin, "less" at its
+ * negative, and for same the greater of the two tests from within. */
+static const decision_row s_decisions[] = {
+    {0.0,   AG_TENDS_WORSE, 0.0019016443489928085},
+    {0.005, AG_TENDS_WORSE, 0.009806555997195094 },
+    {0.02,  AG_TENDS_SAME,  0.39704835261406046  },
+    {0.04,  AG_TENDS_SAME,  0.0008536950763537553},
+};
+
+static void decisions_agree_with_scipy(void **state)
+{
+    (void)state;
+    const double zeros[10] = {0};
+    ag_estimate above = ag_estimate_difference(s_sample, zeros, 10, 0.95);
+    ag_estimate below = ag_estimate_difference(zeros, s_sample, 10, 0.95);
+    for (size_t i = 0; i < sizeof s_decisions / sizeof s_decisions[0]; i++) {
+        const decision_row *row = &s_decisions[i];
+        ag_decision decision = ag_decide(&above, row->margin);
+        assert_int_equal(decision.tendency, row->tendency);
+        assert_near(decision.p, 2 * row->p, 1e-9);
+        ag_tendency mirrored = row->tendency == AG_TENDS_WORSE ? AG_TENDS_BETTER : row->tendency;
+        assert_int_equal(ag_decide(&below, row->margin).tendency, mirrored);
+    }
+}
+
+/* The interval of level 1 - p just touches the margin. */
+static void p_is_the_level_of_the_interval_that_decides(void **state)
+{
+    (void)state;
+    ag_estimate e = ag_estimate_mean(s_sample, 10, 0.95);
+    double p = ag_decide(&e, 0.005).p;
+    assert_near(e.mean - ag_estimate_mean(s_sample, 10, 1 - p).half, 0.005, 1e-9);
+    p = ag_decide(&e, 0.04).p;
+    assert_near(e.mean + ag_estimate_mean(s_sample, 10, 1 - p).half, 0.04, 1e-9);
+}
+
+static void without_spread_the_mean_decides(void **state)
+{
+    (void)state;
+    const double values[] = {0.5, 0.5};
+    ag_estimate e = ag_estimate_mean(values, 2, 0.95);
+    assert_true(ag_decide(&e, 0.5).tendency == AG_TENDS_SAME && ag_decide(&e, 0.5).p == 0);
+    assert_true(ag_decide(&e, 0.4).tendency == AG_TENDS_WORSE && ag_decide(&e, 0.4).p == 0);
+    ag_estimate one = ag_estimate_mean(values, 1, 0.95);
+    assert_true(isnan(ag_decide(&one, 0.4).p));
+}
+
+/* A search through all numbers by scipy.stats.t. */
+static void the_least_number_of_pairs_is_that_of_a_search(void **state)
+{
+    (void)state;
+    const ag_estimate same = {.n = 4, .mean = 0.01, .sd = 0.02};
+    const ag_estimate worse = {.n = 4, .mean = -0.03, .sd = 0.02};
+    const ag_estimate never = {.n = 4, .mean = 0.02, .sd = 0.02};
+    assert_int_equal(ag_needed_pairs(&same, 0.02, 0.05, 1000), 18);
+    assert_int_equal(ag_needed_pairs(&worse, 0.02, 0.0125, 1000), 29);
+    assert_int_equal(ag_needed_pairs(&never, 0.02, 0.05, 1000), 0);
+    assert_int_equal(ag_needed_pairs(&same, 0.02, 0.05, 17), 0);
+}
+
+/* By hand: 5 * 0.005, 4 * 0.01, 3 * 0.03, then 2 * 0.04 which may not be less, and 0.9. */
+static void holm_is_as_by_hand(void **state)
+{
+    (void)state;
+    const double p[] = {0.01, 0.04, 0.03, 0.005, 0.9};
+    const double adjusted[] = {0.04, 0.09, 0.09, 0.025, 0.9};
+    ag_ranked family[5];
+    for (size_t i = 0; i < 5; i++)
+        family[i] = (ag_ranked){i, p[i], NAN};
+    ag_holm(family, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_near(family[i].adjusted, adjusted[family[i].place], 1e-14);
+    ag_holm(family, 0);
+}
+
+/* scipy.stats.bootstrap(method="BCa") with 400,000 resamples: 0.0110 to 0.0294 of the sample, 2.559
+ * to 11.240 of the exponentials of 60 times its values, which are skewed. 2,000 resamples know the
+ * ends to about a tenth of the half width. */
+static void bootstrap_agrees_with_scipy(void **state)
+{
+    (void)state;
+    double skewed[10];
+    for (size_t i = 0; i < 10; i++)
+        skewed[i] = exp(60 * s_sample[i]);
+    ag_interval plain = ag_bca_mean(s_sample, 10, 0.95);
+    assert_near(plain.low, 0.0110, 0.05);
+    assert_near(plain.high, 0.0294, 0.05);
+    ag_interval bent = ag_bca_mean(skewed, 10, 0.95);
+    assert_near(bent.low, 2.559, 0.05);
+    assert_near(bent.high, 11.240, 0.05);
+    ag_interval again = ag_bca_mean(skewed, 10, 0.95);
+    assert_true(bent.low == again.low && bent.high == again.high);
+}
+
+static void bootstrap_of_little_is_no_number(void **state)
+{
+    (void)state;
+    const double equal[] = {0.25, 0.25, 0.25};
+    assert_true(isnan(ag_bca_mean(equal, 1, 0.95).low));
+    assert_true(ag_bca_mean(equal, 3, 0.95).low == 0.25);
+}
+
+/* scipy.stats.norm */
+static void normal_agrees_with_scipy(void **state)
+{
+    (void)state;
+    assert_near(ag_normal_above(-3), 0.9986501019683699, 1e-14);
+    assert_near(ag_normal_above(6), 9.865876450376946e-10, 1e-12);
+    assert_near(ag_normal_quantile(1e-6), -4.753424308822899, 1e-12);
+    assert_near(ag_normal_quantile(0.975), 1.959963984540054, 1e-13);
+    assert_near(ag_t_above(2.262157162740991, 9), 0.025, 1e-9);
+    assert_near(ag_t_above(-2.262157162740991, 9), 0.975, 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +298,14 @@ int main(void)
         cmocka_unit_test(a_mean_is_as_by_hand),
         cmocka_unit_test(a_paired_difference_is_as_by_hand),
         cmocka_unit_test(too_few_values_give_no_interval),
+        cmocka_unit_test(decisions_agree_with_scipy),
+        cmocka_unit_test(p_is_the_level_of_the_interval_that_decides),
+        cmocka_unit_test(without_spread_the_mean_decides),
+        cmocka_unit_test(the_least_number_of_pairs_is_that_of_a_search),
+        cmocka_unit_test(holm_is_as_by_hand),
+        cmocka_unit_test(bootstrap_agrees_with_scipy),
+        cmocka_unit_test(bootstrap_of_little_is_no_number),
+        cmocka_unit_test(normal_agrees_with_scipy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,31 @@
+/* What the forms of a summary share. */
+#ifndef AG_APP_SUMMARY_FORMS_H
+#define AG_APP_SUMMARY_FORMS_H
+
+#include "summary.h"
+
+typedef struct ag_summary_runs {
+    size_t of[AG_RUN_STATUSES];
+    size_t total;
+} ag_summary_runs;
+
+/* Of the grid, each once. */
+ag_summary_runs ag_summary_count_runs(const ag_summary *s);
+
+/* The label's point on an axis; "" for an axis that the grid does not have. */
+const char *ag_summary_axis_text(const ag_summary *s, const ag_label *label, size_t axis);
+
+/* "optimizer.lr = 1e-3" after a separator, printable. */
+void ag_summary_add_point(ag_text *out, const char *separator, const char *axis, const char *value);
+
+enum { AG_SUMMARY_FIELD = 96 };
+
+/* "2.1000 ± 0.1000" and "+0.1000 ± 0.0248" with this sign for ±; "-" where there is none. */
+void ag_summary_format_mean(char text[AG_SUMMARY_FIELD], const ag_estimate *mean, const char *sign);
+void ag_summary_format_difference(char text[AG_SUMMARY_FIELD], const ag_summary_cell *cell,
+                                  const char *sign);
+
+/* Paragraphs below the table, each after an empty line. */
+void ag_summary_add_notes(ag_text *out, const ag_summary *summary);
+
+#endif
