@@ -13,6 +13,14 @@ An axis is a column of every table; one that is called like a column of the pack
 underscore at its end (an axis `mean` is the column `mean_`).
 """
 
-from .results import Results
-
 __all__ = ["Results"]
+
+
+def __getattr__(name):
+    """Results, read when it is asked for: `python3 -m altgrad_analysis` must be able to say what an
+    interpreter lacks."""
+    if name == "Results":
+        from .results import Results
+
+        return Results
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

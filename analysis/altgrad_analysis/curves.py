@@ -60,10 +60,10 @@ def _thinned(steps, values):
 
 
 class Curves:
-    """Lines of one point of the grid. `labels` are its combinations."""
+    """Lines of the combinations `labels`, one for each group of the columns `by`."""
 
-    def __init__(self, results, labels):
-        self.results = results
+    def __init__(self, results, labels, by=("layers", "format")):
+        self.results, self.by = results, list(by)
         self.status = dict(zip(results.index["id"], results.index["status"]))
         self.labels = labels.assign(status=labels["id"].map(self.status))
         self.partner = dict(zip(results.labels.index, results.partners()))
@@ -87,6 +87,9 @@ class Curves:
         kept = np.array([i for i, id in enumerate(ids) if id in wanted], dtype=int)
         return [ids[i] for i in kept], steps, values[kept]
 
+    def _groups(self):
+        return self.labels.groupby(self.by, sort=False, dropna=False)
+
     def has(self, metric):
         """Whether there is a curve, of a complete run or of one that is training."""
         return metric in self.results.metrics()
@@ -104,12 +107,12 @@ class Curves:
         return max(1, int(steps.max()) // 40) if len(steps) else 1
 
     def lines(self, metric, window=1):
-        """{(layer config, format): Line} of a metric."""
+        """{values of `by`, such as (layer config, format): Line} of a metric."""
         rows, steps, values = self._matrix(metric, window)
         live = self.results.live_curves(metric)
         lines = {}
-        for (layers, form), labels in self.labels.groupby(["layers", "format"], sort=False):
-            line = lines[layers, form] = Line(form, self.with_bands)
+        for key, labels in self._groups():
+            line = lines[key] = Line(labels["format"].iloc[0], self.with_bands)
             done = [rows[id] for id in _ids(labels, "done") if id in rows]
             line.add_runs(steps, values[done])
             for id in _ids(labels, "diverged"):
@@ -131,19 +134,19 @@ class Curves:
         return any(self.partner[i] not in (-1, i) for i in self.labels.index)
 
     def differences(self):
-        """{(layer config, format): Line} of val_loss, each run less its partner on the baseline;
-        not of the baseline itself."""
+        """{values of `by`: Line} of val_loss, each run less its partner on the baseline; not of the
+        baseline itself."""
         rows, steps, values = self._matrix("val_loss")
         all_labels = self.results.labels
         lines = {}
-        for (layers, form), labels in self.labels.groupby(["layers", "format"], sort=False):
+        for key, labels in self._groups():
             pairs = {}
             for row, id in zip(labels.index, labels["id"]):
                 other = self.partner[row]
                 if other >= 0 and all_labels["id"].iloc[other] != id:
                     pairs[id, all_labels["id"].iloc[other]] = True
             done = [pair for pair in pairs if self._are_done(*pair)]
-            line = lines[layers, form] = Line(form, self.with_bands)
+            line = lines[key] = Line(labels["format"].iloc[0], self.with_bands)
             drawn = [(rows[a], rows[b]) for a, b in done if a in rows and b in rows]
             line.add_runs(steps, np.array([values[a] - values[b] for a, b in drawn]))
             line.final = self._final_difference(done)

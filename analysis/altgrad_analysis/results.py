@@ -52,6 +52,7 @@ class Results:
                 self._read_tables(file, grid)
         else:
             self._plan_tables(grid)
+        self.grid = grid  # as grid.json has it
         asked = grid["compare"]
         self.name = grid["name"]
         self.metric = asked.get("metric", "val_loss")

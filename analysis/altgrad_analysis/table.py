@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.patches import Rectangle
 
+from .cells import STATUSES, missing, verdict_of
 from .styles import VERDICT_COLOURS
 from .text import literal, width, wrap
 
@@ -36,7 +37,7 @@ class CellTable:
         """Over the table, where runs are missing: "12 done, 3 pending"."""
         counts = {
             word: sum(int(cell[word]) for cell in self.cells.values())
-            for word in ("done", "diverged", "failed", "pending")
+            for word in STATUSES
         }
         if not sum(counts.values()) - counts["done"]:
             return ""
@@ -94,42 +95,17 @@ class CellTable:
         return draw
 
 
-def verdict_of(cell):
-    """As in the summary; and "diverged" where no run is left to compare."""
-    if cell["done"] == 0 and cell["diverged"] > 0:
-        return "diverged"
-    return cell["verdict"]
-
-
-def _missing(cell):
-    """The runs without a result: "1 of 3 diverged, 2 pending"; and how many pairs there are, where
-    they are fewer than the results."""
-    total = sum(int(cell[word]) for word in ("done", "diverged", "failed", "pending"))
-    valued = int(cell["done"] - cell["without_value"])
-    phrases = {
-        "diverged": f"{{}} of {total} diverged",
-        "baseline_diverged": f"baseline diverged in {{}} of {total}",
-        "without_value": "{} without a value",
-        "failed": "{} failed",
-        "pending": "{} pending",
-    }
-    words = [phrase.format(int(cell[word])) for word, phrase in phrases.items() if cell[word]]
-    if cell["verdict"] != "baseline" and 0 < cell["pairs"] < valued:
-        words.append(f"{int(cell['pairs'])} pair" + "s" * (cell["pairs"] > 1))
-    return ", ".join(words)
-
-
 def _texts(cell):
     """Mean, difference, verdict; and what stands below, or in place of the difference."""
     mean = "-" if np.isnan(cell["mean"]) else f"{cell['mean']:.4f}"
     mean += f" ± {cell['sd']:.4f}" if np.isfinite(cell["sd"]) else ""
     difference = "" if cell["pairs"] == 0 else f"{cell['difference']:+.4f}"
     difference += f" ± {cell['half_width']:.4f}" if np.isfinite(cell["half_width"]) else ""
-    missing = _missing(cell)
+    lacking = missing(cell)
     verdict = verdict_of(cell)
     difference = "" if verdict == "baseline" else _number(difference)
-    texts = _number(mean), difference or missing, verdict
-    return texts, missing if difference else ""
+    texts = _number(mean), difference or lacking, verdict
+    return texts, lacking if difference else ""
 
 
 def _draw_cell(axes, cell, top, row, wide):

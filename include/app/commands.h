@@ -26,6 +26,7 @@ int ag_cmd_params(int argc, char **argv);
 int ag_cmd_plan(int argc, char **argv);
 int ag_cmd_prune(int argc, char **argv);
 int ag_cmd_quantize(int argc, char **argv);
+int ag_cmd_report(int argc, char **argv);
 int ag_cmd_reproduce(int argc, char **argv);
 int ag_cmd_run(int argc, char **argv);
 int ag_cmd_status(int argc, char **argv);

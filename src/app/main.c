@@ -30,6 +30,7 @@ static const command s_commands[] = {
     {"status",    ag_cmd_status,    true,  "where an experiment stands, beside it or afterwards"       },
     {"stop",      ag_cmd_stop,      false, "ask a running experiment to stop; run continues it"        },
     {"summary",   ag_cmd_summary,   true,  "format by layer config: means, differences to the baseline"},
+    {"report",    ag_cmd_report,    false, "a page of figures and tables, with the numbers behind them"},
     {"reproduce", ag_cmd_reproduce, true,  "train completed runs again: are the bits the same?"        },
     {"check",     ag_cmd_check,     true,  "are the results of an experiment damaged or incomplete?"   },
     {"pack",      ag_cmd_pack,      false, "one self-contained results file out of the run files"      },

@@ -1,0 +1,102 @@
+"""altgrad report: one HTML page of a results file, with a CSV file behind each figure.
+
+The page needs no network. It has the loss over steps over the baseline's band, paired differences,
+final losses with intervals and verdicts, every seed, maps of formats, layers and roles, learning
+rates, shares of diverged runs, and what else the experiment has; it names what was left out, and
+why.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ..axes import listed, parse_select
+from ..cells import STATUSES
+from ..results import Results
+from .context import Context
+from .figures import FIGURES
+from .page import LeftOut, render, words
+
+NAME = "report.html"
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="altgrad report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("results", type=Path, help="a results file (HDF5)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR",
+        help="the folder of the page and its CSV files (default: RESULTS without .h5, and .report)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--select", action="append", default=[], metavar="AXIS=VALUE",
+        help="draw these values of an axis alone; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--metric", help="what is compared (default: as in the experiment)")
+    return parser.parse_args(arguments)
+
+
+def make(results, select=None, metric=None, refresh=None):
+    """The page's HTML, and {name: text} of the CSV files."""
+    context = Context(results, select, metric)
+    figures, left_out = [], []
+    for title, draw in FIGURES:
+        try:
+            figures.append(draw(context))
+        except LeftOut as reason:
+            left_out.append((title, str(reason)))
+    return render(results.name, _head(context), figures, left_out, refresh)
+
+
+def _head(context):
+    results = context.results
+    counts = results.index["status"].value_counts()
+    counted = ", ".join(f"<b>{counts.get(s, 0)}</b> {s}" for s in STATUSES if counts.get(s, 0))
+    facts = [
+        words(results.path.name),
+        f"runs: {counted or 'none'}",
+        f"compared: {words(context.metric)}",
+        f"baseline: {words(context.baseline_text) or 'none'}",
+        f"margin: {context.margin_text()}",
+    ]
+    if context.selected:
+        axes = {axis.column: axis for axis in results.grid_axes}
+        chosen = [f"{axes[c].name} = {listed(map(axes[c].text, v))}" for c, v in context.selected.items()]
+        facts.append(f"selected: {words('; '.join(chosen))}")
+    head = '<div class="facts">' + "".join(f"<div>{fact}</div>" for fact in facts) + "</div>"
+    pending = int(counts.get("pending", 0))
+    if pending:
+        head += (
+            f'<p class="warn">{pending} of {len(results.index)} runs are not complete: numbers below '
+            "are of those that are, and will change.</p>"
+        )
+    return head
+
+
+def write(folder, html, files):
+    """The page last, each file at once, so that a reader never sees a half of one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in [*files.items(), (NAME, html)]:
+        part = folder / f".{name}.part"
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, folder / name)
+    return folder / NAME
+
+
+def default_folder(path):
+    return path.with_name((path.stem if path.suffix == ".h5" else path.name) + ".report")
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    folder = options.output or default_folder(options.results)
+    try:
+        results = Results(options.results)
+        print(write(folder, *make(results, parse_select(options.select), options.metric)))
+    except (OSError, ValueError, KeyError) as error:
+        reason = error.args[0] if isinstance(error, KeyError) else error
+        print(f"altgrad: error: {options.results}: {reason}", file=sys.stderr)
+        return 2
+    return 0

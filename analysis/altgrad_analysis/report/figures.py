@@ -1,0 +1,18 @@
+"""The figures of a report, in the order of the page. A new one is a function and a line here."""
+
+from . import comparison, costs, grids, losses, rates
+
+FIGURES = [
+    ("Final loss", comparison.final_table),
+    ("Validation loss over steps", losses.validation_loss),
+    ("Training loss over steps", losses.training_loss),
+    ("Paired difference over steps", losses.differences),
+    ("Differences to the baseline", comparison.forest),
+    ("Every seed", comparison.strips),
+    ("Exponent and mantissa bits", grids.exponent_by_mantissa),
+    ("Layers", grids.layers),
+    ("Roles", grids.roles),
+    ("Learning rates", rates.learning_rates),
+    ("Runs that diverged", comparison.diverged),
+    ("Cost", costs.cost),
+]

@@ -1,0 +1,91 @@
+/* altgrad report: a page of the results for people. Python draws it (analysis/altgrad_analysis/
+ * report); here the command line is checked, so that help and messages are as those of every other
+ * command. */
+#include <stddef.h>
+
+#include "analysis.h"
+#include "app/commands.h"
+#include "command_line.h"
+#include "wrong_file.h"
+
+typedef struct report_options {
+    const char *folder;
+    const char *metric;
+    ag_texts select;
+} report_options;
+
+#define AT(member) offsetof(report_options, member)
+
+static const ag_option s_options[] = {
+    {"-o, --output DIR",
+     "the folder of report.html and its CSV files (default: OUT\nwithout .h5, and .report)",   AG_OPTION_TEXT, AT(folder), 0, NULL},
+    {"--select AXIS=VALUE", "draw these values of an axis alone; may be given several\ntimes",
+     AG_OPTION_TEXTS,                                                                                          AT(select), 0, NULL},
+    {"--metric METRIC",     "what is compared (default: compare.metric)",                      AG_OPTION_TEXT, AT(metric), 0,
+     NULL                                                                                                                         },
+};
+
+static const ag_command_line s_line = {
+    .command = "report",
+    .usage =
+        "usage: altgrad report OUT [-o DIR] [options]\n\n"
+        "Writes one HTML page that needs no network, with the figures of the experiment inside "
+        "and\n"
+        "a CSV file behind each: losses over the steps and their paired differences, final losses\n"
+        "with intervals and verdicts, every seed, maps of formats, layers and roles, learning\n"
+        "rates, scaling, what quantisation did to each layer, and what was left out and why.\n"
+        "Python draws it: $ALTGRAD_PYTHON or python3, with h5py, numpy, pandas and scipy.\n\n",
+    .column = 23,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes = "\nExit codes: 0 written; 2 bad input or no such file; 3 environment.\n\n"
+             "example: altgrad report results/quickstart.h5 -o report\n",
+};
+
+/* "-o", "DIR" */
+static size_t add(const char **arguments, size_t count, const char *option, const char *value)
+{
+    if (value == NULL)
+        return count;
+    arguments[count] = option;
+    arguments[count + 1] = value;
+    return count + 2;
+}
+
+/* The file's name behind "--": it may begin with a dash. */
+static ag_status report(const char *path, const report_options *options, ag_arena *arena)
+{
+    const char **arguments =
+        ag_arena_alloc(arena, (2 * options->select.count + 8) * sizeof(char *));
+    if (arguments == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    size_t count = 0;
+    arguments[count++] = "report";
+    count = add(arguments, count, "--output", options->folder);
+    count = add(arguments, count, "--metric", options->metric);
+    for (size_t i = 0; i < options->select.count; i++)
+        count = add(arguments, count, "--select", options->select.items[i]);
+    arguments[count++] = "--";
+    arguments[count++] = path;
+    arguments[count] = NULL;
+    return ag_analysis_become(arguments, arena);
+}
+
+int ag_cmd_report(int argc, char **argv)
+{
+    const char *path = NULL;
+    report_options options = {0};
+    ag_arena arena;
+    ag_arena_init_growing(&arena);
+    int code = ag_app_read_options(&options, &s_line, argc, argv, &arena);
+    if (code < 0)
+        code = ag_app_results_argument(&path, &s_line, argc, argv);
+    if (code < 0) {
+        ag_status status = ag_app_expect_results(path);
+        if (status == AG_OK)
+            status = report(path, &options, &arena);
+        code = ag_app_exit(status);
+    }
+    ag_arena_deinit(&arena);
+    return code;
+}
