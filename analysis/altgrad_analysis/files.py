@@ -17,7 +17,7 @@ def open_results(path):
         file = _open(path)
     except OSError as error:
         if h5py.is_hdf5(path):
-            raise
+            raise ValueError(f"damaged ('altgrad check' tells more): {error}") from error
         raise ValueError("not an HDF5 file") from error
     if read_text(file.attrs.get("format", "")) != FORMAT:
         file.close()

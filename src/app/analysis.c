@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +11,6 @@
 
 #include "build_facts.h"
 #include "run_self.h"
-
-enum { MOST_ARGUMENTS = 4096 };
 
 /* Where the package may lie, seen from the folder of the program: as installed, and in a build
  * tree, where CMake made a link. */
@@ -47,22 +44,37 @@ static ag_status lead_to_package(ag_arena *arena)
     return AG_OK;
 }
 
+/* The interpreter's command line: -B, as what is installed for all is not written into by whoever
+ * uses it. NULL without memory. */
+static char **make_argv(const char *python, const char *const *arguments, ag_arena *arena)
+{
+    const char *const first[] = {python, "-B", "-m", "altgrad_analysis"};
+    enum { N_FIRST = sizeof first / sizeof first[0] };
+    size_t count = 0;
+    while (arguments[count] != NULL)
+        count++;
+    char **argv = ag_arena_alloc(arena, (N_FIRST + count + 1) * sizeof *argv);
+    for (size_t i = 0; argv != NULL && i < N_FIRST + count; i++) {
+        argv[i] = ag_arena_strdup(arena, i < N_FIRST ? first[i] : arguments[i - N_FIRST]);
+        if (argv[i] == NULL)
+            return NULL;
+    }
+    if (argv != NULL)
+        argv[N_FIRST + count] = NULL;
+    return argv;
+}
+
 ag_status ag_analysis_become(const char *const *arguments, ag_arena *arena)
 {
     const char *python = getenv("ALTGRAD_PYTHON");
     if (python == NULL || python[0] == '\0')
         python = "python3";
     AG_TRY(lead_to_package(arena));
-    /* -B: what is installed for all is not written into by whoever uses it */
-    const char *argv[MOST_ARGUMENTS + 5] = {python, "-B", "-m", "altgrad_analysis"};
-    size_t count = 4;
-    for (size_t i = 0; arguments[i] != NULL; i++) {
-        if (i == MOST_ARGUMENTS)
-            return ag_fail(AG_ERR_INPUT, "more than %d arguments", MOST_ARGUMENTS);
-        argv[count++] = arguments[i];
-    }
+    char **argv = make_argv(python, arguments, arena);
+    if (argv == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
     (void)fflush(NULL);
-    execvp(python, (char *const *)(uintptr_t)argv);
+    execvp(python, argv);
     if (errno == ENOENT)
         return ag_fail(AG_ERR_SYSTEM,
                        "no program '%s': this command is done in Python 3 with h5py, numpy, pandas "

@@ -98,6 +98,10 @@ done <<END
 3|standard output|$train --help > /dev/full
 2|is empty|$train
 3|standard input|$train <&-
+2|which results file|$altgrad report
+2|is an experiment file|$altgrad report few.yaml
+2|there is no option '--color'|$altgrad report few.h5 --color
+3|no program 'no-python'|ALTGRAD_PYTHON=no-python $altgrad report few.h5
 2|unexpected argument|$train run.json
 2|not valid JSON|$train < text
 2|not valid JSON|head -c 100 run.json | $train

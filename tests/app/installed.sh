@@ -11,6 +11,8 @@ few "seeds: 1"
 "$bin/altgrad" run few.yaml --progress none > out 2> log || complain "run: $(cat log)"
 "$python" -B "$bin/altgrad-plot" few.h5 > out 2> log || complain "altgrad-plot: $(cat log)"
 [ -s few.png ] || complain "altgrad-plot drew nothing"
+ALTGRAD_PYTHON=$python "$bin/altgrad" report few.h5 -o page > out 2> log || complain "report: $(cat log)"
+grep -q 'id="final-loss"' page/report.html || complain "the report lacks its table"
 for file in README.md LICENSE docs/README.md jobs/quickstart.yaml jobs/quickstart.sh; do
     [ -f "$share/doc/altgrad/$file" ] || complain "no $file beside the README"
 done

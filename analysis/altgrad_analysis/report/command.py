@@ -47,6 +47,9 @@ def make(results, select=None, metric=None, refresh=None):
             figures.append(draw(context))
         except LeftOut as reason:
             left_out.append((title, str(reason)))
+        except Exception as error:  # one figure must not cost the reader all the others
+            left_out.append((title, f"not drawn, by a fault of this program: {error!r}"))
+            print(f"altgrad: warning: {title}: not drawn: {error!r}", file=sys.stderr)
     return render(results.name, _head(context), figures, left_out, refresh)
 
 

@@ -103,7 +103,8 @@ def _with_runs(context):
     name, _ = _value_name(context)
     first = context.labels.drop_duplicates(context.results.cells)
     cells = context.table.merge(first[[*context.results.cells, "id"]], on=context.results.cells)
-    return cells[np.isfinite(cells[name].astype(float))].assign(value=cells[name].astype(float))
+    cells = cells.assign(value=cells[name].astype(float))
+    return cells[np.isfinite(cells["value"])]
 
 
 # --- exponent by mantissa

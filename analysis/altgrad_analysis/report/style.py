@@ -39,7 +39,8 @@ nav a{display:block;padding:2px 0}
 figure{margin:0;max-width:520px;min-width:0}
 figcaption{font-weight:600;font-size:.88rem;overflow-wrap:anywhere;margin-bottom:2px}
 figcaption span{font-weight:400;color:var(--soft)}
-svg{display:block;width:100%;height:auto;overflow:visible}
+figure>svg{display:block;width:100%;height:auto;overflow:visible}
+svg svg{overflow:hidden}
 .key{display:flex;flex-wrap:wrap;gap:.15rem 1.1rem;margin:.5rem 0;font-size:.85rem}
 .key span{display:inline-flex;align-items:center;gap:.4rem;overflow-wrap:anywhere;min-width:0}
 .key svg{width:30px;height:10px;flex:none}

@@ -78,8 +78,6 @@ def drawing(width, height, parts, label):
 class Frame:
     """A panel with a scale along each side. Values beyond the ends are cut off at the frame."""
 
-    _count = 0
-
     def __init__(self, x, y, height=230, left=LEFT, width=PANEL, bottom=BOTTOM):
         """`x`, `y`: (kind, low, high[, threshold]) of the scales."""
         self.width, self.height = width, height
@@ -192,15 +190,13 @@ class Frame:
 
     def finish(self, label):
         """The SVG; `label` is read to those who do not see it."""
-        Frame._count += 1
-        clip = f"k{Frame._count}"
-        box = (
-            f'<clipPath id="{clip}"><rect x="{_n(self.left - 1)}" y="{_n(self.top - 1)}" '
-            f'width="{_n(self.right - self.left + 2)}" '
-            f'height="{_n(self.bottom - self.top + 2)}"/></clipPath>'
-        )
-        inside = f'<g clip-path="url(#{clip})">' + "".join(self.under + self.marks) + "</g>"
-        return drawing(self.width, self.height, [box, inside, *self.over], label)
+        x, y = self.left - 1, self.top - 1
+        wide, high = self.right - x + 1, self.bottom - y + 1
+        box = (_n(v) for v in (x, y, wide, high))  # an SVG inside cuts off what lies beyond it
+        place = " ".join(f'{name}="{v}"' for name, v in zip(("x", "y", "width", "height"), box))
+        view = " ".join(_n(v) for v in (x, y, wide, high))
+        inside = f'<svg {place} viewBox="{view}">{"".join(self.under + self.marks)}</svg>'
+        return drawing(self.width, self.height, [inside, *self.over], label)
 
 
 class Rows:

@@ -1,0 +1,216 @@
+#!/usr/bin/python3
+"""The report on small results files, whose every number is chosen here or in test_analysis.py."""
+
+import io
+import re
+import sys
+import tempfile
+import unittest
+from contextlib import redirect_stderr, redirect_stdout
+from html.parser import HTMLParser
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+
+import test_analysis as small  # noqa: E402
+from altgrad_analysis import Results  # noqa: E402
+from altgrad_analysis.report import command  # noqa: E402
+from altgrad_analysis.report.comparison import wilson  # noqa: E402
+from altgrad_analysis.report.facts import Facts, matrices  # noqa: E402
+from altgrad_analysis.report.scales import MINUS, Scale, fixed, number  # noqa: E402
+
+VOID = {"meta", "br"}  # SVG elements without content end in "/>"
+
+
+class Nesting(HTMLParser):
+    """Every element that is opened is closed, in order; collects what links and loads."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.targets, self.ids, self.wrong = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        for name, value in attrs:
+            if name in ("href", "src"):
+                self.targets.append(value)
+            if name == "id":
+                self.ids.append(value)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+class ReportTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.path = self.folder / "small.h5"
+
+    def report(self, *arguments):
+        """Exit code, page, standard error."""
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            code = command.main([str(self.path), *arguments])
+        page = Path(out.getvalue().strip()).read_text() if code == 0 else ""
+        return code, page, err.getvalue()
+
+    def good(self, *arguments):
+        code, page, err = self.report(*arguments)
+        self.assertEqual((code, err), (0, ""))
+        found = Nesting(page)
+        self.assertEqual((found.open, found.wrong), ([], []))
+        self.assertEqual(len(found.ids), len(set(found.ids)))
+        for target in found.targets:
+            self.assertRegex(target, r"^(#|data:text/csv|[a-z-]+\.csv$)")
+            if target.startswith("#"):
+                self.assertIn(target[1:], found.ids)
+        self.assertNotIn("http:", page.replace("http-equiv", ""))
+        self.assertNotIn("https:", page)
+        return page
+
+    def left_out(self, page):
+        items = re.findall(r"<li><b>(.*?)</b>: (.*?)</li>", page)
+        return dict(items)
+
+    def edit_index(self, **columns):
+        with h5py.File(self.path, "a") as file:
+            rows = file["index"][...]
+            for name, value in columns.items():
+                rows[name] = value
+            del file["index"]
+            file["index"] = rows
+
+    # --- whole pages
+
+    def test_a_page_stands_alone_and_has_a_file_behind_each_figure(self):
+        small.write(self.path)
+        page = self.good()
+        for name in ("final-loss", "validation-loss", "paired-differences", "forest", "seeds"):
+            self.assertIn(f'id="{name}"', page)
+            self.assertGreater(len(pd.read_csv(self.folder / "small.report" / f"{name}.csv")), 0)
+        self.assertIn("same learning rate", self.left_out(page)["Learning rates"])
+
+    def test_the_same_file_is_the_same_page(self):
+        small.write(self.path)
+        pages = [self.good("-o", str(self.folder / name)) for name in "ab"]
+        self.assertEqual(*pages)
+
+    def test_the_table_behind_is_the_table(self):
+        small.write(self.path)
+        self.good("-o", str(self.folder / "out"))
+        csv = pd.read_csv(self.folder / "out" / "final-loss.csv")
+        table = Results(self.path).table()
+        self.assertEqual(len(csv), len(table))
+        for name in ("mean", "sd", "difference", "half_width"):
+            np.testing.assert_allclose(csv[name], table[name], rtol=1e-12)
+
+    def test_unfinished_failed_and_diverged_grids_have_a_page(self):
+        for status in ("pending", "failed", "diverged"):
+            with self.subTest(status):
+                small.write(self.path)
+                self.edit_index(status=status.encode(), val_loss=np.nan)
+                if status != "diverged":
+                    with h5py.File(self.path, "a") as file:
+                        del file["curves"], file["runs"]
+                page = self.good()
+                self.assertIn(f"<b>8</b> {status}", page)
+                self.assertIn("no run", self.left_out(page)["Differences to the baseline"])
+                self.assertEqual("runs are not complete" in page, status == "pending")
+
+    def test_without_a_baseline_there_are_no_differences(self):
+        small.write(self.path, baseline={})
+        page = self.good()
+        self.assertIn("names no baseline", self.left_out(page)["Paired difference over steps"])
+        self.assertNotIn("<th>verdict</th>", page)
+
+    def test_one_seed_has_no_intervals(self):
+        small.write(self.path)
+        page = self.good("--select", "seed=0")
+        self.assertIn("there is one seed", self.left_out(page)["Every seed"])
+
+    def test_wrong_files_get_a_message(self):
+        for content, message in ((b"", "not an HDF5"), (b"text", "not an HDF5")):
+            self.path.write_bytes(content)
+            code, _, err = self.report()
+            self.assertEqual((code, err.count("\n")), (2, 1))
+            self.assertIn(message, err)
+        small.write(self.path)
+        self.path.write_bytes(self.path.read_bytes()[:5000])
+        code, _, err = self.report()
+        self.assertEqual((code, err.count("\n")), (2, 1))
+        self.assertIn("altgrad check", err)
+
+    def test_wrong_selections_get_a_message(self):
+        small.write(self.path, axis="optimizer.lr")
+        for word, message in (("shoe=1", "no axis shoe"), ("optimizer.lr=7", "3e-4")):
+            code, _, err = self.report("--select", word)
+            self.assertEqual(code, 2)
+            self.assertIn(message, err)
+
+    def test_names_are_data(self):
+        small.write(self.path)
+        grid = Results(self.path).grid
+        grid["name"] = "<script>alert(1)</script> & \x1b"
+        with h5py.File(self.path, "a") as file:
+            del file["experiment/grid"]
+            file["experiment/grid"] = small.json.dumps(grid)
+        page = self.good()
+        self.assertNotIn("<script", page)
+        self.assertNotIn("\x1b", page)
+
+    def test_diverged_shares(self):
+        small.write(self.path)
+        self.good()
+        shares = pd.read_csv(self.folder / "small.report" / "diverged.csv").set_index("format")
+        self.assertEqual(tuple(shares.loc["E7M0", ["diverged", "complete"]]), (1, 2))
+        self.assertEqual(tuple(shares.loc["BF16", ["diverged", "complete"]]), (0, 2))
+
+    # --- parts
+
+    def test_wilson_is_scipys(self):
+        for count, total in ((0, 1), (0, 10), (3, 10), (10, 10), (250, 1000)):
+            theirs = stats.binomtest(count, total).proportion_ci(method="wilson")
+            np.testing.assert_allclose(wilson(count, total), theirs, rtol=1e-10, atol=1e-12)
+
+    def test_numbers(self):
+        self.assertEqual(fixed(-0.00001), "0.0000")
+        self.assertEqual(fixed(0.01, signed=True), "+0.0100")
+        self.assertEqual(number(3e-5), f"3e{MINUS}5")
+        self.assertEqual(number(float("nan")), "-")
+
+    def test_scales_place_and_tick(self):
+        scale = Scale("symlog", -1, 100, 0, 300, 1.0)
+        self.assertEqual(float(scale.place(-1)), 0)
+        self.assertEqual(float(scale.place(100)), 300)
+        self.assertAlmostEqual(float(scale.place(0)), 75)
+        self.assertAlmostEqual(float(scale.place(10)), 225)
+        log = Scale("log", 1e-4, 1e-1, 0, 90)
+        self.assertEqual([t for _, t in log.ticks()], ["0.0001", "0.001", "0.01", "0.1"])
+        self.assertAlmostEqual(float(log.place(1e-3)), 30)
+
+    def test_parameters_of_known_models(self):
+        gpt2 = {"n_layer": 12, "n_head": 12, "n_embd": 768}
+        self.assertEqual(matrices(lambda k, d=0: gpt2.get(k, d)), 84934656)
+        llama = {"n_layer": 32, "n_head": 32, "n_embd": 4096, "mlp": "swiglu", "mlp_multiple_of": 256}
+        self.assertEqual(matrices(lambda k, d=0: llama.get(k, d)), 6476005376)
+
+    def test_runs_of_a_file_without_facts_have_no_sizes(self):
+        small.write(self.path)
+        self.assertTrue(Facts(Results(self.path)).sizes(["a0"]).isna().all(axis=None))
+
+
+if __name__ == "__main__":
+    unittest.main()
