@@ -22,7 +22,7 @@ def compare(results, runs, metric, best=None):
     cell = runs.groupby(results.cells, sort=False, dropna=False).ngroup().to_numpy()
     table = runs.loc[~pd.Series(cell).duplicated(), results.cells].reset_index(drop=True)
     columns = {}
-    result = _results_of(runs, values)
+    result = results_of(runs, values)
     if best is not None:
         chosen = choose_best(results, runs, values, result, cell, partner, best)
         rows, partner, cell, table = chosen.rows, chosen.partner, chosen.cell, chosen.table
@@ -119,7 +119,7 @@ def _missing(results, runs, values, rows, partner, cell, n_cells):
     return column
 
 
-def _results_of(runs, values):
+def results_of(runs, values):
     """A number for each row of `runs`, the same for rows that are one result: of one run, or of runs
     that came to the same weights and the same value, bit for bit, as those do that differ in a seed
     which has no part in them."""

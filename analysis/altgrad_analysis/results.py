@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .axes import OWN_COLUMNS, free_name, listed, make_axes, resolve
+from .claims import judge_claims
 from .comparison import compare
 from .files import open_results, read_table, read_text
 from .live import read_live
@@ -60,6 +61,7 @@ class Results:
             self.metric = f"final_{self.metric}"  # what the first version meant
         self.margin = asked.get("margin", np.nan)
         self.family = asked.get("family", "all")
+        self._claims = grid.get("claims", [])
         self.baseline = {
             axis.column: axis.values[i]
             for axis, i in zip(self.grid_axes, asked["baseline"])
@@ -289,6 +291,15 @@ class Results:
         {point: number of seeds}, `optimistic` tells where too few seeds were there to do so."""
         runs = self._labelled()
         return compare(self, runs, self._check_metric(metric or self.metric, runs), best)
+
+    def claims(self, metric=None):
+        """The experiment's claims, judged by the runs as `altgrad summary --json` tells them, a row
+        each: name, text, source, kind, bound, state ("confirmed", "refuted", "open"), the number of
+        seeds, the difference and its interval (of "diverges": that of the share), p, p_adjusted,
+        more_seeds that might decide."""
+        runs = self._labelled()
+        metric = self._check_metric(metric or self.metric, runs)
+        return judge_claims(self, runs, metric, self._claims)
 
     def _check_metric(self, metric, runs):
         known = [c for c in runs if runs[c].dtype.kind in "fiu" and c not in self.axes]

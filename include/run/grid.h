@@ -3,6 +3,7 @@
 #ifndef AG_RUN_GRID_H
 #define AG_RUN_GRID_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,35 @@ typedef struct ag_compare {
     ag_family family;
 } ag_compare;
 
+typedef enum ag_claim_kind {
+    AG_CLAIM_BETTER,   /* points[0] is below points[1] by more than `bound` */
+    AG_CLAIM_WORSE,    /* it is above it by more */
+    AG_CLAIM_SAME,     /* they differ by at most `bound` */
+    AG_CLAIM_ORDER,    /* each point is better than the next */
+    AG_CLAIM_DIVERGES, /* more than a share `bound` of the runs at points[0] diverge */
+    AG_CLAIM_KINDS
+} ag_claim_kind;
+
+extern const char *const ag_claim_words[AG_CLAIM_KINDS];
+
+/* What was said before the runs, for them to judge. It holds at every label that is on points[0],
+ * whose partner differs from it in the axes that the other point names. */
+typedef struct ag_claim {
+    const char *name;
+    const char *text; /* "" where nothing was said, as for source */
+    const char *source;
+    ag_claim_kind kind;
+    double bound;
+    size_t n_points;
+    const ag_axis_value *points; /* [n_points, n_axes]; text NULL where the axis is not named */
+} ag_claim;
+
+/* Whether two points of an axis are one. */
+bool ag_label_value_is(const ag_axis_value *a, const ag_axis_value *b);
+
+/* Whether the label is on a point [n_axes]. */
+bool ag_label_is_on(const ag_label *label, const ag_axis_value *point, size_t n_axes);
+
 typedef struct ag_grid {
     const char *name; /* of the experiment */
     const char *yaml; /* its text */
@@ -47,8 +77,15 @@ typedef struct ag_grid {
     size_t n_labels;
     const ag_label *labels; /* labels of a run are not adjacent; the first is the run's own name */
     ag_compare compare;
+    size_t n_claims;
+    const ag_claim *claims;
     int64_t numerics; /* the version that the ids are of: from 1 to AG_NUMERICS_VERSION */
 } ag_grid;
+
+/* The label that is on `point` and agrees with `label` on every axis that the point does not name;
+ * NULL where there is none. */
+const ag_label *ag_grid_partner(const ag_grid *grid, const ag_label *label,
+                                const ag_axis_value *point);
 
 /* The grid as one JSON text and back: the store keeps it beside the runs, so that packing and the
  * summary need no experiment file. Strings go to the arena. */

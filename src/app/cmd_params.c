@@ -24,6 +24,7 @@ static const struct {
     {"axes",             "mapping",            "any other axis: key -> values, or name -> points of several keys"},
     {"exclude",          "list",               "drops the combinations that match every key of an entry"         },
     {"include",          "list",               "adds combinations"                                               },
+    {"claims",           "list",               "what is expected, for the runs to judge: docs/statistics.md"     },
     {"compare.baseline", "mapping",            "what a run is compared with: values of some axes"                },
 };
 

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "claims.h"
 #include "command_line.h"
 #include "config/select.h"
 #include "format_facts.h"
@@ -156,6 +157,7 @@ static ag_status add_report(ag_text *text, const ag_experiment *experiment,
     }
     add_grid(text, experiment, options, n_selected, &holdings->arena);
     ag_holdings_text(text, out, holdings, grid, selected);
+    ag_claims_plan_text(text, grid);
     ag_format_facts(text, grid, selected, true);
     ag_plan_data(text, grid, selected);
     AG_TRY(ag_plan_models(text, grid, selected, (int)options->ranks, holdings));

@@ -13,6 +13,7 @@
 #include "app/commands.h"
 #include "base/duration.h"
 #include "base/printable.h"
+#include "claims.h"
 #include "command_line.h"
 #include "status_report.h"
 #include "wrong_file.h"
@@ -334,10 +335,12 @@ static int show(const char *path, bool as_json)
     if (status != AG_OK)
         return ag_app_exit(status);
     ag_text_init(&text);
-    if (as_json)
+    if (as_json) {
         ag_status_json(&text, &watch);
-    else
+    } else {
         add_report(&text, &watch);
+        ag_claims_of_results(&text, path, ag_claims_text);
+    }
     ag_status_counts counts = ag_status_count(&watch);
     int code = ag_status_exit(&counts);
     if (!ag_text_print(&text))

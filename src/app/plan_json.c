@@ -1,6 +1,7 @@
 /* `altgrad plan --json`: what altgrad-train takes, the labels, and what the results hold. */
 #include <inttypes.h>
 
+#include "claims.h"
 #include "plan.h"
 #include "run/run_json.h"
 
@@ -59,5 +60,6 @@ void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected, cons
     ag_plan_data_json(text, grid, selected);
     ag_text_add(text, ",\"results\":");
     ag_holdings_json(text, out, holdings, grid, selected);
+    ag_claims_plan_json(text, grid);
     ag_text_add(text, "}\n");
 }

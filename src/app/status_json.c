@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "claims.h"
 #include "status_report.h"
 
 /* More than the text shows: a script may look for one. */
@@ -119,6 +120,22 @@ static json_t *events_of(const ag_overview *watch)
     return list;
 }
 
+/* As `summary --json` has them; none where the experiment makes none. */
+static void add_claims(json_t *object, const ag_overview *watch)
+{
+    ag_text text;
+    ag_text_init(&text);
+    ag_text_add(&text, "{\"none\": 0");
+    ag_claims_of_results(&text, watch->path, ag_claims_json);
+    ag_text_add(&text, "}");
+    json_t *members = json_loadb(text.data != NULL ? text.data : "", text.length, 0, NULL);
+    json_t *claims = json_object_get(members, "claims");
+    if (claims != NULL)
+        json_object_set(object, "claims", claims);
+    json_decref(members);
+    ag_text_deinit(&text);
+}
+
 /* The exit code is in it too: through a pipe it would be lost. */
 void ag_status_json(ag_text *out, ag_overview *watch)
 {
@@ -129,6 +146,8 @@ void ag_status_json(ag_text *out, ag_overview *watch)
         watch->packed ? "packed" : "spooled", "exit_code", ag_status_exit(&counts), "runs",
         counts_of(watch), "owner", owner_of(watch), "live", live_of(watch->live), "checkpoints",
         checkpoints_of(watch), "failed", failures_of(watch), "events", events_of(watch));
+    if (object != NULL)
+        add_claims(object, watch);
     char *text =
         object != NULL ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) : NULL;
     if (text != NULL)

@@ -45,17 +45,11 @@ size_t ag_summary_axis(const ag_grid *grid, const char *name)
     return axis;
 }
 
-/* Values of one axis mostly share their text, so the pointers are compared first. */
-static bool same_value(const ag_axis_value *a, const ag_axis_value *b)
-{
-    return a->text == b->text || strcmp(a->text, b->text) == 0;
-}
-
 /* Whether two labels agree on every axis but the seed. */
 static bool same_cell(const ag_summary *summary, const ag_label *a, const ag_label *b)
 {
     for (size_t i = 0; i < summary->results->grid.n_axes; i++) {
-        if (i != summary->seed_axis && !same_value(&a->values[i], &b->values[i]))
+        if (i != summary->seed_axis && !ag_label_value_is(&a->values[i], &b->values[i]))
             return false;
     }
     return true;
@@ -69,22 +63,6 @@ static bool has_baseline(const ag_grid *grid)
             return true;
     }
     return false;
-}
-
-const ag_label *ag_summary_partner(const ag_grid *grid, const ag_label *label)
-{
-    const ag_axis_value *baseline = grid->compare.baseline;
-    for (size_t i = 0; i < grid->n_labels; i++) {
-        const ag_label *other = &grid->labels[i];
-        size_t axis = 0;
-        while (axis < grid->n_axes &&
-               same_value(&other->values[axis],
-                          baseline[axis].text != NULL ? &baseline[axis] : &label->values[axis]))
-            axis++;
-        if (axis == grid->n_axes)
-            return other;
-    }
-    return NULL;
 }
 
 /* Rows are in the grid's order (ag_results). */
@@ -114,9 +92,7 @@ static void count_row(ag_summary_cell *cell, const ag_result_row *row)
         cell->floor = row->entropy_rate;
 }
 
-/* Whether two results are one: of one run, or of runs of different seeds that came to the same
- * weights and the same loss, bit for bit, because the seed has no part in them. */
-static bool same_result(const ag_summary *summary, const ag_label *a, const ag_label *b)
+bool ag_summary_is_one(const ag_summary *summary, const ag_label *a, const ag_label *b)
 {
     const char *digest_a = row_of(summary, a)->digest;
     const char *digest_b = row_of(summary, b)->digest;
@@ -129,7 +105,7 @@ static bool is_counted(const ag_summary *summary, const ag_summary_cell *cell,
                        const ag_label *label)
 {
     for (size_t i = 0; i < cell->n_labels; i++) {
-        if (same_result(summary, cell->labels[i], label))
+        if (ag_summary_is_one(summary, cell->labels[i], label))
             return true;
     }
     return false;
@@ -141,8 +117,8 @@ static bool is_paired(const ag_summary *summary, const ag_summary_cell *cell, co
 {
     for (size_t i = 0; i < cell->n_labels; i++) {
         const ag_label *other = cell->partners_of[i];
-        if (other != NULL && same_result(summary, cell->labels[i], label) &&
-            same_result(summary, other, partner))
+        if (other != NULL && ag_summary_is_one(summary, cell->labels[i], label) &&
+            ag_summary_is_one(summary, other, partner))
             return true;
     }
     return false;
@@ -246,7 +222,8 @@ static ag_status fill(ag_summary *summary)
         AG_TRY(ag_summary_give_room(summary, &summary->cells[i]));
     for (size_t i = 0; i < grid->n_labels; i++) {
         const ag_label *label = &grid->labels[i];
-        const ag_label *partner = summary->has_baseline ? ag_summary_partner(grid, label) : NULL;
+        const ag_label *partner =
+            summary->has_baseline ? ag_grid_partner(grid, label, grid->compare.baseline) : NULL;
         ag_summary_add(summary, find_cell(summary, label), label, partner);
     }
     return ag_summary_judge(summary);

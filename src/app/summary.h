@@ -97,12 +97,12 @@ void ag_summary_restrict(ag_summary *summary, const bool *labels);
 /* n_axes where there is none of this name. */
 size_t ag_summary_axis(const ag_grid *grid, const char *name);
 
-/* The label that is on the baseline and agrees with `label` on every axis that it does not name;
- * NULL where there is none. */
-const ag_label *ag_summary_partner(const ag_grid *grid, const ag_label *label);
-
 /* The metric of a label's run, NaN unless that is done. */
 double ag_summary_value(const ag_summary *summary, const ag_label *label);
+
+/* Whether two results are one: of one run, or of runs of different seeds that came to the same
+ * weights and the same loss, bit for bit, because the seed has no part in them. */
+bool ag_summary_is_one(const ag_summary *summary, const ag_label *a, const ag_label *b);
 
 /* Why pair `i` of the cell's labels has no difference: "diverged", or "pending" with *side =
  * "baseline ". NULL: it has one, or is the baseline. */

@@ -211,7 +211,7 @@ static const ag_label *partner_of(const group *groups, size_t n_groups, const ag
         return NULL;
     if (compare->baseline[groups[0].axis].text != NULL ||
         (s->seed_axis < s->results->grid.n_axes && compare->baseline[s->seed_axis].text != NULL))
-        return ag_summary_partner(&s->results->grid, label);
+        return ag_grid_partner(&s->results->grid, label, compare->baseline);
     for (size_t i = 0; i < n_groups; i++) {
         const group *g = &groups[i];
         for (size_t j = 0; is_baseline_of(g, label) && j < g->n_chosen; j++) {

@@ -1,6 +1,7 @@
 /* The summary as JSON: the numbers that the table shows, and those behind them. */
 #include <math.h>
 
+#include "claims.h"
 #include "run/run_json.h"
 #include "summary_forms.h"
 
@@ -127,5 +128,7 @@ void ag_summary_json(ag_text *out, const ag_summary *summary)
         ag_text_add(out, i > 0 ? ",\n  " : "\n  ");
         add_cell_json(out, summary, &summary->cells[i]);
     }
-    ag_text_add(out, "]}\n");
+    ag_text_add(out, "]");
+    ag_claims_json(out, summary);
+    ag_text_add(out, "}\n");
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/printable.h"
+#include "claims.h"
 #include "summary_forms.h"
 
 enum { TEXT_COLUMNS = 80, MOST_LISTED = 8 };
@@ -203,5 +204,6 @@ static void add_paragraph(ag_text *out, const ag_summary *s,
 void ag_summary_add_notes(ag_text *out, const ag_summary *summary)
 {
     add_paragraph(out, summary, add_missing_words);
+    ag_claims_text(out, summary);
     add_paragraph(out, summary, add_legend_words);
 }

@@ -197,6 +197,9 @@ void ag_config_check_rules(ag_experiment *experiment);
 
 void ag_config_compare(ag_experiment *experiment);
 
+/* `claims`, of the axes and combinations that were read before. */
+void ag_config_claims(ag_experiment *experiment);
+
 /* Combinations without a partner, seeds too few for the margin. */
 void ag_config_check_compare(ag_experiment *experiment);
 

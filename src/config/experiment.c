@@ -19,9 +19,9 @@
 
 static void check_top_level(ag_experiment *experiment)
 {
-    const char *words[64] = {"altgrad", "name", "formats", "layer_configs",
-                             "seeds",   "axes", "exclude", "include"};
-    size_t count = 8;
+    const char *words[64] = {"altgrad", "name",    "formats", "layer_configs", "seeds",
+                             "axes",    "exclude", "include", "claims"};
+    size_t count = 9;
     count += ag_config_sections(words + count, 64 - count, &experiment->findings);
     ag_node_check_words(&experiment->findings, experiment->root, words, count, "an experiment",
                         AG_WORDS_KEYS);
@@ -99,6 +99,7 @@ static void read_experiment(ag_experiment *experiment, const char *const *sets, 
         return;
     ag_config_combinations(experiment);
     ag_config_compare(experiment);
+    ag_config_claims(experiment);
     ag_config_build(experiment);
     if (experiment->findings.out_of_memory)
         return;

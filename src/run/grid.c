@@ -8,7 +8,9 @@
  *    "runs":    [{"id", "layers": index, "phases": [[first step, index], ...], "seed", "compute",
  *                 "data", "init", "set": {key: value}}],
  *    "labels":  [[run, value index of each axis], ...],
- *    "compare": {"baseline": [value index or null, ...], "metric", "margin", "family"}} */
+ *    "compare": {"baseline": [value index or null, ...], "metric", "margin", "family"},
+ *    "claims":  [{"name", "text", "source", "kind", "bound", "points": [[value index or null, ...],
+ *                 ...]}]}                                                   where there are any */
 #include "run/grid.h"
 
 #include <inttypes.h>
@@ -22,6 +24,8 @@
 const char *const ag_axis_words[AG_AXIS_TYPES] = {"text", "int", "real"};
 
 const char *const ag_family_words[AG_FAMILIES + 1] = {"all", "none", NULL};
+
+const char *const ag_claim_words[AG_CLAIM_KINDS] = {"better", "worse", "same", "order", "diverges"};
 
 /* The distinct values of one axis, in the order of their first label. */
 typedef struct value_list {
@@ -207,6 +211,48 @@ static void add_compare(writer *w)
     ag_text_add(w->text, "]}");
 }
 
+static void add_claim_point(writer *w, const ag_axis_value *point)
+{
+    ag_text_add(w->text, "[");
+    for (size_t axis = 0; axis < w->grid->n_axes; axis++) {
+        ag_text_add(w->text, axis > 0 ? "," : "");
+        if (point[axis].text == NULL)
+            ag_text_add(w->text, "null");
+        else
+            ag_text_printf(w->text, "%zu", value_index(&w->axes[axis], &point[axis]));
+    }
+    ag_text_add(w->text, "]");
+}
+
+static void add_claim(writer *w, const ag_claim *claim)
+{
+    char bound[32];
+    ag_json_real(bound, claim->bound);
+    ag_text_add(w->text, "{\"name\":");
+    ag_json_string(w->text, claim->name);
+    ag_text_add(w->text, ",\"text\":");
+    ag_json_string(w->text, claim->text);
+    ag_text_add(w->text, ",\"source\":");
+    ag_json_string(w->text, claim->source);
+    ag_text_printf(w->text, ",\"kind\":\"%s\",\"bound\":%s,\"points\":[",
+                   ag_claim_words[claim->kind], bound);
+    for (size_t i = 0; i < claim->n_points; i++) {
+        ag_text_add(w->text, i > 0 ? "," : "");
+        add_claim_point(w, &claim->points[i * w->grid->n_axes]);
+    }
+    ag_text_add(w->text, "]}");
+}
+
+/* Nothing where there are none: readers of before read such a grid. */
+static void add_claims(writer *w)
+{
+    for (size_t i = 0; i < w->grid->n_claims; i++) {
+        ag_text_add(w->text, i == 0 ? ",\n\"claims\":[\n" : ",\n");
+        add_claim(w, &w->grid->claims[i]);
+    }
+    ag_text_add(w->text, w->grid->n_claims > 0 ? "]" : "");
+}
+
 /* The number beside the text, so that a reader gets it without knowing how altgrad reads numbers.
  */
 static void add_value(ag_text *text, const ag_axis_value *value, ag_axis_type type)
@@ -278,6 +324,7 @@ void ag_grid_to_json(ag_text *text, const ag_grid *grid)
         add_runs(&w);
         add_labels(&w);
         add_compare(&w);
+        add_claims(&w);
         add_axes(&w);
         ag_text_add(text, "}\n");
     } else {

@@ -344,6 +344,65 @@ static ag_status read_compare(reader *r)
     return read_baseline(r, at);
 }
 
+static ag_status read_point(ag_axis_value *point, reader *r, const json_t *array)
+{
+    size_t index = 0;
+    if (json_array_size(array) != r->grid->n_axes)
+        return ag_fail(AG_ERR_INPUT, "grid.claims[].points[]: expected %zu values",
+                       r->grid->n_axes);
+    for (size_t axis = 0; axis < r->grid->n_axes; axis++) {
+        json_t *value = json_array_get(array, axis);
+        if (json_is_null(value))
+            continue;
+        AG_TRY(read_index(&index, value, r->n_values[axis], "grid.claims[].points[][]"));
+        point[axis] = r->values[axis][index];
+    }
+    return AG_OK;
+}
+
+static ag_status read_claim(ag_claim *claim, reader *r, json_t *object)
+{
+    ag_json_at at = {object, "grid.claims[]"};
+    json_t *bound = NULL;
+    json_t *array = NULL;
+    ag_axis_value *points = NULL;
+    int kind = 0;
+    AG_TRY(copy_text(&claim->name, r, at, "name"));
+    AG_TRY(copy_text(&claim->text, r, at, "text"));
+    AG_TRY(copy_text(&claim->source, r, at, "source"));
+    AG_TRY(ag_json_word(&kind, at, "kind", ag_claim_words, AG_CLAIM_KINDS));
+    AG_TRY(ag_json_member(&bound, at, "bound"));
+    AG_TRY(member_array(&array, at, "points"));
+    if (!json_is_number(bound))
+        return ag_fail(AG_ERR_INPUT, "grid.claims[].bound: expected a number");
+    claim->kind = (ag_claim_kind)kind;
+    claim->bound = json_number_value(bound);
+    claim->n_points = json_array_size(array);
+    if (claim->n_points < (claim->kind == AG_CLAIM_DIVERGES ? 1 : 2))
+        return ag_fail(AG_ERR_INPUT, "grid.claims[].points: too few for a claim of its kind");
+    AG_TRY(allocate(&points, r, claim->n_points * r->grid->n_axes, sizeof *points));
+    for (size_t i = 0; i < claim->n_points; i++)
+        AG_TRY(read_point(&points[i * r->grid->n_axes], r, json_array_get(array, i)));
+    claim->points = points;
+    return AG_OK;
+}
+
+static ag_status read_claims(reader *r)
+{
+    json_t *array = json_object_get(r->top, "claims");
+    ag_claim *claims = NULL;
+    if (array == NULL)
+        return AG_OK;
+    if (!json_is_array(array))
+        return ag_fail(AG_ERR_INPUT, "grid.claims: expected an array, [...]");
+    AG_TRY(allocate(&claims, r, json_array_size(array), sizeof *claims));
+    for (size_t i = 0; i < json_array_size(array); i++)
+        AG_TRY(read_claim(&claims[i], r, json_array_get(array, i)));
+    r->grid->claims = claims;
+    r->grid->n_claims = json_array_size(array);
+    return AG_OK;
+}
+
 /* In version 1, val_loss was the loss of the whole validation part. The experiment's author meant
  * that loss, and gets it. */
 static void name_final_loss(ag_compare *compare)
@@ -367,8 +426,9 @@ static ag_status read_numerics(ag_grid *grid, ag_json_at at, int64_t version)
 /* The version first: it decides what the rest may mean. */
 static ag_status read_grid(reader *r)
 {
-    static const char *const known[] = {"altgrad_grid", "numerics", "name",   "yaml",    "axes",
-                                        "layers",       "runs",     "labels", "compare", NULL};
+    static const char *const known[] = {"altgrad_grid", "numerics", "name", "yaml",
+                                        "axes",         "layers",   "runs", "labels",
+                                        "compare",      "claims",   NULL};
     ag_json_at at = {r->top, "grid"};
     int64_t version = 0;
     AG_TRY(ag_json_whole(&version, at, "altgrad_grid", 0, AG_MAX_WHOLE));
@@ -383,6 +443,7 @@ static ag_status read_grid(reader *r)
     AG_TRY(read_runs(r));
     AG_TRY(read_labels(r));
     AG_TRY(read_compare(r));
+    AG_TRY(read_claims(r));
     if (version == 1)
         name_final_loss(&r->grid->compare);
     return AG_OK;

@@ -34,6 +34,10 @@ axes:
   optimizer.lr: [1e-3, 3e-2]
 seeds: 2
 compare: {baseline: {format: BF16}, margin: 0.02}
+claims:
+  - {name: diverged, better: _e4m3, than: {format: '$x^{$'}, by: 0.001}
+  - {name: ladder, order: [BF16, _e4m3, {format: BF16, mean: y}]}
+  - {name: rate, diverges: {optimizer.lr: 3e-2}}
 output: {file: x.h5, weights: none}
 """
 
@@ -51,6 +55,11 @@ layer_configs: {all: {format: $format}}
 axes: {optimizer.lr: [3e-3, 3.1e-3]}
 seeds: 8
 compare: {baseline: {format: BF16}, margin: 0.0001, family: none}
+claims:
+  - {name: same, same: {format: E2M1}, as: {format: BF16}, margin: 1}
+  - {name: ladder, text: 'who "knows"', source: here, order: [BF16, E2M1], by: 1.0e-6}
+  - {name: lr, worse: {optimizer.lr: 3e-3}, than: {optimizer.lr: 3.1e-3}}
+  - {name: blows up, diverges: {format: E2M1, optimizer.lr: 3e-3}, share: 0.2}
 output: {file: x.h5, weights: none}
 """
 
@@ -97,11 +106,25 @@ def compare(altgrad, path, n_cells, best=None):
     return set(table["verdict_alone"]), set(table["verdict"])
 
 
+def compare_claims(altgrad, path):
+    claims = show(altgrad, path)["claims"]
+    table = Results(path).claims()
+    assert len(table) == len(claims)
+    for claim, (_, row) in zip(claims, table.iterrows()):
+        for word in set(claim) - {"statement"}:
+            assert same(row[word], claim[word]), (word, row, claim)
+    status = subprocess.run([altgrad, "status", path, "--json"], capture_output=True)
+    assert [c["state"] for c in json.loads(status.stdout)["claims"]] == list(table["state"])
+    return {claim["name"]: claim["state"] for claim in claims}
+
+
 def check_seeds(altgrad, folder):
     run(altgrad, folder, SEEDS)
     path = str(Path(folder, "x.h5"))
     compare(altgrad, path, 4)
     compare(altgrad, path, 2, best="optimizer.lr")
+    states = compare_claims(altgrad, path)
+    assert (states["same"], states["blows up"]) == ("confirmed", "open"), states
     cells = show(altgrad, path)["cells"]
     assert all((cell["bca_low"] is None) == (cell["verdict"] == "baseline") for cell in cells)
     only = show(altgrad, path, "--only", "format=E2M1", "--only", "optimizer.lr=3e-3")["cells"]
@@ -131,6 +154,7 @@ def main(altgrad):
         run(altgrad, folder, EXPERIMENT)
         alone, verdicts = compare(altgrad, str(Path(folder, "x.h5")), 24)
         compare(altgrad, str(Path(folder, "x.h5")), 12, best="optimizer.lr")
+        assert compare_claims(altgrad, str(Path(folder, "x.h5")))["diverged"] == "open"
         assert {"baseline", "open", "diverged"} <= verdicts and "same" in alone, (alone, verdicts)
         done = draw(folder, "--select", "optimizer.lr=0.03", "--select", "mean=y")
         assert done.returncode == 0 and not done.stderr, done

@@ -1,6 +1,7 @@
 /* The comparison, on values worked by hand: pairs are by seed, verdicts by interval and margin. */
 #include <math.h>
 
+#include "claims.h"
 #include "numerics/recipe.h"
 #include "run/params.h"
 #include "summary.h"
@@ -53,16 +54,10 @@ static void fill(fixture *f)
     f->rows[7].status = AG_RUN_DIVERGED;
     f->rows[8].status = AG_RUN_FAILED;
     f->results.grid = (ag_grid){
-        "case",
-        "",
-        AXES,
-        axes,
-        RUNS,
-        f->runs,
-        RUNS,
-        f->labels,
-        {baseline, "val_loss", 0.05, AG_FAMILY_ALL},
-        AG_NUMERICS_VERSION
+        "case", "",        AXES,
+        axes,   RUNS,      f->runs,
+        RUNS,   f->labels, {baseline, "val_loss", 0.05, AG_FAMILY_ALL},
+        0,      NULL,      AG_NUMERICS_VERSION
     };
     f->results.n_rows = RUNS;
     f->results.rows = f->rows;
@@ -423,6 +418,86 @@ static void every_form_escapes_names(void **state)
     ag_summary_deinit(&s);
 }
 
+enum { CLAIMS = 5 };
+
+/* scipy: ttest_1samp of 0.1, 0.11, 0.09 against 0.05 and 0.07 says 0.0065362 and 0.0175494
+ * one-sided; binom says 0.875 for 1 of 3 or more at a share of 0.5, 0.5 for at most 1; beta
+ * 0.0084038 and 0.9057007 for the ends of the share's interval. */
+static void claims_are_judged(void **state)
+{
+    (void)state;
+    static fixture f;
+    static ag_axis_value points[3 * AXES];
+    points[0].text = "BF16";
+    points[AXES].text = "E4M3";
+    points[2 * AXES].text = "E7M0";
+    const ag_claim claims[CLAIMS] = {
+        {"better",   "", "", AG_CLAIM_BETTER,   0.05, 2, points           },
+        {"worse",    "", "", AG_CLAIM_WORSE,    0.07, 2, points           },
+        {"diverges", "", "", AG_CLAIM_DIVERGES, 0.5,  1, points + 2 * AXES},
+        {"order",    "", "", AG_CLAIM_ORDER,    0,    3, points           },
+        {"same",     "", "", AG_CLAIM_SAME,     0.07, 2, points           },
+    };
+    ag_claim_result r[CLAIMS];
+    ag_summary s;
+    fill(&f);
+    f.rows[8].status = AG_RUN_DONE;
+    f.results.grid.claims = claims;
+    f.results.grid.n_claims = CLAIMS;
+    f.results.grid.compare.family = AG_FAMILY_NONE;
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    assert_ok(ag_claims_judge(r, &s));
+    assert_int_equal(r[0].state, AG_CLAIM_CONFIRMED);
+    assert_true(fabs(r[0].p - 2 * 0.0065362287801732566) < 1e-9);
+    assert_true(fabs(r[0].difference.mean + 0.1) < 1e-12);
+    assert_int_equal(r[1].state, AG_CLAIM_REFUTED); /* -0.1 is not above 0.07 */
+    assert_int_equal(r[2].state, AG_CLAIM_OPEN);
+    assert_true(r[2].runs == 3 && r[2].diverged == 1 && fabs(r[2].p - 1) < 1e-12);
+    assert_true(fabs(r[2].low - 0.008403758659612636) < 1e-9);
+    assert_true(fabs(r[2].high - 0.9057006759497539) < 1e-9);
+    assert_int_equal(r[3].state, AG_CLAIM_OPEN); /* a run of the last point diverged */
+    assert_true(isnan(r[3].p) && r[3].diverged == 1);
+    assert_int_equal(r[4].state, AG_CLAIM_REFUTED);
+    assert_true(fabs(r[4].p - 2 * 0.017549359322992317) < 1e-9);
+    f.results.grid.compare.family = AG_FAMILY_ALL; /* of the four that have a p, the second least */
+    assert_ok(ag_claims_judge(r, &s));
+    assert_true(fabs(r[0].adjusted - 3 * r[0].p) < 1e-12);
+    assert_int_equal(r[4].state, AG_CLAIM_OPEN);
+    assert_int_equal(r[4].more_seeds, 1);
+    ag_summary_deinit(&s);
+}
+
+/* All three seeds in order: 0 above 0.1 above 1, each pair by far. */
+static void an_order_is_as_certain_as_its_weakest_pair(void **state)
+{
+    (void)state;
+    static fixture f;
+    static ag_axis_value points[3 * AXES];
+    points[0].text = "BF16";
+    points[AXES].text = "E4M3";
+    points[2 * AXES].text = "E7M0";
+    const ag_claim claim = {"order", "", "", AG_CLAIM_ORDER, 0, 3, points};
+    ag_claim_result r;
+    ag_summary s;
+    fill(&f);
+    for (size_t i = 6; i < RUNS; i++) {
+        f.rows[i].status = AG_RUN_DONE;
+        f.rows[i].val_loss = s_losses[i - 6] + 1 + (double)i * 0.001;
+    }
+    f.results.grid.claims = &claim;
+    f.results.grid.n_claims = 1;
+    assert_ok(ag_summary_make(&s, &f.results, NULL));
+    assert_ok(ag_claims_judge(&r, &s));
+    assert_int_equal(r.state, AG_CLAIM_CONFIRMED);
+    assert_int_equal(r.link, 0);      /* 0.1 with sd 0.01, and 0.9 with less than 0.02 */
+    for (size_t i = 6; i < RUNS; i++) /* now the second pair is the other way round */
+        f.rows[i].val_loss = s_losses[i - 6] + 0.05 + (double)i * 0.0001;
+    assert_ok(ag_claims_judge(&r, &s));
+    assert_int_equal(r.link, 1);
+    assert_int_equal(r.state, AG_CLAIM_REFUTED);
+    ag_summary_deinit(&s);
+}
+
 static void an_unknown_metric_is_refused(void **state)
 {
     (void)state;
@@ -449,6 +524,8 @@ int main(void)
         cmocka_unit_test(equal_comparisons_are_one),
         cmocka_unit_test(the_best_point_is_chosen_on_other_seeds),
         cmocka_unit_test(every_form_escapes_names),
+        cmocka_unit_test(claims_are_judged),
+        cmocka_unit_test(an_order_is_as_certain_as_its_weakest_pair),
         cmocka_unit_test(an_unknown_metric_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

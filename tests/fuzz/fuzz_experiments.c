@@ -43,6 +43,14 @@ static const char *const s_more[] = {
     "phases: [{until: 5, all: null}, {until: 50%, weight: E5M2}, {from: 70%, all: E4M3}]}]\n"
     "axes: {model.mlp: [gelu, relu2, swiglu], model.norm: "
     "[layernorm, none], model.final_norm: [true, false], model.norm_affine: [true, false]}\n",
+    "altgrad: 1\ndata: {synthetic: markov, tokens: 200000, vocab: 40}\nformats: [BF16, E4M3, "
+    "E5M2]\n"
+    "layer_configs: {a: {format: $format}}\naxes: {optimizer.lr: [1e-3, 3e-3]}\nseeds: 3\n"
+    "compare: {baseline: {format: BF16}, family: none}\nclaims:\n"
+    "  - {name: a, text: t, source: s, better: {format: E4M3, optimizer.lr: 1e-3}, than: E5M2, by: "
+    "0.1}\n"
+    "  - {name: b, same: E4M3, as: BF16, margin: 0.2}\n  - {name: c, order: [BF16, E4M3, E5M2]}\n"
+    "  - {name: d, diverges: {format: E5M2}, share: 0.5}\n  - {name: e, worse: E5M2, than: BF16}\n",
 };
 
 static void write_data(void)

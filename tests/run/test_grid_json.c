@@ -17,6 +17,8 @@ typedef struct fixture {
     ag_label labels[N_LABELS];
     ag_axis_value baseline[N_AXES];
     ag_grid grid;
+    ag_axis_value points[2 * N_AXES];
+    ag_claim claim;
 } fixture;
 
 static const ag_axis s_axes[N_AXES] = {
@@ -74,6 +76,9 @@ static void make_labels(fixture *f)
         f->labels[i] = (ag_label){run, values};
     }
     f->baseline[0].text = "BF16";
+    f->points[0] = (ag_axis_value){.text = "E4M3"};
+    f->points[N_AXES + 3] = (ag_axis_value){.text = "6e-4", .real = 6e-4};
+    f->claim = (ag_claim){"low \"lr\"", "", "here", AG_CLAIM_ORDER, 0.5, 2, f->points};
 }
 
 static int set_up(void **state)
@@ -92,7 +97,12 @@ static int set_up(void **state)
         .runs = f->runs,
         .n_labels = N_LABELS,
         .labels = f->labels,
-        .compare = {.baseline = f->baseline, .metric = "val_loss", .margin = 0.01},
+        .compare = {.baseline = f->baseline,
+                    .metric = "val_loss",
+                    .margin = 0.01,
+                    .family = AG_FAMILY_NONE},
+        .n_claims = 1,
+        .claims = &f->claim,
         .numerics = AG_NUMERICS_VERSION,
     };
     ag_grid_to_json(&f->text, &f->grid);
@@ -161,6 +171,17 @@ static void test_a_grid_comes_back(void **state)
     assert_null(grid.compare.baseline[1].text);
     assert_string_equal(grid.compare.metric, "val_loss");
     assert_true(grid.compare.margin == 0.01);
+    assert_int_equal(grid.compare.family, AG_FAMILY_NONE);
+    assert_int_equal(grid.n_claims, 1);
+    const ag_claim *claim = grid.claims;
+    assert_string_equal(claim->name, "low \"lr\"");
+    assert_string_equal(claim->source, "here");
+    assert_int_equal(claim->kind, AG_CLAIM_ORDER);
+    assert_true(claim->bound == 0.5);
+    assert_int_equal(claim->n_points, 2);
+    assert_string_equal(claim->points[0].text, "E4M3");
+    assert_null(claim->points[1].text);
+    assert_true(claim->points[N_AXES + 3].real == 6e-4);
 }
 
 static void test_writing_again_gives_the_same_text(void **state)
@@ -197,20 +218,25 @@ static ag_status read_changed_grid(fixture *f, const char *old, const char *new)
 static void test_damaged_grids_are_refused(void **state)
 {
     static const text_change cases[] = {
-        {"\"altgrad_grid\":3",    "\"altgrad_grid\":4",            "grid: version 4, this program reads 1 to 3"          },
-        {"\"numerics\":2,",       "",                              "grid: key 'numerics' is missing"                     },
-        {"\"numerics\":2",        "\"numerics\":3",                "grid.numerics: expected a whole number, 1 to 2"      },
-        {"\"labels\"",            "\"label\"",                     "grid: unknown key 'label'"                           },
-        {"\"labels\":[[0",        "\"labels\":[[6",                "expected an index below 6"                           },
-        {"\"labels\":[[0,0",      "\"labels\":[[0,2",              "expected an index below 2"                           },
-        {"\"labels\":[[0,0",      "\"labels\":[[0",                "expected a run and 4 values each"                    },
-        {"\"layers\":1",          "\"layers\":9",                  "grid.runs[3].layers: expected a whole number, 0 to 3"},
-        {"\"set\":{}",            "\"set\":{\"model.n_layer\":3}", "belongs to a model of 2 blocks"                      },
-        {"\"set\":{}",            "\"set\":{\"model.x\":3}",       "grid.runs[1].set: unknown key 'model.x'"             },
-        {"\"set\":{}",            "\"set\":[]",                    "grid.runs[1].set: expected an object"                },
-        {"\"compute\":\"bf16\",", "",                              "grid.runs[0]: key 'compute' is missing"              },
-        {"\"type\":\"int\"",      "\"type\":\"bool\"",             "grid.axes[2].type: 'bool'"                           },
-        {"\"baseline\":[0,",      "\"baseline\":[",                "expected 4 values"                                   },
+        {"\"altgrad_grid\":3",              "\"altgrad_grid\":4",            "grid: version 4, this program reads 1 to 3"          },
+        {"\"numerics\":2,",                 "",                              "grid: key 'numerics' is missing"                     },
+        {"\"numerics\":2",                  "\"numerics\":3",                "grid.numerics: expected a whole number, 1 to 2"      },
+        {"\"labels\"",                      "\"label\"",                     "grid: unknown key 'label'"                           },
+        {"\"labels\":[[0",                  "\"labels\":[[6",                "expected an index below 6"                           },
+        {"\"labels\":[[0,0",                "\"labels\":[[0,2",              "expected an index below 2"                           },
+        {"\"labels\":[[0,0",                "\"labels\":[[0",                "expected a run and 4 values each"                    },
+        {"\"layers\":1",                    "\"layers\":9",                  "grid.runs[3].layers: expected a whole number, 0 to 3"},
+        {"\"set\":{}",                      "\"set\":{\"model.n_layer\":3}", "belongs to a model of 2 blocks"                      },
+        {"\"set\":{}",                      "\"set\":{\"model.x\":3}",       "grid.runs[1].set: unknown key 'model.x'"             },
+        {"\"set\":{}",                      "\"set\":[]",                    "grid.runs[1].set: expected an object"                },
+        {"\"compute\":\"bf16\",",           "",                              "grid.runs[0]: key 'compute' is missing"              },
+        {"\"type\":\"int\"",                "\"type\":\"bool\"",             "grid.axes[2].type: 'bool'"                           },
+        {"\"baseline\":[0,",                "\"baseline\":[",                "expected 4 values"                                   },
+        {"\"family\":\"none\"",             "\"family\":\"some\"",           "grid.compare.family: 'some'"                         },
+        {"\"kind\":\"order\"",              "\"kind\":\"rhyme\"",            "grid.claims[].kind: 'rhyme'"                         },
+        {"\"points\":[[1,",                 "\"points\":[[7,",
+         "grid.claims[].points[][]: expected an index below 2"                                                                     },
+        {"\"points\":[[1,null,null,null],", "\"points\":[",                  "too few for a claim of its kind"                     },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_fails(AG_ERR_INPUT, cases[i].message,
