@@ -18,6 +18,7 @@ from .claims import judge_claims
 from .comparison import compare
 from .files import open_results, read_table, read_text
 from .live import read_live
+from .weights import read_weights, state_dict
 
 COMPLETE = ("done", "diverged")
 # of a file without samples, these are asked for rightly
@@ -265,6 +266,17 @@ class Results:
         sampled = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=own)
         names = {axis: free_name(axis, sampled.columns) for axis in self.axes}
         return self.labels.rename(columns=names).merge(sampled, on="id")
+
+    # --- models
+
+    def weights(self, run, group="weights"):
+        """The final weights of a completed run, {name: float32 array} with nanoGPT's names and
+        shapes; `run` is the beginning of its id. group="weights_initial": those before step 0."""
+        return read_weights(self.path, run, group)
+
+    def state_dict(self, run):
+        """The final weights as torch tensors, with lm_head.weight also where it is tied."""
+        return state_dict(self.weights(run))
 
     # --- comparison
 

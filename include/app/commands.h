@@ -18,6 +18,7 @@ enum {
 
 int ag_cmd_bench(int argc, char **argv);
 int ag_cmd_check(int argc, char **argv);
+int ag_cmd_export(int argc, char **argv);
 int ag_cmd_formats(int argc, char **argv);
 int ag_cmd_helper(int argc, char **argv);
 int ag_cmd_merge(int argc, char **argv);

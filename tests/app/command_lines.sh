@@ -67,6 +67,10 @@ done <<END
 2|results file is expected here: its own is few.h5|$altgrad stop few.yaml
 2|results file is expected here: its own is few.h5|$altgrad prune few.yaml
 2|results file is expected here: its own is few.h5|$altgrad reproduce few.yaml
+2|results file is expected here: its own is few.h5|$altgrad export few.yaml --to new
+2|which results file|$altgrad export --to new
+2|where to?|$altgrad export few.h5
+2|no completed run is meant by zz|$altgrad export few.h5 zz --to new
 2|results file is expected here: its own is few.h5|$altgrad merge new.h5 few.yaml few.h5
 2|few.h5 is a results file (HDF5)|$altgrad run few.h5
 2|few.h5 is a results file (HDF5)|$altgrad plan few.h5

@@ -34,6 +34,7 @@ TABLE = {
     "record": (("base", "run"), ()),
     "spool": (("base", "run", "record"), ("jansson",)),
     "results": (("base", "run", "record", "spool"), ("hdf5", "jansson")),
+    "foreign": (("base", "run"), ("jansson",)),
     "train": (("base", "products", "numerics", "run", "data", "kernels", "record"), ()),
     "stats": (("base",), ()),
     "proc": (("base",), ()),

@@ -1,0 +1,145 @@
+/* One run out of many, by whatever tells it from the others: what export and sample are about. */
+#include "chosen_run.h"
+
+#include <string.h>
+
+#include "base/printable.h"
+#include "base/text.h"
+#include "config/select.h"
+#include "results/compare.h"
+#include "results/results.h"
+#include "results/run_file.h"
+#include "run_names.h"
+
+enum { SHOWN_RUNS = 6 };
+
+typedef struct choice {
+    const char *path;
+    ag_results results;
+    const char **names; /* [grid.n_runs] */
+    bool *labelled;     /* [grid.n_runs]: has the labels that were given */
+    ag_arena arena;
+} choice;
+
+static ag_status no_memory(void)
+{
+    return ag_fail(AG_ERR_SYSTEM, "out of memory");
+}
+
+static bool is_label(const char *selector)
+{
+    return strchr(selector, '=') != NULL;
+}
+
+/* Labels go to the selector of --only, which knows axes and answers misspelt ones. */
+static ag_status select_labelled(choice *c, const char *const *selectors, size_t count)
+{
+    const char **labels = ag_arena_alloc(&c->arena, (count + 1) * sizeof *labels);
+    size_t n_labels = 0;
+    if (labels == NULL)
+        return no_memory();
+    for (size_t i = 0; i < count; i++) {
+        if (is_label(selectors[i]))
+            labels[n_labels++] = selectors[i];
+    }
+    return ag_select_runs(c->labelled, &c->results.grid, labels, n_labels);
+}
+
+/* A run that the grid no longer names has no label to be found by. */
+static bool is_meant(const choice *c, size_t row, const char *const *selectors, size_t count)
+{
+    const ag_result_row *its = &c->results.rows[row];
+    bool is_orphan = row >= c->results.grid.n_runs;
+    if (!ag_run_status_is_complete(its->status))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (is_label(selectors[i]) ? is_orphan || !c->labelled[row]
+                                   : strncmp(its->id, selectors[i], strlen(selectors[i])) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void add_run(ag_text *text, const choice *c, size_t row)
+{
+    const ag_result_row *its = &c->results.rows[row];
+    bool is_orphan = row >= c->results.grid.n_runs;
+    ag_text_printf(text, "%s (", its->id);
+    ag_text_add_printable(text, is_orphan ? its->name : c->names[row]);
+    ag_text_add(text, ")");
+}
+
+static ag_status tell_several(const choice *c, const bool *meant, size_t count)
+{
+    ag_text text;
+    size_t shown = 0;
+    ag_text_init(&text);
+    for (size_t i = 0; i < c->results.n_rows && shown < SHOWN_RUNS; i++) {
+        if (!meant[i])
+            continue;
+        ag_text_add(&text, shown++ > 0 ? ", " : "");
+        add_run(&text, c, i);
+    }
+    ag_status status = ag_fail(
+        AG_ERR_INPUT,
+        "%s: %zu completed runs are meant; name one, by the beginning of its id or by its labels, "
+        "such as format=BF16 seed=0: %.800s%s",
+        c->path, count, text.data, count > shown ? ", ..." : "");
+    ag_text_deinit(&text);
+    return status;
+}
+
+static ag_status find_run(char id[AG_ID_LENGTH + 1], choice *c, const char *const *selectors,
+                          size_t n_selectors)
+{
+    size_t found = 0;
+    bool *meant = ag_arena_alloc(&c->arena, (c->results.n_rows + 1) * sizeof *meant);
+    c->names = ag_run_names(&c->results.grid, &c->arena);
+    c->labelled = ag_arena_alloc(&c->arena, (c->results.grid.n_runs + 1) * sizeof *c->labelled);
+    if (meant == NULL || c->names == NULL || c->labelled == NULL)
+        return no_memory();
+    AG_TRY(select_labelled(c, selectors, n_selectors));
+    for (size_t i = 0; i < c->results.n_rows; i++) {
+        meant[i] = is_meant(c, i, selectors, n_selectors);
+        if (meant[i] && found++ == 0)
+            memcpy(id, c->results.rows[i].id, AG_ID_LENGTH + 1);
+    }
+    if (found == 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "%s: no completed run%s%s ('altgrad summary' and /index list "
+                       "them)",
+                       c->path, n_selectors > 0 ? " is meant by " : "",
+                       n_selectors > 0 ? selectors[0] : "");
+    return found == 1 ? AG_OK : tell_several(c, meant, found);
+}
+
+ag_status ag_chosen_run(char id[AG_ID_LENGTH + 1], const char *path, const char *const *selectors,
+                        size_t count)
+{
+    choice c = {.path = path};
+    AG_TRY(ag_results_open(&c.results, path));
+    ag_arena_init_growing(&c.arena);
+    ag_status status = find_run(id, &c, selectors, count);
+    ag_arena_deinit(&c.arena);
+    ag_results_close(&c.results);
+    return status;
+}
+
+ag_status ag_chosen_model(ag_trained *trained, const char *path, const char *const *selectors,
+                          size_t count, ag_arena *arena)
+{
+    char id[AG_ID_LENGTH + 1];
+    const ag_run *run = &trained->run;
+    AG_TRY(ag_chosen_run(id, path, selectors, count));
+    AG_TRY(ag_results_run(&trained->run, NULL, path, id, arena));
+    if (run->output.weights == AG_WEIGHTS_NONE)
+        return ag_fail(AG_ERR_INPUT,
+                       "%s: run %s was trained with output.weights: none, and its weights are "
+                       "gone; train it again with final",
+                       path, id);
+    AG_TRY(ag_tensor_table_make(&trained->tensors, &run->model, run->facts.vocab_size, arena));
+    trained->weights = ag_arena_floats(arena, trained->tensors.total);
+    if (trained->weights == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the weights");
+    return ag_weights_read(trained->weights, &trained->tensors, path, id);
+}

@@ -1,0 +1,89 @@
+/* altgrad export: what was trained, into files that other programs read. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "app/commands.h"
+#include "chosen_run.h"
+#include "command_line.h"
+#include "foreign/weights.h"
+#include "wrong_file.h"
+
+typedef struct request {
+    const char *out;
+    const char *const *selectors; /* [n_selectors] */
+    size_t n_selectors;
+    const char *to;
+    bool nanogpt;
+} request;
+
+static const ag_option s_options[] = {
+    {"--to DIR",  "the folder; it is made where there is none",          AG_TEXT(request, to)     },
+    {"--nanogpt",
+     "nanogpt.safetensors instead: a state dict with nanoGPT's names and shapes, of\n"
+     "any model; those of keys that nanoGPT lacks have altgrad's names", AG_FLAG(request, nanogpt)},
+};
+
+static const ag_command_line s_line = {
+    .command = "export",
+    .usage =
+        "usage: altgrad export OUT [RUN...] --to DIR [--nanogpt]\n"
+        "\n"
+        "Writes the final weights of a completed run as Hugging Face's transformers loads them:\n"
+        "model.safetensors in float32, and config.json. The class is GPT2LMHeadModel,\n"
+        "LlamaForCausalLM, Qwen3ForCausalLM or Olmo2ForCausalLM; a model that none of them\n"
+        "computes is refused by the key that none has. Formats are no part of it: the classes\n"
+        "compute in the precision that they are loaded in.\n"
+        "RUN is the beginning of a run id, or labels such as format=BF16 seed=0.\n"
+        "\n",
+    .column = 13,
+    .n_options = sizeof s_options / sizeof s_options[0],
+    .options = s_options,
+    .notes = "\n"
+             "Exit codes: 0 written, 2 bad input, 3 environment.\n"
+             "\n"
+             "example: altgrad export results/quickstart.h5 format=BF16 seed=0 --to bf16\n",
+};
+
+static ag_status export_weights(const request *asked, ag_arena *arena)
+{
+    ag_trained trained;
+    ag_architecture which = AG_ARCHITECTURE_NANOGPT;
+    AG_TRY(ag_chosen_model(&trained, asked->out, asked->selectors, asked->n_selectors, arena));
+    if (!asked->nanogpt)
+        AG_TRY(ag_architecture_of(&which, &trained.run));
+    AG_TRY(ag_foreign_export(asked->to, which, &trained.run, &trained.tensors, trained.weights));
+    printf("%s/%s: run %s, %zu parameters, for %s\n", asked->to,
+           asked->nanogpt ? AG_NANOGPT_FILE : AG_MODEL_FILE, trained.run.id,
+           ag_tensor_parameters(&trained.tensors), ag_architecture_class(which));
+    return AG_OK;
+}
+
+static int parse_options(request *asked, int argc, char **argv)
+{
+    int code = ag_app_read_options(asked, &s_line, argc, argv, NULL);
+    if (code >= 0)
+        return code;
+    if (optind == argc)
+        return ag_app_usage("export", "which results file? One, such as results/quickstart.h5");
+    if (asked->to == NULL || asked->to[0] == '\0')
+        return ag_app_usage("export", "where to? --to DIR names a folder");
+    asked->out = argv[optind];
+    asked->selectors = (const char *const *)argv + optind + 1;
+    asked->n_selectors = (size_t)(argc - optind - 1);
+    return -1;
+}
+
+int ag_cmd_export(int argc, char **argv)
+{
+    ag_arena arena;
+    request asked = {0};
+    int code = parse_options(&asked, argc, argv);
+    if (code >= 0)
+        return code;
+    ag_arena_init_growing(&arena);
+    ag_status status = ag_app_expect_results(asked.out);
+    if (status == AG_OK)
+        status = export_weights(&asked, &arena);
+    ag_arena_deinit(&arena);
+    return ag_app_exit(status);
+}

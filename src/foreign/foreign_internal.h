@@ -1,0 +1,16 @@
+/* What the sources of this module share. */
+#ifndef AG_FOREIGN_INTERNAL_H
+#define AG_FOREIGN_INTERNAL_H
+
+#include "foreign/stored.h"
+
+/* Bytes of an element. */
+extern const size_t ag_stored_sizes[AG_STORED_TYPES];
+
+/* Reads exactly `size` bytes at `offset`; AG_ERR_FILE where the file ends before. */
+ag_status ag_stored_bytes(void *out, const ag_stored_file *file, uint64_t offset, size_t size);
+
+/* Fills items of the opened file, which has `size` bytes. */
+ag_status ag_safetensors_list(ag_stored_file *file, uint64_t size);
+
+#endif
