@@ -11,7 +11,7 @@
 /* Writes weights [tensors->total] of the run's model into a folder, which it makes where there is
  * none: AG_MODEL_FILE and config.json, or AG_NANOGPT_FILE. AG_ERR_INPUT where one of them is there
  * already. */
-ag_status ag_foreign_export(const char *folder, ag_architecture which, const ag_run *run,
-                            const ag_tensor_table *tensors, const float *weights);
+ag_status ag_architecture_export(const char *folder, ag_architecture which, const ag_run *run,
+                                 const ag_tensor_table *tensors, const float *weights);
 
 #endif

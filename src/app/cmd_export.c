@@ -51,7 +51,8 @@ static ag_status export_weights(const request *asked, ag_arena *arena)
     AG_TRY(ag_chosen_model(&trained, asked->out, asked->selectors, asked->n_selectors, arena));
     if (!asked->nanogpt)
         AG_TRY(ag_architecture_of(&which, &trained.run));
-    AG_TRY(ag_foreign_export(asked->to, which, &trained.run, &trained.tensors, trained.weights));
+    AG_TRY(
+        ag_architecture_export(asked->to, which, &trained.run, &trained.tensors, trained.weights));
     printf("%s/%s: run %s, %zu parameters, for %s\n", asked->to,
            asked->nanogpt ? AG_NANOGPT_FILE : AG_MODEL_FILE, trained.run.id,
            ag_tensor_parameters(&trained.tensors), ag_architecture_class(which));

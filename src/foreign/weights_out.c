@@ -61,8 +61,8 @@ static ag_status write_weights(const char *path, ag_architecture which, const ag
 }
 
 /* config.json first: a folder with weights is whole. */
-ag_status ag_foreign_export(const char *folder, ag_architecture which, const ag_run *run,
-                            const ag_tensor_table *tensors, const float *weights)
+ag_status ag_architecture_export(const char *folder, ag_architecture which, const ag_run *run,
+                                 const ag_tensor_table *tensors, const float *weights)
 {
     char path[AG_PATH_SIZE];
     char config[AG_PATH_SIZE];
