@@ -284,6 +284,8 @@ bool ag_layer_precision_equal(const ag_layer_precision *a, const ag_layer_precis
  * contradict each other or their accumulator. */
 ag_status ag_layer_precision_check(const ag_layer_precision *precision);
 
+enum { AG_SCHEME_TEXT = 512 }; /* bytes that hold the description of any scheme */
+
 /* One line for people: "e4m3fn, per tensor, delayed amax (16), stochastic". Cut to `size`. */
 void ag_scheme_describe(char *text, size_t size, const ag_scheme *scheme);
 

@@ -14,7 +14,7 @@
 
 /* A format whose layers have more than four different schemes for one operand is told by `plan
  * --layers`. */
-enum { MOST_SCHEMES = 4, SCHEME_SIZE = 128, OPERANDS = AG_ROLES * AG_USES };
+enum { MOST_SCHEMES = 4, SCHEME_SIZE = AG_SCHEME_TEXT + 48, OPERANDS = AG_ROLES * AG_USES };
 enum { NAME_COLUMNS = 48, TEXT_COLUMNS = 80 };
 
 /* The runs that are looked at. */
@@ -48,7 +48,7 @@ static void add_once(scheme_list *list, const char *text)
 static void add_use(scheme_list *list, const facts *f, const ag_scheme uses[AG_USES], size_t use)
 {
     char text[SCHEME_SIZE];
-    char description[SCHEME_SIZE - 40];
+    char description[AG_SCHEME_TEXT];
     char bits[16] = "";
     const ag_format *format = &uses[use].format;
     if (!uses[0].quantised && !uses[1].quantised)

@@ -7,8 +7,6 @@
 #include "numerics/recipe.h"
 #include "run/run_json.h"
 
-enum { DESCRIPTION = 160 };
-
 /* NULL in the table is an operand that is not quantised. */
 static const char *scheme_name(const ag_recipe *recipe, int role, int use)
 {
@@ -91,7 +89,7 @@ enum { N_PRODUCTS = sizeof s_products / sizeof s_products[0] };
  * recipes differ in. */
 static void add_products(ag_text *out, const ag_layer_precision *precision)
 {
-    char text[DESCRIPTION];
+    char text[AG_SCHEME_TEXT];
     ag_text_printf(out, "%-20s %-13s %-12s %s\n", "PRODUCT", "SUMS OVER", "OPERAND",
                    "QUANTISED TO");
     for (int i = 0; i < N_PRODUCTS; i++) {

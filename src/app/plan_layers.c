@@ -12,7 +12,7 @@
 #include "run/sites.h"
 
 /* Wide enough for the longest scheme and for three roles. */
-enum { CELL = 120, NAME_WIDTH = 32, SITE_NAME_WIDTH = 35, TENSOR_WIDTH = 27 };
+enum { CELL = AG_SCHEME_TEXT, NAME_WIDTH = 32, SITE_NAME_WIDTH = 35, TENSOR_WIDTH = 27 };
 
 /* Whether row `kind` of a table with `per_block` rows a block is the same in every block. */
 static bool same_in_all_blocks(const ag_run *run, const ag_layer_precision *rows, size_t per_block,

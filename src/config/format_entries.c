@@ -120,12 +120,13 @@ static void apply_random_bits(ag_layer_precision *precision, ag_findings *findin
 
 /* --- a mapping */
 
-/* What one product gets: a format by name, or {from: forward, format: NAME}, made of the copy that
- * the forward pass has. */
+/* What one product gets: a format by name, or a mapping of format, scaling (of this product alone;
+ * that of the whole entry acts later, on all) and from: forward, made of the copy that the forward
+ * pass has. */
 static bool use_named(ag_layer_precision *part, ag_findings *findings, const ag_node *node,
                       int role, int use)
 {
-    static const char *const keys[] = {"from", "format"};
+    static const char *const keys[] = {"from", "format", "scaling"};
     static const char *const words[] = {"forward"};
     const char *what = ag_use_words[role][use];
     int from = 0;
@@ -134,15 +135,21 @@ static bool use_named(ag_layer_precision *part, ag_findings *findings, const ag_
     size_t errors = findings->errors;
     const ag_node *format = ag_node_get(node, "format");
     const ag_node *source = ag_node_get(node, "from");
+    const ag_node *scaling = ag_node_get(node, "scaling");
     *part = (ag_layer_precision){0};
-    ag_node_check_keys(findings, node, keys, 2, what);
-    if (source == NULL)
-        ag_config_error(findings, node->place, "%s: a mapping needs 'from: forward'", what);
-    else
+    ag_node_check_keys(findings, node, keys, 3, what);
+    if (source == NULL && scaling == NULL)
+        ag_config_error(findings, node->place, "%s: a mapping needs 'from: forward' or 'scaling'",
+                        what);
+    if (source != NULL)
         ag_node_word(&from, findings, source, "from", words, 1);
     if (format != NULL)
         ag_format_named(part, findings, format, what);
-    part->scheme[role][use].from_forward = true;
+    if (scaling != NULL && format == NULL)
+        ag_config_error(findings, scaling->place, "%s: scaling needs a 'format' beside it", what);
+    else if (scaling != NULL)
+        ag_format_scaling(part, findings, scaling);
+    part->scheme[role][use].from_forward = source != NULL;
     return findings->errors == errors;
 }
 

@@ -174,7 +174,7 @@ static void test_format_mappings(void **state)
 static void expect_scheme(const ag_grid *grid, const char *format, ag_role role, int use,
                           const char *expected)
 {
-    char text[160];
+    char text[AG_SCHEME_TEXT];
     const ag_run *run = &grid->runs[find_label(grid, "format", format, NULL, NULL)->run];
     ag_scheme_describe(text, sizeof text, scheme_of(run, role, use));
     assert_string_equal(text, expected);
@@ -206,7 +206,11 @@ static void test_scales_of_groups(void **state)
         "  - {name: rotated, all: mxfp4, hadamard: {size: 64, products: [dgrad], signs: step}}\n"
         "  - {name: fixed, all: E4M3, scaling: {amax: none, scale: 0.5}}\n"
         "  - {name: again, all: mxfp8, backward: dequantized}\n"
-        "  - {name: copied, all: mxfp8, input.wgrad: {from: forward, format: E5M2}}\n");
+        "  - {name: copied, all: mxfp8, input.wgrad: {from: forward, format: E5M2}}\n"
+        "  - {name: two-ways, input.fprop: {format: e2m1/nv, scaling: {select: 4/6}}, "
+        "input.wgrad: {from: forward, format: e2m1/nv, scaling: {select: eden}}, "
+        "grad_output.wgrad: {format: e2m1/nv, scaling: {select: eden}}, "
+        "hadamard: {size: 128, products: [wgrad], signs: step}}\n");
     const ag_grid *grid = ag_experiment_grid(experiment);
     const ag_role weight = AG_ROLE_WEIGHT;
     const ag_role input = AG_ROLE_INPUT;
@@ -245,6 +249,12 @@ static void test_scales_of_groups(void **state)
     expect_scheme(grid, "again", grad, 1, "bf16");
     expect_scheme(grid, "copied", input, 1,
                   "e5m2ieee, per tensor, current amax, of the forward's copy");
+    expect_scheme(grid, "two-ways", input, 0, "e2m1f, NVFP4 blocks of 1x16, 4/6 by mae");
+    expect_scheme(
+        grid, "two-ways", input, 1,
+        "e2m1f, NVFP4 blocks of 1x16, eden, Hadamard transform of 128, step signs, of the "
+        "forward's copy");
+    expect_scheme(grid, "two-ways", weight, 0, "bf16");
     expect_scheme(grid, "turned", input, 1,
                   "e2m1f, MX blocks of 32, E8M0 scale (rceil), Hadamard transform");
     expect_scheme(grid, "turned", grad, 0,
