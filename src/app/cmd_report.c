@@ -1,7 +1,9 @@
 /* altgrad report: a page of the results for people. Python draws it (analysis/altgrad_analysis/
  * report); here the command line is checked, so that help and messages are as those of every other
  * command. */
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "analysis.h"
 #include "app/commands.h"
@@ -12,17 +14,23 @@ typedef struct report_options {
     const char *folder;
     const char *metric;
     ag_texts select;
+    bool live;
+    long every_s; /* 0: as Python has it */
 } report_options;
 
 #define AT(member) offsetof(report_options, member)
 
 static const ag_option s_options[] = {
     {"-o, --output DIR",
-     "the folder of report.html and its CSV files (default: OUT\nwithout .h5, and .report)",   AG_OPTION_TEXT, AT(folder), 0, NULL},
+     "the folder of report.html and its CSV files (default: OUT\nwithout .h5, and .report)",   AG_OPTION_TEXT,  AT(folder),  0,     NULL},
     {"--select AXIS=VALUE", "draw these values of an axis alone; may be given several\ntimes",
-     AG_OPTION_TEXTS,                                                                                          AT(select), 0, NULL},
-    {"--metric METRIC",     "what is compared (default: compare.metric)",                      AG_OPTION_TEXT, AT(metric), 0,
-     NULL                                                                                                                         },
+     AG_OPTION_TEXTS,                                                                                           AT(select),  0,     NULL},
+    {"--metric METRIC",     "what is compared (default: compare.metric)",                      AG_OPTION_TEXT,  AT(metric),  0,
+     NULL                                                                                                                               },
+    {"--live",
+     "draw runs that still train, too, and write the page again and\nagain while somebody trains; "
+     "it loads itself anew",                                                                   AG_OPTION_FLAG,  AT(live),    0,     NULL},
+    {"--every SECONDS",     "with --live: how often (10)",                                     AG_OPTION_COUNT, AT(every_s), 86400, NULL},
 };
 
 static const ag_command_line s_line = {
@@ -42,33 +50,46 @@ static const ag_command_line s_line = {
              "example: altgrad report results/quickstart.h5 -o report\n",
 };
 
-/* "-o", "DIR" */
-static size_t add(const char **arguments, size_t count, const char *option, const char *value)
+/* What is handed on. */
+typedef struct call {
+    const char **arguments;
+    size_t count;
+    ag_arena *arena;
+} call;
+
+/* "--output=DIR": a value may begin with a dash. */
+static ag_status add(call *to, const char *option, const char *value)
 {
     if (value == NULL)
-        return count;
-    arguments[count] = option;
-    arguments[count + 1] = value;
-    return count + 2;
+        return AG_OK;
+    char *text = ag_arena_printf(to->arena, "%s=%s", option, value);
+    if (text == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    to->arguments[to->count++] = text;
+    return AG_OK;
 }
 
-/* The file's name behind "--": it may begin with a dash. */
+/* The file stands behind "--", as its name may begin with a dash, too. */
 static ag_status report(const char *path, const report_options *options, ag_arena *arena)
 {
-    const char **arguments =
-        ag_arena_alloc(arena, (2 * options->select.count + 8) * sizeof(char *));
-    if (arguments == NULL)
+    call to = {.arena = arena};
+    char every[32];
+    to.arguments = ag_arena_alloc(arena, (options->select.count + 8) * sizeof *to.arguments);
+    if (to.arguments == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    size_t count = 0;
-    arguments[count++] = "report";
-    count = add(arguments, count, "--output", options->folder);
-    count = add(arguments, count, "--metric", options->metric);
+    to.arguments[to.count++] = "report";
+    snprintf(every, sizeof every, "%ld", options->every_s);
+    AG_TRY(add(&to, "--output", options->folder));
+    AG_TRY(add(&to, "--metric", options->metric));
+    AG_TRY(add(&to, "--every", options->every_s > 0 ? every : NULL));
     for (size_t i = 0; i < options->select.count; i++)
-        count = add(arguments, count, "--select", options->select.items[i]);
-    arguments[count++] = "--";
-    arguments[count++] = path;
-    arguments[count] = NULL;
-    return ag_analysis_become(arguments, arena);
+        AG_TRY(add(&to, "--select", options->select.items[i]));
+    if (options->live)
+        to.arguments[to.count++] = "--live";
+    to.arguments[to.count++] = "--";
+    to.arguments[to.count++] = path;
+    to.arguments[to.count] = NULL;
+    return ag_analysis_become(to.arguments, arena);
 }
 
 int ag_cmd_report(int argc, char **argv)

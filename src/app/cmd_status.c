@@ -6,11 +6,14 @@
  */
 #include <jansson.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "app/commands.h"
+#include "base/clock.h"
 #include "base/duration.h"
 #include "base/printable.h"
 #include "claims.h"
@@ -19,15 +22,30 @@
 #include "wrong_file.h"
 
 /* A heartbeat comes every half minute: one that is not much older is no news. */
-enum { SHOWN_FAILURES = 20, SHOWN_EVENTS = 5, SHOWN_RUNNING = 40, LATE_HEARTBEAT_S = 60 };
+enum {
+    SHOWN_FAILURES = 20,
+    SHOWN_EVENTS = 5,
+    SHOWN_RUNNING = 40,
+    LATE_HEARTBEAT_S = 60,
+    WATCHED_EVERY_S = 2
+};
+
+typedef struct status_options {
+    bool json;
+    bool watch;
+} status_options;
+
+#define AT(member) offsetof(status_options, member)
 
 static const ag_option s_options[] = {
-    {"--json", "the same as JSON, with every failure", AG_OPTION_FLAG, 0, 0, NULL},
+    {"--json",  "the same as JSON, with every failure",          AG_OPTION_FLAG, AT(json),  0, NULL},
+    {"--watch", "again every two seconds, until nobody runs it", AG_OPTION_FLAG, AT(watch), 0,
+     NULL                                                                                          },
 };
 
 static const ag_command_line s_line = {
     .command = "status",
-    .usage = "usage: altgrad status OUT [--json]\n\n"
+    .usage = "usage: altgrad status OUT [--json | --watch]\n\n"
              "Where the experiment behind a results file stands, from any shell and any host that\n"
              "sees the file: how many runs are done, what runs now, who runs it, what failed and\n"
              "where its log is. It costs the running experiment nothing.\n\n",
@@ -325,17 +343,26 @@ static void add_report(ag_text *out, ag_overview *watch)
 
 /* --- the command */
 
+/* One that gave no sign for long is not watched: it would be watched in vain. */
+static bool is_alive(const ag_owner_view *owner)
+{
+    return owner->life == AG_LIFE_HERE || owner->life == AG_LIFE_ELSEWHERE;
+}
+
 /* Printed whole, after all of it was read: results that change meanwhile do not change half a
- * report. */
-static int show(const char *path, bool as_json)
+ * report. On a terminal one that is watched takes the place of the one before. */
+static int show(bool *goes_on, const char *path, const status_options *options)
 {
     ag_overview watch;
     ag_text text;
     ag_status status = ag_overview_open(&watch, path);
+    *goes_on = false;
     if (status != AG_OK)
         return ag_app_exit(status);
     ag_text_init(&text);
-    if (as_json) {
+    if (options->watch)
+        ag_text_add(&text, isatty(STDOUT_FILENO) ? "\033[H\033[2J" : "\n");
+    if (options->json) {
         ag_status_json(&text, &watch);
     } else {
         add_report(&text, &watch);
@@ -343,22 +370,37 @@ static int show(const char *path, bool as_json)
     }
     ag_status_counts counts = ag_status_count(&watch);
     int code = ag_status_exit(&counts);
-    if (!ag_text_print(&text))
+    *goes_on = counts.of[AG_RUN_PENDING] > 0 && is_alive(&watch.owner);
+    if (!ag_text_print(&text) || fflush(stdout) != 0)
         code = ag_app_exit(ag_fail(AG_ERR_SYSTEM, "cannot write to standard output"));
     ag_text_deinit(&text);
     ag_overview_close(&watch);
     return code;
 }
 
+/* Until all is done, or nobody runs it any more. Ctrl-C ends it at once, as it holds nothing. */
+static int watch_on(const char *path, const status_options *options)
+{
+    bool goes_on = true;
+    int code = show(&goes_on, path, options);
+    while (options->watch && goes_on) {
+        ag_clock_nap(WATCHED_EVERY_S);
+        code = show(&goes_on, path, options);
+    }
+    return code;
+}
+
 int ag_cmd_status(int argc, char **argv)
 {
     const char *path = NULL;
-    bool json = false; /* the only option */
-    int code = ag_app_read_options(&json, &s_line, argc, argv, NULL);
+    status_options options = {0};
+    int code = ag_app_read_options(&options, &s_line, argc, argv, NULL);
     if (code < 0)
         code = ag_app_results_argument(&path, &s_line, argc, argv);
     if (code >= 0)
         return code;
+    if (options.json && options.watch)
+        return ag_app_usage(s_line.command, "--json or --watch: one of them");
     ag_status status = ag_app_expect_results(path);
-    return status == AG_OK ? show(path, json) : ag_app_exit(status);
+    return status == AG_OK ? watch_on(path, &options) : ag_app_exit(status);
 }

@@ -22,6 +22,8 @@ from altgrad_analysis import Results  # noqa: E402
 from altgrad_analysis.report import command  # noqa: E402
 from altgrad_analysis.report.comparison import wilson  # noqa: E402
 from altgrad_analysis.report.facts import Facts, matrices  # noqa: E402
+from altgrad_analysis.report.fit import bits_shape, fit_law  # noqa: E402
+from altgrad_analysis.report.live import follow  # noqa: E402
 from altgrad_analysis.report.scales import MINUS, Scale, fixed, number  # noqa: E402
 
 VOID = {"meta", "br"}  # SVG elements without content end in "/>"
@@ -160,6 +162,33 @@ class ReportTest(unittest.TestCase):
             self.assertEqual(code, 2)
             self.assertIn(message, err)
 
+    def test_a_page_that_follows_ends_when_nobody_trains(self):
+        """The owner's file goes while the page is drawn for the second time, as if a run had ended."""
+        small.write(self.path)
+        owner = Path(f"{self.path}.d") / "owner"
+        owner.parent.mkdir()
+        owner.write_text("host x\n")
+        drawn = []
+
+        def draw(refresh=None):
+            drawn.append(refresh)
+            if len(drawn) == 2:
+                owner.unlink()
+                raise KeyError("a file that changes")
+            return "page"
+
+        out = io.StringIO()
+        with redirect_stdout(out):
+            self.assertEqual(follow(self.path, draw, 0.001), 0)
+        self.assertEqual((drawn, out.getvalue()), ([0.001, 0.001, None], "page\n"))
+
+    def test_a_page_that_nobody_feeds_says_so(self):
+        small.write(self.path)
+        code, page, err = self.report("--live")
+        self.assertEqual(code, 0)
+        self.assertIn("nobody trains", err)
+        self.assertNotIn("refresh", page)
+
     def test_names_are_data(self):
         small.write(self.path)
         grid = Results(self.path).grid
@@ -204,8 +233,85 @@ class ReportTest(unittest.TestCase):
     def test_parameters_of_known_models(self):
         gpt2 = {"n_layer": 12, "n_head": 12, "n_embd": 768}
         self.assertEqual(matrices(lambda k, d=0: gpt2.get(k, d)), 84934656)
-        llama = {"n_layer": 32, "n_head": 32, "n_embd": 4096, "mlp": "swiglu", "mlp_multiple_of": 256}
+        llama = {
+            "n_layer": 32,
+            "n_head": 32,
+            "n_embd": 4096,
+            "mlp": "swiglu",
+            "mlp_multiple_of": 256,
+        }
         self.assertEqual(matrices(lambda k, d=0: llama.get(k, d)), 6476005376)
+
+    def test_a_known_power_law_is_found(self):
+        """Losses from a law without noise, of three formats; then with seeds that shift all cells."""
+        truth = {"E": 1.5, "A": 40.0, "alpha": 0.4, "B": 90.0, "beta": 0.35}
+        shares = {"BF16": 1.0, "FP8": 0.8, "FP4": 0.45}
+        cells = pd.DataFrame(
+            [(f, n, d) for f in shares for n in (1e4, 4e4, 2e5, 1e6) for d in (1e5, 1e6, 1e7)],
+            columns=["format", "parameters", "tokens"],
+        )
+        effective = cells["format"].map(shares) * cells["parameters"]
+        loss = truth["E"] + truth["A"] * effective ** -truth["alpha"]
+        loss = (loss + truth["B"] * cells["tokens"] ** -truth["beta"]).to_numpy()
+        law = fit_law(cells, loss[:, None], "BF16")
+        for name, value in {**truth, **{f"m {f}": m for f, m in shares.items()}}.items():
+            np.testing.assert_allclose(law.values[name], value, rtol=1e-3, err_msg=name)
+        self.assertEqual(law.low, {})
+        noise = 0.01 * np.random.default_rng(1).standard_normal((len(cells), 6))
+        noisy = fit_law(cells, loss[:, None] + noise, "BF16")
+        again = fit_law(cells, loss[:, None] + noise, "BF16")
+        self.assertEqual(noisy.low, again.low)
+        self.assertLess(noisy.low["m FP4"], 0.45)
+        self.assertGreater(noisy.high["m FP4"], 0.45)
+        self.assertLess(noisy.high["m FP4"] - noisy.low["m FP4"], 0.1)
+
+    def test_a_law_of_one_size_has_one_term(self):
+        tokens = np.array([1e4, 3e4, 1e5, 3e5, 1e6])
+        cells = pd.DataFrame({"format": "BF16", "parameters": 1e5, "tokens": tokens})
+        law = fit_law(cells, (2.0 + 50 * tokens**-0.5)[:, None], "BF16")
+        self.assertTrue(np.isnan(law.values["alpha"]))
+        np.testing.assert_allclose([law.values["E"], law.values["beta"]], [2.0, 0.5], rtol=1e-4)
+        with self.assertRaisesRegex(ValueError, "3 sizes or 3 numbers"):
+            fit_law(cells.head(2), np.ones((2, 1)), "BF16")
+
+    def test_the_shape_over_bits_is_found(self):
+        bits = np.array([4.0, 6.0, 8.0, 16.0])
+        shares = (1 - np.exp(-bits / 2.5)) / (1 - np.exp(-16 / 2.5))
+        self.assertAlmostEqual(bits_shape(bits, shares), 2.5, places=5)
+        self.assertTrue(np.isnan(bits_shape([8, 8], [0.9, 0.8])))
+
+    def test_samples_are_drawn_by_layer_and_step(self):
+        small.write(self.path)
+        page = self.good()
+        self.assertIn("lm_head weight", page)
+        sqnr = pd.read_csv(self.folder / "small.report" / "sqnr.csv")
+        self.assertEqual(sorted(sqnr["value"]), [30.5, 30.5, 34.5, 34.5])
+        self.assertIn(
+            "[flips]", self.left_out(page)["Weights that moved to another grid value (flips)"]
+        )
+
+    def test_axes_may_be_called_like_columns_of_ours(self):
+        for name in ("block", "tokens", "bits", "row", "size"):
+            small.write(self.path, axis=name)
+            self.good()
+
+    def test_learning_rates(self):
+        """Seed 0 has 1e-3 and seed 1 3e-4: each is a mean of one run."""
+        small.write(self.path, axis="optimizer.lr")
+        grid = Results(self.path).grid
+        rates = {0: 1e-3, 1: 3e-4}
+        grid["runs"] = [
+            {"id": r[0], "seed": r[3], "set": {"optimizer.lr": rates[r[3]]}} for r in small.INDEX
+        ]
+        with h5py.File(self.path, "a") as file:
+            del file["experiment/grid"]
+            file["experiment/grid"] = small.json.dumps(grid)
+        self.good()
+        best = pd.read_csv(self.folder / "small.report" / "learning-rates.csv")
+        e4m3 = best[(best["format"] == "E4M3") & (best["group"] == "uniform")].set_index("lr")
+        self.assertEqual(e4m3["mean"].to_dict(), {3e-4: 2.4, 1e-3: 2.1})
+        e7m0 = best[best["format"] == "E7M0"].set_index("lr")
+        self.assertEqual(e7m0["diverged"].to_dict(), {3e-4: 1, 1e-3: 0})
 
     def test_runs_of_a_file_without_facts_have_no_sizes(self):
         small.write(self.path)

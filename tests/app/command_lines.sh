@@ -102,7 +102,10 @@ done <<END
 3|standard output|$train --help > /dev/full
 2|is empty|$train
 3|standard input|$train <&-
+2|one of them|$altgrad status few.h5 --json --watch
+0|1 done|$altgrad status few.h5 --watch >&2
 2|which results file|$altgrad report
+2|from 1 to 86400|$altgrad report few.h5 --live --every 0
 2|is an experiment file|$altgrad report few.yaml
 2|there is no option '--color'|$altgrad report few.h5 --color
 3|no program 'no-python'|ALTGRAD_PYTHON=no-python $altgrad report few.h5

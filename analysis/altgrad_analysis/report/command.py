@@ -9,6 +9,7 @@ why.
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 from ..axes import listed, parse_select
@@ -16,6 +17,7 @@ from ..cells import STATUSES
 from ..results import Results
 from .context import Context
 from .figures import FIGURES
+from .live import follow
 from .page import LeftOut, render, words
 
 NAME = "report.html"
@@ -23,7 +25,9 @@ NAME = "report.html"
 
 def parse(arguments):
     parser = argparse.ArgumentParser(
-        prog="altgrad report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="altgrad report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("results", type=Path, help="a results file (HDF5)")
     parser.add_argument(
@@ -35,6 +39,14 @@ def parse(arguments):
         help="draw these values of an axis alone; may be given several times",
     )  # fmt: skip
     parser.add_argument("--metric", help="what is compared (default: as in the experiment)")
+    parser.add_argument(
+        "--live", action="store_true",
+        help="draw runs that are still training, too, and write the page again and again while "
+        "somebody trains; it loads itself anew",
+    )  # fmt: skip
+    parser.add_argument(
+        "--every", type=float, default=10, metavar="SECONDS", help="with --live: how often (10)"
+    )
     return parser.parse_args(arguments)
 
 
@@ -50,10 +62,10 @@ def make(results, select=None, metric=None, refresh=None):
         except Exception as error:  # one figure must not cost the reader all the others
             left_out.append((title, f"not drawn, by a fault of this program: {error!r}"))
             print(f"altgrad: warning: {title}: not drawn: {error!r}", file=sys.stderr)
-    return render(results.name, _head(context), figures, left_out, refresh)
+    return render(results.name, _head(context, refresh), figures, left_out, refresh)
 
 
-def _head(context):
+def _head(context, refresh):
     results = context.results
     counts = results.index["status"].value_counts()
     counted = ", ".join(f"<b>{counts.get(s, 0)}</b> {s}" for s in STATUSES if counts.get(s, 0))
@@ -66,7 +78,9 @@ def _head(context):
     ]
     if context.selected:
         axes = {axis.column: axis for axis in results.grid_axes}
-        chosen = [f"{axes[c].name} = {listed(map(axes[c].text, v))}" for c, v in context.selected.items()]
+        chosen = [
+            f"{axes[c].name} = {listed(map(axes[c].text, v))}" for c, v in context.selected.items()
+        ]
         facts.append(f"selected: {words('; '.join(chosen))}")
     head = '<div class="facts">' + "".join(f"<div>{fact}</div>" for fact in facts) + "</div>"
     pending = int(counts.get("pending", 0))
@@ -74,6 +88,11 @@ def _head(context):
         head += (
             f'<p class="warn">{pending} of {len(results.index)} runs are not complete: numbers below '
             "are of those that are, and will change.</p>"
+        )
+    if refresh:
+        head += (
+            f'<p class="warn">Live, as of {time.strftime("%H:%M:%S")}: {len(results.running)} runs train; '
+            f"this page loads itself anew every {refresh:g} s.</p>"
         )
     return head
 
@@ -96,8 +115,15 @@ def main(arguments=None):
     options = parse(arguments)
     folder = options.output or default_folder(options.results)
     try:
-        results = Results(options.results)
-        print(write(folder, *make(results, parse_select(options.select), options.metric)))
+        select = parse_select(options.select)
+
+        def draw(refresh=None):
+            results = Results(options.results, live=options.live)
+            return write(folder, *make(results, select, options.metric, refresh))
+
+        if options.live:
+            return follow(options.results, draw, max(options.every, 1))
+        print(draw())
     except (OSError, ValueError, KeyError) as error:
         reason = error.args[0] if isinstance(error, KeyError) else error
         print(f"altgrad: error: {options.results}: {reason}", file=sys.stderr)

@@ -5,6 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from ..cells import missing, verdict_of
+from .context import BLOCK
 from .losses import difference_scale
 from .page import Figure, LeftOut, panel, table
 from .scales import fixed, limits
@@ -31,7 +32,7 @@ def _mean_text(cell):
 
 
 def _difference_text(cell):
-    """"+0.0123", "[-0.0010, 0.0256]" and what is missing, a line each."""
+    """ "+0.0123", "[-0.0010, 0.0256]" and what is missing, a line each."""
     lines = []
     if cell["pairs"] and cell["verdict"] != "baseline":
         low, high = _interval(cell)
@@ -41,8 +42,20 @@ def _difference_text(cell):
     return "\n".join([*lines, lacking] if lacking else lines)
 
 
+def _verdict_text(cell):
+    """The verdict; below it what the cell alone would be called, and the pairs that would decide."""
+    verdict = verdict_of(cell)
+    lines = [verdict or "-"]
+    if verdict == "open" and cell.get("verdict_alone", verdict) not in ("open", ""):
+        lines.append(f"(alone {cell['verdict_alone']})")
+    needed = cell.get("pairs_needed", np.nan)
+    if verdict == "open" and np.isfinite(needed):
+        lines.append(f"({int(needed)} pairs?)")
+    return "\n".join(lines)
+
+
 def _csv(context):
-    drop = ["block", "missing_pairs"]
+    drop = [BLOCK, "missing_pairs"]
     frame = context.table.drop(columns=drop, errors="ignore").assign(
         verdict=[verdict_of(c) for _, c in context.table.iterrows()]
     )
@@ -69,7 +82,7 @@ def final_table(context):
         for _, cell in cells.iterrows():
             verdict = verdict_of(cell)
             texts = [cell["format"], _mean_text(cell), str(_seeds(cell))]
-            rows.append(texts + ([_difference_text(cell), verdict or "-"] if has else []))
+            rows.append(texts + ([_difference_text(cell), _verdict_text(cell)] if has else []))
             classes.append(verdict if verdict not in ("", "baseline") else "none")
         title = block.title + (f" · {block.note}" if block.note else "")
         panels.append(table(columns, rows, title, classes))
@@ -77,7 +90,8 @@ def final_table(context):
         how = (
             f"The difference is to {context.baseline_text} at the same seed and other axes: mean over "
             "the pairs, 95 % interval (Student's t). worse, better: the interval lies beyond the "
-            f"margin of {context.margin_text()}; same: within it; open: more seeds would tell."
+            f"margin of {context.margin_text()}; same: within it; open: more seeds would tell, and a "
+            "number of pairs with a question mark would if mean and deviation stayed as they are."
             + family_text(context.results)
         )
     else:
@@ -144,10 +158,17 @@ def _forest_panel(context, cells, scale, label):
         x = float(frame.x.place(frame.x.inside(cell["difference"])))
         verdict = verdict_of(cell)
         shape = "" if verdict in ("worse", "better", "same") else " hollow"
-        frame.dot_at(x, y, colour + shape, 4, f"{cell['format']}: {_difference_text(cell)}".replace("\n", " "))
-        at_right = x < (frame.left + frame.right) / 2
+        frame.dot_at(
+            x,
+            y,
+            colour + shape,
+            4,
+            f"{cell['format']}: {_difference_text(cell)}".replace("\n", " "),
+        )
+        end = float(frame.x.place(frame.x.inside(high))) if np.isfinite(high) else x
+        at_right = end < frame.right - 45
         place = (frame.right - 2, "end") if at_right else (frame.left + 2, "start")
-        frame.words_at(place[0], y - 5, verdict, place[1], "t small")
+        frame.words_at(place[0], y + 3.5, verdict, place[1], "t small")
     frame.over += rows.draw(frame.top)
     return frame.finish(label)
 

@@ -14,6 +14,7 @@ from .svg import drawing
 
 MOST_BLOCKS = 12  # of a figure; the CSV files have all
 COLOURS, DASHES = 6, 5
+BLOCK = "block number"  # columns of axes have no spaces: this one is never an axis
 
 
 def _by(columns):
@@ -85,7 +86,7 @@ class Context:
         columns = [axis.column for axis in self.block_axes]
         numbers = {block.key: i for i, block in enumerate(self.blocks)}
         keys = [tuple(row) for row in cells[columns].itertuples(index=False)]
-        return cells.assign(block=[numbers[key] for key in keys])
+        return cells.assign(**{BLOCK: [numbers[key] for key in keys]})
 
     @property
     def notes(self):
@@ -109,7 +110,7 @@ class Context:
 
     def cells(self, block):
         """The rows of the table in a block, in the order of the formats."""
-        return self.table[self.table["block"] == self.blocks.index(block)]
+        return self.table[self.table[BLOCK] == self.blocks.index(block)]
 
     @property
     def curves(self):

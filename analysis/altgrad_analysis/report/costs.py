@@ -28,7 +28,7 @@ def cost(context):
         (
             name,
             str(int(row["runs"])),
-            fixed(row["train_s"], 1),
+            number(row["train_s"], 3),
             number(row["tokens_per_s"], 3),
             f"{fixed(row['relative'], 2)} x" if np.isfinite(row["relative"]) else "-",
         )

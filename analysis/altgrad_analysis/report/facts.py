@@ -44,7 +44,9 @@ class Facts:
             vocab = self._runs[run_id].get("data", self._base_data)["vocab_size"]
             width = of("model.n_embd")
             around = vocab * width * (1 if of("model.tie_weights", True) else 2)
-            around += width * of("model.block_size") * (of("model.position", "learned") == "learned")
+            around += (
+                width * of("model.block_size") * (of("model.position", "learned") == "learned")
+            )
             tokens = of("train.steps") * of("train.batch_size") * of("train.grad_accum", 1)
             return float(blocks), float(blocks + around), float(tokens * of("model.block_size"))
         except (KeyError, TypeError, ZeroDivisionError):

@@ -1,6 +1,6 @@
 """The figures of a report, in the order of the page. A new one is a function and a line here."""
 
-from . import comparison, costs, grids, losses, rates
+from . import comparison, costs, grids, losses, rates, sampled, scaling
 
 FIGURES = [
     ("Final loss", comparison.final_table),
@@ -13,6 +13,10 @@ FIGURES = [
     ("Layers", grids.layers),
     ("Roles", grids.roles),
     ("Learning rates", rates.learning_rates),
+    ("Scaling", scaling.scaling),
+    ("Over bits", scaling.over_bits),
+    ("Over the axes", scaling.over_axes),
+    *((kind.title, sampled.drawer(kind)) for kind in sampled.KINDS),
     ("Runs that diverged", comparison.diverged),
     ("Cost", costs.cost),
 ]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..axes import listed
+from .context import BLOCK
 from .facts import read_formats
 from .page import Figure, LeftOut, panel
 from .scales import fixed, number
@@ -53,7 +54,9 @@ def cell_map(rows, columns, values, paint, write, labels=("", "")):
     for row, lines in enumerate(names):
         high = heights[row]
         for k, line in enumerate(lines):
-            parts.append(text(left - 6, y + high / 2 + 4 + 13 * (k - (len(lines) - 1) / 2), line, "end"))
+            parts.append(
+                text(left - 6, y + high / 2 + 4 + 13 * (k - (len(lines) - 1) / 2), line, "end")
+            )
         for column in range(len(columns)):
             parts += _cell(values[row][column], left + wide * column, y, wide, high, paint, write)
         y += high
@@ -117,15 +120,15 @@ def exponent_by_mantissa(context):
         elements = context.facts.elements(cell["id"])
         if len(elements) == 1 and elements[0] in formats.index:
             element = formats.loc[elements[0]]
-            records.append((cell["block"], cell["format"], elements[0], int(element["exponent"]),
+            records.append((cell[BLOCK], cell["format"], elements[0], int(element["exponent"]),
                             int(element["mantissa"]), cell["value"]))  # fmt: skip
     name, what = _value_name(context)
-    columns = ["block", "format", "element", "exponent", "mantissa", name]
+    columns = [BLOCK, "format", "element", "exponent", "mantissa", name]
     data = pd.DataFrame(records, columns=columns)
     if len(data[["exponent", "mantissa"]].drop_duplicates()) < 2:
         raise LeftOut("fewer than two formats of one element each differ in their bits")
     exponents, mantissas = sorted(set(data["exponent"])), sorted(set(data["mantissa"]))
-    best = data.groupby(["block", "exponent", "mantissa"])[name].min()
+    best = data.groupby([BLOCK, "exponent", "mantissa"])[name].min()
     paint = _painter(context, best)
     panels = []
     for number_of, block in enumerate(context.shown):
@@ -149,8 +152,8 @@ def exponent_by_mantissa(context):
 def _named(context, data):
     """The block's number as the values of its axes."""
     names = [axis.name for axis in context.block_axes]
-    keys = pd.DataFrame([context.blocks[i].key for i in data["block"]], columns=names)
-    rest = data.drop(columns="block").reset_index(drop=True)
+    keys = pd.DataFrame([context.blocks[i].key for i in data[BLOCK]], columns=names)
+    rest = data.drop(columns=BLOCK).reset_index(drop=True)
     return pd.concat([keys, rest], axis=1)
 
 
@@ -201,7 +204,7 @@ def layers(context):
     panels, paint = [], _painter(context, cells["value"])
     for note in dict.fromkeys(block.note for block in context.shown):
         blocks = [b for b in context.blocks if b.note == note]
-        own = cells[cells["block"].isin([context.blocks.index(b) for b in blocks])]
+        own = cells[cells[BLOCK].isin([context.blocks.index(b) for b in blocks])]
         formats = [f for f in context.formats if f in set(own["format"])]
         if not formats:
             continue
@@ -209,7 +212,7 @@ def layers(context):
         grid = [[values.get((b.title, f), np.nan) for f in formats] for b in blocks]
         svg = cell_map([b.title for b in blocks], formats, grid, paint, _write(context))
         panels.append(panel(svg, note))
-    data = _named(context, cells[["block", "format", "value"]].rename(columns={"value": name}))
+    data = _named(context, cells[[BLOCK, "format", "value"]].rename(columns={"value": name}))
     data["quantised"] = [_what(context, i) for i in cells["id"]]
     explained = data.drop_duplicates("layers").set_index("layers")["quantised"]
     caption = f"The {what}, by layer config (rows) and format (columns)."
@@ -230,16 +233,16 @@ def roles(context):
         used = [role for role in ROLES if role in used]
         if used:
             element = "+".join(context.facts.elements(cell["id"]))
-            records.append((cell["block"], cell["format"], element, " + ".join(used), cell["value"]))
+            records.append((cell[BLOCK], cell["format"], element, " + ".join(used), cell["value"]))
     name, what = _value_name(context)
-    data = pd.DataFrame(records, columns=["block", "format", "element", "roles", name])
+    data = pd.DataFrame(records, columns=[BLOCK, "format", "element", "roles", name])
     if data["roles"].nunique() < 2:
         raise LeftOut("all formats quantise the same roles")
     names = sorted(set(data["roles"]), key=lambda n: (n.count("+"), n))
-    best = data.groupby(["block", "element", "roles"])[name].min()
+    best = data.groupby([BLOCK, "element", "roles"])[name].min()
     paint, panels = _painter(context, best), []
     for number_of, block in enumerate(context.shown):
-        elements = list(dict.fromkeys(data.loc[data["block"] == number_of, "element"]))
+        elements = list(dict.fromkeys(data.loc[data[BLOCK] == number_of, "element"]))
         values = [[best.get((number_of, e, r), np.nan) for e in elements] for r in names]
         if elements:
             svg = cell_map(names, elements, values, paint, _write(context))

@@ -28,7 +28,9 @@ def _loss(context, metric, window):
         raise LeftOut("no run has a point of it yet")
     name = "Training loss" if metric == "loss" else "Validation loss"
     smooth = f", running mean of {window} steps" if window > 1 else ""
-    band = "the band is the baseline's, from its lowest to its highest seed. " * context.has_baseline
+    band = (
+        "the band is the baseline's, from its lowest to its highest seed. " * context.has_baseline
+    )
     finals = "A ring is the loss on the whole validation part in the end. " * (metric == "val_loss")
     caption = (
         f"{name} in nats per token{smooth}: mean over the seeds that are done; {band}"
@@ -87,7 +89,7 @@ def _panels(context, lines, label, is_difference):
         if not own:
             continue
         y = _limits(own, last, context, is_difference) if alone else shared
-        frame = Frame(("linear", 0, last), y)
+        frame = Frame(("linear", 0, 1.02 * last), y)
         frame.axes("step", label, (False, is_difference))
         if is_difference and np.isfinite(context.margin):
             frame.zone_y(-context.margin, context.margin)
@@ -95,7 +97,9 @@ def _panels(context, lines, label, is_difference):
         _draw_floor(frame, context, is_difference)
         for line in sorted(own, key=lambda line: line.format == context.baseline):
             _draw_line(frame, line, context, is_difference)
-        panels.append(panel(frame.finish(f"{label} over steps: {block.title}"), block.title, block.note))
+        panels.append(
+            panel(frame.finish(f"{label} over steps: {block.title}"), block.title, block.note)
+        )
     return panels
 
 

@@ -7,7 +7,8 @@ from .page import Figure, LeftOut, panel, table
 from .scales import fixed, limits, log_limits, number
 from .svg import Frame
 
-ROOM = 3.0  # times the range of the best losses: what lies further up is drawn at the edge
+GROUP = "shown group"  # columns of axes have no spaces
+MOST = 1.6  # times the best loss: what lies further up is beyond the panel
 
 
 def learning_rates(context):
@@ -61,9 +62,9 @@ def _groups(context, runs):
 
 
 def _by_rate(context, runs):
-    runs = runs.assign(group=_groups(context, runs)).drop_duplicates(["group", "format", "id"])
+    runs = runs.assign(**{GROUP: _groups(context, runs)}).drop_duplicates([GROUP, "format", "id"])
     records = []
-    for (group, form, lr), own in runs.groupby(["group", "format", "lr"], sort=False):
+    for (group, form, lr), own in runs.groupby([GROUP, "format", "lr"], sort=False):
         done = own.loc[own["status"] == "done", "value"].dropna()
         failed = int((own["status"] == "diverged").sum())
         sd = float(done.std()) if len(done) > 1 else np.nan
@@ -89,8 +90,7 @@ def _best(own, formats):
 
 def _rate_panel(context, own, formats):
     best = own.groupby("format")["mean"].min().dropna()
-    top = best.max() + ROOM * max(best.max() - best.min(), 0.05) if len(best) else 1.0
-    y = limits(np.minimum(own["mean"], top))
+    y = limits(np.minimum(own["mean"], MOST * best.max() if len(best) else 1.0))
     frame = Frame(("log", *log_limits(own["lr"])), ("linear", *y))
     frame.axes("learning rate", context.metric)
     for form in formats:
@@ -104,7 +104,9 @@ def _rate_panel(context, own, formats):
                 frame.bar_y(lr, m - sd, m + sd, f"{colour} thin")
         for lr in rates.loc[rates["diverged"] > 0, "lr"]:
             shift = 7 * (formats.index(form) - (len(formats) - 1) / 2)
-            frame.cross_at(float(frame.x.place(lr)) + shift * (len(formats) < 8), frame.top + 5, colour)
+            frame.cross_at(
+                float(frame.x.place(lr)) + shift * (len(formats) < 8), frame.top + 5, colour
+            )
         if np.isfinite(mean).any():
             i = int(np.nanargmin(mean))
             frame.dots(rates["lr"].iloc[i], mean[i], f"{colour} ring", 4.5)

@@ -17,6 +17,14 @@ def number(value, digits=4, signed=False):
     return text.replace("-", MINUS)
 
 
+def count(value):
+    """768, 3.07 k, 25.6 k, 1.2 M."""
+    for size, unit in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= size:
+            return number(value / size, 3) + unit
+    return number(value, 3)
+
+
 def fixed(value, digits=4, signed=False):
     """With so many decimals; never a zero with a sign."""
     if value is None or not math.isfinite(value):

@@ -14,7 +14,7 @@ LIGHT = """
 DARK = """
 --back:#16181b;--ink:#e9e9e9;--soft:#a9adb3;--grid:#2c3036;--edge:#5b616a;--zone:#2a2e34;
 --box:#1f2226;--link:#8ec5ff;
---s0:#56b4e9;--s1:#ff8c42;--s2:#35c79a;--s3:#e79bc6;--s4:#f0c24b;--s5:#9bb8ff;
+--s0:#56b4e9;--s1:#ff8c42;--s2:#35c79a;--s3:#e79bc6;--s4:#f0c24b;--s5:#b59cff;
 --same:#24402a;--worse:#5c3413;--better:#173f5e;--open:#4a431c;--diverged:#45484d;--none:#24272b;
 """
 
@@ -64,18 +64,19 @@ svg .dark{fill:#111}svg .light{fill:#fff}svg .strong{fill:var(--ink);font-weight
 .floor{stroke:var(--soft);fill:none;stroke-dasharray:5 3}
 .zone{fill:var(--zone)}
 .line{fill:none;stroke:var(--c,var(--ink));stroke-width:1.7;stroke-linejoin:round}
-.thin{stroke-width:.8;opacity:.75}.heavy{stroke-width:2.6}
+.cb{--c:var(--ink)}.line.cb{stroke-width:1.2}.thin{stroke-width:.8;opacity:.75}.heavy{stroke-width:2.6}
 .band{fill:var(--c,var(--ink));opacity:.16;stroke:none}
 .dot{fill:var(--c,var(--ink))}
 .dot.hollow,.dot.ring{fill:var(--back);stroke:var(--c,var(--ink));stroke-width:1.5}
 .cells{shape-rendering:crispEdges}
 .c0{--c:var(--s0)}.c1{--c:var(--s1)}.c2{--c:var(--s2)}.c3{--c:var(--s3)}.c4{--c:var(--s4)}
-.c5{--c:var(--s5)}.cb{--c:var(--ink)}
+.c5{--c:var(--s5)}
 .d1{stroke-dasharray:6 2.5}.d2{stroke-dasharray:2 2}.d3{stroke-dasharray:8 2.5 2 2.5}
 .d4{stroke-dasharray:4 2 1.5 2 1.5 2}
 """
 
 PRINT = """
+@media screen and (max-width:480px){table{font-size:.8rem}th,td{padding:3px}}
 @media print{body{font-size:10.5pt}nav,.csv{display:none}h2{break-after:avoid}
  figure,tr,.key{break-inside:avoid}main,header,footer{max-width:none;padding:0}
  .panels{grid-template-columns:repeat(2,1fr)}
@@ -97,7 +98,7 @@ STEPS = 24
 
 
 def sequential(share):
-    """"#rrggbb" for 0 to 1, in STEPS steps, and whether white is read on it."""
+    """ "#rrggbb" for 0 to 1, in STEPS steps, and whether white is read on it."""
     share = round(min(max(share, 0.0), 1.0) * (STEPS - 1)) / (STEPS - 1)
     place = share * (len(_ANCHORS) - 1)
     low = min(int(place), len(_ANCHORS) - 2)

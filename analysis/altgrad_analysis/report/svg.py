@@ -12,7 +12,7 @@ from .scales import Scale
 
 PANEL = 380
 LETTER = 6.1  # mean width of a letter of the small text, which is 11 units high
-LEFT, RIGHT, TOP, BOTTOM = 52, 10, 8, 36
+LEFT, RIGHT, TOP, BOTTOM = 58, 10, 8, 36
 
 
 def text_width(text, letter=LETTER):
@@ -141,11 +141,15 @@ class Frame:
 
     def rule_y(self, value, classes="rule"):
         place = _n(float(self.y.place(value)))
-        self.under.append(f'<path class="{classes}" d="M{_n(self.left)} {place}H{_n(self.right)}"/>')
+        self.under.append(
+            f'<path class="{classes}" d="M{_n(self.left)} {place}H{_n(self.right)}"/>'
+        )
 
     def rule_x(self, value, classes="rule"):
         place = _n(float(self.x.place(value)))
-        self.under.append(f'<path class="{classes}" d="M{place} {_n(self.top)}V{_n(self.bottom)}"/>')
+        self.under.append(
+            f'<path class="{classes}" d="M{place} {_n(self.top)}V{_n(self.bottom)}"/>'
+        )
 
     def dots(self, x, y, classes, radius=3.0, title=""):
         for a, b in zip(self.x.place(np.atleast_1d(x)), self.y.place(np.atleast_1d(y))):
@@ -181,9 +185,7 @@ class Frame:
         place = float(self.x.place(x))
         a, b = (float(self.y.place(self.y.inside(v))) for v in (low, high))
         if np.isfinite(place + a + b):
-            self.marks.append(
-                f'<path class="line {classes}" d="M{_n(place)} {_n(a)}V{_n(b)}"/>'
-            )
+            self.marks.append(f'<path class="line {classes}" d="M{_n(place)} {_n(a)}V{_n(b)}"/>')
 
     def words_at(self, x, y, words, anchor="start", kind="t"):
         self.over.append(text(x, y, words, anchor, kind))
@@ -224,7 +226,6 @@ class Rows:
         for row, lines in enumerate(self.lines):
             y = top + self.middle(row) + 4 - self.size * (len(lines) - 1) / 2
             parts += [
-                text(self.room + 2, y + self.size * k, line, "end")
-                for k, line in enumerate(lines)
+                text(self.room + 2, y + self.size * k, line, "end") for k, line in enumerate(lines)
             ]
         return parts
