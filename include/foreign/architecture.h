@@ -16,8 +16,10 @@ typedef enum ag_architecture {
     AG_ARCHITECTURES
 } ag_architecture;
 
-/* The class that computes what the run's model does. AG_ERR_INPUT names the key that none has. */
-ag_status ag_architecture_of(ag_architecture *which, const ag_run *run);
+/* The class that computes what the run's model does. AG_ERR_INPUT names the key that none has,
+ * after `what` the model is needed for and before a `hint`. */
+ag_status ag_architecture_of(ag_architecture *which, const ag_run *run, const char *what,
+                             const char *hint);
 
 /* "LlamaForCausalLM". */
 const char *ag_architecture_class(ag_architecture which);

@@ -1,8 +1,9 @@
-/* Tensors in files of other programs: safetensors. What stands in them is checked whole before the
- * first element is read; anybody may have made them. */
+/* Tensors in files of other programs: safetensors, and numpy's .npz. What stands in them is checked
+ * whole before the first element is read; anybody may have made them. */
 #ifndef AG_FOREIGN_STORED_H
 #define AG_FOREIGN_STORED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -25,6 +26,7 @@ typedef struct ag_stored {
     size_t n_dims;
     uint64_t dims[AG_STORED_DIMS];
     uint64_t count;  /* elements */
+    bool is_turned;  /* a matrix of Fortran's order: what is read is its transpose */
     uint64_t offset; /* of the first, in the file; row-major, little-endian */
 } ag_stored;
 

@@ -44,13 +44,18 @@ static const ag_command_line s_line = {
              "example: altgrad export results/quickstart.h5 format=BF16 seed=0 --to bf16\n",
 };
 
+static const char s_hint[] = "--nanogpt writes the weights of any, under altgrad's own names";
+
 static ag_status export_weights(const request *asked, ag_arena *arena)
 {
     ag_trained trained;
     ag_architecture which = AG_ARCHITECTURE_NANOGPT;
     AG_TRY(ag_chosen_model(&trained, asked->out, asked->selectors, asked->n_selectors, arena));
+    const char *what = ag_arena_printf(arena, "run %s", trained.run.id);
+    if (what == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
     if (!asked->nanogpt)
-        AG_TRY(ag_architecture_of(&which, &trained.run));
+        AG_TRY(ag_architecture_of(&which, &trained.run, what, s_hint));
     AG_TRY(
         ag_architecture_export(asked->to, which, &trained.run, &trained.tensors, trained.weights));
     printf("%s/%s: run %s, %zu parameters, for %s\n", asked->to,

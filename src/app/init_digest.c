@@ -3,8 +3,9 @@
 #include "init_digest.h"
 
 #include "base/arena.h"
+#include "foreign/weights.h"
+#include "init_weights.h"
 #include "record/record.h"
-#include "results/run_file.h"
 #include "run/tensors.h"
 
 /* Of the tensors of this run's model, and so a file with other shapes is refused here. */
@@ -15,7 +16,7 @@ static ag_status read_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, 
     float *weights = ag_arena_floats(arena, tensors.total);
     if (weights == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for the initial weights");
-    AG_TRY(ag_weights_read(weights, &tensors, run->model.init_file, run->model.init_run));
+    AG_TRY(ag_init_read_weights(weights, &tensors, run));
     return ag_weights_digest(hex, &tensors, weights);
 }
 
@@ -35,6 +36,8 @@ ag_status ag_init_find_here(ag_init_weights *found, const ag_run *run, void *con
     ag_run its = *run;
     (void)context;
     *found = (ag_init_weights){0};
+    if (ag_architecture_is_file(run->model.init_file))
+        return ag_init_digest_read(found->digest, run);
     if (run->model.init_where[0] != '\0') {
         AG_TRY(ag_init_run_where(found->run, run->model.init_file, run->model.init_where));
         its.model.init_run = found->run;

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "command_line.h"
 #include "data/batch.h"
+#include "init_weights.h"
 #include "proc/child.h"
 #include "proc/cores.h"
 #include "record/record.h"
@@ -247,7 +248,7 @@ static ag_status read_init(train_job *job)
     job->init = ag_arena_floats(&job->init_memory, tensors.total);
     if (job->init == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for the initial weights");
-    AG_TRY(ag_weights_read(job->init, &tensors, run->model.init_file, run->model.init_run));
+    AG_TRY(ag_init_read_weights(job->init, &tensors, run));
     AG_TRY(ag_weights_digest(digest, &tensors, job->init));
     if (strcmp(digest, run->init_digest) != 0)
         return ag_fail(AG_ERR_INPUT,

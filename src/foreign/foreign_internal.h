@@ -2,6 +2,7 @@
 #ifndef AG_FOREIGN_INTERNAL_H
 #define AG_FOREIGN_INTERNAL_H
 
+#include "foreign/architecture.h"
 #include "foreign/stored.h"
 
 /* Bytes of an element. */
@@ -12,5 +13,12 @@ ag_status ag_stored_bytes(void *out, const ag_stored_file *file, uint64_t offset
 
 /* Fills items of the opened file, which has `size` bytes. */
 ag_status ag_safetensors_list(ag_stored_file *file, uint64_t size);
+
+/* Likewise of a .npz file, whose names and shapes are taken for nanoGPT's. */
+ag_status ag_npz_list(ag_stored_file *file, uint64_t size);
+
+/* Compares the config.json beside a file of weights, where there is one, with the run's model.
+ * AG_ERR_INPUT names the key in which they differ. */
+ag_status ag_architecture_compare(const char *weights, ag_architecture which, const ag_run *run);
 
 #endif

@@ -176,16 +176,21 @@ static const struct {
     {ALL,                     "model.logit_softcap", is_uncapped,           "none"                         },
 };
 
-static ag_status refuse(const ag_run *run, const char *key, const char *class, const char *wanted)
+typedef struct asked {
+    const ag_run *run;
+    const char *what;
+    const char *hint;
+} asked;
+
+static ag_status refuse(const asked *a, const char *key, const char *class, const char *wanted)
 {
     ag_arena arena;
     ag_arena_init_growing(&arena);
-    const char *value = ag_param_get(run, ag_param_find(key), &arena);
+    const char *value = ag_param_get(a->run, ag_param_find(key), &arena);
     ag_status status =
         ag_fail(AG_ERR_INPUT,
-                "run %s: %s is %s, and %s has %s: no class of Hugging Face computes this model "
-                "(--nanogpt writes the weights of any, under altgrad's own names)",
-                run->id, key, value != NULL ? value : "?", class, wanted);
+                "%s: %s is %s, and %s has %s: no class of Hugging Face computes this model; %s",
+                a->what, key, value != NULL ? value : "?", class, wanted, a->hint);
     ag_arena_deinit(&arena);
     return status;
 }
@@ -199,14 +204,16 @@ static ag_architecture guess(const ag_model_spec *model)
     return model->qk_norm == AG_QK_NORM_HEAD ? AG_ARCHITECTURE_QWEN3 : AG_ARCHITECTURE_OLMO2;
 }
 
-ag_status ag_architecture_of(ag_architecture *which, const ag_run *run)
+ag_status ag_architecture_of(ag_architecture *which, const ag_run *run, const char *what,
+                             const char *hint)
 {
+    const asked a = {run, what, hint};
     *which = guess(&run->model);
     if (run->model.norm == AG_NORM_NONE)
-        return refuse(run, "model.norm", "each of them", "layernorm or rmsnorm");
+        return refuse(&a, "model.norm", "each of them", "layernorm or rmsnorm");
     for (size_t i = 0; i < sizeof s_rules / sizeof s_rules[0]; i++) {
         if ((s_rules[i].classes & 1U << *which) != 0 && !s_rules[i].holds(&run->model))
-            return refuse(run, s_rules[i].key, s_classes[*which], s_rules[i].wanted);
+            return refuse(&a, s_rules[i].key, s_classes[*which], s_rules[i].wanted);
     }
     return AG_OK;
 }

@@ -26,6 +26,11 @@ ag_status ag_stored_open(ag_stored_file *file, const char *path)
     }
     if (!S_ISREG(facts.st_mode))
         return ag_fail(AG_ERR_INPUT, "%s: a folder or device, not a file of weights", path);
+    char magic[4] = "";
+    if (facts.st_size >= 4)
+        AG_TRY(ag_stored_bytes(magic, file, 0, sizeof magic));
+    if (memcmp(magic, "PK\3\4", sizeof magic) == 0)
+        return ag_npz_list(file, (uint64_t)facts.st_size);
     return ag_safetensors_list(file, (uint64_t)facts.st_size);
 }
 

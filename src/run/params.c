@@ -109,7 +109,7 @@ static const ag_param s_params[] = {
     {"model.base_width", INT, AT(model.base_width), "0", 0, 65536, NULL, ID, "channels", "mup, mus: n_embd of the model whose lr is given; 0 = this one's", "0"},
     {"model.base_head_dim", INT, AT(model.base_head_dim), "0", 0, 65536, NULL, ID, "channels", "mup: its head_dim, attention then scales by sqrt(base_head_dim) / head_dim; 0 = this one's", "0"},
     {"model.init_seed", INT, AT(model.init_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the initial weights; -1 = the run's seed", NULL},
-    {"model.init.file", TEXT, AT(model.init_file), "", 0, 0, NULL, DATA, "", "start from the weights in this results file", NULL},
+    {"model.init.file", TEXT, AT(model.init_file), "", 0, 0, NULL, DATA, "", "start from the weights in this results file, .safetensors, .npz, or folder with one", NULL},
     {"model.init.run", TEXT, AT(model.init_run), "", 0, 0, NULL, DATA, "", "id of the run in that file; empty = its only run", NULL},
     {"model.init.where", TEXT, AT(model.init_where), "", 0, 0, NULL, DATA, "", "its labels instead, such as {format: BF16}; seed, left out, is the run's own", ""},
 

@@ -99,7 +99,7 @@ static void test_each_model_has_its_class(void **state)
         ag_architecture which = AG_ARCHITECTURES;
         make(&run, c->base, &arena);
         set(&run, c->set.key, c->set.value, &arena);
-        ag_status status = ag_architecture_of(&which, &run);
+        ag_status status = ag_architecture_of(&which, &run, "it", "");
         if (c->refused == NULL) {
             assert_int_equal(status, AG_OK);
             assert_int_equal(which, c->base);
