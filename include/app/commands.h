@@ -16,6 +16,7 @@ enum {
     AG_EXIT_INTERRUPTED = 130
 };
 
+int ag_cmd_adopt(int argc, char **argv);
 int ag_cmd_bench(int argc, char **argv);
 int ag_cmd_check(int argc, char **argv);
 int ag_cmd_export(int argc, char **argv);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "command_line.h"
+#include "merge_parts.h"
 #include "results/check.h"
 #include "results/merge.h"
 #include "results/overview.h"
@@ -64,6 +65,7 @@ typedef struct merger {
     ag_arena arena;
     const char *file; /* of that experiment; NULL: none is named */
     bool has_target;  /* OUT's runs are known; parts may hold others too */
+    bool adopts;      /* it must be, and takes complete runs alone */
     ag_experiment *experiment;
     size_t copied;
     size_t left; /* damaged */
@@ -256,6 +258,12 @@ static bool is_wanted(const merger *m, const ag_result_row *row)
     return !m->has_target || ag_ids_have(&m->named, row->id);
 }
 
+/* What failed elsewhere is no reason not to train it here. */
+static bool takes_failures(const merger *m, size_t part)
+{
+    return !m->adopts || m->paths[part] == m->out;
+}
+
 /* Completed runs first: a failure counts only where no part completed the run. */
 static ag_status copy_all(merger *m, ag_store *store)
 {
@@ -267,7 +275,7 @@ static ag_status copy_all(merger *m, ag_store *store)
         }
     }
     for (size_t part = 0; part < m->n_parts; part++) {
-        for (size_t i = 0; i < m->parts[part].n_rows; i++) {
+        for (size_t i = 0; takes_failures(m, part) && i < m->parts[part].n_rows; i++) {
             const ag_result_row *row = &m->parts[part].rows[i];
             const ag_failure failure = {row->id, row->reason, 1};
             if (row->status == AG_RUN_FAILED && is_wanted(m, row) && !ag_store_has(store, row->id))
@@ -292,7 +300,7 @@ static ag_run_status status_of(const merger *m, const ag_store *store, const cha
         const ag_result_row *row = ag_results_row(&m->parts[part], id);
         if (complete && is_complete(row))
             return row->status;
-        if (row != NULL && row->status == AG_RUN_FAILED)
+        if (row != NULL && row->status == AG_RUN_FAILED && takes_failures(m, part))
             status = AG_RUN_FAILED;
     }
     return status;
@@ -423,12 +431,12 @@ static bool is_folder_of_results(const char *path)
 }
 
 /* Parts as a shell's glob gives them: OUT may be among them, and folders are. */
-static int merge_files(const char *out, const char *file, char **parts, size_t count)
+static int merge_files(const char *out, const char *file, char **parts, size_t count, bool adopts)
 {
-    merger m = {.out = out, .file = file};
+    merger m = {.out = out, .file = file, .adopts = adopts};
     ag_arena_init_growing(&m.arena);
-    m.paths = calloc(count + 1, sizeof *m.paths);
-    m.parts = calloc(count + 1, sizeof *m.parts);
+    m.paths = ag_arena_alloc(&m.arena, (count + 1) * sizeof *m.paths);
+    m.parts = ag_arena_alloc(&m.arena, (count + 1) * sizeof *m.parts);
     int code = AG_EXIT_SYSTEM;
     if (m.paths == NULL || m.parts == NULL) {
         code = ag_app_exit(ag_fail(AG_ERR_SYSTEM, "out of memory"));
@@ -443,6 +451,11 @@ static int merge_files(const char *out, const char *file, char **parts, size_t c
         ag_status status = file != NULL ? load_target(&m) : AG_OK;
         if (m.n_parts == 0)
             code = ag_app_usage("merge", "which parts?");
+        else if (adopts && !m.has_target)
+            code = ag_app_usage("adopt",
+                                "%s is not there yet: --experiment FILE says which runs to "
+                                "take",
+                                out);
         else
             code = status == AG_OK ? merge(&m) : ag_app_exit(status);
     }
@@ -450,8 +463,6 @@ static int merge_files(const char *out, const char *file, char **parts, size_t c
         ag_results_close(&m.parts[i]);
     ag_experiment_destroy(m.experiment);
     ag_arena_deinit(&m.arena);
-    free(m.parts);
-    free(m.paths);
     return code;
 }
 
@@ -463,5 +474,10 @@ int ag_cmd_merge(int argc, char **argv)
         return code;
     if (optind + 2 > argc)
         return ag_app_usage("merge", "into which file, and which parts?");
-    return merge_files(argv[optind], file, argv + optind + 1, (size_t)(argc - optind - 1));
+    return merge_files(argv[optind], file, argv + optind + 1, (size_t)(argc - optind - 1), false);
+}
+
+int ag_adopt_runs(const char *out, const char *file, char **others, size_t count)
+{
+    return merge_files(out, file, others, count, true);
 }

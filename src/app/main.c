@@ -36,6 +36,7 @@ static const command s_commands[] = {
     {"check",     ag_cmd_check,     true,  "are the results of an experiment damaged or incomplete?"   },
     {"pack",      ag_cmd_pack,      false, "one self-contained results file out of the run files"      },
     {"merge",     ag_cmd_merge,     true,  "join the shards of an experiment into one results file"    },
+    {"adopt",     ag_cmd_adopt,     true,  "take runs that other experiments have trained already"     },
     {"prune",     ag_cmd_prune,     true,  "remove what of the results nobody needs any more"          },
     {"bench",     ag_cmd_bench,     true,  "what a training step's time goes into, format by format"   },
     {"params",    ag_cmd_params,    false, "every key of the experiment file, with default and range"  },

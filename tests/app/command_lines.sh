@@ -69,6 +69,9 @@ done <<END
 2|results file is expected here: its own is few.h5|$altgrad reproduce few.yaml
 2|results file is expected here: its own is few.h5|$altgrad export few.yaml --to new
 2|which results file|$altgrad export --to new
+2|into which file, and from which|$altgrad adopt few.h5
+2|is not there yet|$altgrad adopt new.h5 few.h5
+2|results file is expected here: its own is few.h5|$altgrad adopt few.h5 few.yaml
 2|where to?|$altgrad export few.h5
 2|no completed run is meant by zz|$altgrad export few.h5 zz --to new
 2|results file is expected here: its own is few.h5|$altgrad merge new.h5 few.yaml few.h5
