@@ -31,6 +31,7 @@ int ag_cmd_quantize(int argc, char **argv);
 int ag_cmd_report(int argc, char **argv);
 int ag_cmd_reproduce(int argc, char **argv);
 int ag_cmd_run(int argc, char **argv);
+int ag_cmd_sample(int argc, char **argv);
 int ag_cmd_status(int argc, char **argv);
 int ag_cmd_stop(int argc, char **argv);
 int ag_cmd_summary(int argc, char **argv);

@@ -20,6 +20,7 @@ typedef enum ag_stream {
     AG_STREAM_DROPOUT = 0x4452,
     AG_STREAM_ROUNDING = 0x5352,
     AG_STREAM_SHARPNESS = 0x5348, /* the first direction that the diagnostic looks along */
+    AG_STREAM_SAMPLE = 0x5341,    /* of altgrad sample; its seed is --seed */
     AG_STREAM_BOOTSTRAP = 0x4253, /* resamples of the summary; of no run */
     AG_STREAM_CORPUS = 0x434f,    /* the synthetic corpus; its seed is data.seed */
 } ag_stream;

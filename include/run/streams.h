@@ -8,6 +8,7 @@
  *   AG_STREAM_ROUNDING the run's         element / 4, use << 56      place   step
  *   AG_STREAM_DROPOUT  the run's         element / 4                 place   step
  *   AG_STREAM_SHARPNESS the run's        weight / 4                  0       0
+ *   AG_STREAM_SAMPLE   --seed            token of altgrad sample     0       0
  *   AG_STREAM_CORPUS   data.seed         token (data/markov.h)       ..      ..
  *
  * Element e of a group of four takes word e % 4. A tensor's number is block * 64 + its

@@ -33,6 +33,7 @@ static const command s_commands[] = {
     {"report",    ag_cmd_report,    false, "a page of figures and tables, with the numbers behind them"},
     {"reproduce", ag_cmd_reproduce, true,  "train completed runs again: are the bits the same?"        },
     {"export",    ag_cmd_export,    true,  "a run's weights, as other programs load them"              },
+    {"sample",    ag_cmd_sample,    true,  "text or tokens that a run's model generates"               },
     {"check",     ag_cmd_check,     true,  "are the results of an experiment damaged or incomplete?"   },
     {"pack",      ag_cmd_pack,      false, "one self-contained results file out of the run files"      },
     {"merge",     ag_cmd_merge,     true,  "join the shards of an experiment into one results file"    },

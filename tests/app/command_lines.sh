@@ -70,6 +70,9 @@ done <<END
 2|results file is expected here: its own is few.h5|$altgrad export few.yaml --to new
 2|which results file|$altgrad export --to new
 2|into which file, and from which|$altgrad adopt few.h5
+2|which results file|$altgrad sample
+2|expected a number from 0 on|$altgrad sample few.h5 --temperature cold
+2|from 0 to 7|$altgrad sample few.h5 --prompt '3 8'
 2|is not there yet|$altgrad adopt new.h5 few.h5
 2|results file is expected here: its own is few.h5|$altgrad adopt few.h5 few.yaml
 2|where to?|$altgrad export few.h5
