@@ -14,7 +14,7 @@ OWN_COLUMNS = frozenset(
     """
     id label run runs layer operand step eval_step value index
     n done without_value baseline_diverged pairs mean sd difference difference_sd half_width verdict diverged low high bca_low bca_high p p_adjusted
-    pairs_needed verdict_alone missing_pairs chosen optimistic failed pending running
+    pairs_needed verdict_alone missing_pairs choosers optimistic failed pending running
     status reason orphan steps loss grad_norm lr clipped skipped entropy_rate recorded
     val_loss val_loss_hp final_val_loss final_val_loss_hp weights_digest initial_digest
     signal noise sqnr zeros_in underflow saturated inf_in nan_in groups zero_scales nan_scales amax

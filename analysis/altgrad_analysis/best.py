@@ -1,6 +1,6 @@
-"""Each format at its best point of an axis, such as its learning rate, chosen for each seed by the
-mean over all other seeds, as `altgrad summary --best` does: chosen on the seeds that it is judged
-on, the least of several noisy means would be too low."""
+"""Each format at its best point of an axis, such as its learning rate, as `altgrad summary --best`
+takes it: the first third of the seeds chooses, the others are judged. Chosen on the seeds that it is
+judged on, the least of several noisy means would be too low."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from .axes import find_axis
 
-LEAST_SEEDS = 3  # with fewer the other seeds are no sample to choose on
+LEAST_SEEDS = 3  # with fewer there are none to choose on
 
 
 @dataclass
@@ -33,73 +33,58 @@ def choose_best(results, runs, values, result, cell, partner, name):
     seeds = runs["seed"].to_numpy() if "seed" in runs else np.zeros(len(runs))
     points = [_Points(np.flatnonzero(group == g), values, result, cell, seeds)
               for g in range(group.max() + 1)]  # fmt: skip
-    rows = np.concatenate([p.chosen for p in points])
-    sizes = [len(p.chosen) for p in points]
-    leaders = [p.members[p.choose(None)][0] for p in points]
+    rows = np.concatenate([p.judged for p in points])
+    leaders = [p.best[0] for p in points]
     return Chosen(
         rows,
-        _partners(results, runs, points, rows, partner, axis.column),
-        np.repeat(np.arange(len(points)), sizes),
+        _partners(results, runs, rows, partner, axis.column),
+        np.repeat(np.arange(len(points)), [len(p.judged) for p in points]),
         runs.loc[leaders, results.cells].reset_index(drop=True),
         {
-            "chosen": _objects([p.told(runs[axis.column].to_numpy()) for p in points]),
-            "optimistic": np.array([p.optimistic for p in points]),
+            "choosers": np.array([p.choosers for p in points]),
+            "optimistic": np.array([p.choosers == 0 for p in points]),
         },
     )
 
 
-def _objects(values):
-    column = np.empty(len(values), object)
-    column[:] = values
-    return column
-
-
 class _Points:
-    """The cells of one group: `members` are their rows, `chosen` the row of each seed."""
+    """The cells of one group: `best` are the rows of the chosen one, `judged` those of them that did
+    not choose, `choosers` the number of seeds that did, 0 where there were too few."""
 
     def __init__(self, rows, values, result, cell, seeds):
-        self.values, self.seeds = values, seeds
-        self.members = [rows[cell[rows] == c] for c in pd.unique(cell[rows])]
-        runs = [len(set(result[member])) for member in self.members]
-        self.optimistic = max(runs) < LEAST_SEEDS
-        self.picks = [
-            (seed, self.choose(None if self.optimistic else seed, seed))
-            for seed in pd.unique(np.concatenate([seeds[member] for member in self.members]))
-        ]
-        self.chosen = np.array([self._of_seed(point, seed) for seed, point in self.picks])
-
-    def _of_seed(self, point, seed):
-        return self.members[point][self.seeds[self.members[point]] == seed][0]
-
-    def choose(self, left_out, seed=None):
-        """The member with the fewest runs without a value, then the least mean, both without one
-        seed; of equal ones the first. Only members that have `seed`, if that is given."""
-        best, least = None, None
-        for point, member in enumerate(self.members):
-            if seed is not None and seed not in self.seeds[member]:
-                continue
-            others = self.values[member[self.seeds[member] != left_out] if left_out is not None else member]
-            finite = others[np.isfinite(others)]
-            mean = np.add.accumulate(finite)[-1] / len(finite) if len(finite) else np.inf
-            score = (not len(finite), len(others) - len(finite), mean)
-            if least is None or score < least:
-                best, least = point, score
-        return best
-
-    def told(self, points):
-        """{point: number of seeds that chose it}"""
-        picks = [point for _, point in self.picks]
-        return {points[m[0]]: picks.count(i) for i, m in enumerate(self.members) if i in picks}
+        members = [rows[cell[rows] == c] for c in pd.unique(cell[rows])]
+        every = pd.unique(np.concatenate([seeds[member] for member in members]))
+        optimistic = max(len(set(result[member])) for member in members) < LEAST_SEEDS
+        choosing = every if optimistic else every[: number_of_choosers(len(every))]
+        scores = [_score(member, values, seeds, choosing) for member in members]
+        self.best = members[scores.index(min(scores))]
+        judging = every if optimistic else every[len(choosing) :]
+        of_seed = dict(zip(seeds[self.best], self.best))
+        self.judged = np.array([of_seed[s] for s in judging if s in of_seed], int)
+        self.choosers = 0 if optimistic else len(choosing)
 
 
-def _partners(results, runs, points, rows, partner, column):
-    """What the baseline chose for the seed, or its own point where it names one."""
+def number_of_choosers(seeds):
+    return -(-seeds // 3)
+
+
+def _score(member, values, seeds, choosing):
+    """The least is the best: fewest choosing seeds without a value, then the least mean."""
+    of_seed = dict(zip(seeds[member], values[member]))
+    found = np.array([of_seed.get(seed, np.nan) for seed in choosing])
+    finite = found[np.isfinite(found)]
+    mean = np.add.accumulate(finite)[-1] / len(finite) if len(finite) else np.inf
+    return (not len(finite), len(found) - len(finite), mean)
+
+
+def _partners(results, runs, rows, partner, column):
+    """What the baseline chose, at the same seed, or its own point where it names one."""
     if not results.baseline:
         return np.full(len(rows), -1)
     if column in results.baseline or "seed" in results.baseline:
         return partner[rows]
     shared = [axis for axis in results.axes if axis != column]
     keys = list(runs[shared].itertuples(index=False, name=None))
-    of_key = {keys[row]: row for p in points for row in p.chosen}
+    of_key = {keys[row]: row for row in rows}
     wanted = [tuple(results.baseline.get(a, v) for a, v in zip(shared, keys[row])) for row in rows]
-    return np.array([of_key.get(key, -1) for key in wanted])
+    return np.array([of_key.get(key, -1) for key in wanted], int)

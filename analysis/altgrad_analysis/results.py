@@ -299,8 +299,8 @@ class Results:
 
         Runs in which the seed has no part are one, and count once. `metric` is a column of the
         index; None is the one that the experiment compares. With `best`, the name of an axis, each
-        format is taken at its best point of it, chosen for each seed on the others: `chosen` is
-        {point: number of seeds}, `optimistic` tells where too few seeds were there to do so."""
+        format is taken at its best point of it: the first third of the seeds, `choosers` of them,
+        chooses, and the others are judged; `optimistic` tells where too few seeds were there."""
         runs = self._labelled()
         return compare(self, runs, self._check_metric(metric or self.metric, runs), best)
 

@@ -21,11 +21,11 @@ def estimate(values, groups, n_groups):
         squares = np.bincount(groups, (values - mean[groups]) ** 2, n_groups)
         df = np.where(n > 1, n - 1.0, np.nan)
         sd = np.sqrt(squares / df)
-        half = _quantile(df) * sd / np.sqrt(n)
+        half = quantile(df) * sd / np.sqrt(n)
     return n, mean, sd, half
 
 
-def _quantile(df):
+def quantile(df):
     """Student's t with half of 1 - LEVEL above it. ppf alone is right to some 11 digits."""
     tail = (1 - LEVEL) / 2
     t = stats.t.isf(tail, df)
@@ -102,7 +102,7 @@ def judge_family(n, mean, sd, margin, members, family):
 
 def _half(n, sd):
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _quantile(np.where(n > 1, n - 1.0, np.nan)) * sd / np.sqrt(n)
+        return quantile(np.where(n > 1, n - 1.0, np.nan)) * sd / np.sqrt(n)
 
 
 def pairs_needed(n, mean, sd, margin, rate):

@@ -60,9 +60,9 @@ static const ag_option s_options[] = {
      "one table over all points of an axis, such as optimizer.lr, which has a\n"
      "column then",                                                                            AG_TEXT(request,  view.across)},
     {"--best AXIS",
-     "each format at its best point of an axis. The point is chosen for each\n"
-     "seed by the mean over all others, so that no format gains by having been\n"
-     "tried more often; with fewer than 3 seeds it cannot, and says so",                       AG_TEXT(request,  view.best)  },
+     "each format at its best point of an axis. The first third of the seeds\n"
+     "chooses it and the others are judged, so that no format gains by having\n"
+     "been tried more often; with fewer than 3 seeds this cannot be, and is told",             AG_TEXT(request,  view.best)  },
     {"--format F",     "text, csv (every number in full), markdown, latex (booktabs) or json",
      AG_OTHER(read_form)                                                                                       },
     {"--json", "--format json",                                                        AG_FLAG(request,            json)            },

@@ -25,12 +25,6 @@ typedef enum ag_verdict {
 
 extern const char *const ag_verdict_words[AG_VERDICTS];
 
-/* How many seeds chose a point of the axis over which each format is taken at its best. */
-typedef struct ag_summary_choice {
-    const char *value;
-    size_t seeds;
-} ag_summary_choice;
-
 /* All labels that differ in the seed alone. done, diverged, failed and pending add up to their
  * runs. */
 typedef struct ag_summary_cell {
@@ -59,8 +53,7 @@ typedef struct ag_summary_cell {
     ag_verdict alone;    /* by the cell's own interval */
     ag_verdict verdict;  /* as one of the family */
     size_t pairs_needed; /* of an open cell, ag_needed_pairs; 0: none, or nobody knows */
-    size_t n_points;     /* with best_axis: the seeds' choices of a point, in the axis' order */
-    ag_summary_choice *points; /* [n_points] */
+    size_t choosers; /* with best_axis: seeds that chose the point, and are not in the numbers */
 } ag_summary_cell;
 
 typedef struct ag_summary {

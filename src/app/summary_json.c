@@ -57,8 +57,8 @@ static void add_missing_pairs(ag_text *out, const ag_summary *s, const ag_summar
     ag_text_add(out, "]");
 }
 
-/* "best": {"axis", "value", "chosen": {value: seeds}, "optimistic"} */
-static void add_choices(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
+/* "best": {"axis", "value", "choosers", "optimistic"} */
+static void add_best(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
 {
     const ag_grid *grid = &s->results->grid;
     if (s->best_axis >= grid->n_axes)
@@ -67,13 +67,8 @@ static void add_choices(ag_text *out, const ag_summary *s, const ag_summary_cell
     ag_json_string(out, grid->axes[s->best_axis].name);
     ag_text_add(out, ", \"value\": ");
     ag_json_string(out, cell->label->values[s->best_axis].text);
-    ag_text_add(out, ", \"chosen\": {");
-    for (size_t i = 0; i < cell->n_points; i++) {
-        ag_text_add(out, i > 0 ? ", " : "");
-        ag_json_string(out, cell->points[i].value);
-        ag_text_printf(out, ": %zu", cell->points[i].seeds);
-    }
-    ag_text_printf(out, "}, \"optimistic\": %s}", s->optimistic ? "true" : "false");
+    ag_text_printf(out, ", \"choosers\": %zu, \"optimistic\": %s}", cell->choosers,
+                   cell->choosers == 0 ? "true" : "false");
 }
 
 /* The numbers that the text shows and those behind them. */
@@ -97,7 +92,7 @@ static void add_cell_json(ag_text *out, const ag_summary *s, const ag_summary_ce
     add_number(out, "p_adjusted", cell->adjusted);
     add_number(out, "pairs_needed", cell->pairs_needed > 0 ? (double)cell->pairs_needed : NAN);
     add_missing_pairs(out, s, cell);
-    add_choices(out, s, cell);
+    add_best(out, s, cell);
     ag_text_printf(out, ", \"verdict_alone\": \"%s\", \"verdict\": \"%s\"}",
                    ag_verdict_words[cell->alone], ag_verdict_words[cell->verdict]);
 }

@@ -113,8 +113,8 @@ static void add_best_words(ag_text *out, const ag_summary *s)
     ag_text_add_printable(out, s->results->grid.axes[s->best_axis].name);
     ag_text_add(out, s->optimistic
                          ? ", chosen on the very seeds that are shown, which is optimistic: with 3 "
-                           "seeds or more it would be chosen on the others. "
-                         : ", chosen for each seed by the mean over the other seeds. ");
+                           "seeds or more a third would choose. "
+                         : ", chosen on the first third of the seeds and judged on the others. ");
 }
 
 /* One paragraph. */

@@ -70,13 +70,6 @@ static void add_remark(ag_text *out, size_t start, const char *format, ...)
     ag_text_add_printable(out, text);
 }
 
-/* Where the seeds did not agree on the best point. */
-static void add_choices(ag_text *out, size_t start, const ag_summary_cell *cell)
-{
-    for (size_t i = 0; i < cell->n_points && cell->n_points > 1; i++)
-        add_remark(out, start, "%.48s chosen by %zu", cell->points[i].value, cell->points[i].seeds);
-}
-
 /* "1 of 3 diverged, 1 failed": with the seeds that have a value, all of the cell. */
 static void add_remarks(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
 {
@@ -94,7 +87,6 @@ static void add_remarks(ag_text *out, const ag_summary *s, const ag_summary_cell
         add_remark(out, start, "%zu pending", cell->pending);
     if (cell->pairs_needed > 0)
         add_remark(out, start, "%zu pairs might tell", cell->pairs_needed);
-    add_choices(out, start, cell);
 }
 
 enum { MEAN_WIDTH = 18, DIFFERENCE_WIDTH = 19, PAIRS_WIDTH = 5, VERDICT_WIDTH = 10 };
