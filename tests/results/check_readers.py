@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Reads a results file as users do: h5py, pandas, xarray (by netCDF4 and, where it is there, by
-h5netcdf), h5dump. Values are those of made_up.c.
+h5netcdf), h5dump, netCDF and ncdump. Values are those of made_up.c.
 
     check_readers.py MAKER FOLDER
 
@@ -18,7 +18,7 @@ import zlib
 
 try:
     import h5py
-    import netCDF4  # noqa: F401 (xarray's engine)
+    import netCDF4
     import numpy as np
     import pandas as pd
     import tables  # noqa: F401 (pandas' engine)
@@ -180,6 +180,22 @@ def check_h5dump(path):
     assert "SUPERBLOCK_VERSION 2" in superblock.stdout
 
 
+def check_netcdf(path):
+    """The whole file, by the library that ncdump is made of, and by ncdump where it is there."""
+
+    def walk(group):
+        names = [variable.name for variable in group.variables.values()]
+        return names + [name for inner in group.groups.values() for name in walk(inner)]
+
+    with netCDF4.Dataset(path) as file:
+        assert {"loss", "val_loss", "lr"} <= set(walk(file))
+    if shutil.which("ncdump") is None:
+        print("ncdump is missing: not tried")
+        return
+    done = subprocess.run(["ncdump", path], capture_output=True, text=True, check=True)
+    assert done.stderr == "", done.stderr
+
+
 def main():
     maker, folder = sys.argv[1:]
     for state in "spooled", "packed":
@@ -193,6 +209,7 @@ def main():
             for engine in engines():
                 check_curves(path, engine)
             check_runs(path, state == "packed")
+            check_netcdf(path)
         check_h5dump(path)
     path = f"{folder}/orphans.h5"
     subprocess.run([maker, path, "orphans"], check=True)
