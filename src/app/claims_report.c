@@ -4,6 +4,7 @@
 #include "base/printable.h"
 #include "claims.h"
 #include "run/run_json.h"
+#include "summary_forms.h"
 
 enum { TEXT_COLUMNS = 80, INDENT = 4 };
 
@@ -179,26 +180,18 @@ static void add_result(ag_text *out, const ag_claim_result *r, const ag_grid *gr
     ag_text_deinit(&words);
 }
 
-static void add_number(ag_text *out, const char *key, double value)
-{
-    char text[32] = "null";
-    if (isfinite(value))
-        ag_json_real(text, value);
-    ag_text_printf(out, ", \"%s\": %s", key, text);
-}
-
 static void add_result_json(ag_text *out, const ag_claim_result *r, const ag_grid *grid)
 {
     add_claim_json(out, r->claim, grid);
     ag_text_printf(out, ", \"state\": \"%s\", \"link\": %zu, \"seeds\": %zu",
                    ag_claim_state_words[r->state], r->link, r->difference.n);
-    add_number(out, "difference", r->difference.mean);
-    add_number(out, "difference_sd", r->difference.sd);
-    add_number(out, "low", r->low);
-    add_number(out, "high", r->high);
-    add_number(out, "p", r->p);
-    add_number(out, "p_adjusted", r->adjusted);
-    add_number(out, "more_seeds", r->more_seeds > 0 ? (double)r->more_seeds : NAN);
+    ag_summary_add_number(out, "difference", r->difference.mean);
+    ag_summary_add_number(out, "difference_sd", r->difference.sd);
+    ag_summary_add_number(out, "low", r->low);
+    ag_summary_add_number(out, "high", r->high);
+    ag_summary_add_number(out, "p", r->p);
+    ag_summary_add_number(out, "p_adjusted", r->adjusted);
+    ag_summary_add_number(out, "more_seeds", r->more_seeds > 0 ? (double)r->more_seeds : NAN);
     ag_text_printf(out, ", \"missing\": %zu, \"diverged\": %zu, \"runs\": %zu}", r->missing,
                    r->diverged, r->runs);
 }

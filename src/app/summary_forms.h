@@ -25,6 +25,9 @@ void ag_summary_format_mean(char text[AG_SUMMARY_FIELD], const ag_estimate *mean
 void ag_summary_format_difference(char text[AG_SUMMARY_FIELD], const ag_summary_cell *cell,
                                   const char *sign);
 
+/* A member of a JSON object, after a comma; null where there is no number. */
+void ag_summary_add_number(ag_text *out, const char *key, double value);
+
 /* Paragraphs below the table, each after an empty line. */
 void ag_summary_add_notes(ag_text *out, const ag_summary *summary);
 

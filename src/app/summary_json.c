@@ -6,7 +6,7 @@
 #include "summary_forms.h"
 
 /* JSON has no NaN. */
-static void add_number(ag_text *out, const char *key, double value)
+void ag_summary_add_number(ag_text *out, const char *key, double value)
 {
     char text[32] = "null";
     if (isfinite(value))
@@ -32,11 +32,11 @@ static void add_axes_json(ag_text *out, const ag_summary *s, const ag_label *lab
 
 static void add_difference(ag_text *out, const ag_estimate *difference)
 {
-    add_number(out, "difference", difference->mean);
-    add_number(out, "difference_sd", difference->sd);
-    add_number(out, "half_width", difference->half);
-    add_number(out, "low", difference->mean - difference->half);
-    add_number(out, "high", difference->mean + difference->half);
+    ag_summary_add_number(out, "difference", difference->mean);
+    ag_summary_add_number(out, "difference_sd", difference->sd);
+    ag_summary_add_number(out, "half_width", difference->half);
+    ag_summary_add_number(out, "low", difference->mean - difference->half);
+    ag_summary_add_number(out, "high", difference->mean + difference->half);
 }
 
 /* [{"seed": "3", "why": "baseline pending"}] */
@@ -82,15 +82,16 @@ static void add_cell_json(ag_text *out, const ag_summary *s, const ag_summary_ce
                    cell->done, cell->diverged, cell->failed, cell->pending,
                    cell->done - cell->n_values, cell->partner_diverged, cell->n_pairs);
     ag_text_printf(out, ", \"n\": %zu", cell->n_values);
-    add_number(out, "mean", cell->mean.mean);
-    add_number(out, "sd", cell->mean.sd);
+    ag_summary_add_number(out, "mean", cell->mean.mean);
+    ag_summary_add_number(out, "sd", cell->mean.sd);
     add_difference(out, &cell->difference);
-    add_number(out, "bca_low", cell->bca.low);
-    add_number(out, "bca_high", cell->bca.high);
-    add_number(out, "floor", cell->floor);
-    add_number(out, "p", cell->p);
-    add_number(out, "p_adjusted", cell->adjusted);
-    add_number(out, "pairs_needed", cell->pairs_needed > 0 ? (double)cell->pairs_needed : NAN);
+    ag_summary_add_number(out, "bca_low", cell->bca.low);
+    ag_summary_add_number(out, "bca_high", cell->bca.high);
+    ag_summary_add_number(out, "floor", cell->floor);
+    ag_summary_add_number(out, "p", cell->p);
+    ag_summary_add_number(out, "p_adjusted", cell->adjusted);
+    ag_summary_add_number(out, "pairs_needed",
+                          cell->pairs_needed > 0 ? (double)cell->pairs_needed : NAN);
     add_missing_pairs(out, s, cell);
     add_best(out, s, cell);
     ag_text_printf(out, ", \"verdict_alone\": \"%s\", \"verdict\": \"%s\"}",
@@ -113,8 +114,8 @@ void ag_summary_json(ag_text *out, const ag_summary *summary)
     ag_json_string(out, summary->results->grid.name);
     ag_text_printf(out, ", \"metric\": \"%s\", \"packed\": %s", summary->metric,
                    summary->results->packed ? "true" : "false");
-    add_number(out, "margin", summary->results->grid.compare.margin);
-    add_number(out, "level", ag_summary_level);
+    ag_summary_add_number(out, "margin", summary->results->grid.compare.margin);
+    ag_summary_add_number(out, "level", ag_summary_level);
     ag_text_printf(out, ", \"family\": \"%s\", \"comparisons\": %zu",
                    ag_family_words[summary->results->grid.compare.family], summary->n_comparisons);
     add_run_counts_json(out, summary);
