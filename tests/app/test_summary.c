@@ -432,9 +432,9 @@ static void claims_are_judged(void **state)
 {
     (void)state;
     static fixture f;
-    const ag_axis_value points[3 * AXES] = {
+    static const ag_axis_value points[3 * AXES] = {
         [0].text = "BF16", [AXES].text = "E4M3", [2 * AXES].text = "E7M0"};
-    const ag_claim claims[CLAIMS] = {
+    static const ag_claim claims[CLAIMS] = {
         {"better",   "", "", AG_CLAIM_BETTER,   0.05, 2, points                   },
         {"worse",    "", "", AG_CLAIM_WORSE,    0.07, 2, points                   },
         {"diverges", "", "", AG_CLAIM_DIVERGES, 0.5,  1, &points[(size_t)2 * AXES]},
@@ -475,9 +475,9 @@ static void an_order_is_as_certain_as_its_weakest_pair(void **state)
 {
     (void)state;
     static fixture f;
-    const ag_axis_value points[3 * AXES] = {
+    static const ag_axis_value points[3 * AXES] = {
         [0].text = "BF16", [AXES].text = "E4M3", [2 * AXES].text = "E7M0"};
-    const ag_claim claim = {"order", "", "", AG_CLAIM_ORDER, 0, 3, points};
+    static const ag_claim claim = {"order", "", "", AG_CLAIM_ORDER, 0, 3, points};
     ag_claim_result r;
     ag_summary s;
     fill(&f);
