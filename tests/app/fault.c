@@ -58,8 +58,12 @@ static bool fault_of(int fd)
     return fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && fault();
 }
 
-/* name64, the twin for large files, which are all files where off_t has 64 bits. */
+/* name64, the twin for large files, which are all files where off_t has 64 bits. musl has none. */
+#ifdef __GLIBC__
 #define TWIN(name) __typeof__(name) name##64 __attribute__((alias(#name)))
+#else
+#define TWIN(name) _Static_assert(sizeof(off_t) == 8, "all files are large files")
+#endif
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 

@@ -65,7 +65,9 @@ ssize_t pread(int fd, void *bytes, size_t size, off_t at)
     return is_unreadable(fd) ? -1 : REAL(pread)(fd, bytes, size, at);
 }
 
+#ifdef __GLIBC__ /* elsewhere it is pread */
 ssize_t pread64(int fd, void *bytes, size_t size, off64_t at)
 {
     return is_unreadable(fd) ? -1 : REAL(pread64)(fd, bytes, size, at);
 }
+#endif
