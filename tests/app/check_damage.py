@@ -29,7 +29,7 @@ def call(*arguments):
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT_S, check=False
     )
-    text = done.stdout.decode(errors="replace")
+    text = done.stdout.decode(errors="replace").replace("I/O error", "Input/output error")  # musl's
     if done.returncode not in (0, 1, 2, 3, 75):
         complain(f"{' '.join(arguments)}: exit code {done.returncode}", text)
     return done.returncode, text

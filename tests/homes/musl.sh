@@ -95,10 +95,9 @@ library pcre2 by_configure
 library openssl libcrypto
 library hdf5 by_configure --disable-tests --disable-tools --with-zlib="$prefix" CFLAGS=-O1
 
-# --- altgrad, quickly built: it is the C library that is tried here. Behind all others stands zlib,
-# which the static HDF5 wants.
+# --- altgrad; behind all other libraries stands zlib, which the static HDF5 wants
 cmake -G Ninja -S "$source" -B "$build" -DALTGRAD_TESTS=ON -DALTGRAD_BLAS=OFF \
-    -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 -DCMAKE_C_COMPILER=musl-gcc \
+    -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O2 -DCMAKE_C_COMPILER=musl-gcc \
     -DCMAKE_MODULE_PATH="$here/no_mpi" -DCMAKE_FIND_ROOT_PATH="$prefix" \
     -DCMAKE_FIND_ROOT_PATH_MODE_LIBRARY=ONLY -DCMAKE_FIND_ROOT_PATH_MODE_INCLUDE=ONLY \
     -DCMAKE_C_STANDARD_LIBRARIES="$prefix/lib/libz.a" \
