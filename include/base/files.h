@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "base/status.h"
 #include "base/text.h"
@@ -21,6 +23,10 @@ typedef struct ag_piece {
 
 /* "folder/name". AG_ERR_INPUT where that is too long. */
 ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *name);
+/* Reads `size` bytes at an offset, beginning again where a signal came between. Returns how many
+ * the file had, or -1 with errno. */
+ssize_t ag_read_at(int fd, void *out, size_t size, uint64_t offset);
+
 /* Writes a file whole: beside its name, synced, then renamed. What was there stays until then, and
  * after a failure. */
 ag_status ag_write_whole(const char *path, const void *bytes, size_t size);

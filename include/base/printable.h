@@ -13,6 +13,9 @@
  * they are not UTF-8 by RFC 3629 or nothing is left. */
 size_t ag_utf8_read(uint32_t *character, const char *text, size_t left);
 
+/* The UTF-8 of a character below 0x110000, ended by 0. */
+void ag_utf8_write(char text[5], uint32_t character);
+
 /* Whether a character steers a terminal, ends a line or turns the direction of the text around it:
  * U+0000 to U+001F, U+007F to U+009F, U+2028, U+2029, U+202A to U+202E, U+2066 to U+2069, U+061C,
  * U+200E, U+200F; or is the invisible mark of byte orders, U+FEFF. */

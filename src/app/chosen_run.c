@@ -1,6 +1,7 @@
 /* One run out of many, by whatever tells it from the others: what export and sample are about. */
 #include "chosen_run.h"
 
+#include <getopt.h>
 #include <string.h>
 
 #include "base/printable.h"
@@ -13,13 +14,13 @@
 
 enum { SHOWN_RUNS = 6 };
 
-typedef struct choice {
-    const char *path;
+typedef struct search {
+    const ag_run_choice *choice;
     ag_results results;
     const char **names; /* [grid.n_runs] */
     bool *labelled;     /* [grid.n_runs]: has the labels that were given */
     ag_arena arena;
-} choice;
+} search;
 
 static ag_status no_memory(void)
 {
@@ -32,8 +33,10 @@ static bool is_label(const char *selector)
 }
 
 /* Labels go to the selector of --only, which knows axes and answers misspelt ones. */
-static ag_status select_labelled(choice *c, const char *const *selectors, size_t count)
+static ag_status select_labelled(search *c)
 {
+    const char *const *selectors = c->choice->selectors;
+    size_t count = c->choice->count;
     const char **labels = ag_arena_alloc(&c->arena, (count + 1) * sizeof *labels);
     size_t n_labels = 0;
     if (labels == NULL)
@@ -46,13 +49,14 @@ static ag_status select_labelled(choice *c, const char *const *selectors, size_t
 }
 
 /* A run that the grid no longer names has no label to be found by. */
-static bool is_meant(const choice *c, size_t row, const char *const *selectors, size_t count)
+static bool is_meant(const search *c, size_t row)
 {
+    const char *const *selectors = c->choice->selectors;
     const ag_result_row *its = &c->results.rows[row];
     bool is_orphan = row >= c->results.grid.n_runs;
     if (!ag_run_status_is_complete(its->status))
         return false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < c->choice->count; i++) {
         if (is_label(selectors[i]) ? is_orphan || !c->labelled[row]
                                    : strncmp(its->id, selectors[i], strlen(selectors[i])) != 0)
             return false;
@@ -60,7 +64,7 @@ static bool is_meant(const choice *c, size_t row, const char *const *selectors, 
     return true;
 }
 
-static void add_run(ag_text *text, const choice *c, size_t row)
+static void add_run(ag_text *text, const search *c, size_t row)
 {
     const ag_result_row *its = &c->results.rows[row];
     bool is_orphan = row >= c->results.grid.n_runs;
@@ -69,7 +73,7 @@ static void add_run(ag_text *text, const choice *c, size_t row)
     ag_text_add(text, ")");
 }
 
-static ag_status tell_several(const choice *c, const bool *meant, size_t count)
+static ag_status tell_several(const search *c, const bool *meant, size_t count)
 {
     ag_text text;
     size_t shown = 0;
@@ -84,23 +88,23 @@ static ag_status tell_several(const choice *c, const bool *meant, size_t count)
         AG_ERR_INPUT,
         "%s: %zu completed runs are meant; name one, by the beginning of its id or by its labels, "
         "such as format=BF16 seed=0: %.800s%s",
-        c->path, count, text.data, count > shown ? ", ..." : "");
+        c->choice->path, count, text.data, count > shown ? ", ..." : "");
     ag_text_deinit(&text);
     return status;
 }
 
-static ag_status find_run(char id[AG_ID_LENGTH + 1], choice *c, const char *const *selectors,
-                          size_t n_selectors)
+static ag_status find_run(char id[AG_ID_LENGTH + 1], search *c)
 {
+    const ag_run_choice *choice = c->choice;
     size_t found = 0;
     bool *meant = ag_arena_alloc(&c->arena, (c->results.n_rows + 1) * sizeof *meant);
     c->names = ag_run_names(&c->results.grid, &c->arena);
     c->labelled = ag_arena_alloc(&c->arena, (c->results.grid.n_runs + 1) * sizeof *c->labelled);
     if (meant == NULL || c->names == NULL || c->labelled == NULL)
         return no_memory();
-    AG_TRY(select_labelled(c, selectors, n_selectors));
+    AG_TRY(select_labelled(c));
     for (size_t i = 0; i < c->results.n_rows; i++) {
-        meant[i] = is_meant(c, i, selectors, n_selectors);
+        meant[i] = is_meant(c, i);
         if (meant[i] && found++ == 0)
             memcpy(id, c->results.rows[i].id, AG_ID_LENGTH + 1);
     }
@@ -108,38 +112,46 @@ static ag_status find_run(char id[AG_ID_LENGTH + 1], choice *c, const char *cons
         return ag_fail(AG_ERR_INPUT,
                        "%s: no completed run%s%s ('altgrad summary' and /index list "
                        "them)",
-                       c->path, n_selectors > 0 ? " is meant by " : "",
-                       n_selectors > 0 ? selectors[0] : "");
+                       choice->path, choice->count > 0 ? " is meant by " : "",
+                       choice->count > 0 ? choice->selectors[0] : "");
     return found == 1 ? AG_OK : tell_several(c, meant, found);
 }
 
-ag_status ag_chosen_run(char id[AG_ID_LENGTH + 1], const char *path, const char *const *selectors,
-                        size_t count)
+static ag_status choose(char id[AG_ID_LENGTH + 1], const ag_run_choice *choice)
 {
-    choice c = {.path = path};
-    AG_TRY(ag_results_open(&c.results, path));
+    search c = {.choice = choice};
+    AG_TRY(ag_results_open(&c.results, choice->path));
     ag_arena_init_growing(&c.arena);
-    ag_status status = find_run(id, &c, selectors, count);
+    ag_status status = find_run(id, &c);
     ag_arena_deinit(&c.arena);
     ag_results_close(&c.results);
     return status;
 }
 
-ag_status ag_chosen_model(ag_trained *trained, const char *path, const char *const *selectors,
-                          size_t count, ag_arena *arena)
+int ag_run_choice_read(ag_run_choice *choice, const ag_command_line *line, int argc, char **argv)
+{
+    int code = ag_app_results_first(&choice->path, line, argc, argv);
+    if (code >= 0)
+        return code;
+    choice->selectors = (const char *const *)argv + optind + 1;
+    choice->count = (size_t)(argc - optind - 1);
+    return -1;
+}
+
+ag_status ag_chosen_model(ag_trained *trained, const ag_run_choice *choice, ag_arena *arena)
 {
     char id[AG_ID_LENGTH + 1];
     const ag_run *run = &trained->run;
-    AG_TRY(ag_chosen_run(id, path, selectors, count));
-    AG_TRY(ag_results_run(&trained->run, NULL, path, id, arena));
+    AG_TRY(choose(id, choice));
+    AG_TRY(ag_results_run(&trained->run, NULL, choice->path, id, arena));
     if (run->output.weights == AG_WEIGHTS_NONE)
         return ag_fail(AG_ERR_INPUT,
                        "%s: run %s was trained with output.weights: none, and its weights are "
                        "gone; train it again with final",
-                       path, id);
+                       choice->path, id);
     AG_TRY(ag_tensor_table_make(&trained->tensors, &run->model, run->facts.vocab_size, arena));
     trained->weights = ag_arena_floats(arena, trained->tensors.total);
     if (trained->weights == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for the weights");
-    return ag_weights_read(trained->weights, &trained->tensors, path, id);
+    return ag_weights_read(trained->weights, &trained->tensors, choice->path, id);
 }

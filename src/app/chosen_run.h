@@ -4,13 +4,21 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "command_line.h"
 #include "run/run.h"
 #include "run/tensors.h"
 
-/* Finds it by selectors [count]: the beginning of its id, or labels "axis=value"; none where there
- * is one run only. AG_ERR_INPUT names the candidates where several are meant. */
-ag_status ag_chosen_run(char id[AG_ID_LENGTH + 1], const char *path, const char *const *selectors,
-                        size_t count);
+/* What a command line says of it, `OUT [RUN...]`: the beginning of its id, or labels "axis=value";
+ * none where there is one run only. */
+typedef struct ag_run_choice {
+    const char *path;
+    const char *const *selectors; /* [count] */
+    size_t count;
+} ag_run_choice;
+
+/* Reads the arguments that follow the options. Returns -1, or the exit code where there are none.
+ */
+int ag_run_choice_read(ag_run_choice *choice, const ag_command_line *line, int argc, char **argv);
 
 /* A trained model. */
 typedef struct ag_trained {
@@ -19,8 +27,8 @@ typedef struct ag_trained {
     float *weights; /* [tensors.total] */
 } ag_trained;
 
-/* That run with its final weights, in the arena. */
-ag_status ag_chosen_model(ag_trained *trained, const char *path, const char *const *selectors,
-                          size_t count, ag_arena *arena);
+/* That run with its final weights, in the arena. AG_ERR_INPUT names the candidates where several
+ * runs are meant. */
+ag_status ag_chosen_model(ag_trained *trained, const ag_run_choice *choice, ag_arena *arena);
 
 #endif

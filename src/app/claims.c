@@ -40,7 +40,7 @@ static const ag_axis_value *point_of(const judge *j, const ag_claim *claim, size
 
 static const char *seed_of(const ag_summary *s, const ag_label *label)
 {
-    return s->seed_axis < s->results->grid.n_axes ? label->values[s->seed_axis].text : "";
+    return ag_summary_axis_text(s, label, s->seed_axis);
 }
 
 /* --- differences of two points, seed by seed */
@@ -222,9 +222,9 @@ static ag_status count_diverged(ag_claim_result *result, const judge *j)
             continue;
         ag_run_status status = j->summary->results->rows[label->run].status;
         counted[label->run] = true;
-        result->runs += status == AG_RUN_DONE || status == AG_RUN_DIVERGED;
+        result->runs += ag_run_status_is_complete(status);
         result->diverged += status == AG_RUN_DIVERGED;
-        result->missing += status != AG_RUN_DONE && status != AG_RUN_DIVERGED;
+        result->missing += !ag_run_status_is_complete(status);
     }
     return AG_OK;
 }

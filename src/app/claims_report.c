@@ -8,34 +8,19 @@
 
 enum { TEXT_COLUMNS = 80, INDENT = 4 };
 
-/* "format = E4M3, layers = uniform" */
-static void add_point(ag_text *out, const ag_grid *grid, const ag_axis_value *point)
-{
-    const char *separator = "";
-    for (size_t axis = 0; axis < grid->n_axes; axis++) {
-        if (point[axis].text == NULL)
-            continue;
-        ag_text_add(out, separator);
-        ag_text_add_printable(out, grid->axes[axis].name);
-        ag_text_add(out, " = ");
-        ag_text_add_printable(out, point[axis].text);
-        separator = ", ";
-    }
-}
-
 static void add_pair(ag_text *out, const ag_claim *claim, const ag_grid *grid, size_t first,
                      const char *words)
 {
-    add_point(out, grid, &claim->points[first * grid->n_axes]);
+    ag_summary_add_points(out, grid, &claim->points[first * grid->n_axes]);
     ag_text_add(out, words);
-    add_point(out, grid, &claim->points[(first + 1) * grid->n_axes]);
+    ag_summary_add_points(out, grid, &claim->points[(first + 1) * grid->n_axes]);
 }
 
 static void add_order(ag_text *out, const ag_claim *claim, const ag_grid *grid)
 {
     for (size_t i = 0; i < claim->n_points; i++) {
         ag_text_add(out, i > 0 ? " is better than " : "");
-        add_point(out, grid, &claim->points[i * grid->n_axes]);
+        ag_summary_add_points(out, grid, &claim->points[i * grid->n_axes]);
     }
 }
 
@@ -46,7 +31,7 @@ void ag_claim_words_add(ag_text *out, const ag_claim *claim, const ag_grid *grid
         add_order(out, claim, grid);
         break;
     case AG_CLAIM_DIVERGES:
-        add_point(out, grid, claim->points);
+        ag_summary_add_points(out, grid, claim->points);
         ag_text_printf(out, " diverges in more than %g of its runs", claim->bound);
         return;
     case AG_CLAIM_SAME:

@@ -1,5 +1,4 @@
 /* altgrad export: what was trained, into files that other programs read. */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "app/commands.h"
@@ -9,9 +8,7 @@
 #include "wrong_file.h"
 
 typedef struct request {
-    const char *out;
-    const char *const *selectors; /* [n_selectors] */
-    size_t n_selectors;
+    ag_run_choice choice;
     const char *to;
     bool nanogpt;
 } request;
@@ -50,7 +47,7 @@ static ag_status export_weights(const request *asked, ag_arena *arena)
 {
     ag_trained trained;
     ag_architecture which = AG_ARCHITECTURE_NANOGPT;
-    AG_TRY(ag_chosen_model(&trained, asked->out, asked->selectors, asked->n_selectors, arena));
+    AG_TRY(ag_chosen_model(&trained, &asked->choice, arena));
     const char *what = ag_arena_printf(arena, "run %s", trained.run.id);
     if (what == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
@@ -67,15 +64,12 @@ static ag_status export_weights(const request *asked, ag_arena *arena)
 static int parse_options(request *asked, int argc, char **argv)
 {
     int code = ag_app_read_options(asked, &s_line, argc, argv, NULL);
+    if (code < 0)
+        code = ag_run_choice_read(&asked->choice, &s_line, argc, argv);
     if (code >= 0)
         return code;
-    if (optind == argc)
-        return ag_app_usage("export", "which results file? One, such as results/quickstart.h5");
     if (asked->to == NULL || asked->to[0] == '\0')
         return ag_app_usage("export", "where to? --to DIR names a folder");
-    asked->out = argv[optind];
-    asked->selectors = (const char *const *)argv + optind + 1;
-    asked->n_selectors = (size_t)(argc - optind - 1);
     return -1;
 }
 
@@ -87,7 +81,7 @@ int ag_cmd_export(int argc, char **argv)
     if (code >= 0)
         return code;
     ag_arena_init_growing(&arena);
-    ag_status status = ag_app_expect_results(asked.out);
+    ag_status status = ag_app_expect_results(asked.choice.path);
     if (status == AG_OK)
         status = export_weights(&asked, &arena);
     ag_arena_deinit(&arena);

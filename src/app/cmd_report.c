@@ -18,6 +18,7 @@ typedef struct report_options {
     long every_s; /* 0: as Python has it */
 } report_options;
 
+/* Not AG_TEXT and its like: clang-format 14 crashes on this table with them. */
 #define AT(member) offsetof(report_options, member)
 
 static const ag_option s_options[] = {

@@ -371,13 +371,12 @@ static const ag_command_line s_line = {
 static int parse_options(reproducer *r, int argc, char **argv)
 {
     int code = ag_app_read_options(r, &s_line, argc, argv, &r->arena);
+    if (code < 0)
+        code = ag_app_results_first(&r->out, &s_line, argc, argv);
     if (code >= 0)
         return code;
-    if (optind == argc)
-        return ag_app_usage("reproduce", "which results file? One, such as results/quickstart.h5");
     if (r->sample > 0 && optind + 1 < argc)
         return ag_app_usage("reproduce", "either run ids or --sample, not both");
-    r->out = argv[optind];
     return -1;
 }
 

@@ -1,5 +1,4 @@
 /* altgrad sample: what a trained model says. */
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +14,7 @@
 #include "wrong_file.h"
 
 typedef struct request {
-    const char *out;
-    const char *const *selectors; /* [n_selectors] */
-    size_t n_selectors;
+    ag_run_choice choice;
     const char *prompt;
     long count;
     long seed;
@@ -132,15 +129,13 @@ static ag_status encode(int32_t *tokens, size_t *n, const codec *c, const char *
 
 static void print_symbol(uint32_t symbol, bool is_byte)
 {
-    if (symbol < 0x80 || is_byte) {
+    char text[5];
+    if (is_byte || symbol < 0x80) {
         putchar((int)symbol);
         return;
     }
-    int more = symbol < 0x800 ? 1 : symbol < 0x10000 ? 2 : 3;
-    static const uint32_t heads[] = {0, 0xc0, 0xe0, 0xf0};
-    putchar((int)(heads[more] | symbol >> 6 * more));
-    while (more-- > 0)
-        putchar((int)(0x80 | (symbol >> 6 * more & 0x3f)));
+    ag_utf8_write(text, symbol);
+    fputs(text, stdout);
 }
 
 static void print_tokens(const int32_t *tokens, size_t count, const codec *c)
@@ -186,7 +181,7 @@ static ag_status sample(const request *asked, ag_arena *arena)
 {
     ag_trained trained;
     ag_corpus corpus;
-    AG_TRY(ag_chosen_model(&trained, asked->out, asked->selectors, asked->n_selectors, arena));
+    AG_TRY(ag_chosen_model(&trained, &asked->choice, arena));
     ag_kernels_init();
     AG_TRY(ag_pool_start(ag_cores_bound(1)));
     ag_status status = ag_corpus_open(&corpus, &trained.run.data, trained.run.model.block_size);
@@ -203,15 +198,12 @@ int ag_cmd_sample(int argc, char **argv)
     ag_arena arena;
     request asked = {.count = 200, .temperature = 1.0};
     int code = ag_app_read_options(&asked, &s_line, argc, argv, NULL);
+    if (code < 0)
+        code = ag_run_choice_read(&asked.choice, &s_line, argc, argv);
     if (code >= 0)
         return code;
-    if (optind == argc)
-        return ag_app_usage("sample", "which results file? One, such as results/quickstart.h5");
-    asked.out = argv[optind];
-    asked.selectors = (const char *const *)argv + optind + 1;
-    asked.n_selectors = (size_t)(argc - optind - 1);
     ag_arena_init_growing(&arena);
-    ag_status status = ag_app_expect_results(asked.out);
+    ag_status status = ag_app_expect_results(asked.choice.path);
     if (status == AG_OK)
         status = sample(&asked, &arena);
     ag_arena_deinit(&arena);

@@ -6,7 +6,6 @@
  */
 #include <jansson.h>
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -35,12 +34,9 @@ typedef struct status_options {
     bool watch;
 } status_options;
 
-#define AT(member) offsetof(status_options, member)
-
 static const ag_option s_options[] = {
-    {"--json",  "the same as JSON, with every failure",          AG_OPTION_FLAG, AT(json),  0, NULL},
-    {"--watch", "again every two seconds, until nobody runs it", AG_OPTION_FLAG, AT(watch), 0,
-     NULL                                                                                          },
+    {"--json",  "the same as JSON, with every failure",          AG_FLAG(status_options, json) },
+    {"--watch", "again every two seconds, until nobody runs it", AG_FLAG(status_options, watch)},
 };
 
 static const ag_command_line s_line = {

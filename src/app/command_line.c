@@ -214,11 +214,16 @@ int ag_app_read_options(void *into, const ag_command_line *line, int argc, char 
     return AG_EXIT_OK;
 }
 
-int ag_app_results_argument(const char **path, const ag_command_line *line, int argc, char **argv)
+int ag_app_results_first(const char **path, const ag_command_line *line, int argc, char **argv)
 {
-    if (optind + 1 != argc)
+    if (optind >= argc)
         return ag_app_usage(line->command,
                             "which results file? One, such as results/quickstart.h5");
     *path = argv[optind];
     return -1;
+}
+
+int ag_app_results_argument(const char **path, const ag_command_line *line, int argc, char **argv)
+{
+    return ag_app_results_first(path, line, optind + 1 == argc ? argc : 0, argv);
 }

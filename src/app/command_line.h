@@ -70,7 +70,9 @@ ag_status ag_options_read(bool *help, void *into, const ag_command_line *line, i
 int ag_app_read_options(void *into, const ag_command_line *line, int argc, char **argv,
                         ag_arena *arena);
 
-/* Likewise for the one results file that must be all there is besides options. */
+/* Likewise for the one results file that must be all there is besides options; and for one that
+ * other arguments may follow, from argv[optind + 1] on. */
 int ag_app_results_argument(const char **path, const ag_command_line *line, int argc, char **argv);
+int ag_app_results_first(const char **path, const ag_command_line *line, int argc, char **argv);
 
 #endif

@@ -2,31 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "data/corpus.h"
 #include "run/run_json.h"
 #include "run_facts.h"
-
-/* UTF-8 of a code point below 0x110000. The vocabulary is kept as code points. */
-static void encode(char out[5], uint32_t point)
-{
-    size_t n = 0;
-    if (point < 0x80) {
-        out[n++] = (char)point;
-    } else if (point < 0x800) {
-        out[n++] = (char)(0xc0 | point >> 6);
-        out[n++] = (char)(0x80 | (point & 0x3f));
-    } else if (point < 0x10000) {
-        out[n++] = (char)(0xe0 | point >> 12);
-        out[n++] = (char)(0x80 | (point >> 6 & 0x3f));
-        out[n++] = (char)(0x80 | (point & 0x3f));
-    } else {
-        out[n++] = (char)(0xf0 | point >> 18);
-        out[n++] = (char)(0x80 | (point >> 12 & 0x3f));
-        out[n++] = (char)(0x80 | (point >> 6 & 0x3f));
-        out[n++] = (char)(0x80 | (point & 0x3f));
-    }
-    out[n] = '\0';
-}
 
 /* The tokens of the grid's first text, as a JSON array; "" where it has none. The results then
  * decode samples of text by themselves, years after the corpus was moved. */
@@ -44,7 +23,7 @@ static ag_status vocabulary(const char **json, const ag_grid *grid, ag_arena *ar
     ag_text_init(&text);
     for (int64_t i = 0; corpus.vocab != NULL && i < corpus.facts.vocab_size; i++) {
         char symbol[5];
-        encode(symbol, corpus.vocab[i]);
+        ag_utf8_write(symbol, corpus.vocab[i]);
         ag_text_add(&text, i == 0 ? "[" : ",");
         ag_json_string(&text, symbol);
     }

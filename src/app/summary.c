@@ -45,14 +45,24 @@ size_t ag_summary_axis(const ag_grid *grid, const char *name)
     return axis;
 }
 
-/* Whether two labels agree on every axis but the seed. */
-static bool same_cell(const ag_summary *summary, const ag_label *a, const ag_label *b)
+const char *ag_summary_axis_text(const ag_summary *summary, const ag_label *label, size_t axis)
+{
+    return axis < summary->results->grid.n_axes ? label->values[axis].text : "";
+}
+
+bool ag_summary_agree(const ag_summary *summary, const ag_label *a, const ag_label *b, size_t other)
 {
     for (size_t i = 0; i < summary->results->grid.n_axes; i++) {
-        if (i != summary->seed_axis && !ag_label_value_is(&a->values[i], &b->values[i]))
+        if (i != summary->seed_axis && i != other &&
+            !ag_label_value_is(&a->values[i], &b->values[i]))
             return false;
     }
     return true;
+}
+
+static bool same_cell(const ag_summary *summary, const ag_label *a, const ag_label *b)
+{
+    return ag_summary_agree(summary, a, b, summary->results->grid.n_axes);
 }
 
 /* compare.baseline names at least one axis. */

@@ -90,6 +90,13 @@ void ag_summary_restrict(ag_summary *summary, const bool *labels);
 /* n_axes where there is none of this name. */
 size_t ag_summary_axis(const ag_grid *grid, const char *name);
 
+/* The label's point on an axis; "" for an axis that the grid does not have. */
+const char *ag_summary_axis_text(const ag_summary *summary, const ag_label *label, size_t axis);
+
+/* Whether two labels agree on every axis but the seed and one other; n_axes: no other. */
+bool ag_summary_agree(const ag_summary *summary, const ag_label *a, const ag_label *b,
+                      size_t other);
+
 /* The metric of a label's run, NaN unless that is done. */
 double ag_summary_value(const ag_summary *summary, const ag_label *label);
 

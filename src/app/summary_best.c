@@ -25,18 +25,9 @@ typedef struct group {
     const ag_summary_cell *best; /* the member that they chose */
 } group;
 
-static bool same_group(const ag_summary *s, size_t axis, const ag_label *a, const ag_label *b)
-{
-    for (size_t i = 0; i < s->results->grid.n_axes; i++) {
-        if (i != axis && i != s->seed_axis && strcmp(a->values[i].text, b->values[i].text) != 0)
-            return false;
-    }
-    return true;
-}
-
 static const char *seed_of(const ag_summary *s, const ag_label *label)
 {
-    return s->seed_axis < s->results->grid.n_axes ? label->values[s->seed_axis].text : "";
+    return ag_summary_axis_text(s, label, s->seed_axis);
 }
 
 /* The cell's label of this seed, or NULL. */
@@ -151,14 +142,15 @@ static ag_status find_groups(size_t *n_groups, group *groups, ag_summary *s, siz
     for (size_t i = 0; i < s->n_cells; i++) {
         const ag_label *label = s->cells[i].label;
         size_t known = 0;
-        while (known < *n_groups && !same_group(s, axis, groups[known].members[0]->label, label))
+        while (known < *n_groups &&
+               !ag_summary_agree(s, groups[known].members[0]->label, label, axis))
             known++;
         if (known < *n_groups)
             continue;
         group *g = &groups[(*n_groups)++];
         *g = (group){.summary = s, .axis = axis, .members = members};
         for (size_t j = i; j < s->n_cells; j++) {
-            if (same_group(s, axis, s->cells[j].label, label))
+            if (ag_summary_agree(s, s->cells[j].label, label, axis))
                 g->members[g->n_members++] = &s->cells[j];
         }
         members += g->n_members;

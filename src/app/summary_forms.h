@@ -12,11 +12,11 @@ typedef struct ag_summary_runs {
 /* Of the grid, each once. */
 ag_summary_runs ag_summary_count_runs(const ag_summary *s);
 
-/* The label's point on an axis; "" for an axis that the grid does not have. */
-const char *ag_summary_axis_text(const ag_summary *s, const ag_label *label, size_t axis);
-
 /* "optimizer.lr = 1e-3" after a separator, printable. */
 void ag_summary_add_point(ag_text *out, const char *separator, const char *axis, const char *value);
+
+/* "format = E4M3, layers = uniform": the axes that a point [n_axes] names. */
+void ag_summary_add_points(ag_text *out, const ag_grid *grid, const ag_axis_value *point);
 
 enum { AG_SUMMARY_FIELD = 96 };
 

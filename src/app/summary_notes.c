@@ -18,10 +18,15 @@ void ag_summary_add_point(ag_text *out, const char *separator, const char *axis,
     ag_text_add_printable(out, value);
 }
 
-/* "" for an axis that the grid does not have. */
-const char *ag_summary_axis_text(const ag_summary *s, const ag_label *label, size_t axis)
+void ag_summary_add_points(ag_text *out, const ag_grid *grid, const ag_axis_value *point)
 {
-    return axis < s->results->grid.n_axes ? label->values[axis].text : "";
+    const char *separator = "";
+    for (size_t i = 0; i < grid->n_axes; i++) {
+        if (point[i].text == NULL)
+            continue;
+        ag_summary_add_point(out, separator, grid->axes[i].name, point[i].text);
+        separator = ", ";
+    }
 }
 
 /* What would be printed as -0.0000 is 0. */
@@ -63,18 +68,6 @@ ag_summary_runs ag_summary_count_runs(const ag_summary *s)
     for (size_t i = 0; i < counts.total; i++)
         counts.of[s->results->rows[i].status]++;
     return counts;
-}
-
-/* As the experiment file says it. */
-static void add_baseline(ag_text *out, const ag_grid *grid)
-{
-    const char *separator = "";
-    for (size_t i = 0; i < grid->n_axes; i++) {
-        if (grid->compare.baseline[i].text == NULL)
-            continue;
-        ag_summary_add_point(out, separator, grid->axes[i].name, grid->compare.baseline[i].text);
-        separator = ", ";
-    }
 }
 
 /* Then the legend explains the word. */
@@ -128,7 +121,7 @@ static void add_legend_words(ag_text *out, const ag_summary *s)
                        ag_summary_axis_text(s, s->cells[0].label, s->format_axis));
     } else {
         ag_text_add(out, "difference: to ");
-        add_baseline(out, grid);
+        ag_summary_add_points(out, grid, grid->compare.baseline);
         ag_text_printf(out,
                        " at the same other axes, mean of pairs ± 95 %% interval (Student's t). "
                        "worse, better: the interval lies beyond the margin of %g; same: within "

@@ -145,7 +145,7 @@ static bool is_told(const ag_summary *s, size_t axis)
     if (axis == s->seed_axis)
         return false;
     for (size_t i = 1; i < s->n_cells; i++) {
-        if (strcmp(s->cells[i].label->values[axis].text, s->cells[0].label->values[axis].text) != 0)
+        if (!ag_label_value_is(&s->cells[i].label->values[axis], &s->cells[0].label->values[axis]))
             return true;
     }
     return axis == s->format_axis;

@@ -230,8 +230,6 @@ static void add_group(ag_text *out, const ag_summary *s, size_t first)
 
 /* --- the whole */
 
-/* --- how many runs there are */
-
 /* "9 runs: 7 done, 1 diverged, 1 failed"; nothing where all are done. */
 static void add_run_counts(ag_text *out, const ag_summary *s)
 {

@@ -139,6 +139,20 @@ ag_status ag_write_whole(const char *path, const void *bytes, size_t size)
     return ag_write_pieces(path, &(ag_piece){bytes, size}, 1);
 }
 
+ssize_t ag_read_at(int fd, void *out, size_t size, uint64_t offset)
+{
+    char *to = out;
+    size_t done = 0;
+    ssize_t got = 1;
+    while (done < size && got != 0) {
+        got = pread(fd, to + done, size - done, (off_t)(offset + done));
+        if (got < 0 && errno != EINTR)
+            return -1;
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return (ssize_t)done;
+}
+
 /* A file that is not there is AG_ERR_FILE, so that callers can tell it from a disk that fails. */
 ag_status ag_read_whole(ag_text *text, const char *path)
 {

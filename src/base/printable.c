@@ -38,6 +38,27 @@ size_t ag_utf8_read(uint32_t *character, const char *text, size_t left)
     return overlong || surrogate || code > 0x10ffff ? 0 : length;
 }
 
+void ag_utf8_write(char text[5], uint32_t character)
+{
+    size_t n = 0;
+    if (character < 0x80) {
+        text[n++] = (char)character;
+    } else if (character < 0x800) {
+        text[n++] = (char)(0xc0 | character >> 6);
+        text[n++] = (char)(0x80 | (character & 0x3f));
+    } else if (character < 0x10000) {
+        text[n++] = (char)(0xe0 | character >> 12);
+        text[n++] = (char)(0x80 | (character >> 6 & 0x3f));
+        text[n++] = (char)(0x80 | (character & 0x3f));
+    } else {
+        text[n++] = (char)(0xf0 | character >> 18);
+        text[n++] = (char)(0x80 | (character >> 12 & 0x3f));
+        text[n++] = (char)(0x80 | (character >> 6 & 0x3f));
+        text[n++] = (char)(0x80 | (character & 0x3f));
+    }
+    text[n] = '\0';
+}
+
 /* Controls, line and paragraph separators, and the marks that turn the direction of text, which can
  * make a name read as another. */
 bool ag_is_control(uint32_t character)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "foreign/architecture.h"
+#include "foreign_internal.h"
 
 /* Layers whose rows, one after the other, are those of one that is fused. */
 typedef struct fusion {
@@ -82,14 +83,27 @@ static bool copy_rows(float *to, const ag_tensor *tensor, const ag_tensor_table 
     return false;
 }
 
+void ag_stored_transpose(float *to, const float *from, size_t rows, size_t columns)
+{
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t k = 0; k < columns; k++)
+            to[i * columns + k] = from[k * rows + i];
+    }
+}
+
+float ag_architecture_absent(const ag_tensor *tensor)
+{
+    return tensor->init == AG_INIT_GAIN ? 1.0f : 0.0f;
+}
+
 void ag_architecture_convert(float *to, const ag_tensor_table *to_tensors, const float *from,
                              const ag_tensor_table *from_tensors)
 {
     const layout source = {from_tensors, from};
+    const ag_tensor *wte = ag_tensor_find(from_tensors, AG_T_WTE, 0);
     for (size_t i = 0; i < to_tensors->count; i++) {
         const ag_tensor *tensor = &to_tensors->rows[i];
         float *out = to + tensor->offset;
-        const ag_tensor *wte = ag_tensor_find(from_tensors, AG_T_WTE, 0);
         if (copy_same(out, tensor, &source) || copy_rows(out, tensor, to_tensors, &source))
             continue;
         if (tensor->id == AG_T_LM_HEAD_W && wte != NULL) {
@@ -97,6 +111,6 @@ void ag_architecture_convert(float *to, const ag_tensor_table *to_tensors, const
             continue;
         }
         for (size_t k = 0; k < tensor->count; k++)
-            out[k] = tensor->init == AG_INIT_GAIN ? 1.0f : 0.0f;
+            out[k] = ag_architecture_absent(tensor);
     }
 }

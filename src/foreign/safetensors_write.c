@@ -5,7 +5,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
-#include "foreign/stored.h"
+#include "foreign_internal.h"
 
 static int by_name(const void *a, const void *b)
 {
@@ -38,17 +38,13 @@ static void add_header(ag_text *text, const ag_outgoing *tensors, size_t count, 
         ag_text_add(text, " ");
 }
 
-/* Of a matrix that is kept the other way round: column by column. */
-static float *turn(const ag_outgoing *tensor)
+/* Of a matrix that is kept the other way round. */
+static float *turned_copy(const ag_outgoing *tensor)
 {
-    size_t rows = tensor->dims[0];
-    size_t columns = tensor->dims[1];
-    float *turned = malloc((rows * columns + 1) * sizeof *turned);
-    for (size_t i = 0; turned != NULL && i < rows; i++) {
-        for (size_t k = 0; k < columns; k++)
-            turned[i * columns + k] = tensor->data[k * rows + i];
-    }
-    return turned;
+    float *copy = malloc((count_of(tensor) + 1) * sizeof *copy);
+    if (copy != NULL)
+        ag_stored_transpose(copy, tensor->data, tensor->dims[0], tensor->dims[1]);
+    return copy;
 }
 
 /* turned [count]: what has to be freed afterwards. */
@@ -61,7 +57,7 @@ static ag_status write_pieces(const char *path, const ag_outgoing *tensors, size
     for (size_t i = 0; i < count; i++) {
         const float *data = tensors[i].data;
         if (tensors[i].is_transposed) {
-            turned[i] = turn(&tensors[i]);
+            turned[i] = turned_copy(&tensors[i]);
             data = turned[i];
         }
         if (data == NULL)

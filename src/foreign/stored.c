@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bits.h"
+#include "base/files.h"
 #include "foreign_internal.h"
 
 enum { PIECE = 2048 }; /* elements */
@@ -44,18 +46,12 @@ void ag_stored_close(ag_stored_file *file)
 
 ag_status ag_stored_bytes(void *out, const ag_stored_file *file, uint64_t offset, size_t size)
 {
-    char *to = out;
-    while (size > 0) {
-        ssize_t got = pread(file->fd, to, size, (off_t)offset);
-        if (got < 0)
-            return ag_fail_errno("%s: cannot read", file->path);
-        if (got == 0)
-            return ag_fail(AG_ERR_FILE, "%s: ends before byte %llu: it was cut short", file->path,
-                           (unsigned long long)offset + size);
-        to += got;
-        offset += (uint64_t)got;
-        size -= (size_t)got;
-    }
+    ssize_t got = ag_read_at(file->fd, out, size, offset);
+    if (got < 0)
+        return ag_fail_errno("%s: cannot read", file->path);
+    if ((size_t)got < size)
+        return ag_fail(AG_ERR_FILE, "%s: ends before byte %llu: it was cut short", file->path,
+                       (unsigned long long)offset + size);
     return AG_OK;
 }
 
@@ -70,13 +66,6 @@ const ag_stored *ag_stored_find(const ag_stored_file *file, const char *name)
 
 /* --- elements */
 
-static float from_bits(uint32_t bits)
-{
-    float value = 0;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* IEEE 754 binary16: every value is exact in float32, a NaN keeps its bits. */
 static float from_half(uint16_t half)
 {
@@ -88,7 +77,7 @@ static float from_half(uint16_t half)
         return sign != 0 ? -value : value;
     }
     exponent = exponent == 31 ? 255 : exponent + 112;
-    return from_bits(sign | exponent << 23 | fraction << 13);
+    return ag_bits_float(sign | exponent << 23 | fraction << 13);
 }
 
 static void widen(float *out, const void *bytes, size_t count, ag_stored_type type)
@@ -99,8 +88,8 @@ static void widen(float *out, const void *bytes, size_t count, ag_stored_type ty
         if (type == AG_STORED_F64)
             out[i] = (float)doubles[i];
         else
-            out[i] =
-                type == AG_STORED_F16 ? from_half(halves[i]) : from_bits((uint32_t)halves[i] << 16);
+            out[i] = type == AG_STORED_F16 ? from_half(halves[i])
+                                           : ag_bits_float((uint32_t)halves[i] << 16);
     }
 }
 

@@ -160,15 +160,6 @@ static ag_status check_shape(const reading *r, const ag_stored *stored, const ag
     return refuse_shape(r, stored, wanted, tensor->n_dims, cure);
 }
 
-/* [dims[0], dims[1]] of the tensor, whose transpose the file has. */
-static void turn(float *to, const float *from, const ag_tensor *tensor)
-{
-    for (size_t i = 0; i < tensor->dims[0]; i++) {
-        for (size_t k = 0; k < tensor->dims[1]; k++)
-            to[i * tensor->dims[1] + k] = from[k * tensor->dims[0] + i];
-    }
-}
-
 static ag_status read_elements(reading *r, const ag_stored *stored, const ag_tensor *tensor,
                                bool is_turned)
 {
@@ -180,7 +171,7 @@ static ag_status read_elements(reading *r, const ag_stored *stored, const ag_ten
         return no_memory();
     AG_TRY(ag_stored_read(whole, &r->file, stored));
     if (is_turned)
-        turn(to, whole, tensor);
+        ag_stored_transpose(to, whole, tensor->dims[0], tensor->dims[1]);
     else
         memcpy(to, whole, tensor->count * sizeof *to);
     return AG_OK;
@@ -194,7 +185,7 @@ static ag_status check_extra(const reading *r, const ag_stored *stored, const ag
     const ag_tensor *wte = ag_tensor_find(&r->layout, AG_T_WTE, 0);
     bool same = true;
     for (size_t i = 0; i < tensor->count; i++) {
-        float expected = tensor->init == AG_INIT_GAIN ? 1.0f : 0.0f;
+        float expected = ag_architecture_absent(tensor);
         if (tensor->id == AG_T_LM_HEAD_W && wte != NULL)
             expected = r->laid[wte->offset + i];
         same = same && has[i] == expected;
@@ -260,12 +251,12 @@ static ag_status read_file(reading *r)
 {
     static const char hint[] = "weights of any model come from results, from 'altgrad export "
                                "--nanogpt', or from a .npz with nanoGPT's names";
-    if (r->file.is_nanogpt)
+    if (r->file.is_nanogpt) {
         r->which = AG_ARCHITECTURE_NANOGPT;
-    else
+    } else {
         AG_TRY(ag_architecture_of(&r->which, r->run, r->file.path, hint));
-    if (!r->file.is_nanogpt)
         AG_TRY(ag_architecture_compare(r->file.path, r->which, r->run));
+    }
     AG_TRY(lay_out(r));
     for (size_t i = 0; i < r->layout.count; i++)
         AG_TRY(read_tensor(r, &r->layout.rows[i]));

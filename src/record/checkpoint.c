@@ -113,23 +113,15 @@ ag_status ag_checkpoint_write(const char *path, const ag_checkpoint_key *key,
 
 /* --- reading */
 
-/* A signal may end a read early, which is no failure; the end of the file before the section's end
- * is damage. */
+/* The end of the file before the section's end is damage. */
 static ag_status read_at(const ag_checkpoint *checkpoint, const ag_section *section,
                          uint64_t offset)
 {
-    char *to = section->data;
-    for (size_t done = 0; done < section->bytes;) {
-        ssize_t got =
-            pread(checkpoint->fd, to + done, section->bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return ag_fail_errno("cannot read %s", checkpoint->path);
-        if (got == 0)
-            return ag_fail(AG_ERR_FILE, "%s: cut off in the %s", checkpoint->path, section->name);
-        done += (size_t)got;
-    }
+    ssize_t got = ag_read_at(checkpoint->fd, section->data, section->bytes, offset);
+    if (got < 0)
+        return ag_fail_errno("cannot read %s", checkpoint->path);
+    if ((size_t)got < section->bytes)
+        return ag_fail(AG_ERR_FILE, "%s: cut off in the %s", checkpoint->path, section->name);
     return AG_OK;
 }
 

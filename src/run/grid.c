@@ -190,6 +190,20 @@ static void add_labels(writer *w)
     ag_text_add(w->text, "]");
 }
 
+/* NULL: one that names no axis. */
+static void add_point(writer *w, const ag_axis_value *point)
+{
+    ag_text_add(w->text, "[");
+    for (size_t axis = 0; axis < w->grid->n_axes; axis++) {
+        ag_text_add(w->text, axis > 0 ? "," : "");
+        if (point == NULL || point[axis].text == NULL)
+            ag_text_add(w->text, "null");
+        else
+            ag_text_printf(w->text, "%zu", value_index(&w->axes[axis], &point[axis]));
+    }
+    ag_text_add(w->text, "]");
+}
+
 /* null for an axis that the baseline does not name: there, each run has its partner at its own
  * value. */
 static void add_compare(writer *w)
@@ -199,29 +213,10 @@ static void add_compare(writer *w)
     ag_json_real(margin, compare->margin);
     ag_text_add(w->text, ",\n\"compare\":{\"metric\":");
     ag_json_string(w->text, compare->metric);
-    ag_text_printf(w->text, ",\"margin\":%s,\"family\":\"%s\",\"baseline\":[", margin,
+    ag_text_printf(w->text, ",\"margin\":%s,\"family\":\"%s\",\"baseline\":", margin,
                    ag_family_words[compare->family]);
-    for (size_t axis = 0; axis < w->grid->n_axes; axis++) {
-        ag_text_add(w->text, axis > 0 ? "," : "");
-        if (compare->baseline == NULL || compare->baseline[axis].text == NULL)
-            ag_text_add(w->text, "null");
-        else
-            ag_text_printf(w->text, "%zu", value_index(&w->axes[axis], &compare->baseline[axis]));
-    }
-    ag_text_add(w->text, "]}");
-}
-
-static void add_claim_point(writer *w, const ag_axis_value *point)
-{
-    ag_text_add(w->text, "[");
-    for (size_t axis = 0; axis < w->grid->n_axes; axis++) {
-        ag_text_add(w->text, axis > 0 ? "," : "");
-        if (point[axis].text == NULL)
-            ag_text_add(w->text, "null");
-        else
-            ag_text_printf(w->text, "%zu", value_index(&w->axes[axis], &point[axis]));
-    }
-    ag_text_add(w->text, "]");
+    add_point(w, compare->baseline);
+    ag_text_add(w->text, "}");
 }
 
 static void add_claim(writer *w, const ag_claim *claim)
@@ -238,7 +233,7 @@ static void add_claim(writer *w, const ag_claim *claim)
                    ag_claim_words[claim->kind], bound);
     for (size_t i = 0; i < claim->n_points; i++) {
         ag_text_add(w->text, i > 0 ? "," : "");
-        add_claim_point(w, &claim->points[i * w->grid->n_axes]);
+        add_point(w, &claim->points[i * w->grid->n_axes]);
     }
     ag_text_add(w->text, "]}");
 }

@@ -306,25 +306,32 @@ static ag_status read_labels(reader *r)
     return AG_OK;
 }
 
+/* The indices of a point's values, null where it does not name the axis; `what` has it. */
+static ag_status read_point(ag_axis_value *point, reader *r, const json_t *array, const char *what)
+{
+    size_t index = 0;
+    char each[64];
+    snprintf(each, sizeof each, "%s[]", what);
+    if (json_array_size(array) != r->grid->n_axes)
+        return ag_fail(AG_ERR_INPUT, "%s: expected %zu values", what, r->grid->n_axes);
+    for (size_t axis = 0; axis < r->grid->n_axes; axis++) {
+        json_t *value = json_array_get(array, axis);
+        if (json_is_null(value))
+            continue;
+        AG_TRY(read_index(&index, value, r->n_values[axis], each));
+        point[axis] = r->values[axis][index];
+    }
+    return AG_OK;
+}
+
 static ag_status read_baseline(reader *r, ag_json_at at)
 {
     json_t *array = NULL;
     ag_axis_value *values = NULL;
-    size_t n_axes = r->grid->n_axes;
-    size_t index = 0;
     AG_TRY(member_array(&array, at, "baseline"));
-    if (json_array_size(array) != n_axes)
-        return ag_fail(AG_ERR_INPUT, "grid.compare.baseline: expected %zu values", n_axes);
-    AG_TRY(allocate(&values, r, n_axes, sizeof *values));
-    for (size_t axis = 0; axis < n_axes; axis++) {
-        json_t *value = json_array_get(array, axis);
-        if (json_is_null(value))
-            continue;
-        AG_TRY(read_index(&index, value, r->n_values[axis], "grid.compare.baseline[]"));
-        values[axis] = r->values[axis][index];
-    }
+    AG_TRY(allocate(&values, r, r->grid->n_axes, sizeof *values));
     r->grid->compare.baseline = values;
-    return AG_OK;
+    return read_point(values, r, array, "grid.compare.baseline");
 }
 
 static ag_status read_compare(reader *r)
@@ -342,22 +349,6 @@ static ag_status read_compare(reader *r)
         AG_TRY(ag_json_word(&family, at, "family", ag_family_words, AG_FAMILIES));
     r->grid->compare.family = (ag_family)family;
     return read_baseline(r, at);
-}
-
-static ag_status read_point(ag_axis_value *point, reader *r, const json_t *array)
-{
-    size_t index = 0;
-    if (json_array_size(array) != r->grid->n_axes)
-        return ag_fail(AG_ERR_INPUT, "grid.claims[].points[]: expected %zu values",
-                       r->grid->n_axes);
-    for (size_t axis = 0; axis < r->grid->n_axes; axis++) {
-        json_t *value = json_array_get(array, axis);
-        if (json_is_null(value))
-            continue;
-        AG_TRY(read_index(&index, value, r->n_values[axis], "grid.claims[].points[][]"));
-        point[axis] = r->values[axis][index];
-    }
-    return AG_OK;
 }
 
 static ag_status read_claim(ag_claim *claim, reader *r, json_t *object)
@@ -382,7 +373,8 @@ static ag_status read_claim(ag_claim *claim, reader *r, json_t *object)
         return ag_fail(AG_ERR_INPUT, "grid.claims[].points: too few for a claim of its kind");
     AG_TRY(allocate(&points, r, claim->n_points * r->grid->n_axes, sizeof *points));
     for (size_t i = 0; i < claim->n_points; i++)
-        AG_TRY(read_point(&points[i * r->grid->n_axes], r, json_array_get(array, i)));
+        AG_TRY(read_point(&points[i * r->grid->n_axes], r, json_array_get(array, i),
+                          "grid.claims[].points[]"));
     claim->points = points;
     return AG_OK;
 }

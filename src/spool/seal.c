@@ -2,7 +2,6 @@
  * have none. The seal covers every byte. HDF5 does not look behind its own end of the file. */
 #include "spool/seal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/crc32.h"
+#include "base/files.h"
 
 /* A fixed length at the end of the file is found without reading anything else. Numbers have all
  * their digits, so that the text of a size is always as long. */
@@ -39,11 +39,7 @@ static ag_status crc_of(uint32_t *crc, int fd, uint64_t size, const char *path)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     while (done < size && got > 0) {
         uint64_t left = size - done;
-        got = pread(fd, part, left < PART_BYTES ? (size_t)left : PART_BYTES, (off_t)done);
-        if (got < 0 && errno == EINTR) {
-            got = 1;
-            continue;
-        }
+        got = ag_read_at(fd, part, left < PART_BYTES ? (size_t)left : PART_BYTES, done);
         sum = ag_crc32_add(sum, part, got > 0 ? (size_t)got : 0);
         done += got > 0 ? (uint64_t)got : 0;
     }

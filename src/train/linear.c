@@ -177,8 +177,6 @@ static void quantise_grad(ag_linear *linear, float *dy, const ag_source *source,
 static void finish(const ag_linear *linear, const ag_product *p)
 {
     const ag_finish *f = &p->finish;
-    if (f->anew)
-        memset(f->onto, 0, p->M * p->N * sizeof *f->onto);
     if (f->onto != NULL)
         linear->k->accumulate(f->onto, p->c, p->M, p->N, f->rows, f->columns);
     else
@@ -268,16 +266,21 @@ static void store_product(ag_linear *linear, const ag_pass *pass)
         ag_site_store(linear->dw, linear->product, &stack, pass);
 }
 
-static void add_product(const ag_linear *linear, size_t count)
-{
-    if (linear->is_clear)
-        memset(linear->dweight, 0, count * sizeof *linear->dweight);
-    linear->k->add(linear->dweight, linear->product, count);
-}
-
 void ag_linear_clear_gradient(ag_linear *linear)
 {
     linear->is_clear = true;
+}
+
+/* Only a product that is added as it is finished can take dweight for zeros; else they are written
+ * first. */
+static bool begins_anew(ag_linear *linear, bool at_once)
+{
+    bool anew = linear->is_clear && at_once;
+    if (linear->is_clear && !anew)
+        memset(linear->dweight, 0,
+               linear->layer.outputs * linear->layer.inputs * sizeof *linear->dweight);
+    linear->is_clear = false;
+    return anew;
 }
 
 static void wgrad(ag_linear *linear, const ag_pass *pass)
@@ -285,23 +288,24 @@ static void wgrad(ag_linear *linear, const ag_pass *pass)
     const ag_operand *dy = operand_of(linear, AG_ROLE_GRAD_OUTPUT, WGRAD_OF_GRAD);
     const ag_operand *x = operand_of(linear, AG_ROLE_INPUT, WGRAD_OF_INPUT);
     const ag_operand *w = operand_of(linear, AG_ROLE_WEIGHT, FPROP);
+    const ag_accumulator *accumulator = own_accumulator(linear, AG_WGRAD, pass);
     bool clips = pass->mode == AG_MODE_TRAIN && w->clipped != NULL;
     bool at_once = !clips && linear->dw == NULL;
+    bool anew = begins_anew(linear, at_once && accumulator == NULL);
     ag_product product = {
         .c = linear->product,
         .M = linear->layer.outputs,
         .N = linear->layer.inputs,
         .K = pass->B * linear->T,
-        .finish = {.onto = at_once ? linear->dweight : NULL, .anew = at_once && linear->is_clear}
+        .finish = {.onto = at_once ? linear->dweight : NULL, .anew = anew}
     };
-    multiply(linear, own_accumulator(linear, AG_WGRAD, pass), AG_TN, dy, x, product);
-    if (!at_once) {
-        if (clips)
-            ag_operand_clip_gradient(linear->product, w, product.M, product.N);
-        store_product(linear, pass);
-        add_product(linear, product.M * product.N);
-    }
-    linear->is_clear = false;
+    multiply(linear, accumulator, AG_TN, dy, x, product);
+    if (at_once)
+        return;
+    if (clips)
+        ag_operand_clip_gradient(linear->product, w, product.M, product.N);
+    store_product(linear, pass);
+    linear->k->add(linear->dweight, linear->product, product.M * product.N);
 }
 
 void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *pass)

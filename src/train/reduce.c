@@ -15,6 +15,7 @@
 
 #include "base/bits.h"
 #include "base/pool.h"
+#include "base/sizes.h"
 
 enum { BLOCK = 512, GRAIN = 16 * BLOCK };
 
@@ -124,9 +125,8 @@ static void reduce(void *context, size_t begin, size_t end)
 {
     const work *w = context;
     for (size_t at = begin; at < end;) {
-        size_t stop = at + BLOCK < end ? at + BLOCK : end;
         size_t chunk_end = at - at % w->chunk + w->chunk;
-        stop = chunk_end < stop ? chunk_end : stop;
+        size_t stop = ag_smaller(ag_smaller(at + BLOCK, end), chunk_end);
         s_reduce[w->how->kind](w, at, stop - at);
         if (w->scale != 1.0f)
             w->k->amplify(w->out + at, stop - at, 1.0f / w->scale);
@@ -147,7 +147,7 @@ void ag_reduce(float *out, float *const *parts, size_t count, const ag_reduction
               .parts = parts,
               .how = reduction,
               .k = k,
-              .chunk = (count + reduction->ranks - 1) / reduction->ranks,
+              .chunk = ag_pieces(count, reduction->ranks),
               .scale = ag_reduction_scale(parts, count, reduction, k),
               .overflow = wide ? AG_OVERFLOW_SPECIAL : AG_OVERFLOW_SATURATE,
               .is_exact = wire->bits == 32};

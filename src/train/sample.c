@@ -103,10 +103,10 @@ static size_t likeliest(const float *logits, size_t V)
 static size_t draw(const sampler *s, const float *logits, size_t V, uint64_t number)
 {
     size_t best = likeliest(logits, V);
-    double least = least_logit(s, logits, V);
-    double sum = 0.0;
     if (s->how->temperature == 0.0)
         return best;
+    double least = least_logit(s, logits, V);
+    double sum = 0.0;
     for (size_t i = 0; i < V; i++) {
         double behind = ((double)logits[i] - (double)logits[best]) / s->how->temperature;
         s->shares[i] = (double)logits[i] >= least ? exp(behind) : 0.0;
