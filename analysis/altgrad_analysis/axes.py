@@ -80,6 +80,11 @@ def _meaning(text):
     return text
 
 
+def printable(text):
+    """Control characters as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 def listed(words, most=20):
     """"a, b, c", of many the first ones and how many more."""
     words = [str(word) for word in words]

@@ -1,6 +1,7 @@
 """What a cell of Results.table() says in words."""
 
 STATUSES = ("done", "diverged", "failed", "pending")
+COMPLETE = ("done", "diverged")
 
 
 def verdict_of(cell):

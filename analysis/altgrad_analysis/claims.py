@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .comparison import results_of
+from .comparison import results_of, values_of
 from .verdicts import LEVEL, estimate, holm
 
 RATE = 1 - LEVEL
@@ -14,10 +14,7 @@ MOST_SEEDS = 1000
 def judge_claims(results, runs, metric, claims):
     """A row per claim with what `summary --json` says of it. `claims` are those of the grid in JSON;
     `runs` has a row for each label with its run's numbers."""
-    status = runs["status"].to_numpy()
-    values = runs[metric].to_numpy(float)
-    values = np.where((status == "done") & np.isfinite(values), values, np.nan)
-    grid = _Grid(results, runs, values, status)
+    grid = _Grid(results, runs, values_of(runs, metric), runs["status"].to_numpy())
     judged = [_Diverges(grid, c) if c["kind"] == "diverges" else _Pairs(grid, c) for c in claims]
     p = np.array([claim.p for claim in judged], float)
     adjusted, undecided, known = p.copy(), 1, ~np.isnan(p)

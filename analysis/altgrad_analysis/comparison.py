@@ -6,17 +6,15 @@ import pandas as pd
 
 from .best import choose_best
 from .bootstrap import LEAST, bca
+from .cells import STATUSES
 from .verdicts import LEVEL, estimate, judge, judge_family
-
-STATUSES = ("done", "diverged", "failed", "pending")
 
 
 def compare(results, runs, metric, best=None):
     """The table of Results.table(): `runs` has a row for each label with its run's numbers. The
     number of comparisons is its attribute `comparisons` (table.attrs)."""
     status = runs["status"].to_numpy()
-    values = runs[metric].to_numpy(float)
-    values = np.where((status == "done") & np.isfinite(values), values, np.nan)
+    values = values_of(runs, metric)
     partner = results.partners()
     rows = np.arange(len(runs))
     cell = runs.groupby(results.cells, sort=False, dropna=False).ngroup().to_numpy()
@@ -117,6 +115,12 @@ def _missing(results, runs, values, rows, partner, cell, n_cells):
     column = np.empty(n_cells, object)
     column[:] = [tuple(missing) for missing in found]
     return column
+
+
+def values_of(runs, metric):
+    """The metric of each row of `runs`; NaN unless it is done with a finite one."""
+    values = runs[metric].to_numpy(float)
+    return np.where((runs["status"].to_numpy() == "done") & np.isfinite(values), values, np.nan)
 
 
 def results_of(runs, values):

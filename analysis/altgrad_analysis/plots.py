@@ -5,12 +5,13 @@ the lines. All lengths are inches, all places are from the top left."""
 
 import matplotlib.pyplot as plt
 
-from .axes import listed, resolve
+from .axes import listed, printable, resolve
+from .cells import COMPLETE
 from .curves import Curves
 from .panels import Limits, draw_panel
 from .styles import line_styles, settings
 from .table import HEADING, CellTable, key_width
-from .text import literal, printable, wrap
+from .text import literal, wrap
 
 MOST_COLUMNS = 4
 PANEL = 3.35  # wide
@@ -82,7 +83,7 @@ class Point:
     def _choose(self, results, labels):
         """The first label of a completed run, else the first."""
         status = labels["id"].map(results.index.set_index("id")["status"])
-        complete = labels[status.isin(["done", "diverged"])]
+        complete = labels[status.isin(COMPLETE)]
         return (labels if complete.empty else complete).iloc[0]
 
 

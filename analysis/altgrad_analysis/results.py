@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from .axes import OWN_COLUMNS, free_name, listed, make_axes, resolve
+from .cells import COMPLETE
 from .claims import judge_claims
 from .comparison import compare
 from .files import open_results, read_table, read_text
 from .live import read_live
 from .weights import read_weights, state_dict
 
-COMPLETE = ("done", "diverged")
 # of a file without samples, these are asked for rightly
 SAMPLED = (
     "quant",

@@ -4,21 +4,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..cells import missing, verdict_of
+from ..cells import COMPLETE, missing, verdict_of
+from ..verdicts import LEVEL
 from .context import BLOCK
 from .losses import difference_scale
 from .page import Figure, LeftOut, panel, table
 from .scales import fixed, limits
 from .svg import PANEL, Frame, Rows
 
-LEVEL = 0.95
-
-
 def _interval(cell):
     """(low, high) of the mean difference."""
-    if "low" in cell:
-        return cell["low"], cell["high"]
-    return cell["difference"] - cell["half_width"], cell["difference"] + cell["half_width"]
+    return cell["low"], cell["high"]
 
 
 def _seeds(cell):
@@ -46,9 +42,9 @@ def _verdict_text(cell):
     """The verdict; below it what the cell alone would be called, and the pairs that would decide."""
     verdict = verdict_of(cell)
     lines = [verdict or "-"]
-    if verdict == "open" and cell.get("verdict_alone", verdict) not in ("open", ""):
+    if verdict == "open" and cell["verdict_alone"] not in ("open", ""):
         lines.append(f"(alone {cell['verdict_alone']})")
-    needed = cell.get("pairs_needed", np.nan)
+    needed = cell["pairs_needed"]
     if verdict == "open" and np.isfinite(needed):
         lines.append(f"({int(needed)} pairs?)")
     return "\n".join(lines)
@@ -63,11 +59,10 @@ def _csv(context):
 
 
 def family_text(results):
-    """How verdicts are held together, where the statistics say so."""
-    family = getattr(results, "family", None)
-    if family == "all":
+    """How verdicts are held together."""
+    if results.family == "all":
         return " Verdicts hold together: Holm's correction over all comparisons of the experiment."
-    return " Each verdict stands alone (compare.family: none)." if family else ""
+    return " Each verdict stands alone (compare.family: none)."
 
 
 def final_table(context):
@@ -177,10 +172,7 @@ def _forest_panel(context, cells, scale, label):
 
 
 def strips(context):
-    values = context.results.index.set_index("id").get(context.metric)
-    done = context.runs[context.runs["status"] == "done"]
-    done = done.assign(value=done["id"].map(values).astype(float))
-    done = done[np.isfinite(done["value"])]
+    done = context.done
     if done.empty:
         raise LeftOut("no run is done yet")
     if done["seed"].nunique() < 2:
@@ -239,7 +231,7 @@ def wilson(successes, total):
 
 
 def diverged(context):
-    complete = context.runs[context.runs["status"].isin(["done", "diverged"])]
+    complete = context.runs[context.runs["status"].isin(COMPLETE)]
     complete = complete.drop_duplicates(["format", "id"])
     if complete.empty:
         raise LeftOut("no run is complete yet")

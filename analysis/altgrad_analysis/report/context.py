@@ -53,6 +53,8 @@ class Context:
         status = results.index.set_index("id")["status"]
         self.runs = self.labels.assign(status=self.labels["id"].map(status))
         self.table = self._table()
+        values = results.index.set_index("id")[self.metric]
+        self.runs["value"] = self.runs["id"].map(values).astype(float)
         others = [name for name in dict.fromkeys(results.labels["format"]) if name != self.baseline]
         self._numbers = {name: i for i, name in enumerate(others)}
         self._curves = None
@@ -87,6 +89,11 @@ class Context:
         numbers = {block.key: i for i, block in enumerate(self.blocks)}
         keys = [tuple(row) for row in cells[columns].itertuples(index=False)]
         return cells.assign(**{BLOCK: [numbers[key] for key in keys]})
+
+    @property
+    def done(self):
+        """The runs, under each of their labels, that are done with a finite value."""
+        return self.runs[(self.runs["status"] == "done") & np.isfinite(self.runs["value"])]
 
     @property
     def notes(self):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..cells import COMPLETE
 from .facts import read_timing
 from .page import Figure, LeftOut, table
 from .scales import fixed, number
@@ -11,7 +12,7 @@ WARNING = "emulated: not hardware speed"
 
 def cost(context):
     timing = read_timing(context.results)
-    runs = context.runs[context.runs["status"].isin(["done", "diverged"])]
+    runs = context.runs[context.runs["status"].isin(COMPLETE)]
     runs = runs.merge(timing, on="id").drop_duplicates(["format", "id"])
     if runs.empty:
         raise LeftOut("no complete run has timings")

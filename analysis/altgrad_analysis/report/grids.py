@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from ..axes import listed
+from ..axes import listed, printable
 from .context import BLOCK
 from .facts import read_formats
 from .page import Figure, LeftOut, panel
 from .scales import fixed, number
 from .style import diverging, sequential
-from .svg import PANEL, _n, drawing, printable, text, text_width, wrap
+from .svg import PANEL, _n, drawing, text, text_width, wrap
 
 CELL = 26  # high
 ROLES = ("weight", "input", "grad_output")

@@ -7,8 +7,8 @@ from html import escape
 
 import pandas as pd
 
+from ..axes import printable
 from .style import sheet
-from .svg import printable
 
 SMALL_CSV = 150_000  # bytes that go into the page
 

@@ -16,8 +16,6 @@ def learning_rates(context):
     runs = runs[np.isfinite(runs["lr"])]
     if runs["lr"].nunique() < 2:
         raise LeftOut("all runs have the same learning rate")
-    values = context.results.index.set_index("id")[context.metric]
-    runs = runs.assign(value=runs["id"].map(values).astype(float))
     data = _by_rate(context, runs)
     if not np.isfinite(data["mean"]).any():
         raise LeftOut("no run is done yet")

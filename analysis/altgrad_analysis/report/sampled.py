@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from ..cells import COMPLETE
 from ..files import open_results
 from .page import Figure, LeftOut, panel
 from .scales import number
@@ -47,7 +48,7 @@ KINDS = [
 def _chosen_runs(context):
     """{format: ids}: of each format that is quantised, some complete runs of its first block that
     has any; and which blocks they are of."""
-    complete = context.runs[context.runs["status"].isin(["done", "diverged"])]
+    complete = context.runs[context.runs["status"].isin(COMPLETE)]
     chosen, blocks = {}, {}
     for form in context.formats:
         if form == context.baseline:
@@ -61,24 +62,17 @@ def _chosen_runs(context):
     return chosen, blocks
 
 
-def reader(context):
-    """A function of a Kind: {format: table of row, step, value}. The chosen runs' groups are read
-    once for each kind, and no others: files may hold thousands of runs."""
-    chosen, blocks = _chosen_runs(context)
-
-    def read(kind):
-        found = {}
-        with open_results(context.results.path) as file:
-            runs = file.get("runs", {})
-            for form, ids in list(chosen.items()):
-                frames = [f for i in ids if i in runs for f in _series(runs[i], kind)]
-                if frames and len(found) < MOST_FORMATS:
-                    found[form] = (
-                        pd.concat(frames).groupby(["row", "step"], sort=False)["value"].mean()
-                    )
-        return found, blocks, len(chosen)
-
-    return read
+def _read(context, kind, chosen):
+    """{format: series of values by row and step}. Only the chosen runs' groups are read: files may
+    hold thousands of runs."""
+    found = {}
+    with open_results(context.results.path) as file:
+        runs = file.get("runs", {})
+        for form, ids in chosen.items():
+            frames = [f for i in ids if i in runs for f in _series(runs[i], kind)]
+            if frames and len(found) < MOST_FORMATS:
+                found[form] = pd.concat(frames).groupby(["row", "step"], sort=False)["value"].mean()
+    return found
 
 
 def _series(run, kind):
@@ -101,7 +95,8 @@ def drawer(kind):
     def draw(context):
         if not context.results.path.exists():
             raise LeftOut("there is no results file yet")
-        found, blocks, n_formats = reader(context)(kind)
+        chosen, blocks = _chosen_runs(context)
+        found = _read(context, kind, chosen)
         values = (
             np.concatenate([v.to_numpy(float) for v in found.values()]) if found else np.empty(0)
         )
@@ -123,7 +118,7 @@ def drawer(kind):
             "the first layer config of each format. One scale for all panels."
         )
         notes = []
-        if len(found) == MOST_FORMATS < n_formats:
+        if len(found) == MOST_FORMATS < len(chosen):
             notes = [f"{MOST_FORMATS} formats are drawn; --select format=NAME draws others."]
         columns = ["layers", "format", "row", "step", "value"]
         return Figure(

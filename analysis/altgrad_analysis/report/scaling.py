@@ -19,10 +19,7 @@ KINDS = ("parameters", "tokens")
 
 def _done(context):
     """Runs that are done with the metric, sizes and tokens, once under each of their labels."""
-    values = context.results.index.set_index("id")[context.metric]
-    runs = context.runs[context.runs["status"] == "done"]
-    runs = runs.assign(value=runs["id"].map(values).astype(float))
-    runs = runs[np.isfinite(runs["value"])]
+    runs = context.done
     sizes = context.facts.sizes(list(dict.fromkeys(runs["id"]))).add_prefix("run ")
     return runs.join(sizes, on="id")  # names with a space, which no axis has
 
@@ -250,9 +247,7 @@ def over_bits(context):
 
 def over_axes(context):
     """Every other axis with several points that is neither a size nor the learning rate."""
-    runs = context.runs[context.runs["status"] == "done"]
-    values = context.results.index.set_index("id")[context.metric]
-    runs = runs.assign(value=runs["id"].map(values).astype(float)).dropna(subset=["value"])
+    runs = context.runs[context.runs["status"] == "done"].dropna(subset=["value"])
     axes = [a for a in context.block_axes if a.column != "layers" and runs[a.column].nunique() > 1]
     if not axes:
         raise LeftOut("the experiment has no further axis with several points")

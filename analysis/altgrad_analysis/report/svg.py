@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 
+from ..axes import printable
 from .scales import Scale
 
 PANEL = 380
@@ -36,11 +37,6 @@ def wrap(text, room, letter=LETTER):
             word = word[fitting:]
         line = word
     return [*lines, line]
-
-
-def printable(text):
-    """Control characters as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def _n(value):
