@@ -53,6 +53,22 @@ typedef struct ag_ranked {
  * that the chance of one or more false ones among them is at most `rate`. */
 void ag_holm(ag_ranked *family, size_t n);
 
+/* --- seeds in rounds, judged after each */
+
+enum { AG_MOST_LOOKS = 32 };
+
+typedef struct ag_interim {
+    size_t n;
+    size_t seeds[AG_MOST_LOOKS];  /* that are there at each look; the last has all */
+    double shares[AG_MOST_LOOKS]; /* of the error rate that each may spend; they add up to 1 */
+} ag_interim;
+
+/* 2 <= from <= at_most <= 10,000; each look has 1.6 times the seeds of the one before. */
+ag_interim ag_interim_plan(size_t from, size_t at_most);
+
+/* The least rate, for all looks together, at which one of them decides: from p of that look. */
+double ag_interim_p(const ag_interim *looks, size_t look, double p);
+
 /* --- the bootstrap */
 
 typedef struct ag_interval {

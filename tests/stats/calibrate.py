@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """How often are the verdicts of `altgrad summary` false?
 
-    calibrate.py simulated [--experiments 4000]
+    calibrate.py simulated [--experiments 4000] [--check looks]
     calibrate.py runs RESULTS.h5 [--experiments 4000]
 
 `simulated` draws experiments of which the truth is known, and judges them by the definitions of
@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
 from altgrad_analysis import Results  # noqa: E402
 from altgrad_analysis.best import number_of_choosers  # noqa: E402
 from altgrad_analysis.bootstrap import bca  # noqa: E402
+from altgrad_analysis.interim import Looks  # noqa: E402
 from altgrad_analysis.verdicts import LEVEL, TENDENCIES, decide, holm, quantile  # noqa: E402
 
 RATE = 1 - LEVEL
@@ -38,6 +39,16 @@ class Table:
         self.good = True
         print("| experiment | share of | found | nominal |")
         print("|---|---|---|---|")
+
+    def add_saving(self, what, of, runs, fixed, least=None):
+        """Mean of `runs` [experiments] beside those of a fixed number of seeds; an error where the
+        saving is below `least`."""
+        saved = 1 - np.mean(runs) / fixed
+        wrong = least is not None and saved < least
+        mark = " **wrong**" if wrong else ""
+        expected = f"≥ {100 * least:.0f} %" if least is not None else "(told)"
+        print(f"| {what} | {of} | {100 * saved:.0f} %{mark} | {expected} |", flush=True)
+        self.good &= not wrong
 
     def add(self, what, of, hits, nominal, exact=False, told=False):
         """`hits` [experiments] are those that count. With `told` the share is only shown."""
@@ -173,9 +184,97 @@ def leave_one_out(values, baseline):
     return verdicts(chosen - baseline[:, None], 0.0, "none")
 
 
+# --- seeds in rounds, until decided
+
+
+LOOKS = Looks(3, 20)
+
+
+def judge_in_rounds(differences, margin):
+    """Words [experiments, k] by `differences` [experiments, k, 20], and the runs [experiments] that
+    this took: a comparison gets seeds while it is open, and the baseline while any is."""
+    experiments, k, _ = differences.shape
+    least = np.ones((experiments, k))
+    words = np.full((experiments, k), "open", object)
+    undecided = np.ones((experiments, k), bool)
+    runs = np.zeros(experiments, int)
+    for look, n in enumerate(LOOKS.seeds):
+        more = n - (LOOKS.seeds[look - 1] if look else 0)
+        runs += more * (undecided.sum(axis=1) + undecided.any(axis=1))
+        now = differences[:, :, :n]
+        mean, sd = now.mean(axis=-1), now.std(axis=-1, ddof=1)
+        tendency, p = decide(np.full(mean.shape, n), mean, sd, margin)
+        p = LOOKS.p(look, p)
+        lower = undecided & (p < least)
+        words[lower] = TENDENCIES[tendency][lower]
+        least = np.where(lower, p, least)
+        undecided = np.array([holm(row) for row in least]) > RATE
+    words[undecided] = "open"
+    return words, runs
+
+
+def check_looks(table, rng, experiments):
+    """Verdicts stay true however often one looks."""
+    n = LOOKS.seeds[-1]
+    rounds = "in rounds of " + ", ".join(str(seeds) for seeds in LOOKS.seeds)
+    for name, noise in (("normal", normal), ("skewed", skewed), ("heavy tails", heavy)):
+        for effect, margin, sides in ((0, 0.0, ("worse", "better")), (20, 20.0, ("worse", "same"))):
+            words, _ = judge_in_rounds(
+                differences_of(rng, noise, experiments, [effect], n), margin
+            )
+            what = f"{name}, {rounds}, effect {effect}, margin {margin:g}"
+            for side in sides:
+                table.add(what, side, words == side, RATE / 2)
+    for k in (4, 16):
+        words, _ = judge_in_rounds(differences_of(rng, normal, experiments, [0] * k, n), 0.0)
+        what = f"{k} formats, {rounds}, no effect, margin 0"
+        table.add(what, "any false", np.any(words != "open", axis=1), RATE)
+        half = [3.0] * (k // 2) + [20.0] * (k // 2)
+        words, _ = judge_in_rounds(differences_of(rng, normal, experiments, half, n), 3.0)
+        false = np.any(words[:, : k // 2] != "open", axis=1)
+        false |= np.any(np.isin(words[:, k // 2 :], ["same", "better"]), axis=1)
+        table.add(f"{k} formats, {rounds}, half at the margin, half far worse", "any false", false,
+                  RATE)  # fmt: skip
+
+
+GRIDS = {  # effects in standard deviations of a difference, the margin, the least saving
+    "8 formats, no difference to 30 sd, margin 1.5": ([0, 0.2, 3, 4, 8, 10, 20, 30], 1.5, 0.4),
+    "8 formats, no difference to 30 sd, margin 1": ([0, 0.2, 2, 3, 6, 10, 20, 30], 1.0, None),
+    "8 formats, all 5 sd worse, margin 0.8": ([5] * 8, 0.8, None),
+    "8 formats, half no different, half 6 to 40 sd, margin 0.8": (
+        [0, 0, 0, 0, 6, 10, 20, 40], 0.8, None),
+    "8 formats, all 1 sd worse, margin 0": ([1] * 8, 0.0, None),
+    "8 formats, none different, margin 1": ([0] * 8, 1.0, None),
+}  # fmt: skip
+
+
+def check_savings(table, rng, experiments):
+    """Runs beside the fixed number of seeds that decides as many comparisons, and beside as many as
+    rounds may take."""
+    most = LOOKS.seeds[-1]
+    for what, (effects, margin, least) in GRIDS.items():
+        differences = differences_of(rng, normal, experiments, effects, most)
+        words, runs = judge_in_rounds(differences, margin)
+        decided = np.mean(words != "open")
+        cells = len(effects) + 1
+        for n in range(2, most + 1):
+            fixed = np.mean(verdicts(differences[:, :, :n], margin, "all") != "open")
+            if fixed >= decided or n == most:
+                break
+        of = f"{100 * decided:.1f} % decided; runs less than with {n} seeds ({100 * fixed:.1f} %)"
+        table.add_saving(what, of, runs, n * cells, least)
+        table.add_saving(what, f"runs less than with {most} seeds ({shown(differences, margin)})",
+                         runs, most * cells)  # fmt: skip
+
+
+def shown(differences, margin):
+    return f"{100 * np.mean(verdicts(differences, margin, 'all') != 'open'):.1f} %"
+
+
 def simulated(options):
     table = Table()
-    for check in (check_alone, check_family, check_bootstrap, check_best):
+    checks = (check_alone, check_family, check_bootstrap, check_best, check_looks, check_savings)
+    for check in checks if options.check is None else [globals()[f"check_{options.check}"]]:
         check(table, np.random.default_rng(1), options.experiments)
     return table.good
 
@@ -230,7 +329,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("simulated").set_defaults(run=simulated)
+    simulation = commands.add_parser("simulated")
+    simulation.set_defaults(run=simulated)
+    simulation.add_argument("--check", choices=("alone", "family", "bootstrap", "best", "looks", "savings"))
     of_runs = commands.add_parser("runs")
     of_runs.add_argument("results", type=Path)
     of_runs.set_defaults(run=runs)

@@ -276,6 +276,46 @@ static void bootstrap_of_little_is_no_number(void **state)
     assert_true(ag_bca_mean(equal, 3, 0.95).low == 0.25);
 }
 
+/* By hand: 1.6 times 3 is 4.8, and 1.6 times 13 is beyond 20. Shares by bc, scale=18:
+ * (3/20)*sqrt(3/20), (5/20)*sqrt(5/20) less that, ... */
+static void looks_spend_the_rate_once(void **state)
+{
+    (void)state;
+    static const size_t seeds[] = {3, 5, 8, 13, 20};
+    static const double shares[] = {0.058094750193111253, 0.066905249806888747,
+                                    0.127982212813470346, 0.271064540825935381,
+                                    0.475953246360594273};
+    ag_interim looks = ag_interim_plan(3, 20);
+    assert_int_equal(looks.n, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(looks.seeds[i], seeds[i]);
+        assert_near(looks.shares[i], shares[i], 1e-14);
+    }
+    assert_near(ag_interim_p(&looks, 3, 0.01), 0.036891582976991148, 1e-12);
+    assert_true(ag_interim_p(&looks, 0, 0.5) == 1);
+}
+
+static void looks_end_at_the_most(void **state)
+{
+    (void)state;
+    for (size_t from = 2; from < 40; from++) {
+        for (size_t most = from; most <= 10000; most += 1 + most / 7) {
+            ag_interim looks = ag_interim_plan(from, most);
+            double sum = 0;
+            assert_int_equal(looks.seeds[0], from);
+            assert_int_equal(looks.seeds[looks.n - 1], most);
+            for (size_t i = 0; i < looks.n; i++) {
+                assert_true(looks.shares[i] > 0);
+                assert_true(i == 0 || looks.seeds[i] > looks.seeds[i - 1]);
+                sum += looks.shares[i];
+            }
+            assert_near(sum, 1, 1e-12);
+        }
+    }
+    assert_int_equal(ag_interim_plan(6, 6).n, 1);
+    assert_true(ag_interim_plan(6, 6).shares[0] == 1);
+}
+
 /* scipy.stats.norm */
 static void normal_agrees_with_scipy(void **state)
 {
@@ -303,6 +343,8 @@ int main(void)
         cmocka_unit_test(without_spread_the_mean_decides),
         cmocka_unit_test(the_least_number_of_pairs_is_that_of_a_search),
         cmocka_unit_test(holm_is_as_by_hand),
+        cmocka_unit_test(looks_spend_the_rate_once),
+        cmocka_unit_test(looks_end_at_the_most),
         cmocka_unit_test(bootstrap_agrees_with_scipy),
         cmocka_unit_test(bootstrap_of_little_is_no_number),
         cmocka_unit_test(normal_agrees_with_scipy),
