@@ -27,8 +27,7 @@ typedef struct ag_result_row {
     double entropy_rate;  /* of a synthetic corpus: the floor of the loss; NaN elsewhere */
     const char *recorded; /* ag_run_recorded, "" where that is not known */
     char digest[AG_DIGEST_LENGTH + 1]; /* of the final weights */
-    double train_s;
-    double tokens_per_s;
+    double train_s;                    /* NaN without a result */
 } ag_result_row;
 
 typedef struct ag_results {

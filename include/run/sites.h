@@ -32,6 +32,11 @@
 
 enum { AG_SITES_PER_LINEAR = 4, AG_SITE_TENSORS = 3, AG_MOST_EMBEDDINGS = 2 };
 
+/* The kinds of linear layers that a block may have, [AG_BLOCK_KINDS], in the order of their names,
+ * which is that of their sites. */
+enum { AG_BLOCK_KINDS = AG_LINEAR_KINDS - 1 };
+ag_linear_kind ag_layer_kind_by_name(size_t i);
+
 typedef enum ag_site_kind {
     AG_SITE_OPT_M, /* of a linear layer */
     AG_SITE_OPT_V,

@@ -120,23 +120,8 @@ static json_t *events_of(const ag_overview *watch)
     return list;
 }
 
-/* As `summary --json` has them; none where the experiment makes none. */
-static void add_claims(json_t *object, const ag_overview *watch)
-{
-    ag_text text;
-    ag_text_init(&text);
-    ag_text_add(&text, "{\"none\": 0");
-    ag_claims_of_results(&text, watch->path, ag_claims_json);
-    ag_text_add(&text, "}");
-    json_t *members = json_loadb(text.data != NULL ? text.data : "", text.length, 0, NULL);
-    json_t *claims = json_object_get(members, "claims");
-    if (claims != NULL)
-        json_object_set(object, "claims", claims);
-    json_decref(members);
-    ag_text_deinit(&text);
-}
-
-/* The exit code is in it too: through a pipe it would be lost. */
+/* The exit code is in it too: through a pipe it would be lost. The claims are a text, the same as
+ * in `summary --json`: they go in before the object's last brace. */
 void ag_status_json(ag_text *out, ag_overview *watch)
 {
     ag_status_counts counts = ag_status_count(watch);
@@ -146,12 +131,13 @@ void ag_status_json(ag_text *out, ag_overview *watch)
         watch->packed ? "packed" : "spooled", "exit_code", ag_status_exit(&counts), "runs",
         counts_of(watch), "owner", owner_of(watch), "live", live_of(watch->live), "checkpoints",
         checkpoints_of(watch), "failed", failures_of(watch), "events", events_of(watch));
-    if (object != NULL)
-        add_claims(object, watch);
     char *text =
         object != NULL ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) : NULL;
-    if (text != NULL)
-        ag_text_printf(out, "%s\n", text);
+    if (text != NULL) {
+        ag_text_add_n(out, text, strlen(text) - strlen("\n}"));
+        ag_claims_of_results(out, watch->path, ag_claims_json);
+        ag_text_add(out, "\n}\n");
+    }
     out->failed = out->failed || text == NULL;
     free(text);
     json_decref(object);

@@ -150,14 +150,6 @@ static bool is_elsewhere(const ag_coordinator *coordinator, int host)
     return false;
 }
 
-/* The next job for a rank. One that failed waits for somebody else while there is somebody. */
-static bool pop_for(ag_queued *next, ag_coordinator *coordinator, int rank)
-{
-    int host = coordinator->seats[rank].host;
-    return ag_job_queue_pop(next, &coordinator->queue, count_usable(coordinator) > 1 ? rank : -1,
-                            is_elsewhere(coordinator, host) ? host : -1);
-}
-
 /* The client writes the assignment only now, when it is known who does it and what came out of
  * earlier attempts. */
 static ag_status assign(ag_coordinator *coordinator, int rank, int64_t job, int32_t attempt)
@@ -179,10 +171,14 @@ static ag_status assign(ag_coordinator *coordinator, int rank, int64_t job, int3
     return status;
 }
 
+/* A job that failed waits for somebody else while there is somebody. */
 static ag_status assign_next(ag_coordinator *coordinator, int rank)
 {
     ag_queued next;
-    if (!pop_for(&next, coordinator, rank))
+    int avoids = count_usable(coordinator) > 1 ? rank : -1;
+    int host = coordinator->seats[rank].host;
+    host = is_elsewhere(coordinator, host) ? host : -1;
+    if (!ag_job_queue_pop(&next, &coordinator->queue, avoids, host))
         return AG_OK;
     return assign(coordinator, rank, next.job, next.attempt);
 }

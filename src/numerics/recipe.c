@@ -92,7 +92,25 @@ static ag_status set_recipe(ag_layer_precision *precision, const ag_recipe *reci
     return AG_OK;
 }
 
-/* Words that mean several formats, and prefixes that other libraries put before a name. */
+/* A name as other libraries have it, or with spaces around it. */
+static ag_status suggest_shorter(const char *name)
+{
+    static const char *const prefixes[] = {"torch.",     "jnp.", "jax.numpy.", "np.",
+                                           "ml_dtypes.", "tl.",  "tf.",        "mx."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        size_t length = strlen(prefixes[i]);
+        if (strncasecmp(name, prefixes[i], length) == 0)
+            return ag_fail(AG_ERR_INPUT, "there is no format '%s'; did you mean '%s'?", name,
+                           name + length);
+    }
+    size_t length = strlen(name);
+    if (length > 0 && (name[0] == ' ' || name[length - 1] == ' '))
+        return ag_fail(AG_ERR_INPUT, "there is no format '%s': take the spaces around it away",
+                       name);
+    return AG_OK;
+}
+
+/* Words that mean several formats, or what another name means here. */
 static ag_status suggest_word(const char *name)
 {
     static const struct {
@@ -121,8 +139,6 @@ static ag_status suggest_word(const char *name)
         {"bfloat",     "'bf16'"                                        },
         {"default",    "'BF16'"                                        },
     };
-    static const char *const prefixes[] = {"torch.",     "jnp.", "jax.numpy.", "np.",
-                                           "ml_dtypes.", "tl.",  "tf.",        "mx."};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcasecmp(name, words[i].word) == 0)
             return ag_fail(AG_ERR_INPUT,
@@ -130,17 +146,7 @@ static ag_status suggest_word(const char *name)
                            "them)",
                            name, words[i].meant);
     }
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        size_t length = strlen(prefixes[i]);
-        if (strncasecmp(name, prefixes[i], length) == 0)
-            return ag_fail(AG_ERR_INPUT, "there is no format '%s'; did you mean '%s'?", name,
-                           name + length);
-    }
-    size_t length = strlen(name);
-    if (length > 0 && (name[0] == ' ' || name[length - 1] == ' '))
-        return ag_fail(AG_ERR_INPUT, "there is no format '%s': take the spaces around it away",
-                       name);
-    return AG_OK;
+    return suggest_shorter(name);
 }
 
 /* A misspelt recipe is told apart from a misspelt format by its nearest name. */

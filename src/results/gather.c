@@ -127,10 +127,8 @@ bool ag_entry_read_whole(ag_entry *entry, const char *id, const ag_places *place
     return is_whole;
 }
 
-/* NaN and "" in every cell: a table with a row for each run of the grid can be grouped and plotted
- * without asking first which runs are there. */
-static void fill_missing(ag_entry *entry, const ag_run *run, ag_run_status status,
-                         const char *reason)
+void ag_entry_without_result(ag_entry *entry, const ag_run *run, ag_run_status status,
+                             const char *reason)
 {
     entry->summary = (ag_run_summary){.seed = run->seed,
                                       .loss = NAN,
@@ -161,9 +159,9 @@ static ag_status add_grid(ag_gathered *g, const ag_ids *files)
         if (ag_ids_have(files, run->id))
             AG_TRY(ag_entry_read(entry, run->id, &g->places, &g->arena));
         else if (ag_failure_read(&failure, run->id, g->places.failed, &g->arena))
-            fill_missing(entry, run, AG_RUN_FAILED, failure.reason);
+            ag_entry_without_result(entry, run, AG_RUN_FAILED, failure.reason);
         else
-            fill_missing(entry, run, AG_RUN_PENDING, "");
+            ag_entry_without_result(entry, run, AG_RUN_PENDING, "");
         entry->label = &g->grid.labels[labels[i]];
         g->n_entries++;
     }

@@ -9,6 +9,7 @@
 #include "fields.h"
 #include "h5.h"
 #include "run/grid.h"
+#include "run/run_status.h"
 #include "spool/notes.h"
 #include "spool/places.h"
 
@@ -51,6 +52,12 @@ ag_status ag_entry_read(ag_entry *entry, const char *id, const ag_places *places
 /* False, without an error, for a run file that is damaged, which `run` will set aside: libhdf5 may
  * crash on it, and is not asked. */
 bool ag_entry_read_whole(ag_entry *entry, const char *id, const ag_places *places, ag_arena *arena);
+
+/* Summary and timing of a run that failed or is pending: NaN and "" in every cell, so that a table
+ * with a row for each run of the grid can be grouped and plotted without asking first which runs
+ * are there. */
+void ag_entry_without_result(ag_entry *entry, const ag_run *run, ag_run_status status,
+                             const char *reason);
 
 ag_status ag_gather(ag_gathered *gathered, const ag_places *places);
 void ag_gathered_deinit(ag_gathered *gathered);

@@ -6,7 +6,6 @@
  * failures, and the grid, which says what is pending and what is an orphan. */
 #include "results/results.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,30 +48,36 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const ag_result_row *)a)->id, ((const ag_result_row *)b)->id);
 }
 
-/* The columns that commands use, in a struct that needs no HDF5 to be read. */
+/* The columns that commands use, in a struct that needs no HDF5 to be read. Its texts are the
+ * caller's. */
+static ag_result_row row_of(const ag_run_summary *summary, const ag_timing *timing)
+{
+    ag_result_row row = {.status = ag_run_status_of(summary->status),
+                         .reason = "",
+                         .name = "",
+                         .orphan = summary->orphan != 0,
+                         .steps = summary->steps,
+                         .loss = summary->loss,
+                         .val_loss = summary->val_loss,
+                         .val_loss_hp = summary->val_loss_hp,
+                         .final_val_loss = summary->final_val_loss,
+                         .final_val_loss_hp = summary->final_val_loss_hp,
+                         .entropy_rate = summary->entropy_rate,
+                         .recorded = "",
+                         .train_s = timing->train_s};
+    memcpy(row.id, summary->id, sizeof row.id);
+    memcpy(row.digest, summary->weights_digest, sizeof row.digest);
+    return row;
+}
+
 static ag_status add_found(reader *r, const ag_run_summary *summary, const ag_timing *timing)
 {
-    const char *reason = ag_arena_strdup(&r->results->arena, summary->reason);
-    const char *recorded = ag_arena_strdup(&r->results->arena, summary->recorded);
-    if (reason == NULL || recorded == NULL)
+    ag_result_row row = row_of(summary, timing);
+    row.reason = ag_arena_strdup(&r->results->arena, summary->reason);
+    row.recorded = ag_arena_strdup(&r->results->arena, summary->recorded);
+    if (row.reason == NULL || row.recorded == NULL)
         return no_memory(r);
-    ag_result_row *row = &r->found[r->n_found++];
-    *row = (ag_result_row){.status = ag_run_status_of(summary->status),
-                           .reason = reason,
-                           .name = "",
-                           .orphan = summary->orphan != 0,
-                           .steps = summary->steps,
-                           .loss = summary->loss,
-                           .val_loss = summary->val_loss,
-                           .val_loss_hp = summary->val_loss_hp,
-                           .final_val_loss = summary->final_val_loss,
-                           .final_val_loss_hp = summary->final_val_loss_hp,
-                           .entropy_rate = summary->entropy_rate,
-                           .recorded = recorded,
-                           .train_s = timing->train_s,
-                           .tokens_per_s = timing->tokens_per_s};
-    memcpy(row->id, summary->id, sizeof row->id);
-    memcpy(row->digest, summary->weights_digest, sizeof row->digest);
+    r->found[r->n_found++] = row;
     return AG_OK;
 }
 
@@ -148,21 +153,12 @@ static ag_status add_newer_files(reader *r)
     return AG_OK;
 }
 
-/* NaN for numbers and "" for texts, which a caller can print or test without asking for NULL. */
-static ag_result_row row_without_result(const char id[AG_ID_LENGTH + 1], ag_run_status status,
-                                        const char *reason)
+static ag_result_row row_without_result(const ag_run *run, ag_run_status status, const char *reason)
 {
-    ag_result_row row = {.status = status,
-                         .reason = reason,
-                         .name = "",
-                         .recorded = "",
-                         .loss = NAN,
-                         .val_loss = NAN,
-                         .val_loss_hp = NAN,
-                         .final_val_loss = NAN,
-                         .final_val_loss_hp = NAN,
-                         .entropy_rate = NAN};
-    memcpy(row.id, id, sizeof row.id);
+    ag_entry entry = {0};
+    ag_entry_without_result(&entry, run, status, reason);
+    ag_result_row row = row_of(&entry.summary, &entry.timing);
+    row.reason = reason;
     return row;
 }
 
@@ -178,8 +174,7 @@ static ag_status add_failures(reader *r)
         if (!ag_ids_have(&notes, grid->runs[i].id) || ag_ids_have(&r->files, grid->runs[i].id) ||
             !ag_failure_read(&failure, grid->runs[i].id, r->places.failed, &r->results->arena))
             continue;
-        r->found[r->n_found++] =
-            row_without_result(grid->runs[i].id, AG_RUN_FAILED, failure.reason);
+        r->found[r->n_found++] = row_without_result(&grid->runs[i], AG_RUN_FAILED, failure.reason);
     }
     return AG_OK;
 }
@@ -268,9 +263,9 @@ static ag_status arrange(reader *r)
         return no_memory(r);
     size_t count = 0;
     for (size_t i = 0; i < grid->n_runs; i++) {
-        const char *id = grid->runs[i].id;
-        const ag_result_row *row = find(r->found, r->n_found, id);
-        rows[count] = row != NULL ? *row : row_without_result(id, AG_RUN_PENDING, "");
+        const ag_run *run = &grid->runs[i];
+        const ag_result_row *row = find(r->found, r->n_found, run->id);
+        rows[count] = row != NULL ? *row : row_without_result(run, AG_RUN_PENDING, "");
         rows[count++].orphan = false;
     }
     AG_TRY(ag_ids_orphans(&orphans, &r->files, grid, &r->results->arena));

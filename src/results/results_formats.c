@@ -102,14 +102,15 @@ static void add_format(tables *t, const ag_format *format)
     snprintf(row->kind, sizeof row->kind, "%s", ag_kind_name(format->kind));
 }
 
-/* "4/6 mae", "mse mse 1 1.5", after what stands there. */
+/* "4/6 mae", "mse mse 1 1.5", "eden", after what stands there. */
 static void add_selection(char *text, size_t size, const ag_scheme *scheme)
 {
     size_t length = strlen(text);
     if (scheme->select == AG_SELECT_AMAX)
         return;
-    snprintf(text + length, size - length, " %s %s", ag_select_words[scheme->select],
-             ag_error_words[scheme->error]);
+    bool has_errors = ag_scheme_adds_errors(scheme);
+    snprintf(text + length, size - length, " %s%s%s", ag_select_words[scheme->select],
+             has_errors ? " " : "", has_errors ? ag_error_words[scheme->error] : "");
     for (int i = 0; i < scheme->n_candidates; i++) {
         length = strlen(text);
         snprintf(text + length, size - length, " %g", (double)scheme->candidates[i]);

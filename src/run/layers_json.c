@@ -142,16 +142,14 @@ static size_t add_sites(layers_writer *w, size_t at, size_t end, const char *nam
 /* A block's layers in the order of their names, and the sites between them. */
 static void add_block(layers_writer *w, size_t block)
 {
-    static const ag_linear_kind sorted[] = {
-        AG_LINEAR_C_ATTN, AG_LINEAR_C_K,  AG_LINEAR_ATTN_C_PROJ, AG_LINEAR_C_Q,
-        AG_LINEAR_C_V,    AG_LINEAR_C_FC, AG_LINEAR_C_GATE,      AG_LINEAR_MLP_C_PROJ};
     const ag_model_spec *model = &w->run->model;
     size_t site = block * ag_block_sites(model);
     size_t end = site + ag_block_sites(model);
-    for (size_t i = 0; i < sizeof sorted / sizeof sorted[0]; i++) {
-        if (!ag_block_has(model, sorted[i]))
+    for (size_t i = 0; i < AG_BLOCK_KINDS; i++) {
+        ag_linear_kind kind = ag_layer_kind_by_name(i);
+        if (!ag_block_has(model, kind))
             continue;
-        size_t index = ag_layer_index(model, sorted[i], block);
+        size_t index = ag_layer_index(model, kind, block);
         if (w->run->sites != NULL)
             site = add_sites(w, site, end, ag_layer_at(model, 1, index).name);
         ag_text_add(w->text, ",");

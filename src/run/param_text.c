@@ -39,7 +39,7 @@ static void join_words(char *out, size_t size, const char *const *words)
 {
     size_t used = 0;
     out[0] = '\0';
-    for (size_t i = 0; words[i] != NULL && used < size; i++) {
+    for (size_t i = 0; words != NULL && words[i] != NULL && used < size; i++) {
         int length = snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", words[i]);
         used += length > 0 ? (size_t)length : 0;
     }
@@ -59,9 +59,8 @@ static void expects_bounded(char *text, size_t size, const char *what, const ag_
  * once. */
 void ag_param_expects(char *text, size_t size, const ag_param *param)
 {
-    char words[EXPECTS_SIZE] = "";
-    if (param->words != NULL)
-        join_words(words, sizeof words, param->words);
+    char words[EXPECTS_SIZE];
+    join_words(words, sizeof words, param->words);
     switch (param->type) {
     case AG_PARAM_BOOL:
         snprintf(text, size, "true or false");

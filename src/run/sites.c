@@ -72,6 +72,15 @@ static const site_row s_block[] = {
     {AG_SITE_OPT_M,    AG_LINEAR_MLP_C_PROJ },
     {AG_SITE_RESIDUAL, AG_LINEAR_KINDS      },
 };
+
+ag_linear_kind ag_layer_kind_by_name(size_t i)
+{
+    const site_row *row = s_block;
+    for (; row->linear == AG_LINEAR_KINDS || i > 0; row++)
+        i -= row->linear != AG_LINEAR_KINDS;
+    return row->linear;
+}
+
 static const site_row s_head = {AG_SITE_OPT_M, AG_LINEAR_LM_HEAD};
 
 enum { SITES_PER_BLOCK_ITSELF = 3 };

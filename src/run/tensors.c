@@ -3,9 +3,9 @@
  * after the last, whatever its place in the table, and none ever changes. */
 #include "run/tensors.h"
 
-#include <math.h>
 #include <stdio.h>
 
+#include "run/layers.h"
 #include "run/model_spec.h"
 #include "run/parametrisation.h"
 
@@ -112,13 +112,13 @@ static bool is_present(const tensor_row *row, const ag_model_spec *model)
     case LAST_NORM:
         return has_norms(model, row->is_bias) && model->final_norm;
     case FUSED:
-        return model->qkv == AG_QKV_FUSED;
+        return ag_block_has(model, AG_LINEAR_C_ATTN);
     case SPLIT:
-        return model->qkv == AG_QKV_SPLIT;
+        return ag_block_has(model, AG_LINEAR_C_Q);
     case QK_GAIN:
         return model->qk_norm != AG_QK_NORM_NONE && model->qk_gain;
     case GATE:
-        return model->mlp == AG_MLP_SWIGLU && model->gate_up == AG_GATE_UP_SPLIT;
+        return ag_block_has(model, AG_LINEAR_C_GATE);
     case UNTIED:
         return !model->tie_weights;
     case ALWAYS:

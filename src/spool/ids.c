@@ -70,15 +70,22 @@ bool ag_ids_have(const ag_ids *ids, const char *id)
     return ids->count > 0 && bsearch(id, ids->id, ids->count, sizeof *ids->id, by_id) != NULL;
 }
 
-static ag_status allocate(ag_ids *ids, size_t most, ag_arena *arena)
+/* Makes room for one more than there can be: none would be no allocation. */
+static bool allocate(ag_ids *ids, size_t most, ag_arena *arena)
 {
     *ids = (ag_ids){.id = ag_arena_alloc(arena, (most + 1) * sizeof *ids->id)};
-    return ids->id != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", most);
+    return ids->id != NULL;
+}
+
+static ag_status no_memory(size_t most)
+{
+    return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", most);
 }
 
 ag_status ag_ids_of_grid(ag_ids *ids, const ag_grid *grid, ag_arena *arena)
 {
-    AG_TRY(allocate(ids, grid->n_runs, arena));
+    if (!allocate(ids, grid->n_runs, arena))
+        return no_memory(grid->n_runs);
     for (size_t i = 0; i < grid->n_runs; i++)
         memcpy(ids->id[ids->count++], grid->runs[i].id, sizeof *ids->id);
     ag_ids_sort(ids);
@@ -87,7 +94,8 @@ ag_status ag_ids_of_grid(ag_ids *ids, const ag_grid *grid, ag_arena *arena)
 
 ag_status ag_ids_without(ag_ids *left, const ag_ids *all, const ag_ids *others, ag_arena *arena)
 {
-    AG_TRY(allocate(left, all->count, arena));
+    if (!allocate(left, all->count, arena))
+        return no_memory(all->count);
     for (size_t i = 0; i < all->count; i++) {
         if (!ag_ids_have(others, all->id[i]))
             memcpy(left->id[left->count++], all->id[i], sizeof *left->id);

@@ -242,16 +242,16 @@ static ag_range grid_range(const ag_operand *operand, const ag_source *source)
                       ag_float_bits(scheme->format.max * most)};
 }
 
-/* What the product must know before it takes pairs. Where the bound alone forbids them, the values
- * are looked at. */
-static void find_range(ag_operand *operand, const ag_source *source)
+/* What the product must know before it takes pairs. A grid bounds its values; only where there is
+ * none, or the bound forbids pairs, the values are looked at. */
+static ag_range range_of(const ag_operand *operand, const ag_source *source)
 {
-    ag_range range = ag_no_range();
-    if (operand->is_quantised)
-        range = grid_range(operand, source);
-    if (!operand->is_quantised || !ag_pairs_are_normal(range, range))
-        range = operand->k->pairs_range(operand->values, source->rows * source->cols);
-    operand->pairs.range = range;
+    if (operand->is_quantised) {
+        ag_range bound = grid_range(operand, source);
+        if (ag_pairs_are_normal(bound, bound))
+            return bound;
+    }
+    return operand->k->pairs_range(operand->values, source->rows * source->cols);
 }
 
 bool ag_operand_quantises(const ag_operand *operand, const ag_pass *pass)
@@ -275,7 +275,7 @@ static void make_unquantised(ag_operand *operand, float *out, const ag_source *s
     if (source->pairs != NULL)
         operand->pairs = *source->pairs;
     else if (as_it_is && operand->has_bf16 && ag_products_have_pairs())
-        find_range(operand, source);
+        operand->pairs.range = range_of(operand, source);
 }
 
 static void make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass)
@@ -290,7 +290,7 @@ static void make(ag_operand *operand, float *out, const ag_source *source, const
     } else {
         quantise(operand, out, source, pass);
         if (operand->has_bf16 && operand->values != NULL && ag_products_have_pairs())
-            find_range(operand, source);
+            operand->pairs.range = range_of(operand, source);
     }
     if (source->continues)
         operand->pairs.range = ag_range_join(before, operand->pairs.range);

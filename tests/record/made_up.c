@@ -122,7 +122,7 @@ void made_up_grid(ag_grid *grid, ag_run *runs, size_t n_runs, ag_arena *arena)
         .runs = runs,
         .n_labels = n_runs,
         .labels = labels,
-        .compare = {baseline, "val_loss", 0.01},
+        .compare = {.baseline = baseline, .metric = "val_loss", .margin = 0.01},
         .numerics = AG_NUMERICS_VERSION,
     };
 }
