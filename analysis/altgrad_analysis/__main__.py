@@ -8,7 +8,7 @@ import sys
 NEEDED = ("h5py", "numpy", "pandas", "scipy")
 SYSTEM = "/usr/bin/python3"  # has Debian's packages where the first python3 in PATH has none
 TRIED = "ALTGRAD_PYTHON_TRIED"
-COMMANDS = {"plot": ".command", "report": ".report.command"}
+COMMANDS = {"plot": ".command", "report": ".report.command", "tables": ".tables"}
 
 
 def main():

@@ -32,7 +32,7 @@ static const command s_commands[] = {
     {"summary",   ag_cmd_summary,   true,  "format by layer config: means, differences to the baseline"},
     {"report",    ag_cmd_report,    false, "a page of figures and tables, with the numbers behind them"},
     {"reproduce", ag_cmd_reproduce, true,  "train completed runs again: are the bits the same?"        },
-    {"export",    ag_cmd_export,    true,  "a run's weights, as other programs load them"              },
+    {"export",    ag_cmd_export,    false, "a run's weights, or all tables, for other programs"        },
     {"sample",    ag_cmd_sample,    true,  "text or tokens that a run's model generates"               },
     {"check",     ag_cmd_check,     true,  "are the results of an experiment damaged or incomplete?"   },
     {"pack",      ag_cmd_pack,      false, "one self-contained results file out of the run files"      },

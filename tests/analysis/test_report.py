@@ -104,6 +104,7 @@ class ReportTest(unittest.TestCase):
             self.assertIn(f'id="{name}"', page)
             self.assertGreater(len(pd.read_csv(self.folder / "small.report" / f"{name}.csv")), 0)
         self.assertIn("same learning rate", self.left_out(page)["Learning rates"])
+        self.assertIn("states no claims", self.left_out(page)["Claims"])
 
     def test_the_same_file_is_the_same_page(self):
         small.write(self.path)
@@ -199,6 +200,26 @@ class ReportTest(unittest.TestCase):
         page = self.good()
         self.assertNotIn("<script", page)
         self.assertNotIn("\x1b", page)
+
+    def test_claims_are_judged(self):
+        """One of two runs of E7M0 diverged, which leaves open whether more than a half do; that its
+        share is above 0 is certain."""
+        small.write(self.path)
+        grid = Results(self.path).grid
+        point = {"kind": "diverges", "source": "", "points": [[2, None, None]]}
+        grid["claims"] = [
+            {"name": "half", "text": "<half> & more", "bound": 0.5, **point},
+            {"name": "any", "text": "", "bound": 0.0, **point},
+        ]
+        with h5py.File(self.path, "a") as file:
+            del file["experiment/grid"]
+            file["experiment/grid"] = small.json.dumps(grid)
+        page = self.good()
+        self.assertIn("&lt;half&gt; &amp; more", page)
+        claims = pd.read_csv(self.folder / "small.report" / "claims.csv")
+        self.assertEqual(list(claims["state"]), ["open", "confirmed"])
+        for state in claims["state"]:
+            self.assertIn(f'<tr class="{state}"><td>', page)
 
     def test_diverged_shares(self):
         small.write(self.path)

@@ -76,6 +76,9 @@ done <<END
 2|is not there yet|$altgrad adopt new.h5 few.h5
 2|results file is expected here: its own is few.h5|$altgrad adopt few.h5 few.yaml
 2|where to?|$altgrad export few.h5
+2|one of them at a time|$altgrad export few.h5 --tables new --to new
+2|no RUN is named|$altgrad export few.h5 format=BF16 --tables new
+2|results file is expected here|$altgrad export few.yaml --tables new
 2|no completed run is meant by zz|$altgrad export few.h5 zz --to new
 2|results file is expected here: its own is few.h5|$altgrad merge new.h5 few.yaml few.h5
 2|few.h5 is a results file (HDF5)|$altgrad run few.h5

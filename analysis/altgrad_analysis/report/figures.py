@@ -1,8 +1,9 @@
 """The figures of a report, in the order of the page. A new one is a function and a line here."""
 
-from . import comparison, costs, grids, losses, rates, sampled, scaling
+from . import claims, comparison, costs, grids, losses, rates, sampled, scaling
 
 FIGURES = [
+    ("Claims", claims.claims),
     ("Final loss", comparison.final_table),
     ("Validation loss over steps", losses.validation_loss),
     ("Training loss over steps", losses.training_loss),
