@@ -55,6 +55,7 @@ static const struct {
     {"final_logit_softcapping", 0},
 };
 
+/* 1 and 1.0 are one number, which JSON keeps as two kinds. */
 static bool same_value(const json_t *a, const json_t *b)
 {
     if (json_is_number(a) && json_is_number(b))
@@ -72,6 +73,7 @@ static const char *activation_of(const json_t *json)
     return is_tanh ? "gelu_new" : name;
 }
 
+/* Longer contexts may be cut: a table of positions has more rows than are read. */
 static bool agrees(comparison how, const json_t *theirs, const json_t *ours,
                    const ag_model_spec *model)
 {
@@ -86,6 +88,7 @@ static bool agrees(comparison how, const json_t *theirs, const json_t *ours,
     return (json_is_null(theirs) ? plain : json_number_value(theirs)) == (double)sizes.F;
 }
 
+/* Both values, and the keys of the experiment that decide it. */
 static ag_status refuse(const char *path, const char *key, const json_t *theirs, const json_t *ours,
                         const char *named)
 {
@@ -99,6 +102,7 @@ static ag_status refuse(const char *path, const char *key, const json_t *theirs,
     return status;
 }
 
+/* Keys that change the function and that we never write. */
 static ag_status check_absent(const char *path, const json_t *theirs)
 {
     for (size_t i = 0; i < sizeof s_absent / sizeof s_absent[0]; i++) {
@@ -127,6 +131,7 @@ static ag_status check_rope(const char *path, const json_t *theirs, const json_t
     return AG_OK;
 }
 
+/* A key that one of the two lacks is of another version of transformers, and says nothing. */
 static ag_status compare(const char *path, const json_t *theirs, const json_t *ours,
                          const ag_run *run)
 {
@@ -158,6 +163,7 @@ static ag_status compare_texts(const char *path, const ag_text *theirs, const ag
     return status;
 }
 
+/* Weights alone are fine: many a file has no config.json beside it. */
 ag_status ag_architecture_compare(const char *weights, ag_architecture which, const ag_run *run)
 {
     char folder[AG_PATH_SIZE];

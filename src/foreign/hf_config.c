@@ -74,6 +74,7 @@ static void close_level(config *c, const char *bracket)
     c->is_empty = false;
 }
 
+/* The class that loads it by AutoModel comes first, as in the files on the hub. */
 static void add_head(config *c, ag_architecture which, const char *type, int64_t vocab_size)
 {
     open_level(c, "architectures", "[");
@@ -83,6 +84,8 @@ static void add_head(config *c, ag_architecture which, const char *type, int64_t
     add_whole(c, "vocab_size", (size_t)vocab_size);
 }
 
+/* No tokenizer is exported, so no token has a meaning: ids of special tokens are null, which
+ * transformers takes for none. Version 4 reads torch_dtype, version 5 dtype. */
 static void add_tail(config *c, const ag_model_spec *model, bool has_pad)
 {
     add_bool(c, "tie_word_embeddings", model->tie_weights);
@@ -96,6 +99,7 @@ static void add_tail(config *c, const ag_model_spec *model, bool has_pad)
     add_word(c, "dtype", "float32");
 }
 
+/* "gelu_new" is the tanh form, by the name that GPT-2 gave it. */
 static const char *activation(const ag_model_spec *model)
 {
     if (model->mlp == AG_MLP_RELU2)
@@ -103,6 +107,8 @@ static const char *activation(const ag_model_spec *model)
     return model->gelu == AG_GELU_TANH ? "gelu_new" : "gelu";
 }
 
+/* n_inner null means four times n_embd; a key with that number would mean the same, but differ from
+ * the file that everybody has. */
 static void add_gpt2(config *c, const ag_model_spec *model)
 {
     ag_sizes sizes = ag_sizes_of(model);
@@ -125,6 +131,7 @@ static void add_gpt2(config *c, const ag_model_spec *model)
     add_bool(c, "reorder_and_upcast_attn", false);
 }
 
+/* rope_theta is there twice: version 5 of transformers reads it in rope_parameters. */
 static void add_llama(config *c, const ag_model_spec *model)
 {
     ag_sizes sizes = ag_sizes_of(model);
@@ -146,6 +153,8 @@ static void add_llama(config *c, const ag_model_spec *model)
     add_real(c, "attention_dropout", model->dropout);
 }
 
+/* The keys that one class alone knows stand last: another class would ignore them, and a reader
+ * wonder. */
 void ag_architecture_config(ag_text *text, ag_architecture which, const ag_model_spec *model,
                             int64_t vocab_size)
 {

@@ -38,6 +38,7 @@ static bool is_rope(const ag_model_spec *m)
     return m->position == AG_POSITION_ROPE;
 }
 
+/* rope turns all channels of a head, or a part: no class here has a key for the part. */
 static bool turns_all(const ag_model_spec *m)
 {
     ag_sizes sizes = ag_sizes_of(m);
@@ -101,6 +102,7 @@ static bool has_final_norm(const ag_model_spec *m)
     return m->final_norm;
 }
 
+/* Compared as the number that is multiplied, since there are several ways to write it. */
 static bool has_plain_attention(const ag_model_spec *m)
 {
     ag_model_spec plain = *m;
@@ -109,6 +111,7 @@ static bool has_plain_attention(const ag_model_spec *m)
     return ag_spec_attn_scale(m) == ag_spec_attn_scale(&plain);
 }
 
+/* muP at its base width multiplies by 1 throughout: it is the standard model. */
 static bool is_standard(const ag_model_spec *m)
 {
     return m->param == AG_PARAMETRISATION_STANDARD ||
@@ -146,6 +149,8 @@ static bool is_logit_plain(const ag_model_spec *m)
     return m->logit_scale == 1;
 }
 
+/* What a class must find in a model, in the order in which it is refused. Classes are bits, since
+ * most rules hold for several. */
 static const struct {
     unsigned classes;
     const char *key;
@@ -182,6 +187,7 @@ typedef struct asked {
     const char *hint;
 } asked;
 
+/* Names the key and its value, as the user wrote it, and the class that came nearest. */
 static ag_status refuse(const asked *a, const char *key, const char *class, const char *wanted)
 {
     ag_arena arena;
@@ -195,6 +201,8 @@ static ag_status refuse(const asked *a, const char *key, const char *class, cons
     return status;
 }
 
+/* By what tells the classes apart; everything else is a rule, whose message then says what is in
+ * the way. */
 static ag_architecture guess(const ag_model_spec *model)
 {
     if (model->norm == AG_NORM_LAYERNORM)
@@ -269,6 +277,8 @@ bool ag_architecture_turns(ag_architecture which, const ag_tensor *tensor)
             tensor->id == AG_T_C_FC_W || tensor->id == AG_T_MLP_PROJ_W);
 }
 
+/* The tensors that a file of the class has for this model. nanoGPT's file keeps the tied lm_head as
+ * a tensor of its own; classes of Hugging Face have gains always, GPT-2 biases too. */
 ag_model_spec ag_architecture_layout(ag_architecture which, const ag_model_spec *model)
 {
     ag_model_spec layout = *model;

@@ -27,6 +27,7 @@ typedef struct archive {
     size_t count;
 } archive;
 
+/* Little-endian, byte by byte: fields of the format are aligned nowhere. */
 static uint64_t whole(const unsigned char *bytes, size_t size)
 {
     uint64_t value = 0;
@@ -93,6 +94,7 @@ static ag_status next_entry(entry *e, size_t *at, const archive *a)
     return AG_OK;
 }
 
+/* Read once more in pieces: arrays go to their places only when all of the file is good. */
 static ag_status check_crc(const archive *a, const entry *e, uint64_t first)
 {
     unsigned char piece[16384];
@@ -125,6 +127,8 @@ static const char *value_of(const char *header, const char *key)
     return at != NULL ? at + strlen(key) + strspn(at + strlen(key), ": ") : NULL;
 }
 
+/* "(11, 16)", "(11,)" or "()". A count beyond 64 bits is refused: nothing so large is in the file.
+ */
 static bool read_shape(ag_stored *stored, const char *text)
 {
     if (text == NULL || *text++ != '(')
@@ -142,6 +146,8 @@ static bool read_shape(ag_stored *stored, const char *text)
     return true;
 }
 
+/* A Python literal, but always by numpy and with these three keys. Types that are not ours are left
+ * to the message of who reads them. */
 static bool read_header(ag_stored *stored, const char *header, ag_arena *arena)
 {
     const char *type = value_of(header, "'descr'");
@@ -183,6 +189,8 @@ static ag_status read_array(ag_stored *stored, const archive *a, const entry *e,
     return AG_OK;
 }
 
+/* The local header repeats the name, and may have other extra fields than the directory says: its
+ * own lengths count. */
 static ag_status read_entry(ag_stored *stored, const archive *a, const entry *e)
 {
     unsigned char local[LOCAL] = {0};
@@ -203,6 +211,8 @@ static ag_status read_entry(ag_stored *stored, const archive *a, const entry *e)
     return check_crc(a, e, first);
 }
 
+/* By the directory at the end, as every reader of zip does: what lies between entries may be
+ * anything. */
 ag_status ag_npz_list(ag_stored_file *file, uint64_t size)
 {
     archive a = {.file = file, .size = size};

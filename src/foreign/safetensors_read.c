@@ -26,6 +26,7 @@ static ag_status damaged(const ag_stored_file *file, const char *name, const cha
                    name, what);
 }
 
+/* AG_STORED_TYPES for one that we do not read: a file may have such tensors beside the weights. */
 static ag_stored_type type_of(const char *name)
 {
     for (size_t i = 0; i < sizeof s_types / sizeof s_types[0]; i++) {
@@ -81,7 +82,7 @@ typedef struct span {
     const char *name;
 } span;
 
-static ag_status read_tensor(ag_stored *stored, span *its, const ag_stored_file *file,
+static ag_status read_tensor(ag_stored *stored, span *place, const ag_stored_file *file,
                              const json_t *json)
 {
     const json_t *offsets = json_object_get(json, "data_offsets");
@@ -91,13 +92,14 @@ static ag_status read_tensor(ag_stored *stored, span *its, const ag_stored_file 
     stored->type_name = type;
     stored->type = type_of(type);
     AG_TRY(read_shape(stored, file, json_object_get(json, "shape")));
-    if (json_array_size(offsets) != 2 || !read_whole(&its->begin, json_array_get(offsets, 0)) ||
-        !read_whole(&its->end, json_array_get(offsets, 1)) || its->end < its->begin)
+    if (json_array_size(offsets) != 2 || !read_whole(&place->begin, json_array_get(offsets, 0)) ||
+        !read_whole(&place->end, json_array_get(offsets, 1)) || place->end < place->begin)
         return damaged(file, stored->name, "has no two data_offsets in order");
-    its->name = stored->name;
-    return check_size(stored, file, its->end - its->begin);
+    place->name = stored->name;
+    return check_size(stored, file, place->end - place->begin);
 }
 
+/* Empty tensors begin where the next one does: they come first. */
 static int by_begin(const void *a, const void *b)
 {
     const span *x = a;
@@ -127,6 +129,7 @@ static ag_status check_spans(span *spans, size_t count, const ag_stored_file *fi
     return AG_OK;
 }
 
+/* What `altgrad export --nanogpt` notes, since names alone could be those of another class. */
 static bool says_nanogpt(const json_t *header)
 {
     const json_t *metadata = json_object_get(header, "__metadata__");
@@ -182,6 +185,7 @@ static ag_status read_header(ag_stored_file *file, const char *text, size_t leng
     return status;
 }
 
+/* The length comes first and from the file: it is checked before that much memory is taken. */
 ag_status ag_safetensors_list(ag_stored_file *file, uint64_t size)
 {
     uint64_t length = 0;

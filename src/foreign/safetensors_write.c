@@ -12,6 +12,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const ag_outgoing *)a)->name, ((const ag_outgoing *)b)->name);
 }
 
+/* A vector has one dimension. */
 static size_t count_of(const ag_outgoing *tensor)
 {
     return tensor->dims[0] * (tensor->n_dims > 1 ? tensor->dims[1] : 1);
@@ -67,6 +68,8 @@ static ag_status write_pieces(const char *path, const ag_outgoing *tensors, size
     return ag_write_pieces(path, pieces, count + 2);
 }
 
+/* In the order of names, as the library writes float32 tensors: it sorts by size of type, then by
+ * name. */
 ag_status ag_safetensors_write(const char *path, ag_outgoing *tensors, size_t count,
                                bool is_nanogpt)
 {

@@ -17,6 +17,8 @@ enum { PIECE = 2048 }; /* elements */
 const size_t ag_stored_sizes[AG_STORED_TYPES] = {
     [AG_STORED_F64] = 8, [AG_STORED_F32] = 4, [AG_STORED_F16] = 2, [AG_STORED_BF16] = 2};
 
+/* O_NONBLOCK: a named pipe would wait for its writer. The kind of file is told by its first bytes,
+ * never by its name. */
 ag_status ag_stored_open(ag_stored_file *file, const char *path)
 {
     struct stat facts;
@@ -80,6 +82,8 @@ static float from_half(uint16_t half)
     return ag_bits_float(sign | exponent << 23 | fraction << 13);
 }
 
+/* BF16 is the upper half of a float32. A double is rounded to nearest: the one conversion that is
+ * not exact. */
 static void widen(float *out, const void *bytes, size_t count, ag_stored_type type)
 {
     const uint16_t *halves = bytes;
@@ -93,6 +97,8 @@ static void widen(float *out, const void *bytes, size_t count, ag_stored_type ty
     }
 }
 
+/* float32 is read straight to its place; others go through a small piece, so that a file needs no
+ * memory of its size beside the weights. */
 ag_status ag_stored_read(float *out, const ag_stored_file *file, const ag_stored *stored)
 {
     double piece[PIECE] = {0}; /* of the widest type, and so aligned for all */

@@ -32,6 +32,7 @@ static bool ends_in(const char *text, const char *end)
 
 /* --- which file */
 
+/* By name or by the first bytes. A safetensors file begins with a length and then "{". */
 bool ag_architecture_is_file(const char *path)
 {
     unsigned char first[9] = {0};
@@ -128,6 +129,7 @@ static void show_shape(char *text, size_t size, const uint64_t *dims, size_t n_d
     }
 }
 
+/* Shapes as Python shows them, which is where most users look next. */
 static ag_status refuse_shape(const reading *r, const ag_stored *stored, const uint64_t *wanted,
                               size_t n_dims, const char *cure)
 {
@@ -160,6 +162,8 @@ static ag_status check_shape(const reading *r, const ag_stored *stored, const ag
     return refuse_shape(r, stored, wanted, tensor->n_dims, cure);
 }
 
+/* Straight to their place, but for a matrix that is turned or a table with more rows than the
+ * model's. */
 static ag_status read_elements(reading *r, const ag_stored *stored, const ag_tensor *tensor,
                                bool is_turned)
 {
@@ -196,6 +200,8 @@ static ag_status check_extra(const reading *r, const ag_stored *stored, const ag
                    r->file.path, stored->name, key);
 }
 
+/* A tensor of the file that the model does without is read too: it may be left out only if it has
+ * no effect. */
 static ag_status read_tensor(reading *r, const ag_tensor *tensor)
 {
     char name[AG_FOREIGN_NAME];
@@ -222,6 +228,7 @@ static bool is_buffer(const char *name)
            ends_in(name, "rotary_emb.inv_freq");
 }
 
+/* A tensor that nobody asked for: of a deeper model, or of another one. */
 static ag_status check_left(const reading *r)
 {
     for (size_t i = 0; i < r->file.count; i++) {
@@ -247,6 +254,7 @@ static ag_status lay_out(reading *r)
     return r->laid != NULL ? AG_OK : no_memory();
 }
 
+/* config.json is compared first: its message names a key, where a shape would only differ. */
 static ag_status read_file(reading *r)
 {
     static const char hint[] = "weights of any model come from results, from 'altgrad export "

@@ -32,6 +32,8 @@ static ag_status write_config(const char *path, ag_architecture which, const ag_
 }
 
 /* The weights as the file has them, each with its name there. */
+/* The layout may have tensors that the model has not: they are filled with what the model computes
+ * with instead. */
 static ag_status write_weights(const char *path, ag_architecture which, const ag_run *run,
                                const ag_tensor_table *tensors, const float *weights,
                                ag_arena *arena)

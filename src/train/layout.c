@@ -3,6 +3,7 @@
 
 #include "layout.h"
 
+/* A failure is kept until the end: the many calls of a layout need not each look at theirs. */
 void *ag_layout_table(ag_layout *layout, size_t bytes)
 {
     void *memory = ag_arena_alloc(layout->arena, bytes);
@@ -10,6 +11,7 @@ void *ag_layout_table(ag_layout *layout, size_t bytes)
     return memory;
 }
 
+/* Rounded as the arena rounds, or the sum would be too small by some bytes for each array. */
 void *ag_layout_bytes(ag_layout *layout, size_t bytes)
 {
     if (!layout->measuring)

@@ -34,11 +34,14 @@ static void drop(const ag_model *model, float *x, uint32_t site, const ag_pass *
                       pass->step, pass->sample * model->T * model->C);
 }
 
+/* Its mask is drawn at a place behind the last block, which no layer has. */
 static void drop_embedding(const ag_model *model, float *x, const ag_pass *pass)
 {
     drop(model, x, ag_stream_place(model->L, AG_SLOT_OTHERS, 0), pass);
 }
 
+/* `first` numbers the sequence in the whole batch: a mask is the same in whatever micro-batch it
+ * falls. */
 static ag_attention_shape attention_shape(const ag_model *model, size_t block, const ag_pass *pass)
 {
     return (ag_attention_shape){
@@ -97,6 +100,7 @@ static bool quantises_attention(const ag_block *block, const ag_pass *pass)
 
 /* --- forward */
 
+/* In the order of run/layers.h. */
 ag_linear *ag_model_linear(ag_model *model, size_t index)
 {
     size_t block = index / model->n_kinds;
@@ -105,12 +109,15 @@ ag_linear *ag_model_linear(ag_model *model, size_t index)
     return &model->blocks[block].linears[model->kinds[index % model->n_kinds]];
 }
 
+/* All of them before the first layer. Those that an earlier micro-batch of the step has made stay
+ * as they are. */
 static void prepare_weights(ag_model *model, const ag_pass *pass)
 {
     for (size_t i = 0; i <= model->L * model->n_kinds; i++)
         ag_linear_prepare(ag_model_linear(model, i), pass);
 }
 
+/* By exactly 1 is not computed: most models have no such factor. */
 static void scale(const ag_model *model, float *x, double factor, const ag_pass *pass)
 {
     if (factor != 1.0)
@@ -153,6 +160,8 @@ static void add_branch(ag_model *model, float *out, const ag_branch *branch, con
         model->k->add(out, x, count);
 }
 
+/* With nothing quantised the whole of attention is one kernel, which keeps scores in the caches;
+ * else its products are taken one by one. */
 static void attend(ag_model *model, ag_block *block, const ag_pass *pass)
 {
     ag_attention_shape shape = attention_shape(model, block->index, pass);
@@ -173,6 +182,7 @@ static void attention_forward(ag_model *model, ag_block *block, const ag_pass *p
     store_residual(model, block->x_mid, residual_of(block, AFTER_ATTENTION), pass);
 }
 
+/* Gate and up lie in arrays of their own, or side by side where one layer makes both. */
 static ag_gated gated_of(const ag_model *model, float *gate, float *up)
 {
     return (ag_gated){gate, up, (ag_fuses_gate(model->spec) ? 2 : 1) * model->F};
@@ -193,6 +203,8 @@ static void activate(const ag_model *model, const ag_block *block, const ag_pass
         model->k->gelu_forward(out, block->hidden, count, model->spec->gelu == AG_GELU_TANH);
 }
 
+/* swiglu has two layers that read one input. Each gets a copy, as each quantises it in its place.
+ */
 static void mlp_forward(ag_model *model, ag_block *block, const ag_pass *pass)
 {
     ag_linear *up = &block->linears[AG_LINEAR_C_FC];
@@ -289,6 +301,7 @@ static void activate_backward(const ag_model *model, const ag_block *block, cons
         model->k->gelu_backward(d, d, block->hidden, count, model->spec->gelu == AG_GELU_TANH);
 }
 
+/* Mirrors mlp_forward: both layers' gradients of their common input are added in float32. */
 static void mlp_backward(ag_model *model, ag_block *block, const ag_pass *pass)
 {
     ag_linear *gate = &block->linears[AG_LINEAR_C_GATE];
@@ -326,6 +339,7 @@ static void attention_backward(ag_model *model, ag_block *block, const ag_pass *
     norm_backward(model, &block->attn.ln, block->x, pass);
 }
 
+/* Tied weights have a gradient from lm_head by now, to which this one is added. */
 static void embed_backward(ag_model *model, const int32_t *tokens, const ag_pass *pass)
 {
     drop_embedding(model, model->dx, pass);
@@ -348,6 +362,8 @@ static void losses_backward(ag_model *model, const ag_tokens *tokens, const ag_p
                               &model->logits_form);
 }
 
+/* A linear layer only notes that its gradient is zero: its first product then takes it for zeros,
+ * which saves a pass over memory. */
 void ag_model_clear_gradients(ag_model *model)
 {
     const ag_tensor_table *tensors = &model->state->tensors;
@@ -363,6 +379,7 @@ void ag_model_clear_gradients(ag_model *model)
         ag_linear_clear_gradient(ag_model_linear(model, i));
 }
 
+/* dx is the gradient of the residual stream, and goes down the model in place. */
 void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass)
 {
     losses_backward(model, tokens, pass);
@@ -390,6 +407,7 @@ static void store_second_moment(ag_site_operands *stored, float *v, const ag_sta
         v[i] *= v[i];
 }
 
+/* m and v of a layer lie where its weight does in theirs. */
 static void store_moments(const ag_model *model, const ag_linear *linear, const ag_pass *pass)
 {
     const ag_train_state *state = model->state;

@@ -9,6 +9,8 @@
 #include "run/phases.h"
 #include "run/sites.h"
 
+/* Diagnostics are a set of bits, numbered by ag_diagnostic: so checkpoints can hold which ones a
+ * run had. */
 bool ag_observes(const ag_run *run, ag_diagnostic diagnostic)
 {
     return (run->observe.diagnostics >> diagnostic & 1) != 0;
@@ -39,8 +41,12 @@ static const struct {
     {AG_OBSERVE_SHARPNESS,       RUN,       &ag_sampler_sharpness      },
 };
 
+/* One table for all of them: memory, paths and rows follow from it, so a diagnostic that is
+ * forgotten in one place cannot be. */
 enum { SAMPLED = sizeof s_sampled / sizeof s_sampled[0], NAME_SIZE = 64 /* ag_tensor's */ };
 
+/* How many subjects of a kind the model has. It is the same in all phases: they differ in formats
+ * alone. */
 static size_t count_of(const ag_trainer *trainer, subjects of)
 {
     switch (of) {
@@ -59,6 +65,8 @@ static size_t count_of(const ag_trainer *trainer, subjects of)
     return 1;
 }
 
+/* The name in a path of samples: that of the module in nanoGPT, so that a reader finds the weights
+ * of the same name beside it. */
 static void name_of(char name[NAME_SIZE], const ag_trainer *trainer, subjects of, size_t index)
 {
     static const char *const after[] = {"attn", "mlp"};
@@ -87,6 +95,8 @@ static void name_of(char name[NAME_SIZE], const ag_trainer *trainer, subjects of
 /* A subject of a phase and its group: made where there is none yet, then looked up. */
 typedef void visit_subject(ag_trainer *trainer, const ag_subject *subject, const char *path);
 
+/* The path "quant/transformer.h.0.attn.c_attn/input" is a key of the results file: changing one
+ * hides the samples of older files from whoever asks for it. */
 static void visit(ag_trainer *trainer, visit_subject *tell, const ag_sampler *sampler, size_t index,
                   const char *layer, const char *operand)
 {
@@ -164,6 +174,7 @@ static size_t find_group(const ag_samples *samples, const char *path)
     return i;
 }
 
+/* Two phases may have the same group, which then is one column of metrics for both. */
 static void add_group(ag_trainer *trainer, const ag_subject *subject, const char *path)
 {
     ag_samples *samples = &trainer->record->samples;
@@ -177,6 +188,7 @@ static void add_group(ag_trainer *trainer, const ag_subject *subject, const char
     samples->width += sampler->n_metrics;
 }
 
+/* Operands are counted only where a group asks for it: counting reads every element once more. */
 static void set_subject(ag_trainer *trainer, const ag_subject *subject, const char *path)
 {
     ag_observer *observer = trainer->observer;
@@ -207,6 +219,8 @@ static size_t most_groups(const ag_trainer *trainer)
     return most;
 }
 
+/* Both kurtosis and the rms come from one pass over the input. `grad` needs the zeros of
+ * grad_output before and after, which the counters have. */
 static void watch_layer(const ag_trainer *trainer, size_t layer)
 {
     ag_linear *linear = trainer->observer->linears[layer];
@@ -219,6 +233,7 @@ static void watch_layer(const ag_trainer *trainer, size_t layer)
         watches[(size_t)AG_ROLE_GRAD_OUTPUT * AG_USES].counted = true;
 }
 
+/* Behind those of the layers, in the order of visit_site. */
 static void watch_sites(const ag_trainer *trainer)
 {
     const ag_observer *observer = trainer->observer;
@@ -244,6 +259,7 @@ static size_t largest_operand(const ag_run *run)
     return most;
 }
 
+/* Of linear layers alone: nothing else lies on a grid. */
 static size_t all_weights(const ag_run *run)
 {
     size_t count = 0;
@@ -254,6 +270,7 @@ static size_t all_weights(const ag_run *run)
     return count;
 }
 
+/* One layer is decomposed after the other, so the largest need serves all. */
 static double *lay_out_singular(const ag_run *run, ag_layout *layout)
 {
     size_t most = 0;
@@ -284,6 +301,8 @@ static void lay_out_forward(ag_trainer *trainer, ag_layout *layout)
         observer->attn[i].entropy = ag_layout_bytes(layout, heads * sizeof(double));
 }
 
+/* Each array only where a diagnostic reads it: most are as large as the weights. `copy` is the
+ * exception, since a tensor that is quantised in place is needed as it was. */
 static void lay_out_arrays(ag_trainer *trainer, ag_layout *layout)
 {
     const ag_run *run = trainer->run;
@@ -310,6 +329,7 @@ static void lay_out_arrays(ag_trainer *trainer, ag_layout *layout)
         observer->singular = lay_out_singular(run, layout);
 }
 
+/* The number of samples follows from the run, so that nothing grows in the step loop. */
 static void lay_out_samples(ag_trainer *trainer, ag_layout *layout)
 {
     ag_samples *samples = &trainer->record->samples;
@@ -318,6 +338,8 @@ static void lay_out_samples(ag_trainer *trainer, ag_layout *layout)
     samples->values = ag_layout_bytes(layout, rows * samples->width * sizeof *samples->values);
 }
 
+/* Groups of all phases are made at once, before the first step: a row of samples has the same
+ * columns throughout. */
 ag_status ag_observer_lay_out(ag_trainer *trainer, ag_layout *layout)
 {
     const ag_run *run = trainer->run;
@@ -339,6 +361,7 @@ ag_status ag_observer_lay_out(ag_trainer *trainer, ag_layout *layout)
     return AG_OK;
 }
 
+/* What a phase has of its own: its operands, and which of the groups are theirs. */
 ag_status ag_observer_enter(ag_trainer *trainer, ag_layout *layout)
 {
     ag_observer *observer = trainer->observer;

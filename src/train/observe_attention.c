@@ -21,6 +21,7 @@ typedef struct work {
 } work;
 
 /* Of one matrix of q or k, [T, D]. */
+/* As the product of scores read them, with the factor that undoes their scale. */
 static rows quantised_rows(const work *w, const ag_site_operands *tensor, size_t matrix)
 {
     ag_stack_operand stack = ag_site_operand(tensor, 0);
@@ -49,6 +50,7 @@ static double larger(double a, double b)
     return b > a || isnan(b) ? b : a;
 }
 
+/* In double, and by its definition: the kernels keep no scores that could be looked at. */
 static double logit_max(const work *w, size_t head)
 {
     const rows q = rows_of(w, 0, head);
@@ -87,6 +89,8 @@ static void see_heads(void *context, size_t begin, size_t end)
         w->heads[i] = (ag_head_seen){logit_max(w, i), entropy(w->block->probs + i * T * T, T)};
 }
 
+/* Heads are shared among threads, but added up here in their order: any number of threads gives the
+ * same sum. */
 void ag_observe_attention(ag_observer *observer, ag_model *model, size_t block, const ag_pass *pass)
 {
     ag_block *of = &model->blocks[block];

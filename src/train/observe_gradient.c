@@ -11,6 +11,7 @@ typedef struct products {
     double noise; /* of (g - s)^2 */
 } products;
 
+/* In double, in the order of elements: the sum is the same for any number of threads. */
 static products products_of(const float *g, const float *s, size_t count)
 {
     products sum = {0};
@@ -25,6 +26,7 @@ static products products_of(const float *g, const float *s, size_t count)
     return sum;
 }
 
+/* By ag_ln, whose bits are the same with every C library; those of log10 are not. */
 static double decibel(double ratio)
 {
     static const double ln_10 = 2.302585092994046;
@@ -40,6 +42,7 @@ static const ag_metric s_grad[] = {
     {"dead_after",  "1",  "fraction of grad_output that is 0 after quantisation",     false},
 };
 
+/* At this moment model.grads hold the shadow, and the observer has the gradient. */
 static void fill_grad(double *row, const ag_trainer *trainer, size_t layer)
 {
     const ag_observer *observer = trainer->observer;

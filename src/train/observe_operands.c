@@ -9,6 +9,7 @@
 
 /* --- the first value that is not finite */
 
+/* The first one in the order of computation, which later ones follow from. */
 static void probe(const ag_observer *observer, const char *what, const ag_operand *operand,
                   const float *x, size_t count)
 {
@@ -31,6 +32,7 @@ void ag_observe_result(const ag_observer *observer, const ag_operand *operand, c
 
 /* --- kurtosis */
 
+/* In two passes: the sums of powers of x - mean do not cancel, as those of x would. */
 static ag_moments moments_of(const float *x, size_t count)
 {
     ag_moments m = {.n = (double)count};
@@ -66,6 +68,7 @@ static ag_moments merge(const ag_moments *a, const ag_moments *b)
     };
 }
 
+/* 0 / 0, so NaN, of an input that is constant. */
 static void fill_kurtosis(double *row, const ag_trainer *trainer, size_t layer)
 {
     size_t index = layer * AG_OPERANDS_PER_LAYER + (size_t)AG_ROLE_INPUT * AG_USES;
@@ -82,6 +85,7 @@ static const ag_metric s_kurtosis[] = {
 const ag_sampler ag_sampler_kurtosis = {AG_BEFORE_UPDATE, "diagnostics/kurtosis", s_kurtosis, 1,
                                         fill_kurtosis};
 
+/* E x^2 = mean^2 + variance, from the moments that are there. */
 static void fill_rms(double *row, const ag_trainer *trainer, size_t layer)
 {
     size_t index = layer * AG_OPERANDS_PER_LAYER + (size_t)AG_ROLE_INPUT * AG_USES;
@@ -97,6 +101,8 @@ const ag_sampler ag_sampler_rms_input = {AG_BEFORE_UPDATE, "diagnostics/rms", s_
 
 /* --- operands on their way */
 
+/* The scales anew, as the quantiser has chosen them: it keeps none, and a sampled step can afford
+ * to choose twice. */
 ag_groups ag_observe_scales(const ag_observer *observer, const ag_operand *operand,
                             const ag_source *source, const ag_rounding_site *where)
 {
@@ -126,6 +132,8 @@ static void keep(ag_observer *observer, const ag_operand *operand, const float *
         observer->x = source->x;
 }
 
+/* Before an operand is made. Micro-batches come one after the other, so their moments are merged.
+ */
 void ag_observe_source(ag_observer *observer, const ag_operand *operand, const float *out,
                        const ag_source *source)
 {
@@ -166,6 +174,7 @@ static void count_row(ag_counters *counters, const ag_observer *observer, const 
     }
 }
 
+/* After an operand was made: what it was, from keep(), beside what it is. */
 void ag_observe_values(const ag_observer *observer, const ag_operand *operand,
                        const ag_source *source)
 {
@@ -215,6 +224,7 @@ static const ag_metric s_quant[] = {
     {"sqnr",            "dB", "signal to noise ratio, 10 log10(signal / noise)",          false},
 };
 
+/* A log2 of no scale at all is NaN, not the infinity from which its minimum starts. */
 static void fill_quant(double *row, const ag_trainer *trainer, size_t index)
 {
     const ag_counters *c = &trainer->observer->watches[index].counters;

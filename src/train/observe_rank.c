@@ -35,6 +35,7 @@ static double effective_rank(const double *s, size_t count)
     return ag_exp(entropy);
 }
 
+/* Divided by the largest before they are squared: a square of the value itself may be 0 or Inf. */
 static double stable_rank(const double *s, size_t count)
 {
     double squares = 0.0;
@@ -45,6 +46,7 @@ static double stable_rank(const double *s, size_t count)
     return squares;
 }
 
+/* Once per collapse, not in every sample after it. */
 static void warn(const ag_trainer *trainer, const ag_linear *linear, double rank, double first)
 {
     ag_trainer_say(trainer, AG_LOG_WARNING,
@@ -52,6 +54,8 @@ static void warn(const ag_trainer *trainer, const ag_linear *linear, double rank
                    (long long)trainer->state.step, linear->layer.name, rank, first);
 }
 
+/* The row of the first sample lies `count` rows before this one in the same array; of the first
+ * itself it is this row. */
 static void fill_rank(double *row, const ag_trainer *trainer, size_t layer)
 {
     const ag_linear *linear = trainer->observer->linears[layer];

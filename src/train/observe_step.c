@@ -12,6 +12,9 @@ static void fill_absent(double *row, const ag_sampled *group)
         row[metric] = group->metrics[metric].whole ? 0.0 : NAN;
 }
 
+/* Samplers run in one of two moments: before the update they see the gradient, after it what the
+ * update did. A NaN gets one sign and payload, since which one arithmetic leaves depends on the
+ * processor, and results are compared by their bytes. */
 static void fill(const ag_trainer *trainer, ag_when when)
 {
     const ag_samples *samples = &trainer->record->samples;
@@ -30,6 +33,7 @@ static void fill(const ag_trainer *trainer, ag_when when)
     }
 }
 
+/* What micro-batches add up begins at nothing; a maximum at minus infinity. */
 static void forget_forward(ag_observer *observer, const ag_model *model)
 {
     observer->tokens = 0.0;
@@ -45,6 +49,8 @@ static void forget_forward(ag_observer *observer, const ag_model *model)
     }
 }
 
+/* The first value that is not finite is looked for until one is found, then never again: what
+ * follows it is its consequence. */
 void ag_observe_begin(ag_trainer *trainer)
 {
     ag_observer *observer = trainer->observer;
@@ -62,12 +68,14 @@ void ag_observe_begin(ag_trainer *trainer)
     forget_forward(observer, &trainer->model);
 }
 
+/* NULL in most steps: then a pass asks nothing and costs nothing. */
 ag_observer *ag_observer_at_work(const ag_trainer *trainer)
 {
     ag_observer *observer = trainer->observer;
     return observer->sampling || observer->probing ? observer : NULL;
 }
 
+/* Of the moment before the update, for samplers that compare with it. */
 static void keep_weights(const ag_trainer *trainer)
 {
     const ag_observer *observer = trainer->observer;
@@ -87,6 +95,8 @@ static void look_further(ag_trainer *trainer)
         ag_trainer_gradients(trainer, AG_MODE_SHADOW); /* without any rounding */
 }
 
+/* Between backward and update. The gradient is kept aside and put back, since look_further computes
+ * others in its place: sampling changes no bit of the run. */
 void ag_observe_gradient(ag_trainer *trainer)
 {
     ag_observer *observer = trainer->observer;
@@ -118,6 +128,8 @@ static void make_weights(ag_trainer *trainer)
         ag_linear_prepare(trainer->observer->linears[i], &pass);
 }
 
+/* After the update. The sample bears the number of the step that was taken, which the counter has
+ * passed by now. */
 void ag_observe_update(ag_trainer *trainer)
 {
     ag_observer *observer = trainer->observer;
@@ -131,6 +143,8 @@ void ag_observe_update(ag_trainer *trainer)
     observer->sampling = observer->probing = false;
 }
 
+/* After a loss or gradient that is not finite: the step is computed once more, with a look at every
+ * tensor on the way, to say where it began. */
 void ag_observe_failure(ag_trainer *trainer)
 {
     if (trainer->record->nonfinite[0] != '\0')
@@ -145,6 +159,8 @@ void ag_observe_failure(ag_trainer *trainer)
 
 /* --- in a checkpoint */
 
+/* Only `last` outlives a step: the change since the previous sample has to be that of a run without
+ * a stop. */
 size_t ag_observer_sections(ag_section sections[AG_OBSERVER_SECTIONS], const ag_trainer *trainer)
 {
     float *last = trainer->observer->last;

@@ -39,6 +39,7 @@ static float code_at(const ag_observer *observer, const ag_operand *operand,
                          : ag_round_nearest(&scheme->format, value / after, AG_OVERFLOW_SATURATE);
 }
 
+/* Before the update: what fill_flips compares with after it. */
 void ag_observe_codes(const ag_observer *observer, size_t layer)
 {
     const ag_linear *linear = observer->linears[layer];
@@ -65,6 +66,7 @@ static bool differ(float a, float b)
     return a != b && !(isnan(a) && isnan(b));
 }
 
+/* A scale that moves is no flip: values are compared on the grid, where the scale is taken off. */
 static void fill_flips(double *row, const ag_trainer *trainer, size_t layer)
 {
     const ag_observer *observer = trainer->observer;
@@ -104,6 +106,7 @@ static const ag_metric s_rms[] = {
     {"update_rms", "1", "root mean square of what the update changed it by", false},
 };
 
+/* In double: updates are small beside weights, and a float sum of squares would lose them. */
 static void fill_rms(double *row, const ag_trainer *trainer, size_t index)
 {
     const ag_tensor *tensor = &trainer->state.tensors.rows[index];

@@ -6,18 +6,23 @@
 
 /* --- codes */
 
+/* Codes are for blocks of small integers: there a block is summed exactly in whole numbers, and
+ * multiplied by both scales once. */
 static bool has_codes(const ag_scheme *scheme)
 {
     return scheme->quantised && ag_scheme_has_blocks(scheme) &&
            scheme->block_cols <= AG_MOST_BLOCK && ag_format_has_codes(&scheme->format);
 }
 
+/* Both blocks have to end at the same k, and their codes to mean the same. */
 static bool meet_as_codes(const ag_scheme *a, const ag_scheme *b)
 {
     return has_codes(a) && has_codes(b) && a->block_cols == b->block_cols &&
            strcmp(a->format.name, b->format.name) == 0;
 }
 
+/* Found by looking through the three products for the one that reads this use. A product with an
+ * accumulator of its own adds up values, not codes. */
 bool ag_use_has_codes(const ag_scheme *const schemes[AG_ROLES], const ag_accumulator *accumulate,
                       ag_role role, int use)
 {
@@ -72,6 +77,7 @@ static ag_words codes_of(const ag_operand_view *view, size_t rows, size_t K, siz
 
 /* --- pairs and floats */
 
+/* a of a product: packed when it was quantised, or else now, into room that products share. */
 static ag_words pairs_of(const ag_kernels *k, const ag_operand_view *view, uint32_t *const room[2],
                          size_t rows, size_t K)
 {
@@ -112,6 +118,7 @@ static bool is_one(const ag_factor *factor)
     return factor->each == NULL && factor->all == 1.0f;
 }
 
+/* A factor of 1 is left out instead of multiplied: it would change no bit, but cost a pass. */
 void ag_finish_with_factors(ag_finish *finish, const ag_operand *a, const ag_operand *b)
 {
     finish->scaled = !is_one(&a->factor) || !is_one(&b->factor);
@@ -119,6 +126,8 @@ void ag_finish_with_factors(ag_finish *finish, const ag_operand *a, const ag_ope
     finish->columns = b->factor;
 }
 
+/* Whatever is chosen, the sums have the same bits: products/products.h promises it, and the golden
+ * runs hold it with every engine. */
 void ag_multiply_operands(const ag_kernels *k, ag_product product, const ag_operand_view *a,
                           const ag_operand_view *b, uint32_t *const room[2])
 {

@@ -37,6 +37,7 @@ static ag_heads alone(const ag_model *model, float *x, int part)
     return (ag_heads){x, width_of(model, part)};
 }
 
+/* half 0 turns nothing. Backward turns by the opposite angle: a rotation's transpose. */
 static ag_rotation rotation_of(const ag_model *model, bool turns, bool back, const ag_pass *pass)
 {
     ag_rotation rotation = model->turn;
@@ -47,6 +48,7 @@ static ag_rotation rotation_of(const ag_model *model, bool turns, bool back, con
     return rotation;
 }
 
+/* A norm of each head has a row per head of each token; a full one, a row per token. */
 static size_t rows_of_norm(const ag_model *model, int part, const ag_pass *pass)
 {
     size_t tokens = pass->B * model->T;
@@ -82,6 +84,8 @@ static void finish_part(ag_model *model, ag_block *block, ag_heads from, int par
     model->k->rotate(to, from, pass->B * model->T, heads_of(model, part), &rotation);
 }
 
+/* What is normalised later is kept as the layer left it, for backward; v goes straight to its
+ * place. */
 static void split_forward(ag_model *model, ag_block *block, int part, const ag_pass *pass)
 {
     bool is_kept = part != V && block->raw[part] != NULL;
@@ -137,6 +141,7 @@ static void finish_part_backward(ag_model *model, ag_block *block, ag_heads to, 
         move(model, to, raw, part, pass);
 }
 
+/* The first layer writes the gradient of the input, the others add theirs. */
 static void split_backward(ag_model *model, ag_block *block, int part, const ag_pass *pass)
 {
     ag_heads made = alone(model, model->apart[0], part);

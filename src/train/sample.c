@@ -72,6 +72,7 @@ static ag_status make(sampler *s, const ag_corpus *corpus, const float *weights,
     return AG_OK;
 }
 
+/* Without a difference of doubles, which as an int would lose small ones. */
 static int falling(const void *a, const void *b)
 {
     double x = *(const double *)a;
@@ -91,6 +92,7 @@ static double least_logit(const sampler *s, const float *logits, size_t V)
     return s->largest[top_k - 1];
 }
 
+/* Of equals the first, so that greedy sampling has one answer. */
 static size_t likeliest(const float *logits, size_t V)
 {
     size_t best = 0;
@@ -137,6 +139,8 @@ static int32_t next_token(sampler *s, const int32_t *tokens, size_t n, uint64_t 
     return (int32_t)draw(s, model->logits + (seen - 1) * model->V, model->V, number);
 }
 
+/* Trained with the formats of the last phase, weights are sampled with those. Everything that a
+ * trainer would do besides is turned off, and with it the memory that it takes. */
 ag_status ag_sample(int32_t *tokens, size_t n, size_t count, const ag_sampling *how,
                     const ag_run *run, const ag_corpus *corpus, const float *weights,
                     const ag_kernels *kernels)

@@ -5,6 +5,7 @@
 #include "operand_words.h"
 #include "site.h"
 
+/* One pass over the tensor serves both uses: they round the same values, along different axes. */
 static bool needs_amax(const ag_site_operands *tensor)
 {
     return ag_operand_needs_amax(&tensor->operands[0]) ||
@@ -59,6 +60,8 @@ static void make_use(ag_site_operands *tensor, int use, float *out, const float 
     tensor->values[use] = out;
 }
 
+/* The second use is only read in backward, so evaluation does without it. It comes first: the first
+ * use takes the place of what both are made from. */
 void ag_site_make(ag_site_operands *tensor, float *x, float *copy, const ag_stack *stack,
                   const ag_pass *pass)
 {
@@ -68,12 +71,14 @@ void ag_site_make(ag_site_operands *tensor, float *x, float *copy, const ag_stac
     make_use(tensor, 0, x, x, amax, stack, pass);
 }
 
+/* The second use is the first where the tensor has one copy for both products. */
 ag_stack_operand ag_site_operand(const ag_site_operands *tensor, int use)
 {
     int made = use < tensor->copies ? use : 0;
     return (ag_stack_operand){tensor->values[made], tensor->factors[made], &tensor->operands[made]};
 }
 
+/* One matrix, as a product of its own: a head of attention. */
 ag_operand ag_stack_operand_at(const ag_stack_operand *stack, size_t matrix, size_t rows, size_t K)
 {
     ag_operand operand = *stack->operand;
@@ -84,6 +89,8 @@ ag_operand ag_stack_operand_at(const ag_stack_operand *stack, size_t matrix, siz
     return operand;
 }
 
+/* What is stored low is read again as floats: the factor that undoes the scale is multiplied in at
+ * once. */
 void ag_site_store(ag_site_operands *tensor, float *x, const ag_stack *stack, const ag_pass *pass)
 {
     size_t count = stack->rows * stack->cols;

@@ -20,6 +20,8 @@ typedef struct builder {
     size_t groups; /* with a scale, that a matrix of the sites so far has at most */
 } builder;
 
+/* All tensors of all sites count, on or off: then the place of a scale in a checkpoint depends on
+ * the model alone. */
 ag_scale_cursor ag_sites_scales(const ag_run *run)
 {
     ag_scale_cursor sum = {0, 0};
@@ -44,6 +46,8 @@ static const ag_tensor *embedding_of(const builder *b, const ag_site *site)
 }
 
 /* The largest stack that the tensor can be. */
+/* P and dS are squares of scores, of every query head; K and V have one matrix for each key head,
+ * which grouped-query attention has fewer of. */
 static ag_stack most_of(const builder *b, const ag_site *site, const ag_site_tensor *tensor)
 {
     const ag_model *model = b->model;
@@ -68,6 +72,8 @@ static ag_sum sum_of(const ag_site_tensor *tensor, int use)
     return (tensor->sum == AG_SUM_COLS) == (use == 0) ? AG_SUM_COLS : AG_SUM_ROWS;
 }
 
+/* A scale of the whole tensor needs no arrays: it is a number of the operand. The arrays of scales
+ * are shared by all sites, which use them one after the other. */
 static void lay_out_groups(builder *b, ag_operand *operand, const ag_stack *most)
 {
     const ag_scheme *scheme = operand->scheme;
@@ -96,6 +102,7 @@ static bool has_codes(const ag_layer_precision *precision, const ag_site *site,
     return ag_use_has_codes(schemes, NULL, roles[tensor - site->tensors], use);
 }
 
+/* A stack holds the codes of its matrices one after the other. */
 static void lay_out_codes_of(builder *b, ag_operand *operand, const ag_stack *most, bool across)
 {
     ag_codes_size size = across ? ag_codes_size_of(operand->scheme, most->cols, most->rows)
@@ -105,6 +112,7 @@ static void lay_out_codes_of(builder *b, ag_operand *operand, const ag_stack *mo
     operand->codes[across] = ag_codes_lay_out(b->layout, size);
 }
 
+/* Where every product of the operand takes codes, its floats need not be made. */
 static void lay_out_codes(builder *b, ag_site_operands *operands, const ag_site *site,
                           const ag_site_tensor *tensor, int use,
                           const ag_layer_precision *precision)
@@ -122,6 +130,8 @@ static void lay_out_codes(builder *b, ag_site_operands *operands, const ag_site 
     }
 }
 
+/* The mask of what was clipped is for the tensor's own gradient: that of what goes into a product,
+ * in its first use. */
 static void lay_out_use(builder *b, ag_site_operands *operands, const ag_site *site,
                         const ag_site_tensor *tensor, int use, const ag_scheme *scheme)
 {
@@ -180,6 +190,7 @@ static ag_site_operands *tensors_of(const builder *b, ag_site_kind kind, size_t 
     return is_on(b, kind, layer) ? &b->model->sites[index * AG_SITE_TENSORS] : NULL;
 }
 
+/* Off, they stay NULL, which is how the layer knows. */
 static void lay_out_linear(const builder *b, ag_linear *linear, size_t layer)
 {
     linear->dw = tensors_of(b, AG_SITE_WGRAD, layer);
@@ -264,6 +275,8 @@ static void lay_out_block(builder *b, ag_block *block)
     block->residual = tensors_of(b, AG_SITE_RESIDUAL, first);
 }
 
+/* First all tensors, then what points to them. The tensors are one table, so that ending a step is
+ * one loop over it. */
 ag_status ag_sites_lay_out(ag_model *model, const ag_run *run, const ag_run_phase *of,
                            ag_scale_cursor next, ag_layout *layout)
 {

@@ -10,6 +10,7 @@
 #include "run/streams.h"
 #include "train_state.h"
 
+/* Layers first, then sites: the order in which a checkpoint stores them. */
 ag_scale_cursor ag_all_scales(const ag_run *run)
 {
     size_t per_layer = (size_t)AG_ROLES * AG_USES;
@@ -22,6 +23,8 @@ ag_scale_cursor ag_all_scales(const ag_run *run)
     return sum;
 }
 
+/* The optimizers that follow a grid look at the format of the weights in fprop, which is what the
+ * model computes with. */
 static void find_grids(ag_train_state *state, const ag_run *run)
 {
     for (size_t i = 0; i < ag_layer_count(&run->model); i++) {
@@ -94,6 +97,7 @@ ag_status ag_train_state_lay_out(ag_train_state *state, const ag_run *run, ag_la
     return AG_OK;
 }
 
+/* 1 until an amax is known, as docs/numerics.md says of delayed scales. */
 void ag_train_state_reset_scales(ag_train_state *state)
 {
     memset(state->scales, 0, state->n_scales * sizeof *state->scales);
@@ -127,6 +131,7 @@ ag_status ag_train_state_enter(ag_train_state *state, const ag_run *run, ag_layo
     return AG_OK;
 }
 
+/* Not the weights: those are drawn or handed in afterwards. */
 void ag_train_state_reset(ag_train_state *state)
 {
     state->step = state->updates = 0;
@@ -177,6 +182,7 @@ static void fill_normal(float *w, const ag_tensor *tensor, uint64_t key)
          tensor->init_std);
 }
 
+/* Every element is drawn by its own number, so that no order and no thread matters. */
 void ag_weights_init(float *weights, const ag_tensor_table *tensors, uint64_t seed)
 {
     uint64_t key = ag_stream_key(seed, AG_STREAM_INIT);

@@ -17,6 +17,7 @@ int64_t ag_evaluations_before(const ag_run *run, int64_t step)
     return every > 0 ? (step + every - 1) / every : 0;
 }
 
+/* The last one, after all steps, takes place whatever `every` says. */
 static int64_t max_evals(const ag_run *run)
 {
     return ag_evaluations_before(run, run->train.steps) + 1;
@@ -73,6 +74,8 @@ static ag_status lay_out_lasting(ag_trainer *trainer, int64_t val_windows, ag_la
     return ag_observer_lay_out(trainer, layout);
 }
 
+/* Phases follow one another in the same memory: the arena is set back to what lasts, and laid out
+ * anew. A layout that takes more than was measured is a fault of ours, and no user can cure it. */
 ag_status ag_trainer_lay_out_phase(ag_trainer *trainer, ag_layout *layout)
 {
     trainer->at = ag_run_in_phase(trainer->run, trainer->phase);
@@ -104,6 +107,7 @@ static size_t phase_bytes(const ag_run *run, size_t phase, int64_t val_windows)
     return bytes;
 }
 
+/* The largest phase decides, since the others come in its place. */
 size_t ag_train_bytes(const ag_run *run, int64_t val_windows)
 {
     size_t most = 0;
@@ -114,6 +118,7 @@ size_t ag_train_bytes(const ag_run *run, int64_t val_windows)
     return most;
 }
 
+/* For the plan of disk space, before any memory of the run is taken. */
 size_t ag_train_sampled_bytes(const ag_run *run)
 {
     enum { DATASET_BYTES = 600 }; /* its header, name and attributes; a cell of 8 bytes a row */
@@ -130,6 +135,8 @@ size_t ag_train_sampled_bytes(const ag_run *run)
     return bytes;
 }
 
+/* Weights follow from the seed alone, or are handed in: either way everything else starts at zero,
+ * so that a run begins with the same bits whatever the process did before. */
 ag_status ag_trainer_begin(ag_trainer *trainer, const float *init)
 {
     AG_TRY(ag_trainer_enter(trainer, 0));
@@ -150,6 +157,7 @@ ag_status ag_trainer_begin(ag_trainer *trainer, const float *init)
     return AG_OK;
 }
 
+/* Compute in float32 has no operands to quantise: a format would be ignored in silence. */
 ag_status ag_trainer_init(ag_trainer *trainer, const float *init, ag_arena *arena)
 {
     const ag_run *run = trainer->run;
