@@ -17,8 +17,11 @@ typedef enum ag_kind {
     AG_KIND_FN,   /* no Inf, one NaN: all ones */
     AG_KIND_F,    /* every code is finite */
     AG_KIND_FNUZ, /* no Inf, no -0, NaN is the code of -0; the default bias is one more */
+    AG_KIND_P,    /* as fnuz, but the largest code is Inf: P3109's binary<K>p<P>se */
     AG_KINDS
 } ag_kind;
+
+struct ag_code_table;
 
 typedef struct ag_format {
     char name[24]; /* the resolved name: "e4m3fn", "e4m3b11fnuz", "int8", "bf16", "fp32" */
@@ -37,11 +40,17 @@ typedef struct ag_format {
     bool has_inf;
     bool has_nan;
     bool has_negative_zero;
+    const struct ag_code_table *table; /* its values, where it is a list (numerics/code_table.h):
+                                          then max is what scales take for the largest,
+                                          min_subnormal the smallest magnitude, emin and emax their
+                                          exponents, mantissa that of the longest value, kind F, the
+                                          rest 0; else NULL */
 } ag_format;
 
 /* Resolves an element format's name, letter case ignored: fp32, fp16, bf16, e<E>m<M>[b<bias>]
- * [ieee|fn|f|fnuz], int<N>, or a name of ml_dtypes. Fails with AG_ERR_INPUT and a message that
- * says what is wrong and the nearest known name. `none` is not an element format. */
+ * [ieee|fn|f|fnuz|p], int<N>, a name of ml_dtypes, or P3109's binary<K>p<P>s<e|f>. Fails with
+ * AG_ERR_INPUT and a message that says what is wrong and the nearest known name. `none` is not an
+ * element format. */
 ag_status ag_format_parse(ag_format *format, const char *name);
 
 /* The float32 value of a code: sign in the top bit of format->bits, also for intN, whose codes are
@@ -64,8 +73,9 @@ int ag_format_most_code(const ag_format *format);
 /* The `index`-th other name of a canonical one, or NULL when there are no more. Borrowed. */
 const char *ag_format_alias(const char *canonical, size_t index);
 
-/* "ieee", "fn", "f" or "fnuz". */
+/* "ieee", "fn", "f", "fnuz" or "p"; of a format also "table". */
 const char *ag_kind_name(ag_kind kind);
+const char *ag_format_kind_name(const ag_format *format);
 
 /* The formats that `altgrad formats` lists, in its order: canonical names. Borrowed. */
 const char *const *ag_format_known_names(size_t *count);

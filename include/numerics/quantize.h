@@ -72,8 +72,12 @@ float ag_round_random(const ag_format *format, float x, const ag_rounding_site *
 bool ag_overflows_random(const ag_format *format, float x, const ag_rounding_site *where,
                          uint64_t element);
 
-/* Q(y) as a scheme has it: to nearest, or with the random word of the element (then `where` must
- * not be NULL). */
+/* The largest magnitude that an element has before it is rounded: a table's top under 8-bit float
+ * scales; Inf: no limit, as formats saturate. */
+float ag_scheme_limit(const ag_scheme *scheme);
+
+/* Q(y) as a scheme has it: to nearest, or with the random word of the element; to nearest where
+ * `where` is NULL. */
 float ag_round_element(const ag_scheme *scheme, float y, const ag_rounding_site *where,
                        uint64_t element);
 

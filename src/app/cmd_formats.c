@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "command_line.h"
 #include "formats_recipes.h"
+#include "formats_tables.h"
+#include "numerics/code_table.h"
 #include "numerics/format.h"
 #include "numerics/recipe.h"
 #include "run/run_json.h"
@@ -38,9 +40,10 @@ static const ag_command_line s_line = {
     .usage =
         "usage: altgrad formats [NAME] [--recipes | --accumulators] [--codes] [--json]\n\n"
         "Without NAME the tables of common formats, of recipes and of accumulators; with NAME a\n"
-        "format or recipe in detail. Besides the listed names: e<E>m<M>[b<bias>][ieee|fn|f|fnuz] "
-        "with up to 8\n"
-        "exponent bits and 16 bits in all, int<N>, and FORMAT/granularity/scale/rounding:\n\n"
+        "format or recipe in detail. Besides the listed names: "
+        "e<E>m<M>[b<bias>][ieee|fn|f|fnuz|p]\n"
+        "with up to 8 exponent bits and 16 bits in all, int<N>, and "
+        "FORMAT/granularity/scale/rounding:\n\n"
         "  granularity   tensor, row, col, <R>x<C> (blocks, as 1x128), mx, nv, nv16x16\n"
         "  scale         amax, windowed, delayed, each with or without +pow2; none;\n"
         "                of blocks e8m0rceil, e8m0floor, e8m0even; e4m3, ue5m3, e5m2, each with\n"
@@ -50,12 +53,15 @@ static const ag_command_line s_line = {
         "  ieee   the top exponent is Inf and NaN\n"
         "  fn     no Inf, one NaN: all ones\n"
         "  f      every code is a finite value\n"
-        "  fnuz   no Inf, no -0, whose code is NaN; the default bias is one more\n\n",
+        "  fnuz   no Inf, no -0, whose code is NaN; the default bias is one more\n"
+        "  p      as fnuz, but the largest code is Inf: binary8p3se is e5m2p\n"
+        "  table  a list of values: nf4, dynamic8, dynamic8u, posit8_0, _1, _2, takum8\n\n",
     .column = 18,
     .n_options = sizeof s_options / sizeof s_options[0],
     .options = s_options,
     .notes = "\nexamples: altgrad formats E4M3 --codes\n"
              "          altgrad formats mxfp8\n"
+             "          altgrad formats nf4\n"
              "          altgrad formats e3m4/1x128\n",
 };
 
@@ -87,7 +93,7 @@ static void add_row(ag_text *out, const ag_format *f)
     ag_text_init(&aliases);
     join_aliases(&aliases, f->name);
     ag_text_printf(out, "%-12s %4d %2d %2d %4d  %-4s  %-13s  %-13s  %-13s  %-3s  %-3s  %s", f->name,
-                   f->bits, f->exponent, f->mantissa, f->bias, ag_kind_name(f->kind),
+                   f->bits, f->exponent, f->mantissa, f->bias, ag_format_kind_name(f),
                    magnitude_text(max, f->max), magnitude_text(normal, f->min_normal),
                    magnitude_text(subnormal, f->min_subnormal), f->has_inf ? "yes" : "-",
                    f->has_nan ? "yes" : "-", aliases.data);
@@ -127,7 +133,7 @@ static void add_detail(ag_text *out, const ag_format *f)
 {
     ag_text_printf(out, "%-14s %s\n%-14s %d (1 sign, %d exponent, %d mantissa)\n", "name", f->name,
                    "bits", f->bits, f->exponent, f->mantissa);
-    ag_text_printf(out, "%-14s %d\n%-14s %s\n", "bias", f->bias, "kind", ag_kind_name(f->kind));
+    ag_text_printf(out, "%-14s %d\n%-14s %s\n", "bias", f->bias, "kind", ag_format_kind_name(f));
     add_value(out, "max", f->max);
     add_value(out, "min normal", f->min_normal);
     add_value(out, "min subnormal", f->min_subnormal);
@@ -146,7 +152,7 @@ static void add_codes(ag_text *out, const ag_format *f)
 {
     int digits = (f->bits + 3) / 4;
     for (uint32_t code = 0; code < 1u << f->bits; code++) {
-        double value = ag_format_decode(f, code);
+        double value = ag_formats_decode(f, code);
         ag_text_printf(out, "%0*x  %-14a  %.9g\n", digits, code, value, value);
     }
 }
@@ -163,7 +169,7 @@ static void add_json_codes(ag_text *out, const ag_format *f)
 {
     ag_text_add(out, ", \"codes\": [");
     for (uint32_t code = 0; code < 1u << f->bits; code++) {
-        double value = ag_format_decode(f, code);
+        double value = ag_formats_decode(f, code);
         ag_text_printf(out, "%s{\"code\": %u, \"hex\": \"%a\"", code > 0 ? ",\n  " : "\n  ", code,
                        value);
         if (isfinite(value))
@@ -181,7 +187,7 @@ static void add_json_format(ag_text *out, const ag_format *f, bool codes)
     ag_text_printf(out,
                    "{\"name\": \"%s\", \"bits\": %d, \"exponent\": %d, \"mantissa\": %d, "
                    "\"bias\": %d, \"kind\": \"%s\"",
-                   f->name, f->bits, f->exponent, f->mantissa, f->bias, ag_kind_name(f->kind));
+                   f->name, f->bits, f->exponent, f->mantissa, f->bias, ag_format_kind_name(f));
     add_json_real(out, "max", f->max);
     add_json_real(out, "min_normal", f->min_normal);
     add_json_real(out, "min_subnormal", f->min_subnormal);
@@ -208,6 +214,12 @@ static ag_status add_json_table(ag_text *out)
         ag_text_add(out, i > 0 ? ",\n " : "[");
         add_json_format(out, &format, false);
     }
+    names = ag_element_built_ins(&count);
+    for (size_t i = 0; i < count; i++) {
+        const ag_format format = ag_element_format(ag_element_find(names[i]));
+        ag_text_add(out, ",\n ");
+        add_json_format(out, &format, false);
+    }
     ag_text_add(out, "]");
     return AG_OK;
 }
@@ -216,6 +228,8 @@ static ag_status add_json_table(ag_text *out)
 static ag_status add_tables(ag_text *out)
 {
     AG_TRY(add_table(out));
+    ag_text_add(out, "\n");
+    ag_formats_add_tables(out);
     ag_text_add(out, "\n");
     ag_formats_add_recipes(out);
     ag_text_add(out, "\n");
@@ -261,12 +275,12 @@ static ag_status add_recipe(ag_text *out, const request *asked)
 static ag_status parse_format(ag_format *format, const char *name)
 {
     ag_layer_precision unused;
-    ag_status status = ag_format_parse(format, name);
+    ag_status status = ag_element_parse(format, name);
     if (status == AG_OK)
         return status;
     ag_error_clear();
     status = ag_recipe_parse(&unused, name);
-    return status == AG_OK ? ag_format_parse(format, name) : status;
+    return status == AG_OK ? ag_element_parse(format, name) : status;
 }
 
 /* 2^32 lines would fill a disk before anybody noticed. */
@@ -281,6 +295,8 @@ static ag_status add_format(ag_text *out, const request *asked)
         add_json_format(out, &format, asked->codes);
     else if (asked->codes)
         add_codes(out, &format);
+    else if (format.table != NULL)
+        ag_formats_add_table(out, &format);
     else
         add_detail(out, &format);
     return AG_OK;

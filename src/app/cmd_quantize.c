@@ -13,6 +13,7 @@
 #include "app/commands.h"
 #include "base/philox.h"
 #include "command_line.h"
+#include "numerics/code_table.h"
 #include "numerics/groups.h"
 #include "numerics/quantize.h"
 
@@ -324,7 +325,8 @@ static ag_status read_format(filter *f, const char *name)
     if (!is_scheme && f->by_matrix)
         return ag_fail(AG_ERR_INPUT,
                        "--cols and --sum are for a format with a granularity, such as %s/mx", name);
-    return is_scheme ? ag_scheme_parse(&f->scheme, name) : ag_format_parse(&f->scheme.format, name);
+    return is_scheme ? ag_scheme_parse(&f->scheme, name)
+                     : ag_element_parse(&f->scheme.format, name);
 }
 
 /* A terminal would be left in a state that only a reset mends. */

@@ -135,6 +135,9 @@ bool ag_config_setting(ag_setting *setting, ag_experiment *experiment, const ag_
                        const ag_node *node);
 void ag_setting_apply(ag_run *run, const ag_setting *setting);
 
+/* Code tables, which formats then name. */
+void ag_config_code_tables(ag_experiment *experiment);
+
 void ag_config_formats(ag_experiment *experiment);
 
 /* The index of a label (letter case ignored), or SIZE_MAX. */

@@ -20,8 +20,8 @@
 static void check_top_level(ag_experiment *experiment)
 {
     const char *words[64] = {"altgrad", "name",    "formats", "layer_configs", "seeds",
-                             "axes",    "exclude", "include", "claims"};
-    size_t count = 9;
+                             "axes",    "exclude", "include", "claims",        "tables"};
+    size_t count = 10;
     count += ag_config_sections(words + count, 64 - count, &experiment->findings);
     ag_node_check_words(&experiment->findings, experiment->root, words, count, "an experiment",
                         AG_WORDS_KEYS);
@@ -92,6 +92,7 @@ static void read_experiment(ag_experiment *experiment, const char *const *sets, 
     check_version(experiment);
     read_name(experiment);
     ag_config_params(experiment, sets, n_sets);
+    ag_config_code_tables(experiment);
     ag_config_formats(experiment);
     ag_config_layer_configs(experiment);
     ag_config_axes(experiment);

@@ -78,7 +78,8 @@ void ag_quantize_groups_fast(float *out, const float *x, const ag_groups *groups
         ag_quantize_groups_plain(out, x, groups, scales, scheme, where, first);
         return;
     }
-    const rounder r = rounder_of(&scheme->format, scheme->overflow, random);
+    rounder r = rounder_of(&scheme->format, scheme->overflow, random);
+    r.g.limit = ag_scheme_limit(scheme);
     const ag_groups line = ag_groups_unrolled(groups);
     quantize(out, x, &line, scales, &r, first);
 }

@@ -13,31 +13,36 @@
 
 #include "base/bits.h"
 #include "kernels_internal.h"
+#include "numerics/code_table.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
 /* The values of a format in terms of float32, all of them derived from bias, exponent and mantissa.
  */
 typedef struct grid {
-    uint32_t cut;            /* mantissa bits that a normal number loses, 23 - M */
-    uint32_t smallest_code;  /* subtracted from the bits, leaves the code: (127 - bias) << 23 */
-    uint32_t normal_from;    /* bits of the smallest normal number; all are subnormal if E = 0 */
-    uint32_t subnormal_end;  /* bits from which on E = 0 overflows whatever the mantissa */
-    uint32_t max;            /* bits of the largest finite value */
-    uint32_t overflow;       /* bits of what lies beyond */
-    int32_t subnormal_shift; /* value = mantissa * 2^-t steps, t = this - exponent field */
-    float step;              /* the smallest subnormal number, */
-    float per_step;          /* and its inverse */
-    float rounder;           /* 2^23 steps: |x| + rounder - rounder is a whole number of steps */
-    float shift;             /* of an operand below 2 in magnitude */
-    uint32_t octave;         /* bits of the octave of the smallest normal number */
-    bool is_plain;           /* whether the shortest way is right: saturates, steps of its own */
-    int32_t finer;           /* of `fine`: from an octave's bits to 2^23 of its finer steps */
-    bool has_integers;       /* all values are whole numbers of `step` (E = 0) */
+    uint32_t cut;               /* mantissa bits that a normal number loses, 23 - M */
+    uint32_t smallest_code;     /* subtracted from the bits, leaves the code: (127 - bias) << 23 */
+    uint32_t normal_from;       /* bits of the smallest normal number; all are subnormal if E = 0 */
+    uint32_t subnormal_end;     /* bits from which on E = 0 overflows whatever the mantissa */
+    uint32_t max;               /* bits of the largest finite value */
+    uint32_t overflow;          /* bits of what lies beyond */
+    int32_t subnormal_shift;    /* value = mantissa * 2^-t steps, t = this - exponent field */
+    float step;                 /* the smallest subnormal number, */
+    float per_step;             /* and its inverse */
+    float rounder;              /* 2^23 steps: |x| + rounder - rounder is a whole number of steps */
+    float shift;                /* of an operand below 2 in magnitude */
+    uint32_t octave;            /* bits of the octave of the smallest normal number */
+    bool is_plain;              /* whether the shortest way is right: saturates, steps of its own */
+    int32_t finer;              /* of `fine`: from an octave's bits to 2^23 of its finer steps */
+    bool has_integers;          /* all values are whole numbers of `step` (E = 0) */
+    const ag_code_table *table; /* its values, where they are listed: all but `shift` is 0 then */
+    float limit;                /* of a magnitude before it goes to one of them */
 } grid;
 
 static inline grid grid_of(const ag_format *format, ag_overflow overflow)
 {
+    if (format->table != NULL)
+        return (grid){.shift = ag_operand_shift(format), .table = format->table, .limit = INFINITY};
     uint32_t beyond = format->has_inf ? AG_INFINITE_BITS : AG_NAN_BITS;
     if (overflow == AG_OVERFLOW_SATURATE || format->kind == AG_KIND_F)
         beyond = format->max_bits;
@@ -65,7 +70,8 @@ static inline grid grid_of(const ag_format *format, ag_overflow overflow)
  * finite, and a random word's upper bits must cover the `cut` bits that a normal number loses. */
 static inline bool grid_exists(const ag_format *format)
 {
-    return format->mantissa <= 15 && 24 - format->bias - format->mantissa <= 127;
+    return format->table != NULL ||
+           (format->mantissa <= 15 && 24 - format->bias - format->mantissa <= 127);
 }
 
 /* From the bits of a rounded magnitude, perhaps past the last value, to the result: overflow, NaN
@@ -189,6 +195,69 @@ INLINE float plain_stochastic(float y, uint32_t random, const grid *g)
     uint32_t part = (uint32_t)((steps - whole) * 0x1p32f);
     whole += part + random < part ? 1.0f : 0.0f;
     return with_sign(whole * ag_bits_float(step), ag_float_bits(y));
+}
+
+/* --- tables (numerics/code_table.c) */
+
+/* How many of the numbers are at most x: from that of its bucket on, one comparison, or a bisection
+ * of all. NaN is compared with none. */
+INLINE int32_t place_in(const ag_ladder *l, float x, bool single)
+{
+    uint32_t bits = ag_float_bits(x);
+    int32_t at = (int32_t)((bits & AG_MAGNITUDE_BITS) >> l->shift) - l->base;
+    int32_t place = 0;
+    at = at < 0 ? 0 : at;
+    at = at > l->half - 1 ? l->half - 1 : at;
+    at += bits >> 31 != 0 ? l->half : 0;
+    if (single) {
+        place = l->first[at];
+        return place + (x >= ag_bits_float(l->from[place]) ? 1 : 0);
+    }
+    for (int32_t half = AG_TABLE_CODES / 2; half > 0; half /= 2)
+        place += x >= ag_bits_float(l->from[place + half - 1]) ? half : 0;
+    return place;
+}
+
+INLINE float within_limit(float y, const grid *g)
+{
+    float below = y > g->limit ? g->limit : y;
+    return below < -g->limit ? -g->limit : below;
+}
+
+/* A value of the table by its bits; 0 has the sign of y, and NaN stays. */
+INLINE float listed(uint32_t value, float y)
+{
+    uint32_t sign = value == 0 ? ag_float_bits(y) & AG_SIGN_BIT : 0;
+    return ag_bits_float((ag_float_bits(y) & AG_MAGNITUDE_BITS) > AG_INFINITE_BITS ? AG_NAN_BITS
+                                                                                   : value | sign);
+}
+
+INLINE float table_nearest(float y, const grid *g, bool single)
+{
+    return listed(g->table->value[place_in(&g->table->nearest, within_limit(y, g), single)], y);
+}
+
+/* Far from zero where the distance from the near neighbour, in 2^-32 of that of the two, and the
+ * random word carry. */
+INLINE float table_stochastic(float y, uint32_t random, const grid *g, bool single)
+{
+    const ag_code_table *t = g->table;
+    const float first = ag_bits_float(t->value[0]);
+    const float last = ag_bits_float(t->value[t->count - 1]);
+    float x = within_limit(y, g);
+    x = x < first ? first : x;
+    x = x > last ? last : x;
+    int32_t place = place_in(&t->between, x, single);
+    place = place > t->count - 2 ? t->count - 2 : place;
+    uint32_t lower = t->value[place];
+    uint32_t upper = t->value[place + 1];
+    bool negative = ag_bits_float(upper) <= 0.0f;
+    uint32_t near = negative ? upper : lower;
+    uint32_t far = negative ? lower : upper;
+    double from = (double)ag_bits_float(near);
+    double part = fabs((double)x - from) / fabs((double)ag_bits_float(far) - from);
+    bool is_far = floor(part * 0x1p32) + (double)random >= 0x1p32;
+    return listed(is_far ? far : near, y);
 }
 
 #endif

@@ -15,9 +15,13 @@
     ROW(NEAREST, nearest(y, g))                                                                    \
     ROW(PLAIN_NEAREST, plain_nearest(y, g))                                                        \
     ROW(PLAIN_INTEGER, plain_integer(y, g))                                                        \
+    ROW(TABLE_NEAREST, table_nearest(y, g, true))                                                  \
+    ROW(TABLE_SEARCH, table_nearest(y, g, false))                                                  \
     ROW(STOCHASTIC, stochastic(y, random, g))                                                      \
     ROW(PLAIN_STOCHASTIC, plain_stochastic(y, random, g))                                          \
-    ROW(FINE_STOCHASTIC, plain_stochastic(fine(y, g), random, g))
+    ROW(FINE_STOCHASTIC, plain_stochastic(fine(y, g), random, g))                                  \
+    ROW(TABLE_STOCHASTIC, table_stochastic(y, random, g, true))                                    \
+    ROW(TABLE_RANDOM_SEARCH, table_stochastic(y, random, g, false))
 
 #define WAY_NAME(name, function) name,
 typedef enum way { WAYS(WAY_NAME) } way;
@@ -105,6 +109,8 @@ static inline bool way_exists(const ag_format *format, ag_overflow overflow,
         return false;
     if (where == NULL || where->variant == AG_SR_FLOOR)
         return true;
+    if (format->table != NULL)
+        return false;
     return where->variant == AG_SR_HALF ? !all : grid_of(format, overflow).is_plain;
 }
 
@@ -113,7 +119,13 @@ static inline rounder rounder_of(const ag_format *format, ag_overflow overflow,
                                  const ag_rounding_site *where)
 {
     rounder r = {.g = grid_of(format, overflow)};
-    if (where != NULL) {
+    const ag_code_table *table = format->table;
+    if (table != NULL && where != NULL) {
+        r.place = philox_place_of(where);
+        r.how = table->between.single ? TABLE_STOCHASTIC : TABLE_RANDOM_SEARCH;
+    } else if (table != NULL) {
+        r.how = table->nearest.single ? TABLE_NEAREST : TABLE_SEARCH;
+    } else if (where != NULL) {
         r.place = philox_place_of(where);
         r.how = r.g.is_plain ? PLAIN_STOCHASTIC : STOCHASTIC;
         if (where->variant == AG_SR_NEAREST) {

@@ -49,10 +49,7 @@ typedef struct chooser {
 static float round_element(const chooser *c, size_t at, float scale)
 {
     const ag_scheme *scheme = c->rule->scheme;
-    float y = c->x[at] * scale;
-    if (c->where == NULL)
-        return ag_round_nearest(&scheme->format, y, scheme->overflow);
-    return ag_round_element(scheme, y, c->where, c->first + at);
+    return ag_round_element(scheme, c->x[at] * scale, c->where, c->first + at);
 }
 
 /* The lines' sums from left to right; then each in the first half with the one as far on in the

@@ -9,16 +9,30 @@
 
 #include "numerics_internal.h"
 
-static const char *const s_kind_names[AG_KINDS] = {
-    [AG_KIND_IEEE] = "ieee", [AG_KIND_FN] = "fn", [AG_KIND_F] = "f", [AG_KIND_FNUZ] = "fnuz"};
+static const char *const s_kind_names[AG_KINDS] = {[AG_KIND_IEEE] = "ieee",
+                                                   [AG_KIND_FN] = "fn",
+                                                   [AG_KIND_F] = "f",
+                                                   [AG_KIND_FNUZ] = "fnuz",
+                                                   [AG_KIND_P] = "p"};
 
 const char *ag_kind_name(ag_kind kind)
 {
     return s_kind_names[kind];
 }
 
+const char *ag_format_kind_name(const ag_format *format)
+{
+    return format->table != NULL ? "table" : ag_kind_name(format->kind);
+}
+
+/* The code of -0 is NaN. */
+static bool has_nan_for_zero(const ag_format *f)
+{
+    return f->kind == AG_KIND_FNUZ || f->kind == AG_KIND_P;
+}
+
 /* The largest finite magnitude: IEEE gives its top exponent to Inf and NaN, fn the code of all ones
- * to NaN; fnuz takes the code of -0 for NaN, so that every magnitude is finite. */
+ * to NaN, p to Inf; fnuz takes the code of -0 for NaN, so that every magnitude is finite. */
 static uint32_t largest_code(const ag_format *f)
 {
     uint32_t all_ones = (1u << (f->exponent + f->mantissa)) - 1;
@@ -26,6 +40,7 @@ static uint32_t largest_code(const ag_format *f)
     case AG_KIND_IEEE:
         return all_ones - (1u << f->mantissa);
     case AG_KIND_FN:
+    case AG_KIND_P:
         return all_ones - 1;
     default:
         return all_ones;
@@ -95,9 +110,9 @@ static void derive(ag_format *f)
     f->max_code = largest_code(f);
     f->emin = 1 - f->bias;
     f->emax = (f->exponent == 0 ? 0 : (int)(f->max_code >> f->mantissa)) - f->bias;
-    f->has_inf = f->kind == AG_KIND_IEEE;
+    f->has_inf = f->kind == AG_KIND_IEEE || f->kind == AG_KIND_P;
     f->has_nan = f->kind != AG_KIND_F;
-    f->has_negative_zero = f->kind != AG_KIND_FNUZ;
+    f->has_negative_zero = !has_nan_for_zero(f);
 }
 
 /* Decoded from codes, so that there is one way from a code to a value. */
@@ -140,13 +155,14 @@ uint32_t ag_format_magnitude(const ag_format *format, uint32_t code)
     return ag_float_bits(ldexpf((float)code, format->emin - format->mantissa));
 }
 
-/* fnuz has its one NaN where others have -0; fn and ieee beyond the largest finite code. */
+/* fnuz and p have their one NaN where others have -0; fn and ieee beyond the largest finite code.
+ */
 float ag_format_decode(const ag_format *format, uint32_t code)
 {
     uint32_t sign = code >> (format->bits - 1) & 1;
     uint32_t magnitude = code & ((1u << (format->bits - 1)) - 1);
-    bool is_nan = format->kind == AG_KIND_FNUZ ? sign != 0 && magnitude == 0
-                                               : magnitude > format->max_code + format->has_inf;
+    bool is_nan = has_nan_for_zero(format) ? sign != 0 && magnitude == 0
+                                           : magnitude > format->max_code + format->has_inf;
     if (is_nan)
         return ag_bits_float(AG_NAN_BITS);
     uint32_t bits =
@@ -156,7 +172,8 @@ float ag_format_decode(const ag_format *format, uint32_t code)
 
 bool ag_format_has_codes(const ag_format *format)
 {
-    return format->min_subnormal > 0.0f && format->max <= INT8_MAX * format->min_subnormal;
+    return format->table == NULL && format->min_subnormal > 0.0f &&
+           format->max <= INT8_MAX * format->min_subnormal;
 }
 
 int ag_format_most_code(const ag_format *format)
@@ -196,6 +213,7 @@ static ag_status encode_nan(uint32_t *code, const ag_format *format, uint32_t si
         *code = sign | (format->max_code + 1);
         return AG_OK;
     case AG_KIND_FNUZ:
+    case AG_KIND_P:
         *code = 1u << (format->bits - 1);
         return AG_OK;
     default:

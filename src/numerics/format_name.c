@@ -85,7 +85,7 @@ static ag_status unknown(const char *name)
         return ag_fail(AG_ERR_INPUT, "there is no format '%s'; did you mean '%s'?", name, nearest);
     return ag_fail(AG_ERR_INPUT,
                    "there is no format '%s': expected fp32, fp16, bf16, int<N>, or "
-                   "e<E>m<M>[b<bias>][ieee|fn|f|fnuz] such as e4m3fn",
+                   "e<E>m<M>[b<bias>][ieee|fn|f|fnuz|p] such as e4m3fn",
                    name);
 }
 
@@ -127,11 +127,12 @@ static bool read_kind(ag_format *format, const char *text)
     return false;
 }
 
-/* IEEE 754's rule, 2^(E - 1) - 1; fnuz formats have one more (ml_dtypes, Graphcore and AMD). */
+/* IEEE 754's rule, 2^(E - 1) - 1; fnuz formats have one more (ml_dtypes, Graphcore and AMD), as
+ * have those of P3109. */
 int ag_format_default_bias(int exponent, ag_kind kind)
 {
     int bias = exponent < 2 ? 1 - exponent : (1 << (exponent - 1)) - 1;
-    return bias + (kind == AG_KIND_FNUZ);
+    return bias + (kind == AG_KIND_FNUZ || kind == AG_KIND_P);
 }
 
 /* e<E>m<M>[b<bias>][kind] */
@@ -168,6 +169,26 @@ static bool read_int(ag_format *format, const char *text)
     if (!read_number(&text, &bits) || *text != '\0' || bits == 0)
         return false;
     *format = (ag_format){.mantissa = bits - 1, .bias = 2 - bits, .kind = AG_KIND_F};
+    return true;
+}
+
+/* binary<K>p<P>s<e|f> of P3109: K bits, of which P - 1 are mantissa; signed, extended (with Inf) or
+ * finite. */
+static bool read_p3109(ag_format *format, const char *text)
+{
+    int bits;
+    int precision;
+    if (strncmp(text, "binary", 6) != 0)
+        return false;
+    text += 6;
+    if (!read_number(&text, &bits) || *text++ != 'p' || !read_number(&text, &precision) ||
+        *text++ != 's' || (*text != 'e' && *text != 'f') || text[1] != '\0' || bits > 16 ||
+        precision < 1 || precision >= bits || bits - precision > 8)
+        return false;
+    *format = (ag_format){.exponent = bits - precision,
+                          .mantissa = precision - 1,
+                          .kind = *text == 'e' ? AG_KIND_P : AG_KIND_FNUZ};
+    format->bias = ag_format_default_bias(format->exponent, format->kind);
     return true;
 }
 
@@ -245,7 +266,8 @@ ag_status ag_format_parse(ag_format *format, const char *name)
     const char *text = without_alias(lower);
     AG_TRY(strip_width(&text, &width, name));
     *format = (ag_format){0};
-    if (!read_wide(format, text) && !read_int(format, text) && !read_split(format, text))
+    if (!read_wide(format, text) && !read_int(format, text) && !read_p3109(format, text) &&
+        !read_split(format, text))
         return unknown(name);
     AG_TRY(ag_format_complete(format, name));
     if (width != 0 && width != format->bits)

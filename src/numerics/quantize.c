@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "base/philox.h"
+#include "numerics/code_table.h"
 #include "numerics_internal.h"
 
 /* How the discarded part of a magnitude decides. */
@@ -142,6 +143,8 @@ static float round_to(const ag_format *format, float x, ag_overflow overflow,
 
 float ag_round_nearest(const ag_format *format, float x, ag_overflow overflow)
 {
+    if (format->table != NULL)
+        return ag_table_nearest(format->table, x);
     return round_to(format, x, overflow, TO_NEAREST, NULL);
 }
 
@@ -149,6 +152,8 @@ float ag_round_few_bits(const ag_format *format, float x, uint32_t random, int b
                         ag_sr_variant variant, ag_overflow overflow)
 {
     const dice d = {random, bits, variant};
+    if (format->table != NULL)
+        return ag_table_stochastic(format->table, x, random, bits);
     return round_to(format, x, overflow, TO_RANDOM, &d);
 }
 
@@ -167,13 +172,27 @@ float ag_round_random(const ag_format *format, float x, const ag_rounding_site *
                       uint64_t element, ag_overflow overflow)
 {
     const dice d = dice_of(where, element);
-    return round_to(format, x, overflow, TO_RANDOM, &d);
+    return ag_round_few_bits(format, x, d.word, d.bits, d.variant, overflow);
+}
+
+float ag_scheme_limit(const ag_scheme *scheme)
+{
+    bool is_clamped = scheme->format.table != NULL && ag_scheme_has_float8_scales(scheme);
+    return is_clamped ? scheme->format.max : INFINITY;
+}
+
+/* NaN passes. */
+static float clamped(const ag_scheme *scheme, float y)
+{
+    float limit = ag_scheme_limit(scheme);
+    return y > limit ? limit : y < -limit ? -limit : y;
 }
 
 float ag_round_element(const ag_scheme *scheme, float y, const ag_rounding_site *where,
                        uint64_t element)
 {
-    if (scheme->rounding == AG_ROUND_NEAREST)
+    y = clamped(scheme, y);
+    if (scheme->rounding == AG_ROUND_NEAREST || where == NULL)
         return ag_round_nearest(&scheme->format, y, scheme->overflow);
     return ag_round_random(&scheme->format, y, where, element, scheme->overflow);
 }
@@ -181,6 +200,8 @@ float ag_round_element(const ag_scheme *scheme, float y, const ag_rounding_site 
 static bool overflows(const ag_format *format, float x, ag_direction direction, const dice *random)
 {
     uint32_t magnitude = ag_float_bits(x) & AG_MAGNITUDE_BITS;
+    if (format->table != NULL)
+        return ag_table_overflows(format->table, x);
     return round_magnitude(format, magnitude, direction, random) > format->max_code;
 }
 
@@ -207,6 +228,8 @@ double ag_grid_spacing(const ag_format *format, float x)
 {
     if (isnan(x))
         return NAN;
+    if (format->table != NULL)
+        return ag_table_spacing(format->table, x);
     float magnitude = fminf(fabsf(x), format->max);
     bool is_normal = format->exponent > 0 && magnitude >= format->min_normal;
     int exponent = is_normal ? ilogbf(magnitude) : format->emin;
@@ -215,6 +238,8 @@ double ag_grid_spacing(const ag_format *format, float x)
 
 float ag_round_toward_zero(const ag_format *format, float x, ag_overflow overflow)
 {
+    if (format->table != NULL) /* nothing carries */
+        return ag_table_stochastic(format->table, x, 0, 32);
     return round_to(format, x, overflow, TO_ZERO, NULL);
 }
 

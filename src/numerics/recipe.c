@@ -123,7 +123,6 @@ static ag_status suggest_word(const char *name)
         {"float6",     "'E3M2' or 'E2M3'"                              },
         {"fp4",        "'E2M1', or with its scales 'mxfp4' or 'nvfp4'" },
         {"float4",     "'E2M1', or with its scales 'mxfp4' or 'nvfp4'" },
-        {"nf4",        "'mxfp4', 'nvfp4' or 'int4'"                    },
         {"mx",         "'mxfp8', 'mxfp6_e3m2', 'mxfp6_e2m3' or 'mxfp4'"},
         {"mxfp6",      "'mxfp6_e3m2' or 'mxfp6_e2m3'"                  },
         {"mx_fp6",     "'mxfp6_e3m2' or 'mxfp6_e2m3'"                  },

@@ -232,6 +232,26 @@ static ag_status check_size_of_hadamard(const ag_scheme *scheme)
                : ag_fail(AG_ERR_INPUT, "hadamard.size is %d: expected 16, 32, 64 or 128", size);
 }
 
+/* EVEN rounds an amax to the element's precision, of which a table has none; few random bits are
+ * compared with the distance of neighbours, which is cut to as many. */
+static ag_status check_table(const ag_scheme *scheme)
+{
+    if (scheme->format.table == NULL)
+        return AG_OK;
+    if (ag_scheme_scales(scheme) == AG_SCALE_E8M0 && scheme->e8m0 == AG_E8M0_EVEN)
+        return ag_fail(
+            AG_ERR_INPUT,
+            "scale 'e8m0even' rounds to the mantissa of a format, and %s is a table; use "
+            "'e8m0rceil' or 'e8m0floor'",
+            scheme->format.name);
+    if (scheme->rounding == AG_ROUND_STOCHASTIC && scheme->sr_variant != AG_SR_FLOOR)
+        return ag_fail(AG_ERR_INPUT,
+                       "sr_variant '%s' is for formats with a mantissa, and %s is a table; use "
+                       "'floor'",
+                       ag_sr_words[scheme->sr_variant], scheme->format.name);
+    return AG_OK;
+}
+
 /* From the general to the particular, so that the first message is about what was said, and not
  * about what follows from it. */
 ag_status ag_scheme_check(const ag_scheme *scheme)
@@ -245,6 +265,7 @@ ag_status ag_scheme_check(const ag_scheme *scheme)
     AG_TRY(check_amax(scheme));
     if (scheme->sr_bits < 0 || scheme->sr_bits > 32)
         return ag_fail(AG_ERR_INPUT, "sr_bits is %d: expected 1 to 32", scheme->sr_bits);
+    AG_TRY(check_table(scheme));
     AG_TRY(check_size_of_hadamard(scheme));
     AG_TRY(ag_scheme_check_blocks(scheme));
     AG_TRY(ag_scheme_check_scales(scheme));
@@ -266,6 +287,21 @@ static ag_status check_reach(const ag_scheme *scheme)
                    "their products pass float32: use scale 'e8m0rceil', or a format of fewer "
                    "exponent bits",
                    scheme->format.name, scheme->format.emax);
+}
+
+/* Values of a table under one scale are moved below 2 by a power of two, as those of formats are:
+ * the smallest must stay a normal number. */
+static ag_status check_span(const ag_scheme *scheme)
+{
+    bool has_one =
+        scheme->granularity == AG_GRANULARITY_TENSOR || scheme->granularity == AG_GRANULARITY_ROW;
+    if (!scheme->quantised || scheme->format.table == NULL || !has_one ||
+        scheme->format.emin - scheme->format.emax >= -126)
+        return AG_OK;
+    return ag_fail(AG_ERR_INPUT,
+                   "values of %s reach from 2^%d to a top of 2^%d, which float32 does not hold "
+                   "below 2: give the table a 'top' of 1 to 16, where its precision is",
+                   scheme->format.name, scheme->format.emin, scheme->format.emax);
 }
 
 static int size_of_runs(const ag_scheme *scheme)
@@ -328,6 +364,7 @@ ag_status ag_layer_precision_check(const ag_layer_precision *precision)
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {
         AG_TRY(ag_scheme_check(&precision->scheme[i / AG_USES][i % AG_USES]));
         AG_TRY(check_reach(&precision->scheme[i / AG_USES][i % AG_USES]));
+        AG_TRY(check_span(&precision->scheme[i / AG_USES][i % AG_USES]));
         AG_TRY(check_from(precision, i / AG_USES, i % AG_USES));
     }
     for (int product = 0; product < AG_LINEAR_PRODUCTS; product++)

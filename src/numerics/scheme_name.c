@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "numerics/code_table.h"
 #include "numerics/scheme.h"
 
 enum { NAME_CAPACITY = 96, MAX_PARTS = 5 };
@@ -29,7 +30,8 @@ static void set_blocks(ag_scheme *scheme, ag_granularity granularity, int rows, 
     scheme->scale = AG_SCALE_FLOAT;
     scheme->outer = AG_OUTER_NONE;
     if (granularity == AG_GRANULARITY_MX)
-        scheme->e8m0 = scheme->format.exponent == 0 ? AG_E8M0_FLOOR : AG_E8M0_RCEIL;
+        scheme->e8m0 = scheme->format.exponent == 0 && scheme->format.table == NULL ? AG_E8M0_FLOOR
+                                                                                    : AG_E8M0_RCEIL;
 }
 
 /* A size such as 1x128 is tried first: no word looks like one. */
@@ -172,7 +174,7 @@ static ag_status parse_hadamard(ag_scheme *scheme, const char *word)
 static ag_status parse_parts(ag_scheme *scheme, char *const part[MAX_PARTS], int count)
 {
     ag_format format;
-    AG_TRY(ag_format_parse(&format, part[0]));
+    AG_TRY(ag_element_parse(&format, part[0]));
     *scheme = ag_scheme_plain(&format);
     if (count > 1)
         AG_TRY(ag_scheme_set_granularity(scheme, part[1]));

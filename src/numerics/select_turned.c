@@ -46,7 +46,7 @@ static float correction_of(const turned *t, const line *l, size_t begin, size_t 
         if (t->scales->after[block] == 0.0f)
             continue;
         float y = t->x[l->first + i * l->step] * t->scales->scale[block];
-        float q = ag_round_nearest(&t->rule->scheme->format, y, AG_OVERFLOW_SATURATE);
+        float q = ag_round_element(t->rule->scheme, y, NULL, 0);
         num += y * y;
         den += y * q;
     }

@@ -99,7 +99,7 @@ static void add_format(tables *t, const ag_format *format)
                         .min_normal = (double)format->min_normal,
                         .min_subnormal = (double)format->min_subnormal};
     snprintf(row->name, sizeof row->name, "%s", format->name);
-    snprintf(row->kind, sizeof row->kind, "%s", ag_kind_name(format->kind));
+    snprintf(row->kind, sizeof row->kind, "%s", ag_format_kind_name(format));
 }
 
 /* "4/6 mae", "mse mse 1 1.5", "eden", after what stands there. */

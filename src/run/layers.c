@@ -153,5 +153,6 @@ const ag_scheme *ag_layer_grid(const ag_run *run, size_t index)
     bool is_head = index + 1 == ag_layer_count(&run->model);
     bool is_embedding = is_head && run->model.tie_weights;
     const ag_scheme *scheme = &run->layers[index].scheme[AG_ROLE_WEIGHT][0];
-    return scheme->quantised && scheme->hadamard == 0 && !is_embedding ? scheme : NULL;
+    bool has_own = scheme->hadamard == 0 && scheme->format.table == NULL;
+    return scheme->quantised && has_own && !is_embedding ? scheme : NULL;
 }

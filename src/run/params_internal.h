@@ -116,6 +116,11 @@ enum { AG_GRID_VERSION = 3, AG_AXIS_TYPES = 3 };
 /* By ag_axis_type. */
 extern const char *const ag_axis_words[AG_AXIS_TYPES];
 
+/* "tables" and a comma, where the run has code tables that are not built in; and back, before its
+ * layers are read. */
+void ag_run_tables_to_json(ag_text *text, const ag_run *run);
+ag_status ag_run_tables_from_json(ag_json_at run);
+
 /* --- scheme_json.c */
 
 /* name"word"; words of tables need no escapes. */

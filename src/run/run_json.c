@@ -146,6 +146,7 @@ void ag_run_canonical(ag_text *text, const ag_run *run)
     ag_text_printf(text, "\"seed\":%" PRId64 ",", run->seed);
     add_section(text, &resolved, "stop", AG_PART_IDENTITY);
     ag_text_add(text, ",");
+    ag_run_tables_to_json(text, run);
     add_section(text, &resolved, "train", AG_PART_IDENTITY);
     ag_text_add(text, "}");
 }

@@ -158,7 +158,7 @@ static ag_status read_identity(ag_run *run, json_t *identity, ag_arena *arena)
 {
     static const char *const known[] = {"compute", "data",     "eval",      "init",   "layers",
                                         "model",   "numerics", "optimizer", "phases", "ranks",
-                                        "seed",    "stop",     "train",     NULL};
+                                        "seed",    "stop",     "tables",    "train",  NULL};
     ag_json_at at = {identity, "run"};
     ag_json_at data = {NULL, "run.data"};
     ag_json_at layers = {NULL, "run.layers"};
@@ -173,6 +173,7 @@ static ag_status read_identity(ag_run *run, json_t *identity, ag_arena *arena)
     AG_TRY(ag_digest_from_json(run->init_digest, at, "init"));
     for (size_t i = 0; ag_identity_sections[i] != NULL; i++)
         AG_TRY(read_section(run, at, ag_identity_sections[i], AG_PART_IDENTITY, arena));
+    AG_TRY(ag_run_tables_from_json(at));
     AG_TRY(ag_json_member(&layers.object, at, "layers"));
     AG_TRY(ag_layers_from_json(run, layers, arena));
     AG_TRY(read_phases(run, at, arena));

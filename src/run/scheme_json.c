@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "numerics/code_table.h"
 #include "params_internal.h"
 #include "run/run_json.h"
 
@@ -279,7 +280,7 @@ ag_status ag_scheme_from_json(ag_scheme *scheme, ag_json_at layer, const char *k
     if (scheme->from_forward && json_object_size(value) == 1)
         return AG_OK;
     AG_TRY(ag_json_text(&format, at, "format"));
-    AG_TRY(ag_format_parse(&scheme->format, format));
+    AG_TRY(ag_element_parse(&scheme->format, format));
     AG_TRY(read_words(scheme, at));
     AG_TRY(read_numbers(scheme, at));
     AG_TRY(read_optional(scheme, at));

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "numerics/code_table.h"
 #include "observe_pass.h"
 #include "operand.h"
 #include "run/streams.h"
@@ -220,6 +221,16 @@ static bool leaves_bf16(const ag_operand *operand, bool quantised, bool shadow)
     return is_grid ? fits_bf16(&scheme->format) : blocks_fit_bf16(scheme);
 }
 
+/* A table may reach beyond what its scales take for the largest value. */
+static float largest_of(const ag_format *format)
+{
+    if (format->table == NULL)
+        return format->max;
+    int last = format->table->count - 1;
+    return fmaxf(fabsf(ag_bits_float(format->table->value[0])),
+                 fabsf(ag_bits_float(format->table->value[last])));
+}
+
 /* Between which magnitudes the values of a quantised operand lie, by its format and scales alone:
  * no pass over memory is spent on it. */
 static ag_range grid_range(const ag_operand *operand, const ag_source *source)
@@ -239,7 +250,7 @@ static ag_range grid_range(const ag_operand *operand, const ag_source *source)
         }
     }
     return (ag_range){ag_float_bits(scheme->format.min_subnormal * least),
-                      ag_float_bits(scheme->format.max * most)};
+                      ag_float_bits(largest_of(&scheme->format) * most)};
 }
 
 /* What the product must know before it takes pairs. A grid bounds its values; only where there is

@@ -41,6 +41,16 @@ answers 0 "One copy of weight serves both" "$altgrad" formats block128
 answers 0 "e3m4f, blocks of 1x128" "$altgrad" formats e3m4/1x128
 answers 0 '"input.wgrad": null' "$altgrad" formats row_gw_hp --json
 [ "$("$altgrad" formats --recipes --json | grep -c '"name"')" -eq 14 ] || complain "not 14 recipes"
+answers 0 "^nf4  *4  *16  1 .* 0.0795803  *NormalFloat4" "$altgrad" formats
+answers 0 "^takum8  *8  *223  " "$altgrad" formats
+answers 0 "^values  *-1 -0.696192801 -0.525073051" "$altgrad" formats NF4
+answers 0 "^40  0x1p+0  *1$" "$altgrad" formats posit8_2 --codes
+answers 0 "^80  nan" "$altgrad" formats posit8_2 --codes
+answers 0 '{"name": "nf4", "bits": 4, .*"kind": "table", "max": 1,' "$altgrad" formats --json
+answers 0 '{"code": 7, "hex": "0x0p+0", "value": 0}' "$altgrad" formats nf4 --json --codes
+answers 0 "^kind  *p$" "$altgrad" formats binary8p3se
+answers 0 "^7f  inf" "$altgrad" formats binary8p3se --codes
+answers 0 "nf4, blocks of 1x64" "$altgrad" formats nf4/1x64/absmax
 answers 2 "did you mean 'mxfp8'" "$altgrad" formats mxfp9
 answers 2 "no granularity 'rows'" "$altgrad" formats e4m3/rows
 answers 2 "is a recipe" "$altgrad" formats mxfp8 --codes
@@ -63,6 +73,9 @@ quantize '\000\000\172\104' 0000807f float8_e4m3 --overflow special
 quantize '\000\000\172\104' 00008044 E4M3 --scale 0.0625 --round nearest --scale 0x1p-2
 quantize '\315\314\314\075' 0000c03d E4M3 --round zero
 quantize '' '' E4M3
+# 0.1 and -0.9 among NF4's values: 0.0795803 is nearer than 0.1609302, and -1 than -0.6961928
+quantize '\315\314\314\075\146\146\146\277' fffaa23d000080bf nf4
+quantize '\000\000\172\104\000\000\000\000' 0000804200000000 posit8_0
 
 # 0.1 lies 3/5 of the way from 0.09375 to 0.1015625: both appear, and a seed repeats its choice
 head -c 4096 /dev/zero | LC_ALL=C sed 's/\x00\x00\x00\x00/\xcd\xcc\xcc\x3d/g' >tenths

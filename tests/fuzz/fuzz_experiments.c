@@ -27,6 +27,11 @@ static const char *const s_more[] = {
     "[fprop, wgrad], signs: step}}\n  - {name: e, all: E4M3, backward: dequantized, scaling: "
     "{scale: static, static: '2*sqrt(fan_in)'}}\n  - {name: f, all: mxfp8, input.wgrad: {from: "
     "forward, format: E5M2}}\n",
+    "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}\ntables:\n  a: {values: [-1, "
+    "-0.25, 0, 0.25, 1, null], ties: away, bounds: [-0.5, -0.125, 0.1, 0.6]}\n  b: {values: "
+    "posit8_1, top: 4}\n  c: {file: data/levels.txt, ties: low}\nformats:\n  - a/tensor/delayed\n  "
+    "- {name: b, all: b/1x16/e4m3+t, rounding: stochastic, sr_bits: 7}\n  - nf4/1x64/absmax\n  - "
+    "takum8/mx\n  - c\n  - binary8p3se\n",
     "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}\naxes:\n  optimizer.lr: [1e-3, "
     "2e-3]\n  size:\n    s: {model.n_layer: 1}\n    l: {model.n_layer: 2}\nexclude:\n  - {size: l, "
     "optimizer.lr: 1e-3}\ninclude:\n  - {format: BF16, optimizer.lr: 5e-3}\ncompare: {baseline: "
@@ -53,6 +58,8 @@ static const char *const s_more[] = {
     "  - {name: d, diverges: {format: E5M2}, share: 0.5}\n  - {name: e, worse: E5M2, than: BF16}\n",
 };
 
+static const char s_levels[] = "-2, -1, 0 # and up\n1 null 2\n";
+
 static void write_data(void)
 {
     char text[4096];
@@ -66,6 +73,7 @@ static void write_data(void)
     mkdir("jobs/data", 0777);
     fuzz_write("data/shakespeare.txt", text, sizeof text);
     fuzz_write("jobs/data/small.txt", text, sizeof text);
+    fuzz_write("jobs/data/levels.txt", s_levels, sizeof s_levels - 1);
     fuzz_write("data/train.bin", (const char *)tokens, sizeof tokens);
     fuzz_write("data/val.bin", (const char *)tokens, sizeof tokens);
 }

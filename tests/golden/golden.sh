@@ -8,7 +8,7 @@ golden_runs=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
-for part in formats options accumulators models blocks phases ranks; do
+for part in formats options accumulators models blocks phases ranks tables; do
     "$altgrad" plan "$here/$part.yaml" --json > "$work/runs.json" 2> "$work/log" || {
         cat "$work/log"
         exit 2

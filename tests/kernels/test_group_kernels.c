@@ -142,11 +142,14 @@ static void test_nvfp4(void **state)
 static void test_open_blocks(void **state)
 {
     (void)state;
-    static const char *const names[] = {"e2m1/1x16/e8m0even",    "e4m3/8x32/e8m0rceil",
-                                        "e0m3b0/1x128/e8m0even", "e2m1/1x32/e4m3+t",
-                                        "int4/1x16/e4m3+t",      "e4m3/1x16/ue5m3/stochastic",
-                                        "e2m3/3x5/e5m2+t",       "int8/1x1/ue5m3+t",
-                                        "e3m4/1x64/absmax",      "e2m1/4x8/ue5m3/stochastic"};
+    static const char *const names[] = {
+        "e2m1/1x16/e8m0even",    "e4m3/8x32/e8m0rceil",
+        "e0m3b0/1x128/e8m0even", "e2m1/1x32/e4m3+t",
+        "int4/1x16/e4m3+t",      "e4m3/1x16/ue5m3/stochastic",
+        "e2m3/3x5/e5m2+t",       "int8/1x1/ue5m3+t",
+        "e3m4/1x64/absmax",      "e2m1/4x8/ue5m3/stochastic",
+        "nf4/1x64/absmax",       "posit8_1/1x16/e4m3+t",
+        "takum8/4x8/fp32",       "dynamic8/mx/e8m0rceil/stochastic"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         check_scheme(names[i]);
 }
@@ -187,6 +190,7 @@ static void test_selection(void **state)
         {"int4/1x16/fp32",                 AG_SELECT_MSE,      AG_ERROR_MAE, 3, {1, 1.5f, 0.75f}},
         {"e4m3/3x5/pow2/stochastic",       AG_SELECT_MSE,      AG_ERROR_MSE, 2, {1, 0.5f}       },
         {"e2m3/1x300/e5m2",                AG_SELECT_MSE,      AG_ERROR_MSE, 2, {1, 1.25f}      },
+        {"posit8_2/1x16/e4m3/stochastic",  AG_SELECT_MSE,      AG_ERROR_MSE, 2, {1, 1.25f}      },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ag_scheme scheme;
@@ -225,13 +229,13 @@ static void test_bits_and_rotations(void **state)
 static void test_turned_scales(void **state)
 {
     (void)state;
-    static const char *const names[] = {"e2m1/nv/amax/nearest/hadamard64",
-                                        "e2m1/1x32/ue5m3+t/nearest/hadamard32",
-                                        "e2m1/mx/e8m0floor/nearest/hadamard32"};
-    for (int i = 0; i < 3; i++) {
+    static const char *const names[] = {
+        "e2m1/nv/amax/nearest/hadamard64", "e2m1/1x32/ue5m3+t/nearest/hadamard32",
+        "e2m1/mx/e8m0floor/nearest/hadamard32", "posit8_0/1x32/e4m3+t/nearest/hadamard32"};
+    for (int i = 0; i < 4; i++) {
         ag_scheme scheme;
         assert_ok(ag_scheme_parse(&scheme, names[i]));
-        scheme.select = i < 2 ? AG_SELECT_EDEN : AG_SELECT_QUEST;
+        scheme.select = i == 2 ? AG_SELECT_QUEST : AG_SELECT_EDEN;
         scheme.signs = AG_SIGNS_STEP;
         assert_ok(ag_scheme_check(&scheme));
         check(names[i], &scheme);

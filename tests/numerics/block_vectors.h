@@ -356,6 +356,9 @@ static const block_case s_cases[] = {
     {"e2m1f/1x16/e4m3+t", "special", true, 0, "amax", "mae", 0, {0}, 0x0be86ea1},
     {"int4/1x16/e4m3+t", "special", true, 0, "amax", "mae", 0, {0}, 0x48401f44},
     {"e2m1f/1x16/ue5m3+t", "special", true, 0, "amax", "mae", 0, {0}, 0x5fe44139},
+    {"nf4/1x64/absmax", "bell", false, 0, "amax", "mae", 0, {0}, 0x6cf7b681},
+    {"dynamic8/1x128/absmax", "special", false, 0, "amax", "mae", 0, {0}, 0x84529973},
+    {"nf4/1x16/fp32", "wide", false, 0, "amax", "mae", 0, {0}, 0xd33519e7},
 };
 /* clang-format on */
 

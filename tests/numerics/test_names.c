@@ -54,6 +54,10 @@ static void test_names_resolve(void **state)
         {"e8m7ieee",           "bf16",        127, 0x1.fep127f,     0x1p-126f, 0x1p-133f},
         {"FP32",               "fp32",        127, 0x1.fffffep127f, 0x1p-126f, 0x1p-149f},
         {"e4m3b-3f",           "e4m3b-3f",    -3,  0x1.ep18f,       0x1p4f,    0x1p1f   },
+        {"binary8p3se",        "e5m2p",       16,  49152.0f,        0x1p-15f,  0x1p-17f },
+        {"binary8p4se",        "e4m3p",       8,   224.0f,          0x1p-7f,   0x1p-10f },
+        {"binary8p3sf",        "e5m2fnuz",    16,  57344.0f,        0x1p-15f,  0x1p-17f },
+        {"binary8p4sf",        "e4m3fnuz",    8,   240.0f,          0x1p-7f,   0x1p-10f },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ag_format format = parsed(cases[i].name);

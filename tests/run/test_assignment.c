@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/philox.h"
+#include "numerics/code_table.h"
 #include "run/run_support.h"
 
 static void assert_round_trip(run_fixture *f, ag_run *run)
@@ -42,6 +43,39 @@ static void test_assignments_round_trip(void **state)
     run.optimizer.momentum = 0.5;
     run.optimizer.headroom = 0;
     assert_round_trip(f, &run);
+}
+
+/* A code table goes with the run that has it, by its numbers. */
+static void test_code_tables_come_back(void **state)
+{
+    run_fixture *f = *state;
+    ag_run run = f->run;
+    ag_run back;
+    const ag_code_table *table;
+    ag_table_text levels = {
+        .n_codes = 3, .value = {-1, 0, 0x1p70f},
+             .top = 4
+    };
+    assert_ok(ag_element_table(&table, &levels));
+    ag_run_assignment(&f->text, &run);
+    assert_null(strstr(f->text.data, "\"tables\""));
+    char id[AG_ID_LENGTH + 1];
+    memcpy(id, run.id, sizeof id);
+    const ag_format format = ag_element_format(table);
+    f->layers[0].scheme[AG_ROLE_WEIGHT][0] = ag_scheme_plain(&format);
+    f->layers[0].scheme[AG_ROLE_WEIGHT][1] = ag_scheme_plain(&format);
+    assert_round_trip(f, &run);
+    assert_string_not_equal(run.id, id);
+    char *values = strstr(f->text.data, "\"values\":\"bf800000 00000000 62800000\"");
+    assert_non_null(values);
+    assert_ok(ag_run_from_assignment(&back, f->text.data, f->text.length, &f->arena));
+    assert_ptr_equal(back.layers[0].scheme[AG_ROLE_WEIGHT][0].format.table, table);
+    values[12] = '9';
+    assert_fails(AG_ERR_INPUT, "these values are the table table-",
+                 ag_run_from_assignment(&back, f->text.data, f->text.length, &f->arena));
+    values[11] = 'g';
+    assert_fails(AG_ERR_INPUT, "float32 numbers of 8 hexadecimal digits",
+                 ag_run_from_assignment(&back, f->text.data, f->text.length, &f->arena));
 }
 
 static void test_schemes_come_back(void **state)
@@ -240,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_run, tear_down_run)
         TEST(test_assignments_round_trip),
+        TEST(test_code_tables_come_back),
         TEST(test_schemes_come_back),
         TEST(test_recipes_come_back),
         TEST(test_layout_does_not_matter),

@@ -206,6 +206,19 @@ void scenario_phases(tiny *t)
     t->run.observe = (ag_observe_spec){.quant_every = 2, .diagnostics = ALL_DIAGNOSTICS};
 }
 
+/* A table with a history of amaxes, stochastic rounding to few bits, and moments in another. */
+static void code_tables(tiny *t)
+{
+    ag_scheme scheme;
+    ag_scheme moments;
+    assert_ok(ag_scheme_parse(&scheme, "nf4/tensor/delayed/stochastic"));
+    assert_ok(ag_scheme_parse(&moments, "dynamic8/1x8/absmax"));
+    scheme.history = 3;
+    scheme.sr_bits = 9;
+    tiny_quantise_all(t, scheme);
+    tiny_quantise_sites(t, AG_SITE_OPT_M, moments);
+}
+
 /* Histories and stored moments go on, the gradients of ranks do not. */
 static void ranks(tiny *t)
 {
@@ -238,6 +251,7 @@ scenario *const scenarios[SCENARIOS] = {
     stored_eco,
     sites,
     ranks,
+    code_tables,
     scenario_observed,
     observed_sites,
     scenario_observed_skipping,

@@ -1,0 +1,62 @@
+/* `altgrad formats`: the built-in code tables, and the values of one. */
+#include "formats_tables.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "numerics/code_table.h"
+
+static const struct {
+    const char *name;
+    const char *follows;
+} s_sources[] = {
+    {"nf4",       "NormalFloat4 of QLoRA, as bitsandbytes has it"       },
+    {"dynamic8",  "signed dynamic map of 8-bit optimizers, bitsandbytes"},
+    {"dynamic8u", "unsigned dynamic map, bitsandbytes"                  },
+    {"posit8_0",  "posits of 8 bits, 0 exponent bits"                   },
+    {"posit8_1",  "posits of 8 bits, 1 exponent bit"                    },
+    {"posit8_2",  "posits of 8 bits, 2 exponent bits (standard of 2022)"},
+    {"takum8",    "linear takums of 8 bits within 2^+-126"              },
+};
+
+void ag_formats_add_tables(ag_text *out)
+{
+    ag_text_printf(out, "%-12s %4s %6s  %-13s  %-13s  %s\n", "TABLE", "BITS", "VALUES", "MAX",
+                   "MIN MAGNITUDE", "FOLLOWS");
+    for (size_t i = 0; i < sizeof s_sources / sizeof s_sources[0]; i++) {
+        const ag_code_table *table = ag_element_find(s_sources[i].name);
+        const ag_format f = ag_element_format(table);
+        ag_text_printf(out, "%-12s %4d %6d  %-13.7g  %-13.7g  %s\n", f.name, f.bits, table->count,
+                       (double)f.max, (double)f.min_subnormal, s_sources[i].follows);
+    }
+}
+
+/* As many to a line as a terminal shows. */
+static void add_values(ag_text *out, const ag_code_table *table)
+{
+    enum { A_LINE = 5 };
+    for (int i = 0; i < table->count; i++) {
+        const char *before = i == 0            ? "values         "
+                             : i % A_LINE == 0 ? "\n               "
+                                               : " ";
+        ag_text_printf(out, "%s%.9g", before, (double)ag_bits_float(table->value[i]));
+    }
+    ag_text_add(out, "\n");
+}
+
+void ag_formats_add_table(ag_text *out, const ag_format *format)
+{
+    const ag_code_table *table = format->table;
+    ag_text_printf(out, "%-14s %s\n%-14s %d\n%-14s table of %d values\n", "name", format->name,
+                   "bits", format->bits, "kind", table->count);
+    ag_text_printf(out, "%-14s %.9g (%a), which scales take for the largest value\n", "max",
+                   (double)table->top, (double)table->top);
+    add_values(out, table);
+}
+
+float ag_formats_decode(const ag_format *format, uint32_t code)
+{
+    return format->table != NULL ? ag_table_decode(format->table, code)
+                                 : ag_format_decode(format, code);
+}
