@@ -190,6 +190,21 @@ class ReportTest(unittest.TestCase):
             self.assertEqual(follow(self.path, draw, 0.001), 0)
         self.assertEqual((drawn, out.getvalue()), ([0.001, 0.001, None], "page\n"))
 
+    def test_a_page_of_an_experiment_that_begins_needs_no_results_file(self):
+        grid = small.json.loads(small.grid_json(None, {"format": "BF16"}))
+        names = [[point["text"] for point in axis["values"]] for axis in grid["axes"][:2]]
+        ids = list(dict.fromkeys(row[3] for row in small.LABELS))
+        grid["runs"] = [{"id": run_id} for run_id in ids]
+        grid["labels"] = [
+            [ids.index(i), names[0].index(f), names[1].index(n), s] for f, n, s, i in small.LABELS
+        ]
+        folder = Path(f"{self.path}.d")
+        folder.mkdir()
+        (folder / "grid.json").write_text(small.json.dumps(grid))
+        code, page, err = self.report("--live")
+        self.assertEqual((code, err.count("\n")), (0, 1), err)
+        self.assertIn("<b>8</b> pending", page)
+
     def test_ctrl_c_ends_a_page_that_follows_with_a_last_drawing(self):
         """A process of its own, whose file somebody seems to train."""
         small.write(self.path)

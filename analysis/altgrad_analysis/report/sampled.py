@@ -66,6 +66,8 @@ def _read(context, kind, chosen):
     """{format: series of values by row and step}. Only the chosen runs' groups are read: files may
     hold thousands of runs."""
     found = {}
+    if not context.results.has_file:
+        return found
     with open_results(context.results.path) as file:
         runs = file.get("runs", {})
         for form, ids in chosen.items():
