@@ -42,6 +42,9 @@ void ag_checkpoint_close(ag_checkpoint *checkpoint);
  * not match its crc32; sections may then be filled in part. */
 ag_status ag_checkpoint_read(ag_checkpoint *checkpoint, const ag_section *sections, size_t count);
 
+/* Bytes of the section of that name; 0 where there is none. */
+size_t ag_checkpoint_size(const ag_checkpoint *checkpoint, const char *name);
+
 /* Whether every byte of the checkpoint is as it was written, and of that run. AG_ERR_FILE, with the
  * path and the reason, where it is not. */
 ag_status ag_checkpoint_verify(const char *path, const char *run_id);

@@ -23,6 +23,8 @@ typedef struct ag_timing {
     int64_t rank;
     char blas[64]; /* what multiplied: the engine; of numerics 1 "OpenBLAS 0.3.21 Haswell" */
     char build[64];
+    int64_t trunk_steps; /* that another run trained for this one, their seconds in the above */
+    char trunk_run[16];  /* its id; "" where there are none */
 } ag_timing;
 
 enum { AG_NONFINITE_SIZE = 128, AG_REASON_SIZE = 256 };

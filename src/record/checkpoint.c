@@ -252,6 +252,16 @@ ag_status ag_checkpoint_read(ag_checkpoint *checkpoint, const ag_section *sectio
     return AG_OK;
 }
 
+size_t ag_checkpoint_size(const ag_checkpoint *checkpoint, const char *name)
+{
+    const header *h = &checkpoint->header;
+    for (size_t i = 0; i < h->n_sections; i++) {
+        if (strncmp(h->rows[i].name, name, sizeof h->rows[i].name) == 0)
+            return (size_t)h->rows[i].bytes;
+    }
+    return 0;
+}
+
 /* --- without the run */
 
 /* Into memory of its own: `altgrad check` looks at checkpoints without a run that would have room

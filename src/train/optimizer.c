@@ -345,12 +345,6 @@ static update_fn *const s_updates[AG_OPTIMIZERS][2] = {
     [AG_OPTIMIZER_MUON] = {muon,  muon          },
 };
 
-/* What a step takes off a weight, as a share of it. */
-static double decay_of(const ag_optimizer_spec *spec, double lr, double peak)
-{
-    return spec->independent_decay ? spec->weight_decay * lr / peak : lr * spec->weight_decay;
-}
-
 /* Sets how fast the tensor moves; returns what moves it. */
 static update_fn *begin_tensor(part *p)
 {
@@ -360,7 +354,7 @@ static update_fn *begin_tensor(part *p)
     double peak = by_adamw ? ag_adamw_peak(p->spec) : p->spec->lr;
     double lr = by_adamw ? p->update->adamw_lr : p->update->lr;
     p->lr = lr * p->tensor->lr_factor;
-    p->decay = p->tensor->decayed ? (float)decay_of(p->spec, lr, peak) : 0.0f;
+    p->decay = p->tensor->decayed ? (float)ag_schedule_decay(p->spec, lr, peak) : 0.0f;
     return by_adamw ? adamw : s_updates[p->spec->type][p->grid->scheme != NULL];
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "run/schedule.h"
 #include "train_state.h"
 
 /* The global 2-norm of the gradient. */
@@ -29,16 +30,5 @@ void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, co
 /* One step, of the number state->step; counts it in state->updates. */
 void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,
                        const ag_update *update, const ag_kernels *k);
-
-/* The learning rate of a step, counted from 0. */
-double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);
-
-static inline double ag_adamw_peak(const ag_optimizer_spec *spec)
-{
-    return spec->adamw_lr > 0.0 ? spec->adamw_lr : spec->lr;
-}
-
-/* That of the tensors which muon leaves to AdamW. */
-double ag_schedule_adamw_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);
 
 #endif

@@ -14,6 +14,7 @@
 #include "record/samples.h"
 #include "resume.h"
 #include "run/phases.h"
+#include "trunk.h"
 
 /* Where a run stands, beside its arrays. */
 typedef struct standing {
@@ -36,10 +37,9 @@ _Static_assert(sizeof((standing *)0)->reason == sizeof((ag_record *)0)->reason, 
 
 enum { STATE_SECTIONS = 6 };
 
-static ag_checkpoint_key key_of(const ag_trainer *trainer)
+ag_checkpoint_key ag_trainer_key(const ag_trainer *trainer, const char *id)
 {
-    ag_checkpoint_key key = {.run_id = trainer->run->id,
-                             .digest_initial = trainer->record->digest_initial};
+    ag_checkpoint_key key = {.run_id = id, .digest_initial = trainer->record->digest_initial};
     snprintf(key.kernels, sizeof key.kernels, "%s", trainer->k->name);
     return key;
 }
@@ -68,11 +68,11 @@ bool ag_trainer_must_save(const ag_trainer *trainer)
            ag_clock_s() - trainer->saved_s >= hooks->checkpoint_every_s;
 }
 
-static ag_status write_checkpoint(const ag_trainer *trainer)
+ag_status ag_trainer_write(const ag_trainer *trainer, const char *path,
+                           const ag_checkpoint_key *key, const ag_section *more, size_t n_more)
 {
     const ag_record *record = trainer->record;
     const ag_train_state *state = &trainer->state;
-    ag_checkpoint_key key = key_of(trainer);
     standing now = {.step = state->step,
                     .updates = state->updates,
                     .evals = record->evals,
@@ -80,7 +80,7 @@ static ag_status write_checkpoint(const ag_trainer *trainer)
     seconds spent = {record->timing.train_s, record->timing.eval_s};
     ag_observe_spec asked = trainer->run->observe;
     snprintf(now.reason, sizeof now.reason, "%s", record->reason);
-    ag_section sections[3 + STATE_SECTIONS + AG_OBSERVER_SECTIONS + AG_RECORD_SECTIONS] = {
+    ag_section sections[AG_CHECKPOINT_SECTIONS] = {
         {AG_CHECKPOINT_STANDING, &now,   sizeof now  },
         {"seconds",              &spent, sizeof spent},
     };
@@ -90,7 +90,18 @@ static ag_status write_checkpoint(const ag_trainer *trainer)
     count += ag_record_sections(sections + count, record, now.step, now.evals);
     if (asked.diagnostics != 0)
         sections[count++] = (ag_section){"observed", &asked, sizeof asked};
-    return ag_checkpoint_write(trainer->hooks->checkpoint, &key, sections, count);
+    for (size_t i = 0; i < n_more; i++)
+        sections[count++] = more[i];
+    return ag_checkpoint_write(path, key, sections, count);
+}
+
+/* With what the run owes to another, where it does. */
+static ag_status write_checkpoint(const ag_trainer *trainer)
+{
+    ag_checkpoint_key key = ag_trainer_key(trainer, trainer->run->id);
+    ag_trunk_origin origin = ag_trunk_origin_of(&trainer->record->timing);
+    const ag_section more = {AG_TRUNK_ORIGIN, &origin, sizeof origin};
+    return ag_trainer_write(trainer, trainer->hooks->checkpoint, &key, &more, origin.steps > 0);
 }
 
 void ag_trainer_save(ag_trainer *trainer)
@@ -111,10 +122,9 @@ void ag_trainer_save(ag_trainer *trainer)
 /* --- reading */
 
 /* A checksum proves that the bytes are those that were written, not that they make sense here. */
-static ag_status check_standing(const ag_trainer *trainer, const standing *was)
+static ag_status check_standing(const ag_trainer *trainer, const standing *was, const char *path)
 {
     const ag_run *run = trainer->run;
-    const char *path = trainer->hooks->checkpoint;
     if (was->step < 0 || was->step > run->train.steps || was->updates < 0 ||
         was->updates > was->step ||
         (was->outcome != AG_OUTCOME_DONE && was->outcome != AG_OUTCOME_DIVERGED) ||
@@ -127,11 +137,10 @@ static ag_status check_standing(const ag_trainer *trainer, const standing *was)
     return AG_OK;
 }
 
-static ag_status check_arrays(const ag_trainer *trainer, const standing *was)
+static ag_status check_arrays(const ag_trainer *trainer, const standing *was, const char *path)
 {
     const ag_run *run = trainer->run;
     const ag_train_state *state = &trainer->state;
-    const char *path = trainer->hooks->checkpoint;
     for (int64_t i = 0; i < was->evals; i++) {
         if (trainer->record->eval_step[i] != i * run->eval.every)
             return ag_fail(AG_ERR_FILE, "%s: was evaluated at other steps than eval.every asks for",
@@ -148,7 +157,8 @@ static ag_status check_arrays(const ag_trainer *trainer, const standing *was)
 }
 
 /* Samples that were not taken cannot be had without their steps. */
-static ag_status check_observed(const ag_trainer *trainer, ag_checkpoint *checkpoint)
+static ag_status check_observed(const ag_trainer *trainer, ag_checkpoint *checkpoint,
+                                const char *path)
 {
     const ag_observe_spec *asked = &trainer->run->observe;
     ag_observe_spec held;
@@ -158,27 +168,32 @@ static ag_status check_observed(const ag_trainer *trainer, ag_checkpoint *checkp
     AG_TRY(ag_checkpoint_read(checkpoint, &section, 1));
     if (held.quant_every != asked->quant_every || held.diagnostics != asked->diagnostics)
         return ag_fail(AG_ERR_FILE, "%s: the experiment's observe asked for other samples then",
-                       trainer->hooks->checkpoint);
+                       path);
     return AG_OK;
 }
 
-static ag_status read_checkpoint(ag_trainer *trainer, ag_checkpoint *checkpoint, standing *was,
-                                 seconds *spent)
+/* Whoever reads another run's state looks after the samples: they are in other columns there. */
+static size_t add_record(ag_section *sections, const ag_trainer *trainer, const standing *was,
+                         bool others)
 {
-    ag_section first[] = {
-        {"standing", was,   sizeof *was  },
-        {"seconds",  spent, sizeof *spent},
-    };
-    ag_section arrays[STATE_SECTIONS + AG_OBSERVER_SECTIONS + AG_RECORD_SECTIONS];
-    AG_TRY(ag_checkpoint_read(checkpoint, first, 2));
-    AG_TRY(check_standing(trainer, was));
-    AG_TRY(ag_trainer_enter(trainer, ag_phase_at(trainer->run, was->step)));
-    AG_TRY(check_observed(trainer, checkpoint));
+    size_t kept = 0;
+    size_t count = ag_record_sections(sections, trainer->record, was->step, was->evals);
+    for (size_t i = 0; i < count; i++) {
+        if (!others || strstr(sections[i].name, "sample") == NULL)
+            sections[kept++] = sections[i];
+    }
+    return kept;
+}
+
+static ag_status read_arrays(ag_trainer *trainer, const ag_saved_state *from, const standing *was)
+{
+    ag_section arrays[AG_CHECKPOINT_SECTIONS];
+    AG_TRY(check_observed(trainer, from->checkpoint, from->path));
     size_t count = add_state(arrays, &trainer->state);
     count += ag_observer_sections(arrays + count, trainer);
-    count += ag_record_sections(arrays + count, trainer->record, was->step, was->evals);
-    AG_TRY(ag_checkpoint_read(checkpoint, arrays, count));
-    return check_arrays(trainer, was);
+    count += add_record(arrays + count, trainer, was, from->others);
+    AG_TRY(ag_checkpoint_read(from->checkpoint, arrays, count));
+    return check_arrays(trainer, was, from->path);
 }
 
 static void take_up(ag_trainer *trainer, const standing *was, const seconds *spent)
@@ -201,20 +216,57 @@ static void take_up(ag_trainer *trainer, const standing *was, const seconds *spe
     }
 }
 
-static ag_status load(ag_trainer *trainer)
+ag_status ag_trainer_read(ag_trainer *trainer, const ag_saved_state *from)
 {
-    ag_checkpoint *checkpoint = NULL;
     standing was;
     seconds spent;
-    ag_checkpoint_key key = key_of(trainer);
-    AG_TRY(ag_checkpoint_open(&checkpoint, trainer->hooks->checkpoint, &key));
-    if (checkpoint == NULL)
+    ag_section first[] = {
+        {AG_CHECKPOINT_STANDING, &was,   sizeof was  },
+        {"seconds",              &spent, sizeof spent},
+    };
+    AG_TRY(ag_checkpoint_read(from->checkpoint, first, 2));
+    AG_TRY(check_standing(trainer, &was, from->path));
+    AG_TRY(ag_trainer_enter(trainer, ag_phase_at(trainer->run, was.step - from->others)));
+    AG_TRY(read_arrays(trainer, from, &was));
+    take_up(trainer, &was, &spent);
+    return AG_OK;
+}
+
+static ag_status read_origin(ag_trainer *trainer, ag_checkpoint *checkpoint)
+{
+    ag_trunk_origin origin;
+    const ag_section section = {AG_TRUNK_ORIGIN, &origin, sizeof origin};
+    if (ag_checkpoint_size(checkpoint, AG_TRUNK_ORIGIN) == 0)
         return AG_OK;
-    ag_status status = read_checkpoint(trainer, checkpoint, &was, &spent);
+    AG_TRY(ag_checkpoint_read(checkpoint, &section, 1));
+    return ag_trunk_note_origin(trainer, &origin);
+}
+
+static ag_status load(ag_trainer *trainer)
+{
+    ag_saved_state from = {.path = trainer->hooks->checkpoint};
+    ag_checkpoint_key key = ag_trainer_key(trainer, trainer->run->id);
+    AG_TRY(ag_checkpoint_open(&from.checkpoint, from.path, &key));
+    if (from.checkpoint == NULL)
+        return AG_OK;
+    ag_status status = ag_trainer_read(trainer, &from);
     if (status == AG_OK)
-        take_up(trainer, &was, &spent);
-    ag_checkpoint_close(checkpoint);
+        status = read_origin(trainer, from.checkpoint);
+    ag_checkpoint_close(from.checkpoint);
     return status;
+}
+
+ag_status ag_trainer_restart(ag_trainer *trainer, const float *init)
+{
+    ag_record *record = trainer->record;
+    record->steps = record->evals = 0;
+    record->outcome = AG_OUTCOME_DONE;
+    record->reason[0] = '\0';
+    record->timing = (ag_timing){0};
+    trainer->saved_step = 0;
+    trainer->now =
+        (ag_train_progress){.loss = NAN, .eval_step = -1, .val_loss = NAN, .val_loss_hp = NAN};
+    return ag_trainer_begin(trainer, init);
 }
 
 static ag_status begin_again(ag_trainer *trainer, const float *init)
@@ -224,19 +276,30 @@ static ag_status begin_again(ag_trainer *trainer, const float *init)
                    ag_error_message(), ending != NULL ? "; the file is kept with the ending " : "",
                    ending != NULL ? ending : "");
     ag_error_clear();
-    return ag_trainer_begin(trainer, init);
+    return ag_trainer_restart(trainer, init);
+}
+
+/* Own progress first: a trunk is for runs that have none. */
+static ag_status find_progress(ag_trainer *trainer, const float *init)
+{
+    if (trainer->hooks->checkpoint != NULL) {
+        trainer->saved_s = ag_clock_s();
+        ag_error_clear();
+        if (load(trainer) != AG_OK)
+            AG_TRY(begin_again(trainer, init));
+    }
+    if (trainer->saved_step > 0) {
+        ag_trainer_say(trainer, AG_LOG_INFO, "resumed at step %lld",
+                       (long long)trainer->saved_step);
+        return AG_OK;
+    }
+    return trainer->hooks->trunk.path != NULL ? ag_trunk_begin(trainer, init) : AG_OK;
 }
 
 ag_status ag_trainer_resume(ag_trainer *trainer, const float *init)
 {
-    if (trainer->hooks == NULL || trainer->hooks->checkpoint == NULL)
+    if (trainer->hooks == NULL)
         return AG_OK;
-    trainer->saved_s = ag_clock_s();
-    ag_error_clear();
-    if (load(trainer) != AG_OK)
-        AG_TRY(begin_again(trainer, init));
-    if (trainer->saved_step == 0)
-        return AG_OK;
-    ag_trainer_say(trainer, AG_LOG_INFO, "resumed at step %lld", (long long)trainer->saved_step);
-    return ag_trainer_report(trainer);
+    AG_TRY(find_progress(trainer, init));
+    return trainer->saved_step > 0 ? ag_trainer_report(trainer) : AG_OK;
 }

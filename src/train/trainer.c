@@ -12,6 +12,7 @@
 #include "optimizer.h"
 #include "resume.h"
 #include "trainer.h"
+#include "trunk.h"
 
 /* --- one step */
 
@@ -238,6 +239,7 @@ ag_status ag_train(ag_record *record, const ag_run *run, const ag_corpus *corpus
         if (is_evaluation_due(run, trainer.state.step))
             AG_TRY(ag_evaluate_periodic(&trainer));
         ag_trainer_step(&trainer);
+        ag_trunk_keep(&trainer);
         AG_TRY(ag_trainer_follow(&trainer));
         AG_TRY(ag_trainer_report(&trainer));
     }

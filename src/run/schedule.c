@@ -1,6 +1,7 @@
 /* The learning rate of a step: warm-up, then the schedule, as nanoGPT counts steps (from 0). */
+#include "run/schedule.h"
+
 #include "base/maths.h"
-#include "optimizer.h"
 
 static const double s_pi = 3.141592653589793;
 
@@ -45,9 +46,19 @@ double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step
     return min_lr + height(spec, steps, step) * (spec->lr - min_lr);
 }
 
+double ag_adamw_peak(const ag_optimizer_spec *spec)
+{
+    return spec->adamw_lr > 0.0 ? spec->adamw_lr : spec->lr;
+}
+
 double ag_schedule_adamw_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step)
 {
     ag_optimizer_spec adamw = *spec;
     adamw.lr = ag_adamw_peak(spec);
     return ag_schedule_lr(&adamw, steps, step);
+}
+
+double ag_schedule_decay(const ag_optimizer_spec *spec, double lr, double peak)
+{
+    return spec->independent_decay ? spec->weight_decay * lr / peak : lr * spec->weight_decay;
 }
