@@ -117,16 +117,15 @@ static void e4m3_to_the_end(tiny *t)
 
 static void e4m3_then_bf16(tiny *t)
 {
-    in_e4m3(t);
     tiny_phase(t, 4);
-    memset(t->layers, 0, sizeof t->layers);
+    in_e4m3(t);
 }
 
 static void e4m3_then_sites(tiny *t)
 {
     in_e4m3(t);
-    tiny_phase(t, 4);
     tiny_quantise_sites(t, AG_SITE_QK, tiny_scheme("e5m2"));
+    tiny_phase(t, 4);
 }
 
 static void bf16(tiny *t)
@@ -137,8 +136,9 @@ static void bf16(tiny *t)
 
 static void bf16_then_e4m3(tiny *t)
 {
-    tiny_phase(t, 4);
     in_e4m3(t);
+    tiny_phase(t, 4);
+    memset(t->layers, 0, sizeof t->layers);
     bf16(t);
     snprintf(t->run.id, sizeof t->run.id, "cccccccccccc");
 }
