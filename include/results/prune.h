@@ -13,6 +13,7 @@ typedef enum ag_scrap_kind {
     AG_SCRAP_CHECKPOINT, /* of a run that is complete, or not in the grid; likewise the next two */
     AG_SCRAP_CURVE,
     AG_SCRAP_LOG,
+    AG_SCRAP_TRUNK,   /* a snapshot of common steps, where no run is left to begin with one */
     AG_SCRAP_DAMAGED, /* a file that was set aside */
     AG_SCRAP_FOLDER,  /* OUT.h5.d, where OUT.h5 is complete and holds everything */
     AG_SCRAP_KINDS

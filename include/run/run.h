@@ -212,6 +212,7 @@ typedef struct ag_limits_spec {
     double silence_limit_s; /* of a rank, not of a run; 0 = none */
     int64_t memory_limit;   /* bytes; 0 = none */
     double checkpoint_every_s;
+    bool share_trunks;
     int64_t threads; /* 0: the cores that are bound to the rank */
 } ag_limits_spec;
 

@@ -10,7 +10,7 @@
 double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);
 
 /* The peak of the tensors that muon leaves to AdamW. */
-double ag_adamw_peak(const ag_optimizer_spec *spec);
+double ag_schedule_adamw_peak(const ag_optimizer_spec *spec);
 
 /* Their learning rate. */
 double ag_schedule_adamw_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step);

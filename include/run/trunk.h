@@ -4,6 +4,7 @@
 #ifndef AG_RUN_TRUNK_H
 #define AG_RUN_TRUNK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,19 +20,29 @@ ag_status ag_trunk_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, int
 /* The name of that state's snapshot, "<P>-<step>". */
 ag_status ag_trunk_name(char name[AG_TRUNK_NAME], const ag_run *run, int64_t step);
 
+/* The step of a snapshot, by its name or a path that ends with it; 0 where that is no such name. */
+int64_t ag_trunk_step(const char *path);
+
 /* How many steps two runs share; fewer than either has, since a run's last step is sampled. For
  * runs whose P(run, 0) is equal. */
 int64_t ag_trunk_shared(const ag_run *a, const ag_run *b);
 
-/* Where a run begins: at `step`, with the state of the run of that number; or at 0, when it has no
- * part with any. */
+/* A run that is to be trained, and what it has already. */
+typedef struct ag_trunk_leaf {
+    const ag_run *run;
+    int64_t begun; /* steps that need not be trained: those of a checkpoint or a snapshot */
+    bool own;      /* a checkpoint of its own, from which it goes on whatever others do */
+} ag_trunk_leaf;
+
+/* Where a run begins: at `step`, with the state of the leaf of that number; or by itself. */
 typedef struct ag_trunk_branch {
     size_t of;
-    int64_t step; /* 0: `of` is meaningless */
+    int64_t step; /* 0: by itself, and `of` is meaningless */
 } ag_trunk_branch;
 
-/* Lets each run branch off where it shares most: each trunk is part of the one of its runs whose id
- * is smallest. `runs` and `branches` have `count` elements. */
-ag_status ag_trunk_branches(ag_trunk_branch *branches, const ag_run *const *runs, size_t count);
+/* Lets each run branch off where it shares most with a run that comes by that step and has a
+ * smaller id: so each trunk is part of the one of its runs whose id is smallest. `leaves` and
+ * `branches` have `count` elements. */
+ag_status ag_trunk_branches(ag_trunk_branch *branches, const ag_trunk_leaf *leaves, size_t count);
 
 #endif

@@ -34,6 +34,7 @@ typedef struct ag_live {
     double share;   /* of this owner's work that is done, 0 to 1 */
     double before;  /* the part of it that was done when it began, in checkpoints */
     int64_t ranks;
+    int64_t waiting; /* runs that wait for another's first steps */
     size_t n_running;
     const ag_live_run *running;
 } ag_live;

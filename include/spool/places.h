@@ -20,6 +20,7 @@ typedef struct ag_places {
     char failed[AG_PATH_SIZE];
     char logs[AG_PATH_SIZE];
     char checkpoints[AG_PATH_SIZE];
+    char trunks[AG_PATH_SIZE];     /* states at steps up to which runs agree */
     char runs[AG_PATH_SIZE];       /* there = spooled: its files are the truth */
     char runs_new[AG_PATH_SIZE];   /* of a packed file that is being extended */
     char runs_old[AG_PATH_SIZE];   /* of a file that was packed */

@@ -7,6 +7,7 @@
  *           /runs/<id>.h5  one file a completed run: present = complete
  *           /logs/<id>.log the log of the newest attempt
  *           /checkpoints/<id> where an unfinished run goes on; its trainer writes it
+ *           /trunks/<P>-<step> states that runs share (run/trunk.h); trainers write them
  *           /live/<id>.jsonl  points of the curve of an unfinished run, an object per line:
  *                          {"step", "loss"} or {"eval_step", "val_loss", "val_loss_hp"}
  *           /events.jsonl  what happened, for people; never needed to recover results
@@ -87,6 +88,9 @@ ag_status ag_store_event(ag_store *store, const char *event, const char *members
 /* Paths of a run's log file and checkpoint; borrowed until the next call of either. */
 const char *ag_store_log_path(ag_store *store, const char *id);
 const char *ag_store_checkpoint_path(ag_store *store, const char *id);
+
+/* The folder of trunks' snapshots (run/trunk.h), by their names; borrowed. */
+const char *ag_store_trunks(const ag_store *store);
 
 /* The steps that a run's checkpoint has behind it; 0 where it has none. */
 int64_t ag_store_checkpoint_step(ag_store *store, const char *id);

@@ -151,12 +151,14 @@ static ag_status add_report(ag_text *text, const ag_experiment *experiment,
         ag_text_deinit(&warning);
         return AG_OK;
     }
+    AG_TRY(ag_holdings_find_trunks(holdings, grid, selected));
     if (options->json) {
         ag_plan_json(text, grid, selected, out, holdings);
         return AG_OK;
     }
     add_grid(text, experiment, options, n_selected, &holdings->arena);
     ag_holdings_text(text, out, holdings, grid, selected);
+    ag_plan_trunks(text, holdings, grid, selected);
     ag_claims_plan_text(text, grid);
     ag_format_facts(text, grid, selected, true);
     ag_plan_data(text, grid, selected);

@@ -31,6 +31,7 @@ static const ag_command_line s_line = {
         "  orphans       complete runs that the experiment no longer names\n"
         "  checkpoints   of runs that are complete or no longer named; likewise curves and "
         "logs\n"
+        "  trunks        first steps that runs have in common, once all runs are complete\n"
         "  damaged       files that 'altgrad run' has set aside\n"
         "  folder        OUT.d, once OUT is complete and holds everything\n\n",
     .n_options = sizeof s_options / sizeof s_options[0],
@@ -42,9 +43,10 @@ static const ag_command_line s_line = {
 };
 
 static const char *const s_kinds[AG_SCRAP_KINDS] = {
-    [AG_SCRAP_ORPHAN] = "orphan",   [AG_SCRAP_CHECKPOINT] = "checkpoint",
-    [AG_SCRAP_CURVE] = "curve",     [AG_SCRAP_LOG] = "log",
-    [AG_SCRAP_DAMAGED] = "damaged", [AG_SCRAP_FOLDER] = "folder"};
+    [AG_SCRAP_ORPHAN] = "orphan", [AG_SCRAP_CHECKPOINT] = "checkpoint",
+    [AG_SCRAP_CURVE] = "curve",   [AG_SCRAP_LOG] = "log",
+    [AG_SCRAP_TRUNK] = "trunk",   [AG_SCRAP_DAMAGED] = "damaged",
+    [AG_SCRAP_FOLDER] = "folder"};
 
 /* Sizes in bytes and in a column: what to remove is decided by them. */
 static void add_list(ag_text *out, const ag_scraps *scraps, const char *path, bool removed)

@@ -150,7 +150,7 @@ static ag_status prepare(reproducer *r, ag_repeat *repeat)
     AG_TRY(ag_run_check(run));
     ag_text text;
     ag_text_init(&text);
-    ag_trainer_assignment(&text, run, "", ""); /* no log, no checkpoint */
+    ag_trainer_assignment(&text, run, &ag_run_no_paths); /* from its beginning */
     repeat->assignment = text.failed ? NULL : ag_arena_strndup(&r->arena, text.data, text.length);
     repeat->assignment_size = text.length;
     ag_text_deinit(&text);

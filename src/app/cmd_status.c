@@ -121,7 +121,10 @@ static void add_counts(ag_text *out, const ag_overview *watch)
     for (size_t status = 0; status < AG_RUN_STATUSES; status++)
         ag_text_printf(out, "%s %zu %s", status == 0 ? ":" : ",", counts.of[status],
                        ag_run_status_words[status]);
-    if (counts.running > 0)
+    if (counts.running > 0 && watch->live->waiting > 0)
+        ag_text_printf(out, " (%zu of them running, %lld waiting for a trunk)", counts.running,
+                       (long long)watch->live->waiting);
+    else if (counts.running > 0)
         ag_text_printf(out, " (%zu of them running)", counts.running);
     else if (counts.begun > 0)
         ag_text_printf(out, " (%zu of them with a checkpoint)", counts.begun);

@@ -66,6 +66,7 @@ typedef struct ag_held_run {
     bool diverged;     /* of those that are complete */
     const char *lacks; /* the key of a setting; AG_HELD_LESS only */
     int64_t step;      /* where its checkpoint stands; 0 where it has none, or is complete */
+    int64_t trunk;     /* steps that another run trains for it (ag_holdings_find_trunks) */
 } ag_held_run;
 
 typedef struct ag_holdings {
@@ -84,6 +85,15 @@ typedef struct ag_holdings {
 /* Close it also after a failure. */
 ag_status ag_holdings_read(ag_holdings *holdings, const char *out, const ag_grid *grid);
 void ag_holdings_close(ag_holdings *holdings);
+
+/* Which of the selected runs begin with steps of others. */
+ag_status ag_holdings_find_trunks(ag_holdings *holdings, const ag_grid *grid, const bool *selected);
+
+/* Append what that saves: a line where it is something; a member "trunks". */
+void ag_plan_trunks(ag_text *text, const ag_holdings *holdings, const ag_grid *grid,
+                    const bool *selected);
+void ag_plan_trunks_json(ag_text *text, const ag_holdings *holdings, const ag_grid *grid,
+                         const bool *selected);
 
 /* Appends what of the selected runs is kept, to be trained, and orphaned. */
 void ag_holdings_text(ag_text *text, const char *out, const ag_holdings *holdings,

@@ -60,6 +60,7 @@ void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected, cons
     ag_plan_data_json(text, grid, selected);
     ag_text_add(text, ",\"results\":");
     ag_holdings_json(text, out, holdings, grid, selected);
+    ag_plan_trunks_json(text, holdings, grid, selected);
     ag_claims_plan_json(text, grid);
     ag_text_add(text, "}\n");
 }

@@ -158,26 +158,32 @@ typedef struct totals {
     int64_t threads; /* of the run that has most; 0: as the launcher binds cores to its rank */
 } totals;
 
+/* Of its steps, those that no other run trains for it. */
+static double own_share(const ag_run *run, int64_t trunk)
+{
+    return trunk > 0 ? 1.0 - (double)trunk / (double)run->train.steps : 1.0;
+}
+
 /* From the first row on: a grid has few shapes. */
-static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const bool *selected)
+static size_t collect(model_row *rows, totals *sum, const ag_grid *grid, const bool *selected,
+                      const ag_holdings *holdings)
 {
     size_t count = 0;
     for (size_t r = 0; r < grid->n_runs; r++) {
         if (!selected[r])
             continue;
         size_t at = 0;
-        while (at < count && !same_shape(rows[at].run, &grid->runs[r]))
+        const ag_run *run = &grid->runs[r];
+        while (at < count && !same_shape(rows[at].run, run))
             at++;
-        if (at == count) {
-            const ag_run *run = &grid->runs[r];
+        if (at == count)
             rows[count++] = (model_row){.run = run, .last = run, .cost = ag_plan_run_cost(run)};
-        }
-        add_run(&rows[at], &grid->runs[r]);
+        add_run(&rows[at], run);
         const ag_plan_cost *cost = &rows[at].cost;
-        sum->guess_s += ag_plan_guess_s(cost);
+        sum->guess_s += own_share(run, holdings->runs[r].trunk) * ag_plan_guess_s(cost);
         sum->accumulated += cost->accumulated;
-        if (grid->runs[r].limits.threads > sum->threads)
-            sum->threads = grid->runs[r].limits.threads;
+        if (run->limits.threads > sum->threads)
+            sum->threads = run->limits.threads;
         sum->disk += cost->disk;
         if (cost->memory > sum->memory)
             sum->memory = cost->memory;
@@ -296,7 +302,7 @@ ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selecte
     if (rows == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
     totals sum = {0};
-    size_t count = collect(rows, &sum, grid, selected);
+    size_t count = collect(rows, &sum, grid, selected, holdings);
     ag_text_add(text, "\nmodels\n  layers  heads  width  block    runs  parameters      tokens   "
                       "epochs  tok/param   time each\n");
     for (size_t i = 0; i < count; i++)

@@ -18,6 +18,7 @@
 #include "run_self.h"
 #include "run_signals.h"
 #include "run_trainer.h"
+#include "run_trunks.h"
 
 /* Ten failures without a success between them are no accident of single runs: somebody should look
  * before hundreds of others fail alike. Three of one rank are its host's. */
@@ -30,6 +31,22 @@ static ag_status client_joined(void *context, int rank, const char *greeting)
     return ag_preflight_greeted(context, rank, greeting);
 }
 
+static ag_status assign_run(ag_text *bytes, const ag_run_session *session, const ag_task *task)
+{
+    char log[AG_PROGRAM_PATH]; /* the store's next path takes the place of its last */
+    ag_arena arena;
+    ag_run_paths paths = {.log = log, .trunk = ""};
+    const char *id = task->run->id;
+    ag_arena_init_growing(&arena);
+    snprintf(log, sizeof log, "%s", ag_store_log_path(session->store, id));
+    paths.checkpoint = ag_store_checkpoint_path(session->store, id);
+    ag_status status = ag_run_trunks_paths(&paths, session, task, &arena);
+    if (status == AG_OK)
+        ag_trainer_assignment(bytes, task->run, &paths);
+    ag_arena_deinit(&arena);
+    return status;
+}
+
 /* The attempt is the coordinator's affair: a trainer that is tried again gets the same assignment,
  * and finds its checkpoint if there is one. */
 static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32_t attempt)
@@ -40,11 +57,7 @@ static ag_status client_assign(void *context, ag_text *bytes, int64_t job, int32
         ag_preflight_ask(bytes, session);
         return AG_OK;
     }
-    const ag_run *run = &session->grid->runs[job];
-    char log[AG_PROGRAM_PATH]; /* the store's next path takes the place of its last */
-    snprintf(log, sizeof log, "%s", ag_store_log_path(session->store, run->id));
-    ag_trainer_assignment(bytes, run, log, ag_store_checkpoint_path(session->store, run->id));
-    return AG_OK;
+    return assign_run(bytes, session, &session->tasks[job]);
 }
 
 /* --- events */
@@ -79,6 +92,7 @@ static void client_progress(void *context, const ag_job_progress *progress)
     const ag_task *task = &session->tasks[progress->job];
     ag_board_progress(&session->board, progress, task);
     ag_run_curves_progress(session->curves, progress, task);
+    ag_run_trunks_progress(session, progress);
 }
 
 /* --- results */
@@ -123,16 +137,18 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
     unlink(ag_store_log_path(session->store, id));
     session->counts.done += !diverged;
     session->counts.diverged += diverged;
+    task->pending = false;
     ag_run_count_all(session, task);
     session->failures_in_a_row = 0;
     session->preflight.ranks[result->rank].failures = 0;
     session->publisher.wanted = true;
     if (result->spent_s > result->seconds)
-        snprintf(all, sizeof all, " (%.1f s with earlier attempts)", result->spent_s);
+        snprintf(all, sizeof all, " (%.1f s with %s)", result->spent_s,
+                 task->trunk.steps > 0 ? "its trunk" : "earlier attempts");
     ag_display_event(session->display, AG_LOG_INFO, "%s%s%s %s: final_val_loss %.4f, %.1f s%s", id,
                      named ? " " : "", named ? task->name : "", word, result->value,
                      result->seconds, all);
-    return AG_OK;
+    return ag_run_trunks_ended(session, task);
 }
 
 /* Keeps the assignment beside the log, so that the failure can be repeated alone. */
@@ -179,13 +195,14 @@ static ag_status fail(ag_run_session *session, const ag_job_result *result)
     AG_TRY(ag_program_path(program, "altgrad-train"));
     session->counts.failed++;
     task->failed = true;
+    task->pending = false;
     ag_run_count_all(session, task);
     session->publisher.wanted = true;
     ag_display_event(session->display, AG_LOG_ERROR,
                      "run %s (%s) failed on rank %d: %s\n  log:    %s\n  repeat: %s < %s", run->id,
                      task->name, result->rank, result->reason,
                      ag_store_log_path(session->store, run->id), program, path);
-    return AG_OK;
+    return ag_run_trunks_ended(session, task);
 }
 
 /* Before all else: the next attempt tells whether the run is to blame or the rank. INFINITY as its
@@ -317,6 +334,7 @@ static ag_status client_tick(void *context)
     if (session->store == NULL) /* the ranks are still being asked */
         return obey(session, false);
     AG_TRY(obey(session, ag_run_live_tick(session->live, session)));
+    AG_TRY(ag_run_trunks_tick(session));
     ag_run_curves_tick(session->curves, session->store);
     ag_publisher_tick(&session->publisher, session->out, session->display);
     ag_display_tick(session->display, &session->counts);

@@ -205,8 +205,12 @@ static void add_counts(ag_text *text, const ag_display *display, const ag_run_co
     }
     if (left > 0)
         ag_text_printf(text, ", %zu pending", left);
-    if (left > 0 && !display->ended)
-        ag_text_printf(text, " (%d running)", ag_board_running(display->board));
+    if (left == 0 || display->ended)
+        return;
+    ag_text_printf(text, " (%d running", ag_board_running(display->board));
+    if (counts->waiting > 0)
+        ag_text_printf(text, ", %zu waiting for a trunk", counts->waiting);
+    ag_text_add(text, ")");
 }
 
 /* --- the block */

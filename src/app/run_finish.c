@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "run_curves.h"
 #include "run_live.h"
+#include "run_trunks.h"
 
 /* Whether a run of the whole experiment, or of this shard, selected or not, is still to be done.
  * Those that failed here do not count. They were tried as often as was asked for, and the file can
@@ -61,6 +62,7 @@ static ag_status publish_all(ag_run_session *session, bool pending)
  * was killed when it had done its work leaves nothing but what the next one removes. */
 ag_status ag_run_session_finish(ag_run_session *session)
 {
+    AG_TRY(ag_run_trunks_sweep(session)); /* while the run files say what is complete */
     bool pending = is_pending(session);
     ag_run_counts *counts = &session->counts;
     size_t counted = counts->kept + counts->done + counts->diverged;

@@ -76,6 +76,7 @@ static ag_live describe(ag_run_live *live, const ag_run_session *session)
                     .now_s = wall_clock_s(),
                     .began_s = live->began_s,
                     .ranks = board->ranks,
+                    .waiting = (int64_t)session->counts.waiting,
                     .running = live->shown,
                     .share = ag_board_share(board, &session->counts),
                     .before = ag_board_share_before(&session->counts)};

@@ -19,6 +19,7 @@
 #include "run_names.h"
 #include "run_preflight.h"
 #include "run_self.h"
+#include "run_trunks.h"
 #include "spool/notes.h"
 #include "wrong_file.h"
 
@@ -166,6 +167,7 @@ static ag_status queue_missing(ag_run_session *session)
     ag_run_counts *counts = &session->counts;
     for (size_t i = 0; i < session->grid->n_runs; i++) {
         ag_task *task = &session->tasks[i];
+        task->pending = false;
         if (!task->selected)
             continue;
         counts->selected++;
@@ -175,10 +177,11 @@ static ag_status queue_missing(ag_run_session *session)
             ag_store_forget_progress(session->store, task->run->id);
             continue;
         }
+        task->pending = true;
         counts->cost += task->cost;
         ag_run_count_checkpoint(session, task);
-        AG_TRY(ag_coordinator_add(session->coordinator, (int64_t)i, 0, task->cost));
     }
+    AG_TRY(ag_run_trunks_queue(session));
     counts->cost_before = counts->cost_done;
     return AG_OK;
 }

@@ -21,7 +21,8 @@ static void count_part(ag_run_session *session, ag_task *task, double part)
 /* May go back: a checkpoint that was refused leaves its run at the beginning. */
 void ag_run_count_checkpoint(ag_run_session *session, ag_task *task)
 {
-    double step = (double)ag_store_checkpoint_step(session->store, task->run->id);
+    double own = (double)ag_store_checkpoint_step(session->store, task->run->id);
+    double step = fmax(own, (double)task->trunk.steps);
     if (task->run->train.steps > 0)
         count_part(session, task, fmin(step / (double)task->run->train.steps, 1.0));
 }

@@ -5,6 +5,7 @@
  *   run_preflight.c  whether every rank can train (run_memory.c, run_cores.c), before any does
  *   run_former.c     whose the results were until now
  *   run_facts.c      the job's facts that the results keep
+ *   run_trunks.c     steps that several runs have in common are trained once
  *   run_client.c     what rank 0 does with each thing that the coordinator tells
  *   run_finish.c     packs or publishes at the end
  *   run_session.c    what all of these need: counting what is done, the heartbeat
@@ -50,12 +51,13 @@ typedef struct ag_run_session {
     ag_arena arena;
     double beat_s;
     size_t failures_in_a_row;
-    bool stopping;    /* drained: nothing more starts */
-    bool gave_up;     /* after failures in a row */
-    bool interrupted; /* a second time */
+    bool trunks_moved; /* a run has got further for which others wait */
+    bool stopping;     /* drained: nothing more starts */
+    bool gave_up;      /* after failures in a row */
+    bool interrupted;  /* a second time */
 } ag_run_session;
 
-/* Notes that a run has the steps of its checkpoint behind it; or all of them. */
+/* Notes that a run has the steps of its checkpoint or trunk behind it; or all of them. */
 void ag_run_count_checkpoint(ag_run_session *session, ag_task *task);
 void ag_run_count_all(ag_run_session *session, ag_task *task);
 

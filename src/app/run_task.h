@@ -6,19 +6,30 @@
 #include <stddef.h>
 
 #include "run/run.h"
+#include "run/trunk.h"
+
+/* The steps that a run takes over from others (run_trunks.h). */
+typedef struct ag_task_trunk {
+    int64_t steps;            /* so many; 0: none */
+    char name[AG_TRUNK_NAME]; /* of their snapshot; meaningless where there are none */
+    struct ag_task *leader;   /* will leave it, and the run waits; NULL: it waits for nobody */
+    size_t waiting;           /* runs that wait for this one */
+    int64_t reached;          /* steps that this one was last seen to have trained */
+} ag_task_trunk;
 
 /* One run of the grid, in this session. */
 typedef struct ag_task {
     const ag_run *run;
     const char *name; /* for people */
     double cost;
-    double counted;    /* the part of the run that counts.cost_done has in it */
-    bool mine;         /* of this shard, selected or not */
-    bool selected;     /* of this shard, and --only names it */
-    bool again;        /* trained although complete; the old result stays until then */
-    bool pending;      /* it will be trained now, as far as the preflight can see */
+    double counted; /* the part of the run that counts.cost_done has in it */
+    bool mine;      /* of this shard, selected or not */
+    bool selected;  /* of this shard, and --only names it */
+    bool again;     /* trained although complete; the old result stays until then */
+    bool pending;   /* it will be trained now; until the results are ours, as far as can be seen */
     bool was_diverged; /* of those that were complete */
     bool failed;
+    ag_task_trunk trunk;
     int suspect; /* 1 + the rank on which it failed last; 0: none */
 } ag_task;
 
@@ -29,6 +40,7 @@ typedef struct ag_run_counts {
     size_t done;          /* by this command, like the next two */
     size_t diverged;
     size_t failed;
+    size_t waiting;     /* for another run's first steps */
     size_t lost;        /* complete before, found damaged since: to be done again */
     double cost;        /* of all that was to be trained */
     double cost_done;   /* of all that was, and of what stands in checkpoints */

@@ -46,7 +46,9 @@ struct ag_run_trainer {
 typedef struct assignment {
     const char *log; /* path, like the next; "": none */
     const char *checkpoint;
-    size_t disk; /* bytes that the result will take, about */
+    const char *trunk;
+    const json_t *keep; /* paths */
+    size_t disk;        /* bytes that the result will take, about */
     ag_limits_spec limits;
     const char *json; /* for altgrad-train */
     size_t size;
@@ -81,15 +83,23 @@ void ag_run_trainer_destroy(ag_run_trainer *trainer)
 
 /* --- start */
 
-void ag_trainer_assignment(ag_text *bytes, const ag_run *run, const char *log,
-                           const char *checkpoint)
+const ag_run_paths ag_run_no_paths = {.log = "", .checkpoint = "", .trunk = ""};
+
+void ag_trainer_assignment(ag_text *bytes, const ag_run *run, const ag_run_paths *paths)
 {
     const ag_limits_spec *limits = &run->limits;
     ag_text_add(bytes, "{\"log\": ");
-    ag_json_string(bytes, log);
+    ag_json_string(bytes, paths->log);
     ag_text_add(bytes, ", \"checkpoint\": ");
-    ag_json_string(bytes, checkpoint);
-    ag_text_printf(bytes, ", \"disk\": %.0f, \"limits\": ", ag_plan_run_cost(run).disk);
+    ag_json_string(bytes, paths->checkpoint);
+    ag_text_add(bytes, ", \"trunk\": ");
+    ag_json_string(bytes, paths->trunk);
+    ag_text_add(bytes, ", \"keep\": [");
+    for (size_t i = 0; i < paths->n_keep; i++) {
+        ag_text_add(bytes, i > 0 ? ", " : "");
+        ag_json_string(bytes, paths->keep[i]);
+    }
+    ag_text_printf(bytes, "], \"disk\": %.0f, \"limits\": ", ag_plan_run_cost(run).disk);
     ag_text_printf(bytes, "{\"time_s\": %.17g, \"stall_s\": %.17g, \"memory\": %lld}}\n",
                    limits->time_limit_s, limits->stall_limit_s, (long long)limits->memory_limit);
     ag_run_assignment(bytes, run);
@@ -104,13 +114,15 @@ static ag_status read_head(assignment *given, json_t **head, const ag_job *job)
     const json_t *limits = json_object_get(*head, "limits");
     given->log = json_string_value(json_object_get(*head, "log"));
     given->checkpoint = json_string_value(json_object_get(*head, "checkpoint"));
+    given->trunk = json_string_value(json_object_get(*head, "trunk"));
+    given->keep = json_object_get(*head, "keep");
     given->disk = (size_t)json_number_value(json_object_get(*head, "disk"));
     given->limits = (ag_limits_spec){
         .time_limit_s = json_number_value(json_object_get(limits, "time_s")),
         .stall_limit_s = json_number_value(json_object_get(limits, "stall_s")),
         .memory_limit = json_integer_value(json_object_get(limits, "memory")),
     };
-    if (given->log == NULL || given->checkpoint == NULL || limits == NULL)
+    if (given->log == NULL || given->checkpoint == NULL || given->trunk == NULL || limits == NULL)
         return ag_fail(AG_ERR_BUG, "an assignment has no head");
     given->json = end + 1;
     given->size = job->size - (size_t)(given->json - job->bytes);
@@ -130,6 +142,48 @@ static bool sees_folder_of(const char *checkpoint)
     return access(folder, W_OK | X_OK) == 0;
 }
 
+/* The options that name files which only a host that sees rank 0's disk can use. */
+static void add_files(const char **argv, const assignment *given)
+{
+    size_t count = 0;
+    size_t i;
+    const json_t *path;
+    if (!sees_folder_of(given->checkpoint))
+        return;
+    argv[count++] = "--checkpoint";
+    argv[count++] = given->checkpoint;
+    if (given->trunk[0] != '\0' && sees_folder_of(given->trunk)) {
+        argv[count++] = "--trunk";
+        argv[count++] = given->trunk;
+    }
+    json_array_foreach(given->keep, i, path)
+    {
+        argv[count++] = "--keep";
+        argv[count++] = json_string_value(path);
+    }
+}
+
+/* To be released by the caller. */
+static ag_status make_arguments(const char ***out, const ag_run_trainer *trainer,
+                                const char *result_fd, const char *progress_fd,
+                                const assignment *given)
+{
+    const char *const first[] = {trainer->program, "--result-fd", result_fd,      "--progress-fd",
+                                 progress_fd,      "--rank",      trainer->rank,  "--threads",
+                                 trainer->threads, "--parent",    trainer->parent};
+    enum { FIRST = sizeof first / sizeof first[0], FILES = 5 };
+    const char **argv = calloc(FIRST + FILES + 2 * json_array_size(given->keep), sizeof *argv);
+    if (argv == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    memcpy(argv, first, sizeof first);
+    if (trainer->is_survey)
+        argv[FIRST] = "--preflight";
+    else
+        add_files(argv + FIRST, given);
+    *out = argv;
+    return AG_OK;
+}
+
 /* As little environment as needed: threads of libraries would fight with ours, and no bit may
  * depend on them. */
 static ag_status start_child(ag_run_trainer *trainer, const assignment *given)
@@ -139,16 +193,8 @@ static ag_status start_child(ag_run_trainer *trainer, const assignment *given)
     AG_TRY(ag_program_path(trainer->program, "altgrad-train"));
     snprintf(result_fd, sizeof result_fd, "%d", AG_CHILD_RESULT_FD);
     snprintf(progress_fd, sizeof progress_fd, "%d", AG_CHILD_PROGRESS_FD);
-    enum { MORE = 11 };
-    const char *argv[MORE + 3] = {trainer->program, "--result-fd", result_fd,      "--progress-fd",
-                                  progress_fd,      "--rank",      trainer->rank,  "--threads",
-                                  trainer->threads, "--parent",    trainer->parent};
-    if (trainer->is_survey) {
-        argv[MORE] = "--preflight";
-    } else if (sees_folder_of(given->checkpoint)) {
-        argv[MORE] = "--checkpoint";
-        argv[MORE + 1] = given->checkpoint;
-    }
+    const char **argv = NULL;
+    AG_TRY(make_arguments(&argv, trainer, result_fd, progress_fd, given));
     /* the last: a UCX that comes with an MPI library would catch the trainer's crashes */
     const char *environment[] = {"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
                                  "UCX_HANDLE_ERRORS=none", NULL};
@@ -159,7 +205,9 @@ static ag_status start_child(ag_run_trainer *trainer, const assignment *given)
                           .log_path = given->log[0] != '\0' ? given->log : NULL,
                           .result_bytes = given->disk,
                           .grace_s = s_grace_s};
-    return ag_child_start(&trainer->child, &spec);
+    ag_status status = ag_child_start(&trainer->child, &spec);
+    free(argv);
+    return status;
 }
 
 /* The survey has a limit of its own, as the run's would be for training. */

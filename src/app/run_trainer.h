@@ -24,10 +24,20 @@ ag_status ag_run_trainer_create(ag_run_trainer **out, int rank, int threads);
 void ag_run_trainer_destroy(ag_run_trainer *trainer); /* kills what runs; NULL is fine */
 ag_worker ag_run_trainer_worker(ag_run_trainer *trainer);
 
+/* Where a run's files are; "" is no path. */
+typedef struct ag_run_paths {
+    const char *log;
+    const char *checkpoint;
+    const char *trunk;       /* a snapshot to begin with */
+    const char *const *keep; /* [n_keep]: snapshots to leave */
+    size_t n_keep;
+} ag_run_paths;
+
+extern const ag_run_paths ag_run_no_paths; /* nothing is kept, or gone on with */
+
 /* Appends an assignment: a head, which a supervisor reads, and on the next line what altgrad-train
- * takes on stdin. The head is {"log": PATH, "checkpoint": PATH, "disk": bytes of the result,
- * "limits": {"time_s", "stall_s", "memory"}}; "" is no path. */
-void ag_trainer_assignment(ag_text *bytes, const ag_run *run, const char *log,
-                           const char *checkpoint);
+ * takes on stdin. The head is {"log": PATH, "checkpoint": PATH, "trunk": PATH, "keep": [PATH, ...],
+ * "disk": bytes of the result, "limits": {"time_s", "stall_s", "memory"}}. */
+void ag_trainer_assignment(ag_text *bytes, const ag_run *run, const ag_run_paths *paths);
 
 #endif

@@ -69,10 +69,10 @@ static json_t *live_of(const ag_live *live)
 {
     if (live == NULL)
         return json_null();
-    return json_pack("{s:b, s:f, s:f, s:f, s:o, s:I, s:o}", "stopping", (int)live->stopping,
+    return json_pack("{s:b, s:f, s:f, s:f, s:o, s:I, s:I, s:o}", "stopping", (int)live->stopping,
                      "written_s", live->now_s, "began_s", live->began_s, "share", live->share,
                      "eta_s", number_of(ag_status_eta_s(live)), "ranks", (json_int_t)live->ranks,
-                     "running", running_of(live));
+                     "waiting", (json_int_t)live->waiting, "running", running_of(live));
 }
 
 /* All of them, unlike the text. */

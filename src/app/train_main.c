@@ -26,6 +26,7 @@
 #include "record/record.h"
 #include "results/run_file.h"
 #include "run/run_json.h"
+#include "run/trunk.h"
 #include "train/train.h"
 #include "train_preflight.h"
 #include "train_progress.h"
@@ -40,6 +41,8 @@ typedef struct options {
     long parent;               /* 0: none to follow */
     const char *checkpoint;    /* NULL: none */
     double checkpoint_every_s; /* negative: as the assignment says */
+    const char *trunk;         /* NULL: none */
+    ag_texts keep;
     bool preflight;
     bool quiet;
 } options;
@@ -98,29 +101,35 @@ static ag_status read_every(void *into, const char *text)
 }
 
 static const ag_option s_options[] = {
-    {"-o, --output FILE",                   "write the run file here (default: <run id>.h5)",
-     AG_TEXT(options,                                                                                                                              output)},
-    {"    --result-fd N",                                     "write the run file into open descriptor N instead",
-     AG_WHOLE(options,                               result_fd)},
-    {"    --progress-fd N",                           "keep the progress page of descriptor N up to date",
-     AG_WHOLE(options,                                                                            progress_fd)},
-    {"    --rank N",                      "the rank to store with the timings",                                                          AG_WHOLE(options,                                  rank)},
+    {"-o, --output FILE",                                            "write the run file here (default: <run id>.h5)",
+     AG_TEXT(options,                                                                                                                                                                                output)},
+    {"    --result-fd N",                                                              "write the run file into open descriptor N instead",
+     AG_WHOLE(options,                                                        result_fd)},
+    {"    --progress-fd N",                                                    "keep the progress page of descriptor N up to date",
+     AG_WHOLE(options,                                                                                                     progress_fd)},
+    {"    --rank N",                                               "the rank to store with the timings",                                                                                   AG_WHOLE(options,                                                           rank)},
     {"    --threads N",
      "threads that share the work, where the assignment leaves them to the\n"
      "launcher (run.threads: auto; default: the cores bound to this process)",AG_WHOLE(options,threads)},
-    {"    --parent PID",                     "end at once when that process, which started this one, ends",
-     AG_WHOLE(options,                                                                                                 parent)},
+    {"    --parent PID",                                              "end at once when that process, which started this one, ends",
+     AG_WHOLE(options,                                                                                                                                                                            parent)},
     {"    --checkpoint FILE",
      "go on from the checkpoint FILE if it is there, and write it when\n"
-     "stopped and every so often; whoever has the run file removes it",                                                                    AG_TEXT(options,                                      checkpoint)},
+     "stopped and every so often; whoever has the run file removes it",                                                                                             AG_TEXT(options,                                                               checkpoint)},
     {"    --checkpoint-every SECONDS",
      "how often (0: only when stopped; default: the assignment's\n"
-     "run.checkpoint_every)",                                                                              AG_OTHER(read_every)          },
+     "run.checkpoint_every)",                                                                                                       AG_OTHER(read_every)},
+    {"    --trunk FILE",
+     "begin with the snapshot FILE, which another run has left at a step up to\n"
+     "which both are the same; a checkpoint of its own comes first",AG_TEXT(options,      trunk)},
+    {"    --keep FILE",
+     "leave a snapshot for others; the step is the last number of its name,\n"
+     "<digest>-<step>; any number of times",AG_TEXTS(options,                                                         keep)},
     {"    --preflight",
      "train nothing: see whether this host could, and report it into the\n"
-     "descriptor of --result-fd",AG_FLAG(options,      preflight)},
-    {"-q, --quiet",               "no progress on standard error",AG_FLAG(options,       quiet)},
-    {"-h, --help",           "this text",                                                     AG_NO_OPTION                                                                                        },
+     "descriptor of --result-fd",                                           AG_FLAG(options,                                                                                                            preflight)},
+    {"-q, --quiet",                                              "no progress on standard error",                                                                           AG_FLAG(options,                                                                                                                                                                          quiet)},
+    {"-h, --help",                                                              "this text",                                                                                              AG_NO_OPTION                                                                                                                                                                   },
 };
 
 static const ag_command_line s_line = {
@@ -145,11 +154,22 @@ static const ag_command_line s_line = {
         "example: altgrad plan jobs/quickstart.yaml --json | jq -c '.runs[0]' | altgrad-train\n",
 };
 
-static ag_status parse_options(bool *help, options *out, int argc, char **argv)
+/* A name that says no step could never be of use. */
+static ag_status check_snapshot(const char *option, const char *path)
+{
+    if (path == NULL || ag_trunk_step(path) > 0)
+        return AG_OK;
+    return ag_fail(AG_ERR_INPUT,
+                   "%s %s: the name of a snapshot is the digest of its steps (64 hexadecimal "
+                   "digits), '-' and their number",
+                   option, path);
+}
+
+static ag_status parse_options(bool *help, options *out, int argc, char **argv, ag_arena *arena)
 {
     char why[AG_MESSAGE_SIZE];
     *out = (options){.result_fd = -1, .progress_fd = -1, .checkpoint_every_s = -1.0};
-    if (ag_options_read(help, out, &s_line, argc, argv, NULL) != AG_OK)
+    if (ag_options_read(help, out, &s_line, argc, argv, arena) != AG_OK)
         return ag_fail(AG_ERR_INPUT, "%.1000s (altgrad-train --help)",
                        ag_error_take(why, sizeof why));
     if (*help)
@@ -161,7 +181,9 @@ static ag_status parse_options(bool *help, options *out, int argc, char **argv)
                        argv[optind]);
     if (out->preflight && out->result_fd < 0)
         return ag_fail(AG_ERR_INPUT, "--preflight needs --result-fd");
-    return AG_OK;
+    for (size_t i = 0; i < out->keep.count; i++)
+        AG_TRY(check_snapshot("--keep", out->keep.items[i]));
+    return check_snapshot("--trunk", out->trunk);
 }
 
 /* --- the job, in its order */
@@ -269,6 +291,22 @@ static ag_status start_threads(const train_job *job)
     return ag_pool_start(threads < AG_POOL_MOST_THREADS ? (int)threads : AG_POOL_MOST_THREADS);
 }
 
+/* What others begin with; in the job's arena. */
+static ag_status find_snapshots(ag_train_hooks *hooks, train_job *job)
+{
+    const options *asked = &job->options;
+    ag_snapshot *keep = ag_arena_alloc(&job->texts, (asked->keep.count + 1) * sizeof *keep);
+    if (keep == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory");
+    for (size_t i = 0; i < asked->keep.count; i++)
+        keep[i] = (ag_snapshot){asked->keep.items[i], ag_trunk_step(asked->keep.items[i])};
+    hooks->keep = keep;
+    hooks->n_keep = asked->keep.count;
+    if (asked->trunk != NULL)
+        hooks->trunk = (ag_snapshot){asked->trunk, ag_trunk_step(asked->trunk)};
+    return AG_OK;
+}
+
 /* One arena for all memory of the training, of a size that is known before: what does not fit fails
  * now and not in the last step. */
 static ag_status train(train_job *job)
@@ -284,6 +322,7 @@ static ag_status train(train_job *job)
         .checkpoint = asked->checkpoint,
         .checkpoint_every_s = every_s >= 0.0 ? every_s : job->run.limits.checkpoint_every_s,
     };
+    AG_TRY(find_snapshots(&hooks, job));
     AG_TRY(ag_arena_init(&job->memory,
                          ag_train_bytes(&job->run, ag_val_windows(&job->corpus, &job->run))));
     AG_TRY(ag_train_view_open(&view, &job->run, (int)asked->progress_fd, asked->quiet));
@@ -372,7 +411,7 @@ int main(int argc, char **argv)
     ag_arena_init_growing(&job.texts);
     ag_arena_init_growing(&job.init_memory);
     bool help = false;
-    ag_status status = parse_options(&help, &job.options, argc, argv);
+    ag_status status = parse_options(&help, &job.options, argc, argv, &job.texts);
     if (help) {
         ag_options_print_help(&s_line);
         return ag_app_close_output(AG_EXIT_OK);

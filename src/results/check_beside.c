@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "checker.h"
 #include "record/checkpoint.h"
+#include "run/trunk.h"
 #include "spool/ids.h"
 #include "spool/notes.h"
 #include "spool/owner.h"
@@ -88,6 +89,36 @@ static ag_status check_checkpoints(ag_checker *c)
     return AG_OK;
 }
 
+/* Named by their digest, of which the header has the beginning in the place of a run's id. */
+static ag_status check_trunk(ag_checker *c, const char *name)
+{
+    char path[AG_PATH_SIZE];
+    char id[AG_ID_LENGTH + 1];
+    snprintf(id, sizeof id, "%s", name);
+    AG_TRY(ag_path_join(path, c->places.trunks, name));
+    if (ag_checkpoint_verify(path, id) == AG_OK)
+        return AG_OK;
+    AG_TRY(ag_check_find(c, AG_FINDING_DAMAGED, "",
+                         "%s; the runs that share its steps train them themselves",
+                         ag_error_message()));
+    ag_error_clear();
+    return AG_OK;
+}
+
+static ag_status check_trunks(ag_checker *c)
+{
+    DIR *folder = opendir(c->places.trunks);
+    ag_status status = AG_OK;
+    if (folder == NULL)
+        return AG_OK;
+    for (struct dirent *entry; status == AG_OK && (entry = readdir(folder)) != NULL;) {
+        if (ag_trunk_step(entry->d_name) > 0)
+            status = check_trunk(c, entry->d_name);
+    }
+    closedir(folder);
+    return status;
+}
+
 static ag_status check_failures(ag_checker *c)
 {
     char path[AG_PATH_SIZE];
@@ -147,7 +178,8 @@ static ag_status note_leftovers(ag_checker *c)
 {
     static const char killed[] = "left by a killed altgrad; the next 'altgrad run' removes it";
     const ag_places *places = &c->places;
-    const char *const parts[] = {places->folder, places->runs, places->failed, places->checkpoints};
+    const char *const parts[] = {places->folder, places->runs, places->failed, places->checkpoints,
+                                 places->trunks};
     const char *const folders[] = {places->runs_old, places->runs_new};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         AG_TRY(note_files(c, parts[i], AG_TEMPORARY, killed));
@@ -163,6 +195,7 @@ ag_status ag_check_beside(ag_checker *c)
     AG_TRY(check_facts(c));
     AG_TRY(check_failures(c));
     AG_TRY(check_checkpoints(c));
+    AG_TRY(check_trunks(c));
     AG_TRY(check_events(c));
     AG_TRY(note_owner(c));
     return note_leftovers(c);

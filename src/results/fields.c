@@ -53,6 +53,13 @@ const ag_column ag_timing_columns[] = {
 };
 const size_t ag_n_timing_columns = sizeof ag_timing_columns / sizeof ag_timing_columns[0];
 
+/* Not in files of before there were trunks. */
+const ag_column ag_trunk_columns[] = {
+    {"trunk_steps", AG_CELL_I64,  TIMING(trunk_steps)},
+    {"trunk_run",   AG_CELL_TEXT, TIMING(trunk_run)  },
+};
+const size_t ag_n_trunk_columns = sizeof ag_trunk_columns / sizeof ag_trunk_columns[0];
+
 #define TENSOR(member) offsetof(ag_tensor_row, member), sizeof((ag_tensor_row *)0)->member
 
 const ag_column ag_tensor_columns[] = {

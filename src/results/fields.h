@@ -36,6 +36,8 @@ extern const size_t ag_n_summary_columns;
 /* The attributes of /runs/<id>/timing. */
 extern const ag_column ag_timing_columns[];
 extern const size_t ag_n_timing_columns;
+extern const ag_column ag_trunk_columns[];
+extern const size_t ag_n_trunk_columns;
 
 /* How the elements of a series are stored. */
 ag_cell ag_cell_of_series(const ag_series *series);

@@ -97,6 +97,8 @@ void ag_entry_read_from(ag_entry *entry, const char *id, ag_h5 *h5, ag_arena *ar
     ag_run_summary_read(&entry->summary, h5, run, arena);
     hid_t timing = ag_h5_group(h5, run, "timing");
     ag_h5_get(h5, timing, ag_timing_columns, ag_n_timing_columns, &entry->timing);
+    if (h5->status == AG_OK && H5Aexists(timing, ag_trunk_columns[0].name) > 0)
+        ag_h5_get(h5, timing, ag_trunk_columns, ag_n_trunk_columns, &entry->timing);
     ag_h5_read(h5, run, "val/eval_step", &steps, arena);
     bool ends_with_final = steps.dims[0] > 0 && !ag_run_has_final(h5, run);
     entry->evals = (int64_t)steps.dims[0] - ends_with_final;

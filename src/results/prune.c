@@ -137,6 +137,21 @@ static ag_status find_files(finder *f, ag_scrap_kind kind, const char *path, boo
     return status;
 }
 
+static bool is_complete(const finder *f)
+{
+    for (size_t i = 0; i < f->results.grid.n_runs; i++) {
+        if (!ag_run_status_is_complete(f->results.rows[i].status))
+            return false;
+    }
+    return true;
+}
+
+/* Which runs they are of only `run` finds out, and removes the others. */
+static ag_status find_trunks(finder *f)
+{
+    return is_complete(f) ? find_files(f, AG_SCRAP_TRUNK, f->places.trunks, true) : AG_OK;
+}
+
 /* --- the folder of a packed file */
 
 /* Not what lies in folders below: those were counted one by one. */
@@ -157,10 +172,7 @@ static double folder_bytes(const char *path)
  * Complete must mean every run of the grid: with one pending, the folder is where it will go on. */
 static ag_status find_folder(finder *f)
 {
-    bool complete = f->results.packed && ag_is_folder(f->places.folder);
-    for (size_t i = 0; i < f->results.grid.n_runs; i++)
-        complete = complete && ag_run_status_is_complete(f->results.rows[i].status);
-    if (!complete)
+    if (!f->results.packed || !ag_is_folder(f->places.folder) || !is_complete(f))
         return AG_OK;
     const char *slash = strrchr(f->places.folder, '/');
     const char *name = slash != NULL ? slash + 1 : f->places.folder;
@@ -173,6 +185,7 @@ static ag_status find_all(finder *f)
     AG_TRY(find_files(f, AG_SCRAP_CHECKPOINT, f->places.checkpoints, false));
     AG_TRY(find_files(f, AG_SCRAP_CURVE, f->places.curves, false));
     AG_TRY(find_files(f, AG_SCRAP_LOG, f->places.logs, false));
+    AG_TRY(find_trunks(f));
     AG_TRY(find_files(f, AG_SCRAP_DAMAGED, f->places.damaged, true));
     return find_folder(f);
 }
@@ -244,6 +257,7 @@ static ag_status remove_files(const ag_scraps *scraps, const ag_places *places)
     const char *const folders[AG_SCRAP_KINDS] = {[AG_SCRAP_CHECKPOINT] = places->checkpoints,
                                                  [AG_SCRAP_CURVE] = places->curves,
                                                  [AG_SCRAP_LOG] = places->logs,
+                                                 [AG_SCRAP_TRUNK] = places->trunks,
                                                  [AG_SCRAP_DAMAGED] = places->damaged};
     for (size_t i = 0; i < scraps->count; i++) {
         const ag_scrap *scrap = &scraps->items[i];
@@ -259,7 +273,7 @@ static ag_status remove_files(const ag_scraps *scraps, const ag_places *places)
 static void remove_the_rest(const ag_places *places)
 {
     const char *const folders[] = {places->failed, places->logs, places->checkpoints,
-                                   places->curves};
+                                   places->trunks, places->curves};
     const char *const files[] = {places->grid, places->labels, places->facts, places->plan,
                                  places->live, places->stop,   places->events};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)

@@ -254,6 +254,8 @@ static void write_timing(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
         {"id", AG_CELL_TEXT, offsetof(timing_row, id), AG_ID_LENGTH + 1}
     };
     memcpy(columns + 1, ag_timing_columns, ag_n_timing_columns * sizeof *columns);
+    memcpy(columns + 1 + ag_n_timing_columns, ag_trunk_columns,
+           ag_n_trunk_columns * sizeof *columns);
     size_t count = g->grid.n_runs;
     timing_row *rows = ag_arena_alloc(arena, (count + 1) * sizeof *rows);
     if (rows == NULL) {
@@ -264,7 +266,8 @@ static void write_timing(ag_h5 *h5, const ag_gathered *g, ag_arena *arena)
         rows[i].timing = g->entries[i].timing;
         memcpy(rows[i].id, g->entries[i].summary.id, sizeof rows[i].id);
     }
-    const ag_table table = {ag_n_timing_columns + 1, columns, sizeof *rows, count, rows};
+    const size_t width = 1 + ag_n_timing_columns + ag_n_trunk_columns;
+    const ag_table table = {width, columns, sizeof *rows, count, rows};
     ag_h5_write_table(h5, h5->id, "timing", &table);
 }
 

@@ -170,6 +170,7 @@ static void write_facts(ag_run_writer *w)
     write_config(w, w->run, "config", ag_run_canonical);
     hid_t timing = ag_h5_make_group(&w->h5, w->run, "timing");
     ag_h5_put(&w->h5, timing, ag_timing_columns, ag_n_timing_columns, &w->record->timing);
+    ag_h5_put(&w->h5, timing, ag_trunk_columns, ag_n_trunk_columns, &w->record->timing);
     write_config(w, timing, "local", ag_run_local);
     ag_h5_release(timing);
 }

@@ -174,6 +174,7 @@ static const ag_param s_params[] = {
     {"run.silence_limit", TIME, AT(limits.silence_limit_s), "5m", 0, 1e9, NULL, ALL, "s", "a rank that is silent for this long gets no more runs", NULL},
     {"run.memory_limit", BYTES, AT(limits.memory_limit), "none", 0, WHOLE, NULL, RUN, "bytes", "a run that needs more memory fails", NULL},
     {"run.checkpoint_every", TIME, AT(limits.checkpoint_every_s), "10m", 0, 1e9, NULL, RUN, "s", "interval between checkpoints of a run", NULL},
+    {"run.share_trunks", BOOL, AT(limits.share_trunks), "true", 0, 0, NULL, ALL, "", "runs that agree up to a step train these steps once. No bit depends on it", NULL},
     {"run.threads", INT, AT(limits.threads), "auto", 1, 1024, s_auto, RUN, "", "threads inside a run; auto = the cores that the launcher bound to the rank, 1 where it bound none. No bit depends on it", "auto"},
 
     {"output.file", TEXT, AT(output.file), "", 0, 0, NULL, RUN, "", "results file; empty = the experiment's name followed by .h5", NULL},

@@ -46,7 +46,7 @@ double ag_schedule_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step
     return min_lr + height(spec, steps, step) * (spec->lr - min_lr);
 }
 
-double ag_adamw_peak(const ag_optimizer_spec *spec)
+double ag_schedule_adamw_peak(const ag_optimizer_spec *spec)
 {
     return spec->adamw_lr > 0.0 ? spec->adamw_lr : spec->lr;
 }
@@ -54,7 +54,7 @@ double ag_adamw_peak(const ag_optimizer_spec *spec)
 double ag_schedule_adamw_lr(const ag_optimizer_spec *spec, int64_t steps, int64_t step)
 {
     ag_optimizer_spec adamw = *spec;
-    adamw.lr = ag_adamw_peak(spec);
+    adamw.lr = ag_schedule_adamw_peak(spec);
     return ag_schedule_lr(&adamw, steps, step);
 }
 

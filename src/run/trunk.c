@@ -15,13 +15,16 @@
 /* What of the schedule reaches the weights. */
 enum { RATES = 4 };
 
-static void rates_of(double rates[RATES], const ag_run *run, int64_t step)
+/* As bits: what differs in the sign of a zero has another digest. */
+static void rates_of(uint64_t bits[RATES], const ag_run *run, int64_t step)
 {
+    double rates[RATES];
     const ag_optimizer_spec *spec = &run->optimizer;
     rates[0] = ag_schedule_lr(spec, run->train.steps, step);
     rates[1] = ag_schedule_adamw_lr(spec, run->train.steps, step);
     rates[2] = ag_schedule_decay(spec, rates[0], spec->lr);
-    rates[3] = ag_schedule_decay(spec, rates[1], ag_adamw_peak(spec));
+    rates[3] = ag_schedule_decay(spec, rates[1], ag_schedule_adamw_peak(spec));
+    memcpy(bits, rates, sizeof rates);
 }
 
 /* --- the digest */
@@ -31,7 +34,7 @@ static ag_status digest_rates(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run,
     ag_sha256 *hash = NULL;
     AG_TRY(ag_sha256_create(&hash));
     for (int64_t i = 0; i < step; i++) {
-        double rates[RATES];
+        uint64_t rates[RATES];
         rates_of(rates, run, i);
         ag_sha256_add(hash, rates, sizeof rates);
     }
@@ -85,6 +88,19 @@ ag_status ag_trunk_name(char name[AG_TRUNK_NAME], const ag_run *run, int64_t ste
     return AG_OK;
 }
 
+int64_t ag_trunk_step(const char *path)
+{
+    char *end = NULL;
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    const char *digits = name + AG_DIGEST_LENGTH + 1;
+    if (strspn(name, "0123456789abcdef") != AG_DIGEST_LENGTH || digits[-1] != '-' ||
+        *digits < '1' || *digits > '9')
+        return 0;
+    long long step = strtoll(digits, &end, 10);
+    return *end == '\0' ? step : 0;
+}
+
 /* --- how much is shared */
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -123,11 +139,10 @@ static bool same_schedule(const ag_run *a, const ag_run *b)
            one->adamw_lr == other->adamw_lr;
 }
 
-/* As bits: what differs in a sign of zero has another digest. */
 static int64_t same_rates(const ag_run *a, const ag_run *b, int64_t most)
 {
-    double one[RATES];
-    double other[RATES];
+    uint64_t one[RATES];
+    uint64_t other[RATES];
     if (same_schedule(a, b))
         return most;
     for (int64_t step = 0; step < most; step++) {
@@ -147,48 +162,55 @@ int64_t ag_trunk_shared(const ag_run *a, const ag_run *b)
 
 /* --- the tree */
 
-typedef struct leaf {
+typedef struct node {
     char origin[AG_DIGEST_LENGTH + 1]; /* P(run, 0) */
-    const ag_run *run;
+    ag_trunk_leaf leaf;
     size_t number;
-} leaf;
+    int64_t from; /* the step at which it begins */
+} node;
 
 /* Runs that may share something lie together, the smallest id first. */
 static int compare(const void *left, const void *right)
 {
-    const leaf *a = left;
-    const leaf *b = right;
+    const node *a = left;
+    const node *b = right;
     int order = strcmp(a->origin, b->origin);
-    return order != 0 ? order : strcmp(a->run->id, b->run->id);
+    return order != 0 ? order : strcmp(a->leaf.run->id, b->leaf.run->id);
 }
 
-/* Of those with smaller ids the first with whom the run shares most. */
-static ag_trunk_branch branch_off(const leaf *leaves, size_t at)
+/* Of those with smaller ids that come by the last common step the first with whom the run shares
+ * most. */
+static ag_trunk_branch branch_off(const node *nodes, size_t at)
 {
+    const node *it = &nodes[at];
     ag_trunk_branch best = {0, 0};
-    for (size_t i = at; i-- > 0 && strcmp(leaves[i].origin, leaves[at].origin) == 0;) {
-        int64_t shared = ag_trunk_shared(leaves[i].run, leaves[at].run);
-        if (shared > 0 && shared >= best.step)
-            best = (ag_trunk_branch){leaves[i].number, shared};
+    for (size_t i = it->leaf.own ? 0 : at; i-- > 0 && strcmp(nodes[i].origin, it->origin) == 0;) {
+        int64_t shared = ag_trunk_shared(nodes[i].leaf.run, it->leaf.run);
+        if (shared > it->leaf.begun && shared > nodes[i].from && shared >= best.step)
+            best = (ag_trunk_branch){nodes[i].number, shared};
     }
     return best;
 }
 
-ag_status ag_trunk_branches(ag_trunk_branch *branches, const ag_run *const *runs, size_t count)
+ag_status ag_trunk_branches(ag_trunk_branch *branches, const ag_trunk_leaf *leaves, size_t count)
 {
-    leaf *leaves = calloc(count + 1, sizeof *leaves);
-    ag_status status =
-        leaves != NULL ? AG_OK : ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", count);
+    node *nodes = calloc(count + 1, sizeof *nodes);
+    ag_status status = AG_OK;
+    if (nodes == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for %zu runs", count);
     for (size_t i = 0; i < count && status == AG_OK; i++) {
-        leaves[i].run = runs[i];
-        leaves[i].number = i;
-        status = ag_trunk_digest(leaves[i].origin, runs[i], 0);
+        nodes[i].leaf = leaves[i];
+        nodes[i].number = i;
+        status = ag_trunk_digest(nodes[i].origin, leaves[i].run, 0);
     }
     if (status == AG_OK) {
-        qsort(leaves, count, sizeof *leaves, compare);
-        for (size_t i = 0; i < count; i++)
-            branches[leaves[i].number] = branch_off(leaves, i);
+        qsort(nodes, count, sizeof *nodes, compare);
+        for (size_t i = 0; i < count; i++) {
+            ag_trunk_branch branch = branch_off(nodes, i);
+            branches[nodes[i].number] = branch;
+            nodes[i].from = branch.step > 0 ? branch.step : nodes[i].leaf.begun;
+        }
     }
-    free(leaves);
+    free(nodes);
     return status;
 }

@@ -131,7 +131,7 @@ static void remove_parts(const char *path, const ag_places *places)
 void ag_leftovers_remove(const ag_places *places)
 {
     const char *const folders[] = {places->folder, places->runs, places->failed,
-                                   places->checkpoints};
+                                   places->checkpoints, places->trunks};
     ag_remove_folder(places->runs_old);
     ag_remove_folder(places->runs_new);
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)

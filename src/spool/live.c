@@ -161,10 +161,10 @@ static json_t *pack_live(const ag_live *live, const char *token)
     json_t *running = json_array();
     for (size_t i = 0; i < live->n_running; i++)
         json_array_append_new(running, pack_run(&live->running[i]));
-    return json_pack("{s:s, s:b, s:f, s:f, s:f, s:f, s:I, s:o}", "token", token, "stopping",
+    return json_pack("{s:s, s:b, s:f, s:f, s:f, s:f, s:I, s:I, s:o}", "token", token, "stopping",
                      (int)live->stopping, "now_s", live->now_s, "began_s", live->began_s, "share",
                      live->share, "before", live->before, "ranks", (json_int_t)live->ranks,
-                     "running", running);
+                     "waiting", (json_int_t)live->waiting, "running", running);
 }
 
 /* Renamed into place like all else, but not synced: after a crash of the host nobody runs whom it
@@ -212,16 +212,18 @@ static bool unpack_live(ag_live *live, json_t *object, const char *token, ag_are
 {
     json_t *running;
     json_int_t ranks;
+    json_int_t waiting = 0; /* no earlier version tells */
     const char *of;
     int stopping;
-    if (json_unpack(object, "{s:s, s:b, s:F, s:F, s:F, s?F, s:I, s:o}", "token", &of, "stopping",
-                    &stopping, "now_s", &live->now_s, "began_s", &live->began_s, "share",
-                    &live->share, "before", &live->before, "ranks", &ranks, "running",
-                    &running) != 0 ||
+    if (json_unpack(object, "{s:s, s:b, s:F, s:F, s:F, s?F, s:I, s?I, s:o}", "token", &of,
+                    "stopping", &stopping, "now_s", &live->now_s, "began_s", &live->began_s,
+                    "share", &live->share, "before", &live->before, "ranks", &ranks, "waiting",
+                    &waiting, "running", &running) != 0 ||
         strcmp(of, token) != 0)
         return false;
     live->stopping = stopping != 0;
     live->ranks = ranks;
+    live->waiting = waiting;
     size_t count = json_array_size(running);
     ag_live_run *runs = ag_arena_alloc(arena, (count + 1) * sizeof *runs);
     live->running = runs;

@@ -27,6 +27,7 @@ static const place_row s_places[] = {
     {offsetof(ag_places, failed),      "failed"              },
     {offsetof(ag_places, logs),        "logs"                },
     {offsetof(ag_places, checkpoints), "checkpoints"         },
+    {offsetof(ag_places, trunks),      "trunks"              },
     {offsetof(ag_places, runs),        "runs"                },
     {offsetof(ag_places, runs_new),    "runs.new"            },
     {offsetof(ag_places, runs_old),    "runs.old"            },

@@ -62,6 +62,7 @@ static ag_status make_folders(const ag_store *store)
     AG_TRY(ag_make_folders(store->places.failed));
     AG_TRY(ag_make_folders(store->places.logs));
     AG_TRY(ag_make_folders(store->places.checkpoints));
+    AG_TRY(ag_make_folders(store->places.trunks));
     AG_TRY(ag_make_folders(store->places.curves));
     if (store->is_packed)
         return AG_OK;
@@ -176,6 +177,7 @@ void ag_store_close(ag_store *store)
     if (store->is_owner && ag_owner_is(&store->owner, &store->places)) {
         unlink(store->places.live);
         rmdir(store->places.checkpoints); /* unless one is left, as in the next */
+        rmdir(store->places.trunks);
         rmdir(store->places.curves);
         ag_remove_folder(store->places.runs_old); /* of a packer killed when all was packed */
         ag_owner_leave(&store->owner, &store->places);
@@ -275,6 +277,11 @@ const char *ag_store_checkpoint_path(ag_store *store, const char *id)
     snprintf(store->path, sizeof store->path, "%.*s/%.*s", AG_PATH_SIZE - 32,
              store->places.checkpoints, AG_ID_LENGTH, id);
     return store->path;
+}
+
+const char *ag_store_trunks(const ag_store *store)
+{
+    return store->places.trunks;
 }
 
 int64_t ag_store_checkpoint_step(ag_store *store, const char *id)

@@ -351,7 +351,7 @@ static update_fn *begin_tensor(part *p)
     size_t rows[AG_MOST_PARTS];
     bool by_adamw = ag_optimizers[p->spec->type].orthogonalises &&
                     ag_tensor_parts(rows, p->model, p->tensor) == 0;
-    double peak = by_adamw ? ag_adamw_peak(p->spec) : p->spec->lr;
+    double peak = by_adamw ? ag_schedule_adamw_peak(p->spec) : p->spec->lr;
     double lr = by_adamw ? p->update->adamw_lr : p->update->lr;
     p->lr = lr * p->tensor->lr_factor;
     p->decay = p->tensor->decayed ? (float)ag_schedule_decay(p->spec, lr, peak) : 0.0f;

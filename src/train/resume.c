@@ -14,7 +14,7 @@
 #include "record/samples.h"
 #include "resume.h"
 #include "run/phases.h"
-#include "trunk.h"
+#include "snapshot.h"
 
 /* Where a run stands, beside its arrays. */
 typedef struct standing {
@@ -99,8 +99,8 @@ ag_status ag_trainer_write(const ag_trainer *trainer, const char *path,
 static ag_status write_checkpoint(const ag_trainer *trainer)
 {
     ag_checkpoint_key key = ag_trainer_key(trainer, trainer->run->id);
-    ag_trunk_origin origin = ag_trunk_origin_of(&trainer->record->timing);
-    const ag_section more = {AG_TRUNK_ORIGIN, &origin, sizeof origin};
+    ag_snapshot_origin origin = ag_snapshot_origin_of(&trainer->record->timing);
+    const ag_section more = {AG_SNAPSHOT_ORIGIN, &origin, sizeof origin};
     return ag_trainer_write(trainer, trainer->hooks->checkpoint, &key, &more, origin.steps > 0);
 }
 
@@ -234,12 +234,12 @@ ag_status ag_trainer_read(ag_trainer *trainer, const ag_saved_state *from)
 
 static ag_status read_origin(ag_trainer *trainer, ag_checkpoint *checkpoint)
 {
-    ag_trunk_origin origin;
-    const ag_section section = {AG_TRUNK_ORIGIN, &origin, sizeof origin};
-    if (ag_checkpoint_size(checkpoint, AG_TRUNK_ORIGIN) == 0)
+    ag_snapshot_origin origin;
+    const ag_section section = {AG_SNAPSHOT_ORIGIN, &origin, sizeof origin};
+    if (ag_checkpoint_size(checkpoint, AG_SNAPSHOT_ORIGIN) == 0)
         return AG_OK;
     AG_TRY(ag_checkpoint_read(checkpoint, &section, 1));
-    return ag_trunk_note_origin(trainer, &origin);
+    return ag_snapshot_note_origin(trainer, &origin);
 }
 
 static ag_status load(ag_trainer *trainer)
@@ -293,7 +293,7 @@ static ag_status find_progress(ag_trainer *trainer, const float *init)
                        (long long)trainer->saved_step);
         return AG_OK;
     }
-    return trainer->hooks->trunk.path != NULL ? ag_trunk_begin(trainer, init) : AG_OK;
+    return trainer->hooks->trunk.path != NULL ? ag_snapshot_begin(trainer, init) : AG_OK;
 }
 
 ag_status ag_trainer_resume(ag_trainer *trainer, const float *init)

@@ -11,8 +11,8 @@
 #include "observe.h"
 #include "optimizer.h"
 #include "resume.h"
+#include "snapshot.h"
 #include "trainer.h"
-#include "trunk.h"
 
 /* --- one step */
 
@@ -239,7 +239,7 @@ ag_status ag_train(ag_record *record, const ag_run *run, const ag_corpus *corpus
         if (is_evaluation_due(run, trainer.state.step))
             AG_TRY(ag_evaluate_periodic(&trainer));
         ag_trainer_step(&trainer);
-        ag_trunk_keep(&trainer);
+        ag_snapshot_keep(&trainer);
         AG_TRY(ag_trainer_follow(&trainer));
         AG_TRY(ag_trainer_report(&trainer));
     }

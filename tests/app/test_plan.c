@@ -76,7 +76,9 @@ static void runs_that_were_timed_scale_the_guess(void **state)
     ag_run runs[2];
     const bool selected[] = {true, true};
     const ag_grid grid = {.n_runs = 2, .runs = runs};
-    ag_holdings held = {.n_timed = 3, .timed_s = 20, .timed_flops = 1e12, .timed_guess_s = 10};
+    ag_held_run of[2] = {{.state = AG_HELD_NOT}};
+    ag_holdings held = {
+        .runs = of, .n_timed = 3, .timed_s = 20, .timed_flops = 1e12, .timed_guess_s = 10};
     ag_text text;
     (void)state;
     run.train.steps = 2000000000; /* 3 * 6784 * 16 * 2e9 = 6.5e14 operations, 6513 s */
@@ -94,6 +96,11 @@ static void runs_that_were_timed_scale_the_guess(void **state)
     assert_int_equal(ag_plan_models(&text, &grid, selected, 8, &held), AG_OK);
     assert_non_null(strstr(text.data, "core time  3.6 h (a rough guess at 100 GFLOP/s"));
     assert_non_null(strstr(text.data, "wall time  109 min with 8 ranks"));
+    ag_text_deinit(&text);
+    ag_text_init(&text);
+    of[1].trunk = run.train.steps / 2; /* three quarters of the work are left */
+    assert_int_equal(ag_plan_models(&text, &grid, selected, 1, &held), AG_OK);
+    assert_non_null(strstr(text.data, "core time  2.7 h (a rough guess"));
     ag_text_deinit(&text);
 }
 

@@ -1,7 +1,7 @@
 /* Trunks in a trainer. A snapshot is a checkpoint that is not one run's but of all runs whose steps
  * so far are the same: it has P (run/trunk.h) in the place of the run's id, and names the groups of
  * its samples, since runs whose later phases differ have other groups beside the common ones. */
-#include "trunk.h"
+#include "snapshot.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ typedef struct snapshot_group {
 } snapshot_group;
 
 _Static_assert(sizeof(snapshot_facts) == 88 && sizeof(snapshot_group) == 88, "no padding");
-_Static_assert(sizeof(ag_trunk_origin) == 24, "a file has no padding");
+_Static_assert(sizeof(ag_snapshot_origin) == 24, "a file has no padding");
 
 static const char s_facts[] = "trunk";
 static const char s_groups[] = "groups";
@@ -45,14 +45,14 @@ static ag_status prefix_of(prefix *p, const ag_trainer *trainer, int64_t step)
 
 /* --- whose steps they are */
 
-ag_trunk_origin ag_trunk_origin_of(const ag_timing *timing)
+ag_snapshot_origin ag_snapshot_origin_of(const ag_timing *timing)
 {
-    ag_trunk_origin origin = {.steps = timing->trunk_steps};
+    ag_snapshot_origin origin = {.steps = timing->trunk_steps};
     memcpy(origin.run, timing->trunk_run, sizeof origin.run);
     return origin;
 }
 
-ag_status ag_trunk_note_origin(ag_trainer *trainer, const ag_trunk_origin *origin)
+ag_status ag_snapshot_note_origin(ag_trainer *trainer, const ag_snapshot_origin *origin)
 {
     ag_timing *timing = &trainer->record->timing;
     if (origin->steps <= 0 || origin->steps > trainer->state.step ||
@@ -91,7 +91,7 @@ static ag_status write_snapshot(const ag_trainer *trainer, const char *path)
     return status;
 }
 
-void ag_trunk_keep(ag_trainer *trainer)
+void ag_snapshot_keep(ag_trainer *trainer)
 {
     const ag_train_hooks *hooks = trainer->hooks;
     for (size_t i = 0; hooks != NULL && i < hooks->n_keep; i++) {
@@ -190,7 +190,7 @@ static ag_status read_snapshot(ag_trainer *trainer, const ag_saved_state *from, 
 static ag_status take_over(ag_trainer *trainer, const prefix *p, const ag_saved_state *from)
 {
     snapshot_facts facts;
-    ag_trunk_origin origin = {.steps = trainer->hooks->trunk.step};
+    ag_snapshot_origin origin = {.steps = trainer->hooks->trunk.step};
     foreign f = {0};
     const ag_section section = {s_facts, &facts, sizeof facts};
     AG_TRY(ag_checkpoint_read(from->checkpoint, &section, 1));
@@ -201,7 +201,7 @@ static ag_status take_over(ag_trainer *trainer, const prefix *p, const ag_saved_
     free(f.values);
     AG_TRY(status);
     memcpy(origin.run, facts.run, sizeof origin.run);
-    AG_TRY(ag_trunk_note_origin(trainer, &origin));
+    AG_TRY(ag_snapshot_note_origin(trainer, &origin));
     return ag_trainer_follow(trainer);
 }
 
@@ -223,7 +223,7 @@ static ag_status load(ag_trainer *trainer)
     return status;
 }
 
-ag_status ag_trunk_begin(ag_trainer *trainer, const float *init)
+ag_status ag_snapshot_begin(ag_trainer *trainer, const float *init)
 {
     ag_error_clear();
     if (load(trainer) == AG_OK) {
