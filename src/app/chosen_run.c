@@ -27,6 +27,7 @@ static ag_status no_memory(void)
     return ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
+/* No run id has a "=". */
 static bool is_label(const char *selector)
 {
     return strchr(selector, '=') != NULL;
@@ -52,27 +53,30 @@ static ag_status select_labelled(search *c)
 static bool is_meant(const search *c, size_t row)
 {
     const char *const *selectors = c->choice->selectors;
-    const ag_result_row *its = &c->results.rows[row];
+    const ag_result_row *found = &c->results.rows[row];
     bool is_orphan = row >= c->results.grid.n_runs;
-    if (!ag_run_status_is_complete(its->status))
+    if (!ag_run_status_is_complete(found->status))
         return false;
     for (size_t i = 0; i < c->choice->count; i++) {
         if (is_label(selectors[i]) ? is_orphan || !c->labelled[row]
-                                   : strncmp(its->id, selectors[i], strlen(selectors[i])) != 0)
+                                   : strncmp(found->id, selectors[i], strlen(selectors[i])) != 0)
             return false;
     }
     return true;
 }
 
+/* Its id, and the labels by which a user knows it; of a run that the grid has lost, the last ones.
+ */
 static void add_run(ag_text *text, const search *c, size_t row)
 {
-    const ag_result_row *its = &c->results.rows[row];
+    const ag_result_row *found = &c->results.rows[row];
     bool is_orphan = row >= c->results.grid.n_runs;
-    ag_text_printf(text, "%s (", its->id);
-    ag_text_add_printable(text, is_orphan ? its->name : c->names[row]);
+    ag_text_printf(text, "%s (", found->id);
+    ag_text_add_printable(text, is_orphan ? found->name : c->names[row]);
     ag_text_add(text, ")");
 }
 
+/* Some of them by name: the user sees what would tell them apart. */
 static ag_status tell_several(const search *c, const bool *meant, size_t count)
 {
     ag_text text;
@@ -93,6 +97,7 @@ static ag_status tell_several(const search *c, const bool *meant, size_t count)
     return status;
 }
 
+/* Every selector must hold, so that each one given makes the choice smaller. */
 static ag_status find_run(char id[AG_ID_LENGTH + 1], search *c)
 {
     const ag_run_choice *choice = c->choice;
@@ -117,6 +122,7 @@ static ag_status find_run(char id[AG_ID_LENGTH + 1], search *c)
     return found == 1 ? AG_OK : tell_several(c, meant, found);
 }
 
+/* The results are closed again before the weights are read, which may be large. */
 static ag_status choose(char id[AG_ID_LENGTH + 1], const ag_run_choice *choice)
 {
     search c = {.choice = choice};
@@ -128,6 +134,7 @@ static ag_status choose(char id[AG_ID_LENGTH + 1], const ag_run_choice *choice)
     return status;
 }
 
+/* OUT comes first, then selectors in any order. */
 int ag_run_choice_read(ag_run_choice *choice, const ag_command_line *line, int argc, char **argv)
 {
     int code = ag_app_results_first(&choice->path, line, argc, argv);
@@ -138,6 +145,8 @@ int ag_run_choice_read(ag_run_choice *choice, const ag_command_line *line, int a
     return -1;
 }
 
+/* A run is rebuilt from what the file recorded of it, not from the experiment, which may have
+ * changed. */
 ag_status ag_chosen_model(ag_trained *trained, const ag_run_choice *choice, ag_arena *arena)
 {
     char id[AG_ID_LENGTH + 1];

@@ -8,6 +8,7 @@
 
 enum { TEXT_COLUMNS = 80, INDENT = 4 };
 
+/* "format = E4M3 is better than format = E5M2", from two neighbours among the points. */
 static void add_pair(ag_text *out, const ag_claim *claim, const ag_grid *grid, size_t first,
                      const char *words)
 {
@@ -24,6 +25,8 @@ static void add_order(ag_text *out, const ag_claim *claim, const ag_grid *grid)
     }
 }
 
+/* The claim in the words of its definition, from its points alone: its name and text are the
+ * user's, and may say anything. */
 void ag_claim_words_add(ag_text *out, const ag_claim *claim, const ag_grid *grid)
 {
     switch (claim->kind) {
@@ -47,6 +50,7 @@ void ag_claim_words_add(ag_text *out, const ag_claim *claim, const ag_grid *grid
         ag_text_printf(out, " by more than %g", claim->bound);
 }
 
+/* In quotes, and the source in parentheses: both are the user's own words. */
 static void add_text(ag_text *out, const ag_claim *claim)
 {
     if (claim->text[0] != '\0') {
@@ -63,6 +67,7 @@ static void add_text(ag_text *out, const ag_claim *claim)
 
 /* --- before there are runs */
 
+/* Wrapped with an indent, so that the first word of each claim, its state, stands out. */
 static void add_paragraph(ag_text *out, const ag_text *words)
 {
     ag_text_add(out, "  ");
@@ -71,6 +76,7 @@ static void add_paragraph(ag_text *out, const ag_text *words)
     out->failed |= words->failed;
 }
 
+/* Before training: what will be judged, while it can still be changed with a good conscience. */
 void ag_claims_plan_text(ag_text *out, const ag_grid *grid)
 {
     for (size_t i = 0; i < grid->n_claims; i++) {
@@ -120,6 +126,7 @@ void ag_claims_plan_json(ag_text *out, const ag_grid *grid)
 
 /* --- judged */
 
+/* What the state rests on: how many seeds, their difference, and what is missing. */
 static void add_numbers(ag_text *out, const ag_claim_result *r, const ag_grid *grid)
 {
     if (r->claim->kind == AG_CLAIM_DIVERGES) {
@@ -211,6 +218,8 @@ void ag_claims_json(ag_text *out, const ag_summary *summary)
     ag_text_add(out, summary->results->grid.n_claims > 0 ? "]" : "");
 }
 
+/* An error is none of the report's: it would be told by whoever reads these results for their own
+ * sake. */
 void ag_claims_of_results(ag_text *out, const char *path,
                           void (*form)(ag_text *out, const ag_summary *summary))
 {

@@ -84,6 +84,7 @@ static ag_status export_tables(const request *asked)
     return ag_analysis_become(arguments, asked->arena);
 }
 
+/* Weights are of one run, tables of all: options of the one say nothing of the other. */
 static int check_tables(const request *asked)
 {
     if (asked->to != NULL || asked->nanogpt)

@@ -73,6 +73,7 @@ typedef struct codec {
     bool is_byte; /* each byte is a symbol, whatever it is part of */
 } codec;
 
+/* Prompts are short: a walk through the vocabulary is enough. */
 static ag_status find_symbol(int32_t *token, const codec *c, uint32_t symbol)
 {
     for (int64_t i = 0; i < c->corpus->facts.vocab_size; i++) {
@@ -85,6 +86,7 @@ static ag_status find_symbol(int32_t *token, const codec *c, uint32_t symbol)
                    (unsigned)symbol);
 }
 
+/* One symbol per token, as the run's own text was read: by bytes or by characters. */
 static ag_status encode_text(int32_t *tokens, size_t *n, const codec *c, const char *text)
 {
     for (size_t left = strlen(text), length = 0; left > 0; left -= length, text += length) {
@@ -97,6 +99,7 @@ static ag_status encode_text(int32_t *tokens, size_t *n, const codec *c, const c
     return AG_OK;
 }
 
+/* Data of tokens have no vocabulary here: their numbers are all that is known. */
 static ag_status encode_numbers(int32_t *tokens, size_t *n, const codec *c, const char *text)
 {
     for (const char *at = text + strspn(text, " ,"); *at != '\0'; at += strspn(at, " ,")) {
@@ -112,6 +115,8 @@ static ag_status encode_numbers(int32_t *tokens, size_t *n, const codec *c, cons
     return AG_OK;
 }
 
+/* A model needs something to go on from. Without a prompt that is the end of a line, after which a
+ * text may begin anew. */
 static ag_status encode(int32_t *tokens, size_t *n, const codec *c, const char *prompt)
 {
     *n = 0;
@@ -127,6 +132,7 @@ static ag_status encode(int32_t *tokens, size_t *n, const codec *c, const char *
     return AG_OK;
 }
 
+/* Bytes go out as they are: several of them may be one character, to the reader. */
 static void print_symbol(uint32_t symbol, bool is_byte)
 {
     char text[5];
@@ -138,6 +144,7 @@ static void print_symbol(uint32_t symbol, bool is_byte)
     fputs(text, stdout);
 }
 
+/* The prompt too, as the model read it. */
 static void print_tokens(const int32_t *tokens, size_t count, const codec *c)
 {
     for (size_t i = 0; i < count; i++) {
@@ -151,6 +158,8 @@ static void print_tokens(const int32_t *tokens, size_t count, const codec *c)
 
 /* --- the command */
 
+/* The digest decides whether the data are those of the run: another text of the same name may have
+ * another vocabulary, and every token would be a wrong letter. */
 static ag_status generate(const request *asked, const ag_trained *trained, const ag_corpus *corpus,
                           ag_arena *arena)
 {
@@ -177,6 +186,8 @@ static ag_status generate(const request *asked, const ag_trained *trained, const
     return AG_OK;
 }
 
+/* The corpus is opened for its vocabulary alone. All cores that this process may use: nothing else
+ * runs in it. */
 static ag_status sample(const request *asked, ag_arena *arena)
 {
     ag_trained trained;

@@ -19,6 +19,8 @@ typedef struct form {
     void (*write)(ag_text *out, const ag_summary *summary);
 } form;
 
+/* A form is a function of the same summary: numbers and verdicts are computed once, whoever reads
+ * them. */
 static const form s_forms[] = {
     {"text",     ag_summary_table   },
     {"csv",      ag_summary_csv     },
@@ -29,6 +31,7 @@ static const form s_forms[] = {
 
 enum { N_FORMS = sizeof s_forms / sizeof s_forms[0] };
 
+/* The nearest word is a guess at a misspelt one. */
 static ag_status read_form(void *into, const char *value)
 {
     request *asked = into;
@@ -84,6 +87,7 @@ static const ag_command_line s_line = {
              "example: altgrad summary results/quickstart.h5 --best optimizer.lr --format latex\n",
 };
 
+/* --json is short for --format json, as every command has it. */
 static ag_status show(request *asked)
 {
     AG_TRY(ag_app_expect_results(asked->path));

@@ -33,16 +33,16 @@ ag_status ag_init_digest_read(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run)
  */
 ag_status ag_init_find_here(ag_init_weights *found, const ag_run *run, void *context)
 {
-    ag_run its = *run;
+    ag_run named = *run;
     (void)context;
     *found = (ag_init_weights){0};
     if (ag_architecture_is_file(run->model.init_file))
         return ag_init_digest_read(found->digest, run);
     if (run->model.init_where[0] != '\0') {
         AG_TRY(ag_init_run_where(found->run, run->model.init_file, run->model.init_where));
-        its.model.init_run = found->run;
+        named.model.init_run = found->run;
     } else if (run->model.init_run[0] == '\0') {
         AG_TRY(ag_init_expect_one(run->model.init_file));
     }
-    return ag_init_digest_read(found->digest, &its);
+    return ag_init_digest_read(found->digest, &named);
 }

@@ -67,47 +67,47 @@ static void add_number(ag_text *text, const char *key, double value)
 }
 
 /* Points of an attempt that failed and were not written are worth nothing to the next. */
-static void begin(pen *its, const ag_task *task)
+static void begin(pen *curve, const ag_task *task)
 {
-    ag_text_deinit(&its->lines);
-    ag_text_init(&its->lines);
-    its->task = task;
-    its->next_step = 1;
-    its->next_eval = 0;
+    ag_text_deinit(&curve->lines);
+    ag_text_init(&curve->lines);
+    curve->task = task;
+    curve->next_step = 1;
+    curve->next_eval = 0;
 }
 
 /* A step is known by how many came before it, as in the results. */
 void ag_run_curves_progress(ag_run_curves *curves, const ag_job_progress *progress,
                             const ag_task *task)
 {
-    pen *its = &curves->pens[progress->rank];
+    pen *curve = &curves->pens[progress->rank];
     int64_t stride = progress->steps / MOST_POINTS + 1;
-    if (its->task != task)
-        begin(its, task);
-    if (progress->step >= its->next_step) {
-        ag_text_printf(&its->lines, "{\"step\": %" PRId64, progress->step - 1);
-        add_number(&its->lines, "loss", progress->value);
-        ag_text_add(&its->lines, "}\n");
-        its->next_step = progress->step + stride;
+    if (curve->task != task)
+        begin(curve, task);
+    if (progress->step >= curve->next_step) {
+        ag_text_printf(&curve->lines, "{\"step\": %" PRId64, progress->step - 1);
+        add_number(&curve->lines, "loss", progress->value);
+        ag_text_add(&curve->lines, "}\n");
+        curve->next_step = progress->step + stride;
     }
-    if (progress->mark >= its->next_eval) {
-        ag_text_printf(&its->lines, "{\"eval_step\": %" PRId64, progress->mark);
-        add_number(&its->lines, "val_loss", progress->marked[0]);
-        add_number(&its->lines, "val_loss_hp", progress->marked[1]);
-        ag_text_add(&its->lines, "}\n");
-        its->next_eval = progress->mark + stride;
+    if (progress->mark >= curve->next_eval) {
+        ag_text_printf(&curve->lines, "{\"eval_step\": %" PRId64, progress->mark);
+        add_number(&curve->lines, "val_loss", progress->marked[0]);
+        add_number(&curve->lines, "val_loss_hp", progress->marked[1]);
+        ag_text_add(&curve->lines, "}\n");
+        curve->next_eval = progress->mark + stride;
     }
 }
 
 /* A disk that refuses this will be told by those that matter. */
-static void write_out(pen *its, ag_store *store)
+static void write_out(pen *curve, ag_store *store)
 {
-    if (its->task == NULL || its->lines.length == 0)
+    if (curve->task == NULL || curve->lines.length == 0)
         return;
-    if (ag_store_curve(store, its->task->run->id, its->lines.data) != AG_OK)
+    if (ag_store_curve(store, curve->task->run->id, curve->lines.data) != AG_OK)
         ag_error_clear();
-    ag_text_deinit(&its->lines);
-    ag_text_init(&its->lines);
+    ag_text_deinit(&curve->lines);
+    ag_text_init(&curve->lines);
 }
 
 /* What a slow disk takes is made up for by waiting longer. */

@@ -49,15 +49,15 @@ static const char *copy_text(const json_t *object, const char *key, ag_arena *ar
 /* A greeting that cannot be read leaves an empty build, which is no build of ours. */
 ag_status ag_preflight_greeted(ag_run_session *session, int rank, const char *greeting)
 {
-    ag_rank *its = &session->preflight.ranks[rank];
+    ag_rank *told = &session->preflight.ranks[rank];
     json_t *object = json_loads(greeting, 0, NULL);
-    its->bound = (int)json_integer_value(json_object_get(object, "bound"));
-    its->allowed = (int)json_integer_value(json_object_get(object, "allowed"));
-    its->host = copy_text(object, "host", &session->arena);
-    its->build = copy_text(object, "build", &session->arena);
+    told->bound = (int)json_integer_value(json_object_get(object, "bound"));
+    told->allowed = (int)json_integer_value(json_object_get(object, "allowed"));
+    told->host = copy_text(object, "host", &session->arena);
+    told->build = copy_text(object, "build", &session->arena);
     json_decref(object);
-    return its->host != NULL && its->build != NULL ? AG_OK
-                                                   : ag_fail(AG_ERR_SYSTEM, "out of memory");
+    return told->host != NULL && told->build != NULL ? AG_OK
+                                                     : ag_fail(AG_ERR_SYSTEM, "out of memory");
 }
 
 /* Two builds may compute other bits, and would not say so. */

@@ -29,6 +29,8 @@ static const claim_form s_forms[AG_CLAIM_KINDS] = {
     [AG_CLAIM_DIVERGES] = {NULL,   "share",  1.0},
 };
 
+/* Points are taken from the axis, by the same words as in exclude: so a claim can only name what
+ * the axis has. */
 static bool read_axis(ag_axis_value *point, ag_experiment *experiment, const ag_node *key,
                       const ag_node *value)
 {
@@ -68,6 +70,7 @@ static bool read_point(ag_axis_value *point, ag_experiment *experiment, const ag
     return good;
 }
 
+/* A negative bound would say the opposite, for which there is a word of its own. */
 static bool read_number(double *out, ag_findings *findings, const ag_node *node,
                         const claim_form *form)
 {
@@ -138,6 +141,7 @@ static bool find_points(const ag_node *nodes[], size_t *count, ag_findings *find
     return true;
 }
 
+/* All points are read even after one that is wrong, so that one run tells all mistakes. */
 static bool read_points(ag_claim *claim, ag_experiment *experiment, const ag_node *map)
 {
     ag_findings *findings = &experiment->findings;
@@ -168,6 +172,7 @@ static uint32_t point_of(const ag_axis_points *axis, const ag_axis_value *value)
     return i;
 }
 
+/* An axis that the point does not name is left open: any value will do. */
 static bool is_on(const ag_experiment *experiment, const uint32_t *tuple,
                   const ag_axis_value *point)
 {
@@ -229,6 +234,7 @@ static void check_grid(ag_experiment *experiment, const ag_claim *claim, ag_plac
 
 /* --- the list */
 
+/* Only the keys of its kind: `margin` beside `better` would be a misunderstanding. */
 static void check_keys(ag_findings *findings, const ag_node *map, ag_claim_kind kind)
 {
     const char *words[6] = {"name", "text", "source", ag_claim_words[kind]};
@@ -256,6 +262,8 @@ static void read_name(ag_claim *claim, ag_findings *findings, const ag_node *map
     }
 }
 
+/* The grid is asked only where the claim has no other fault: what follows from one need not be told
+ * too. */
 static void read_claim(ag_experiment *experiment, ag_claim *claims, size_t n_before,
                        const ag_node *map)
 {
@@ -287,6 +295,7 @@ static void read_claim(ag_experiment *experiment, ag_claim *claims, size_t n_bef
         check_grid(experiment, claim, map->place);
 }
 
+/* After the grid is made, since claims speak of its combinations. */
 void ag_config_claims(ag_experiment *experiment)
 {
     ag_findings *findings = &experiment->findings;

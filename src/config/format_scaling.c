@@ -6,6 +6,7 @@
 
 #include "layer_formats.h"
 
+/* A role that is not quantised has no scales: keys for all roles pass it over. */
 void ag_role_edit(ag_layer_precision *precision, int role, ag_scheme_edit *edit, const void *value)
 {
     for (int use = 0; use < AG_USES; use++) {
@@ -20,6 +21,7 @@ void ag_precision_edit(ag_layer_precision *precision, ag_scheme_edit *edit, cons
         ag_role_edit(precision, role, edit, value);
 }
 
+/* By this a key is told to be without effect, rather than to be taken in silence. */
 bool ag_precision_has(const ag_layer_precision *precision, bool (*is)(const ag_scheme *scheme))
 {
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {
@@ -131,6 +133,7 @@ static void apply_scale(ag_layer_precision *precision, ag_findings *findings, co
         apply_text(precision, findings, node, word, ag_scheme_set_scale);
 }
 
+/* A number, or a rule of the layer's sizes such as 2*sqrt(fan_in); ag_static_parse knows both. */
 static void apply_static(ag_layer_precision *precision, ag_findings *findings, const ag_node *node,
                          const ag_node *scale)
 {
@@ -194,6 +197,7 @@ static bool has_sigma(const ag_scheme *scheme)
     return scheme->select == AG_SELECT_EDEN;
 }
 
+/* Unless `error` says another: squared for mse, absolute for 4/6. */
 static void edit_select(ag_scheme *scheme, const void *value)
 {
     scheme->select = (ag_select) * (const int *)value;
@@ -231,6 +235,7 @@ static bool read_float(float *out, ag_findings *findings, const ag_node *node, c
     return false;
 }
 
+/* The first is the scale as amax gives it; a single one would be no choice. */
 static void apply_candidates(ag_layer_precision *precision, ag_findings *findings,
                              const ag_node *node)
 {
@@ -264,6 +269,7 @@ static void apply_sigma(ag_layer_precision *precision, ag_findings *findings, co
     ag_precision_edit(precision, edit_sigma, &sigma);
 }
 
+/* `select` first: whether the other keys have an effect depends on it. */
 static void apply_selection(ag_layer_precision *precision, ag_findings *findings,
                             const ag_node *node)
 {
@@ -286,6 +292,7 @@ static void apply_selection(ag_layer_precision *precision, ag_findings *findings
     ag_precision_edit(precision, edit_error, &word);
 }
 
+/* `scale` and `static` each look for the other: neither means anything alone. */
 static void apply_stored(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
 {
     const ag_node *part;

@@ -40,6 +40,7 @@ typedef struct tree_builder {
     bool stopped;
 } tree_builder;
 
+/* Some faults leave no tree to go on with; others are collected, up to a limit. */
 static void stop(tree_builder *builder, ag_place place, const char *message)
 {
     ag_config_error(builder->findings, place, "%s", message);
@@ -70,6 +71,7 @@ static ag_place event_place(tree_builder *builder, struct fy_event *event)
     return place;
 }
 
+/* The newest of a name counts, as YAML wants it: anchors are added in front. */
 static const ag_node *find_anchor(const tree_builder *builder, const char *name)
 {
     for (const anchor *a = builder->anchors; a != NULL; a = a->next) {
@@ -135,6 +137,7 @@ static ag_node *new_node(tree_builder *builder, ag_node_kind kind, ag_place plac
     return node;
 }
 
+/* The words of YAML 1.2's core schema. */
 static bool is_null_text(const char *text)
 {
     static const char *const words[] = {"", "~", "null", "Null", "NULL"};
@@ -231,6 +234,7 @@ static void on_open(tree_builder *builder, struct fy_event *event, ag_node_kind 
     builder->levels[builder->depth++] = (level){.node = node};
 }
 
+/* Children came as key, value, key, ...; the node has them in two arrays. */
 static bool fill_map(tree_builder *builder, level *top)
 {
     ag_node *node = top->node;
@@ -357,6 +361,7 @@ static void report_syntax(tree_builder *builder, struct fy_diag *diag)
                     escape ? ": write patterns in single quotes, where a backslash is itself" : "");
 }
 
+/* libfyaml tells of an error in the stream or in its diagnostics, not always in both. */
 static void run_parser(tree_builder *builder, struct fy_diag *diag)
 {
     struct fy_event *event;

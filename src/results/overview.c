@@ -300,11 +300,11 @@ static ag_status take_begun(ag_overview *watch, const ag_places *places)
     AG_TRY(find_begun(&begun, &count, places, &watch->arena));
     for (size_t i = 0; begun != NULL && i < watch->n_runs; i++) {
         ag_overview_run *run = &watch->runs[i];
-        const ag_begun *its = run->status == AG_RUN_PENDING || run->status == AG_RUN_FAILED
-                                  ? bsearch(run->id, begun, count, sizeof *begun, by_id)
-                                  : NULL;
-        run->step = its != NULL ? its->step : 0;
-        found += its != NULL;
+        const ag_begun *newest = run->status == AG_RUN_PENDING || run->status == AG_RUN_FAILED
+                                     ? bsearch(run->id, begun, count, sizeof *begun, by_id)
+                                     : NULL;
+        run->step = newest != NULL ? newest->step : 0;
+        found += newest != NULL;
     }
     if (found > 0 && take_steps(watch, places) != AG_OK)
         ag_error_clear(); /* `check` tells */

@@ -162,13 +162,13 @@ static bool is_running(const ag_owner *other)
 /* As far as can be seen from where `self` is. */
 static ag_life life_of(const ag_owner *other, const ag_owner *self, double silence)
 {
-    reach its = reach_of(other, self);
-    if (its != REACH_NONE && is_running(other))
+    reach reached = reach_of(other, self);
+    if (reached != REACH_NONE && is_running(other))
         return AG_LIFE_HERE;
-    if (its == REACH_PID && !is_hidden(other->pid))
+    if (reached == REACH_PID && !is_hidden(other->pid))
         return AG_LIFE_DEAD;
-    return silence > (its == REACH_OLD ? OLD_STALE_S : STALE_S) ? AG_LIFE_SILENT
-                                                                : AG_LIFE_ELSEWHERE;
+    return silence > (reached == REACH_OLD ? OLD_STALE_S : STALE_S) ? AG_LIFE_SILENT
+                                                                    : AG_LIFE_ELSEWHERE;
 }
 
 /* Seconds since the last heartbeat. Both times are the file server's. The host's own clock may be
