@@ -206,17 +206,77 @@ void scenario_phases(tiny *t)
     t->run.observe = (ag_observe_spec){.quant_every = 2, .diagnostics = ALL_DIAGNOSTICS};
 }
 
+static ag_scheme scheme_of(const char *name)
+{
+    ag_scheme scheme;
+    assert_ok(ag_scheme_parse(&scheme, name));
+    return scheme;
+}
+
+/* Blocks of every way to store scales and to choose them, random bits by use and step. */
+static void chosen_blocks(tiny *t)
+{
+    ag_scheme weight = scheme_of("int4/1x4/ue5m3+t");
+    ag_scheme input = scheme_of("e4m3/2x4/e8m0even/stochastic");
+    ag_scheme grad = scheme_of("e2m1/nv/amax/stochastic");
+    weight.select = AG_SELECT_MSE;
+    weight.n_candidates = 2;
+    weight.candidates[0] = 1.0f;
+    weight.candidates[1] = 0.75f;
+    input.sr_bits = 6;
+    input.sr_variant = AG_SR_HALF;
+    grad.select = AG_SELECT_FOUR_SIX;
+    tiny_quantise(t, AG_ROLE_WEIGHT, weight);
+    tiny_quantise(t, AG_ROLE_INPUT, input);
+    tiny_quantise(t, AG_ROLE_GRAD_OUTPUT, grad);
+}
+
+/* Signs and scales that are drawn by step; gradients of the weights of the forward's copy. */
+static void eden(tiny *t)
+{
+    ag_scheme scheme = scheme_of("e2m1/nv/amax/nearest/hadamard16");
+    scheme.select = AG_SELECT_EDEN;
+    scheme.signs = AG_SIGNS_STEP;
+    t->run.model.n_embd = 16;
+    tiny_quantise_all(t, scheme);
+    for (int i = 0; i < TINY_LAYERS; i++)
+        t->layers[i].scheme[AG_ROLE_WEIGHT][1].from_forward = true;
+}
+
+static void quest(tiny *t)
+{
+    ag_scheme scheme = scheme_of("e2m1/mx/e8m0rceil/nearest/hadamard32");
+    scheme.select = AG_SELECT_QUEST;
+    scheme.ste = AG_STE_CLIP;
+    t->run.model.n_embd = 32;
+    for (int i = 0; i < TINY_LAYERS; i++) {
+        t->layers[i].scheme[AG_ROLE_WEIGHT][0] = scheme;
+        t->layers[i].scheme[AG_ROLE_INPUT][0] = scheme;
+    }
+}
+
+/* A constant scale, and weights that decay by the schedule alone. */
+static void static_scales(tiny *t)
+{
+    ag_scheme scheme = scaled("e4m3", AG_AMAX_NONE);
+    scheme.history = 0;
+    scheme.constant = 2.0f;
+    scheme.rule = AG_STATIC_TIMES;
+    scheme.size = AG_STATIC_FAN_IN;
+    scheme.rounding = AG_ROUND_STOCHASTIC;
+    tiny_quantise_all(t, scheme);
+    t->run.optimizer.independent_decay = true;
+    t->run.optimizer.weight_decay = 0.01;
+}
+
 /* A table with a history of amaxes, stochastic rounding to few bits, and moments in another. */
 static void code_tables(tiny *t)
 {
-    ag_scheme scheme;
-    ag_scheme moments;
-    assert_ok(ag_scheme_parse(&scheme, "nf4/tensor/delayed/stochastic"));
-    assert_ok(ag_scheme_parse(&moments, "dynamic8/1x8/absmax"));
+    ag_scheme scheme = scheme_of("nf4/tensor/delayed/stochastic");
     scheme.history = 3;
     scheme.sr_bits = 9;
     tiny_quantise_all(t, scheme);
-    tiny_quantise_sites(t, AG_SITE_OPT_M, moments);
+    tiny_quantise_sites(t, AG_SITE_OPT_M, scheme_of("dynamic8/1x8/absmax"));
 }
 
 /* Histories and stored moments go on, the gradients of ranks do not. */
@@ -252,6 +312,10 @@ scenario *const scenarios[SCENARIOS] = {
     sites,
     ranks,
     code_tables,
+    chosen_blocks,
+    eden,
+    quest,
+    static_scales,
     scenario_observed,
     observed_sites,
     scenario_observed_skipping,
