@@ -52,6 +52,15 @@ void ag_scales_select_some(const ag_scales *scales, const ag_scale_rule *rule, c
                            const ag_groups *groups, const ag_matrix *matrix,
                            const ag_rounding_site *where, size_t begin, size_t end);
 
+/* The same of ag_scales_turned: whether it can be done, in how many parts, and the parts [begin,
+ * end), which are rows, or runs of rows where these lie down columns. */
+bool ag_scales_turned_is_fast(const ag_scales *scales, const ag_scheme *scheme,
+                              const ag_rounding_site *where);
+size_t ag_scales_turned_parts(const ag_scheme *scheme, const ag_groups *groups, ag_sum sum);
+void ag_scales_turned_some(const ag_scales *scales, const ag_scale_rule *rule, const float *x,
+                           const ag_groups *groups, const ag_matrix *matrix,
+                           const ag_rounding_site *where, size_t begin, size_t end);
+
 /* Groups that lie one after the other in memory, as those of one long row: loops are long then,
  * whatever the rows' length. Groups that are taller than a row, or cut short at its end, stay as
  * they are. */

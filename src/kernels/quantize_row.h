@@ -11,12 +11,15 @@
  * from STOCHASTIC on take random words. Where a loop depends on the way, WAYS writes its cases with
  * the way as a literal, so that the compiler makes a loop of its own for each and nothing is
  * decided for each element. */
-#define WAYS(ROW)                                                                                  \
+#define NEAREST_WAYS(ROW)                                                                          \
     ROW(NEAREST, nearest(y, g))                                                                    \
     ROW(PLAIN_NEAREST, plain_nearest(y, g))                                                        \
     ROW(PLAIN_INTEGER, plain_integer(y, g))                                                        \
     ROW(TABLE_NEAREST, table_nearest(y, g, true))                                                  \
-    ROW(TABLE_SEARCH, table_nearest(y, g, false))                                                  \
+    ROW(TABLE_SEARCH, table_nearest(y, g, false))
+
+#define WAYS(ROW)                                                                                  \
+    NEAREST_WAYS(ROW)                                                                              \
     ROW(STOCHASTIC, stochastic(y, random, g))                                                      \
     ROW(PLAIN_STOCHASTIC, plain_stochastic(y, random, g))                                          \
     ROW(FINE_STOCHASTIC, plain_stochastic(fine(y, g), random, g))                                  \

@@ -5,6 +5,7 @@
  * row. */
 #include <string.h>
 
+#include "add_runs.h"
 #include "quantize_row.h"
 
 /* Columns of a strip; rows of a block whose lines are its rows. */
@@ -39,18 +40,6 @@ INLINE void error_terms(float *term, const float *x, size_t n, float a, float b,
         float d = term[i] * a / b - x[i];
         term[i] = squared ? d * d : fabsf(d);
     }
-}
-
-/* sum [count]: each block's run of `width` terms from left to right, the last run cut at n. */
-INLINE void add_runs(float *sum, const float *term, size_t n, size_t width)
-{
-    size_t whole = n / width;
-    for (size_t j = 0; j < width; j++) {
-        for (size_t b = 0; b < whole; b++)
-            sum[b] += term[b * width + j];
-    }
-    for (size_t i = whole * width; i < n; i++)
-        sum[whole] += term[i];
 }
 
 /* The halves of n sums, `step` apart, onto each other until one is left. */

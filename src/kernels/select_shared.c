@@ -18,6 +18,12 @@ static void select_piece(void *context, size_t begin, size_t end)
     ag_scales_select_some(s->scales, s->rule, s->x, s->groups, s->matrix, s->where, begin, end);
 }
 
+static void turned_parts(void *context, size_t begin, size_t end)
+{
+    const selection *s = context;
+    ag_scales_turned_some(s->scales, s->rule, s->x, s->groups, s->matrix, s->where, begin, end);
+}
+
 static void turned_piece(void *context, size_t begin, size_t end)
 {
     const selection *s = context;
@@ -25,13 +31,19 @@ static void turned_piece(void *context, size_t begin, size_t end)
     ag_scales_turned(&scales, s->rule, s->x, s->groups, s->matrix, s->where, begin, end);
 }
 
-/* Of rotated values: by lines. */
+/* Of rotated values: by rows or runs of rows, else by lines. */
 static void select_turned(ag_scales *scales, const ag_scheme *scheme, const float *x,
                           const ag_groups *groups, const ag_matrix *matrix,
                           const ag_rounding_site *where)
 {
     ag_scale_rule rule = ag_turned_rule(scales, scheme, groups);
     selection s = {scales, &rule, x, groups, matrix, where};
+    if (ag_scales_turned_is_fast(scales, scheme, where)) {
+        size_t rows = matrix->sum == AG_SUM_COLS ? 1 : (size_t)scheme->hadamard;
+        ag_pool_share(ag_scales_turned_parts(scheme, groups, matrix->sum),
+                      ag_rows_of_piece(rows * matrix->cols), turned_parts, &s);
+        return;
+    }
     size_t lines = ag_turned_lines(groups, matrix->sum);
     size_t length = matrix->sum == AG_SUM_COLS ? matrix->cols : matrix->rows;
     ag_pool_share(lines, ag_rows_of_piece(length), turned_piece, &s);

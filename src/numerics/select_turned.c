@@ -5,6 +5,7 @@
 
 #include "base/sizes.h"
 #include "numerics/groups.h"
+#include "numerics/turned_scales.h"
 #include "numerics_internal.h"
 
 /* A line of the matrix: what the product sums over. */
@@ -35,6 +36,12 @@ static size_t block_of(const line *l, size_t i)
     return l->group + i / l->width * l->group_step;
 }
 
+float ag_eden_correction(float num, float den)
+{
+    float correction = num / den;
+    return den > 0.0f && isfinite(correction) && correction > 0.0f ? correction : 1.0f;
+}
+
 /* fl(num / den) of y^2 and y q over a run, y before it is clamped; blocks that became 0 are left
  * out. */
 static float correction_of(const turned *t, const line *l, size_t begin, size_t end)
@@ -50,8 +57,7 @@ static float correction_of(const turned *t, const line *l, size_t begin, size_t 
         num += y * y;
         den += y * q;
     }
-    float correction = num / den;
-    return den > 0.0f && isfinite(correction) && correction > 0.0f ? correction : 1.0f;
+    return ag_eden_correction(num, den);
 }
 
 /* D = SR(fl(D0 * correction)), with the word of the block's first element. */
@@ -83,18 +89,10 @@ static void eden_line(const turned *t, const line *l)
         correct_run(t, l, i, ag_smaller(i + size, l->length));
 }
 
-/* 2^e of the standard deviation times the width that leaves E2M1 the least error. */
-static ag_block_scale quest_scale(const turned *t, const line *l, size_t begin, size_t end)
+ag_block_scale ag_quest_scale(float s1, float s2, size_t count)
 {
     static const float g = 0x1.f2c50ap-2f;
-    float s1 = 0.0f;
-    float s2 = 0.0f;
-    float n = (float)(end - begin);
-    for (size_t i = begin; i < end; i++) {
-        float x = t->x[l->first + i * l->step];
-        s1 += x;
-        s2 += x * x;
-    }
+    float n = (float)count;
     float mean = s1 / n;
     float variance = s2 / n - mean * mean;
     float width = g * sqrtf(variance < 0.0f ? 0.0f : variance) + 1e-8f;
@@ -104,10 +102,22 @@ static ag_block_scale quest_scale(const turned *t, const line *l, size_t begin, 
     return (ag_block_scale){ldexpf(1.0f, -e), ldexpf(1.0f, e)};
 }
 
+static ag_block_scale quest_block(const turned *t, const line *l, size_t begin, size_t end)
+{
+    float s1 = 0.0f;
+    float s2 = 0.0f;
+    for (size_t i = begin; i < end; i++) {
+        float x = t->x[l->first + i * l->step];
+        s1 += x;
+        s2 += x * x;
+    }
+    return ag_quest_scale(s1, s2, end - begin);
+}
+
 static void quest_line(const turned *t, const line *l)
 {
     for (size_t i = 0; i < l->length; i += l->width) {
-        ag_block_scale scale = quest_scale(t, l, i, ag_smaller(i + l->width, l->length));
+        ag_block_scale scale = quest_block(t, l, i, ag_smaller(i + l->width, l->length));
         t->scales->scale[block_of(l, i)] = scale.scale;
         t->scales->after[block_of(l, i)] = scale.after;
     }
