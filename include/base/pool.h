@@ -38,4 +38,8 @@ typedef void ag_pool_body(void *context, size_t begin, size_t end);
  * itself does all of it alone. */
 void ag_pool_share(size_t count, size_t grain, ag_pool_body *body, void *context);
 
+/* The same, but one call may be given many pieces that follow each other: many at first, single
+ * ones at the end. For work that a long run serves better, while the threads still end together. */
+void ag_pool_share_runs(size_t count, size_t grain, ag_pool_body *body, void *context);
+
 #endif

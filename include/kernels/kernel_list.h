@@ -57,6 +57,7 @@
     ROW(logits_backward, ag_logits_backward_plain, ag_logits_backward_shared)                      \
     ROW(dropout, ag_dropout_plain, ag_dropout_shared)                                              \
     ROW(add, ag_add_plain, ag_add_shared)                                                          \
+    ROW(duplicate, ag_duplicate_plain, ag_duplicate_shared)                                        \
     /* the end of a step */                                                                        \
     ROW(sum_squares, ag_sum_squares_plain, ag_sum_squares_shared)                                  \
     ROW(adamw, ag_adamw_plain, ag_adamw_shared)                                                    \

@@ -226,6 +226,9 @@ typedef void ag_dropout_fn(float *x, size_t count, float p, uint64_t key, uint32
 /* y += x */
 typedef void ag_add_fn(float *restrict y, const float *restrict x, size_t count);
 
+/* y = x */
+typedef void ag_duplicate_fn(float *restrict y, const float *restrict x, size_t count);
+
 /* --- the gradient's norm */
 
 /* Sum of squares in double: blocks of 65,536 elements, added in order, each in 64 interleaved

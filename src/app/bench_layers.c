@@ -207,6 +207,13 @@ static void add_to(float *restrict y, const float *restrict x, size_t count)
     ag_bench_add(AG_BENCH_RESIDUAL, start_s, 3 * count);
 }
 
+static void duplicate(float *restrict y, const float *restrict x, size_t count)
+{
+    double start_s = ag_clock_s();
+    ag_kernels_fast.duplicate(y, x, count);
+    ag_bench_add(AG_BENCH_RESIDUAL, start_s, 2 * count);
+}
+
 void ag_bench_time_layers(ag_kernels *table)
 {
     table->embedding_forward = embedding_forward;
@@ -229,6 +236,7 @@ void ag_bench_time_layers(ag_kernels *table)
     table->cross_entropy = cross_entropy;
     table->dropout = dropout;
     table->add = add_to;
+    table->duplicate = duplicate;
     table->amplify = amplify;
     table->blend = blend;
     table->logits_forward = logits_forward;

@@ -9,9 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { ALIGNMENT = 64, GROWTH_BYTES = 64 * 1024, HUGE_PAGE = 2 << 20 };
+#include "base/pages.h"
+
+enum { ALIGNMENT = 64, GROWTH_BYTES = 64 * 1024 };
 
 struct ag_arena_block {
     ag_arena_block *next;
@@ -26,22 +27,6 @@ size_t ag_arena_rounded(size_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* Memory in pages of 2 MiB where there is enough of it and the system has such pages: a training
- * step walks over all of its memory, and in pages of 4 KiB it spends a good part of its time on
- * finding them. */
-static void *allocate(size_t bytes)
-{
-    if (bytes < 2 * (size_t)HUGE_PAGE)
-        return aligned_alloc(ALIGNMENT, bytes);
-    size_t whole = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    void *memory = whole < bytes ? NULL : aligned_alloc(HUGE_PAGE, whole);
-#ifdef MADV_HUGEPAGE
-    if (memory != NULL)
-        (void)madvise(memory, whole, MADV_HUGEPAGE); /* advice: a refusal costs speed alone */
-#endif
-    return memory;
-}
-
 /* The header takes a whole alignment, so that the data behind it is aligned as well. */
 static ag_arena_block *add_block(ag_arena *arena, size_t bytes)
 {
@@ -49,7 +34,7 @@ static ag_arena_block *add_block(ag_arena *arena, size_t bytes)
     size_t header = ag_arena_rounded(sizeof(ag_arena_block));
     if (size < bytes || size > SIZE_MAX - header)
         return NULL;
-    ag_arena_block *block = allocate(header + size);
+    ag_arena_block *block = ag_pages_alloc(header + size);
     if (block == NULL)
         return NULL;
     *block = (ag_arena_block){.next = arena->blocks, .size = size};

@@ -55,6 +55,7 @@ static struct {
     void *context;
     size_t count;
     size_t grain;
+    bool in_runs;
 } s_pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 /* Whether this thread is inside a body: what that shares, it does alone. */
@@ -73,15 +74,26 @@ static inline void relax(void)
 #endif
 }
 
+/* How many pieces to take at once: of runs a third of what the lane still has. */
+static size_t pieces_at_once(lane *from)
+{
+    enum { PART = 3 };
+    const size_t next = atomic_load(&from->next);
+    const size_t left = s_pool.in_runs && next < from->end ? from->end - next : 0;
+    return left > PART ? left / PART : 1;
+}
+
 /* Pieces are taken by an atomic addition, so that fast threads take more of them. */
 static void take_pieces_of(lane *from)
 {
     const size_t count = s_pool.count;
     const size_t grain = s_pool.grain;
+    size_t taken = pieces_at_once(from);
     size_t piece = 0;
-    while ((piece = atomic_fetch_add(&from->next, 1)) < from->end) {
-        size_t begin = piece * grain;
-        s_pool.body(s_pool.context, begin, count - begin < grain ? count : begin + grain);
+    while ((piece = atomic_fetch_add(&from->next, taken)) < from->end) {
+        const size_t after = piece + taken < from->end ? piece + taken : from->end;
+        s_pool.body(s_pool.context, piece * grain, after * grain < count ? after * grain : count);
+        taken = pieces_at_once(from);
     }
 }
 
@@ -147,7 +159,7 @@ static void announce(void)
 
 /* Alone, or inside of a body, the pieces are done in order. Else the job is published, the caller
  * works too, and no thread may still be inside when the next job is written. */
-void ag_pool_share(size_t count, size_t grain, ag_pool_body *body, void *context)
+static void share(size_t count, size_t grain, bool in_runs, ag_pool_body *body, void *context)
 {
     if (s_pool.threads <= 1 || count <= grain || s_inside) {
         for (size_t begin = 0; begin < count; begin += grain)
@@ -158,6 +170,7 @@ void ag_pool_share(size_t count, size_t grain, ag_pool_body *body, void *context
     s_pool.context = context;
     s_pool.count = count;
     s_pool.grain = grain;
+    s_pool.in_runs = in_runs;
     fill_lanes((count + grain - 1) / grain);
     atomic_store(&s_pool.open, true);
     announce();
@@ -169,6 +182,16 @@ void ag_pool_share(size_t count, size_t grain, ag_pool_body *body, void *context
         else
             sched_yield(); /* another process may hold the core that we wait for */
     }
+}
+
+void ag_pool_share(size_t count, size_t grain, ag_pool_body *body, void *context)
+{
+    share(count, grain, false, body, context);
+}
+
+void ag_pool_share_runs(size_t count, size_t grain, ag_pool_body *body, void *context)
+{
+    share(count, grain, true, body, context);
 }
 
 int ag_pool_thread(void)

@@ -332,6 +332,18 @@ void ag_add_shared(float *restrict y, const float *restrict x, size_t count)
     ag_pool_share(count, AG_PIECE, add_piece, &e);
 }
 
+static void duplicate_piece(void *context, size_t begin, size_t end)
+{
+    const elements *e = context;
+    ag_duplicate_fast(e->out + begin, e->a + begin, end - begin);
+}
+
+void ag_duplicate_shared(float *restrict y, const float *restrict x, size_t count)
+{
+    elements e = {.out = y, .a = x};
+    ag_pool_share(count, AG_PIECE, duplicate_piece, &e);
+}
+
 /* --- rows of probabilities */
 
 typedef struct rows {

@@ -7,6 +7,7 @@
 
 #include "base/atomic.h"
 #include "base/clock.h"
+#include "base/pages.h"
 #include "base/pool.h"
 #include "products_internal.h"
 
@@ -92,15 +93,14 @@ static void multiply_by_shares(sharing *s, size_t threads)
         ag_pool_share(p->N, columns, some_columns, s);
 }
 
-/* --- products by panels: b is packed once, by all threads; then they take rows in pieces so small
- * that a core which is slower than the others, since another program has its sibling, takes fewer.
- */
+/* --- products by panels: b is packed once, by all threads; then they take runs of rows, which
+ * become so short at the end that a core which is slower than the others, since another program has
+ * its sibling, takes fewer. */
 
 enum {
     MOST_PANELS = 4 << 20, /* words, 16 MiB: larger matrices go by shares */
     FEWEST_ROWS = 192,     /* of c that pay for waiting twice for all threads */
-    PIECES = 7,            /* of rows for each thread, */
-    PIECE_ROWS = 48        /* but no fewer rows than pay for reading b's panels again */
+    PARTS = 7              /* of the panels, for each thread */
 };
 
 /* Room for panels. It grows to the largest product and stays, as the pool does. */
@@ -111,13 +111,13 @@ static struct {
 
 static bool make_room(size_t size)
 {
-    enum { PAGE = 2 << 20 };
+    enum { FEWEST = 1 << 20 };
     if (size <= s_panels.size)
         return true;
     free(s_panels.words);
-    s_panels.size = ag_pieces(size * sizeof *s_panels.words, PAGE) * PAGE;
-    s_panels.words = aligned_alloc(PAGE, s_panels.size);
-    s_panels.size = s_panels.words == NULL ? 0 : s_panels.size / sizeof *s_panels.words;
+    s_panels.size = size > FEWEST ? size : FEWEST;
+    s_panels.words = ag_pages_alloc(s_panels.size * sizeof *s_panels.words);
+    s_panels.size = s_panels.words == NULL ? 0 : s_panels.size;
     return s_panels.words != NULL;
 }
 
@@ -145,12 +145,11 @@ static void rows_from_panels(void *context, size_t begin, size_t end)
 static bool multiply_by_panels(const ag_product *p, size_t threads)
 {
     const size_t words = (p->K + 1) * ag_pieces(p->N, 16) * 16;
-    by_panels b = {ag_engine_by_panels(engine(), p), p, PIECES * threads};
+    by_panels b = {ag_engine_by_panels(engine(), p), p, PARTS * threads};
     if (b.way == NULL || p->M < FEWEST_ROWS || words > MOST_PANELS || !make_room(words))
         return false;
-    size_t rows = p->M / (PIECES * threads) / TILE_ROWS * TILE_ROWS;
     ag_pool_share(b.parts, 1, some_panels, &b);
-    ag_pool_share(p->M, rows < PIECE_ROWS ? PIECE_ROWS : rows, rows_from_panels, &b);
+    ag_pool_share_runs(p->M, TILE_ROWS, rows_from_panels, &b);
     return true;
 }
 

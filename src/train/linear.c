@@ -80,7 +80,7 @@ static void make_from_forward(ag_linear *linear, ag_role role, float *out, const
     size_t count = source->rows * source->cols;
     ag_source value = {
         .x = out, .rows = source->rows, .cols = source->cols, .first = source->first};
-    memcpy(out, forward->values, count * sizeof *out);
+    linear->k->duplicate(out, forward->values, count);
     linear->k->epilogue(out, NULL, source->rows, source->cols, forward->factor,
                         (ag_factor){.all = 1.0f}, linear->bf16);
     if (ag_operand_needs_amax(operand))

@@ -140,7 +140,7 @@ static void norm_forward(ag_model *model, float *out, const ag_norm *norm, const
     if (norm->on)
         model->k->norm_forward(out, norm->mean, norm->rstd, x, &norm->form, N, model->C);
     else
-        memcpy(out, x, N * model->C * sizeof *out);
+        model->k->duplicate(out, x, N * model->C);
 }
 
 /* out = skip x + scale ln_post(drop(projection(its input))) */
@@ -211,7 +211,7 @@ static void mlp_forward(ag_model *model, ag_block *block, const ag_pass *pass)
     ag_linear *gate = &block->linears[AG_LINEAR_C_GATE];
     norm_forward(model, up->input, &block->mlp.ln, block->x_mid, pass);
     if (block->gate != NULL && !ag_fuses_gate(model->spec)) {
-        memcpy(gate->input, up->input, tokens_of(model, pass) * model->C * sizeof *up->input);
+        model->k->duplicate(gate->input, up->input, tokens_of(model, pass) * model->C);
         ag_linear_forward(block->gate, gate, pass);
     }
     ag_linear_forward(ag_fuses_gate(model->spec) ? block->gate : block->hidden, up, pass);
@@ -277,7 +277,7 @@ static float *norm_post_backward(ag_model *model, const ag_branch *branch, const
 static void branch_backward(float *dinput, ag_model *model, const ag_branch *branch,
                             const ag_pass *pass)
 {
-    memcpy(model->dbranch, model->dx, tokens_of(model, pass) * model->C * sizeof(float));
+    model->k->duplicate(model->dbranch, model->dx, tokens_of(model, pass) * model->C);
     scale(model, model->dx, model->spec->skip_scale, pass);
     scale(model, model->dbranch, model->spec->branch_scale, pass);
     float *dadded = norm_post_backward(model, branch, pass);

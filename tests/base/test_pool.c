@@ -22,15 +22,16 @@ static void visit(void *context, size_t begin, size_t end)
         atomic_fetch_add(&s_visits[i], 1);
 }
 
-static void check_visits(size_t count, size_t grain)
+typedef void share_fn(size_t count, size_t grain, ag_pool_body *body, void *context);
+
+static void check_visits(share_fn *share, size_t count, size_t grain)
 {
     for (size_t i = 0; i < MOST; i++)
         atomic_store(&s_visits[i], 0);
     atomic_store(&s_largest, 0);
-    ag_pool_share(count, grain, visit, NULL);
+    share(count, grain, visit, NULL);
     for (size_t i = 0; i < MOST; i++)
         assert_int_equal(atomic_load(&s_visits[i]), i < count ? 1 : 0);
-    assert_true(atomic_load(&s_largest) <= grain);
 }
 
 static void test_every_element_once(void **state)
@@ -42,12 +43,26 @@ static void test_every_element_once(void **state)
         assert_ok(ag_pool_start(threads[t]));
         assert_int_equal(ag_pool_threads(), threads[t]);
         for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-            check_visits(counts[i], 1000);
-            check_visits(counts[i], 64);
+            check_visits(ag_pool_share, counts[i], 1000);
+            assert_true(atomic_load(&s_largest) <= 1000);
+            check_visits(ag_pool_share, counts[i], 64);
+            assert_true(atomic_load(&s_largest) <= 64);
+            check_visits(ag_pool_share_runs, counts[i], 64);
         }
         ag_pool_stop();
         assert_int_equal(ag_pool_threads(), 1);
     }
+}
+
+/* The longest run is a third of a thread's lane: the others' ends are not waited for long. */
+static void test_runs_are_longer_than_pieces(void **state)
+{
+    (void)state;
+    enum { THREADS = 4, GRAIN = 24, COUNT = GRAIN * 400 };
+    assert_ok(ag_pool_start(THREADS));
+    check_visits(ag_pool_share_runs, COUNT, GRAIN);
+    assert_in_range(atomic_load(&s_largest), GRAIN + 1, COUNT / THREADS / 3 + GRAIN);
+    ag_pool_stop();
 }
 
 /* A sum of squares in pieces of fixed size: the same whoever computes which. */
@@ -92,7 +107,7 @@ static void test_wakes_sleepers(void **state)
     assert_ok(ag_pool_start(3));
     for (int job = 0; job < 5; job++) {
         nanosleep(&long_enough, NULL);
-        check_visits(4099, 64);
+        check_visits(ag_pool_share, 4099, 64);
     }
     ag_pool_stop();
 }
@@ -118,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_element_once),
+        cmocka_unit_test(test_runs_are_longer_than_pieces),
         cmocka_unit_test(test_many_short_jobs),
         cmocka_unit_test(test_wakes_sleepers),
         cmocka_unit_test(test_a_body_that_shares_works_alone),

@@ -190,6 +190,11 @@ static void add(const bench *b)
     b->k->add(b->y, b->x, BIG);
 }
 
+static void duplicate(const bench *b)
+{
+    b->k->duplicate(b->y, b->x, BIG);
+}
+
 static void sum_squares(const bench *b)
 {
     b->k->sum_squares(b->w, WEIGHTS);
@@ -324,6 +329,7 @@ int main(void)
         {"epilogue bf16",             epilogue,                  BIG    },
         {"accumulate",                accumulate,                BIG    },
         {"add",                       add,                       BIG    },
+        {"duplicate",                 duplicate,                 BIG    },
         {"dropout",                   dropout,                   BIG    },
         {"gelu forward",              gelu_forward,              BIG    },
         {"gelu backward",             gelu_backward,             BIG    },

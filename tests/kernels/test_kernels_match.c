@@ -106,6 +106,10 @@ static void check_add(const float *x, size_t count)
     plain->add(a, x, count);
     fast->add(b, x, count);
     assert_same_bits("add", b, a, count);
+    plain->duplicate(a, x, count);
+    fast->duplicate(b, x, count);
+    assert_same_bits("duplicate, plain", a, x, count);
+    assert_same_bits("duplicate, fast", b, x, count);
     free(a);
     free(b);
 }
