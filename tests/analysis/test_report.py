@@ -216,6 +216,8 @@ class ReportTest(unittest.TestCase):
             file["experiment/grid"] = small.json.dumps(grid)
         page = self.good()
         self.assertIn("&lt;half&gt; &amp; more", page)
+        self.assertIn("format = E7M0 diverges in more than 0.5 of its runs", page)
+        self.assertIn("1 of 2", page)
         claims = pd.read_csv(self.folder / "small.report" / "claims.csv")
         self.assertEqual(list(claims["state"]), ["open", "confirmed"])
         for state in claims["state"]:
@@ -239,6 +241,8 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(fixed(-0.00001), "0.0000")
         self.assertEqual(fixed(0.01, signed=True), "+0.0100")
         self.assertEqual(number(3e-5), f"3e{MINUS}5")
+        self.assertEqual([number(v, 2) for v in (100, 150, -400)], ["100", "150", f"{MINUS}400"])
+        self.assertEqual(number(1.2e6), "1.2e6")
         self.assertEqual(number(float("nan")), "-")
 
     def test_scales_place_and_tick(self):

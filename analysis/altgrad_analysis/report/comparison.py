@@ -12,6 +12,7 @@ from .page import Figure, LeftOut, panel, table
 from .scales import fixed, limits
 from .svg import PANEL, Frame, Rows
 
+
 def _interval(cell):
     """(low, high) of the mean difference."""
     return cell["low"], cell["high"]
@@ -160,10 +161,11 @@ def _forest_panel(context, cells, scale, label):
             4,
             f"{cell['format']}: {_difference_text(cell)}".replace("\n", " "),
         )
-        end = float(frame.x.place(frame.x.inside(high))) if np.isfinite(high) else x
-        at_right = end < frame.right - 45
-        place = (frame.right - 2, "end") if at_right else (frame.left + 2, "start")
-        frame.words_at(place[0], y + 3.5, verdict, place[1], "t small")
+        start, end = x - 4, x
+        if np.isfinite(low):
+            start, end = (float(frame.x.place(frame.x.inside(v))) for v in (low, high))
+        place = frame.right - 2 if end < frame.right - 45 else start - 5
+        frame.words_at(place, y + 3.5, verdict, "end", "t small")
     frame.over += rows.draw(frame.top)
     return frame.finish(label)
 

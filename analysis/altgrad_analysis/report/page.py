@@ -39,8 +39,9 @@ def panel(svg, title="", note=""):
     return f"<figure>{f'<figcaption>{head}</figcaption>' if head else ''}{svg}</figure>"
 
 
-def table(columns, rows, title="", classes=None):
-    """Rows of texts, where "\\n" begins a new line; `classes` names the style of each row."""
+def table(columns, rows, title="", classes=None, is_wide=False):
+    """Rows of texts, where "\\n" begins a new line; `classes` names the style of each row. `is_wide`: over
+    the whole page, and not a panel beside others."""
     head = "".join(f"<th>{words(c)}</th>" for c in columns)
     body = ""
     for i, row in enumerate(rows):
@@ -51,7 +52,8 @@ def table(columns, rows, title="", classes=None):
         )
         body += f"<tr{kind}>{cells}</tr>"
     html = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return panel(f'<div class="wide">{html}</div>', title)
+    drawn = panel(f'<div class="wide">{html}</div>', title)
+    return drawn.replace("<figure>", '<figure class="whole">', 1) if is_wide else drawn
 
 
 def _csv_link(name, text):

@@ -13,7 +13,10 @@ def number(value, digits=4, signed=False):
         return "-"
     text = f"{value:{'+' if signed and value else ''}.{digits}g}"
     mantissa, e, exponent = text.partition("e")
-    text = f"{mantissa}e{int(exponent)}" if e else text
+    if e and 1 <= abs(value) < 1e5:
+        text = f"{float(text):{'+' if signed else ''}.0f}"  # 150 and not 1.5e2
+    elif e:
+        text = f"{mantissa}e{int(exponent)}"
     return text.replace("-", MINUS)
 
 

@@ -37,6 +37,7 @@ nav a{display:block;padding:2px 0}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,350px),1fr));
  gap:14px 18px;align-items:start;margin:.6rem 0}
 figure{margin:0;max-width:520px;min-width:0}
+figure.whole{grid-column:1/-1;max-width:none}.whole td{max-width:none}
 figcaption{font-weight:600;font-size:.88rem;overflow-wrap:anywhere;margin-bottom:2px}
 figcaption span{font-weight:400;color:var(--soft)}
 figure>svg{display:block;width:100%;height:auto;overflow:visible}
