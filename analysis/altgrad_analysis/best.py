@@ -26,6 +26,8 @@ class Chosen:
 
 def choose_best(results, runs, values, result, cell, partner, name):
     axis = find_axis(results.grid_axes, name)
+    if results.looks is not None:
+        raise ValueError("best needs the same seeds at all points, and these came in rounds")
     if axis.column in ("format", "seed"):
         raise ValueError(f"the best point of an axis other than format and seed, not {name}")
     shared = [column for column in results.cells if column != axis.column]

@@ -15,7 +15,10 @@ def judge_claims(results, runs, metric, claims):
     """A row per claim with what `summary --json` says of it. `claims` are those of the grid in JSON;
     `runs` has a row for each label with its run's numbers."""
     grid = _Grid(results, runs, values_of(runs, metric), runs["status"].to_numpy())
-    judged = [_Diverges(grid, c) if c["kind"] == "diverges" else _Pairs(grid, c) for c in claims]
+    judged = [_judge(grid, claim) for claim in claims]
+    if results.looks is not None:
+        for claim in judged:
+            claim.spend(grid)
     p = np.array([claim.p for claim in judged], float)
     adjusted, undecided, known = p.copy(), 1, ~np.isnan(p)
     if results.family == "all":
@@ -25,8 +28,15 @@ def judge_claims(results, runs, metric, claims):
     return pd.DataFrame(rows)
 
 
+def _judge(grid, claim, seeds=np.inf):
+    """The claim as the first so many seeds judge it."""
+    kind = _Diverges if claim["kind"] == "diverges" else _Pairs
+    return kind(grid, claim, seeds)
+
+
 class _Grid:
     def __init__(self, results, runs, values, status):
+        self.looks = results.looks
         self.axes = results.grid_axes
         self.columns = [runs[axis.column].to_numpy() for axis in self.axes]
         self.values, self.status = values, status
@@ -39,8 +49,18 @@ class _Grid:
         """The values that a point names, None elsewhere."""
         return [None if i is None else axis.values[i] for axis, i in zip(self.axes, indices)]
 
-    def on(self, point):
-        chosen = np.ones(len(self.values), bool)
+    def uses(self, points):
+        """Rows that a claim with these points speaks of."""
+        if len(points) == 1:
+            return self.on(points[0])
+        used = set()
+        for point, other in zip(points, points[1:]):
+            pairs = [(row, self.partner(row, other)) for row in self.on(point)]
+            used |= {row for pair in pairs if pair[1] is not None for row in pair}
+        return np.array(sorted(used), int)
+
+    def on(self, point, seeds=np.inf):
+        chosen = self.seed < seeds
         for column, value in zip(self.columns, point):
             if value is not None:
                 chosen &= column == value
@@ -65,13 +85,50 @@ def _row(claim, state, link, difference, interval, p, adjusted, more, counts):
 class _Claim:
     """What is common: p of the two rates, and the state that follows."""
 
+    looks, complete = None, 0
+
+    def spend(self, grid):
+        """Where seeds come in rounds: the rates of all looks that are complete, each by what it may
+        spend."""
+        points = [grid.point(indices) for indices in self.claim["points"]]
+        rows = grid.uses(points)
+        self.looks = grid.looks
+        confirmed = refuted = 1.0
+        for look, seeds in enumerate(grid.looks.seeds):
+            there = rows[(grid.seed[rows] < seeds) & (grid.status[rows] != "pending")]
+            if len(there) != seeds * np.sum(grid.seed[rows] < 1):
+                break
+            self.complete = seeds
+            rates = _judge(grid, self.claim, seeds).rates
+            if np.isfinite(rates[0]):
+                confirmed = min(confirmed, grid.looks.p(look, rates[0]))
+                refuted = min(refuted, grid.looks.p(look, rates[1]))
+        if np.isfinite(self.p):
+            self.rates = (float(confirmed), float(refuted))
+            self.p = _least(self.rates)
+
+    def more_seeds(self, rate):
+        """That would decide at `rate` if mean and sd stay."""
+        if self.looks is None:
+            counts = [(n, 1.0) for n in range(self.now + 1, MOST_SEEDS + 1)]
+        else:
+            counts = [(self._count_at(int(n)), share)
+                      for n, share in zip(self.looks.seeds, self.looks.shares) if self.complete]  # fmt: skip
+        for n, share in counts:
+            if n > self.now and min(1, _least(self.rates_at(n)) / share) <= rate:
+                return n - self.now
+        return np.nan
+
+    def _count_at(self, seeds):
+        """Seeds, or runs, which are as many for each seed."""
+        return seeds * self.now // int(self.complete) if self.per_run else seeds
+
     def row(self, adjusted, rate):
         state, more = "open", np.nan
         if adjusted <= RATE:
             state = "confirmed" if self.rates[0] < self.rates[1] else "refuted"
         elif np.isfinite(self.p):
-            counts = range(self.now + 1, MOST_SEEDS + 1)
-            more = next((n - self.now for n in counts if _least(self.rates_at(n)) <= rate), np.nan)
+            more = self.more_seeds(rate)
         return _row(self.claim, state, self.link, self.difference, self.interval, self.p, adjusted,
                     more, (self.missing, self.diverged, self.runs))  # fmt: skip
 
@@ -108,10 +165,12 @@ def _rates(kind, bound, n, mean, sd):
 class _Pairs(_Claim):
     """better, worse, same, order: each point beside the next."""
 
-    def __init__(self, grid, claim):
+    per_run = False
+
+    def __init__(self, grid, claim, seeds=np.inf):
         self.claim, self.kind, self.bound = claim, claim["kind"], claim["bound"]
         points = [grid.point(indices) for indices in claim["points"]]
-        sides = [_differences(grid, a, b) for a, b in zip(points, points[1:])]
+        sides = [_differences(grid, a, b, seeds) for a, b in zip(points, points[1:])]
         self.pairs = [estimates for estimates, _, _ in sides]
         confirmed = [
             2 if n < 2 else _rates(self.kind, self.bound, n, mean, sd)[0]
@@ -133,15 +192,18 @@ class _Pairs(_Claim):
         return max(rates[0] for rates in each), min(1, refuted)
 
 
-def _differences(grid, point, other):
+def _differences(grid, point, other, seeds):
     """n, mean, sd and half width over seeds of the differences between two points, each the mean over
     all other axes; and the seeds without one, and those where a run diverged."""
     sums, seen, missing, diverged = {}, set(), 0, 0
-    for row in grid.on(point):
+    for row in grid.on(point, seeds):
         partner = grid.partner(row, other)
         if partner is not None:
             sums.setdefault(grid.seed[row], []).append((row, partner))
     means = []
+    if grid.looks is not None:  # means over different points are no sample
+        whole = len(next(iter(sums.values()), []))
+        sums = {seed: pairs for seed, pairs in sums.items() if len(pairs) == whole}
     for pairs in sums.values():
         total = 0.0
         differences = [grid.values[row] - grid.values[partner] for row, partner in pairs]
@@ -160,9 +222,11 @@ def _differences(grid, point, other):
 class _Diverges(_Claim):
     """A share of runs."""
 
-    def __init__(self, grid, claim):
+    per_run = True
+
+    def __init__(self, grid, claim, seeds=np.inf):
         self.claim, self.share = claim, claim["bound"]
-        rows = grid.on(grid.point(claim["points"][0]))
+        rows = grid.on(grid.point(claim["points"][0]), seeds)
         rows = rows[~pd.Series(grid.ids[rows]).duplicated().to_numpy()]
         status = grid.status[rows]
         self.diverged = int(np.sum(status == "diverged"))

@@ -7,6 +7,7 @@ import pandas as pd
 from .best import choose_best
 from .bootstrap import LEAST, bca
 from .cells import STATUSES
+from .interim import verdicts_at
 from .verdicts import LEVEL, estimate, judge, judge_family
 
 
@@ -42,8 +43,12 @@ def compare(results, runs, metric, best=None):
         alone[counts["diverged"] > 0] = "diverged"
     alone[cell[own]] = "baseline"
     members = np.isin(alone, ["same", "worse", "better", "open"])
+    decided = None
+    if results.looks is not None:
+        decided = _decide_in_rounds(results, runs, differences, status, partner, cell, paired, n_cells)
+        alone[members] = verdicts_at(*decided, 1 - LEVEL)[members]
     verdict, p, adjusted, needed, comparisons = judge_family(
-        pairs, difference, spread, results.margin, members, results.family
+        pairs, difference, spread, results.margin, members, results.family, results.looks, decided
     )
     low, high = _bootstrap(differences, paired, cell, n_cells, alone)
     table = table.assign(
@@ -80,6 +85,15 @@ def _counts(status, rows, partner, cell, n_cells, once, paired):
     counts = {word: count(status[rows] == word, once) for word in STATUSES}
     lost = (partner >= 0) & (partner != rows) & (status[partner] == "diverged")
     return {**counts, "baseline_diverged": count(lost, paired)}
+
+
+def _decide_in_rounds(results, runs, differences, status, partner, cell, paired, n_cells):
+    """Without `best`, so that rows are those of `runs`."""
+    pending = (status == "pending") | (partner < 0) | (status[partner] == "pending")
+    seeds = runs["seed"].to_numpy()
+    return results.looks.decide(
+        seeds, differences, cell, n_cells, pending, paired, results.margin
+    )
 
 
 def _bootstrap(differences, paired, cell, n_cells, alone):

@@ -16,6 +16,7 @@ import pandas as pd
 from .axes import OWN_COLUMNS, free_name, listed, make_axes, resolve
 from .cells import COMPLETE
 from .claims import judge_claims
+from .interim import Looks
 from .comparison import compare
 from .files import open_results, read_table, read_text
 from .live import read_live
@@ -41,6 +42,7 @@ class Results:
     labels    one row per combination of the grid: axes, id of its run
     orphans   completed runs that the experiment no longer names, with the columns of the index
     name, metric, margin, family, baseline   what the experiment is called and compares
+    looks   the rounds in which seeds are added until decided; None where there are none
     running   ids of the runs that have live curves
     """
 
@@ -63,6 +65,7 @@ class Results:
         self.margin = asked.get("margin", np.nan)
         self.family = asked.get("family", "all")
         self._claims = grid.get("claims", [])
+        self.looks = Looks.of_grid(grid)
         self.baseline = {
             axis.column: axis.values[i]
             for axis, i in zip(self.grid_axes, asked["baseline"])

@@ -72,13 +72,14 @@ def holm(p):
     return adjusted
 
 
-def judge_family(n, mean, sd, margin, members, family):
+def judge_family(n, mean, sd, margin, members, family, looks=None, decided=None):
     """Verdicts on the differences [n] where `members` [n] holds, "" elsewhere; p and the adjusted p,
     NaN elsewhere; the least number of pairs that would decide an open one if mean and sd stayed, NaN
     where there is none; and the number of comparisons. Differences that are equal in every bit are
-    one comparison under several labels."""
+    one comparison under several labels. Where seeds come in rounds, `decided` has tendencies and p of
+    the differences by their `looks` (interim.Looks)."""
     rate = 1 - LEVEL
-    tendency, p = decide(n, mean, sd, margin)
+    tendency, p = decide(n, mean, sd, margin) if looks is None else decided
     p = np.where(members, p, np.nan)
     places = np.flatnonzero(members)
     keys = [(n[i], mean[i], sd[i]) for i in places]
@@ -92,11 +93,12 @@ def judge_family(n, mean, sd, margin, members, family):
         adjusted[places] = [adjusted[first[key]] for key in keys]
     verdict = np.where(adjusted <= rate, TENDENCIES[tendency], "open")
     verdict = np.where(members, verdict, "").astype(object)
-    if family == "none":
+    if family == "none" and looks is None:
         verdict[members] = judge(mean, _half(n, sd), margin)[members]
     needed = np.full(len(p), np.nan)
+    search = pairs_needed if looks is None else looks.pairs_needed
     for i in np.flatnonzero(verdict == "open"):
-        needed[i] = pairs_needed(n[i], mean[i], sd[i], margin, rate / undecided)
+        needed[i] = search(n[i], mean[i], sd[i], margin, rate / undecided)
     return verdict, p, adjusted, needed, len(once)
 
 

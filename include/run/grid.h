@@ -38,6 +38,13 @@ typedef struct ag_compare {
     ag_family family;
 } ag_compare;
 
+/* Seeds in rounds, until verdicts and claims are decided: seeds 0 to from - 1 at first, to
+ * at_most - 1 at last. at_most 0: the grid has its seeds from the beginning. */
+typedef struct ag_seed_rounds {
+    int64_t from;
+    int64_t at_most;
+} ag_seed_rounds;
+
 typedef enum ag_claim_kind {
     AG_CLAIM_BETTER,   /* points[0] is below points[1] by more than `bound` */
     AG_CLAIM_WORSE,    /* it is above it by more */
@@ -80,12 +87,17 @@ typedef struct ag_grid {
     size_t n_claims;
     const ag_claim *claims;
     int64_t numerics; /* the version that the ids are of: from 1 to AG_NUMERICS_VERSION */
+    ag_seed_rounds seeds;
 } ag_grid;
 
 /* The label that is on `point` and agrees with `label` on every axis that the point does not name;
  * NULL where there is none. */
 const ag_label *ag_grid_partner(const ag_grid *grid, const ag_label *label,
                                 const ag_axis_value *point);
+
+/* The part of a grid that has these labels [n_labels] and their runs, in the same order. What it
+ * does not share with the grid is in the arena. */
+ag_status ag_grid_pick(ag_grid *part, const ag_grid *grid, const bool *labels, ag_arena *arena);
 
 /* The grid as one JSON text and back: the store keeps it beside the runs, so that packing and the
  * summary need no experiment file. Strings go to the arena. */

@@ -54,6 +54,9 @@ typedef struct ag_store_options {
 ag_status ag_store_open(ag_store **out, const char *path, const ag_grid *grid,
                         const ag_job_facts *facts, const ag_store_options *options);
 
+/* The same results for a grid that has more runs. */
+ag_status ag_store_extend(ag_store *store, const ag_grid *grid);
+
 /* Says who the owner is; borrowed. */
 const char *ag_store_token(const ag_store *store);
 

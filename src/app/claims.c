@@ -30,7 +30,9 @@ typedef struct rates {
 typedef struct judge {
     const ag_summary *summary;
     ag_arena *arena;
-    double rate; /* two-sided */
+    double rate;             /* two-sided */
+    size_t seeds;            /* the first so many are looked at; SIZE_MAX: all */
+    const ag_interim *looks; /* NULL unless seeds come in rounds */
 } judge;
 
 static const ag_axis_value *point_of(const judge *j, const ag_claim *claim, size_t i)
@@ -86,6 +88,13 @@ static bool is_repeated(const seed_sum *seeds, size_t i, const ag_summary *s)
     return false;
 }
 
+/* In rounds some points have seeds that others have not: means over different points are not one
+ * sample. */
+static bool is_whole(const judge *j, const seed_sum *seed, const seed_sum *first)
+{
+    return j->looks == NULL || seed->pairs == first->pairs;
+}
+
 /* Differences of the labels on point `i` of the claim to their partners on the next; the result
  * counts the seeds that are missing. */
 static ag_status take_differences(ag_claim_result *result, const judge *j, size_t i)
@@ -100,13 +109,16 @@ static ag_status take_differences(ag_claim_result *result, const judge *j, size_
         return ag_fail(AG_ERR_SYSTEM, "out of memory for the claims");
     for (size_t l = 0; l < grid->n_labels; l++) {
         const ag_label *label = &grid->labels[l];
-        if (!ag_label_is_on(label, point_of(j, result->claim, i), grid->n_axes))
+        if (!ag_label_is_on(label, point_of(j, result->claim, i), grid->n_axes) ||
+            !ag_summary_is_first(s, label, j->seeds))
             continue;
         const ag_label *partner = ag_grid_partner(grid, label, point_of(j, result->claim, i + 1));
         if (partner != NULL)
             add_pair(find_seed(seeds, &n, s, label), s, label, partner);
     }
     for (size_t k = 0; k < n; k++) {
+        if (!is_whole(j, &seeds[k], &seeds[0]))
+            continue;
         result->missing += seeds[k].without > 0;
         result->diverged += seeds[k].diverged > 0;
         if (seeds[k].without == 0 && !is_repeated(seeds, k, s))
@@ -218,7 +230,8 @@ static ag_status count_diverged(ag_claim_result *result, const judge *j)
     memset(counted, 0, grid->n_runs + 1);
     for (size_t l = 0; l < grid->n_labels; l++) {
         const ag_label *label = &grid->labels[l];
-        if (!ag_label_is_on(label, result->claim->points, grid->n_axes) || counted[label->run])
+        if (!ag_label_is_on(label, result->claim->points, grid->n_axes) || counted[label->run] ||
+            !ag_summary_is_first(j->summary, label, j->seeds))
             continue;
         ag_run_status status = j->summary->results->rows[label->run].status;
         counted[label->run] = true;
@@ -266,15 +279,15 @@ static ag_status judge_pairs(ag_claim_result *result, rates *r, ag_estimate *pai
     return AG_OK;
 }
 
-/* --- all of them */
-
 typedef struct one_claim {
     rates r;
+    bool *used;         /* [n_labels] it speaks of these; where seeds come in rounds */
     ag_estimate *pairs; /* [n_points] */
 } one_claim;
 
-static ag_status begin(ag_claim_result *result, one_claim *own, const judge *j,
-                       const ag_claim *claim)
+/* By the seeds that are looked at. */
+static ag_status look_at(ag_claim_result *result, one_claim *own, const judge *j,
+                         const ag_claim *claim)
 {
     *result = (ag_claim_result){.claim = claim, .low = NAN, .high = NAN, .p = NAN};
     result->difference = (ag_estimate){0, NAN, NAN, NAN};
@@ -288,6 +301,84 @@ static ag_status begin(ag_claim_result *result, one_claim *own, const judge *j,
     } else {
         AG_TRY(judge_pairs(result, &own->r, own->pairs, j));
     }
+    return AG_OK;
+}
+
+/* --- seeds in rounds */
+
+void ag_claim_uses(bool *used, const ag_claim *claim, const ag_grid *grid)
+{
+    memset(used, 0, grid->n_labels);
+    for (size_t i = 0; i < claim->n_points; i++) {
+        const ag_axis_value *point = &claim->points[i * grid->n_axes];
+        for (size_t l = 0; l < grid->n_labels; l++) {
+            if (!ag_label_is_on(&grid->labels[l], point, grid->n_axes))
+                continue;
+            const ag_label *partner = NULL;
+            if (i + 1 < claim->n_points)
+                partner = ag_grid_partner(grid, &grid->labels[l], point + grid->n_axes);
+            if (partner != NULL)
+                used[partner - grid->labels] = true;
+            used[l] |= partner != NULL || claim->kind == AG_CLAIM_DIVERGES;
+        }
+    }
+}
+
+bool ag_claim_can_be_decided(const ag_claim_result *result)
+{
+    if (result->claim->kind == AG_CLAIM_DIVERGES)
+        return result->runs > 0;
+    return result->diverged == 0 && result->difference.n > 0;
+}
+
+/* Whether the first so many seeds are there, of every point of the claim. */
+static bool is_complete(const judge *j, const bool *used, size_t seeds)
+{
+    const ag_summary *s = j->summary;
+    const ag_grid *grid = &s->results->grid;
+    size_t points = 0;
+    size_t there = 0;
+    for (size_t l = 0; l < grid->n_labels; l++) {
+        const ag_label *label = &grid->labels[l];
+        if (!ag_summary_is_first(s, label, seeds) || !used[l])
+            continue;
+        points += ag_summary_is_first(s, label, 1);
+        there += s->results->rows[label->run].status != AG_RUN_PENDING;
+    }
+    return there == points * seeds;
+}
+
+/* The least rates of all looks, each by what it may spend. */
+static ag_status spend(one_claim *own, const judge *j, const ag_claim *claim)
+{
+    size_t n_labels = j->summary->results->grid.n_labels;
+    own->r = (rates){1, 1};
+    own->used = ag_arena_alloc(j->arena, n_labels + 1);
+    if (own->used == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the claims");
+    ag_claim_uses(own->used, claim, &j->summary->results->grid);
+    for (size_t i = 0; i < j->looks->n; i++) {
+        judge then = *j;
+        one_claim one;
+        ag_claim_result seen;
+        then.seeds = j->looks->seeds[i];
+        if (then.seeds > j->seeds || !is_complete(j, own->used, then.seeds))
+            return AG_OK;
+        AG_TRY(look_at(&seen, &one, &then, claim));
+        own->r.confirmed = fmin(own->r.confirmed, ag_interim_p(j->looks, i, one.r.confirmed));
+        own->r.refuted = fmin(own->r.refuted, ag_interim_p(j->looks, i, one.r.refuted));
+    }
+    return AG_OK;
+}
+
+/* --- all of them */
+
+static ag_status begin(ag_claim_result *result, one_claim *own, const judge *j,
+                       const ag_claim *claim)
+{
+    AG_TRY(look_at(result, own, j, claim));
+    if (j->looks != NULL && !isnan(own->r.confirmed))
+        AG_TRY(spend(own, j, claim));
     if (!isnan(own->r.confirmed))
         result->p = least_rate(own->r);
     result->adjusted = result->p;
@@ -311,10 +402,30 @@ static size_t adjust(ag_claim_result *results, ag_ranked *family, size_t n, doub
     return undecided;
 }
 
-static void find_needed(ag_claim_result *result, const one_claim *own, double rate)
+/* Only a look decides: the first that would. Runs of "diverges" are as many for each seed. */
+static void find_needed_look(ag_claim_result *result, const one_claim *own, const judge *j,
+                             double rate, size_t now)
+{
+    const ag_interim *looks = j->looks;
+    size_t seeds = 0;
+    for (size_t i = 0; i < looks->n && is_complete(j, own->used, looks->seeds[i]); i++)
+        seeds = looks->seeds[i];
+    for (size_t i = 0; i < looks->n && seeds > 0 && result->more_seeds == 0; i++) {
+        size_t n = result->claim->kind == AG_CLAIM_DIVERGES ? looks->seeds[i] * now / seeds
+                                                            : looks->seeds[i];
+        if (n > now && ag_interim_p(looks, i, least_rate(rates_at(result, own->pairs, n))) <= rate)
+            result->more_seeds = n - now;
+    }
+}
+
+static void find_needed(ag_claim_result *result, const one_claim *own, const judge *j, double rate)
 {
     bool is_share = result->claim->kind == AG_CLAIM_DIVERGES;
     size_t now = is_share ? result->runs : result->difference.n;
+    if (j->looks != NULL) {
+        find_needed_look(result, own, j, rate, now);
+        return;
+    }
     for (size_t n = now + 1; n <= MOST_SEEDS_NEEDED && result->more_seeds == 0; n++) {
         if (least_rate(rates_at(result, own->pairs, n)) <= rate)
             result->more_seeds = n - now;
@@ -337,7 +448,7 @@ static ag_status judge_all(ag_claim_result *results, const judge *j)
         if (isnan(results[i].p))
             continue;
         if (results[i].adjusted > j->rate)
-            find_needed(&results[i], &claims[i], j->rate / (double)undecided);
+            find_needed(&results[i], &claims[i], j, j->rate / (double)undecided);
         else
             results[i].state =
                 claims[i].r.confirmed < claims[i].r.refuted ? AG_CLAIM_CONFIRMED : AG_CLAIM_REFUTED;
@@ -349,7 +460,16 @@ ag_status ag_claims_judge(ag_claim_result *results, const ag_summary *summary)
 {
     ag_arena arena;
     ag_arena_init_growing(&arena);
-    judge j = {.summary = summary, .arena = &arena, .rate = 1 - ag_summary_level};
+    const ag_seed_rounds *seeds = &summary->results->grid.seeds;
+    ag_interim looks = {0};
+    judge j = {.summary = summary,
+               .arena = &arena,
+               .rate = 1 - ag_summary_level,
+               .seeds = summary->most_seeds};
+    if (seeds->at_most > 0) {
+        looks = ag_interim_plan((size_t)seeds->from, (size_t)seeds->at_most);
+        j.looks = &looks;
+    }
     ag_status status = judge_all(results, &j);
     ag_arena_deinit(&arena);
     return status;

@@ -32,6 +32,12 @@ typedef struct ag_claim_result {
 /* All claims of the summary's experiment; results [n_claims]. */
 ag_status ag_claims_judge(ag_claim_result *results, const ag_summary *summary);
 
+/* used [n_labels]: whether the claim speaks of a label's run. */
+void ag_claim_uses(bool *used, const ag_claim *claim, const ag_grid *grid);
+
+/* Whether more seeds may decide one that is open. */
+bool ag_claim_can_be_decided(const ag_claim_result *result);
+
 /* "format = E4M3 is better than format = E5M2 by more than 0.01" */
 void ag_claim_words_add(ag_text *out, const ag_claim *claim, const ag_grid *grid);
 

@@ -226,7 +226,8 @@ void ag_claims_of_results(ag_text *out, const char *path,
     ag_results results;
     ag_summary summary;
     if (ag_results_open(&results, path) == AG_OK) {
-        if (results.grid.n_claims > 0 && ag_summary_make(&summary, &results, NULL) == AG_OK) {
+        if ((results.grid.n_claims > 0 || results.grid.seeds.at_most > 0) &&
+            ag_summary_make(&summary, &results, NULL) == AG_OK) {
             form(out, &summary);
             ag_summary_deinit(&summary);
         }

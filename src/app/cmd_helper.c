@@ -16,6 +16,7 @@
 #include "results/overview.h"
 #include "results/publish.h"
 #include "results/results.h"
+#include "rounds.h"
 #include "run/params.h"
 #include "run/run_json.h"
 #include "run_names.h"
@@ -216,6 +217,26 @@ static ag_status show_summary(errand *e)
     return fflush(stdout) == 0 ? AG_OK : ag_fail_errno("cannot write to standard output");
 }
 
+/* What the next round takes. */
+static ag_status find_rounds(errand *e)
+{
+    const char *out;
+    ag_results results;
+    ag_summary summary;
+    AG_TRY(get_text(&out, e, "out"));
+    AG_TRY(ag_results_open(&results, out));
+    ag_status status = ag_summary_make(&summary, &results, NULL);
+    if (status == AG_OK) {
+        ag_text_add(&e->value, "{\"experiment\": ");
+        ag_json_string(&e->value, results.grid.name);
+        ag_rounds_json(&e->value, &summary);
+        ag_text_add(&e->value, "}");
+        ag_summary_deinit(&summary);
+    }
+    ag_results_close(&results);
+    return status;
+}
+
 /* A run of which nothing is set but the model: that is what the tensors depend on. */
 static ag_status find_weights(errand *e)
 {
@@ -248,6 +269,7 @@ static const struct work {
     {"pack",     do_store_work, false},
     {"holdings", list_holdings, true },
     {"former",   list_former,   true },
+    {"rounds",   find_rounds,   true },
     {"less",     warn_of_less,  true },
     {"summary",  show_summary,  true },
     {"weights",  find_weights,  true },

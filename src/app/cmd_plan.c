@@ -16,6 +16,7 @@
 #include "format_facts.h"
 #include "init_digest.h"
 #include "plan.h"
+#include "rounds.h"
 #include "wrong_file.h"
 
 #define OPTIONS ag_plan_options
@@ -129,6 +130,7 @@ static void add_grid(ag_text *text, const ag_experiment *experiment, const ag_pl
         ag_text_add(text,
                     "  seeds fold: no random number has a part in these runs, so each is trained "
                     "and counted once\n");
+    ag_rounds_plan_text(text, grid);
     if (options->only.count > 0)
         ag_text_printf(text, "  %zu of them selected by --only\n", n_selected);
 }

@@ -16,6 +16,7 @@
 #include "run_finish.h"
 #include "run_open.h"
 #include "run_preflight.h"
+#include "run_rounds.h"
 #include "run_self.h"
 #include "run_signals.h"
 #include "run_time.h"
@@ -133,8 +134,15 @@ static ag_status parse_options(ag_run_options *options, int argc, char **argv, a
 /* A beginning, a middle and an end: all that rank 0 does stands in these three. */
 static ag_status do_session(ag_run_session *session, int ranks)
 {
+    bool more = true;
     AG_TRY(ag_run_session_open(session, ranks));
-    AG_TRY(ag_coordinator_run(session->coordinator));
+    while (more) {
+        AG_TRY(ag_coordinator_run(session->coordinator));
+        AG_TRY(ag_run_rounds_go_on(&more, session));
+        if (more)
+            AG_TRY(ag_run_queue_missing(session));
+        more = more && !session->stopping;
+    }
     return ag_run_session_finish(session);
 }
 

@@ -17,6 +17,7 @@
 #include "base/printable.h"
 #include "claims.h"
 #include "command_line.h"
+#include "rounds.h"
 #include "status_report.h"
 #include "wrong_file.h"
 
@@ -70,9 +71,9 @@ ag_status_counts ag_status_count(const ag_overview *watch)
 
 /* The codes of `altgrad run`, so that a script may ask either of them whether there is work left.
  */
-int ag_status_exit(const ag_status_counts *counts)
+int ag_status_exit(const ag_status_counts *counts, const char *path)
 {
-    if (counts->of[AG_RUN_PENDING] > 0)
+    if (counts->of[AG_RUN_PENDING] > 0 || ag_rounds_go_on(path))
         return AG_EXIT_AGAIN;
     return counts->of[AG_RUN_FAILED] > 0 ? AG_EXIT_FAILED : AG_EXIT_OK;
 }
@@ -365,10 +366,11 @@ static int show(bool *goes_on, const char *path, const status_options *options)
         ag_status_json(&text, &watch);
     } else {
         add_report(&text, &watch);
+        ag_claims_of_results(&text, path, ag_rounds_text);
         ag_claims_of_results(&text, path, ag_claims_text);
     }
     ag_status_counts counts = ag_status_count(&watch);
-    int code = ag_status_exit(&counts);
+    int code = ag_status_exit(&counts, path);
     *goes_on = counts.of[AG_RUN_PENDING] > 0 && is_alive(&watch.owner);
     if (!ag_text_print(&text) || fflush(stdout) != 0)
         code = ag_app_exit(ag_fail(AG_ERR_SYSTEM, "cannot write to standard output"));

@@ -21,10 +21,11 @@
  *                                          "runs": [{"id", "state", "name"}...]} for each run that
  *                                          the results name or hold complete; the state is done,
  *                                          diverged, pending or orphan
- *   less       file, out, sets, only       warns where kept runs recorded less than is asked for
- *   summary    out                         prints to standard output
- *   weights    vocab_size, settings        {"digest", "run"} of the weights that model.init names;
- *                                          settings: {"model.KEY": TEXT...}
+ *   rounds     out                         {"experiment", "rounds": {...}} where seeds come in
+ * rounds: rounds.c less       file, out, sets, only       warns where kept runs recorded less than
+ * is asked for summary    out                         prints to standard output weights vocab_size,
+ * settings        {"digest", "run"} of the weights that model.init names; settings: {"model.KEY":
+ * TEXT...}
  */
 #ifndef AG_APP_HELPER_H
 #define AG_APP_HELPER_H

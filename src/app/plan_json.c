@@ -3,6 +3,7 @@
 
 #include "claims.h"
 #include "plan.h"
+#include "rounds.h"
 #include "run/run_json.h"
 
 /* As the axis's type, so that a script can filter without parsing. */
@@ -62,5 +63,6 @@ void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected, cons
     ag_holdings_json(text, out, holdings, grid, selected);
     ag_plan_trunks_json(text, holdings, grid, selected);
     ag_claims_plan_json(text, grid);
+    ag_rounds_plan_json(text, grid);
     ag_text_add(text, "}\n");
 }

@@ -58,6 +58,11 @@ static ag_status publish_all(ag_run_session *session, bool pending)
     return status;
 }
 
+ag_status ag_run_publish(ag_run_session *session)
+{
+    return publish_all(session, true);
+}
+
 /* Run files that prove damaged when they are packed are work left, not the end of it. A packer that
  * was killed when it had done its work leaves nothing but what the next one removes. */
 ag_status ag_run_session_finish(ag_run_session *session)

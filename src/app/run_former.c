@@ -47,6 +47,8 @@ static void take_run(former *f, const json_t *object, ag_run_session *session)
     f->complete += status != AG_RUN_PENDING;
     f->common += is_named;
     if (is_named)
+        session->tasks[run].was_complete = status != AG_RUN_PENDING;
+    if (is_named)
         session->tasks[run].was_diverged = status == AG_RUN_DIVERGED;
     if (!ag_run_status_is_complete(status) || is_named)
         return;

@@ -18,6 +18,7 @@
 #include "run_live.h"
 #include "run_names.h"
 #include "run_preflight.h"
+#include "run_rounds.h"
 #include "run_self.h"
 #include "run_trunks.h"
 #include "spool/notes.h"
@@ -76,10 +77,11 @@ static ag_status select_tasks(ag_run_session *session)
     if (options->shard.count > 0)
         AG_TRY(ag_shard_choose(tasks, n_runs, &options->shard));
     for (size_t i = 0; i < n_runs; i++) {
+        tasks[i].wanted = selected[i];
         tasks[i].selected = selected[i] && tasks[i].mine;
         tasks[i].again = again[i];
     }
-    return AG_OK;
+    return ag_run_rounds_begin(session);
 }
 
 /* From here on the session has tasks, ranks and a board, and nothing about them is allocated again.
@@ -133,6 +135,8 @@ static ag_status show_results(ag_run_session *session)
 static ag_status plan(ag_run_session *session)
 {
     const size_t n_runs = session->grid->n_runs;
+    if (session->held != session->grid)
+        return ag_run_rounds_plan(session);
     const char **names = ag_arena_alloc(&session->arena, n_runs * sizeof *names);
     bool *mine = ag_arena_alloc(&session->arena, n_runs * sizeof *mine);
     if (names == NULL || mine == NULL)
@@ -151,7 +155,7 @@ static ag_status open_store(ag_run_session *session)
     ag_job_facts facts;
     AG_TRY(ag_run_facts(&facts, session, &session->arena));
     const ag_store_options how = {session->options->take_over, ag_run_store_work};
-    AG_TRY(ag_store_open(&session->store, session->out, session->grid, &facts, &how));
+    AG_TRY(ag_store_open(&session->store, session->out, session->held, &facts, &how));
     session->publisher.token = ag_store_token(session->store);
     session->beat_s = ag_clock_s();
     AG_TRY(ag_run_live_create(&session->live, session->board.ranks));
@@ -162,14 +166,15 @@ static ag_status open_store(ag_run_session *session)
 
 /* In the grid's order; the coordinator gives out the longest first, so that no rank is left alone
  * with one at the end. */
-static ag_status queue_missing(ag_run_session *session)
+ag_status ag_run_queue_missing(ag_run_session *session)
 {
     ag_run_counts *counts = &session->counts;
     for (size_t i = 0; i < session->grid->n_runs; i++) {
         ag_task *task = &session->tasks[i];
         task->pending = false;
-        if (!task->selected)
+        if (!task->selected || task->queued)
             continue;
+        task->queued = true;
         counts->selected++;
         if (ag_store_has(session->store, task->run->id) && !task->again) {
             counts->kept++;
@@ -181,8 +186,21 @@ static ag_status queue_missing(ag_run_session *session)
         counts->cost += task->cost;
         ag_run_count_checkpoint(session, task);
     }
-    AG_TRY(ag_run_trunks_queue(session));
-    counts->cost_before = counts->cost_done;
+    return ag_run_trunks_queue(session);
+}
+
+/* Results that are there may say that they are enough, or what comes next. */
+static ag_status queue_first(ag_run_session *session)
+{
+    bool more;
+    for (size_t i = 0; i < session->grid->n_runs; i++) {
+        if (!session->tasks[i].mine || !ag_store_has(session->store, session->tasks[i].run->id))
+            continue;
+        AG_TRY(ag_run_rounds_go_on(&more, session));
+        break;
+    }
+    AG_TRY(ag_run_queue_missing(session));
+    session->counts.cost_before = session->counts.cost_done;
     return AG_OK;
 }
 
@@ -215,11 +233,12 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
     AG_TRY(ag_display_create(&session->display, session->options->show, session->grid->name,
                              &session->board));
     AG_TRY(ag_run_check_former(session));
+    AG_TRY(ag_run_rounds_keep(session));
     ag_coordinator_expect(session->coordinator, session->grid->runs[0].limits.silence_limit_s);
     AG_TRY(ag_coordinator_gather(session->coordinator));
     AG_TRY(ag_preflight_run(session));
     AG_TRY(open_store(session));
-    AG_TRY(queue_missing(session));
+    AG_TRY(queue_first(session));
     const ag_run_counts *counts = &session->counts;
     const size_t left = counts->selected - counts->kept;
     char diverged[48] = "";
@@ -230,6 +249,7 @@ ag_status ag_run_session_open(ag_run_session *session, int ranks)
                      "%s: %zu run%s, %zu complete%s; %d at a time%s; results in %s",
                      session->grid->name, counts->selected, counts->selected == 1 ? "" : "s",
                      counts->kept, diverged, ranks, threads_each(session), session->out);
+    ag_run_rounds_announce(session);
     if (left > 0 && (size_t)ranks > left)
         ag_display_event(session->display, AG_LOG_WARNING,
                          "%d ranks, but %zu run%s to train: %zu idle; mpirun -n %zu is enough",

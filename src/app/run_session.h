@@ -7,6 +7,7 @@
  *   run_facts.c      the job's facts that the results keep
  *   run_trunks.c     steps that several runs have in common are trained once
  *   run_client.c     what rank 0 does with each thing that the coordinator tells
+ *   run_rounds.c     seeds that are added while verdicts are open
  *   run_finish.c     packs or publishes at the end
  *   run_session.c    what all of these need: counting what is done, the heartbeat
  *   run_board.c      who runs what on which rank; read by
@@ -38,6 +39,8 @@ typedef struct ag_run_session {
     ag_coordinator *coordinator;
     ag_experiment *experiment;
     const ag_grid *grid;
+    const ag_grid *held; /* what the results are told of: the grid, or what rounds ask for */
+    bool *asked;         /* [grid->n_labels]; where seeds come in rounds */
     const char *out;
     ag_task *tasks; /* [grid->n_runs] */
     ag_board board;

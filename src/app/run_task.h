@@ -23,10 +23,13 @@ typedef struct ag_task {
     const char *name; /* for people */
     double cost;
     double counted; /* the part of the run that counts.cost_done has in it */
-    bool mine;      /* of this shard, selected or not */
-    bool selected;  /* of this shard, and --only names it */
+    bool mine;      /* of this shard and asked for by a round, selected or not */
+    bool wanted;    /* --only names it, or nothing does */
+    bool selected;  /* mine and wanted */
+    bool queued;    /* counted, and queued where it was not complete */
     bool again;     /* trained although complete; the old result stays until then */
     bool pending;   /* it will be trained now; until the results are ours, as far as can be seen */
+    bool was_complete;
     bool was_diverged; /* of those that were complete */
     bool failed;
     ag_task_trunk trunk;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "claims.h"
+#include "rounds.h"
 #include "status_report.h"
 
 /* More than the text shows: a script may look for one. */
@@ -120,22 +121,24 @@ static json_t *events_of(const ag_overview *watch)
     return list;
 }
 
-/* The exit code is in it too: through a pipe it would be lost. The claims are a text, the same as
- * in `summary --json`: they go in before the object's last brace. */
+/* The exit code is in it too: through a pipe it would be lost. Claims and rounds are a text, the
+ * same as in `summary --json`: they go in before the object's last brace. */
 void ag_status_json(ag_text *out, ag_overview *watch)
 {
     ag_status_counts counts = ag_status_count(watch);
-    json_t *object = json_pack(
-        "{s:o, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "experiment",
-        text_of(watch->experiment), "results", text_of(watch->path), "state",
-        watch->packed ? "packed" : "spooled", "exit_code", ag_status_exit(&counts), "runs",
-        counts_of(watch), "owner", owner_of(watch), "live", live_of(watch->live), "checkpoints",
-        checkpoints_of(watch), "failed", failures_of(watch), "events", events_of(watch));
+    json_t *object =
+        json_pack("{s:o, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "experiment",
+                  text_of(watch->experiment), "results", text_of(watch->path), "state",
+                  watch->packed ? "packed" : "spooled", "exit_code",
+                  ag_status_exit(&counts, watch->path), "runs", counts_of(watch), "owner",
+                  owner_of(watch), "live", live_of(watch->live), "checkpoints",
+                  checkpoints_of(watch), "failed", failures_of(watch), "events", events_of(watch));
     char *text =
         object != NULL ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) : NULL;
     if (text != NULL) {
         ag_text_add_n(out, text, strlen(text) - strlen("\n}"));
         ag_claims_of_results(out, watch->path, ag_claims_json);
+        ag_claims_of_results(out, watch->path, ag_rounds_json);
         ag_text_add(out, "\n}\n");
     }
     out->failed = out->failed || text == NULL;

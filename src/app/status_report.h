@@ -15,8 +15,9 @@ typedef struct ag_status_counts {
 
 ag_status_counts ag_status_count(const ag_overview *watch);
 
-/* Of the exit codes: 0 complete, 1 complete with failures, 75 work left. */
-int ag_status_exit(const ag_status_counts *counts);
+/* Of the exit codes: 0 complete, 1 complete with failures, 75 work left, be it that of a round
+ * which the results at `path` have not begun. */
+int ag_status_exit(const ag_status_counts *counts, const char *path);
 
 /* "alive", "silent", "dead" */
 const char *ag_status_life(ag_life life);

@@ -147,6 +147,8 @@ static void add_pair(const ag_summary *summary, ag_summary_cell *cell, const ag_
     double other = ag_summary_value(summary, partner);
     if (!isfinite(value) || !isfinite(other))
         return;
+    if (summary->seed_axis < summary->results->grid.n_axes)
+        cell->pair_seeds[cell->n_pairs] = label->values[summary->seed_axis].integer;
     cell->paired[cell->n_pairs] = value;
     cell->partners[cell->n_pairs++] = other;
 }
@@ -155,7 +157,8 @@ static void add_pair(const ag_summary *summary, ag_summary_cell *cell, const ag_
 void ag_summary_add(const ag_summary *summary, ag_summary_cell *cell, const ag_label *label,
                     const ag_label *partner)
 {
-    if (cell->values == NULL || cell->labels == NULL || cell->partners_of == NULL)
+    if (cell->values == NULL || cell->labels == NULL || cell->partners_of == NULL ||
+        cell->pair_seeds == NULL)
         return; /* ag_summary_give_room gave all of them */
     double value = ag_summary_value(summary, label);
     if (partner == label)
@@ -208,7 +211,8 @@ ag_status ag_summary_give_room(ag_summary *summary, ag_summary_cell *cell)
     double *room = ag_arena_alloc(&summary->arena, 3 * cell->n_labels * sizeof *room);
     const ag_label **labels =
         ag_arena_alloc(&summary->arena, 2 * cell->n_labels * sizeof(const ag_label *));
-    if (room == NULL || labels == NULL)
+    cell->pair_seeds = ag_arena_alloc(&summary->arena, cell->n_labels * sizeof *cell->pair_seeds);
+    if (room == NULL || labels == NULL || cell->pair_seeds == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for the summary");
     cell->values = room;
     cell->paired = room + cell->n_labels;
@@ -226,12 +230,16 @@ static ag_status fill(ag_summary *summary)
     summary->cells = ag_arena_alloc(&summary->arena, grid->n_labels * sizeof *summary->cells);
     if (summary->cells == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory for the summary");
-    for (size_t i = 0; i < grid->n_labels; i++)
-        find_cell(summary, &grid->labels[i])->n_labels++;
+    for (size_t i = 0; i < grid->n_labels; i++) {
+        if (ag_summary_is_first(summary, &grid->labels[i], summary->most_seeds))
+            find_cell(summary, &grid->labels[i])->n_labels++;
+    }
     for (size_t i = 0; i < summary->n_cells; i++)
         AG_TRY(ag_summary_give_room(summary, &summary->cells[i]));
     for (size_t i = 0; i < grid->n_labels; i++) {
         const ag_label *label = &grid->labels[i];
+        if (!ag_summary_is_first(summary, label, summary->most_seeds))
+            continue;
         const ag_label *partner =
             summary->has_baseline ? ag_grid_partner(grid, label, grid->compare.baseline) : NULL;
         ag_summary_add(summary, find_cell(summary, label), label, partner);
@@ -241,10 +249,17 @@ static ag_status fill(ag_summary *summary)
 
 ag_status ag_summary_make(ag_summary *summary, const ag_results *results, const char *metric)
 {
+    return ag_summary_make_first(summary, results, metric, SIZE_MAX);
+}
+
+ag_status ag_summary_make_first(ag_summary *summary, const ag_results *results, const char *metric,
+                                size_t most_seeds)
+{
     const ag_grid *grid = &results->grid;
     *summary = (ag_summary){.results = results,
                             .metric = metric != NULL ? metric : grid->compare.metric,
                             .has_baseline = has_baseline(grid),
+                            .most_seeds = most_seeds,
                             .across_axis = grid->n_axes,
                             .best_axis = grid->n_axes,
                             .format_axis = ag_summary_axis(grid, "format"),

@@ -38,7 +38,8 @@ typedef struct ag_summary_cell {
     size_t n_pairs;
     double *paired;   /* the values that have a partner ... */
     double *partners; /* ... and the baseline's value at the same other axes */
-    size_t done;      /* n_values of them have a finite value of the metric */
+    int64_t *pair_seeds;
+    size_t done; /* n_values of them have a finite value of the metric */
     size_t diverged;
     size_t failed;
     size_t pending;
@@ -47,12 +48,13 @@ typedef struct ag_summary_cell {
     double floor;            /* entropy rate of the data; NaN where it is not known */
     ag_estimate mean;
     ag_estimate difference;
-    ag_interval bca;     /* of the mean difference, by bootstrap; NaN for fewer than 8 pairs */
-    double p;            /* ag_decision's; NaN where nothing is judged */
-    double adjusted;     /* by the family */
-    ag_verdict alone;    /* by the cell's own interval */
-    ag_verdict verdict;  /* as one of the family */
-    size_t pairs_needed; /* of an open cell, ag_needed_pairs; 0: none, or nobody knows */
+    ag_interval bca;      /* of the mean difference, by bootstrap; NaN for fewer than 8 pairs */
+    ag_tendency tendency; /* what it is once p is small enough */
+    double p;             /* ag_decision's, by its rounds; NaN where nothing is judged */
+    double adjusted;      /* by the family */
+    ag_verdict alone;     /* by the cell's own interval */
+    ag_verdict verdict;   /* as one of the family */
+    size_t pairs_needed;  /* of an open cell, ag_needed_pairs; 0: none, or nobody knows */
     size_t choosers; /* with best_axis: seeds that chose the point, and are not in the numbers */
 } ag_summary_cell;
 
@@ -66,6 +68,7 @@ typedef struct ag_summary {
     size_t across_axis;   /* a column of the table, rather than a table for each point */
     size_t best_axis;     /* each format is taken at its best point of it (summary_best.c) */
     bool optimistic;      /* with best_axis: a point was chosen on the seeds it is judged on */
+    size_t most_seeds;    /* labels of seeds from here on are left out; SIZE_MAX: none */
     size_t n_comparisons; /* different ones that were judged */
     size_t n_cells;
     ag_summary_cell *cells;
@@ -79,6 +82,13 @@ extern const double ag_summary_level;
  * AG_ERR_INPUT for another name. */
 ag_status ag_summary_make(ag_summary *summary, const ag_results *results, const char *metric);
 void ag_summary_deinit(ag_summary *summary);
+
+/* The same of seeds 0 to most_seeds - 1 alone. */
+ag_status ag_summary_make_first(ag_summary *summary, const ag_results *results, const char *metric,
+                                size_t most_seeds);
+
+/* Whether the label's seed is one of the first so many. */
+bool ag_summary_is_first(const ag_summary *summary, const ag_label *label, size_t seeds);
 
 /* Takes each format at its best point of an axis, for a summary that was just made. */
 ag_status ag_summary_take_best(ag_summary *summary, size_t axis);
@@ -116,6 +126,12 @@ ag_status ag_summary_give_room(ag_summary *summary, ag_summary_cell *cell);
 void ag_summary_add(const ag_summary *summary, ag_summary_cell *cell, const ag_label *label,
                     const ag_label *partner);
 ag_status ag_summary_judge(ag_summary *summary);
+
+/* What the cell's difference says: by all its pairs, or where seeds come in rounds by each that is
+ * complete. And the least number of pairs above those it has that decides at `rate` if mean and sd
+ * stay; 0: none (summary_rounds.c). */
+ag_decision ag_summary_decide(const ag_summary *summary, const ag_summary_cell *cell);
+size_t ag_summary_needed(const ag_summary *summary, const ag_summary_cell *cell, double rate);
 
 /* --- forms */
 

@@ -211,6 +211,11 @@ ag_status ag_summary_take_best(ag_summary *summary, size_t axis)
 {
     size_t n_groups = 0;
     size_t n = summary->n_cells;
+    if (summary->results->grid.seeds.at_most > 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "--best lets a third of the seeds choose and judges the others, but here "
+                       "'seeds: {until: decided}' gave each point seeds by what the first ones "
+                       "said; it needs a number of seeds that is the same for all points");
     group *groups = ag_arena_alloc(&summary->arena, n * sizeof *groups);
     ag_summary_cell *cells = ag_arena_alloc(&summary->arena, n * sizeof *cells);
     if (groups == NULL || cells == NULL)

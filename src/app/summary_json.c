@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "claims.h"
+#include "rounds.h"
 #include "run/run_json.h"
 #include "summary_forms.h"
 
@@ -126,5 +127,6 @@ void ag_summary_json(ag_text *out, const ag_summary *summary)
     }
     ag_text_add(out, "]");
     ag_claims_json(out, summary);
+    ag_rounds_json(out, summary);
     ag_text_add(out, "}\n");
 }

@@ -8,7 +8,7 @@
 const double ag_summary_level = 0.95;
 
 /* Fewer values give a bootstrap that is too narrow. */
-enum { LEAST_FOR_BOOTSTRAP = 8, MOST_PAIRS = 1000 };
+enum { LEAST_FOR_BOOTSTRAP = 8 };
 
 const char *const ag_verdict_words[AG_VERDICTS] = {"baseline", "",     "same",    "worse",
                                                    "better",   "open", "diverged"};
@@ -57,6 +57,12 @@ static bool is_member(const ag_summary_cell *cell)
            cell->alone == AG_VERDICT_BETTER || cell->alone == AG_VERDICT_OPEN;
 }
 
+/* At the level of all verdicts, by the cell's own p or by that of the family. */
+static ag_verdict verdict_at(const ag_summary_cell *cell, double p)
+{
+    return p <= 1 - ag_summary_level ? s_verdicts[cell->tendency] : AG_VERDICT_OPEN;
+}
+
 /* The difference is paired: both runs of a pair have the same seed, and so the same initial weights
  * and batches, which takes most of the noise away. */
 static ag_status estimate(ag_summary *summary, ag_summary_cell *cell)
@@ -70,8 +76,15 @@ static ag_status estimate(ag_summary *summary, ag_summary_cell *cell)
     cell->alone = cell->verdict;
     if (!is_baseline && summary->has_baseline)
         cell->alone = judge_alone(cell, margin);
+    cell->p = NAN;
+    if (is_member(cell)) {
+        ag_decision decision = ag_summary_decide(summary, cell);
+        cell->tendency = decision.tendency;
+        cell->p = decision.p;
+        if (summary->results->grid.seeds.at_most > 0)
+            cell->alone = verdict_at(cell, cell->p);
+    }
     cell->verdict = cell->alone;
-    cell->p = is_member(cell) ? ag_decide(&cell->difference, margin).p : NAN;
     cell->adjusted = cell->p;
     return is_baseline ? AG_OK : add_bootstrap(summary, cell);
 }
@@ -92,14 +105,6 @@ static size_t first_like(const ag_summary *summary, size_t cell)
     return i;
 }
 
-/* With the rate for the family as a whole in place of the cell's own. */
-static void judge_in_family(ag_summary_cell *cell, double margin)
-{
-    cell->verdict = cell->adjusted <= 1 - ag_summary_level
-                        ? s_verdicts[ag_decide(&cell->difference, margin).tendency]
-                        : AG_VERDICT_OPEN;
-}
-
 /* Each comparison once, whatever the number of its labels. Returns how many are left undecided. */
 static size_t adjust(ag_summary *summary, ag_ranked *family)
 {
@@ -118,12 +123,11 @@ static size_t adjust(ag_summary *summary, ag_ranked *family)
 }
 
 /* A comparison that is open needs the level of the first step that Holm's method did not take. */
-static void find_needed(ag_summary_cell *cell, double margin, size_t undecided)
+static void find_needed(const ag_summary *summary, ag_summary_cell *cell, size_t undecided)
 {
-    cell->pairs_needed = 0;
-    if (cell->verdict == AG_VERDICT_OPEN)
-        cell->pairs_needed = ag_needed_pairs(
-            &cell->difference, margin, (1 - ag_summary_level) / (double)undecided, MOST_PAIRS);
+    double rate = (1 - ag_summary_level) / (double)undecided;
+    cell->pairs_needed =
+        cell->verdict == AG_VERDICT_OPEN ? ag_summary_needed(summary, cell, rate) : 0;
 }
 
 ag_status ag_summary_judge(ag_summary *summary)
@@ -141,10 +145,10 @@ ag_status ag_summary_judge(ag_summary *summary)
             continue;
         cell->adjusted = summary->cells[first_like(summary, i)].adjusted;
         if (compare->family == AG_FAMILY_ALL)
-            judge_in_family(cell, compare->margin);
+            cell->verdict = verdict_at(cell, cell->adjusted);
         else
             cell->adjusted = cell->p;
-        find_needed(cell, compare->margin, compare->family == AG_FAMILY_ALL ? undecided : 1);
+        find_needed(summary, cell, compare->family == AG_FAMILY_ALL ? undecided : 1);
     }
     return AG_OK;
 }

@@ -5,6 +5,7 @@
 
 #include "base/printable.h"
 #include "claims.h"
+#include "rounds.h"
 #include "summary_forms.h"
 
 enum { TEXT_COLUMNS = 80, MOST_LISTED = 8 };
@@ -129,6 +130,7 @@ static void add_legend_words(ag_text *out, const ag_summary *s)
                        grid->compare.margin);
         add_family_words(out, s);
     }
+    ag_rounds_words(out, s);
     add_best_words(out, s);
     ag_text_printf(out, "%s: mean ± sd over seeds, nats per token.", s->metric);
     if (s->has_baseline && has_diverged(s))

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "config_internal.h"
+#include "seed_rounds.h"
 
 ag_point *ag_axis_add(ag_axis_points *axis, ag_findings *findings, const ag_point *point)
 {
@@ -207,7 +208,10 @@ static void make_seed_axis(ag_axis_points *axis, ag_experiment *experiment)
         if (node->count == 0)
             ag_config_error(findings, node->place, "seeds: the list is empty");
     } else if (node->kind == AG_NODE_MAP) {
-        add_seed_map(axis, findings, node);
+        if (ag_config_rounds_are_meant(node))
+            ag_config_rounds_read(axis, experiment, node);
+        else
+            add_seed_map(axis, findings, node);
     } else {
         add_seed_range(axis, findings, 0, node);
     }

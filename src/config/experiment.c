@@ -16,6 +16,7 @@
 
 #include "base/printable.h"
 #include "config_internal.h"
+#include "seed_rounds.h"
 
 static void check_top_level(ag_experiment *experiment)
 {
@@ -101,6 +102,7 @@ static void read_experiment(ag_experiment *experiment, const char *const *sets, 
     ag_config_combinations(experiment);
     ag_config_compare(experiment);
     ag_config_claims(experiment);
+    ag_config_rounds_check(experiment);
     ag_config_build(experiment);
     if (experiment->findings.out_of_memory)
         return;

@@ -10,7 +10,9 @@
  *    "labels":  [[run, value index of each axis], ...],
  *    "compare": {"baseline": [value index or null, ...], "metric", "margin", "family"},
  *    "claims":  [{"name", "text", "source", "kind", "bound", "points": [[value index or null, ...],
- *                 ...]}]}                                                   where there are any */
+ *                 ...]}],                                                   where there are any
+ *    "seeds":   {"from", "at_most"}}                                        where they come in
+ * rounds */
 #include "run/grid.h"
 
 #include <inttypes.h>
@@ -248,6 +250,15 @@ static void add_claims(writer *w)
     ag_text_add(w->text, w->grid->n_claims > 0 ? "]" : "");
 }
 
+/* Nothing where the grid has all its seeds, as for claims. */
+static void add_seeds(writer *w)
+{
+    const ag_seed_rounds *seeds = &w->grid->seeds;
+    if (seeds->at_most > 0)
+        ag_text_printf(w->text, ",\n\"seeds\":{\"from\":%" PRId64 ",\"at_most\":%" PRId64 "}",
+                       seeds->from, seeds->at_most);
+}
+
 /* The number beside the text, so that a reader gets it without knowing how altgrad reads numbers.
  */
 static void add_value(ag_text *text, const ag_axis_value *value, ag_axis_type type)
@@ -320,6 +331,7 @@ void ag_grid_to_json(ag_text *text, const ag_grid *grid)
         add_labels(&w);
         add_compare(&w);
         add_claims(&w);
+        add_seeds(&w);
         add_axes(&w);
         ag_text_add(text, "}\n");
     } else {

@@ -395,6 +395,21 @@ static ag_status read_claims(reader *r)
     return AG_OK;
 }
 
+static ag_status read_seeds(reader *r)
+{
+    enum { MOST = 10000 }; /* as many as an axis may have */
+    static const char *const known[] = {"from", "at_most", NULL};
+    ag_json_at at = {json_object_get(r->top, "seeds"), "grid.seeds"};
+    const ag_axis *last = r->grid->n_axes > 0 ? &r->grid->axes[r->grid->n_axes - 1] : NULL;
+    if (at.object == NULL)
+        return AG_OK;
+    AG_TRY(ag_json_known(at, known));
+    if (last == NULL || last->type != AG_AXIS_INT || strcmp(last->name, "seed") != 0)
+        return ag_fail(AG_ERR_INPUT, "grid.seeds: the last axis is not 'seed'");
+    AG_TRY(ag_json_whole(&r->grid->seeds.at_most, at, "at_most", 2, MOST));
+    return ag_json_whole(&r->grid->seeds.from, at, "from", 2, r->grid->seeds.at_most);
+}
+
 /* In version 1, val_loss was the loss of the whole validation part. The experiment's author meant
  * that loss, and gets it. */
 static void name_final_loss(ag_compare *compare)
@@ -418,9 +433,9 @@ static ag_status read_numerics(ag_grid *grid, ag_json_at at, int64_t version)
 /* The version first: it decides what the rest may mean. */
 static ag_status read_grid(reader *r)
 {
-    static const char *const known[] = {"altgrad_grid", "numerics", "name", "yaml",
-                                        "axes",         "layers",   "runs", "labels",
-                                        "compare",      "claims",   NULL};
+    static const char *const known[] = {"altgrad_grid", "numerics", "name",  "yaml",
+                                        "axes",         "layers",   "runs",  "labels",
+                                        "compare",      "claims",   "seeds", NULL};
     ag_json_at at = {r->top, "grid"};
     int64_t version = 0;
     AG_TRY(ag_json_whole(&version, at, "altgrad_grid", 0, AG_MAX_WHOLE));
@@ -436,6 +451,7 @@ static ag_status read_grid(reader *r)
     AG_TRY(read_labels(r));
     AG_TRY(read_compare(r));
     AG_TRY(read_claims(r));
+    AG_TRY(read_seeds(r));
     if (version == 1)
         name_final_loss(&r->grid->compare);
     return AG_OK;

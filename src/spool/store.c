@@ -217,6 +217,15 @@ static ag_status make_spooled(ag_store *store)
     return AG_OK;
 }
 
+/* Run files have room for more; a packed file is written back as run files first. */
+ag_status ag_store_extend(ag_store *store, const ag_grid *grid)
+{
+    AG_TRY(ag_owner_check(&store->owner, &store->places));
+    AG_TRY(write_grid(store, grid));
+    AG_TRY(make_spooled(store));
+    return make_folders(store);
+}
+
 /* The note of an earlier failure goes after the run file is there: killed in between, the run
  * counts as complete, as it is. */
 ag_status ag_store_put(ag_store *store, const char *id, const void *bytes, size_t size)

@@ -56,8 +56,9 @@ static void fill(fixture *f)
     f->results.grid = (ag_grid){
         "case", "",        AXES,
         axes,   RUNS,      f->runs,
-        RUNS,   f->labels, {baseline, "val_loss", 0.05, AG_FAMILY_ALL},
-        0,      NULL,      AG_NUMERICS_VERSION
+        RUNS,   f->labels, {baseline,       "val_loss", 0.05, AG_FAMILY_ALL},
+        0,      NULL,      AG_NUMERICS_VERSION,
+        {0, 0          }
     };
     f->results.n_rows = RUNS;
     f->results.rows = f->rows;

@@ -72,6 +72,9 @@ static const char *const s_more[] = {
     "0.1}\n"
     "  - {name: b, same: E4M3, as: BF16, margin: 0.2}\n  - {name: c, order: [BF16, E4M3, E5M2]}\n"
     "  - {name: d, diverges: {format: E5M2}, share: 0.5}\n  - {name: e, worse: E5M2, than: BF16}\n",
+    "altgrad: 1\ndata: {synthetic: markov, tokens: 2000, vocab: 8}\nformats: [BF16, E4M3]\n"
+    "seeds: {from: 3, until: decided, at_most: 12}\ncompare: {baseline: {format: BF16}, margin: "
+    "0.1}\nexclude:\n  - {format: E5M2}\nclaims:\n  - {name: a, better: E4M3, than: BF16}\n",
 };
 
 static const char s_levels[] = "-2, -1, 0 # and up\n1 null 2\n";

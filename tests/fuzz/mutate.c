@@ -118,6 +118,8 @@ static const char *const s_words[] = {
     "mixed_precision",
     "from",
     "until",
+    "decided",
+    "at_most",
     "phases",
     "90%",
     "skip_patterns",

@@ -196,6 +196,54 @@ static void test_writing_again_gives_the_same_text(void **state)
     ag_text_deinit(&again);
 }
 
+static ag_status read_changed_grid(fixture *f, const char *old, const char *new)
+{
+    ag_grid grid;
+    const char *changed = replaced(&f->text, old, new, &f->arena);
+    return ag_grid_from_json(&grid, changed, strlen(changed), &f->arena);
+}
+
+/* Only where seeds come in rounds is there anything about it: readers of before read the others. */
+static void test_seeds_in_rounds(void **state)
+{
+    fixture *f = *state;
+    ag_grid grid;
+    assert_null(strstr(f->text.data, "at_most"));
+    f->grid.n_axes = 3; /* then the last is the seed */
+    f->grid.n_claims = 0;
+    f->grid.seeds = (ag_seed_rounds){3, 20};
+    ag_text_deinit(&f->text);
+    ag_grid_to_json(&f->text, &f->grid);
+    assert_non_null(strstr(f->text.data, "\"seeds\":{\"from\":3,\"at_most\":20}"));
+    assert_ok(ag_grid_from_json(&grid, f->text.data, f->text.length, &f->arena));
+    assert_true(grid.seeds.from == 3 && grid.seeds.at_most == 20);
+    assert_fails(AG_ERR_INPUT, "grid.seeds.from: expected a whole number, 2 to 20",
+                 read_changed_grid(f, "\"from\":3", "\"from\":21"));
+    assert_fails(AG_ERR_INPUT, "grid.seeds: unknown key 'until'",
+                 read_changed_grid(f, "\"from\":3", "\"until\":3"));
+    assert_fails(AG_ERR_INPUT, "grid.seeds: the last axis is not 'seed'",
+                 read_changed_grid(f, "\"name\":\"seed\"", "\"name\":\"seat\""));
+}
+
+/* The second run has two labels, of which one is asked for; the runs between are not. */
+static void test_a_part_of_a_grid(void **state)
+{
+    fixture *f = *state;
+    ag_grid part;
+    bool asked[N_LABELS] = {false};
+    asked[3] = asked[4] = asked[N_RUNS + 1] = true;
+    assert_ok(ag_grid_pick(&part, &f->grid, asked, &f->arena));
+    assert_int_equal(part.n_runs, 3);
+    assert_int_equal(part.n_labels, 3);
+    static const size_t runs[] = {1, 3, 4};
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(part.runs[i].id, f->runs[runs[i]].id);
+    assert_int_equal(part.labels[0].run, 1);
+    assert_int_equal(part.labels[1].run, 2);
+    assert_int_equal(part.labels[2].run, 0);
+    assert_ptr_equal(part.labels[2].values, f->labels[N_RUNS + 1].values);
+}
+
 static void test_an_empty_grid(void **state)
 {
     fixture *f = *state;
@@ -206,13 +254,6 @@ static void test_an_empty_grid(void **state)
     assert_ok(ag_grid_from_json(&grid, f->text.data, f->text.length, &f->arena));
     assert_int_equal(grid.n_runs, 0);
     assert_int_equal(grid.n_labels, 0);
-}
-
-static ag_status read_changed_grid(fixture *f, const char *old, const char *new)
-{
-    ag_grid grid;
-    const char *changed = replaced(&f->text, old, new, &f->arena);
-    return ag_grid_from_json(&grid, changed, strlen(changed), &f->arena);
 }
 
 static void test_damaged_grids_are_refused(void **state)
@@ -299,6 +340,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(test_a_grid_comes_back),
         TEST(test_writing_again_gives_the_same_text),
+        TEST(test_seeds_in_rounds),
+        TEST(test_a_part_of_a_grid),
         TEST(test_an_empty_grid),
         TEST(test_version_1_compares_the_final_loss),
         TEST(test_version_2_is_of_numerics_1),

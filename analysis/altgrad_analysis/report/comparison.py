@@ -60,10 +60,15 @@ def _csv(context):
 
 
 def family_text(results):
-    """How verdicts are held together."""
+    """How verdicts are held together, and what looking several times costs them."""
+    rounds = ""
+    if results.looks is not None:
+        rounds = " Seeds came in rounds until decided; each look spends a part of the 5 %."
     if results.family == "all":
-        return " Verdicts hold together: Holm's correction over all comparisons of the experiment."
-    return " Each verdict stands alone (compare.family: none)."
+        return (
+            " Verdicts hold together: Holm's correction over all comparisons of the experiment." + rounds
+        )
+    return " Each verdict stands alone (compare.family: none)." + rounds
 
 
 def final_table(context):
