@@ -421,7 +421,7 @@ ag_status ag_run_check(const ag_run *run)
     AG_TRY(ag_spec_check(&run->model));
     AG_TRY(check_data(&run->data));
     AG_TRY(check_parametrisation(run));
-    if (ag_optimizer_of(run)->fixes_scale)
+    if (ag_optimizer_of(run)->fixes_scale && run->layers != NULL) /* NULL: formats have errors */
         AG_TRY(check_one_grid(run));
     AG_TRY(check_decay(&run->optimizer));
     AG_TRY(check_stored(run));
