@@ -7,6 +7,7 @@
     results.samples("quant")         # one row per label, layer, operand and sampled step
     results.table()                  # what `altgrad summary` says: format x layer config
     results.select(results.table(), {"format": ["BF16", "E4M3"]})
+    Results.from_csv("theirs.csv", baseline={"format": "bf16"})   # runs of other programs
 
 A label is a combination of the grid: format, layer config, seed and the experiment's other axes.
 An axis is a column of every table; one that is called like a column of the package gets an

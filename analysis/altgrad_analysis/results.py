@@ -43,19 +43,25 @@ class Results:
     orphans   completed runs that the experiment no longer names, with the columns of the index
     name, metric, margin, family, baseline   what the experiment is called and compares
     looks   the rounds in which seeds are added until decided; None where there are none
+    has_file  whether there is a results file: not yet of an experiment that begins, nor of a CSV file
     running   ids of the runs that have live curves
     """
 
     def __init__(self, path, live=False):
         self.path = Path(path)
         grid = self._planned_grid() if live and not self.path.exists() else None
-        self._has_file = grid is None
+        self.has_file = grid is None
         if grid is None:
             with open_results(self.path) as file:
                 grid = json.loads(read_text(file["experiment/grid"]))
                 self._read_tables(file, grid)
         else:
             self._plan_tables(grid)
+        self._set_up(grid)
+        self._live = self._read_live() if live else {}
+
+    def _set_up(self, grid):
+        """What the tables do not say."""
         self.grid = grid  # as grid.json has it
         asked = grid["compare"]
         self.name = grid["name"]
@@ -71,7 +77,25 @@ class Results:
             for axis, i in zip(self.grid_axes, asked["baseline"])
             if i is not None
         }
-        self._live = self._read_live() if live else {}
+
+    @classmethod
+    def from_csv(cls, source, baseline=None, margin=np.nan, metric=None, family="all", name=None,
+                 columns=None, axes=None, metrics=None):  # fmt: skip
+        """Runs that another program trained, compared as those of altgrad are: `source` is a CSV file,
+        several of them, or a pandas table, with a row per run and step.
+
+        Its columns: format, seed, step; at least one metric (loss, val_loss, val_loss_hp,
+        final_val_loss, final_val_loss_hp, grad_norm, lr, or those that `metrics` names); layers, id
+        and status where wanted. Every other column is an axis, unless `axes` names those that are.
+        `columns` renames, {"eval/loss": "val_loss"}. Runs that differ in the seed alone are repeats.
+
+        The last val_loss of a run is its final_val_loss, where there is no column of that. A run whose
+        last loss is nan or inf has diverged; one that ends before the others of its axes is pending.
+        `baseline` is {axis: value} and, like `margin`, `metric` and `family`, as under `compare` in an
+        experiment file. ValueError says what of a file is wrong, and in which row."""
+        from .foreign import Foreign
+
+        return Foreign(source, baseline, margin, metric, family, name, columns, axes, metrics)
 
     # --- reading
 
@@ -195,7 +219,7 @@ class Results:
     @contextmanager
     def _curves(self):
         """The group of the curves; empty while there is none."""
-        if not self._has_file:
+        if not self.has_file:
             yield {}
             return
         with open_results(self.path) as file:
@@ -254,14 +278,7 @@ class Results:
         """The series that were sampled under a group of each run ("quant", "diagnostics/grad"): one
         row per label, layer, operand ("" for those of a layer) and sampled step, with the axes, id
         and a column per metric."""
-        frames = []
-        known = set()
-        with open_results(self.path) as file:
-            for run_id, run in file.get("runs", {}).items():
-                known.update(_groups(run))
-                for layer, series in run.get(group, {}).items():
-                    if layer != "step":
-                        frames += _sampled(run_id, layer, series)
+        frames, known = self._read_samples(group) if self.has_file else ([], set())
         if group not in (known or SAMPLED):
             there = listed(sorted(known)) or "none: 'altgrad run' makes them (observe.diagnostics)"
             raise KeyError(f"no run has samples of {group}; there are {there}")
@@ -269,6 +286,17 @@ class Results:
         sampled = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=own)
         names = {axis: free_name(axis, sampled.columns) for axis in self.axes}
         return self.labels.rename(columns=names).merge(sampled, on="id")
+
+    def _read_samples(self, group):
+        """A frame for each series of a group, and what all groups are called."""
+        frames, known = [], set()
+        with open_results(self.path) as file:
+            for run_id, run in file.get("runs", {}).items():
+                known.update(_groups(run))
+                for layer, series in run.get(group, {}).items():
+                    if layer != "step":
+                        frames += _sampled(run_id, layer, series)
+        return frames, known
 
     # --- models
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
 
-from .axes import printable
+from .wrapping import wrapped
 
 
 def literal(text):
@@ -29,33 +29,8 @@ def width(text, size, weight="normal"):
 
 
 def wrap(text, size, inches, weight="normal"):
-    """The lines of `text`, none wider than `inches`: at spaces, and anywhere in longer words."""
-    lines, line = [], ""
-    for word in printable(text).split(" "):
-        joined = f"{line} {word}" if line else word
-        if width(joined, size, weight) <= inches:
-            line = joined
-            continue
-        if line:
-            lines.append(line)
-        line = word
-        while width(line, size, weight) > inches and len(line) > 1:
-            fitting = _fitting(line, size, inches, weight)
-            lines.append(line[:fitting])
-            line = line[fitting:]
-    return [*lines, line]
-
-
-def _fitting(word, size, inches, weight):
-    """How many characters of `word` fit, one at least."""
-    low, high = 1, len(word)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if width(word[:middle], size, weight) <= inches:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    """The lines of `text`, none wider than `inches`."""
+    return wrapped(text, inches, lambda part: width(part, size, weight))
 
 
 # Fonts for scripts that DejaVu lacks, where they are installed.

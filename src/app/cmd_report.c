@@ -47,7 +47,8 @@ static const ag_command_line s_line = {
     .column = 23,
     .n_options = sizeof s_options / sizeof s_options[0],
     .options = s_options,
-    .notes = "\nExit codes: 0 written; 2 bad input or no such file; 3 environment.\n\n"
+    .notes = "\nExit codes: 0 written; 1 written, but a fault of altgrad cost a figure; 2 bad\n"
+             "input or no such file; 3 environment.\n\n"
              "example: altgrad report results/quickstart.h5 -o report\n",
 };
 

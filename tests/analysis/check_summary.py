@@ -103,6 +103,38 @@ def compare(altgrad, path, n_cells, best=None):
     return set(table["verdict_alone"]), set(table["verdict"])
 
 
+def compare_foreign(altgrad, path):
+    """The same curves without altgrad's file: written as a CSV file of anybody's, and read back."""
+    results = Results(path)
+    shown = show(altgrad, path)["cells"]
+    loss = results.index.set_index("id")["final_val_loss"].rename("final_val_loss")
+    status = results.index.set_index("id")["status"].rename("status")
+    labels = results.labels.rename(columns={axis.column: axis.name for axis in results.grid_axes})
+    curves = results.curves("val_loss")[["id", "step", "value"]].drop_duplicates()
+    rows = labels.merge(curves, on="id").rename(columns={"value": "val_loss"})
+    theirs = str(Path(path).parent / "theirs.csv")
+    rows.join(loss, on="id").join(status, on="id").to_csv(theirs, index=False)
+    foreign = Results.from_csv(
+        theirs, baseline={"format": "BF16"}, margin=results.margin, family=results.family,
+        axes=["mean", "optimizer.lr"] if "mean" in rows else None,
+    )  # fmt: skip
+    found = {}
+    for _, row in foreign.table().iterrows():
+        key = tuple(str(row[axis.column]) for axis in foreign.grid_axes if axis.name != "seed")
+        found[tuple(sorted(key))] = row
+    for cell in shown:
+        values = [results_text(results, axis, text) for axis, text in cell["axes"].items()]
+        row = found[tuple(sorted(values))]
+        for word in WORDS:
+            assert same(row[word], cell[word]), (word, row, cell)
+    assert len(found) == len(shown)
+
+
+def results_text(results, name, text):
+    (axis,) = [axis for axis in results.grid_axes if axis.name == name]
+    return str(axis.find(text))
+
+
 def compare_claims(altgrad, path):
     claims = show(altgrad, path)["claims"]
     table = Results(path).claims()
@@ -120,6 +152,7 @@ def check_seeds(altgrad, folder):
     path = str(Path(folder, "x.h5"))
     compare(altgrad, path, 4)
     compare(altgrad, path, 2, best="optimizer.lr")
+    compare_foreign(altgrad, path)
     states = compare_claims(altgrad, path)
     assert (states["same"], states["blows up"]) == ("confirmed", "open"), states
     cells = show(altgrad, path)["cells"]
@@ -151,6 +184,7 @@ def main(altgrad):
         run(altgrad, folder, EXPERIMENT)
         alone, verdicts = compare(altgrad, str(Path(folder, "x.h5")), 24)
         compare(altgrad, str(Path(folder, "x.h5")), 12, best="optimizer.lr")
+        compare_foreign(altgrad, str(Path(folder, "x.h5")))
         assert compare_claims(altgrad, str(Path(folder, "x.h5")))["diverged"] == "open"
         assert {"baseline", "open", "diverged"} <= verdicts and "same" in alone, (alone, verdicts)
         done = draw(folder, "--select", "optimizer.lr=0.03", "--select", "mean=y")

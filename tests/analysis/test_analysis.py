@@ -55,9 +55,7 @@ def val_curve(row):
 def grid_json(axis_name, baseline):
     """What the analysis reads of /experiment/grid."""
     values = {"format": ["BF16", "E4M3", "E7M0"], "layers": ["uniform", "mlp"]}
-    axes = [
-        {"name": n, "type": "text", "values": [{"text": v} for v in values[n]]} for n in values
-    ]
+    axes = [{"name": n, "type": "text", "values": [{"text": v} for v in values[n]]} for n in values]
     axes.append(
         {"name": "seed", "type": "int", "values": [{"text": str(s), "value": s} for s in (0, 1)]}
     )

@@ -2,13 +2,18 @@
 """The report on small results files, whose every number is chosen here or in test_analysis.py."""
 
 import io
+import os
 import re
+import signal
+import subprocess
 import sys
 import tempfile
 import unittest
 from contextlib import redirect_stderr, redirect_stdout
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import h5py
 import numpy as np
@@ -24,6 +29,8 @@ from altgrad_analysis.report.comparison import wilson  # noqa: E402
 from altgrad_analysis.report.facts import Facts, matrices  # noqa: E402
 from altgrad_analysis.report.fit import bits_shape, fit_law  # noqa: E402
 from altgrad_analysis.report.live import follow  # noqa: E402
+from altgrad_analysis.report.page import LeftOut  # noqa: E402
+from altgrad_analysis.report.scaling import best_points  # noqa: E402
 from altgrad_analysis.report.scales import MINUS, Scale, fixed, number  # noqa: E402
 
 VOID = {"meta", "br"}  # SVG elements without content end in "/>"
@@ -183,6 +190,73 @@ class ReportTest(unittest.TestCase):
             self.assertEqual(follow(self.path, draw, 0.001), 0)
         self.assertEqual((drawn, out.getvalue()), ([0.001, 0.001, None], "page\n"))
 
+    def test_a_page_of_an_experiment_that_begins_needs_no_results_file(self):
+        grid = small.json.loads(small.grid_json(None, {"format": "BF16"}))
+        names = [[point["text"] for point in axis["values"]] for axis in grid["axes"][:2]]
+        ids = list(dict.fromkeys(row[3] for row in small.LABELS))
+        grid["runs"] = [{"id": run_id} for run_id in ids]
+        grid["labels"] = [
+            [ids.index(i), names[0].index(f), names[1].index(n), s] for f, n, s, i in small.LABELS
+        ]
+        folder = Path(f"{self.path}.d")
+        folder.mkdir()
+        (folder / "grid.json").write_text(small.json.dumps(grid))
+        code, page, err = self.report("--live")
+        self.assertEqual((code, err.count("\n")), (0, 1), err)
+        self.assertIn("<b>8</b> pending", page)
+
+    def test_ctrl_c_ends_a_page_that_follows_with_a_last_drawing(self):
+        """A process of its own, whose file somebody seems to train."""
+        small.write(self.path)
+        owner = Path(f"{self.path}.d") / "owner"
+        owner.parent.mkdir()
+        owner.write_text("host x\n")
+        command = [
+            sys.executable,
+            "-B",
+            "-m",
+            "altgrad_analysis",
+            "report",
+            str(self.path),
+            "--live",
+        ]
+        paths = {"PYTHONPATH": str(Path(small.__file__).resolve().parents[2] / "analysis")}
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **paths},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as process:
+            page = Path(process.stdout.readline().strip())
+            self.assertIn("http-equiv", page.read_text())
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, out, err), (130, "", ""))
+        self.assertNotIn("http-equiv", page.read_text())
+
+    def test_a_figure_that_fails_is_a_fault_and_costs_no_other(self):
+        small.write(self.path)
+
+        def fail(context):
+            raise ZeroDivisionError("by <nothing>")
+
+        def lack(context):
+            raise LeftOut("there is none")
+
+        figures = [("Bad one", fail), ("Not here", lack), *command.FIGURES]
+        with mock.patch.object(command, "FIGURES", figures):
+            code, _, err = self.report()
+        self.assertEqual((code, err.count("\n")), (1, 1))
+        self.assertIn("Bad one: not drawn, by a fault of altgrad", err)
+        page = (self.folder / "small.report" / "report.html").read_text()
+        left_out = self.left_out(page[page.index('id="left-out"') :])
+        self.assertEqual(left_out["Not here"], "there is none")
+        self.assertNotIn("Bad one", left_out)
+        self.assertIn("by &lt;nothing&gt;", page)
+        self.assertIn('id="final-loss"', page)
+
     def test_a_page_that_nobody_feeds_says_so(self):
         small.write(self.path)
         code, page, err = self.report("--live")
@@ -298,6 +372,29 @@ class ReportTest(unittest.TestCase):
         np.testing.assert_allclose([law.values["E"], law.values["beta"]], [2.0, 0.5], rtol=1e-4)
         with self.assertRaisesRegex(ValueError, "3 sizes or 3 numbers"):
             fit_law(cells.head(2), np.ones((2, 1)), "BF16")
+
+    def test_a_floor_that_the_losses_do_not_tell_is_said(self):
+        tokens = np.array([1e4, 3e4, 1e5, 3e5, 1e6])
+        cells = pd.DataFrame({"format": "BF16", "parameters": 1e5, "tokens": tokens})
+        for floor, loose in ((0.0, ["E"]), (2.0, [])):
+            law = fit_law(cells, (floor + 9 * tokens**-0.1)[:, None], "BF16")
+            self.assertEqual(law.loose, loose)
+
+    def test_the_best_point_is_chosen_on_other_seeds(self):
+        """Seed 0 prefers 1, the others 2: with three seeds the first one chooses, and is not judged;
+        with two, all choose."""
+        losses = {1: (1.0, 3.0, 3.2), 2: (1.5, 2.0, 2.4)}
+        rows = [("F", 10.0, 5.0, s, lr, v) for lr, of in losses.items() for s, v in enumerate(of)]
+        columns = ["format", "run parameters", "run tokens", "seed", "lr", "value"]
+        runs = pd.DataFrame(rows, columns=columns)
+        context = SimpleNamespace(block_axes=[SimpleNamespace(column="lr", name="optimizer.lr")])
+        judged, how = best_points(context, runs)
+        self.assertEqual(list(judged["value"]), [3.0, 3.2])
+        self.assertIn("chosen on 1 of 3 seeds and judged on the others", how)
+        judged, how = best_points(context, runs[runs["seed"] < 2])
+        self.assertEqual(list(judged["value"]), [1.5, 2.0])
+        self.assertIn("optimistic", how)
+        self.assertEqual(best_points(context, runs[runs["lr"] == 1])[1], "")
 
     def test_the_shape_over_bits_is_found(self):
         bits = np.array([4.0, 6.0, 8.0, 16.0])

@@ -46,6 +46,17 @@ says "pid $pid"
 expect 75 bin/altgrad status out.h5 --json
 json "d['runs']['total'] == 4 and d['owner']['pid'] == $pid and d['owner']['life'] == 'alive'"
 json "d['live']['ranks'] == 1 and not d['live']['stopping'] and d['exit_code'] == 75"
+
+# watched until Ctrl-C, which costs the experiment nothing; a shell's background ignores that signal
+"$python" -c "import os, signal; signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv('bin/altgrad', ['altgrad', 'status', 'out.h5', '--watch'])" > log 2>&1 &
+watching=$!
+await grep -q "^runs  *4: 0 done" log
+kill -INT "$watching"
+ends 130 "$watching"
+expect 75 bin/altgrad status out.h5
+says "pid $pid"
+
 expect 0 bin/altgrad stop out.h5 --wait
 says "sent SIGUSR1 to pid $pid"
 matches "pid $pid on host .* has ended"

@@ -112,6 +112,78 @@ static void test_each_model_has_its_class(void **state)
     ag_arena_deinit(&arena);
 }
 
+/* --- options of later versions */
+
+/* Of the same weights they make the same function: how tensors are laid out, how they begin, what
+ * is minimised; GELU's form where there is swiglu; mup at its own width. */
+static const char *const s_same_function[] = {
+    "model.qkv",           "model.gate_up",   "model.norm_affine", "model.init_std",
+    "model.post_gain",     "model.gelu",      "model.base_width",  "model.z_loss",
+    "model.base_head_dim", "model.init_seed", "model.param"};
+
+static bool is_same_function(const char *key)
+{
+    for (size_t i = 0; i < sizeof s_same_function / sizeof s_same_function[0]; i++) {
+        if (strcmp(key, s_same_function[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A value that is not the neutral one. */
+static const char *other_value(const ag_param *param)
+{
+    if (param->type == AG_PARAM_BOOL)
+        return strcmp(param->neutral, "true") == 0 ? "false" : "true";
+    if (param->type == AG_PARAM_WORD)
+        return param->words[strcmp(param->neutral, param->words[0]) == 0 ? 1 : 0];
+    return param->type == AG_PARAM_INT || param->min > 0.7 ? "2" : "0.7";
+}
+
+/* The class and its config.json; "" where no class computes the model. */
+static void tell(ag_text *text, const ag_run *run)
+{
+    ag_architecture which = AG_ARCHITECTURES;
+    ag_text_init(text);
+    if (ag_architecture_of(&which, run, "it", "") == AG_OK)
+        ag_architecture_config(text, which, &run->model, 16);
+    ag_error_clear();
+}
+
+/* An option that neither the rules nor config.json know would be exported as another model. */
+static void test_each_option_is_refused_or_told(void **state)
+{
+    (void)state;
+    ag_arena arena;
+    size_t count = 0;
+    const ag_param *params = ag_params(&count);
+    ag_arena_init_growing(&arena);
+    for (size_t i = 0; i < count; i++) {
+        ag_run plain;
+        ag_run changed;
+        ag_text before;
+        ag_text after;
+        if (strncmp(params[i].key, "model.", 6) != 0 || params[i].neutral == NULL ||
+            params[i].use != AG_USE_IDENTITY || is_same_function(params[i].key))
+            continue;
+        make(&plain, AG_ARCHITECTURE_QWEN3, &arena);
+        make(&changed, AG_ARCHITECTURE_QWEN3, &arena);
+        set(&changed, params[i].key, params[i].neutral, &arena);
+        if (strcmp(ag_param_get(&plain, &params[i], &arena),
+                   ag_param_get(&changed, &params[i], &arena)) == 0)
+            set(&changed, params[i].key, other_value(&params[i]), &arena);
+        tell(&before, &plain);
+        tell(&after, &changed);
+        if (strcmp(before.data, after.data != NULL ? after.data : "") == 0)
+            fail_msg("%s changes neither the class nor its config.json", params[i].key);
+        ag_text_deinit(&before);
+        ag_text_deinit(&after);
+    }
+    ag_arena_deinit(&arena);
+}
+
+/* --- layouts */
+
 /* Elements that tell where they came from. */
 static float *count_up(const ag_tensor_table *tensors, ag_arena *arena)
 {
@@ -167,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_model_has_its_class),
+        cmocka_unit_test(test_each_option_is_refused_or_told),
         cmocka_unit_test(test_fused_rows_are_those_of_split_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,8 @@
 
 In README.md, CONTRIBUTING.md, CHANGELOG.md and docs/*.md every link leads to a file, and where it
 names a heading, to one that is there; every path in backticks exists; every test after "Test:",
-"Tests:" or "ctest ... -R" is one that ctest knows.
+"Tests:" or "ctest ... -R" is one that ctest knows. The recipes of CONTRIBUTING.md name functions
+and tables of the sources, which are there too.
 """
 
 import re
@@ -16,6 +17,8 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TOP = "src include tests docs jobs analysis .ci".split()
 # a word in backticks that begins with a folder of the top, or is a file there
 PATH = re.compile(r"`((?:%s)/[^`\s]*|[A-Z][A-Za-z]+\.(?:md|txt|json|cff))`" % "|".join(TOP))
+# a name of C, of more than one word
+NAME_OF_C = re.compile(r"`([A-Za-z]+(?:_\w+)+)`")
 PLACEHOLDER = re.compile(r"[<>*{}]|NAME|COMMAND|FILE")
 
 
@@ -34,6 +37,11 @@ def tests_named(text):
     yield from re.findall(r"ctest [^\n`]*-R '?\^?([\w.]+)", text)
 
 
+def is_test(name, known_tests):
+    """Or the beginning of several, `numerics_exhaustive_e4m3fn` and so on."""
+    return any(re.match(name + "(?![a-z])", test) for test in known_tests)
+
+
 def faults(root, page, known_tests):
     text = page.read_text()
     for target in LINK.findall(text):
@@ -49,8 +57,19 @@ def faults(root, page, known_tests):
         if not PLACEHOLDER.search(path) and not (root / path).exists():
             yield f"`{path}`, which is not there"
     for name in tests_named(text):
-        if name != "NAME" and not any(re.match(name + "(?![a-z])", test) for test in known_tests):
+        if name != "NAME" and not is_test(name, known_tests):
             yield f"test {name}, which ctest does not know"
+
+
+def unknown_names(root, page, known_tests):
+    known = set()
+    for top in ("src", "include", "tests"):
+        for path in (root / top).rglob("*.*"):
+            if path.suffix in (".c", ".h", ".inc", ".py", ".txt"):
+                known.update(re.findall(r"\w+", path.read_text()))
+    for name in sorted(set(NAME_OF_C.findall(page.read_text()))):
+        if not PLACEHOLDER.search(name) and name not in known and not is_test(name, known_tests):
+            yield f"{page.name}: `{name}`, which is nowhere in the sources"
 
 
 def main(root, ctest, build):
@@ -64,6 +83,7 @@ def main(root, ctest, build):
         for page in pages
         for fault in faults(root, page, known_tests)
     ]
+    found += unknown_names(root, root / "CONTRIBUTING.md", known_tests)
     print("\n".join(found) if found else f"{len(pages)} documents name what is there")
     return 1 if found or not known_tests else 0
 

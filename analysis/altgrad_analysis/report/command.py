@@ -51,18 +51,28 @@ def parse(arguments):
 
 
 def make(results, select=None, metric=None, refresh=None):
-    """The page's HTML, and {name: text} of the CSV files."""
+    """The page's HTML, {name: text} of the CSV files, and [(figure, what went wrong)]."""
     context = Context(results, select, metric)
-    figures, left_out = [], []
+    figures, left_out, faults = [], [], []
     for title, draw in FIGURES:
         try:
             figures.append(draw(context))
         except LeftOut as reason:
             left_out.append((title, str(reason)))
         except Exception as error:  # one figure must not cost the reader all the others
-            left_out.append((title, f"not drawn, by a fault of this program: {error!r}"))
-            print(f"altgrad: warning: {title}: not drawn: {error!r}", file=sys.stderr)
-    return render(results.name, _head(context, refresh), figures, left_out, refresh)
+            faults.append((title, repr(error)))
+    head = _head(context, refresh) + _faults(faults)
+    return *render(results.name, head, figures, left_out, refresh), faults
+
+
+def _faults(faults):
+    items = "".join(f"<li><b>{words(title)}</b>: {words(error)}</li>" for title, error in faults)
+    if not items:
+        return ""
+    return (
+        '<div class="warn">By a fault of altgrad these are not drawn; please report it, with the '
+        f"results file if you may: <ul>{items}</ul></div>"
+    )
 
 
 def _head(context, refresh):
@@ -114,18 +124,25 @@ def default_folder(path):
 def main(arguments=None):
     options = parse(arguments)
     folder = options.output or default_folder(options.results)
+    code, faults = 0, []
     try:
         select = parse_select(options.select)
 
         def draw(refresh=None):
             results = Results(options.results, live=options.live)
-            return write(folder, *make(results, select, options.metric, refresh))
+            html, files, faults[:] = make(results, select, options.metric, refresh)
+            return write(folder, html, files)
 
         if options.live:
-            return follow(options.results, draw, max(options.every, 1))
-        print(draw())
+            code = follow(options.results, draw, max(options.every, 1))
+        else:
+            print(draw())
     except (OSError, ValueError, KeyError) as error:
         reason = error.args[0] if isinstance(error, KeyError) else error
         print(f"altgrad: error: {options.results}: {reason}", file=sys.stderr)
         return 2
-    return 0
+    for title, error in faults:
+        print(
+            f"altgrad: error: {title}: not drawn, by a fault of altgrad: {error}", file=sys.stderr
+        )
+    return code or (1 if faults else 0)

@@ -111,7 +111,7 @@ def read_timing(results):
 
 
 def _table(results, name, columns):
-    if results.path.exists():
+    if results.has_file:
         with open_results(results.path) as file:
             if name in file and set(columns) <= set(file[name].dtype.names or ()):
                 return read_table(file[name])[columns]

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 LEAST_POINTS = 3  # different sizes, or different numbers of tokens, that a term needs
+FLOOR = 1e-3  # an E below that part of the least loss is none
 DRAWS = 200
 SEED = 20411  # of the bootstrap: the same results give the same intervals
 
@@ -20,12 +21,14 @@ SEED = 20411  # of the bootstrap: the same results give the same intervals
 @dataclass
 class Law:
     """`E`, `A`, `alpha`, `B`, `beta` (NaN for a term that was not fitted) and {format: m}. `low` and
-    `high` have the same names: 95 % of the bootstrap; empty with one seed."""
+    `high` have the same names: 95 % of the bootstrap; empty with one seed. `loose`
+    names the values that are an end of what the fit tries, and not what the losses say."""
 
     values: dict
     low: dict = field(default_factory=dict)
     high: dict = field(default_factory=dict)
     draws: int = 0
+    loose: list = field(default_factory=list)
 
     def loss(self, parameters, tokens, form):
         v = self.values
@@ -83,6 +86,16 @@ class Problem:
 
     def solve(self, losses, starts):
         logs = np.log(losses)
+        low, high = self._ends()
+        found = [
+            least_squares(self.residuals, np.clip(s, low + 1e-9, high - 1e-9), self.slopes,
+                          (low, high), args=(logs,), x_scale="jac", max_nfev=400)
+            for s in starts
+        ]  # fmt: skip
+        return min(found, key=lambda f: f.cost).x
+
+    def _ends(self):
+        """Between which values the unknowns are sought."""
         low, high = np.full(self.size, -30.0), np.full(self.size, 30.0)
         place = 1
         for has in self.has:
@@ -90,12 +103,19 @@ class Problem:
                 low[place + 1], high[place + 1] = 0.005, 5.0
                 place += 2
         low[self.size - len(self.formats) :], high[self.size - len(self.formats) :] = -9.0, 3.0
-        found = [
-            least_squares(self.residuals, np.clip(s, low + 1e-9, high - 1e-9), self.slopes,
-                          (low, high), args=(logs,), x_scale="jac", max_nfev=400)
-            for s in starts
-        ]  # fmt: skip
-        return min(found, key=lambda f: f.cost).x
+        return low, high
+
+    def loose(self, unknowns, losses):
+        """The names of E where it is next to nothing beside the losses, so that they do not tell where
+        they level off, and of the exponents and shares that lie at an end."""
+        low, high = self._ends()
+        at_end = np.minimum(unknowns - low, high - unknowns) < 0.001 * (high - low)
+        names = ["E"]
+        for factor, exponent, has in zip("AB", ("alpha", "beta"), self.has):
+            names += [factor, exponent] if has else []
+        names += [f"m {name}" for name in self.formats]
+        at_end[0] = np.exp(unknowns[0]) < FLOOR * np.min(losses)
+        return [name for name, loose in zip(names, at_end) if loose]
 
     def starts(self, losses):
         least = np.min(losses)
@@ -136,6 +156,7 @@ def fit_law(cells, losses, baseline):
     means = np.nanmean(losses, axis=1)
     best = problem.solve(means, list(problem.starts(means)))
     law = Law(problem.named(best))
+    law.loose = problem.loose(best, means)
     n_seeds = losses.shape[1]
     if n_seeds < 2:
         return law

@@ -9,7 +9,7 @@ from .facts import read_formats
 from .page import Figure, LeftOut, panel
 from .scales import fixed, number
 from .style import diverging, sequential
-from .svg import PANEL, _n, drawing, text, text_width, wrap
+from .svg import PANEL, drawing, short, text, text_width, wrap
 
 CELL = 26  # high
 ROLES = ("weight", "input", "grad_output")
@@ -64,13 +64,13 @@ def cell_map(rows, columns, values, paint, write, labels=("", "")):
     if labels[0]:
         parts.append(text(left + wide * len(columns) / 2, 11, labels[0], "middle", "t label"))
     if labels[1]:
-        turn = f' transform="rotate(-90 10 {_n((top + y) / 2)})"'
+        turn = f' transform="rotate(-90 10 {short((top + y) / 2)})"'
         parts.append(text(10, (top + y) / 2, labels[1], "middle", "t label", turn))
     return drawing(PANEL, y + 4, parts, " by ".join(filter(None, labels)) or "cells")
 
 
 def _cell(value, x, y, wide, high, paint, write):
-    box = f'x="{_n(x + 1)}" y="{_n(y + 1)}" width="{_n(wide - 2)}" height="{_n(high - 2)}"'
+    box = f'x="{short(x + 1)}" y="{short(y + 1)}" width="{short(wide - 2)}" height="{short(high - 2)}"'
     if not np.isfinite(value):
         return [f'<rect {box} fill="none" stroke="var(--grid)"/>']
     colour, is_dark = paint(value)
@@ -90,7 +90,7 @@ def _heads(columns, left, wide, top, is_turned):
         lines = wrap(name, 150)[: max(1, int(wide // 12))]
         for k, line in enumerate(lines):
             at = x + 4 + 12 * (k - (len(lines) - 1) / 2)
-            turn = f' transform="rotate(-90 {_n(at)} {_n(top - 5)})"'
+            turn = f' transform="rotate(-90 {short(at)} {short(top - 5)})"'
             parts.append(text(at, top - 5, line, "start", "t", turn))
     return parts
 

@@ -8,7 +8,7 @@ from ..files import open_results
 from .page import Figure, LeftOut, panel
 from .scales import number
 from .style import STEPS, sequential
-from .svg import PANEL, _n, drawing, text, text_width, wrap
+from .svg import PANEL, drawing, short, text, text_width, wrap
 
 MOST_FORMATS, MOST_SEEDS, MOST_COLUMNS = 9, 3, 24
 ROW = 12
@@ -66,6 +66,8 @@ def _read(context, kind, chosen):
     """{format: series of values by row and step}. Only the chosen runs' groups are read: files may
     hold thousands of runs."""
     found = {}
+    if not context.results.has_file:
+        return found
     with open_results(context.results.path) as file:
         runs = file.get("runs", {})
         for form, ids in chosen.items():
@@ -139,7 +141,7 @@ def _ramp(low, high, unit):
     parts = []
     for i in range(STEPS):
         colour, _ = sequential(i / (STEPS - 1))
-        parts.append(f'<rect x="{_n(6 * i)}" y="0" width="6.5" height="10" fill="{colour}"/>')
+        parts.append(f'<rect x="{short(6 * i)}" y="0" width="6.5" height="10" fill="{colour}"/>')
     strip = f'<svg viewBox="0 0 {6 * STEPS} 10" style="width:150px" aria-hidden="true">{"".join(parts)}</svg>'
     return f'<div class="key"><span>{number(low, 3)} {strip} {number(high, 3)} {unit}</span></div>'
 
@@ -171,7 +173,7 @@ def _cells(series, low, high, label):
                 colour, _ = sequential((value - low) / span)
                 x = left + wide * column
                 paths.setdefault(colour, []).append(
-                    f"M{_n(x)} {_n(y)}h{_n(wide - 0.6)}v{high_of - 1}h{_n(0.6 - wide)}z"
+                    f"M{short(x)} {short(y)}h{short(wide - 0.6)}v{high_of - 1}h{short(0.6 - wide)}z"
                 )
         y += high_of
     parts += [f'<path class="cells" fill="{c}" d="{"".join(d)}"/>' for c, d in paths.items()]

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from ..best import LEAST_SEEDS, number_of_choosers
 from .context import BLOCK
 from .facts import read_formats
 from .fit import bits_shape, fit_law
@@ -33,7 +34,7 @@ def scaling(context):
         raise LeftOut("all runs have the same number of parameters and of tokens")
     first = runs["layers"].iloc[0]
     runs = runs[runs["layers"] == first]
-    points = _best_points(context, runs)
+    points, chosen = best_points(context, runs)
     cells, losses = _matrix(points)
     law, why = None, ""
     try:
@@ -57,12 +58,30 @@ def scaling(context):
         law_row["high"] = law_row["name"].map(law.high)
         data = pd.concat([data, law_row], ignore_index=True)
     caption = (
-        f"Mean {context.metric} over seeds, layer config {first}; where other axes have several points, "
-        "the best one of each size. Parameters are those of the blocks' matrices, without embeddings; "
+        f"Mean {context.metric} over seeds, layer config {first}{chosen}. "
+        "Parameters are those of the blocks' matrices, without embeddings; "
         "tokens are those trained on. " + (_law_text(law) if law else why)
     )
     key = context.key([f for f in context.formats if f in set(cells["format"])])
-    return Figure("scaling", "Scaling", panels, data, caption, key)
+    notes = [_loose_text(law)] if law and law.loose else []
+    return Figure("scaling", "Scaling", panels, data, caption, key, notes)
+
+
+def _loose_text(law):
+    """What the fit could not tell."""
+    said = []
+    if "E" in law.loose:
+        said.append(
+            f"E ended at its lower bound ({number(law.values['E'], 2)}): the losses do not tell where "
+            "they level off, and the exponents take its part: they come out too small. Larger sizes or "
+            "more tokens would tell"
+        )
+    others = [name for name in law.loose if name != "E"]
+    if others:
+        said.append(
+            f"At an end of what the fit tries: {', '.join(others)}, not to be read as values"
+        )
+    return ". ".join(said) + "."
 
 
 def _law_text(law):
@@ -81,8 +100,10 @@ def _law_text(law):
     )
 
 
-def _best_points(context, runs):
-    """Of each format, size and number of tokens the runs at the other axes' best point."""
+def best_points(context, runs):
+    """Of each format, size and number of tokens the runs at the other axes' best point, and how it was
+    chosen: on the first third of the seeds, as `summary --best` does, while the others are judged.
+    """
     others = [
         a.column
         for a in context.block_axes
@@ -91,11 +112,27 @@ def _best_points(context, runs):
         > 1
     ]
     if not others:
-        return runs
+        return runs, ""
+    named = {a.column: a.name for a in context.block_axes}
+    best = f", each size at its best {' and '.join(named[column] for column in others)}"
+    seeds = list(dict.fromkeys(runs["seed"]))
+    choosers = seeds[: number_of_choosers(len(seeds))] if len(seeds) >= LEAST_SEEDS else []
+    choosing, judged = runs, runs
+    if choosers:
+        is_chooser = runs["seed"].isin(choosers)
+        choosing, judged = runs[is_chooser], runs[~is_chooser]
+        best += f", chosen on {len(choosers)} of {len(seeds)} seeds and judged on the others"
+    else:
+        best += (
+            f", chosen on the seeds that it is judged on, fewer than {LEAST_SEEDS}: an optimistic "
+            "estimate"
+        )
     cell = ["format", "run parameters", "run tokens"]
-    means = runs.groupby([*cell, *others], sort=False, dropna=False)["value"].mean().reset_index()
-    best = means.loc[means.groupby(cell, sort=False, dropna=False)["value"].idxmin()]
-    return runs.merge(best[[*cell, *others]], on=[*cell, *others])
+    by = choosing.groupby([*cell, *others], sort=False, dropna=False)["value"]
+    scores = by.agg(["size", "mean"]).reset_index()
+    scores = scores.sort_values(["size", "mean"], ascending=[False, True], kind="stable")
+    points = scores.drop_duplicates(cell)[[*cell, *others]]
+    return judged.merge(points, on=[*cell, *others]), best
 
 
 def _matrix(runs):

@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from ..axes import printable
+from ..wrapping import wrapped
 from .scales import Scale
 
 PANEL = 380
@@ -22,24 +23,11 @@ def text_width(text, letter=LETTER):
 
 
 def wrap(text, room, letter=LETTER):
-    """Lines of `text` that fit, at spaces or wherever a word is longer; nothing is cut."""
-    lines, line = [], ""
-    for word in printable(text).split(" "):
-        joined = f"{line} {word}" if line else word
-        if text_width(joined, letter) <= room:
-            line = joined
-            continue
-        if line:
-            lines.append(line)
-        fitting = max(1, int(room / letter))
-        while text_width(word, letter) > room and len(word) > 1:
-            lines.append(word[:fitting])
-            word = word[fitting:]
-        line = word
-    return [*lines, line]
+    """Lines of `text` that fit."""
+    return wrapped(text, room, lambda part: text_width(part, letter))
 
 
-def _n(value):
+def short(value):
     """A place with a tenth of a unit, as short as it goes."""
     return f"{value:.1f}".rstrip("0").rstrip(".")
 
@@ -51,21 +39,21 @@ def path(x, y):
         if not (np.isfinite(a) and np.isfinite(b)):
             is_open = False
             continue
-        parts.append(f"{'L' if is_open else 'M'}{_n(a)} {_n(b)}")
+        parts.append(f"{'L' if is_open else 'M'}{short(a)} {short(b)}")
         is_open = True
     return "".join(parts)
 
 
 def text(x, y, words, anchor="start", kind="t", extra=""):
     return (
-        f'<text class="{kind}" x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}"{extra}>'
+        f'<text class="{kind}" x="{short(x)}" y="{short(y)}" text-anchor="{anchor}"{extra}>'
         f"{escape(words)}</text>"
     )
 
 
 def drawing(width, height, parts, label):
     return (
-        f'<svg viewBox="0 0 {_n(width)} {_n(height)}" role="img" aria-label="{escape(label)}">'
+        f'<svg viewBox="0 0 {short(width)} {short(height)}" role="img" aria-label="{escape(label)}">'
         + "".join(parts)
         + "</svg>"
     )
@@ -86,8 +74,8 @@ class Frame:
         """Grid lines, ticks and labels. Ticks are [(place, text)]; None: the scale's own."""
         x_ticks = self.x.ticks(5, signed[0]) if x_ticks is None else x_ticks
         y_ticks = self.y.ticks(5, signed[1]) if y_ticks is None else y_ticks
-        lines = "".join(f"M{_n(self.left)} {_n(p)}H{_n(self.right)}" for p, _ in y_ticks)
-        lines += "".join(f"M{_n(p)} {_n(self.top)}V{_n(self.bottom)}" for p, _ in x_ticks)
+        lines = "".join(f"M{short(self.left)} {short(p)}H{short(self.right)}" for p, _ in y_ticks)
+        lines += "".join(f"M{short(p)} {short(self.top)}V{short(self.bottom)}" for p, _ in x_ticks)
         self.under.append(f'<path class="grid" d="{lines}"/>')
         self.over += [text(self.left - 5, p + 3.5, t, "end") for p, t in y_ticks]
         end = -1e9
@@ -99,7 +87,7 @@ class Frame:
                 end = at + half
         middle = (self.left + self.right) / 2
         self.over.append(text(middle, self.height - 5, x_label, "middle", "t label"))
-        turned = f' transform="rotate(-90 11 {_n((self.top + self.bottom) / 2)})"'
+        turned = f' transform="rotate(-90 11 {short((self.top + self.bottom) / 2)})"'
         y_middle = (self.top + self.bottom) / 2
         self.over.append(text(11, y_middle, y_label, "middle", "t label", turned))
         return self
@@ -123,28 +111,28 @@ class Frame:
         top, bottom = (float(self.y.place(self.y.inside(v))) for v in (high, low))
         self.under.insert(
             0,
-            f'<rect class="{classes}" x="{_n(self.left)}" y="{_n(top)}" '
-            f'width="{_n(self.right - self.left)}" height="{_n(max(bottom - top, 0.8))}"/>',
+            f'<rect class="{classes}" x="{short(self.left)}" y="{short(top)}" '
+            f'width="{short(self.right - self.left)}" height="{short(max(bottom - top, 0.8))}"/>',
         )
 
     def zone_x(self, low, high, classes="zone"):
         left, right = (float(self.x.place(self.x.inside(v))) for v in (low, high))
         self.under.insert(
             0,
-            f'<rect class="{classes}" x="{_n(left)}" y="{_n(self.top)}" '
-            f'width="{_n(max(right - left, 0.8))}" height="{_n(self.bottom - self.top)}"/>',
+            f'<rect class="{classes}" x="{short(left)}" y="{short(self.top)}" '
+            f'width="{short(max(right - left, 0.8))}" height="{short(self.bottom - self.top)}"/>',
         )
 
     def rule_y(self, value, classes="rule"):
-        place = _n(float(self.y.place(value)))
+        place = short(float(self.y.place(value)))
         self.under.append(
-            f'<path class="{classes}" d="M{_n(self.left)} {place}H{_n(self.right)}"/>'
+            f'<path class="{classes}" d="M{short(self.left)} {place}H{short(self.right)}"/>'
         )
 
     def rule_x(self, value, classes="rule"):
-        place = _n(float(self.x.place(value)))
+        place = short(float(self.x.place(value)))
         self.under.append(
-            f'<path class="{classes}" d="M{place} {_n(self.top)}V{_n(self.bottom)}"/>'
+            f'<path class="{classes}" d="M{place} {short(self.top)}V{short(self.bottom)}"/>'
         )
 
     def dots(self, x, y, classes, radius=3.0, title=""):
@@ -156,32 +144,39 @@ class Frame:
         tip = f"<title>{escape(title)}</title>" if title else ""
         end = f">{tip}</circle>" if tip else "/>"
         self.marks.append(
-            f'<circle class="dot {classes}" cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}"{end}'
+            f'<circle class="dot {classes}" cx="{short(x)}" cy="{short(y)}" r="{short(radius)}"{end}'
         )
 
     def cross_at(self, x, y, classes, size=3.5):
         d = "".join(
-            f"M{_n(x - size)} {_n(y - s * size)}L{_n(x + size)} {_n(y + s * size)}" for s in (1, -1)
+            f"M{short(x - size)} {short(y - s * size)}L{short(x + size)} {short(y + s * size)}"
+            for s in (1, -1)
         )
         self.marks.append(f'<path class="line {classes}" d="{d}"/>')
 
     def bar_x(self, low, high, y, classes):
         """An interval along x at the place `y`, with an arrow where it goes on beyond the frame."""
         a, b = (float(self.x.place(self.x.inside(v))) for v in (low, high))
-        d = f"M{_n(a)} {_n(y)}H{_n(b)}"
-        d += f"M{_n(a + 4)} {_n(y - 3)}L{_n(a)} {_n(y)}l4 3" if low < self.x.low else ""
-        d += f"M{_n(b - 4)} {_n(y - 3)}L{_n(b)} {_n(y)}l-4 3" if high > self.x.high else ""
+        d = f"M{short(a)} {short(y)}H{short(b)}"
+        d += f"M{short(a + 4)} {short(y - 3)}L{short(a)} {short(y)}l4 3" if low < self.x.low else ""
+        d += (
+            f"M{short(b - 4)} {short(y - 3)}L{short(b)} {short(y)}l-4 3"
+            if high > self.x.high
+            else ""
+        )
         if low >= self.x.low:
-            d += f"M{_n(a)} {_n(y - 3)}v6"
+            d += f"M{short(a)} {short(y - 3)}v6"
         if high <= self.x.high:
-            d += f"M{_n(b)} {_n(y - 3)}v6"
+            d += f"M{short(b)} {short(y - 3)}v6"
         self.marks.append(f'<path class="line {classes}" d="{d}"/>')
 
     def bar_y(self, x, low, high, classes):
         place = float(self.x.place(x))
         a, b = (float(self.y.place(self.y.inside(v))) for v in (low, high))
         if np.isfinite(place + a + b):
-            self.marks.append(f'<path class="line {classes}" d="M{_n(place)} {_n(a)}V{_n(b)}"/>')
+            self.marks.append(
+                f'<path class="line {classes}" d="M{short(place)} {short(a)}V{short(b)}"/>'
+            )
 
     def words_at(self, x, y, words, anchor="start", kind="t"):
         self.over.append(text(x, y, words, anchor, kind))
@@ -190,9 +185,9 @@ class Frame:
         """The SVG; `label` is read to those who do not see it."""
         x, y = self.left - 1, self.top - 1
         wide, high = self.right - x + 1, self.bottom - y + 1
-        box = (_n(v) for v in (x, y, wide, high))  # an SVG inside cuts off what lies beyond it
+        box = (short(v) for v in (x, y, wide, high))  # an SVG inside cuts off what lies beyond it
         place = " ".join(f'{name}="{v}"' for name, v in zip(("x", "y", "width", "height"), box))
-        view = " ".join(_n(v) for v in (x, y, wide, high))
+        view = " ".join(short(v) for v in (x, y, wide, high))
         inside = f'<svg {place} viewBox="{view}">{"".join(self.under + self.marks)}</svg>'
         return drawing(self.width, self.height, [inside, *self.over], label)
 
