@@ -209,7 +209,7 @@ void ag_quantize_codes_shared(const ag_codes *out, ag_sum sum, const float *x,
         return;
     }
     coding c = {*out, sum, x, *groups, *scales, scheme, .first = first};
-    c.r = rounder_of(&scheme->format, scheme->overflow, random);
+    c.r = rounder_of_scheme(scheme, random);
     const size_t width = groups->height * groups->cols;
     ag_pool_share(groups->down, width < PIECE ? PIECE / width : 1, code_piece, &c);
 }

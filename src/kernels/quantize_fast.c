@@ -78,8 +78,7 @@ void ag_quantize_groups_fast(float *out, const float *x, const ag_groups *groups
         ag_quantize_groups_plain(out, x, groups, scales, scheme, where, first);
         return;
     }
-    rounder r = rounder_of(&scheme->format, scheme->overflow, random);
-    r.g.limit = ag_scheme_limit(scheme);
+    const rounder r = rounder_of_scheme(scheme, random);
     const ag_groups line = ag_groups_unrolled(groups);
     quantize(out, x, &line, scales, &r, first);
 }

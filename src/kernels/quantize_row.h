@@ -142,4 +142,13 @@ static inline rounder rounder_of(const ag_format *format, ag_overflow overflow,
     return r;
 }
 
+/* Of elements of a scheme, which also says what a magnitude is cut to before it goes to a value of
+ * a table. */
+static inline rounder rounder_of_scheme(const ag_scheme *scheme, const ag_rounding_site *where)
+{
+    rounder r = rounder_of(&scheme->format, scheme->overflow, where);
+    r.g.limit = ag_scheme_limit(scheme);
+    return r;
+}
+
 #endif

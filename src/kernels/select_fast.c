@@ -164,8 +164,7 @@ void ag_scales_select_some(const ag_scales *scales, const ag_scale_rule *rule, c
 {
     const ag_scheme *scheme = rule->scheme;
     bool random = scheme->rounding == AG_ROUND_STOCHASTIC;
-    rounder r = rounder_of(&scheme->format, scheme->overflow, random ? where : NULL);
-    r.g.limit = ag_scheme_limit(scheme);
+    const rounder r = rounder_of_scheme(scheme, random ? where : NULL);
     const chooser h = {scales, rule, x, groups, matrix->sum, &r, matrix->first};
     choose(&h, begin, end);
 }

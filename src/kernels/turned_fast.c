@@ -225,19 +225,11 @@ AG_CLONES static void turn(const turner *t, ag_sum sum, size_t begin, size_t end
     }
 }
 
-static ag_rounding_site site_of_scales(const ag_rounding_site *where)
-{
-    return (ag_rounding_site){.key = where->key,
-                              .site = where->site,
-                              .use = where->use | AG_USE_SCALE,
-                              .step = where->step};
-}
-
 bool ag_scales_turned_is_fast(const ag_scales *scales, const ag_scheme *scheme,
                               const ag_rounding_site *where)
 {
     const ag_scale_rule rule = ag_scale_rule_of(scheme, 0.0f);
-    const ag_rounding_site stored = site_of_scales(where);
+    const ag_rounding_site stored = ag_eden_site(where);
     bool has_ways = way_exists(&scheme->format, scheme->overflow, NULL) &&
                     (scheme->select == AG_SELECT_QUEST ||
                      way_exists(&rule.format, AG_OVERFLOW_SATURATE, &stored));
@@ -255,15 +247,14 @@ void ag_scales_turned_some(const ag_scales *scales, const ag_scale_rule *rule, c
                            const ag_rounding_site *where, size_t begin, size_t end)
 {
     const ag_scheme *scheme = rule->scheme;
-    const ag_rounding_site stored = site_of_scales(where);
+    const ag_rounding_site stored = ag_eden_site(where);
     turner t = {.scales = scales,
                 .rule = rule,
                 .x = x,
                 .groups = groups,
                 .size = (size_t)scheme->hadamard,
                 .first = matrix->first,
-                .element = rounder_of(&scheme->format, scheme->overflow, NULL)};
-    t.element.g.limit = ag_scheme_limit(scheme);
+                .element = rounder_of_scheme(scheme, NULL)};
     if (scheme->select == AG_SELECT_EDEN)
         t.stored = rounder_of(&rule->format, AG_OVERFLOW_SATURATE, &stored);
     turn(&t, matrix->sum, begin, end);

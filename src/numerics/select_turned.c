@@ -42,6 +42,14 @@ float ag_eden_correction(float num, float den)
     return den > 0.0f && isfinite(correction) && correction > 0.0f ? correction : 1.0f;
 }
 
+ag_rounding_site ag_eden_site(const ag_rounding_site *elements)
+{
+    return (ag_rounding_site){.key = elements->key,
+                              .site = elements->site,
+                              .use = elements->use | AG_USE_SCALE,
+                              .step = elements->step};
+}
+
 /* fl(num / den) of y^2 and y q over a run, y before it is clamped; blocks that became 0 are left
  * out. */
 static float correction_of(const turned *t, const line *l, size_t begin, size_t end)
@@ -64,10 +72,7 @@ static float correction_of(const turned *t, const line *l, size_t begin, size_t 
 static void correct_run(const turned *t, const line *l, size_t begin, size_t end)
 {
     float correction = correction_of(t, l, begin, end);
-    ag_rounding_site where = {.key = t->where->key,
-                              .site = t->where->site,
-                              .use = t->where->use | AG_USE_SCALE,
-                              .step = t->where->step};
+    const ag_rounding_site where = ag_eden_site(t->where);
     for (size_t i = begin; i < end; i += l->width) {
         float *D = &t->scales->after[block_of(l, i)];
         uint64_t element = t->matrix->first + l->first + i * l->step;
