@@ -72,12 +72,19 @@ ag_status ag_element_table(const ag_code_table **out, const ag_table_text *text)
 ag_status ag_element_table_resolved(const ag_code_table **out, int count, const float *values,
                                     const float *from, float top);
 
-/* A built-in table as a text: nf4, dynamic8, dynamic8u, posit8_0, posit8_1, posit8_2, takum8.
- * False for any other name. */
-bool ag_element_built_in(ag_table_text *text, const char *name);
+/* A built-in table. */
+typedef struct ag_built_in_table {
+    const char *name;
+    const char *follows; /* whom or which standard */
+    void (*fill)(ag_table_text *text, int exponent_bits);
+    int exponent_bits; /* of posits */
+} ag_built_in_table;
 
-/* Their names in the order of the listing. */
-const char *const *ag_element_built_ins(size_t *count);
+/* All of them, in the order of the listing. */
+const ag_built_in_table *ag_element_built_ins(size_t *count);
+
+/* The one of this name, letter case ignored, as a text. False where there is none. */
+bool ag_element_built_in(ag_table_text *text, const char *name);
 
 /* Gives a table a name, letter case ignored, until ag_element_forget. AG_ERR_INPUT where the name
  * is a format's, taken, or not of letters, digits, - and _. */

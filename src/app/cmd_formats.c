@@ -214,9 +214,9 @@ static ag_status add_json_table(ag_text *out)
         ag_text_add(out, i > 0 ? ",\n " : "[");
         add_json_format(out, &format, false);
     }
-    names = ag_element_built_ins(&count);
+    const ag_built_in_table *tables = ag_element_built_ins(&count);
     for (size_t i = 0; i < count; i++) {
-        const ag_format format = ag_element_format(ag_element_find(names[i]));
+        const ag_format format = ag_element_format(ag_element_find(tables[i].name));
         ag_text_add(out, ",\n ");
         add_json_format(out, &format, false);
     }

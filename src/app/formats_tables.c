@@ -7,28 +7,17 @@
 #include "base/bits.h"
 #include "numerics/code_table.h"
 
-static const struct {
-    const char *name;
-    const char *follows;
-} s_sources[] = {
-    {"nf4",       "NormalFloat4 of QLoRA, as bitsandbytes has it"       },
-    {"dynamic8",  "signed dynamic map of 8-bit optimizers, bitsandbytes"},
-    {"dynamic8u", "unsigned dynamic map, bitsandbytes"                  },
-    {"posit8_0",  "posits of 8 bits, 0 exponent bits"                   },
-    {"posit8_1",  "posits of 8 bits, 1 exponent bit"                    },
-    {"posit8_2",  "posits of 8 bits, 2 exponent bits (standard of 2022)"},
-    {"takum8",    "linear takums of 8 bits within 2^+-126"              },
-};
-
 void ag_formats_add_tables(ag_text *out)
 {
     ag_text_printf(out, "%-12s %4s %6s  %-13s  %-13s  %s\n", "TABLE", "BITS", "VALUES", "MAX",
                    "MIN MAGNITUDE", "FOLLOWS");
-    for (size_t i = 0; i < sizeof s_sources / sizeof s_sources[0]; i++) {
-        const ag_code_table *table = ag_element_find(s_sources[i].name);
+    size_t count;
+    const ag_built_in_table *tables = ag_element_built_ins(&count);
+    for (size_t i = 0; i < count; i++) {
+        const ag_code_table *table = ag_element_find(tables[i].name);
         const ag_format f = ag_element_format(table);
         ag_text_printf(out, "%-12s %4d %6d  %-13.7g  %-13.7g  %s\n", f.name, f.bits, table->count,
-                       (double)f.max, (double)f.min_subnormal, s_sources[i].follows);
+                       (double)f.max, (double)f.min_subnormal, tables[i].follows);
     }
 }
 

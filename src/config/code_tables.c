@@ -47,6 +47,20 @@ static bool has_room(ag_findings *findings, ag_place place, const char *what, si
     return false;
 }
 
+static void refuse_name(ag_findings *findings, const ag_node *node, const char *name)
+{
+    size_t count;
+    const ag_built_in_table *tables = ag_element_built_ins(&count);
+    ag_text names;
+    ag_text_init(&names);
+    for (size_t i = 0; i < count; i++)
+        ag_text_printf(&names, "%s%s", i == 0 ? "" : i + 1 < count ? ", " : " or ", tables[i].name);
+    ag_config_error(findings, node->place,
+                    "values: '%.60s' is no built-in table; expected a list of numbers, or %s", name,
+                    names.data);
+    ag_text_deinit(&names);
+}
+
 /* A list by code, null where a code is no number; or the name of a built-in table, whose ties and
  * bounds come with its values. */
 static bool read_values(ag_table_text *text, ag_findings *findings, const ag_node *node)
@@ -57,10 +71,7 @@ static bool read_values(ag_table_text *text, ag_findings *findings, const ag_nod
             return false;
         if (ag_element_built_in(text, name))
             return true;
-        ag_config_error(findings, node->place,
-                        "values: '%.60s' is no built-in table; expected a list of numbers, or nf4, "
-                        "dynamic8, dynamic8u, posit8_0, posit8_1, posit8_2 or takum8",
-                        name);
+        refuse_name(findings, node, name);
         return false;
     }
     if (!has_room(findings, node->place, "values", node->count))

@@ -9,22 +9,12 @@
 #include "numerics/code_table.h"
 #include "numerics_internal.h"
 
-static const char *const s_names[] = {"nf4",      "dynamic8", "dynamic8u", "posit8_0",
-                                      "posit8_1", "posit8_2", "takum8"};
-enum { N_NAMES = sizeof s_names / sizeof s_names[0] };
-
-const char *const *ag_element_built_ins(size_t *count)
-{
-    *count = N_NAMES;
-    return s_names;
-}
-
 static void add_value(ag_table_text *text, float value)
 {
     text->value[text->n_codes++] = value;
 }
 
-static void fill_nf4(ag_table_text *text)
+static void fill_nf4(ag_table_text *text, int es)
 {
     static const float values[16] = {
         -1.0f,
@@ -44,13 +34,15 @@ static void fill_nf4(ag_table_text *text)
         0.7229568362236023f,
         1.0f,
     };
+    (void)es;
     text->ties = AG_TIES_LOW;
     for (int i = 0; i < 16; i++)
         add_value(text, values[i]);
 }
 
-static void fill_dynamic8(ag_table_text *text)
+static void fill_dynamic8(ag_table_text *text, int es)
 {
+    (void)es;
     text->ties = AG_TIES_LOW;
     for (int i = 126; i >= 0; i--)
         add_value(text, -ag_bits_float(s_dynamic8[i]));
@@ -60,8 +52,9 @@ static void fill_dynamic8(ag_table_text *text)
     add_value(text, 1.0f);
 }
 
-static void fill_dynamic8u(ag_table_text *text)
+static void fill_dynamic8u(ag_table_text *text, int es)
 {
+    (void)es;
     text->ties = AG_TIES_LOW;
     add_value(text, 0.0f);
     for (int i = 0; i < 254; i++)
@@ -136,21 +129,40 @@ static void fill_signed(ag_table_text *text, value_fn *value, int es)
     }
 }
 
+static void fill_posit(ag_table_text *text, int es)
+{
+    fill_signed(text, posit_value, es);
+}
+
+static void fill_takum(ag_table_text *text, int es)
+{
+    fill_signed(text, takum_value, es);
+}
+
+static const ag_built_in_table s_tables[] = {
+    {"nf4",       "NormalFloat4 of QLoRA, as bitsandbytes has it",        fill_nf4,       0},
+    {"dynamic8",  "signed dynamic map of 8-bit optimizers, bitsandbytes", fill_dynamic8,  0},
+    {"dynamic8u", "unsigned dynamic map, bitsandbytes",                   fill_dynamic8u, 0},
+    {"posit8_0",  "posits of 8 bits, 0 exponent bits",                    fill_posit,     0},
+    {"posit8_1",  "posits of 8 bits, 1 exponent bit",                     fill_posit,     1},
+    {"posit8_2",  "posits of 8 bits, 2 exponent bits (standard of 2022)", fill_posit,     2},
+    {"takum8",    "linear takums of 8 bits within 2^+-126",               fill_takum,     0},
+};
+
+const ag_built_in_table *ag_element_built_ins(size_t *count)
+{
+    *count = sizeof s_tables / sizeof s_tables[0];
+    return s_tables;
+}
+
 bool ag_element_built_in(ag_table_text *text, const char *name)
 {
-    int i = 0;
-    while (i < N_NAMES && strcasecmp(name, s_names[i]) != 0)
-        i++;
     *text = (ag_table_text){0};
-    if (i == 0)
-        fill_nf4(text);
-    else if (i == 1)
-        fill_dynamic8(text);
-    else if (i == 2)
-        fill_dynamic8u(text);
-    else if (i < 6)
-        fill_signed(text, posit_value, i - 3);
-    else if (i == 6)
-        fill_signed(text, takum_value, 0);
-    return i < N_NAMES;
+    for (size_t i = 0; i < sizeof s_tables / sizeof s_tables[0]; i++) {
+        if (strcasecmp(name, s_tables[i].name) != 0)
+            continue;
+        s_tables[i].fill(text, s_tables[i].exponent_bits);
+        return true;
+    }
+    return false;
 }

@@ -11,7 +11,7 @@
 #include "numerics/recipe.h"
 #include "numerics_internal.h"
 
-enum { MOST_TABLES = 1024, MOST_BUILT_IN = 16 };
+enum { MOST_TABLES = 1024 };
 
 static ag_code_table *s_tables[MOST_TABLES];
 static size_t s_count;
@@ -44,17 +44,17 @@ static ag_status add_table(const ag_code_table **out, ag_code_table *table)
 static ag_status build(void)
 {
     size_t count;
-    const char *const *names = ag_element_built_ins(&count);
+    const ag_built_in_table *tables = ag_element_built_ins(&count);
     if (s_built)
         return AG_OK;
     s_built = true;
     for (size_t i = 0; i < count; i++) {
         ag_table_text text;
         const ag_code_table *table = NULL;
-        ag_element_built_in(&text, names[i]);
+        ag_element_built_in(&text, tables[i].name);
         AG_TRY(ag_element_table(&table, &text));
         s_tables[i]->is_built_in = true;
-        snprintf(s_tables[i]->name, sizeof s_tables[i]->name, "%s", names[i]);
+        snprintf(s_tables[i]->name, sizeof s_tables[i]->name, "%s", tables[i].name);
     }
     return AG_OK;
 }
@@ -178,7 +178,7 @@ ag_format ag_element_format(const ag_code_table *table)
 /* A misspelt table is told apart from a misspelt format by its nearest name. */
 static ag_status suggest(const char *name, ag_status failed)
 {
-    const char *words[MOST_TABLES + MOST_BUILT_IN];
+    const char *words[MOST_TABLES];
     size_t count = 0;
     for (size_t i = 0; i < s_named; i++)
         words[count++] = s_names[i].name;

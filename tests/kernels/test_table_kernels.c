@@ -93,9 +93,9 @@ static void test_built_in(void **state)
 {
     (void)state;
     size_t count;
-    const char *const *names = ag_element_built_ins(&count);
+    const ag_built_in_table *tables = ag_element_built_ins(&count);
     for (size_t i = 0; i < count; i++)
-        check_table(ag_element_find(names[i]));
+        check_table(ag_element_find(tables[i].name));
 }
 
 /* Both ways are met: one comparison in a bucket, and bisection. */
