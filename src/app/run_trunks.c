@@ -14,22 +14,38 @@
 
 /* --- snapshots on disk */
 
+typedef struct snapshot {
+    char name[AG_TRUNK_NAME];
+    int64_t step;
+    bool claimed;
+} snapshot;
+
+/* In the order of their steps. */
 typedef struct snapshots {
-    char (*names)[AG_TRUNK_NAME];
+    snapshot *all;
     size_t count;
 } snapshots;
 
-static ag_status add_name(snapshots *there, const char *name)
+static ag_status add_snapshot(snapshots *there, const char *name, int64_t step)
 {
-    char(*names)[AG_TRUNK_NAME] = realloc(there->names, (there->count + 1) * sizeof *names);
-    if (names == NULL)
+    snapshot *all = realloc(there->all, (there->count + 1) * sizeof *all);
+    if (all == NULL)
         return ag_fail(AG_ERR_SYSTEM, "out of memory");
-    there->names = names;
-    snprintf(names[there->count++], sizeof *names, "%s", name);
+    there->all = all;
+    snapshot *last = &all[there->count++];
+    *last = (snapshot){.step = step};
+    snprintf(last->name, sizeof last->name, "%s", name);
     return AG_OK;
 }
 
-/* There are few at a time. Release `names` also after a failure. */
+static int by_step(const void *a, const void *b)
+{
+    int64_t x = ((const snapshot *)a)->step;
+    int64_t y = ((const snapshot *)b)->step;
+    return (x > y) - (x < y);
+}
+
+/* There are few at a time. Release `all` also after a failure. */
 static ag_status list_snapshots(snapshots *there, const ag_run_session *session)
 {
     ag_status status = AG_OK;
@@ -37,11 +53,14 @@ static ag_status list_snapshots(snapshots *there, const ag_run_session *session)
     *there = (snapshots){0};
     for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
         const char *name = entry->d_name;
-        if (status == AG_OK && strlen(name) < AG_TRUNK_NAME && ag_trunk_step(name) > 0)
-            status = add_name(there, name);
+        int64_t step = strlen(name) < AG_TRUNK_NAME ? ag_trunk_step(name) : 0;
+        if (status == AG_OK && step > 0)
+            status = add_snapshot(there, name, step);
     }
     if (folder != NULL)
         closedir(folder);
+    if (there->count > 0)
+        qsort(there->all, there->count, sizeof *there->all, by_step);
     return status;
 }
 
@@ -63,47 +82,45 @@ static void remove_snapshot(const ag_run_session *session, const char *name)
         unlink(path);
 }
 
-static bool is_of(const char *name, const ag_run *run)
+/* Marks those that the run can begin with, and returns the step of the newest; 0 where there is
+ * none. The run's name for a step is made once, as it takes all steps before it. */
+static int64_t claim(snapshots *there, const ag_run *run)
 {
-    char its[AG_TRUNK_NAME];
-    int64_t step = ag_trunk_step(name);
-    return step < run->train.steps && ag_trunk_name(its, run, step) == AG_OK &&
-           strcmp(its, name) == 0;
-}
-
-/* The step of the newest that the run can begin with; 0 where there is none. */
-static int64_t newest_of(const snapshots *there, const ag_run *run)
-{
+    char name[AG_TRUNK_NAME] = "";
+    int64_t step = 0;
     int64_t newest = 0;
-    for (size_t i = 0; i < there->count; i++) {
-        int64_t step = ag_trunk_step(there->names[i]);
-        if (step > newest && is_of(there->names[i], run))
-            newest = step;
+    for (size_t i = 0; i < there->count && there->all[i].step < run->train.steps; i++) {
+        snapshot *it = &there->all[i];
+        if (it->step != step && ag_trunk_name(name, run, it->step) != AG_OK)
+            name[0] = '\0';
+        step = it->step;
+        if (strcmp(it->name, name) != 0)
+            continue;
+        it->claimed = true;
+        newest = step;
     }
     return newest;
 }
 
 /* Selected or not. */
-static bool is_claimed(const ag_run_session *session, const char *name)
+static bool may_begin(const ag_run_session *session, const ag_task *task)
 {
-    for (size_t i = 0; i < session->grid->n_runs; i++) {
-        const ag_task *task = &session->tasks[i];
-        if (task->mine && (task->pending || !ag_store_has(session->store, task->run->id)) &&
-            is_of(name, task->run))
-            return true;
-    }
-    return false;
+    return task->mine && (task->pending || !ag_store_has(session->store, task->run->id));
 }
 
 ag_status ag_run_trunks_sweep(const ag_run_session *session)
 {
     snapshots there;
     ag_status status = list_snapshots(&there, session);
-    for (size_t i = 0; i < there.count && status == AG_OK; i++) {
-        if (!is_claimed(session, there.names[i]))
-            remove_snapshot(session, there.names[i]);
+    for (size_t i = 0; i < session->grid->n_runs && there.count > 0; i++) {
+        if (may_begin(session, &session->tasks[i]))
+            claim(&there, session->tasks[i].run);
     }
-    free(there.names);
+    for (size_t i = 0; i < there.count && status == AG_OK; i++) {
+        if (!there.all[i].claimed)
+            remove_snapshot(session, there.all[i].name);
+    }
+    free(there.all);
     return status;
 }
 
@@ -177,7 +194,7 @@ static void arrangement_deinit(arrangement *a)
     free(a->tasks);
     free(a->leaves);
     free(a->branches);
-    free(a->there.names);
+    free(a->there.all);
 }
 
 /* With room for all tasks of the grid. */
@@ -201,7 +218,7 @@ static void add_task(arrangement *a, ag_task *task, const ag_run_session *sessio
     a->tasks[a->count] = (size_t)(task - session->tasks);
     a->leaves[a->count++] = (ag_trunk_leaf){
         .run = task->run,
-        .begun = own > 0 ? own : newest_of(&a->there, task->run),
+        .begun = own > 0 ? own : claim(&a->there, task->run),
         .own = own > 0,
     };
 }
