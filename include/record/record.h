@@ -95,11 +95,17 @@ typedef struct ag_section {
 
 enum { AG_RECORD_SECTIONS = 16 };
 
-/* The record's first `steps` steps with their samples, and `evals` evaluations, as sections;
+/* The record's first `steps` steps without their samples, and `evals` evaluations, as sections;
  * returns their number. The last evaluation's windows are not among them: they are only there at
  * the end. */
 size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_record *record,
                           int64_t steps, int64_t evals);
+
+enum { AG_SAMPLES_SECTIONS = 2 };
+
+/* The same of the samples of these steps; none where the run has none. */
+size_t ag_samples_sections(ag_section sections[AG_SAMPLES_SECTIONS], const ag_record *record,
+                           int64_t steps);
 
 /* The digest of all tensors of a table. */
 ag_status ag_weights_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_tensor_table *tensors,

@@ -15,11 +15,12 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digests are over little-endian floats");
 
-_Static_assert((int)AG_RECORD_SERIES + 3 <= (int)AG_RECORD_SECTIONS,
-               "each array may become a section, and three more");
+_Static_assert((int)AG_RECORD_SERIES + 1 <= (int)AG_RECORD_SECTIONS,
+               "each array may become a section, and one more");
 
 /* Rows of sampled steps that are behind the run. */
-static size_t add_samples(ag_section *sections, const ag_record *record, int64_t steps)
+size_t ag_samples_sections(ag_section sections[AG_SAMPLES_SECTIONS], const ag_record *record,
+                           int64_t steps)
 {
     const ag_samples *samples = &record->samples;
     size_t rows = (size_t)ag_samples_before(record->run, steps);
@@ -49,7 +50,7 @@ size_t ag_record_sections(ag_section sections[AG_RECORD_SECTIONS], const ag_reco
     }
     sections[count++] =
         (ag_section){"nonfinite", (char *)record->nonfinite, sizeof record->nonfinite};
-    return count + add_samples(sections + count, record, steps);
+    return count;
 }
 
 /* NaN says "there is none" wherever a number may be missing: 0 would be a loss. */

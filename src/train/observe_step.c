@@ -5,8 +5,7 @@
 #include "observe.h"
 #include "observer.h"
 
-/* Of a group that the phase does not have: no elements were counted, nothing was measured. */
-static void fill_absent(double *row, const ag_sampled *group)
+void ag_observe_absent(double *row, const ag_sampled *group)
 {
     for (size_t metric = 0; metric < group->n_metrics; metric++)
         row[metric] = group->metrics[metric].whole ? 0.0 : NAN;
@@ -24,7 +23,7 @@ static void fill(const ag_trainer *trainer, ag_when when)
         const ag_sampled *group = &samples->groups[i];
         double *row = values + group->column;
         if (subject->sampler == NULL)
-            fill_absent(row, group);
+            ag_observe_absent(row, group);
         if (subject->sampler == NULL || subject->sampler->when != when)
             continue;
         subject->sampler->fill(row, trainer, subject->index);

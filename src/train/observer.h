@@ -104,6 +104,12 @@ bool ag_observes(const ag_run *run, ag_diagnostic diagnostic);
 ag_groups ag_observe_scales(const ag_observer *observer, const ag_operand *operand,
                             const ag_source *source, const ag_rounding_site *where);
 
+/* --- observe_step.c */
+
+/* Row [n_metrics] of a group that the phase does not have: no elements were counted, nothing was
+ * measured. */
+void ag_observe_absent(double *row, const ag_sampled *group);
+
 /* --- observe_weights.c */
 
 /* Keeps the layer's weights as values on their grid, as the step has used them. */

@@ -88,6 +88,7 @@ ag_status ag_trainer_write(const ag_trainer *trainer, const char *path,
     count += add_state(sections + count, state);
     count += ag_observer_sections(sections + count, trainer);
     count += ag_record_sections(sections + count, record, now.step, now.evals);
+    count += ag_samples_sections(sections + count, record, now.step);
     if (asked.diagnostics != 0)
         sections[count++] = (ag_section){"observed", &asked, sizeof asked};
     for (size_t i = 0; i < n_more; i++)
@@ -173,25 +174,15 @@ static ag_status check_observed(const ag_trainer *trainer, ag_checkpoint *checkp
 }
 
 /* Whoever reads another run's state looks after the samples: they are in other columns there. */
-static size_t add_record(ag_section *sections, const ag_trainer *trainer, const standing *was,
-                         bool others)
-{
-    size_t kept = 0;
-    size_t count = ag_record_sections(sections, trainer->record, was->step, was->evals);
-    for (size_t i = 0; i < count; i++) {
-        if (!others || strstr(sections[i].name, "sample") == NULL)
-            sections[kept++] = sections[i];
-    }
-    return kept;
-}
-
 static ag_status read_arrays(ag_trainer *trainer, const ag_saved_state *from, const standing *was)
 {
     ag_section arrays[AG_CHECKPOINT_SECTIONS];
     AG_TRY(check_observed(trainer, from->checkpoint, from->path));
     size_t count = add_state(arrays, &trainer->state);
     count += ag_observer_sections(arrays + count, trainer);
-    count += add_record(arrays + count, trainer, was, from->others);
+    count += ag_record_sections(arrays + count, trainer->record, was->step, was->evals);
+    if (!from->others)
+        count += ag_samples_sections(arrays + count, trainer->record, was->step);
     AG_TRY(ag_checkpoint_read(from->checkpoint, arrays, count));
     return check_arrays(trainer, was, from->path);
 }

@@ -45,9 +45,8 @@ static const ag_tensor *embedding_of(const builder *b, const ag_site *site)
     return is_embedding ? ag_tensor_find(&b->model->state->tensors, site->weight, 0) : NULL;
 }
 
-/* The largest stack that the tensor can be. */
-/* P and dS are squares of scores, of every query head; K and V have one matrix for each key head,
- * which grouped-query attention has fewer of. */
+/* The largest stack that the tensor can be. P and dS are squares of scores, of every query head; K
+ * and V have one matrix for each key head, which grouped-query attention has fewer of. */
 static ag_stack most_of(const builder *b, const ag_site *site, const ag_site_tensor *tensor)
 {
     const ag_model *model = b->model;

@@ -3,11 +3,11 @@
  * its samples, since runs whose later phases differ have other groups beside the common ones. */
 #include "snapshot.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "next_phase.h"
+#include "observer.h"
 #include "resume.h"
 #include "run/trunk.h"
 
@@ -126,7 +126,6 @@ static const snapshot_group *find_group(const foreign *f, const char *path)
     return NULL;
 }
 
-/* What the steps so far did not have is as a step leaves it that has it not: see observe_step.c. */
 static void place_group(const ag_samples *samples, const ag_sampled *group, const foreign *f,
                         const snapshot_group *had)
 {
@@ -134,8 +133,8 @@ static void place_group(const ag_samples *samples, const ag_sampled *group, cons
         double *to = samples->values + row * samples->width + group->column;
         if (had != NULL)
             memcpy(to, f->values + row * f->width + had->column, group->n_metrics * sizeof *to);
-        for (size_t m = 0; had == NULL && m < group->n_metrics; m++)
-            to[m] = group->metrics[m].whole ? 0.0 : NAN;
+        else
+            ag_observe_absent(to, group);
     }
 }
 
