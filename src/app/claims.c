@@ -460,14 +460,14 @@ ag_status ag_claims_judge(ag_claim_result *results, const ag_summary *summary)
 {
     ag_arena arena;
     ag_arena_init_growing(&arena);
-    const ag_seed_rounds *seeds = &summary->results->grid.seeds;
+    const ag_grid *grid = &summary->results->grid;
     ag_interim looks = {0};
     judge j = {.summary = summary,
                .arena = &arena,
                .rate = 1 - ag_summary_level,
                .seeds = summary->most_seeds};
-    if (seeds->at_most > 0) {
-        looks = ag_interim_plan((size_t)seeds->from, (size_t)seeds->at_most);
+    if (grid->seeds.at_most > 0) {
+        looks = ag_summary_looks(grid);
         j.looks = &looks;
     }
     ag_status status = judge_all(results, &j);

@@ -349,6 +349,13 @@ static bool is_alive(const ag_owner_view *owner)
     return owner->life == AG_LIFE_HERE || owner->life == AG_LIFE_ELSEWHERE;
 }
 
+/* In one reading of the results. */
+static void add_judged(ag_text *out, const ag_summary *summary)
+{
+    ag_rounds_text(out, summary);
+    ag_claims_text(out, summary);
+}
+
 /* Printed whole, after all of it was read: results that change meanwhile do not change half a
  * report. On a terminal one that is watched takes the place of the one before. */
 static int show(bool *goes_on, const char *path, const status_options *options)
@@ -366,8 +373,7 @@ static int show(bool *goes_on, const char *path, const status_options *options)
         ag_status_json(&text, &watch);
     } else {
         add_report(&text, &watch);
-        ag_claims_of_results(&text, path, ag_rounds_text);
-        ag_claims_of_results(&text, path, ag_claims_text);
+        ag_claims_of_results(&text, path, add_judged);
     }
     ag_status_counts counts = ag_status_count(&watch);
     int code = ag_status_exit(&counts, path);

@@ -106,8 +106,7 @@ static ag_status ask(size_t *open, size_t *asked, const ag_summary *all, size_t 
 
 ag_status ag_rounds_find(ag_rounds *rounds, ag_summary *summary)
 {
-    const ag_seed_rounds *seeds = &summary->results->grid.seeds;
-    *rounds = (ag_rounds){.looks = ag_interim_plan((size_t)seeds->from, (size_t)seeds->at_most)};
+    *rounds = (ag_rounds){.looks = ag_summary_looks(&summary->results->grid)};
     const size_t *looks = rounds->looks.seeds;
     size_t n_cells = summary->n_cells;
     rounds->asked = ag_arena_alloc(&summary->arena, n_cells * sizeof *rounds->asked);
@@ -277,7 +276,7 @@ void ag_rounds_plan_text(ag_text *out, const ag_grid *grid)
 {
     if (grid->seeds.at_most == 0)
         return;
-    ag_interim looks = ag_interim_plan((size_t)grid->seeds.from, (size_t)grid->seeds.at_most);
+    ag_interim looks = ag_summary_looks(grid);
     ag_text_add(out, "  seeds come in rounds until decided, for what is open after ");
     add_looks(out, &looks);
     ag_text_printf(out,
@@ -289,7 +288,7 @@ void ag_rounds_plan_json(ag_text *out, const ag_grid *grid)
 {
     if (grid->seeds.at_most == 0)
         return;
-    ag_interim looks = ag_interim_plan((size_t)grid->seeds.from, (size_t)grid->seeds.at_most);
+    ag_interim looks = ag_summary_looks(grid);
     ag_text_add(out, ",\"rounds\":{\"seeds\":[");
     for (size_t i = 0; i < looks.n; i++)
         ag_text_printf(out, "%s%zu", i > 0 ? "," : "", looks.seeds[i]);

@@ -121,6 +121,13 @@ static json_t *events_of(const ag_overview *watch)
     return list;
 }
 
+/* In one reading of the results. */
+static void add_judged(ag_text *out, const ag_summary *summary)
+{
+    ag_claims_json(out, summary);
+    ag_rounds_json(out, summary);
+}
+
 /* The exit code is in it too: through a pipe it would be lost. Claims and rounds are a text, the
  * same as in `summary --json`: they go in before the object's last brace. */
 void ag_status_json(ag_text *out, ag_overview *watch)
@@ -137,8 +144,7 @@ void ag_status_json(ag_text *out, ag_overview *watch)
         object != NULL ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) : NULL;
     if (text != NULL) {
         ag_text_add_n(out, text, strlen(text) - strlen("\n}"));
-        ag_claims_of_results(out, watch->path, ag_claims_json);
-        ag_claims_of_results(out, watch->path, ag_rounds_json);
+        ag_claims_of_results(out, watch->path, add_judged);
         ag_text_add(out, "\n}\n");
     }
     out->failed = out->failed || text == NULL;

@@ -127,6 +127,9 @@ void ag_summary_add(const ag_summary *summary, ag_summary_cell *cell, const ag_l
                     const ag_label *partner);
 ag_status ag_summary_judge(ag_summary *summary);
 
+/* When one looks at the seeds of a grid whose seeds come in rounds. */
+ag_interim ag_summary_looks(const ag_grid *grid);
+
 /* What the cell's difference says: by all its pairs, or where seeds come in rounds by each that is
  * complete. And the least number of pairs above those it has that decides at `rate` if mean and sd
  * stay; 0: none (summary_rounds.c). */

@@ -7,10 +7,9 @@
 
 enum { MOST_PAIRS = 1000 };
 
-static ag_interim looks_of(const ag_summary *summary)
+ag_interim ag_summary_looks(const ag_grid *grid)
 {
-    const ag_seed_rounds *seeds = &summary->results->grid.seeds;
-    return ag_interim_plan((size_t)seeds->from, (size_t)seeds->at_most);
+    return ag_interim_plan((size_t)grid->seeds.from, (size_t)grid->seeds.at_most);
 }
 
 bool ag_summary_is_first(const ag_summary *summary, const ag_label *label, size_t seeds)
@@ -49,7 +48,7 @@ ag_decision ag_summary_decide(const ag_summary *summary, const ag_summary_cell *
     ag_decision best = {AG_TENDS_SAME, 1};
     if (grid->seeds.at_most == 0)
         return ag_decide(&cell->difference, grid->compare.margin);
-    ag_interim looks = looks_of(summary);
+    ag_interim looks = ag_summary_looks(grid);
     for (size_t i = 0; i < looks.n && is_complete(summary, cell, looks.seeds[i]); i++) {
         ag_estimate seen = ag_estimate_difference(cell->paired, cell->partners,
                                                   pairs_of(cell, looks.seeds[i]), ag_summary_level);
@@ -67,7 +66,7 @@ size_t ag_summary_needed(const ag_summary *summary, const ag_summary_cell *cell,
     const ag_grid *grid = &summary->results->grid;
     if (grid->seeds.at_most == 0)
         return ag_needed_pairs(&cell->difference, grid->compare.margin, rate, MOST_PAIRS);
-    ag_interim looks = looks_of(summary);
+    ag_interim looks = ag_summary_looks(grid);
     ag_estimate planned = cell->difference;
     for (size_t i = 0; i < looks.n; i++) {
         planned.n = looks.seeds[i];
