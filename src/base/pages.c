@@ -3,17 +3,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
+#include "base/sizes.h"
 
-static size_t rounded(size_t bytes, size_t unit)
-{
-    return (bytes + unit - 1) / unit * unit;
-}
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
 
 void *ag_pages_alloc(size_t bytes)
 {
     const size_t unit = bytes < 2 * (size_t)HUGE_PAGE ? ALIGNMENT : HUGE_PAGE;
-    const size_t whole = rounded(bytes, unit);
+    const size_t whole = ag_pieces(bytes, unit) * unit;
     void *memory = whole < bytes ? NULL : aligned_alloc(unit, whole);
 #ifdef MADV_HUGEPAGE
     if (memory != NULL && unit == HUGE_PAGE)
