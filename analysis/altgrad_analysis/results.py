@@ -335,6 +335,17 @@ class Results:
         runs = self._labelled()
         return compare(self, runs, self._check_metric(metric or self.metric, runs), best)
 
+    def spikes(self, metric="loss", window=1000):
+        """How often training jumps, a row for each complete run of the grid: id, `steps` that have
+        a full window before them, and `spikes`, those of them whose metric is 7 standard deviations
+        (n - 1) or more off the mean of the window. spikes / steps is the spike score of OLMo 2
+        (arXiv 2501.00656); `altgrad summary --spikes` has it by cell."""
+        ids, _, values = self.matrix(metric)
+        counts = [_count_spikes(row, window) for row in values]
+        found = pd.DataFrame(counts, columns=["steps", "spikes"], dtype=int)
+        found.insert(0, "id", ids)
+        return found
+
     def claims(self, metric=None):
         """The experiment's claims, judged by the runs as `altgrad summary --json` tells them, a row
         each: name, text, source, kind, bound, state ("confirmed", "refuted", "open"), the number of
@@ -398,3 +409,14 @@ def _sampled(run_id, layer, group):
         ):
             frame.insert(place, name, value)
         yield frame
+
+
+def _count_spikes(values, window):
+    """As ag_count_spikes; the NaN behind the end of a shorter run are no steps."""
+    values = values[: len(values) - np.argmax(~np.isnan(values[::-1]))]
+    if len(values) <= window:
+        return 0, 0
+    before = np.lib.stride_tricks.sliding_window_view(values[:-1], window)
+    off = np.abs(values[window:] - before.mean(axis=1))
+    spikes = (off > 0) & (off >= 7 * before.std(axis=1, ddof=1))
+    return len(off), int(spikes.sum())

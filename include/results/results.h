@@ -51,6 +51,20 @@ const ag_result_row *ag_results_row(const ag_results *results, const char *id);
  * there yet. In the arena. */
 ag_status ag_results_completed(ag_ids *ids, const char *path, ag_arena *arena);
 
+/* What a run of the grid left for each of its training steps, [steps] each. */
+typedef struct ag_step_curves {
+    size_t steps;
+    const double *loss;
+    const double *grad_norm;
+} ag_step_curves;
+
+/* Calls `visit` for each run of the grid that is done or diverged, in the grid's order, with its
+ * number; `path` is where the results were opened. The curves are gone when it returns: those of a
+ * large grid need not fit into memory. */
+typedef void ag_curves_visit(void *context, size_t run, const ag_step_curves *curves);
+ag_status ag_results_curves(const ag_results *results, const char *path, ag_curves_visit *visit,
+                            void *context);
+
 /* Whose results they are. */
 typedef struct ag_inventory {
     ag_grid grid;    /* for which they were last opened */

@@ -3,6 +3,7 @@
 #ifndef AG_STATS_STATS_H
 #define AG_STATS_STATS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A sample's mean with its two-sided interval of Student's t. */
@@ -95,5 +96,21 @@ double ag_t_quantile(double p, double df);
 
 /* The regularised incomplete beta function I_x(a, b), 0 <= x <= 1. */
 double ag_incomplete_beta(double x, double a, double b);
+
+/* --- steps that stand out of a curve */
+
+/* Of a curve's steps that have a full window before them, those whose value lies
+ * AG_SPIKE_DEVIATIONS standard deviations (n - 1) or more off the mean of the window. Their share
+ * is the spike score of OLMo 2 (arXiv 2501.00656), which takes windows of 1,000 steps. */
+typedef struct ag_spikes {
+    size_t steps; /* that were looked at */
+    size_t spikes;
+} ag_spikes;
+
+enum { AG_SPIKE_DEVIATIONS = 7 };
+
+/* values [n], a step each; window: 2 or more. A value that is not finite is no spike, and hides
+ * those that have it in their window. */
+ag_spikes ag_count_spikes(const double *values, size_t n, size_t window);
 
 #endif

@@ -55,27 +55,31 @@ static const ag_option s_options[] = {
      "final_val_loss (the whole validation part after the last step), val_loss\n"
      "(the fixed eval.windows then), either with _hp (the same weights without\n"
      "quantisers), or loss (of the last training step); unless given, what the\n"
-     "experiment compares",                                                                    AG_TEXT(request,  view.metric)},
+     "experiment compares",                                                        AG_TEXT(request,        view.metric)     },
     {"--only SEL",
      "shows the rows of axis=value[,value]; several must all hold. What the\n"
-     "verdicts are does not depend on it",                                                     AG_TEXTS(request, view.only)  },
+     "verdicts are does not depend on it",                                         AG_TEXTS(request,       view.only)       },
     {"--across AXIS",
      "one table over all points of an axis, such as optimizer.lr, which has a\n"
-     "column then",                                                                            AG_TEXT(request,  view.across)},
+     "column then",                                                                AG_TEXT(request,        view.across)     },
     {"--best AXIS",
      "each format at its best point of an axis. The first third of the seeds\n"
      "chooses it and the others are judged, so that no format gains by having\n"
-     "been tried more often; with fewer than 3 seeds this cannot be, and is told",             AG_TEXT(request,  view.best)  },
-    {"--format F",     "text, csv (every number in full), markdown, latex (booktabs) or json",
-     AG_OTHER(read_form)                                                                                       },
-    {"--json", "--format json",                                                        AG_FLAG(request,            json)            },
+     "been tried more often; with fewer than 3 seeds this cannot be, and is told", AG_TEXT(request,        view.best)       },
+    {"--spikes N",
+     "also the spike score: the share of steps whose loss, and whose gradient\n"
+     "norm, is 7 standard deviations or more off the mean of the N steps before.\n"
+     "OLMo 2 (arXiv 2501.00656) takes 1000",                                       AG_COUNT(request,       view.spike_window, 1000000000)},
+    {"--format F",               "text, csv (every number in full), markdown, latex (booktabs) or json",
+     AG_OTHER(read_form)},
+    {"--json",        "--format json",                                             AG_FLAG(request,        json)                                                                                                    },
 };
 
 static const ag_command_line s_line = {
     .command = "summary",
     .usage =
         "usage: altgrad summary OUT [--metric M] [--only SEL] [--across AXIS] [--best AXIS]\n"
-        "                           [--format F | --json]\n\n"
+        "                           [--spikes N] [--format F | --json]\n\n"
         "Format by layer config: mean and standard deviation over the seeds, the paired\n"
         "difference to the baseline with its 95 % interval and a verdict beside the margin, and\n"
         "how many runs diverged, failed or are pending. Verdicts hold together (compare.family);\n"
@@ -91,6 +95,9 @@ static const ag_command_line s_line = {
 static ag_status show(request *asked)
 {
     AG_TRY(ag_app_expect_results(asked->path));
+    if (asked->view.spike_window == 1)
+        return ag_fail(AG_ERR_INPUT,
+                       "--spikes takes 2 steps or more: one has no standard deviation");
     if (asked->json)
         asked->view.form = ag_summary_json;
     return ag_summary_show(asked->path, &asked->view);

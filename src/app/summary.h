@@ -58,6 +58,12 @@ typedef struct ag_summary_cell {
     size_t choosers; /* with best_axis: seeds that chose the point, and are not in the numbers */
 } ag_summary_cell;
 
+/* Of the curves of a run. */
+typedef struct ag_summary_spikes {
+    ag_spikes loss;
+    ag_spikes grad_norm;
+} ag_summary_spikes;
+
 typedef struct ag_summary {
     const ag_results *results; /* borrowed */
     const char *metric;
@@ -70,6 +76,8 @@ typedef struct ag_summary {
     bool optimistic;      /* with best_axis: a point was chosen on the seeds it is judged on */
     size_t most_seeds;    /* labels of seeds from here on are left out; SIZE_MAX: none */
     size_t n_comparisons; /* different ones that were judged */
+    const ag_summary_spikes *spikes; /* [n_runs]; NULL: they were not asked for */
+    size_t spike_window;             /* steps */
     size_t n_cells;
     ag_summary_cell *cells;
     ag_arena arena;
@@ -92,6 +100,10 @@ bool ag_summary_is_first(const ag_summary *summary, const ag_label *label, size_
 
 /* Takes each format at its best point of an axis, for a summary that was just made. */
 ag_status ag_summary_take_best(ag_summary *summary, size_t axis);
+
+/* Counts the spikes of every run with this window (ag_count_spikes); the results are those of
+ * `path`. */
+ag_status ag_summary_count_spikes(ag_summary *summary, const char *path, size_t window);
 
 /* Leaves the cells that have one of these labels [n_labels]. Verdicts stay: the family is what was
  * compared, whatever is looked at. */
@@ -153,6 +165,7 @@ typedef struct ag_summary_view {
     const char *across; /* axes by name */
     const char *best;
     ag_texts only;                                         /* selectors */
+    long spike_window;                                     /* steps; 0: spikes are not shown */
     void (*form)(ag_text *out, const ag_summary *summary); /* NULL: ag_summary_table */
 } ag_summary_view;
 

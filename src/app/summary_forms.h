@@ -28,6 +28,22 @@ void ag_summary_format_difference(char text[AG_SUMMARY_FIELD], const ag_summary_
 /* A member of a JSON object, after a comma; null where there is no number. */
 void ag_summary_add_number(ag_text *out, const char *key, double value);
 
+/* Whether an axis tells rows apart, or is the format; never the seed. */
+bool ag_summary_is_told(const ag_summary *s, size_t axis);
+
+/* Spikes as shares of the steps of all runs of the cell; NaN where no step has a full window. For a
+ * summary whose spikes were counted. */
+typedef struct ag_summary_spike_scores {
+    double loss;
+    double grad_norm;
+} ag_summary_spike_scores;
+
+ag_summary_spike_scores ag_summary_spike_scores_of(const ag_summary *s,
+                                                   const ag_summary_cell *cell);
+
+/* The same of all cells in a sentence; nothing where they were not counted. */
+void ag_summary_spike_words(ag_text *out, const ag_summary *s);
+
 /* Paragraphs below the table, each after an empty line. */
 void ag_summary_add_notes(ag_text *out, const ag_summary *summary);
 

@@ -95,6 +95,11 @@ static void add_cell_json(ag_text *out, const ag_summary *s, const ag_summary_ce
                           cell->pairs_needed > 0 ? (double)cell->pairs_needed : NAN);
     add_missing_pairs(out, s, cell);
     add_best(out, s, cell);
+    if (s->spikes != NULL) {
+        ag_summary_spike_scores scores = ag_summary_spike_scores_of(s, cell);
+        ag_summary_add_number(out, "loss_spikes", scores.loss);
+        ag_summary_add_number(out, "grad_norm_spikes", scores.grad_norm);
+    }
     ag_text_printf(out, ", \"verdict_alone\": \"%s\", \"verdict\": \"%s\"}",
                    ag_verdict_words[cell->alone], ag_verdict_words[cell->verdict]);
 }
@@ -119,6 +124,8 @@ void ag_summary_json(ag_text *out, const ag_summary *summary)
     ag_summary_add_number(out, "level", ag_summary_level);
     ag_text_printf(out, ", \"family\": \"%s\", \"comparisons\": %zu",
                    ag_family_words[summary->results->grid.compare.family], summary->n_comparisons);
+    if (summary->spikes != NULL)
+        ag_text_printf(out, ", \"spike_window\": %zu", summary->spike_window);
     add_run_counts_json(out, summary);
     ag_text_add(out, ", \"cells\": [");
     for (size_t i = 0; i < summary->n_cells; i++) {

@@ -71,6 +71,18 @@ ag_summary_runs ag_summary_count_runs(const ag_summary *s)
     return counts;
 }
 
+/* An axis of one point says nothing in a column of its own. */
+bool ag_summary_is_told(const ag_summary *s, size_t axis)
+{
+    if (axis == s->seed_axis)
+        return false;
+    for (size_t i = 1; i < s->n_cells; i++) {
+        if (!ag_label_value_is(&s->cells[i].label->values[axis], &s->cells[0].label->values[axis]))
+            return true;
+    }
+    return axis == s->format_axis;
+}
+
 /* Then the legend explains the word. */
 static bool has_diverged(const ag_summary *s)
 {
@@ -199,6 +211,7 @@ static void add_paragraph(ag_text *out, const ag_summary *s,
 void ag_summary_add_notes(ag_text *out, const ag_summary *summary)
 {
     add_paragraph(out, summary, add_missing_words);
+    add_paragraph(out, summary, ag_summary_spike_words);
     ag_claims_text(out, summary);
     add_paragraph(out, summary, add_legend_words);
 }

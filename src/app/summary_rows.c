@@ -76,6 +76,11 @@ static void add_csv_row(ag_text *out, const ag_summary *s, const ag_summary_cell
     add_real(out, cell->pairs_needed > 0 ? (double)cell->pairs_needed : NAN);
     ag_text_printf(out, ",%s,%s", ag_verdict_words[cell->alone], ag_verdict_words[cell->verdict]);
     add_missing(out, s, cell);
+    if (s->spikes != NULL) {
+        ag_summary_spike_scores scores = ag_summary_spike_scores_of(s, cell);
+        add_real(out, scores.loss);
+        add_real(out, scores.grad_norm);
+    }
     ag_text_add(out, "\n");
 }
 
@@ -90,7 +95,8 @@ void ag_summary_csv(ag_text *out, const ag_summary *summary)
     }
     ag_text_add(out, "done,diverged,failed,pending,without_value,baseline_diverged,pairs,n,mean,sd,"
                      "difference,difference_sd,half_width,low,high,bca_low,bca_high,floor,p,"
-                     "p_adjusted,pairs_needed,verdict_alone,verdict,missing_pairs\n");
+                     "p_adjusted,pairs_needed,verdict_alone,verdict,missing_pairs");
+    ag_text_add(out, summary->spikes != NULL ? ",loss_spikes,grad_norm_spikes\n" : "\n");
     for (size_t i = 0; i < summary->n_cells; i++)
         add_csv_row(out, summary, &summary->cells[i]);
 }
@@ -139,18 +145,6 @@ static void add_escaped(ag_text *out, const dialect *d, const char *name)
     ag_text_deinit(&shown);
 }
 
-/* An axis of one point says nothing in a column of its own. */
-static bool is_told(const ag_summary *s, size_t axis)
-{
-    if (axis == s->seed_axis)
-        return false;
-    for (size_t i = 1; i < s->n_cells; i++) {
-        if (!ag_label_value_is(&s->cells[i].label->values[axis], &s->cells[0].label->values[axis]))
-            return true;
-    }
-    return axis == s->format_axis;
-}
-
 static void add_row(ag_text *out, const ag_summary *s, const ag_summary_cell *cell,
                     const dialect *d)
 {
@@ -160,7 +154,7 @@ static void add_row(ag_text *out, const ag_summary *s, const ag_summary_cell *ce
     ag_summary_format_difference(difference, cell, d->plus_minus);
     ag_text_add(out, d->row);
     for (size_t axis = 0; axis < s->results->grid.n_axes; axis++) {
-        if (!is_told(s, axis))
+        if (!ag_summary_is_told(s, axis))
             continue;
         add_escaped(out, d, cell->label->values[axis].text);
         ag_text_add(out, d->between);
@@ -178,7 +172,7 @@ static size_t add_titles(ag_text *out, const ag_summary *s, const dialect *d)
     size_t count = 2;
     ag_text_add(out, d->row);
     for (size_t axis = 0; axis < s->results->grid.n_axes; axis++) {
-        if (!is_told(s, axis))
+        if (!ag_summary_is_told(s, axis))
             continue;
         add_escaped(out, d, s->results->grid.axes[axis].name);
         ag_text_add(out, d->between);

@@ -80,6 +80,8 @@ ag_status ag_summary_show(const char *path, const ag_summary_view *view)
     ag_status status = ag_summary_make(&summary, &results, view->metric);
     if (status == AG_OK) {
         status = arrange(&summary, view);
+        if (status == AG_OK && view->spike_window > 0)
+            status = ag_summary_count_spikes(&summary, path, (size_t)view->spike_window);
         if (status == AG_OK)
             (view->form != NULL ? view->form : ag_summary_table)(&text, &summary);
         ag_summary_deinit(&summary);

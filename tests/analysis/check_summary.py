@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import mean, stdev
 
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 sys.path.insert(0, str(ANALYSIS))
@@ -147,12 +148,50 @@ def compare_claims(altgrad, path):
     return {claim["name"]: claim["state"] for claim in claims}
 
 
+def score(curves):
+    """The share of steps, after the first two, that are 7 deviations off the two before them."""
+    found = [
+        x != mean(before) and abs(x - mean(before)) >= 7 * stdev(before)
+        for curve in curves
+        for x, before in ((curve[i], curve[i - 2 : i]) for i in range(2, len(curve)))
+    ]
+    return float(mean(map(int, found))) if found else math.nan
+
+
+def compare_spikes(altgrad, path):
+    """The summary against a plain loop over the curves in the file, in JSON and CSV."""
+    shown = show(altgrad, path, "--spikes", "2")
+    assert shown["spike_window"] == 2 and "spike_window" not in show(altgrad, path)
+    results = Results(path)
+    scores = []
+    for cell in shown["cells"]:
+        labels = results.labels
+        for axis in results.grid_axes:
+            if axis.name != "seed":
+                is_cell = labels[axis.column].map(axis.text) == cell["axes"][axis.name]
+                labels = labels[is_cell]
+        for metric in ("loss", "grad_norm"):
+            curves = results.curves(metric).drop_duplicates(["id", "step"])
+            own = [c["value"].tolist() for i, c in curves.groupby("id") if i in set(labels["id"])]
+            assert same(score(own), cell[f"{metric}_spikes"]), (cell, metric, own)
+            scores.append(score(own))
+            table = results.spikes(metric, 2).set_index("id").loc[sorted(set(labels["id"]))].sum()
+            assert table["steps"] == 0 or same(table["spikes"] / table["steps"], score(own))
+    comma = subprocess.run([altgrad, "summary", path, "--spikes", "2", "--format", "csv"],
+                           capture_output=True, check=True, text=True)  # fmt: skip
+    table = pd.read_csv(io.StringIO(comma.stdout))
+    for cell, (_, row) in zip(shown["cells"], table.iterrows()):
+        assert same(row["loss_spikes"], cell["loss_spikes"]), (cell, row)
+    return scores
+
+
 def check_seeds(altgrad, folder):
     run(altgrad, folder, SEEDS)
     path = str(Path(folder, "x.h5"))
     compare(altgrad, path, 4)
     compare(altgrad, path, 2, best="optimizer.lr")
     compare_foreign(altgrad, path)
+    assert all(map(math.isnan, compare_spikes(altgrad, path)))  # no run has three steps
     states = compare_claims(altgrad, path)
     assert (states["same"], states["blows up"]) == ("confirmed", "open"), states
     cells = show(altgrad, path)["cells"]
@@ -186,6 +225,8 @@ def main(altgrad):
         compare(altgrad, str(Path(folder, "x.h5")), 12, best="optimizer.lr")
         compare_foreign(altgrad, str(Path(folder, "x.h5")))
         assert compare_claims(altgrad, str(Path(folder, "x.h5")))["diverged"] == "open"
+        scores = compare_spikes(altgrad, str(Path(folder, "x.h5")))
+        assert 0 in scores and 0.25 in scores, scores
         assert {"baseline", "open", "diverged"} <= verdicts and "same" in alone, (alone, verdicts)
         done = draw(folder, "--select", "optimizer.lr=0.03", "--select", "mean=y")
         assert done.returncode == 0 and not done.stderr, done

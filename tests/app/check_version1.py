@@ -77,7 +77,8 @@ def summaries(program, old):
     check(math.isclose(bf16["mean"], mean, rel_tol=1e-15), f"{bf16} but {mean}")
     check((bf16["done"], special["done"], special["diverged"]) == (2, 0, 2), told["cells"])
     check((special["verdict"], special["mean"]) == ("diverged", None), special)
-    told = json.loads(program.call("summary", "spooled.h5", "--json"))
+    told = json.loads(program.call("summary", "spooled.h5", "--json", "--spikes", "2"))
+    check(told["cells"][1]["loss_spikes"] is not None, f"curves of spooled runs: {told}")
     check(told["runs"] == dict(total=4, done=0, diverged=2, failed=0, pending=2), told["runs"])
 
 

@@ -328,6 +328,44 @@ static void normal_agrees_with_scipy(void **state)
     assert_near(ag_t_above(-2.262157162740991, 9), 0.975, 1e-9);
 }
 
+/* 400 steps of 2 + 0.1 (u - 0.5), u from splitmix64 at 8001, with four steps raised: which of them
+ * stand out of 100 before was found in Python with floats of 53 bits. Step 60 has no full window;
+ * 200 and 201 stand out though the first is in the window of the second. */
+static void spikes_are_those_of_a_plain_loop(void **state)
+{
+    (void)state;
+    double loss[400];
+    uint64_t at = 8001;
+    for (size_t i = 0; i < 400; i++) {
+        uint64_t z = at += 0x9E3779B97F4A7C15U;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
+        loss[i] = 2 + 0.1 * ((double)((z ^ (z >> 31)) >> 40) * 0x1p-24 - 0.5);
+    }
+    loss[60] += 3;
+    loss[200] += 1.5;
+    loss[201] += 1.5;
+    loss[390] += 0.2;
+    ag_spikes all = ag_count_spikes(loss, 400, 100);
+    assert_int_equal(all.steps, 300);
+    assert_int_equal(all.spikes, 3);
+    assert_int_equal(ag_count_spikes(loss, 201, 100).spikes, 1);
+    assert_int_equal(ag_count_spikes(loss, 202, 100).spikes, 2);
+    assert_int_equal(ag_count_spikes(loss, 390, 100).spikes, 2);
+    assert_int_equal(ag_count_spikes(loss, 100, 100).steps, 0);
+}
+
+/* A run whose loss stands still has none, and one that leaves the plateau has one. */
+static void a_plateau_is_no_spike(void **state)
+{
+    (void)state;
+    const double values[] = {2, 2, 2, 2, 2.5, NAN, 2};
+    assert_int_equal(ag_count_spikes(values, 4, 3).spikes, 0);
+    assert_int_equal(ag_count_spikes(values, 5, 3).spikes, 1);
+    assert_int_equal(ag_count_spikes(values, 7, 3).spikes, 1);
+    assert_int_equal(ag_count_spikes(values, 7, 3).steps, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +386,8 @@ int main(void)
         cmocka_unit_test(bootstrap_agrees_with_scipy),
         cmocka_unit_test(bootstrap_of_little_is_no_number),
         cmocka_unit_test(normal_agrees_with_scipy),
+        cmocka_unit_test(spikes_are_those_of_a_plain_loop),
+        cmocka_unit_test(a_plateau_is_no_spike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
