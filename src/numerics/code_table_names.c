@@ -178,10 +178,12 @@ ag_format ag_element_format(const ag_code_table *table)
 /* A misspelt table is told apart from a misspelt format by its nearest name. */
 static ag_status suggest(const char *name, ag_status failed)
 {
-    const char *words[MOST_TABLES];
+    const char *words[2 * MOST_TABLES];
     size_t count = 0;
     for (size_t i = 0; i < s_named; i++)
         words[count++] = s_names[i].name;
+    for (size_t i = 0; i < s_count && s_tables[i]->is_built_in; i++)
+        words[count++] = s_tables[i]->name;
     const char *nearest = ag_nearest_word(name, words, count);
     if (nearest == NULL)
         return failed;
@@ -198,5 +200,5 @@ ag_status ag_element_parse(ag_format *format, const char *name)
         return AG_OK;
     }
     ag_status status = ag_format_parse(format, name);
-    return status == AG_OK || s_named == 0 ? status : suggest(name, status);
+    return status == AG_OK ? status : suggest(name, status);
 }
