@@ -14,6 +14,9 @@
  *   transformer.h.0.attn.c_attn.opt.v    sqrt_v  weight        the root of Adam's second moment
  *   transformer.h.0.attn.c_attn.opt.w    w       weight        the weights, with no master
  *   transformer.wpe.opt.w, .wte.opt.w    w       weight        those of the embeddings
+ *   transformer.h.0.ln_1.gain            gain    weight        a norm's gains: also of ln_2,
+ *                                                              ln_1_post, ln_2_post, attn.q_norm,
+ *                                                              attn.k_norm and transformer.ln_f
  *
  * P is quantised as it meets V, after dropout; all are quantised from float32 as they are (q, k, v
  * and do are BF16 values already). P and dS have zeros above the diagonal, which counters count. */
@@ -45,6 +48,7 @@ typedef enum ag_site_kind {
     AG_SITE_PV, /* of a block, from here on: in the forward pass */
     AG_SITE_QK,
     AG_SITE_RESIDUAL,
+    AG_SITE_GAIN, /* of a norm, of which a block has several or none */
     AG_SITE_KINDS
 } ag_site_kind;
 
@@ -64,24 +68,26 @@ typedef struct ag_site {
     ag_site_kind kind;
     size_t block; /* of the transformer; n_layer for those of lm_head and embeddings */
     size_t layer; /* index of the linear layer; of the block's first for a site of the block */
-    ag_tensor_id weight; /* of the layer or embedding; lm_head's, also where tied */
+    ag_tensor_id weight; /* of the layer, embedding or norm; lm_head's, also where tied */
     uint32_t site;       /* the place of its part 0 (streams.h) */
     size_t n_tensors;
     const ag_site_tensor *tensors;
 } ag_site;
 
-/* Four of each linear layer, three of each block and one of each embedding. */
+/* Four of each linear layer, three of each block, one of each embedding and of each norm that has
+ * gains. */
 size_t ag_block_sites(const ag_model_spec *model);
 size_t ag_site_count(const ag_model_spec *model);
 
 /* Whether layers and sites of both models have the same numbers and names. */
 bool ag_have_same_layers(const ag_model_spec *a, const ag_model_spec *b);
 
-/* Site `index`: block by block, within a block in the order of the names, then lm_head's, then the
- * embeddings'. */
+/* Site `index`: block by block, within a block in the order of the names, then lm_head's, then that
+ * of the last norm and the embeddings'. */
 ag_site ag_site_at(const ag_model_spec *model, size_t index);
 
-/* The index of the site of a kind at linear layer `layer`, or in the block of that layer. */
+/* The index of the site of a kind at linear layer `layer`, or in the block of that layer; no
+ * gain's, of which a block has several. */
 size_t ag_site_index(const ag_model_spec *model, ag_site_kind kind, size_t layer);
 
 static inline bool ag_site_is_of_head(const ag_model_spec *model, const ag_site *site)

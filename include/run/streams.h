@@ -21,8 +21,9 @@
  *   2, c_gate           4 .. 7, the same
  *   4, attention        0 q, 1 k, 2 v, 3 p, 4 do, 5 ds
  *   5, c_k; 6, c_v      as other linears; c_q is slot 0
- *   7, other tensors    0 residual stream after attention, 1 after the MLP; in the block after the
- *                       last 3 wte, 4 wpe, as they are stored
+ *   7, other tensors    0 residual stream after attention, 1 after the MLP; gains of 2 ln_1, 3
+ * ln_2, 4 ln_1_post, 5 ln_2_post, 6 q_norm, 7 k_norm; in the block after the last 2 that of ln_f, 3
+ * wte, 4 wpe, as they are stored
  *
  * A linear's rotated operands have the places of its slot from part 4 on, with AG_USE_SIGNS: 4
  * fprop, 5 dgrad, 6 wgrad (numerics/hadamard.c).
@@ -50,7 +51,7 @@ enum { AG_PART_WGRAD = 3 };
 
 enum { AG_PART_Q, AG_PART_K, AG_PART_V, AG_PART_P, AG_PART_DO, AG_PART_DS };
 
-enum { AG_PART_AFTER_ATTENTION, AG_PART_AFTER_MLP, AG_PART_WTE = 3, AG_PART_WPE = 4 };
+enum { AG_PART_AFTER_ATTENTION, AG_PART_AFTER_MLP, AG_PART_GAINS, AG_PART_WTE, AG_PART_WPE };
 
 /* Uses of a place: 0 and 1 are the products that an operand is made for; from 32 on they are parts
  * that are added (AG_USE_SCALE and others, numerics/quantize.h). */

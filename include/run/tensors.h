@@ -81,6 +81,9 @@ extern const ag_tensor_id ag_linear_tensors[AG_LINEAR_KINDS][2];
 ag_status ag_tensor_table_make(ag_tensor_table *table, const ag_model_spec *model,
                                int64_t vocab_size, ag_arena *arena);
 
+/* Whether the model has it, in each block or once. */
+bool ag_tensor_is_present(const ag_model_spec *model, ag_tensor_id id);
+
 /* The row of (id, block), or NULL where the model has none. */
 const ag_tensor *ag_tensor_find(const ag_tensor_table *table, ag_tensor_id id, size_t block);
 

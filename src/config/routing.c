@@ -396,8 +396,8 @@ static void check_unmatched(ag_findings *findings, const ag_rule *rule)
     else
         ag_config_error(findings, rule->place,
                         "pattern '%.100s' is found in no layer or site of any run; %s; sites "
-                        "transformer.h.0.attn.qk, .attn.pv, .residual and LAYER.wgrad, .opt.m, "
-                        ".opt.v, .opt.w%s",
+                        "transformer.h.0.attn.qk, .attn.pv, .residual, NORM.gain and LAYER.wgrad, "
+                        ".opt.m, .opt.v, .opt.w%s",
                         rule->text, s_layer_names, name_hint(findings, rule));
 }
 

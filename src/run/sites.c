@@ -35,6 +35,9 @@ static const ag_site_tensor s_opt_v[] = {
 static const ag_site_tensor s_opt_w[] = {
     {"w", AG_ROLE_WEIGHT, 0, AG_USE_STORED, true, AG_SUM_COLS, {NULL, NULL}},
 };
+static const ag_site_tensor s_gain[] = {
+    {"gain", AG_ROLE_WEIGHT, 0, 0, true, AG_SUM_COLS, {NULL, NULL}},
+};
 
 /* By ag_site_kind. */
 static const struct {
@@ -49,28 +52,38 @@ static const struct {
     {"attn.pv",  3, s_pv      },
     {"attn.qk",  3, s_qk      },
     {"residual", 2, s_residual},
+    {"gain",     1, s_gain    },
 };
 
 /* What has sites in a block, in the order of the sites' names: the linear layers, of which a model
- * has some, and between them attention's two and the residual stream's. lm_head's come after all
- * blocks. */
+ * has some, and between them attention's two, the residual stream's and those of the norms that
+ * the model has gains of. lm_head's come after all blocks. */
 typedef struct site_row {
     ag_site_kind kind; /* or the first of four, of a layer */
     ag_linear_kind linear;
+    ag_tensor_id gain; /* of a norm */
+    const char *norm;  /* how it is called; else NULL */
+    uint32_t part;     /* of the block's slot for others */
 } site_row;
 
 static const site_row s_block[] = {
-    {AG_SITE_OPT_M,    AG_LINEAR_C_ATTN     },
-    {AG_SITE_OPT_M,    AG_LINEAR_C_K        },
-    {AG_SITE_OPT_M,    AG_LINEAR_ATTN_C_PROJ},
-    {AG_SITE_OPT_M,    AG_LINEAR_C_Q        },
-    {AG_SITE_OPT_M,    AG_LINEAR_C_V        },
-    {AG_SITE_PV,       AG_LINEAR_KINDS      },
-    {AG_SITE_QK,       AG_LINEAR_KINDS      },
-    {AG_SITE_OPT_M,    AG_LINEAR_C_FC       },
-    {AG_SITE_OPT_M,    AG_LINEAR_C_GATE     },
-    {AG_SITE_OPT_M,    AG_LINEAR_MLP_C_PROJ },
-    {AG_SITE_RESIDUAL, AG_LINEAR_KINDS      },
+    {AG_SITE_OPT_M,    AG_LINEAR_C_ATTN,      AG_TENSOR_IDS,    NULL,          0                },
+    {AG_SITE_OPT_M,    AG_LINEAR_C_K,         AG_TENSOR_IDS,    NULL,          0                },
+    {AG_SITE_OPT_M,    AG_LINEAR_ATTN_C_PROJ, AG_TENSOR_IDS,    NULL,          0                },
+    {AG_SITE_OPT_M,    AG_LINEAR_C_Q,         AG_TENSOR_IDS,    NULL,          0                },
+    {AG_SITE_OPT_M,    AG_LINEAR_C_V,         AG_TENSOR_IDS,    NULL,          0                },
+    {AG_SITE_GAIN,     AG_LINEAR_KINDS,       AG_T_K_NORM_W,    "attn.k_norm", AG_PART_GAINS + 5},
+    {AG_SITE_PV,       AG_LINEAR_KINDS,       AG_TENSOR_IDS,    NULL,          0                },
+    {AG_SITE_GAIN,     AG_LINEAR_KINDS,       AG_T_Q_NORM_W,    "attn.q_norm", AG_PART_GAINS + 4},
+    {AG_SITE_QK,       AG_LINEAR_KINDS,       AG_TENSOR_IDS,    NULL,          0                },
+    {AG_SITE_GAIN,     AG_LINEAR_KINDS,       AG_T_LN_1_W,      "ln_1",        AG_PART_GAINS + 0},
+    {AG_SITE_GAIN,     AG_LINEAR_KINDS,       AG_T_LN_1_POST_W, "ln_1_post",   AG_PART_GAINS + 2},
+    {AG_SITE_GAIN,     AG_LINEAR_KINDS,       AG_T_LN_2_W,      "ln_2",        AG_PART_GAINS + 1},
+    {AG_SITE_GAIN,     AG_LINEAR_KINDS,       AG_T_LN_2_POST_W, "ln_2_post",   AG_PART_GAINS + 3},
+    {AG_SITE_OPT_M,    AG_LINEAR_C_FC,        AG_TENSOR_IDS,    NULL,          0                },
+    {AG_SITE_OPT_M,    AG_LINEAR_C_GATE,      AG_TENSOR_IDS,    NULL,          0                },
+    {AG_SITE_OPT_M,    AG_LINEAR_MLP_C_PROJ,  AG_TENSOR_IDS,    NULL,          0                },
+    {AG_SITE_RESIDUAL, AG_LINEAR_KINDS,       AG_TENSOR_IDS,    NULL,          0                },
 };
 
 ag_linear_kind ag_layer_kind_by_name(size_t i)
@@ -81,42 +94,21 @@ ag_linear_kind ag_layer_kind_by_name(size_t i)
     return row->linear;
 }
 
-static const site_row s_head = {AG_SITE_OPT_M, AG_LINEAR_LM_HEAD};
+static const site_row s_head = {AG_SITE_OPT_M, AG_LINEAR_LM_HEAD, AG_TENSOR_IDS, NULL, 0};
 
-enum { SITES_PER_BLOCK_ITSELF = 3 };
-
-/* In the order of their names, parts of the last block's slot for others; the first only where
- * positions are learned. */
+/* Behind lm_head's, in the order of their names: parts of the last block's slot for others. */
 static const struct {
+    ag_site_kind kind;
     ag_tensor_id weight;
     const char *name;
     uint32_t part;
-} s_embeddings[AG_MOST_EMBEDDINGS] = {
-    {AG_T_WPE, "transformer.wpe", AG_PART_WPE},
-    {AG_T_WTE, "transformer.wte", AG_PART_WTE},
+} s_last[] = {
+    {AG_SITE_GAIN,  AG_T_LN_F_W, "transformer.ln_f", AG_PART_GAINS},
+    {AG_SITE_OPT_W, AG_T_WPE,    "transformer.wpe",  AG_PART_WPE  },
+    {AG_SITE_OPT_W, AG_T_WTE,    "transformer.wte",  AG_PART_WTE  },
 };
 
-static size_t first_embedding(const ag_model_spec *model)
-{
-    return model->position == AG_POSITION_LEARNED ? 0 : 1;
-}
-
-size_t ag_block_sites(const ag_model_spec *model)
-{
-    return AG_SITES_PER_LINEAR * ag_block_linears(model) + SITES_PER_BLOCK_ITSELF;
-}
-
-size_t ag_site_count(const ag_model_spec *model)
-{
-    return ag_block_sites(model) * (size_t)model->n_layer + AG_SITES_PER_LINEAR +
-           AG_MOST_EMBEDDINGS - first_embedding(model);
-}
-
-bool ag_have_same_layers(const ag_model_spec *a, const ag_model_spec *b)
-{
-    return a->n_layer == b->n_layer && ag_block_form(a) == ag_block_form(b) &&
-           ag_site_count(a) == ag_site_count(b);
-}
+enum { LAST = sizeof s_last / sizeof s_last[0] };
 
 static bool is_of_a_layer(ag_site_kind kind)
 {
@@ -126,9 +118,46 @@ static bool is_of_a_layer(ag_site_kind kind)
 /* Sites that a model has of a row. */
 static size_t row_sites(const ag_model_spec *model, const site_row *row)
 {
+    if (row->kind == AG_SITE_GAIN)
+        return ag_tensor_is_present(model, row->gain) ? 1 : 0;
     if (!is_of_a_layer(row->kind))
         return 1;
     return ag_block_has(model, row->linear) ? AG_SITES_PER_LINEAR : 0;
+}
+
+size_t ag_block_sites(const ag_model_spec *model)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof s_block / sizeof s_block[0]; i++)
+        count += row_sites(model, &s_block[i]);
+    return count;
+}
+
+size_t ag_site_count(const ag_model_spec *model)
+{
+    size_t count = ag_block_sites(model) * (size_t)model->n_layer + AG_SITES_PER_LINEAR;
+    for (size_t i = 0; i < LAST; i++)
+        count += ag_tensor_is_present(model, s_last[i].weight);
+    return count;
+}
+
+/* As many sites need not be the same ones: a model with gains of q and k and one with those behind
+ * its branches have four norms in a block each. */
+static bool have_same_sites(const ag_model_spec *a, const ag_model_spec *b)
+{
+    bool same = true;
+    for (size_t i = 0; i < sizeof s_block / sizeof s_block[0]; i++)
+        same &= row_sites(a, &s_block[i]) == row_sites(b, &s_block[i]);
+    for (size_t i = 0; i < LAST; i++)
+        same &=
+            ag_tensor_is_present(a, s_last[i].weight) == ag_tensor_is_present(b, s_last[i].weight);
+    return same;
+}
+
+bool ag_have_same_layers(const ag_model_spec *a, const ag_model_spec *b)
+{
+    return a->n_layer == b->n_layer && ag_block_form(a) == ag_block_form(b) &&
+           have_same_sites(a, b);
 }
 
 /* The row of a block's site `place`, which becomes its place in the row. */
@@ -140,7 +169,7 @@ static const site_row *row_at(size_t *place, const ag_model_spec *model)
     return row;
 }
 
-static void name_site(ag_site *site, const ag_model_spec *model)
+static void name_site(ag_site *site, const ag_model_spec *model, const site_row *row)
 {
     const char *ending = s_kinds[site->kind].ending;
     if (is_of_a_layer(site->kind)) {
@@ -148,39 +177,44 @@ static void name_site(ag_site *site, const ag_model_spec *model)
         site->site = layer.site;
         snprintf(site->name, sizeof site->name, "%.*s.%s", AG_LAYER_NAME_SIZE - 8, layer.name,
                  ending);
-    } else {
-        bool is_residual = site->kind == AG_SITE_RESIDUAL;
-        site->site =
-            ag_stream_place(site->block, is_residual ? AG_SLOT_OTHERS : AG_SLOT_ATTENTION, 0);
-        snprintf(site->name, sizeof site->name, "transformer.h.%zu.%s", site->block, ending);
+        return;
     }
+    bool is_attention = site->kind == AG_SITE_PV || site->kind == AG_SITE_QK;
+    site->site =
+        ag_stream_place(site->block, is_attention ? AG_SLOT_ATTENTION : AG_SLOT_OTHERS, row->part);
+    snprintf(site->name, sizeof site->name, "transformer.h.%zu.%s%s%s", site->block,
+             row->norm != NULL ? row->norm : "", row->norm != NULL ? "." : "", ending);
 }
 
-static ag_site embedding_site(const ag_model_spec *model, size_t place)
+/* The one of this number among the last that the model has. */
+static ag_site last_site(const ag_model_spec *model, size_t place)
 {
-    size_t row = first_embedding(model) + place;
+    size_t row = 0;
+    for (; !ag_tensor_is_present(model, s_last[row].weight) || place > 0; row++)
+        place -= ag_tensor_is_present(model, s_last[row].weight);
+    ag_site_kind kind = s_last[row].kind;
     size_t block = (size_t)model->n_layer;
     ag_site site = {
-        .kind = AG_SITE_OPT_W,
+        .kind = kind,
         .block = block,
         .layer = ag_layer_count(model) - 1,
-        .weight = s_embeddings[row].weight,
-        .site = ag_stream_place(block, AG_SLOT_OTHERS, s_embeddings[row].part),
-        .n_tensors = 1,
-        .tensors = s_opt_w,
+        .weight = s_last[row].weight,
+        .site = ag_stream_place(block, AG_SLOT_OTHERS, s_last[row].part),
+        .n_tensors = s_kinds[kind].n_tensors,
+        .tensors = s_kinds[kind].tensors,
     };
-    snprintf(site.name, sizeof site.name, "%s.%s", s_embeddings[row].name,
-             s_kinds[AG_SITE_OPT_W].ending);
+    snprintf(site.name, sizeof site.name, "%s.%s", s_last[row].name, s_kinds[kind].ending);
     return site;
 }
 
 ag_site ag_site_at(const ag_model_spec *model, size_t index)
 {
-    size_t block = index / ag_block_sites(model);
-    size_t place = index % ag_block_sites(model);
+    size_t per_block = ag_block_sites(model); /* more than there are behind the blocks */
+    size_t block = index / per_block;
+    size_t place = index % per_block;
     bool is_head = block == (size_t)model->n_layer;
     if (is_head && place >= AG_SITES_PER_LINEAR)
-        return embedding_site(model, place - AG_SITES_PER_LINEAR);
+        return last_site(model, place - AG_SITES_PER_LINEAR);
     const site_row *row = is_head ? &s_head : row_at(&place, model);
     ag_site_kind kind = (ag_site_kind)((size_t)row->kind + place);
     ag_site site = {
@@ -188,11 +222,11 @@ ag_site ag_site_at(const ag_model_spec *model, size_t index)
         .block = block,
         .layer = is_of_a_layer(kind) ? ag_layer_index(model, row->linear, block)
                                      : block * ag_block_linears(model),
-        .weight = is_of_a_layer(kind) ? ag_linear_tensors[row->linear][0] : AG_TENSOR_IDS,
+        .weight = is_of_a_layer(kind) ? ag_linear_tensors[row->linear][0] : row->gain,
         .n_tensors = s_kinds[kind].n_tensors,
         .tensors = s_kinds[kind].tensors,
     };
-    name_site(&site, model);
+    name_site(&site, model, row);
     return site;
 }
 
@@ -268,7 +302,7 @@ bool ag_site_has_effect(const ag_run *run, ag_site_kind kind, bool of_head)
 
 bool ag_site_is_late(ag_site_kind kind)
 {
-    return kind == AG_SITE_OPT_W;
+    return kind == AG_SITE_OPT_W || kind == AG_SITE_GAIN;
 }
 
 bool ag_run_stores_weights(const ag_run *run)

@@ -127,6 +127,15 @@ static bool is_present(const tensor_row *row, const ag_model_spec *model)
     return true;
 }
 
+bool ag_tensor_is_present(const ag_model_spec *model, ag_tensor_id id)
+{
+    for (size_t i = 0; i < AG_TENSOR_IDS; i++) {
+        if (s_rows[i].id == id)
+            return is_present(&s_rows[i], model);
+    }
+    return false;
+}
+
 /* NONE counts as 1, so that a vector's elements are a product like a matrix's. */
 static size_t width(dim which, const ag_model_spec *model, int64_t vocab_size)
 {

@@ -117,6 +117,31 @@ static void prepare_weights(ag_model *model, const ag_pass *pass)
         ag_linear_prepare(ag_model_linear(model, i), pass);
 }
 
+/* Gains that are kept in a format are rounded anew for each pass, which is little beside it. Their
+ * gradient passes straight through. */
+static void prepare_gains(ag_norm *norm, const ag_pass *pass)
+{
+    if (norm->stored == NULL)
+        return;
+    ag_stack stack = {1, 1, norm->gains, 0};
+    memcpy(norm->held, norm->gain, norm->gains * sizeof *norm->held);
+    ag_site_store(norm->stored, norm->held, &stack, pass);
+}
+
+static void prepare_norms(ag_model *model, const ag_pass *pass)
+{
+    for (size_t i = 0; i < model->L; i++) {
+        ag_block *block = &model->blocks[i];
+        prepare_gains(&block->attn.ln, pass);
+        prepare_gains(&block->attn.ln_post, pass);
+        prepare_gains(&block->mlp.ln, pass);
+        prepare_gains(&block->mlp.ln_post, pass);
+        for (int part = 0; part < 2; part++)
+            prepare_gains(&block->qk_norm[part], pass);
+    }
+    prepare_gains(&model->ln_f, pass);
+}
+
 /* By exactly 1 is not computed: most models have no such factor. */
 static void scale(const ag_model *model, float *x, double factor, const ag_pass *pass)
 {
@@ -223,6 +248,7 @@ static void mlp_forward(ag_model *model, ag_block *block, const ag_pass *pass)
 void ag_model_forward(ag_model *model, const ag_tokens *tokens, const ag_pass *pass)
 {
     prepare_weights(model, pass);
+    prepare_norms(model, pass);
     embed(model, model->blocks[0].x, tokens->inputs, pass);
     for (size_t i = 0; i < model->L; i++) {
         attention_forward(model, &model->blocks[i], pass);

@@ -12,9 +12,13 @@
 #include "train_state.h"
 
 typedef struct ag_norm {
-    bool on; /* false: the model has none here */
-    ag_norm_form form;
-    float *dweight; /* or NULL, as in form */
+    bool on;                  /* false: the model has none here */
+    ag_norm_form form;        /* its weight is what the forward pass reads: */
+    const float *gain;        /* the gains, or */
+    ag_site_operands *stored; /* where a format has them, */
+    float *held;              /* [gains] what it leaves of them; else both are NULL */
+    size_t gains;             /* 0: all are 1 */
+    float *dweight;           /* or NULL, as in form */
     float *dbias;
     float *mean; /* of each row */
     float *rstd;

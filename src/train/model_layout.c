@@ -43,7 +43,7 @@ static void lay_out_norm(builder *b, ag_norm *norm, ag_tensor_id gain, size_t ro
     norm->on = true;
     norm->form.eps = (float)spec->norm_eps;
     norm->form.centred = kind == AG_NORM_LAYERNORM;
-    norm->form.weight = parameter(b, b->model->state->weights, gain, b->block);
+    norm->gain = norm->form.weight = parameter(b, b->model->state->weights, gain, b->block);
     norm->dweight = parameter(b, b->model->grads, gain, b->block);
     norm->mean = ag_layout_floats(b->layout, rows);
     norm->rstd = ag_layout_floats(b->layout, rows);

@@ -45,6 +45,12 @@ static const ag_tensor *embedding_of(const builder *b, const ag_site *site)
     return is_embedding ? ag_tensor_find(&b->model->state->tensors, site->weight, 0) : NULL;
 }
 
+static const ag_tensor *gains_of(const builder *b, const ag_site *site)
+{
+    bool is_in_block = site->block < (size_t)b->run->model.n_layer;
+    return ag_tensor_find(&b->model->state->tensors, site->weight, is_in_block ? site->block : 0);
+}
+
 /* The largest stack that the tensor can be. P and dS are squares of scores, of every query head; K
  * and V have one matrix for each key head, which grouped-query attention has fewer of. */
 static ag_stack most_of(const builder *b, const ag_site *site, const ag_site_tensor *tensor)
@@ -58,6 +64,8 @@ static ag_stack most_of(const builder *b, const ag_site *site, const ag_site_ten
         return (ag_stack){heads, model->T, is_square ? model->T : model->D, 0};
     if (site->kind == AG_SITE_RESIDUAL)
         return (ag_stack){1, model->B * model->T, model->C, 0};
+    if (site->kind == AG_SITE_GAIN)
+        return (ag_stack){1, 1, gains_of(b, site)->count, 0};
     const ag_tensor *embedding = embedding_of(b, site);
     if (embedding != NULL)
         return (ag_stack){1, embedding->dims[0], embedding->dims[1], 0};
@@ -212,6 +220,40 @@ static void lay_out_store(const builder *b, size_t index)
             &b->model->sites[index * AG_SITE_TENSORS];
 }
 
+static ag_norm *norm_of(ag_model *model, const ag_site *site)
+{
+    ag_block *block = site->block < model->L ? &model->blocks[site->block] : NULL;
+    switch (site->weight) {
+    case AG_T_LN_1_W:
+        return &block->attn.ln;
+    case AG_T_LN_1_POST_W:
+        return &block->attn.ln_post;
+    case AG_T_LN_2_W:
+        return &block->mlp.ln;
+    case AG_T_LN_2_POST_W:
+        return &block->mlp.ln_post;
+    case AG_T_Q_NORM_W:
+        return &block->qk_norm[0];
+    case AG_T_K_NORM_W:
+        return &block->qk_norm[1];
+    default:
+        return &model->ln_f;
+    }
+}
+
+/* The norm reads what the format leaves of its gains. */
+static void lay_out_gain(const builder *b, size_t index)
+{
+    ag_site site = ag_site_at(&b->run->model, index);
+    if (site.kind != AG_SITE_GAIN || !ag_site_is_on(&b->run->sites[index]))
+        return;
+    ag_norm *norm = norm_of(b->model, &site);
+    norm->gains = gains_of(b, &site)->count;
+    norm->stored = &b->model->sites[index * AG_SITE_TENSORS];
+    norm->held = ag_layout_floats(b->layout, norm->gains);
+    norm->form.weight = norm->held;
+}
+
 /* A tensor's place, and one for its second use where that is made apart. */
 static void lay_out_copies(builder *b, float *out[AG_USES], const ag_site_operands *tensor,
                            size_t count)
@@ -299,8 +341,10 @@ ag_status ag_sites_lay_out(ag_model *model, const ag_run *run, const ag_run_phas
         lay_out_block(&b, &model->blocks[i]);
     for (size_t i = 0; i < ag_layer_count(&run->model); i++)
         lay_out_linear(&b, ag_model_linear(model, i), i);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         lay_out_store(&b, i);
+        lay_out_gain(&b, i);
+    }
     lay_out_space(&b);
     return AG_OK;
 }

@@ -60,7 +60,8 @@ static const char *const s_more[] = {
     "branch_scale: 0.6, logit_scale: 2, logit_softcap: 30, z_loss: 1e-4, init_std: 0.01, "
     "attn_softcap: 50, gate_up: fused, param: mup, base_width: 8, base_head_dim: 4}\n"
     "layer_configs: {a: {default_format: $format, layer_rules: [{pattern: 'c_gate|c_[qkv]$', "
-    "format: null}]}}\nformats: [E4M3, {name: a, all: mxfp4, from: 3, until: 90%}, {name: b, "
+    "format: null}, {pattern: 'ln_[12](_post)?.gain$', format: {all: mxfp6_e2m3, until: "
+    "50%}}]}}\nformats: [E4M3, {name: a, all: mxfp4, from: 3, until: 90%}, {name: b, "
     "phases: [{until: 5, all: null}, {until: 50%, weight: E5M2}, {from: 70%, all: E4M3}]}]\n"
     "axes: {model.mlp: [gelu, relu2, swiglu], model.norm: "
     "[layernorm, none], model.final_norm: [true, false], model.norm_affine: [true, false]}\n",

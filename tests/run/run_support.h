@@ -18,8 +18,9 @@ enum {
     GPT2_LINEARS = 4, /* of a block, */
     GPT2_SITES = 19,  /* and its sites */
     MAX_LAYERS = AG_MOST_LINEARS * MAX_BLOCKS + 1,
-    MAX_SITES = (AG_MOST_LINEARS * AG_SITES_PER_LINEAR + 3) * MAX_BLOCKS + AG_SITES_PER_LINEAR +
-                AG_MOST_EMBEDDINGS,
+    MOST_NORMS = 6, /* of a block */
+    MAX_SITES = (AG_MOST_LINEARS * AG_SITES_PER_LINEAR + 3 + MOST_NORMS) * MAX_BLOCKS +
+                AG_SITES_PER_LINEAR + AG_MOST_EMBEDDINGS + 1,
 };
 
 #define GOLDEN_RUN_ID "54ecbe5b38af"

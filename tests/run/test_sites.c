@@ -79,6 +79,59 @@ static void test_sites_of_two_blocks(void **state)
     }
 }
 
+/* Every norm that a block can have, of which each has a part of slot 7 (linear 7): 2 ln_1, 3 ln_2,
+ * 4 ln_1_post, 5 ln_2_post, 6 q_norm, 7 k_norm; ln_f has that of ln_1 behind the last block. */
+static void test_gains_of_all_norms(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t place;
+    } expected[] = {
+        {"transformer.h.0.attn.k_norm.gain", 56 + 7     },
+        {"transformer.h.0.attn.q_norm.gain", 56 + 6     },
+        {"transformer.h.0.ln_1.gain",        56 + 2     },
+        {"transformer.h.0.ln_1_post.gain",   56 + 4     },
+        {"transformer.h.0.ln_2.gain",        56 + 3     },
+        {"transformer.h.0.ln_2_post.gain",   56 + 5     },
+        {"transformer.ln_f.gain",            64 + 56 + 2},
+    };
+    ag_model_spec model = {.n_layer = 1, .n_embd = 8};
+    size_t without = ag_site_count(&model);
+    model.norm_affine = model.final_norm = model.qk_gain = true;
+    model.qk_norm = AG_QK_NORM_HEAD;
+    model.norm_place = AG_NORM_SANDWICH;
+    assert_int_equal(ag_site_count(&model), without + 7);
+    size_t found = 0;
+    for (size_t i = 0; i < ag_site_count(&model); i++) {
+        ag_site site = ag_site_at(&model, i);
+        if (site.kind != AG_SITE_GAIN)
+            continue;
+        assert_string_equal(site.name, expected[found].name);
+        assert_int_equal(site.site, expected[found].place);
+        assert_int_equal(site.n_tensors, 1);
+        assert_int_equal(site.tensors[0].role, AG_ROLE_WEIGHT);
+        found++;
+    }
+    assert_int_equal(found, 7);
+    model.norm_affine = false; /* those of q and k have gains of their own */
+    assert_int_equal(ag_site_count(&model), without + 2);
+}
+
+/* Routing is shared by models of the same layers and sites, and these have as many. */
+static void test_other_norms_are_other_sites(void **state)
+{
+    (void)state;
+    ag_model_spec a = {.n_layer = 1, .n_embd = 8, .norm_affine = true};
+    ag_model_spec b = a;
+    a.qk_norm = AG_QK_NORM_HEAD;
+    a.qk_gain = true;
+    b.norm_place = AG_NORM_SANDWICH;
+    assert_int_equal(ag_site_count(&a), ag_site_count(&b));
+    assert_false(ag_have_same_layers(&a, &b));
+    assert_true(ag_have_same_layers(&a, &a));
+}
+
 static void test_a_site_takes_its_roles_of_a_format(void **state)
 {
     (void)state;
@@ -148,6 +201,7 @@ static void test_bf16_is_a_format_of_float32_tensors(void **state)
         [AG_SITE_PV] = {false, true,  false},
           [AG_SITE_QK] = {false, false, true },
         [AG_SITE_RESIDUAL] = {false, true,  false},
+          [AG_SITE_GAIN] = {true,  false, false},
     };
     ag_layer_precision format = {0};
     for (int i = 0; i < AG_ROLES * AG_USES; i++) {
@@ -283,6 +337,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sites_of_two_blocks),
+        cmocka_unit_test(test_gains_of_all_norms),
+        cmocka_unit_test(test_other_norms_are_other_sites),
         cmocka_unit_test(test_a_site_takes_its_roles_of_a_format),
         cmocka_unit_test(test_hadamard_transforms_are_refused),
         cmocka_unit_test(test_weights_are_stored_by_current_scales),

@@ -302,6 +302,95 @@ static void test_the_gradient_of_the_stream(void **state)
         assert_true(dwpe[1][LAST + c] == 0.0f && dwpe[0][LAST + c] != 0.0f);
 }
 
+/* --- gains */
+
+/* The norms of a tiny model that has all, and where the random words of their gains are. */
+static const struct {
+    ag_tensor_id gain;
+    uint32_t part;
+} s_gains[] = {
+    {AG_T_LN_1_W,      2},
+    {AG_T_LN_2_W,      3},
+    {AG_T_LN_1_POST_W, 4},
+    {AG_T_LN_2_POST_W, 5},
+    {AG_T_Q_NORM_W,    6},
+    {AG_T_K_NORM_W,    7},
+    {AG_T_LN_F_W,      2},
+};
+
+/* Gains that no format has, so that each is rounded; under `scheme` where that is given. */
+static void set_gains(tiny *t, const ag_scheme *scheme)
+{
+    const ag_tensor_table *tensors = &t->trainer.state.tensors;
+    for (size_t i = 0; i < sizeof s_gains / sizeof s_gains[0]; i++) {
+        for (size_t block = 0; block < 2; block++) {
+            const ag_tensor *tensor = ag_tensor_find(tensors, s_gains[i].gain, block);
+            if (tensor == NULL) /* ln_f is once */
+                continue;
+            float *gains = t->trainer.state.weights + tensor->offset;
+            bool is_last = tensor->id == AG_T_LN_F_W;
+            uint32_t place = (is_last ? 2 * 64 : (uint32_t)block * 64) + 7 * 8 + s_gains[i].part;
+            ag_rounding_site where = rounding_site(place, 0, 0);
+            tiny_fill(gains, tensor->count, 50 + (uint32_t)(2 * i + block), 0.5f);
+            for (size_t c = 0; c < tensor->count; c++)
+                gains[c] += 1.0f;
+            if (scheme != NULL)
+                quantise(gains, tensor->count, tensor->count, scheme, &where, 0);
+        }
+    }
+}
+
+static void make_with_all_norms(tiny *t, const ag_scheme *scheme)
+{
+    tiny_make(t);
+    t->run.model.norm_place = AG_NORM_SANDWICH;
+    t->run.model.qk_norm = AG_QK_NORM_HEAD;
+    t->run.model.qk_gain = true;
+    if (scheme != NULL)
+        tiny_quantise_sites(t, AG_SITE_GAIN, *scheme);
+    tiny_start(t);
+    set_gains(t, NULL);
+}
+
+static void evaluate_hp(tiny *t)
+{
+    ag_pass pass = ag_trainer_pass(&t->trainer, AG_MODE_EVALUATE_HP, 3, 0);
+    ag_model_forward(&t->trainer.model, &t->trainer.tokens, &pass);
+}
+
+/* Forward and backward read what the format leaves of the gains, as a model does whose gains are
+ * these; their gradient passes straight through, and the gains themselves stay. */
+static void check_gains(ag_scheme scheme)
+{
+    make_with_all_norms(&s_a, NULL);
+    make_with_all_norms(&s_b, &scheme);
+    size_t total = s_a.trainer.state.tensors.total;
+    size_t logits = (size_t)N * TINY_VOCAB;
+    differentiate(&s_a, 0);
+    evaluate_hp(&s_a);
+    differentiate(&s_b, 0);
+    evaluate_hp(&s_b);
+    assert_same_floats("logits hp", s_b.trainer.model.logits, s_a.trainer.model.logits, logits);
+    assert_same_floats("weights", s_b.trainer.state.weights, s_a.trainer.state.weights, total);
+    assert_memory_not_equal(s_b.trainer.model.grads, s_a.trainer.model.grads,
+                            total * sizeof(float));
+    forget_gradients(&s_a);
+    forget_gradients(&s_b);
+    set_gains(&s_a, &scheme);
+    differentiate(&s_a, 0);
+    differentiate(&s_b, 0);
+    assert_same_floats("grads", s_b.trainer.model.grads, s_a.trainer.model.grads, total);
+    tiny_end(&s_a);
+    tiny_end(&s_b);
+}
+
+static void test_norms_read_gains_as_they_are_stored(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NAMES; i++)
+        check_gains(stochastic(s_names[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_vanished_moments_do_not_divide),
         cmocka_unit_test(test_the_stream_is_stored_after_each_add),
         cmocka_unit_test(test_the_gradient_of_the_stream),
+        cmocka_unit_test(test_norms_read_gains_as_they_are_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,8 +15,8 @@
 
 enum { ALL_DIAGNOSTICS = (1 << AG_DIAGNOSTICS) - 1 };
 
-/* Layers and sites of the blocks that have most; GPT-2's have 9 and 44. */
-enum { TINY_LAYERS = 15, TINY_SITES = 68 };
+/* Layers and sites of the blocks that have most; GPT-2's have 9 and 49. */
+enum { TINY_LAYERS = 15, TINY_SITES = 81 };
 
 enum { TINY_PHASES = 2 }; /* of the second and third kind of precision */
 
