@@ -35,6 +35,11 @@ typedef struct ag_experiment_options {
 ag_status ag_experiment_load(ag_experiment **out, const char *path,
                              const ag_experiment_options *options, ag_text *diagnostics);
 
+/* Reads the code tables of the experiment file at `path`, which have their names in numerics from
+ * then on. Nothing else is read of it, so that neither its data nor its weights need be here.
+ * Diagnostics as above; AG_ERR_INPUT also where it defines no tables. */
+ag_status ag_experiment_tables(const char *path, ag_text *diagnostics);
+
 /* NULL is fine. */
 void ag_experiment_destroy(ag_experiment *experiment);
 

@@ -93,6 +93,14 @@ ag_status ag_element_define(const char *name, const ag_code_table *table);
 /* Takes the names back that were given. */
 void ag_element_forget(void);
 
+/* The `index`-th of all tables, the built-in ones first, in the order of their listing; NULL when
+ * there are no more. */
+const ag_code_table *ag_element_at(size_t index);
+
+/* The `index`-th name that was given to a table, or NULL when there are no more. Borrowed, until
+ * ag_element_forget. */
+const char *ag_element_alias(const ag_code_table *table, size_t index);
+
 /* Whether there are tables that are not built in. */
 bool ag_element_has_tables(void);
 

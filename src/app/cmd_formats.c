@@ -17,7 +17,8 @@
 #include "run/run_json.h"
 
 typedef struct request {
-    const char *name; /* NULL: the tables */
+    const char *name;       /* NULL: the tables */
+    const char *experiment; /* NULL: none */
     bool recipes;
     bool accumulators;
     bool codes;
@@ -25,20 +26,23 @@ typedef struct request {
 } request;
 
 static const ag_option s_options[] = {
-    {"--recipes",      "the recipes alone",      AG_FLAG(request, recipes)     },
-    {"--accumulators", "the accumulators alone", AG_FLAG(request, accumulators)},
+    {"--recipes",         "the recipes alone",                          AG_FLAG(request, recipes)     },
+    {"--accumulators",    "the accumulators alone",                     AG_FLAG(request, accumulators)},
     {"--codes",
      "the value of every code of NAME (a code is sign, exponent, mantissa;\n"
-     "for int<N> sign and magnitude)",           AG_FLAG(request, codes)       },
+     "for int<N> sign and magnitude)",                                  AG_FLAG(request, codes)       },
     {"--json",
      "as JSON: the formats, or the recipes or accumulators alone; values\n"
-     "are exact",                                AG_FLAG(request, json)        },
+     "are exact",                                                       AG_FLAG(request, json)        },
+    {"--experiment FILE", "whose code tables ('tables') are known too",
+     AG_TEXT(request,                                                                    experiment)  },
 };
 
 static const ag_command_line s_line = {
     .command = "formats",
     .usage =
-        "usage: altgrad formats [NAME] [--recipes | --accumulators] [--codes] [--json]\n\n"
+        "usage: altgrad formats [NAME] [--recipes | --accumulators] [--codes] [--json]\n"
+        "                       [--experiment FILE]\n\n"
         "Without NAME the tables of common formats, of recipes and of accumulators; with NAME a\n"
         "format or recipe in detail. Besides the listed names: "
         "e<E>m<M>[b<bias>][ieee|fn|f|fnuz|p]\n"
@@ -55,21 +59,23 @@ static const ag_command_line s_line = {
         "  f      every code is a finite value\n"
         "  fnuz   no Inf, no -0, whose code is NaN; the default bias is one more\n"
         "  p      as fnuz, but the largest code is Inf: binary8p3se is e5m2p\n"
-        "  table  a list of values: nf4, dynamic8, dynamic8u, posit8_0, _1, _2, takum8\n\n",
-    .column = 18,
+        "  table  a list of values: nf4, dynamic8, dynamic8u, posit8_0, _1, _2, takum8,\n"
+        "         or one of --experiment\n\n",
+    .column = 21,
     .n_options = sizeof s_options / sizeof s_options[0],
     .options = s_options,
     .notes = "\nexamples: altgrad formats E4M3 --codes\n"
              "          altgrad formats mxfp8\n"
              "          altgrad formats nf4\n"
-             "          altgrad formats e3m4/1x128\n",
+             "          altgrad formats e3m4/1x128\n"
+             "          altgrad formats levels --experiment mine.yaml\n",
 };
 
 /* In the order in which format.c lists them. */
-static void join_aliases(ag_text *text, const char *name)
+static void join_aliases(ag_text *text, const ag_format *f)
 {
     const char *alias;
-    for (size_t i = 0; (alias = ag_format_alias(name, i)) != NULL; i++)
+    for (size_t i = 0; (alias = ag_formats_alias(f, i)) != NULL; i++)
         ag_text_printf(text, "%s%s", i > 0 ? " " : "", alias);
 }
 
@@ -91,7 +97,7 @@ static void add_row(ag_text *out, const ag_format *f)
     char subnormal[32];
     ag_text aliases;
     ag_text_init(&aliases);
-    join_aliases(&aliases, f->name);
+    join_aliases(&aliases, f);
     ag_text_printf(out, "%-12s %4d %2d %2d %4d  %-4s  %-13s  %-13s  %-13s  %-3s  %-3s  %s", f->name,
                    f->bits, f->exponent, f->mantissa, f->bias, ag_format_kind_name(f),
                    magnitude_text(max, f->max), magnitude_text(normal, f->min_normal),
@@ -129,7 +135,7 @@ static void add_value(ag_text *out, const char *name, float value)
 }
 
 /* As names and values in two columns, which both people and awk read. */
-static void add_detail(ag_text *out, const ag_format *f)
+static void add_split(ag_text *out, const ag_format *f)
 {
     ag_text_printf(out, "%-14s %s\n%-14s %d (1 sign, %d exponent, %d mantissa)\n", "name", f->name,
                    "bits", f->bits, f->exponent, f->mantissa);
@@ -141,9 +147,17 @@ static void add_detail(ag_text *out, const ag_format *f)
                    f->has_nan ? "yes" : "no", "-0",
                    f->has_negative_zero ? "yes"
                                         : "no code of its own; emulated values keep their sign");
+}
+
+static void add_detail(ag_text *out, const ag_format *f)
+{
+    if (f->table != NULL)
+        ag_formats_add_table(out, f);
+    else
+        add_split(out, f);
     ag_text_printf(out, "%-14s ", "aliases");
     size_t before = out->length;
-    join_aliases(out, f->name);
+    join_aliases(out, f);
     ag_text_add(out, out->length == before ? "none\n" : "\n");
 }
 
@@ -151,7 +165,7 @@ static void add_detail(ag_text *out, const ag_format *f)
 static void add_codes(ag_text *out, const ag_format *f)
 {
     int digits = (f->bits + 3) / 4;
-    for (uint32_t code = 0; code < 1u << f->bits; code++) {
+    for (uint32_t code = 0, end = ag_formats_codes(f); code < end; code++) {
         double value = ag_formats_decode(f, code);
         ag_text_printf(out, "%0*x  %-14a  %.9g\n", digits, code, value, value);
     }
@@ -168,7 +182,7 @@ static void add_json_real(ag_text *out, const char *name, double value)
 static void add_json_codes(ag_text *out, const ag_format *f)
 {
     ag_text_add(out, ", \"codes\": [");
-    for (uint32_t code = 0; code < 1u << f->bits; code++) {
+    for (uint32_t code = 0, end = ag_formats_codes(f); code < end; code++) {
         double value = ag_formats_decode(f, code);
         ag_text_printf(out, "%s{\"code\": %u, \"hex\": \"%a\"", code > 0 ? ",\n  " : "\n  ", code,
                        value);
@@ -195,7 +209,7 @@ static void add_json_format(ag_text *out, const ag_format *f, bool codes)
                    f->has_inf ? "true" : "false", f->has_nan ? "true" : "false",
                    f->has_negative_zero ? "true" : "false");
     const char *alias;
-    for (size_t i = 0; (alias = ag_format_alias(f->name, i)) != NULL; i++)
+    for (size_t i = 0; (alias = ag_formats_alias(f, i)) != NULL; i++)
         ag_text_printf(out, "%s\"%s\"", i > 0 ? ", " : "", alias);
     ag_text_add(out, "]");
     if (codes)
@@ -214,9 +228,9 @@ static ag_status add_json_table(ag_text *out)
         ag_text_add(out, i > 0 ? ",\n " : "[");
         add_json_format(out, &format, false);
     }
-    const ag_built_in_table *tables = ag_element_built_ins(&count);
-    for (size_t i = 0; i < count; i++) {
-        const ag_format format = ag_element_format(ag_element_find(tables[i].name));
+    const ag_code_table *table;
+    for (size_t i = 0; (table = ag_element_at(i)) != NULL; i++) {
+        const ag_format format = ag_element_format(table);
         ag_text_add(out, ",\n ");
         add_json_format(out, &format, false);
     }
@@ -295,8 +309,6 @@ static ag_status add_format(ag_text *out, const request *asked)
         add_json_format(out, &format, asked->codes);
     else if (asked->codes)
         add_codes(out, &format);
-    else if (format.table != NULL)
-        ag_formats_add_table(out, &format);
     else
         add_detail(out, &format);
     return AG_OK;
@@ -334,7 +346,9 @@ int ag_cmd_formats(int argc, char **argv)
         return code;
     ag_text out;
     ag_text_init(&out);
-    ag_status status = add_answer(&out, &asked);
+    ag_status status = ag_formats_read_tables(asked.experiment);
+    if (status == AG_OK)
+        status = add_answer(&out, &asked);
     if (status == AG_OK && out.failed)
         status = ag_fail(AG_ERR_SYSTEM, "out of memory");
     if (status == AG_OK)

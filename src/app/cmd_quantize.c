@@ -13,6 +13,7 @@
 #include "app/commands.h"
 #include "base/philox.h"
 #include "command_line.h"
+#include "formats_tables.h"
 #include "numerics/code_table.h"
 #include "numerics/groups.h"
 #include "numerics/quantize.h"
@@ -25,10 +26,11 @@ typedef struct filter {
     bool toward_zero;
     float scale;
     ag_rounding_site site;
-    size_t cols;          /* of the matrix; 0: not said, one row */
-    ag_sum sum;           /* the axis that its product sums over */
-    const char *by_value; /* an option given that is for single values, or NULL */
-    bool by_matrix;       /* an option given that is for a matrix */
+    const char *experiment; /* whose tables are known; NULL: none */
+    size_t cols;            /* of the matrix; 0: not said, one row */
+    ag_sum sum;             /* the axis that its product sums over */
+    const char *by_value;   /* an option given that is for single values, or NULL */
+    bool by_matrix;         /* an option given that is for a matrix */
 } filter;
 
 /* Of the library's quantisers none rounds so: training never does, but accumulators and papers do.
@@ -265,25 +267,27 @@ static ag_status set_sum(void *into, const char *word)
 }
 
 static const ag_option s_options[] = {
-    {NULL,              "FORMAT alone, value by value:\n",                                                     AG_NO_OPTION          },
-    {"--round MODE",    "nearest (ties to even, the default), stochastic or zero",
-     AG_OTHER(set_round)                                                                                                             },
-    {"--scale S",       "the scale S; default 1",                                                              AG_OTHER(set_scale)   },
+    {NULL,                "FORMAT alone, value by value:\n",                                                     AG_NO_OPTION          },
+    {"--round MODE",      "nearest (ties to even, the default), stochastic or zero",
+     AG_OTHER(set_round)                                                                                                               },
+    {"--scale S",         "the scale S; default 1",                                                              AG_OTHER(set_scale)   },
     {"--overflow MODE",
      "saturate: the largest value (the default);\n"
-     "special: Inf, or NaN where the format has no Inf",                                                       AG_OTHER(set_overflow)},
-    {NULL,              "\nWith a granularity, a matrix whose scales are found in it, as in an experiment:\n",
-     AG_NO_OPTION                                                                                                                    },
-    {"--cols N",        "its columns; without it all values are one row",                                      AG_OTHER(set_cols)    },
+     "special: Inf, or NaN where the format has no Inf",                                                         AG_OTHER(set_overflow)},
+    {NULL,                "\nWith a granularity, a matrix whose scales are found in it, as in an experiment:\n",
+     AG_NO_OPTION                                                                                                                      },
+    {"--cols N",          "its columns; without it all values are one row",                                      AG_OTHER(set_cols)    },
     {"--sum AXIS",
      "what its product sums over: cols, so that rows and blocks lie along\n"
-     "the rows (the default), or rows",                                                                        AG_OTHER(set_sum)     },
-    {NULL,              "\nEither:\n",                                                                         AG_NO_OPTION          },
-    {"--sr-bits N",     "random bits of stochastic rounding, 1 to 32 (the default)",
-     AG_OTHER(set_bits)                                                                                                              },
-    {"--sr-variant V",  "floor (the default), half or nearest: how few bits are compared",
-     AG_OTHER(set_variant)                                                                                                           },
-    {"--seed N",        "of stochastic rounding; default 0",                                                   AG_OTHER(set_seed)    },
+     "the rows (the default), or rows",                                                                          AG_OTHER(set_sum)     },
+    {NULL,                "\nEither:\n",                                                                         AG_NO_OPTION          },
+    {"--sr-bits N",       "random bits of stochastic rounding, 1 to 32 (the default)",
+     AG_OTHER(set_bits)                                                                                                                },
+    {"--sr-variant V",    "floor (the default), half or nearest: how few bits are compared",
+     AG_OTHER(set_variant)                                                                                                             },
+    {"--experiment FILE", "whose code tables ('tables') are known too",
+     AG_TEXT(filter,                                                                                                                     experiment)},
+    {"--seed N",                   "of stochastic rounding; default 0",                                                                                               AG_OTHER(set_seed)                                                               },
 };
 
 static const ag_command_line s_line = {
@@ -293,12 +297,13 @@ static const ag_command_line s_line = {
         "       altgrad quantize FORMAT/granularity[/scale[/rounding]] [options] < IN > OUT\n\n"
         "Rounds float32 values (little-endian, on standard input) to a number format and writes\n"
         "them as float32 to standard output: value = Q(x * S) / S. NaN stays NaN.\n\n",
-    .column = 20,
+    .column = 21,
     .n_options = sizeof s_options / sizeof s_options[0],
     .options = s_options,
     .notes =
         "\nexample: printf '\\315\\314\\314\\075' | altgrad quantize E4M3 | od -A n -t f4\n"
         "         (0.1 becomes 0.1015625)\n\n"
+        "         altgrad quantize levels --experiment mine.yaml < IN > OUT\n\n"
         "         altgrad quantize e4m3/mx --cols 512 < activations.f32 > quantised.f32\n\n"
         "'altgrad formats' lists the formats; 'altgrad formats --help' explains granularities.\n",
 };
@@ -337,7 +342,9 @@ int ag_cmd_quantize(int argc, char **argv)
     if (code >= 0)
         return code;
     const char *name = argv[optind];
-    ag_status status = read_format(&f, name);
+    ag_status status = ag_formats_read_tables(f.experiment);
+    if (status == AG_OK)
+        status = read_format(&f, name);
     if (status == AG_OK && isatty(STDOUT_FILENO))
         status = ag_fail(AG_ERR_INPUT, "binary values are not written to a terminal: send them to "
                                        "a file or a pipe");

@@ -86,8 +86,10 @@ static bool is_routed(const ag_experiment *experiment)
     return routed && experiment->n_combinations > 0;
 }
 
-static void read_experiment(ag_experiment *experiment, const char *const *sets, size_t n_sets)
+static void read_experiment(ag_experiment *experiment)
 {
+    const char *const *sets = experiment->options.sets;
+    const size_t n_sets = experiment->options.n_sets;
     ag_config_overlay(experiment, sets, n_sets);
     check_top_level(experiment);
     check_version(experiment);
@@ -114,9 +116,22 @@ static void read_experiment(ag_experiment *experiment, const char *const *sets, 
     ag_config_check_compare(experiment);
 }
 
+/* The keys first: 'table' for 'tables' is told as a word, not as no tables. */
+static void read_tables(ag_experiment *experiment)
+{
+    check_top_level(experiment);
+    check_version(experiment);
+    ag_config_code_tables(experiment);
+    if (experiment->findings.errors == 0 && ag_node_get(experiment->root, "tables") == NULL)
+        ag_config_error(&experiment->findings, experiment->root->place,
+                        "this experiment defines no tables: expected 'tables: {NAME: {values: "
+                        "[..]}}' beside 'formats'");
+}
+
+typedef void read_fn(ag_experiment *experiment);
+
 /* The text of the file is kept whole: it goes into the results. */
-static ag_status load(ag_experiment *experiment, const char *path, const char *const *sets,
-                      size_t n_sets)
+static ag_status load(ag_experiment *experiment, const char *path, read_fn *read)
 {
     ag_findings *findings = &experiment->findings;
     AG_TRY(ag_source_read(&experiment->file, path, findings));
@@ -127,7 +142,7 @@ static ag_status load(ag_experiment *experiment, const char *path, const char *c
         return ag_fail(AG_ERR_INPUT, "%s is empty: an experiment begins with 'altgrad: 1'", path);
     if (experiment->root != NULL &&
         ag_node_is(findings, experiment->root, AG_NODE_MAP, "an experiment"))
-        read_experiment(experiment, sets, n_sets);
+        read(experiment);
     if (findings->out_of_memory)
         return ag_fail(AG_ERR_SYSTEM, "%s: out of memory", path);
     if (findings->errors > 0)
@@ -136,8 +151,8 @@ static ag_status load(ag_experiment *experiment, const char *path, const char *c
     return AG_OK;
 }
 
-ag_status ag_experiment_load(ag_experiment **out, const char *path,
-                             const ag_experiment_options *options, ag_text *diagnostics)
+static ag_status load_new(ag_experiment **out, const char *path, read_fn *read,
+                          const ag_experiment_options *options, ag_text *diagnostics)
 {
     *out = NULL;
     ag_error_clear(); /* messages recorded from here on become findings */
@@ -148,13 +163,27 @@ ag_status ag_experiment_load(ag_experiment **out, const char *path,
     experiment->findings.arena = &experiment->arena;
     if (options != NULL)
         experiment->options = *options;
-    ag_status status = load(experiment, path, experiment->options.sets, experiment->options.n_sets);
+    ag_status status = load(experiment, path, read);
     ag_findings_render(diagnostics, &experiment->findings, path);
     if (status == AG_OK)
         *out = experiment;
     else
         ag_experiment_destroy(experiment);
     return status;
+}
+
+ag_status ag_experiment_load(ag_experiment **out, const char *path,
+                             const ag_experiment_options *options, ag_text *diagnostics)
+{
+    return load_new(out, path, read_experiment, options, diagnostics);
+}
+
+ag_status ag_experiment_tables(const char *path, ag_text *diagnostics)
+{
+    ag_experiment *experiment;
+    AG_TRY(load_new(&experiment, path, read_tables, NULL, diagnostics));
+    ag_experiment_destroy(experiment);
+    return AG_OK;
 }
 
 /* Patterns belong to PCRE2; runs are handed to callers by the grid and come from malloc. */

@@ -76,6 +76,20 @@ bool ag_element_has_tables(void)
     return s_count > built_in;
 }
 
+const ag_code_table *ag_element_at(size_t index)
+{
+    return build() == AG_OK && index < s_count ? s_tables[index] : NULL;
+}
+
+const char *ag_element_alias(const ag_code_table *table, size_t index)
+{
+    for (size_t i = 0; i < s_named; i++) {
+        if (s_names[i].table == table && index-- == 0)
+            return s_names[i].name;
+    }
+    return NULL;
+}
+
 const ag_code_table *ag_element_find(const char *name)
 {
     if (build() != AG_OK)

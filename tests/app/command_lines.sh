@@ -103,6 +103,7 @@ done <<END
 2|no section or key|$altgrad params ''
 2|there is no format|$altgrad formats ''
 2|which format|$altgrad quantize
+2|few.h5 is a results file (HDF5)|$altgrad quantize nf4 --experiment few.h5
 2|--scale: 'nan'|$altgrad quantize E4M3 --scale nan
 2|not a multiple of 4|printf abc | $altgrad quantize E4M3
 3|standard input|$altgrad quantize E4M3 <&-

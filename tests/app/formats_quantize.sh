@@ -51,6 +51,46 @@ answers 0 '{"code": 7, "hex": "0x0p+0", "value": 0}' "$altgrad" formats nf4 --js
 answers 0 "^kind  *p$" "$altgrad" formats binary8p3se
 answers 0 "^7f  inf" "$altgrad" formats binary8p3se --codes
 answers 0 "nf4, blocks of 1x64" "$altgrad" formats nf4/1x64/absmax
+
+# the tables of an experiment, of which nothing else is read: its data are not here
+cat >mine.yaml <<'END'
+altgrad: 1
+data: {train: no_such.txt}
+tables:
+  thirds: {values: [null, null, null, -3, 0, 0.75, 3], ties: away}
+  normal: {values: nf4}
+formats: [thirds, no_such_format]
+END
+mine='--experiment mine.yaml'
+# shellcheck disable=SC2086 # two words
+{
+answers 0 "^thirds  *2  *4  3  *0.75  *table-[0-9a-f]*$" "$altgrad" formats $mine
+answers 0 "^nf4 .* bitsandbytes has it; also 'normal'$" "$altgrad" formats $mine
+answers 0 '{"name": "table-.*"max": 3, .*"aliases": \["thirds"\]}' "$altgrad" formats --json $mine
+answers 0 "^values  *-3 0 0.75 3$" "$altgrad" formats Thirds $mine
+answers 0 "^aliases  *thirds$" "$altgrad" formats thirds $mine
+answers 0 "^aliases  *none$" "$altgrad" formats nf4
+# codes are those of the list, the first three of which are no numbers
+answers 0 "^2  nan" "$altgrad" formats thirds --codes $mine
+answers 0 "^6  0x1.8p+1  *3$" "$altgrad" formats thirds --codes $mine
+[ "$("$altgrad" formats thirds --codes $mine | wc -l)" -eq 7 ] || complain "not seven codes"
+answers 0 "table-[0-9a-f]*, MX blocks of 32" "$altgrad" formats thirds/mx/e8m0floor $mine
+# 0.375 and 1.875 lie in the middle: away from zero. 0.25 becomes 0; under mx, 4 has the scale 2
+quantize '\000\000\300\076\000\000\360\077\000\000\200\076' 0000403f0000404000000000 thirds $mine
+quantize '\000\000\200\100\000\000\000\100' 0000c0400000c03f thirds/mx/e8m0rceil $mine
+answers 2 "did you mean the table 'thirds'" "$altgrad" formats third $mine
+answers 2 "did you mean the table 'thirds'" "$altgrad" quantize third $mine
+}
+answers 2 "there is no format 'thirds'" "$altgrad" quantize thirds
+answers 2 "needs a value" "$altgrad" formats --experiment
+answers 2 "cannot .*no_such.yaml" "$altgrad" quantize thirds --experiment no_such.yaml
+printf 'altgrad: 1\nformats: [BF16]\n' >none.yaml
+answers 2 "none.yaml:1:1: error: this experiment defines no tables" "$altgrad" formats --experiment none.yaml
+printf 'altgrad: 1\ntabels: {a: {values: [0, 1]}}\n' >keys.yaml
+answers 2 "did you mean 'tables'" "$altgrad" formats --experiment keys.yaml
+printf 'altgrad: 1\ntables: {a: {values: [0, one]}}\n' >words.yaml
+answers 2 "words.yaml:2:26: error: values: 'one' is no number" "$altgrad" formats a --experiment words.yaml
+
 answers 2 "did you mean 'mxfp8'" "$altgrad" formats mxfp9
 answers 2 "no granularity 'rows'" "$altgrad" formats e4m3/rows
 answers 2 "is a recipe" "$altgrad" formats mxfp8 --codes
