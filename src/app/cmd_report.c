@@ -23,15 +23,16 @@ typedef struct report_options {
 
 static const ag_option s_options[] = {
     {"-o, --output DIR",
-     "the folder of report.html and its CSV files (default: OUT\nwithout .h5, and .report)",   AG_OPTION_TEXT,  AT(folder),  0,     NULL},
-    {"--select AXIS=VALUE", "draw these values of an axis alone; may be given several\ntimes",
-     AG_OPTION_TEXTS,                                                                                           AT(select),  0,     NULL},
-    {"--metric METRIC",     "what is compared (default: compare.metric)",                      AG_OPTION_TEXT,  AT(metric),  0,
-     NULL                                                                                                                               },
+     "the folder of report.html and its CSV files (default: OUT\nwithout .h5, and .report)", AG_OPTION_TEXT,  AT(folder),  0,     NULL},
+    {"--select AXIS=VALUE",
+     "draw these values of an axis alone; may be given several\ntimes; verdicts and claims stay "
+     "those of all seeds",                                                                   AG_OPTION_TEXTS, AT(select),  0,     NULL},
+    {"--metric METRIC",     "what is compared (default: compare.metric)",                    AG_OPTION_TEXT,  AT(metric),  0,
+     NULL                                                                                                                             },
     {"--live",
      "draw runs that still train, too, and write the page again and\nagain while somebody trains; "
-     "it loads itself anew",                                                                   AG_OPTION_FLAG,  AT(live),    0,     NULL},
-    {"--every SECONDS",     "with --live: how often (10)",                                     AG_OPTION_COUNT, AT(every_s), 86400, NULL},
+     "it loads itself anew",                                                                 AG_OPTION_FLAG,  AT(live),    0,     NULL},
+    {"--every SECONDS",     "with --live: how often (10)",                                   AG_OPTION_COUNT, AT(every_s), 86400, NULL},
 };
 
 static const ag_command_line s_line = {

@@ -151,6 +151,26 @@ class ReportTest(unittest.TestCase):
         page = self.good("--select", "seed=0")
         self.assertIn("there is one seed", self.left_out(page)["Every seed"])
 
+    def test_a_selection_says_what_it_leaves_and_verdicts_stay_those_of_all_seeds(self):
+        """BF16's mean of 2.0 and 2.2 is 2.1 over both seeds, and 2.0 over the selected one."""
+        small.write(self.path)
+        sentence = "which are over all its seeds, as altgrad summary"
+        self.assertNotIn(sentence, self.good())
+        whole = pd.read_csv(self.folder / "small.report" / "final-loss.csv")
+        self.assertEqual(self.good("--select", "seed=0").count(sentence), 1)
+        folder = self.folder / "small.report"
+        pd.testing.assert_frame_equal(pd.read_csv(folder / "final-loss.csv"), whole)
+        base = whole[(whole["format"] == "BF16") & (whole["layers"] == "uniform")]
+        self.assertAlmostEqual(base["mean"].item(), 2.1)
+        curves = pd.read_csv(folder / "validation-loss.csv")
+        ends = curves[(curves["format"] == "BF16") & (curves["layers"] == "uniform")]
+        self.assertAlmostEqual(ends["mean"].iloc[0], 4.0)
+        self.assertTrue((ends["low"] == ends["high"]).all())
+        page = self.good("--select", "layers=mlp")
+        self.assertIn(sentence, page)
+        self.assertEqual(set(pd.read_csv(folder / "final-loss.csv")["layers"]), {"mlp"})
+        self.assertIn("<b>6</b> done", page)  # the counts are of the whole experiment
+
     def test_wrong_files_get_a_message(self):
         for content, message in ((b"", "not an HDF5"), (b"text", "not an HDF5")):
             self.path.write_bytes(content)

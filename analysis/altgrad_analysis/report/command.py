@@ -36,7 +36,8 @@ def parse(arguments):
     )  # fmt: skip
     parser.add_argument(
         "--select", action="append", default=[], metavar="AXIS=VALUE",
-        help="draw these values of an axis alone; may be given several times",
+        help="draw these values of an axis alone; may be given several times; verdicts and claims stay "
+        "those of all seeds and comparisons",
     )  # fmt: skip
     parser.add_argument("--metric", help="what is compared (default: as in the experiment)")
     parser.add_argument(
@@ -75,6 +76,16 @@ def _faults(faults):
     )
 
 
+# A verdict on seeds or cells that were picked after a look at them would be false more often than it
+# says.
+SELECTED = (
+    "The selection chooses the curves, dots, shares, fits and costs, and the cells that tables and maps "
+    "list; it changes neither the counts of runs above and the claims, which are of the whole "
+    "experiment, nor a listed cell's n, mean, difference, interval and verdict, which are over all its "
+    "seeds, as altgrad summary of the whole experiment has them."
+)
+
+
 def _head(context, refresh):
     results = context.results
     counts = results.index["status"].value_counts()
@@ -93,6 +104,8 @@ def _head(context, refresh):
         ]
         facts.append(f"selected: {words('; '.join(chosen))}")
     head = '<div class="facts">' + "".join(f"<div>{fact}</div>" for fact in facts) + "</div>"
+    if context.selected:
+        head += f'<p class="soft">{words(SELECTED)}</p>'
     pending = int(counts.get("pending", 0))
     if pending:
         head += (

@@ -29,8 +29,8 @@ def follow(path, draw, every):
                 if is_first:
                     raise
             if is_first:
+                is_first = False  # before the print: who reads it may interrupt at once
                 print(page, flush=True)
-                is_first = False
             time.sleep(every)
     except KeyboardInterrupt:
         code = INTERRUPTED
