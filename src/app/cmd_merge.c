@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "app/commands.h"
 #include "base/log.h"
 #include "base/printable.h"
 #include "command_line.h"
 #include "merge_parts.h"
+#include "merge_rounds.h"
 #include "results/check.h"
 #include "results/merge.h"
 #include "results/overview.h"
@@ -67,6 +67,7 @@ typedef struct merger {
     bool has_target;  /* OUT's runs are known; parts may hold others too */
     bool adopts;      /* it must be, and takes complete runs alone */
     ag_experiment *experiment;
+    ag_grid held; /* of an experiment in rounds, what is asked for; the grid is this one then */
     size_t copied;
     size_t left; /* damaged */
     size_t broken;
@@ -356,6 +357,25 @@ static void print_end(const merger *m, const counts *count)
     ag_text_deinit(&text);
 }
 
+/* Before there are results to judge. What was asked for in OUT needs no asking again. */
+static ag_status begin_rounds(merger *m)
+{
+    const ag_grid *whole = m->grid;
+    if (m->file == NULL || whole->seeds.at_most == 0)
+        return AG_OK;
+    m->grid = &m->held;
+    return ag_merge_rounds_begin(&m->held, whole, m->parts, m->n_parts, &m->arena);
+}
+
+static ag_status go_on_with_rounds(merger *m, ag_store *store)
+{
+    const ag_grid *whole = ag_experiment_grid(m->experiment);
+    AG_TRY(ag_results_publish(m->out));
+    AG_TRY(ag_merge_rounds_go_on(&m->held, whole, m->out, &m->arena));
+    AG_TRY(ag_store_extend(store, m->grid));
+    return note_plan(m, store);
+}
+
 /* Published where runs are missing, as `run` would have left it; packed where none is. */
 static ag_status join(merger *m)
 {
@@ -363,13 +383,16 @@ static ag_status join(merger *m)
     ag_store *store = NULL;
     ag_job_facts facts;
     ag_arena_init_growing(&arena);
-    ag_status status = ag_results_facts(&facts, m->paths[0], &arena);
+    ag_status status = begin_rounds(m);
+    if (status == AG_OK)
+        status = ag_results_facts(&facts, m->paths[0], &arena);
     facts.job = "merge";
     if (status != AG_OK ||
         (status = ag_store_open(&store, m->out, m->grid, &facts,
                                 &(ag_store_options){.worker = ag_results_work})) != AG_OK ||
         (status = note_plan(m, store)) != AG_OK || (status = note_labels(m, store)) != AG_OK ||
-        (status = copy_all(m, store)) != AG_OK)
+        (status = copy_all(m, store)) != AG_OK ||
+        (m->grid == &m->held && (status = go_on_with_rounds(m, store)) != AG_OK))
         goto cleanup;
     counts count = count_runs(m, store);
     status = count.of[AG_RUN_PENDING] > 0 ? ag_results_publish(m->out) : ag_results_pack(m->out);
@@ -419,17 +442,6 @@ static ag_status load_target(merger *m)
     return status;
 }
 
-/* A glob takes the folders along that lie beside results. */
-static bool is_folder_of_results(const char *path)
-{
-    struct stat facts;
-    size_t length = strlen(path);
-    while (length > 0 && path[length - 1] == '/')
-        length--;
-    return length > 5 && strncmp(path + length - 5, ".h5.d", 5) == 0 && stat(path, &facts) == 0 &&
-           S_ISDIR(facts.st_mode);
-}
-
 /* Parts as a shell's glob gives them: OUT may be among them, and folders are. */
 static int merge_files(const char *out, const char *file, char **parts, size_t count, bool adopts)
 {
@@ -445,7 +457,7 @@ static int merge_files(const char *out, const char *file, char **parts, size_t c
             m.paths[m.n_parts++] = out;
         m.has_target = file != NULL || m.n_parts > 0;
         for (size_t i = 0; i < count; i++) {
-            if (strcmp(parts[i], out) != 0 && !is_folder_of_results(parts[i]))
+            if (strcmp(parts[i], out) != 0 && !ag_app_is_folder_of_results(parts[i]))
                 m.paths[m.n_parts++] = parts[i];
         }
         ag_status status = file != NULL ? load_target(&m) : AG_OK;

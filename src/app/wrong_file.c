@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/commands.h"
@@ -77,4 +78,14 @@ ag_status ag_app_expect_results(const char *path)
     return ag_fail(AG_ERR_INPUT,
                    "%s is an experiment file, and a results file is expected here: its own is %s%s",
                    path, results, access(results, F_OK) == 0 ? "" : ", which is not there yet");
+}
+
+bool ag_app_is_folder_of_results(const char *path)
+{
+    struct stat facts;
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/')
+        length--;
+    return length > 5 && strncmp(path + length - 5, ".h5.d", 5) == 0 && stat(path, &facts) == 0 &&
+           S_ISDIR(facts.st_mode);
 }

@@ -178,6 +178,26 @@ def check_failures(altgrad, train):
         check_refusals(place)
 
 
+def check_adopted(altgrad, train):
+    """Of two seeds that are there already the first round wants one more of each format; of what is
+    complete, what the third round wants."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(altgrad, train, folder, EXPERIMENT)
+        place.run("--set", "seeds=2", "-o", "two.h5")
+        for command in ("adopt", "merge"):
+            out = f"{command}.h5"
+            told = place.call(command, out, "--experiment", "x.yaml", "two.h5").stdout
+            assert "9 runs: 6 done, 0 diverged, 0 failed, 3 pending" in told, told
+        place.run("-o", "adopt.h5")
+        whole = show(place.altgrad, place.folder / "adopt.h5")
+        told = place.call("adopt", "again.h5", "--experiment", "x.yaml", "adopt.h5").stdout
+        assert "21 runs: 21 done, 0 diverged, 0 failed, 0 pending" in told, told
+        assert show(place.altgrad, place.folder / "again.h5") == whole
+        place.run("--set", "seeds=5", "-o", "five.h5")
+        told = place.call("merge", "late.h5", "--experiment", "x.yaml", "five.h5").stdout
+        assert "21 runs: 15 done, 0 diverged, 0 failed, 6 pending" in told, told
+
+
 def check_refusals(place):
     refused = place.run("--shard", "1/2", code=2).stderr
     assert "a shard does not see those of the others" in refused, refused
@@ -195,6 +215,7 @@ def check_refusals(place):
 def main(altgrad, train, mpiexec):
     check_kills(altgrad, train, mpiexec)
     check_failures(altgrad, train)
+    check_adopted(altgrad, train)
 
 
 if __name__ == "__main__":

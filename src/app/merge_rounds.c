@@ -1,0 +1,86 @@
+/* Nothing complete is left out, so that one look at the joined results finds all that is asked for.
+ */
+#include "merge_rounds.h"
+
+#include <string.h>
+
+#include "rounds.h"
+
+static int64_t seed_of(const ag_grid *grid, const ag_label *label)
+{
+    return label->values[grid->n_axes - 1].integer; /* config puts it last */
+}
+
+static bool is_complete(const char *id, const ag_results *parts, size_t n_parts)
+{
+    for (size_t part = 0; part < n_parts; part++) {
+        const ag_result_row *row = ag_results_row(&parts[part], id);
+        if (row != NULL && ag_run_status_is_complete(row->status))
+            return true;
+    }
+    return false;
+}
+
+static ag_status pick(ag_grid *held, const ag_grid *whole, const bool *asked, ag_arena *arena)
+{
+    return asked != NULL ? ag_grid_pick(held, whole, asked, arena)
+                         : ag_fail(AG_ERR_SYSTEM, "out of memory for the rounds");
+}
+
+ag_status ag_merge_rounds_begin(ag_grid *held, const ag_grid *whole, const ag_results *parts,
+                                size_t n_parts, ag_arena *arena)
+{
+    bool *asked = ag_arena_alloc(arena, whole->n_labels + 1);
+    for (size_t i = 0; asked != NULL && i < whole->n_labels; i++) {
+        const ag_label *label = &whole->labels[i];
+        asked[i] = seed_of(whole, label) < whole->seeds.from ||
+                   is_complete(whole->runs[label->run].id, parts, n_parts);
+    }
+    return pick(held, whole, asked, arena);
+}
+
+static bool is_held(const ag_grid *held, const ag_grid *whole, const ag_label *label)
+{
+    for (size_t r = 0; r < held->n_runs; r++) {
+        if (strcmp(held->runs[r].id, whole->runs[label->run].id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Each cell has seed 0, which is held. */
+static bool is_asked(const ag_summary *summary, const ag_rounds *rounds, const ag_label *label)
+{
+    const ag_grid *grid = &summary->results->grid;
+    for (size_t cell = 0; cell < summary->n_cells; cell++) {
+        if (ag_summary_agree(summary, summary->cells[cell].label, label, grid->n_axes))
+            return seed_of(grid, label) < (int64_t)rounds->asked[cell];
+    }
+    return false;
+}
+
+static ag_status find(bool *asked, const ag_grid *held, const ag_grid *whole,
+                      const ag_results *results)
+{
+    ag_summary summary;
+    ag_rounds rounds;
+    AG_TRY(ag_summary_make(&summary, results, NULL));
+    ag_status status = ag_rounds_find(&rounds, &summary);
+    for (size_t i = 0; status == AG_OK && i < whole->n_labels; i++) {
+        const ag_label *label = &whole->labels[i];
+        asked[i] = is_held(held, whole, label) || is_asked(&summary, &rounds, label);
+    }
+    ag_summary_deinit(&summary);
+    return status;
+}
+
+ag_status ag_merge_rounds_go_on(ag_grid *held, const ag_grid *whole, const char *path,
+                                ag_arena *arena)
+{
+    ag_results results;
+    bool *asked = ag_arena_alloc(arena, whole->n_labels + 1);
+    AG_TRY(ag_results_open(&results, path));
+    ag_status status = asked != NULL ? find(asked, held, whole, &results) : AG_OK;
+    ag_results_close(&results);
+    return status == AG_OK ? pick(held, whole, asked, arena) : status;
+}
