@@ -16,7 +16,8 @@
 enum {
     MAX_BLOCKS = 112, /* three digits of block number */
     GPT2_LINEARS = 4, /* of a block, */
-    GPT2_SITES = 19,  /* and its sites */
+    GPT2_SITES = 21,  /* and its sites; behind the blocks are 4 of lm_head and */
+    GPT2_LAST = 3,    /* those of ln_f, wpe and wte */
     MAX_LAYERS = AG_MOST_LINEARS * MAX_BLOCKS + 1,
     MOST_NORMS = 6, /* of a block */
     MAX_SITES = (AG_MOST_LINEARS * AG_SITES_PER_LINEAR + 3 + MOST_NORMS) * MAX_BLOCKS +

@@ -11,7 +11,7 @@ typedef struct fixture {
     ag_text text;
     ag_layer_precision plain[N_LAYERS];
     ag_layer_precision quantised[N_LAYERS];
-    ag_layer_precision sites[2 * GPT2_SITES + AG_SITES_PER_LINEAR + AG_MOST_EMBEDDINGS];
+    ag_layer_precision sites[2 * GPT2_SITES + AG_SITES_PER_LINEAR + GPT2_LAST];
     ag_run runs[N_RUNS];
     ag_axis_value values[N_LABELS][N_AXES];
     ag_label labels[N_LABELS];
@@ -33,8 +33,11 @@ static void make_runs(fixture *f)
     ag_layer_precision inputs = {.scheme[AG_ROLE_INPUT][0] = scheme_of("e4m3")};
     for (size_t i = 0; i < N_LAYERS; i++)
         f->quantised[i].scheme[AG_ROLE_WEIGHT][0] = scheme_of("e4m3");
-    const ag_model_spec model = {.n_layer = 2};
-    f->sites[ag_site_index(&model, AG_SITE_RESIDUAL, 0)] =
+    ag_run gpt2;
+    ag_run_defaults(&gpt2);
+    gpt2.model.n_layer = 2;
+    assert_int_equal(ag_site_count(&gpt2.model), sizeof f->sites / sizeof f->sites[0]);
+    f->sites[ag_site_index(&gpt2.model, AG_SITE_RESIDUAL, 0)] =
         ag_site_precision(AG_SITE_RESIDUAL, &inputs);
     for (size_t i = 0; i < N_RUNS; i++) {
         ag_run *run = &f->runs[i];

@@ -327,11 +327,12 @@ static void test_stored_weights_go_with_some_optimizers(void **state)
         {"manifold_adamw", "kahan", "optimizer.store_error: kahan adds up the steps of weights"},
     };
     ag_layer_precision layers[5] = {0};
-    ag_layer_precision sites[19 + 4 + 2] = {0};
+    ag_layer_precision sites[21 + 4 + 3] = {0};
     ag_run run;
     ag_run_defaults(&run);
     run.model.n_layer = 1;
     run.layers = layers;
+    assert_int_equal(ag_site_count(&run.model), sizeof sites / sizeof sites[0]);
     assert_ok(ag_param_set(&run, ag_param_find("data.text"), "a.txt", arena));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_ok(ag_param_set(&run, ag_param_find("optimizer.type"), cases[i].type, arena));
@@ -340,13 +341,13 @@ static void test_stored_weights_go_with_some_optimizers(void **state)
         assert_ok(ag_run_check(&run));
         run.sites = sites;
         assert_ok(ag_run_check(&run));
-        sites[24].scheme[AG_ROLE_WEIGHT][0] = ag_scheme_bf16();
+        sites[27].scheme[AG_ROLE_WEIGHT][0] = ag_scheme_bf16(); /* of wte, the last */
         assert_true(ag_run_stores_weights(&run));
         if (cases[i].message == NULL)
             assert_ok(ag_run_check(&run));
         else
             assert_fails(AG_ERR_INPUT, cases[i].message, ag_run_check(&run));
-        sites[24].scheme[AG_ROLE_WEIGHT][0] = (ag_scheme){0};
+        sites[27].scheme[AG_ROLE_WEIGHT][0] = (ag_scheme){0};
     }
 }
 
