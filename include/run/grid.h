@@ -90,6 +90,12 @@ typedef struct ag_grid {
     ag_seed_rounds seeds;
 } ag_grid;
 
+/* The seed of a label of a grid whose seeds come in rounds: config makes it the last axis there. */
+static inline int64_t ag_label_seed(const ag_grid *grid, const ag_label *label)
+{
+    return label->values[grid->n_axes - 1].integer;
+}
+
 /* The label that is on `point` and agrees with `label` on every axis that the point does not name;
  * NULL where there is none. */
 const ag_label *ag_grid_partner(const ag_grid *grid, const ag_label *label,

@@ -6,11 +6,6 @@
 
 #include "rounds.h"
 
-static int64_t seed_of(const ag_grid *grid, const ag_label *label)
-{
-    return label->values[grid->n_axes - 1].integer; /* config puts it last */
-}
-
 static bool is_complete(const char *id, const ag_results *parts, size_t n_parts)
 {
     for (size_t part = 0; part < n_parts; part++) {
@@ -33,7 +28,7 @@ ag_status ag_merge_rounds_begin(ag_grid *held, const ag_grid *whole, const ag_re
     bool *asked = ag_arena_alloc(arena, whole->n_labels + 1);
     for (size_t i = 0; asked != NULL && i < whole->n_labels; i++) {
         const ag_label *label = &whole->labels[i];
-        asked[i] = seed_of(whole, label) < whole->seeds.from ||
+        asked[i] = ag_label_seed(whole, label) < whole->seeds.from ||
                    is_complete(whole->runs[label->run].id, parts, n_parts);
     }
     return pick(held, whole, asked, arena);
@@ -54,7 +49,7 @@ static bool is_asked(const ag_summary *summary, const ag_rounds *rounds, const a
     const ag_grid *grid = &summary->results->grid;
     for (size_t cell = 0; cell < summary->n_cells; cell++) {
         if (ag_summary_agree(summary, summary->cells[cell].label, label, grid->n_axes))
-            return seed_of(grid, label) < (int64_t)rounds->asked[cell];
+            return ag_label_seed(grid, label) < (int64_t)rounds->asked[cell];
     }
     return false;
 }

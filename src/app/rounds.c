@@ -263,7 +263,7 @@ static size_t count_first(const ag_grid *grid)
     bool *counted = calloc(grid->n_runs + 1, sizeof *counted);
     for (size_t i = 0; counted != NULL && i < grid->n_labels; i++) {
         const ag_label *label = &grid->labels[i];
-        if (label->values[grid->n_axes - 1].integer >= grid->seeds.from || counted[label->run])
+        if (ag_label_seed(grid, label) >= grid->seeds.from || counted[label->run])
             continue;
         counted[label->run] = true;
         runs++;

@@ -15,11 +15,6 @@ static bool is_in_rounds(const ag_run_session *session)
     return session->grid->seeds.at_most > 0;
 }
 
-static int64_t seed_of(const ag_grid *grid, const ag_label *label)
-{
-    return label->values[grid->n_axes - 1].integer; /* config puts it last */
-}
-
 /* True where its run was not asked for under another label. */
 static bool ask_for(ag_run_session *session, size_t label)
 {
@@ -51,7 +46,7 @@ ag_status ag_run_rounds_begin(ag_run_session *session)
         session->tasks[r].mine = session->tasks[r].selected = false;
     for (size_t i = 0; i < grid->n_labels; i++) {
         session->asked[i] = false;
-        if (seed_of(grid, &grid->labels[i]) < grid->seeds.from)
+        if (ag_label_seed(grid, &grid->labels[i]) < grid->seeds.from)
             ask_for(session, i);
     }
     return AG_OK;
@@ -127,8 +122,8 @@ static void ask_cell(additions *added, ag_run_session *session, const json_t *ce
     json_int_t seeds = json_integer_value(json_object_get(cell, "seeds"));
     for (size_t i = 0; i < grid->n_labels; i++) {
         const ag_label *label = &grid->labels[i];
-        if (session->asked[i] || seed_of(grid, label) >= seeds || !is_of_cell(grid, label, point) ||
-            !ask_for(session, i))
+        if (session->asked[i] || ag_label_seed(grid, label) >= seeds ||
+            !is_of_cell(grid, label, point) || !ask_for(session, i))
             continue;
         added->runs++;
         added->complete += ag_store_has(session->store, grid->runs[label->run].id);

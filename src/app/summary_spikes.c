@@ -72,7 +72,8 @@ ag_summary_spike_scores ag_summary_spike_scores_of(const ag_summary *s, const ag
     return (ag_summary_spike_scores){share(sum.loss), share(sum.grad_norm)};
 }
 
-static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *cell)
+static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *cell,
+                     const ag_summary_spikes *sum)
 {
     const char *separator = "";
     for (size_t axis = 0; axis < s->results->grid.n_axes; axis++) {
@@ -82,8 +83,7 @@ static void add_cell(ag_text *out, const ag_summary *s, const ag_summary_cell *c
         ag_text_add_printable(out, ag_summary_axis_text(s, cell->label, axis));
         separator = ", ";
     }
-    ag_summary_spike_scores scores = ag_summary_spike_scores_of(s, cell);
-    ag_text_printf(out, ": %.3f%% and %.3f%%", 100 * scores.loss, 100 * scores.grad_norm);
+    ag_text_printf(out, ": %.3f%% and %.3f%%", 100 * share(sum->loss), 100 * share(sum->grad_norm));
 }
 
 /* Rows without a spike are most, and are counted alone. */
@@ -103,7 +103,7 @@ void ag_summary_spike_words(ag_text *out, const ag_summary *s)
         if (sum.loss.spikes + sum.grad_norm.spikes == 0)
             continue;
         ag_text_add(out, listed++ > 0 ? "; " : "");
-        add_cell(out, s, &s->cells[i]);
+        add_cell(out, s, &s->cells[i], &sum);
     }
     if (steps == 0)
         ag_text_add(out, "No run here has so many.");

@@ -38,14 +38,9 @@ ag_scale_cursor ag_sites_scales(const ag_run *run)
 
 /* --- one tensor */
 
-/* The tensor that an embedding's site stores; NULL: the site is none. */
-static const ag_tensor *embedding_of(const builder *b, const ag_site *site)
-{
-    bool is_embedding = site->weight == AG_T_WTE || site->weight == AG_T_WPE;
-    return is_embedding ? ag_tensor_find(&b->model->state->tensors, site->weight, 0) : NULL;
-}
-
-static const ag_tensor *gains_of(const builder *b, const ag_site *site)
+/* The parameters that a site is about; NULL for those of a tied lm_head, which are wte's, and for
+ * sites of activations. */
+static const ag_tensor *tensor_of(const builder *b, const ag_site *site)
 {
     bool is_in_block = site->block < (size_t)b->run->model.n_layer;
     return ag_tensor_find(&b->model->state->tensors, site->weight, is_in_block ? site->block : 0);
@@ -65,10 +60,11 @@ static ag_stack most_of(const builder *b, const ag_site *site, const ag_site_ten
     if (site->kind == AG_SITE_RESIDUAL)
         return (ag_stack){1, model->B * model->T, model->C, 0};
     if (site->kind == AG_SITE_GAIN)
-        return (ag_stack){1, 1, gains_of(b, site)->count, 0};
-    const ag_tensor *embedding = embedding_of(b, site);
-    if (embedding != NULL)
+        return (ag_stack){1, 1, tensor_of(b, site)->count, 0};
+    if (site->weight == AG_T_WTE || site->weight == AG_T_WPE) {
+        const ag_tensor *embedding = tensor_of(b, site);
         return (ag_stack){1, embedding->dims[0], embedding->dims[1], 0};
+    }
     ag_layer layer = ag_layer_at(&b->run->model, b->run->facts.vocab_size, site->layer);
     return (ag_stack){1, layer.outputs, layer.inputs, 0};
 }
@@ -210,11 +206,9 @@ static void lay_out_store(const builder *b, size_t index)
 {
     ag_site site = ag_site_at(&b->run->model, index);
     ag_train_state *state = b->model->state;
-    bool is_in_block = site.block < (size_t)b->run->model.n_layer;
     if (site.kind != AG_SITE_OPT_W || !ag_site_is_on(&b->run->sites[index]))
         return;
-    const ag_tensor *tensor =
-        ag_tensor_find(&state->tensors, site.weight, is_in_block ? site.block : 0);
+    const ag_tensor *tensor = tensor_of(b, &site);
     if (tensor != NULL)
         state->grids[tensor - state->tensors.rows].store =
             &b->model->sites[index * AG_SITE_TENSORS];
@@ -248,7 +242,7 @@ static void lay_out_gain(const builder *b, size_t index)
     if (site.kind != AG_SITE_GAIN || !ag_site_is_on(&b->run->sites[index]))
         return;
     ag_norm *norm = norm_of(b->model, &site);
-    norm->gains = gains_of(b, &site)->count;
+    norm->gains = tensor_of(b, &site)->count;
     norm->stored = &b->model->sites[index * AG_SITE_TENSORS];
     norm->held = ag_layout_floats(b->layout, norm->gains);
     norm->form.weight = norm->held;
