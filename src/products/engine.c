@@ -2,6 +2,7 @@
  * each (CMakeLists.txt), so the program carries them all and chooses when it starts: the last in
  * the list that this processor has, that proves its bits here (engine_proof.c) and whose special
  * instructions pay. The choice can change no bit, only the time. */
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -169,34 +170,38 @@ void ag_engine_multiply(const ag_engine *engine, const ag_product *p)
 
 /* --- the choice */
 
-enum { SIDE = 96, DEPTH = AG_SEGMENT, IN_SIDE = SIDE * DEPTH, ROUNDS = 5 };
+enum { SIDE = 96, DEPTH = AG_SEGMENT, IN_SIDE = SIDE * DEPTH, ROUNDS = 9 };
 
-/* The shortest time of some products [96, 96] of `words` per row. The shortest, because whatever
- * disturbs a measurement makes it longer. */
-static double shortest_s(ag_multiply_fn *multiply, ag_word word, size_t words, const uint32_t *ones)
+/* The time of a product [SIDE, SIDE] of `words` per row. */
+static double product_s(ag_multiply_fn *multiply, ag_word word, size_t words, const uint32_t *ones)
 {
     float c[SIDE * SIDE];
     ag_words side = {.words = ones, .row_step = words, .k_step = 1, .word = word};
     ag_product p = {c, SIDE, side, side, SIDE, SIDE, DEPTH, .block = 0};
-    double shortest = 1e9;
-    for (int i = 0; i < ROUNDS; i++) {
-        double begin_s = ag_clock_s();
-        multiply(&p);
-        double seconds = ag_clock_s() - begin_s;
-        shortest = seconds < shortest ? seconds : shortest;
-    }
-    return shortest;
+    double begin_s = ag_clock_s();
+    multiply(&p);
+    return ag_clock_s() - begin_s;
 }
 
-/* On some processors VDPBF16PS takes longer than two float instructions. Where it does not it is
- * twice as fast, so that only a clear difference counts: a busy machine changes no choice. */
+/* On some processors VDPBF16PS takes as long as two float instructions or longer; where it does
+ * not, it is twice as fast. A limit between the two keeps a busy machine from changing the choice.
+ * They are timed in turns, since a processor that wakes up or is shared is slow for longer than one
+ * product takes, and by the shortest time of each, since whatever disturbs a measurement makes it
+ * longer. */
 static bool pays(const ag_engine *engine)
 {
+    if (!engine->pairs_pay)
+        return true;
     uint32_t ones[IN_SIDE]; /* 1.0 as floats; pairs read half of them */
     for (size_t i = 0; i < IN_SIDE; i++)
         ones[i] = 0x3f800000u;
-    return !engine->pairs_pay || shortest_s(engine->pairs, AG_WORD_PAIR, DEPTH / 2, ones) <
-                                     1.25 * shortest_s(engine->floats, AG_WORD_FLOAT, DEPTH, ones);
+    double pairs_s = INFINITY;
+    double floats_s = INFINITY;
+    for (int i = 0; i < ROUNDS; i++) {
+        pairs_s = fmin(pairs_s, product_s(engine->pairs, AG_WORD_PAIR, DEPTH / 2, ones));
+        floats_s = fmin(floats_s, product_s(engine->floats, AG_WORD_FLOAT, DEPTH, ones));
+    }
+    return pairs_s < 0.75 * floats_s;
 }
 
 static const ag_engine *fastest(void)

@@ -119,7 +119,9 @@ def packed():
         check(rows == [each["datasets"] for each in answer["runs"]], "every dataset is compared")
         check(sorted(set(status)) == ["diverged", "done"], f"some diverge, some do not: {status}")
         engine = file["timing"][0]["blas"].decode()
-    check(all(each["now"]["blas"] == engine for each in answer["runs"]), "the same engine")
+    # Each process times pairs of BF16 for itself, so that one which was disturbed may do without.
+    engines = {each["now"]["blas"].removesuffix(" and BF16") for each in answer["runs"]}
+    check(engines == {engine.removesuffix(" and BF16")}, f"the same engine: {engines}")
 
 
 def alterations():
