@@ -437,23 +437,59 @@ class ReportTest(unittest.TestCase):
             small.write(self.path, axis=name)
             self.good()
 
-    def test_learning_rates(self):
-        """Seed 0 has 1e-3 and seed 1 3e-4: each is a mean of one run."""
-        small.write(self.path, axis="optimizer.lr")
+    def with_rates(self, axis, optimizers):
+        """Seed 0 has 1e-3 and seed 1 3e-4, each with its optimizer."""
+        small.write(self.path, axis=axis)
         grid = Results(self.path).grid
-        rates = {0: 1e-3, 1: 3e-4}
         grid["runs"] = [
-            {"id": r[0], "seed": r[3], "set": {"optimizer.lr": rates[r[3]]}} for r in small.INDEX
+            {
+                "id": run,
+                "seed": seed,
+                "set": {"optimizer.lr": (1e-3, 3e-4)[seed], "optimizer.type": optimizers[seed]},
+            }
+            for run, _, _, seed, _, _ in small.INDEX
         ]
         with h5py.File(self.path, "a") as file:
             del file["experiment/grid"]
             file["experiment/grid"] = small.json.dumps(grid)
+
+    def test_learning_rates(self):
+        self.with_rates("optimizer.lr", ("adamw", "adamw"))  # each is a mean of one run
         self.good()
         best = pd.read_csv(self.folder / "small.report" / "learning-rates.csv")
         e4m3 = best[(best["format"] == "E4M3") & (best["group"] == "uniform")].set_index("lr")
         self.assertEqual(e4m3["mean"].to_dict(), {3e-4: 2.4, 1e-3: 2.1})
         e7m0 = best[best["format"] == "E7M0"].set_index("lr")
         self.assertEqual(e7m0["diverged"].to_dict(), {3e-4: 1, 1e-3: 0})
+
+    def test_rates_of_different_optimizers_are_no_curve(self):
+        self.with_rates("update", ("adamw", "lion"))
+        self.assertIn("something else does too", self.left_out(self.good())["Learning rates"])
+
+    def test_rates_without_a_run_that_is_done_are_pending(self):
+        self.with_rates("optimizer.lr", ("adamw", "adamw"))
+        pending = [row[1] == "E4M3" or row[0] == "a1" for row in small.INDEX]
+        self.edit_index(
+            status=[b"pending" if p else row[4].encode() for p, row in zip(pending, small.INDEX)],
+            val_loss=[np.nan if p else row[5] for p, row in zip(pending, small.INDEX)],
+        )
+        page = self.good()
+        section = page[page.index('id="learning-rates"') :]
+        rows = re.findall(r"<tr><td>uniform</td><td class=n>(\w+)</td>(.*?)</tr>", section)
+        notes = {name: re.findall(r">([^<]*)</td>", row)[-1] for name, row in rows}
+        self.assertEqual(notes["E4M3"], "no run is done yet")
+        self.assertEqual(notes["BF16"], "at the edge of the grid, 1 pending")
+        self.assertNotIn("E4M3", section[: section.index("<figure")])
+
+    def test_samples_that_are_all_alike_are_a_line(self):
+        small.write(self.path)
+        with h5py.File(self.path, "a") as file:
+            for operand in ("weight", "input"):
+                file[f"runs/b0/quant/lm_head/{operand}/sqnr"][...] = 30.5
+        left = self.left_out(self.good())
+        self.assertEqual(
+            left["Signal to quantisation noise (SQNR)"], "it is 30.5 dB in every sample"
+        )
 
     def test_runs_of_a_file_without_facts_have_no_sizes(self):
         small.write(self.path)

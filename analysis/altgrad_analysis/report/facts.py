@@ -1,5 +1,7 @@
 """What the runs of an experiment were: their parameters, sizes, tokens and formats, by run id."""
 
+import json
+
 import numpy as np
 import pandas as pd
 
@@ -27,6 +29,11 @@ class Facts:
         """Of each of `ids`, NaN where it is no number."""
         values = [self.get(run_id, key) for run_id in ids]
         return np.array([v if isinstance(v, (int, float)) else np.nan for v in values], float)
+
+    def settings_text(self, run_id, without):
+        """All parameters of a run but one, as a text that differs where one of them does."""
+        settings = self._base | self._runs.get(run_id, {}).get("set", {})
+        return json.dumps({k: v for k, v in settings.items() if k != without}, sort_keys=True)
 
     def sizes(self, ids):
         """A table: parameters (of the matrices of the blocks, without embeddings), all_parameters

@@ -67,10 +67,11 @@ def _csv_link(name, text):
 
 def _section(figure, csv):
     notes = "".join(f'<p class="note">{words(note)}</p>' for note in figure.notes)
+    beside = "panels pairs" if len(figure.panels) in (2, 4) else "panels"
     return (
         f'<section id="{figure.name}"><h2>{words(figure.title)}</h2>'
         f'<p class="soft">{words(figure.caption)} {_csv_link(figure.name, csv)}</p>'
-        f'{figure.key}<div class="panels">{"".join(figure.panels)}</div>{notes}</section>'
+        f'{figure.key}<div class="{beside}">{"".join(figure.panels)}</div>{notes}</section>'
     )
 
 

@@ -107,6 +107,8 @@ def drawer(kind):
             word = "quant" if kind.group == "quant" else kind.group.split("/")[1]
             raise LeftOut(f"no run has samples of it (observe.diagnostics: [{word}])")
         low, high = float(values.min()), float(values.max())
+        if low == high:
+            raise LeftOut(f"it is {number(low, 3)} {kind.unit}".rstrip() + " in every sample")
         panels = [
             panel(_cells(series, low, high, kind.title), form, blocks[form].title)
             for form, series in found.items()

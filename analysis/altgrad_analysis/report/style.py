@@ -34,9 +34,10 @@ nav a{display:block;padding:2px 0}
 .facts{display:flex;flex-wrap:wrap;gap:.3rem 1.4rem;margin:.6rem 0;padding:0}
 .facts div{overflow-wrap:anywhere}
 .facts b{font-variant-numeric:tabular-nums}
-.panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,350px),1fr));
+.panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,350px),1fr));
  gap:14px 18px;align-items:start;margin:.6rem 0}
-figure{margin:0;max-width:520px;min-width:0}
+.panels.pairs{grid-template-columns:repeat(auto-fit,minmax(min(100%,max(350px,34%)),1fr))}
+figure{margin:0;max-width:560px;min-width:0}
 figure.whole{grid-column:1/-1;max-width:none}.whole td{max-width:none}
 figcaption{font-weight:600;font-size:.88rem;overflow-wrap:anywhere;margin-bottom:2px}
 figcaption span{font-weight:400;color:var(--soft)}
