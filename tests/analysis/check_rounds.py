@@ -133,7 +133,7 @@ def seeds_by_hand(values, margin):
 
 
 def check_kills(altgrad, train, mpiexec):
-    """Two ranks, killed in rounds 1 and 3."""
+    """Two ranks, killed in rounds 1 and 3 and between 1 and 2."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
         whole = Place(altgrad, train, one, EXPERIMENT)
         plan = whole.call("plan", "x.yaml").stdout
@@ -145,12 +145,13 @@ def check_kills(altgrad, train, mpiexec):
         assert "round 3 of at most 3: 1 comparison or claim is open" in told, told
         compare(whole.altgrad, whole.folder / "x.h5", 3)
         killed = Place(altgrad, train, two, EXPERIMENT)
-        killed.disturb("kill.1", "kill.6")
+        killed.disturb("kill.1", "kill.3", "kill.6")
         ranks = [mpiexec, "-n", "2"]
-        for seeds in (3, 8):
+        for seeds in (3, 5, 8):
             assert killed.run(code=None, before=ranks).returncode != 0
             status = killed.status()
             assert (status["exit_code"], status["rounds"]["seeds"]) == (75, seeds), status["rounds"]
+            assert seeds != 5 or status["runs"]["done"] == 9, status["runs"]
         assert "\nseeds     round 3 of" in killed.call("status", "x.h5", code=75).stdout
         killed.run(before=ranks)
         assert killed.summary() == whole.summary()
