@@ -79,8 +79,8 @@ svg .dark{fill:#111}svg .light{fill:#fff}svg .strong{fill:var(--ink);font-weight
 
 PRINT = """
 @media screen and (max-width:480px){table{font-size:.8rem}th,td{padding:3px}}
-@media print{body{font-size:10.5pt}nav,.csv{display:none}h2{break-after:avoid}
- figure,tr,.key{break-inside:avoid}main,header,footer{max-width:none;padding:0}
+@media print{body{font-size:10.5pt}nav,.csv{display:none}h2,section>p.soft,.key{break-after:avoid}
+ figure,tr,p,.key{break-inside:avoid}main,header,footer{max-width:none;padding:0}
  .panels{grid-template-columns:repeat(2,1fr)}
  *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
