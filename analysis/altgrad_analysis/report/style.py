@@ -30,7 +30,7 @@ a{color:var(--link)}
 .soft,.note{color:var(--soft);font-size:.88rem}
 .note{overflow-wrap:anywhere}
 nav{font-size:.88rem;columns:260px auto;margin:.8rem 0}
-nav a{display:block;padding:2px 0}
+nav a{display:block;padding:2px 0;break-inside:avoid}
 .facts{display:flex;flex-wrap:wrap;gap:.3rem 1.4rem;margin:.6rem 0;padding:0}
 .facts div{overflow-wrap:anywhere}
 .facts b{font-variant-numeric:tabular-nums}
