@@ -112,6 +112,7 @@ class ReportTest(unittest.TestCase):
             self.assertGreater(len(pd.read_csv(self.folder / "small.report" / f"{name}.csv")), 0)
         self.assertIn("same learning rate", self.left_out(page)["Learning rates"])
         self.assertIn("states no claims", self.left_out(page)["Claims"])
+        self.assertIn("the same number of bits", self.left_out(page)["Over bits"])
 
     def test_the_same_file_is_the_same_page(self):
         small.write(self.path)

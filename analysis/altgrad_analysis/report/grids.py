@@ -50,6 +50,8 @@ def cell_map(rows, columns, values, paint, write, labels=("", "")):
     is_turned = any(text_width(printable(c)) > wide - 4 for c in columns)
     longest = max((text_width(printable(c)) for c in columns), default=0)
     top = (min(longest, 150) + 8 if is_turned else 18) + (14 if labels[0] else 0)
+    written = [write(v) for line in values for v in line if np.isfinite(v)]
+    size = " small" if any(text_width(words) > wide - 6 for words in written) else ""
     parts, y = [], top
     for row, lines in enumerate(names):
         high = heights[row]
@@ -58,7 +60,8 @@ def cell_map(rows, columns, values, paint, write, labels=("", "")):
                 text(left - 6, y + high / 2 + 4 + 13 * (k - (len(lines) - 1) / 2), line, "end")
             )
         for column in range(len(columns)):
-            parts += _cell(values[row][column], left + wide * column, y, wide, high, paint, write)
+            box = left + wide * column, y, wide, high
+            parts += _cell(values[row][column], box, paint, write, size)
         y += high
     parts += _heads(columns, left, wide, top, is_turned)
     if labels[0]:
@@ -69,13 +72,14 @@ def cell_map(rows, columns, values, paint, write, labels=("", "")):
     return drawing(PANEL, y + 4, parts, " by ".join(filter(None, labels)) or "cells")
 
 
-def _cell(value, x, y, wide, high, paint, write):
+def _cell(value, box, paint, write, size):
+    x, y, wide, high = box
     box = f'x="{short(x + 1)}" y="{short(y + 1)}" width="{short(wide - 2)}" height="{short(high - 2)}"'
     if not np.isfinite(value):
         return [f'<rect {box} fill="none" stroke="var(--grid)"/>']
     colour, is_dark = paint(value)
     words = write(value)
-    kind = ("light" if is_dark else "dark") + (" small" if text_width(words) > wide - 6 else "")
+    kind = ("light" if is_dark else "dark") + size
     shown = text(x + wide / 2, y + high / 2 + 4, words, "middle", kind)
     return [f'<rect {box} fill="{colour}"/>', shown if text_width(words, 5.2) <= wide else ""]
 

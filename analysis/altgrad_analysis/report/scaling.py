@@ -249,8 +249,9 @@ def over_bits(context):
     widths = _bits(context)
     cells = context.table.assign(**{BITS: context.table["format"].map(widths)})
     cells = cells[np.isfinite(cells[BITS]) & np.isfinite(cells["mean"])]
-    if cells[BITS].nunique() < 2:
-        raise LeftOut("the element formats of all runs have the same number of bits")
+    compared = cells[cells["format"] != context.baseline] if context.has_baseline else cells
+    if compared[BITS].nunique() < 2:
+        raise LeftOut("the formats that are compared have the same number of bits")
     panels = []
     for block in context.shown:
         own = cells[cells[BLOCK] == context.blocks.index(block)]
