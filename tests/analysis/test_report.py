@@ -112,7 +112,6 @@ class ReportTest(unittest.TestCase):
             self.assertGreater(len(pd.read_csv(self.folder / "small.report" / f"{name}.csv")), 0)
         self.assertIn("same learning rate", self.left_out(page)["Learning rates"])
         self.assertIn("states no claims", self.left_out(page)["Claims"])
-        self.assertIn("the same number of bits", self.left_out(page)["Over bits"])
 
     def test_the_same_file_is_the_same_page(self):
         small.write(self.path)
@@ -481,6 +480,26 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(notes["E4M3"], "no run is done yet")
         self.assertEqual(notes["BF16"], "at the edge of the grid, 1 pending")
         self.assertNotIn("E4M3", section[: section.index("<figure")])
+
+    def test_over_bits_wants_formats_with_different_bits_beside_the_baseline(self):
+        for narrow, is_drawn in (("E2M1", True), ("E7M0", False)):
+            small.write(self.path)
+            grid = Results(self.path).grid
+            grid["layers"] = [
+                {"lm_head": {"weight": {"format": name}}} for name in ("BF16", "E4M3", narrow)
+            ]
+            kinds = {"a": 0, "b": 1, "c": 1, "d": 2}
+            grid["runs"] = [{"id": r[0], "layers": kinds[r[0][0]]} for r in small.INDEX]
+            table = [(b"BF16", 16, 8, 7), (b"E4M3", 8, 4, 3), (b"E2M1", 4, 2, 1), (b"E7M0", 8, 7, 0)]
+            columns = [("name", "S8"), ("bits", "i4"), ("exponent", "i4"), ("mantissa", "i4")]
+            with h5py.File(self.path, "a") as file:
+                del file["experiment/grid"]
+                file["experiment/grid"] = small.json.dumps(grid)
+                file["formats"] = np.array(table, columns)
+            page = self.good()
+            self.assertEqual('id="bits"' in page, is_drawn)
+            if not is_drawn:
+                self.assertIn("the same number of bits", self.left_out(page)["Over bits"])
 
     def test_samples_that_are_all_alike_are_a_line(self):
         small.write(self.path)
