@@ -90,7 +90,7 @@ build() {
     fi
     log=$(mktemp)
     # shellcheck disable=SC2086 # options are words
-    if ! { cmake $generator -B "$build_dir" "$@" && cmake --build "$build_dir" --parallel; } \
+    if ! { cmake $generator -B "$build_dir" "$@" && cmake --build "$build_dir" --parallel "$(nproc)"; } \
         >"$log" 2>&1; then
         cat "$log" >&2
         say "the build failed: see above"

@@ -16,7 +16,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=is
 export OMPI_MCA_btl_vader_single_copy_mechanism=none
 
 cmake -S "$source" -B "$build" -DALTGRAD_TESTS=ON -DALTGRAD_SANITIZE=address,undefined > "$build.log"
-cmake --build "$build" --parallel --target altgrad altgrad-train fuzz >> "$build.log"
+cmake --build "$build" --parallel "$(nproc)" --target altgrad altgrad-train fuzz >> "$build.log"
 rm -f "$build.log"
 failed=0
 "$build/tests/fuzz/fuzz" experiments "$count" --seed "$seed" "$source"/jobs/*.yaml \
