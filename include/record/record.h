@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "record/samples.h"
+#include "run/kept_state.h"
 #include "run/run.h"
 #include "run/tensors.h"
 
@@ -61,6 +62,8 @@ typedef struct ag_record {
     ag_tensor_table tensors;
     const float *weights;              /* [tensors.total], by tensors.rows[].offset */
     const float *weights_initial;      /* NULL unless output.weights asks for it */
+    size_t n_states;                   /* that the run has kept, */
+    const ag_kept_state *states;       /* which are the trainer's too */
     char digest[AG_DIGEST_LENGTH + 1]; /* of weights: little-endian float32, table order */
     char digest_initial[AG_DIGEST_LENGTH + 1];
 

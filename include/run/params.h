@@ -18,10 +18,11 @@ typedef enum ag_param_type {
     AG_PARAM_WORD,  /* one of `words`, stored as its index */
     AG_PARAM_WORDS, /* a set of `words`, stored as bits */
     AG_PARAM_TEXT,
-    AG_PARAM_DURATION, /* seconds as a real; written 90, 90s, 10m, 2h, 1d or none */
-    AG_PARAM_BYTES,    /* written 512M, 2G or none */
-    AG_PARAM_STEPS,    /* a whole number; written 100, or 5% of train.steps: see ag_run_settle */
-    AG_PARAM_FORMAT,   /* a number format, stored as its canonical name */
+    AG_PARAM_DURATION,  /* seconds as a real; written 90, 90s, 10m, 2h, 1d or none */
+    AG_PARAM_BYTES,     /* written 512M, 2G or none */
+    AG_PARAM_STEPS,     /* a whole number; written 100, or 5% of train.steps: see ag_run_settle */
+    AG_PARAM_FORMAT,    /* a number format, stored as its canonical name */
+    AG_PARAM_STEP_LIST, /* an ag_step_list; written [100, 5%] */
 } ag_param_type;
 
 typedef enum ag_param_use {
@@ -71,6 +72,9 @@ ag_status ag_param_set(ag_run *run, const ag_param *param, const char *text, ag_
 
 /* The parameter's value as a user would write it. In the arena; NULL when memory runs out. */
 const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *arena);
+
+/* Whether its value is written as a list. */
+bool ag_param_takes_list(const ag_param *param);
 
 /* Turns numbers of steps that were written as a share of train.steps, which ag_param_set keeps as
  * minus its billionths, into the nearest number of steps. What a run is made of never has a share.

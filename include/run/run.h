@@ -216,9 +216,18 @@ typedef struct ag_limits_spec {
     int64_t threads; /* 0: the cores that are bound to the rank */
 } ag_limits_spec;
 
+enum { AG_MOST_STATES = 16 };
+
+/* Numbers of steps, each once, the smallest first. */
+typedef struct ag_step_list {
+    int64_t count;
+    int64_t at[AG_MOST_STATES]; /* a share that is not settled yet is negative (params.h) */
+} ag_step_list;
+
 typedef struct ag_output_spec {
     const char *file;
-    int64_t weights; /* ag_keep_weights */
+    int64_t weights;     /* ag_keep_weights */
+    ag_step_list states; /* after which the run keeps its state (run/kept_state.h) */
 } ag_output_spec;
 
 /* Whether the verdicts of an experiment hold together, or each for itself. */

@@ -50,10 +50,12 @@ typedef struct table {
 static const char *type_name(ag_param_type type)
 {
     static const char *const names[] = {
-        [AG_PARAM_BOOL] = "bool",   [AG_PARAM_INT] = "int",           [AG_PARAM_REAL] = "real",
-        [AG_PARAM_PAIR] = "pair",   [AG_PARAM_WORD] = "word",         [AG_PARAM_WORDS] = "words",
-        [AG_PARAM_TEXT] = "text",   [AG_PARAM_DURATION] = "duration", [AG_PARAM_BYTES] = "bytes",
-        [AG_PARAM_STEPS] = "steps", [AG_PARAM_FORMAT] = "format",
+        [AG_PARAM_BOOL] = "bool",     [AG_PARAM_INT] = "int",
+        [AG_PARAM_REAL] = "real",     [AG_PARAM_PAIR] = "pair",
+        [AG_PARAM_WORD] = "word",     [AG_PARAM_WORDS] = "words",
+        [AG_PARAM_TEXT] = "text",     [AG_PARAM_DURATION] = "duration",
+        [AG_PARAM_BYTES] = "bytes",   [AG_PARAM_STEPS] = "steps",
+        [AG_PARAM_FORMAT] = "format", [AG_PARAM_STEP_LIST] = "step list",
     };
     return names[type];
 }

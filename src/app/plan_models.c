@@ -11,7 +11,9 @@
 #include "record/series.h"
 #include "run/layers.h"
 #include "run/model_spec.h"
+#include "run/optimizers.h"
 #include "run/phases.h"
+#include "run/sites.h"
 #include "run/tensors.h"
 #include "train/train.h"
 
@@ -84,6 +86,14 @@ static size_t count_parameters(const ag_run *run)
     return count;
 }
 
+/* Of the weights, moments and more, in the states that the run keeps. */
+static double state_copies(const ag_run *run)
+{
+    bool keeps_lost = ag_run_stores_weights(run) && run->optimizer.store_error == AG_STORE_KAHAN;
+    int of_one = 2 + ag_optimizer_of(run)->has_variance + keeps_lost;
+    return (double)(run->output.states.count * of_one);
+}
+
 /* A backward pass is two products for each of the forward pass, hence 3. The unit is operations,
  * not seconds: it also decides which run starts first and how shards are balanced, where only
  * proportions count. */
@@ -103,7 +113,7 @@ ag_plan_cost ag_plan_run_cost(const ag_run *run)
                   (double)ag_corpus_token_bytes(&run->facts) *
                       (double)(run->facts.train_tokens + run->facts.val_tokens);
     cost.disk =
-        copies * 4.0 * (double)cost.parameters +
+        (copies + state_copies(run)) * 4.0 * (double)cost.parameters +
         (double)ag_series_row_bytes(AG_OVER_STEPS) * (double)run->train.steps +
         (double)ag_series_row_bytes(AG_OVER_WINDOWS) * (double)ag_val_windows(&corpus, run) +
         (double)ag_train_sampled_bytes(run);
@@ -131,7 +141,9 @@ static bool same_shape(const ag_run *a, const ag_run *b)
 {
     return ag_spec_same_shape(&a->model, &b->model) &&
            strcmp(a->facts.digest, b->facts.digest) == 0 && a->train.steps == b->train.steps &&
-           a->train.batch_size == b->train.batch_size && a->train.grad_accum == b->train.grad_accum;
+           a->train.batch_size == b->train.batch_size &&
+           a->train.grad_accum == b->train.grad_accum &&
+           a->output.states.count == b->output.states.count;
 }
 
 /* Copies of tensors, one for each scheme, take memory, and accumulators take time: both may differ

@@ -24,7 +24,7 @@ enum { AG_FORMAT_AXIS = 0, AG_LAYERS_AXIS = 1 };
 typedef struct ag_setting {
     const ag_param *param;
     ag_place place;
-    unsigned char value[2 * sizeof(double)];
+    unsigned char value[sizeof(ag_step_list)]; /* the largest */
 } ag_setting;
 
 typedef struct ag_point {

@@ -140,8 +140,7 @@ static bool is_single_value(const ag_axis_points *axis, const ag_node *node)
 {
     if (node->kind != AG_NODE_LIST)
         return true;
-    bool takes_list = axis->param != NULL &&
-                      (axis->param->type == AG_PARAM_PAIR || axis->param->type == AG_PARAM_WORDS);
+    bool takes_list = axis->param != NULL && ag_param_takes_list(axis->param);
     return takes_list && (node->count == 0 || node->items[0]->kind == AG_NODE_SCALAR);
 }
 

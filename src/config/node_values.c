@@ -204,13 +204,12 @@ static const char *list_text(ag_findings *findings, const ag_node *node, const a
 const char *ag_node_param_text(ag_findings *findings, const ag_node *node, const ag_param *param)
 {
     bool takes_none = param->type == AG_PARAM_DURATION || param->type == AG_PARAM_BYTES;
-    bool takes_list = param->type == AG_PARAM_PAIR || param->type == AG_PARAM_WORDS;
     bool takes_empty = param->type == AG_PARAM_TEXT;
     if (node->kind == AG_NODE_NULL && takes_none)
         return "none";
     if (takes_empty && (node->kind == AG_NODE_NULL || node->text[0] == '\0') && node->count == 0)
         return "";
-    if (node->kind == AG_NODE_LIST && takes_list)
+    if (node->kind == AG_NODE_LIST && ag_param_takes_list(param))
         return list_text(findings, node, param);
     const char *text = NULL;
     return ag_node_text(&text, findings, node, param->key) ? text : NULL;

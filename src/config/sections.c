@@ -86,6 +86,8 @@ static size_t value_size(const ag_param *param)
         return sizeof(bool);
     case AG_PARAM_PAIR:
         return 2 * sizeof(double);
+    case AG_PARAM_STEP_LIST:
+        return sizeof(ag_step_list);
     case AG_PARAM_REAL:
     case AG_PARAM_DURATION:
         return sizeof(double);

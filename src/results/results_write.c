@@ -31,7 +31,8 @@ typedef struct writer {
 /* All that is large in a run. */
 static bool holds_weights(const char *name)
 {
-    return strcmp(name, "weights") == 0 || strcmp(name, "weights_initial") == 0;
+    return strcmp(name, "weights") == 0 || strcmp(name, "weights_initial") == 0 ||
+           strcmp(name, "states") == 0;
 }
 
 static void copy_member(writer *w, hid_t from, const char *name, hid_t to)

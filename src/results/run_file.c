@@ -82,20 +82,7 @@ static void write_weights(ag_run_writer *w, const char *group, const float *weig
 {
     if (weights == NULL)
         return;
-    const ag_tensor_table *table = &w->record->tensors;
-    ag_h5_release(ag_h5_make_group(&w->h5, w->run, group));
-    for (size_t i = 0; i < table->count; i++) {
-        const ag_tensor *tensor = &table->rows[i];
-        char path[96];
-        snprintf(path, sizeof path, "%s/%s", group, tensor->name);
-        ag_array array = {
-            .type = AG_CELL_F32,
-            .n_dims = (int)tensor->n_dims,
-            .dims = {tensor->dims[0], tensor->dims[1]},
-            .data = weights + tensor->offset
-        };
-        ag_run_add_plain(w, path, &array);
-    }
+    ag_run_add_tensors(w, group, weights);
     link_head(w, group);
 }
 
@@ -190,6 +177,7 @@ static void write_run(ag_run_writer *w)
     int64_t keep = w->record->run->output.weights;
     write_weights(w, "weights", keep == AG_WEIGHTS_NONE ? NULL : w->record->weights);
     write_weights(w, "weights_initial", w->record->weights_initial);
+    ag_run_add_states(w);
     ag_h5_write_table(&w->h5, w->run, "tensors", &w->tensors);
     ag_put_texts_crc(&w->h5, w->run);
     ag_h5_release(w->run);
@@ -200,7 +188,7 @@ static void write_run(ag_run_writer *w)
 static ag_status make_tensor_rows(ag_run_writer *w)
 {
     size_t most = 2 * w->record->tensors.count + AG_RECORD_SERIES + 1 +
-                  ag_run_sample_datasets(&w->record->samples);
+                  ag_run_sample_datasets(&w->record->samples) + ag_run_state_datasets(w->record);
     w->tensors = (ag_table){.n_columns = ag_n_tensor_columns,
                             .columns = ag_tensor_columns,
                             .row_size = sizeof(ag_tensor_row),
@@ -259,7 +247,7 @@ static size_t expected_bytes(const ag_record *record)
 {
     enum { STEP_BYTES = 48, EVAL_BYTES = 32, WINDOW_BYTES = 16, TENSOR_BYTES = 1024 };
     const ag_samples *samples = &record->samples;
-    size_t copies = record->weights_initial != NULL ? 2 : 1;
+    size_t copies = (record->weights_initial != NULL ? 2 : 1) + ag_run_state_copies(record);
     size_t series = (size_t)record->steps * STEP_BYTES + (size_t)record->evals * EVAL_BYTES +
                     (size_t)record->windows * WINDOW_BYTES;
     size_t tensors = record->tensors.total * sizeof(float) + record->tensors.count * TENSOR_BYTES;

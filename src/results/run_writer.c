@@ -45,6 +45,24 @@ void ag_run_add_plain(ag_run_writer *w, const char *path, const ag_array *array)
     snprintf(row->dtype, sizeof row->dtype, "%s", numpy_name(array->type));
 }
 
+void ag_run_add_tensors(ag_run_writer *w, const char *group, const float *values)
+{
+    const ag_tensor_table *table = &w->record->tensors;
+    ag_h5_release(ag_h5_make_group(&w->h5, w->run, group));
+    for (size_t i = 0; i < table->count; i++) {
+        const ag_tensor *tensor = &table->rows[i];
+        char path[96];
+        snprintf(path, sizeof path, "%s/%s", group, tensor->name);
+        ag_array array = {
+            .type = AG_CELL_F32,
+            .n_dims = (int)tensor->n_dims,
+            .dims = {tensor->dims[0], tensor->dims[1]},
+            .data = values + tensor->offset
+        };
+        ag_run_add_plain(w, path, &array);
+    }
+}
+
 void ag_run_add(ag_run_writer *w, const char *path, const ag_array *array, const char *units,
                 const char *long_name)
 {

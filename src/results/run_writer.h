@@ -19,6 +19,15 @@ void ag_run_add_plain(ag_run_writer *writer, const char *path, const ag_array *a
 void ag_run_add(ag_run_writer *writer, const char *path, const ag_array *array, const char *units,
                 const char *long_name);
 
+/* Arrays in the layout of the record's table, tensor by tensor, in a group of their own. */
+void ag_run_add_tensors(ag_run_writer *writer, const char *group, const float *values);
+
+/* The states that the run has kept; how many datasets they are, and at most how many copies of the
+ * weights. */
+void ag_run_add_states(ag_run_writer *writer);
+size_t ag_run_state_datasets(const ag_record *record);
+size_t ag_run_state_copies(const ag_record *record);
+
 /* The sampled series, and how many datasets they are at most. */
 void ag_run_add_samples(ag_run_writer *writer);
 size_t ag_run_sample_datasets(const ag_samples *samples);

@@ -96,6 +96,8 @@ static bool is_same_value(const ag_run *a, const ag_run *b, const ag_param *para
         return *(const bool *)left == *(const bool *)right;
     case AG_PARAM_PAIR:
         return memcmp(left, right, 2 * sizeof(double)) == 0;
+    case AG_PARAM_STEP_LIST:
+        return memcmp(left, right, sizeof(ag_step_list)) == 0;
     default:
         return memcmp(left, right, sizeof(int64_t)) == 0;
     }

@@ -39,6 +39,14 @@ static void add_words(ag_text *text, const char *const *words, int64_t bits)
     ag_text_add(text, *before == '[' ? "[]" : "]");
 }
 
+static void add_steps(ag_text *text, const ag_step_list *list)
+{
+    ag_text_add(text, "[");
+    for (int64_t i = 0; i < list->count; i++)
+        ag_text_printf(text, "%s%" PRId64, i == 0 ? "" : ",", list->at[i]);
+    ag_text_add(text, "]");
+}
+
 /* By type alone. 0 of a number with a word, such as run.threads auto, is written as the word, as
  * the user would. */
 void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param)
@@ -80,6 +88,9 @@ void ag_param_to_json(ag_text *text, const ag_run *run, const ag_param *param)
     case AG_PARAM_FORMAT:
         ag_json_string(text, *(const char *const *)place);
         break;
+    case AG_PARAM_STEP_LIST:
+        add_steps(text, place);
+        break;
     }
 }
 
@@ -101,6 +112,7 @@ static bool has_type(json_t *value, const ag_param *param)
         return json_is_number(value);
     case AG_PARAM_PAIR:
     case AG_PARAM_WORDS:
+    case AG_PARAM_STEP_LIST:
         return json_is_array(value);
     case AG_PARAM_WORD:
     case AG_PARAM_TEXT:

@@ -94,6 +94,11 @@ void ag_param_expects(char *text, size_t size, const ag_param *param)
     case AG_PARAM_FORMAT:
         snprintf(text, size, "number format such as bf16, e5m2 or fp32");
         break;
+    case AG_PARAM_STEP_LIST:
+        snprintf(text, size,
+                 "list of at most %d whole numbers or shares of train.steps such as 50%%",
+                 AG_MOST_STATES);
+        break;
     case AG_PARAM_DURATION:
         snprintf(text, size, "duration such as 90s, 10m, 2h or 1d, or none");
         break;
@@ -323,11 +328,39 @@ static ag_status read_text(const ag_param *param, const char **value, const char
     return AG_OK;
 }
 
+bool ag_step_list_add(ag_step_list *list, int64_t step)
+{
+    int64_t to = list->count;
+    while (to > 0 && list->at[to - 1] > step)
+        to--;
+    if (to > 0 && list->at[to - 1] == step)
+        return true;
+    if (list->count == AG_MOST_STATES)
+        return false;
+    memmove(&list->at[to + 1], &list->at[to], (size_t)(list->count - to) * sizeof list->at[0]);
+    list->at[to] = step;
+    list->count++;
+    return true;
+}
+
+static bool read_step_list(ag_step_list *list, const ag_param *param, const char *text)
+{
+    char item[SHOWN];
+    *list = (ag_step_list){0};
+    while (next_item(item, sizeof item, &text)) {
+        int64_t step = 0;
+        if (!read_steps(&step, param, item) || !ag_step_list_add(list, step))
+            return false;
+    }
+    return is_list_end(text);
+}
+
 typedef union value {
     bool truth;
     int64_t whole;
     double real;
     double pair[2];
+    ag_step_list list;
 } plain_value;
 
 /* Reads into a value beside the run, so that a refused text leaves the run as it was. Several
@@ -356,6 +389,9 @@ static bool read_plain(plain_value *out, size_t *size, const ag_param *param, co
     case AG_PARAM_PAIR:
         *size = sizeof out->pair;
         return read_pair(out->pair, param, text);
+    case AG_PARAM_STEP_LIST:
+        *size = sizeof out->list;
+        return read_step_list(&out->list, param, text);
     default:
         return false;
     }
@@ -454,6 +490,17 @@ static const char *write_steps(int64_t steps, ag_arena *arena)
     return ag_arena_printf(arena, "%s%%", percent);
 }
 
+static const char *write_step_list(const ag_step_list *list, ag_arena *arena)
+{
+    const char *text = "[";
+    for (int64_t i = 0; i < list->count && text != NULL; i++) {
+        const char *step = write_steps(list->at[i], arena);
+        text =
+            step == NULL ? NULL : ag_arena_printf(arena, "%s%s%s", text, i == 0 ? "" : ", ", step);
+    }
+    return text == NULL ? NULL : ag_arena_printf(arena, "%s]", text);
+}
+
 /* What it returns ag_param_set takes, and gets the same value. */
 const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *arena)
 {
@@ -482,6 +529,14 @@ const char *ag_param_get(const ag_run *run, const ag_param *param, ag_arena *are
         return write_duration(*(const double *)place, arena);
     case AG_PARAM_BYTES:
         return write_bytes(*(const int64_t *)place, arena);
+    case AG_PARAM_STEP_LIST:
+        return write_step_list(place, arena);
     }
     return NULL;
+}
+
+bool ag_param_takes_list(const ag_param *param)
+{
+    return param->type == AG_PARAM_PAIR || param->type == AG_PARAM_WORDS ||
+           param->type == AG_PARAM_STEP_LIST;
 }

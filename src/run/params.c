@@ -62,6 +62,7 @@ static const char *const s_metrics[] = {
 #define TIME AG_PARAM_DURATION
 #define BYTES AG_PARAM_BYTES
 #define FORMAT AG_PARAM_FORMAT
+#define LENGTHS AG_PARAM_STEP_LIST
 #define ID AG_USE_IDENTITY
 #define RUN AG_USE_RUN
 #define DATA AG_USE_DATA
@@ -180,6 +181,8 @@ static const ag_param s_params[] = {
     {"output.file", TEXT, AT(output.file), "", 0, 0, NULL, RUN, "", "results file; empty = the experiment's name followed by .h5", NULL},
     {"output.weights", WORD, AT(output.weights), "final", 0, 0, s_keep_weights, RUN, "", "weights kept in the results", NULL},
 
+    {"output.states", LENGTHS, AT(output.states), "[]", 0, STEPS, NULL, RUN, "steps", "steps after which a run keeps its training state, from which others can begin; a share such as 50% is of train.steps", "[]"},
+
     {"compare.metric", WORD, AT(compare.metric), "final_val_loss", 0, 0, s_metrics, ALL, "", "what the summary compares; final_val_loss: the whole validation part after the last step, val_loss: the fixed eval.windows then", NULL},
     {"compare.margin", REAL, AT(compare.margin), "0.01", 0, 1e9, NULL, ALL, "nats", "smallest difference that matters", NULL},
     {"compare.family", WORD, AT(compare.family), "all", 0, 0, ag_family_words, ALL, "", "all: the verdicts hold together, by Holm's method over all comparisons; none: each for itself", NULL},
@@ -228,14 +231,24 @@ int64_t ag_steps_settle(int64_t steps, int64_t of)
     return steps < 0 ? (-steps * of + AG_SHARE_WHOLE / 2) / AG_SHARE_WHOLE : steps;
 }
 
+static void settle_list(ag_step_list *list, int64_t of)
+{
+    ag_step_list settled = {0};
+    for (int64_t i = 0; i < list->count; i++)
+        ag_step_list_add(&settled, ag_steps_settle(list->at[i], of));
+    *list = settled;
+}
+
 void ag_run_settle(ag_run *run)
 {
     size_t count = 0;
     const ag_param *params = ag_params(&count);
     for (size_t i = 0; i < count; i++) {
-        int64_t *value = (int64_t *)(void *)((char *)run + params[i].offset);
+        void *value = (char *)run + params[i].offset;
         if (params[i].type == AG_PARAM_STEPS)
-            *value = ag_steps_settle(*value, run->train.steps);
+            *(int64_t *)value = ag_steps_settle(*(int64_t *)value, run->train.steps);
+        else if (params[i].type == AG_PARAM_STEP_LIST)
+            settle_list(value, run->train.steps);
     }
 }
 
@@ -392,6 +405,22 @@ static ag_status check_ranks(const ag_run *run)
     return AG_OK;
 }
 
+/* A state lies behind a step that the run trains. */
+static ag_status check_states(const ag_run *run)
+{
+    const ag_step_list *states = &run->output.states;
+    for (int64_t i = 0; i < states->count; i++) {
+        if (states->at[i] >= 1 && states->at[i] <= run->train.steps)
+            continue;
+        return ag_fail(
+            AG_ERR_INPUT,
+            "output.states: %" PRId64 " is no number of steps after which a run of %" PRId64
+            " (train.steps) has a state; give one from 1 to %" PRId64 ", or a share such as 50%%",
+            states->at[i], run->train.steps, run->train.steps);
+    }
+    return AG_OK;
+}
+
 /* It compares gradients of few sequences with those of more. */
 static ag_status check_noise(const ag_run *run)
 {
@@ -428,6 +457,7 @@ ag_status ag_run_check(const ag_run *run)
     AG_TRY(check_stored_throughout(run));
     AG_TRY(check_ranks(run));
     AG_TRY(check_noise(run));
+    AG_TRY(check_states(run));
     if (run->stop.loss_ratio > 0 && run->stop.loss_ratio <= 1)
         return ag_fail(AG_ERR_INPUT,
                        "stop.loss_ratio: at %g a run would count as diverged although its loss "

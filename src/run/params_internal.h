@@ -25,6 +25,9 @@ extern const char *const ag_compute_words[AG_COMPUTES];
 /* Where a parameter of type AG_PARAM_TEXT or AG_PARAM_FORMAT lives in a run. */
 const char **ag_param_text_at(ag_run *run, const ag_param *param);
 
+/* Adds a number where it belongs, once. False where the list is full. */
+bool ag_step_list_add(ag_step_list *list, int64_t step);
+
 /* Sets a parameter from a text of the table itself, which outlives every run. */
 void ag_param_preset(ag_run *run, const ag_param *param, const char *text);
 

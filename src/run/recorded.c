@@ -20,7 +20,7 @@ void ag_run_recorded(ag_text *text, const ag_run *run)
     const ag_param *params = ag_params(&count);
     const char *before = "{";
     for (size_t i = 0; i < count; i++) {
-        if (!decides_records(&params[i]))
+        if (!decides_records(&params[i]) || ag_param_is_neutral(run, &params[i]))
             continue;
         ag_text_add(text, before);
         ag_json_string(text, params[i].key);
@@ -31,7 +31,7 @@ void ag_run_recorded(ag_text *text, const ag_run *run)
     ag_text_add(text, "}");
 }
 
-/* All of these parameters are whole numbers, words or sets of words. */
+/* All of these parameters but lists are whole numbers, words or sets of words. */
 static int64_t whole_of(const ag_run *run, const ag_param *param)
 {
     const char *place = (const char *)run + param->offset;
@@ -42,10 +42,22 @@ static int64_t whole_of(const ag_run *run, const ag_param *param)
     return value;
 }
 
+static bool lacks_a_step(const ag_step_list *wanted, const ag_step_list *there)
+{
+    int64_t found = 0;
+    for (int64_t i = 0; i < wanted->count; i++) {
+        for (int64_t j = 0; j < there->count; j++)
+            found += wanted->at[i] == there->at[j];
+    }
+    return found < wanted->count;
+}
+
 /* By type: a set of words is what is sampled, a word how much is kept, a number of steps a period.
  * A period that is a multiple of the recorded one can be had by leaving out points. */
 static bool asks_for_more(const ag_param *param, const ag_run *asked, const ag_run *held)
 {
+    if (param->type == AG_PARAM_STEP_LIST)
+        return lacks_a_step(&asked->output.states, &held->output.states);
     int64_t wanted = whole_of(asked, param);
     int64_t there = whole_of(held, param);
     switch (param->type) {

@@ -61,6 +61,13 @@ static ag_run cut(const ag_run *run, int64_t step)
     return first;
 }
 
+/* Of the states that a run keeps those behind the steps before `step`: a snapshot holds them. */
+static void add_states(ag_text *text, const ag_step_list *states, int64_t step)
+{
+    for (int64_t i = 0; i < states->count && states->at[i] <= step; i++)
+        ag_text_printf(text, "{\"state\":%" PRId64 "}", states->at[i]);
+}
+
 ag_status ag_trunk_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, int64_t step)
 {
     char rates[AG_DIGEST_LENGTH + 1];
@@ -69,6 +76,7 @@ ag_status ag_trunk_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_run *run, int
     AG_TRY(digest_rates(rates, run, step));
     ag_text_init(&text);
     ag_run_canonical(&text, &first);
+    add_states(&text, &run->output.states, step);
     ag_text_printf(&text,
                    "{\"rates\":\"%s\",\"steps\":%" PRId64 ",\"eval\":[%" PRId64 ",%" PRId64
                    ",%" PRId64 "],\"observe\":[%" PRId64 ",%" PRId64 "]}",
@@ -154,9 +162,22 @@ static int64_t same_rates(const ag_run *a, const ag_run *b, int64_t most)
     return most;
 }
 
+/* The steps before the first after which one of them keeps a state and the other none. */
+static int64_t same_states(const ag_step_list *a, const ag_step_list *b, int64_t most)
+{
+    for (int64_t i = 0; i < a->count || i < b->count; i++) {
+        int64_t one = i < a->count ? a->at[i] : INT64_MAX;
+        int64_t other = i < b->count ? b->at[i] : INT64_MAX;
+        if (one != other)
+            return smaller(most, smaller(one, other) - 1);
+    }
+    return most;
+}
+
 int64_t ag_trunk_shared(const ag_run *a, const ag_run *b)
 {
     int64_t most = smaller(a->train.steps, b->train.steps) - 1;
+    most = same_states(&a->output.states, &b->output.states, most);
     return most <= 0 ? 0 : same_rates(a, b, same_precision(a, b, most));
 }
 

@@ -8,14 +8,9 @@
 
 #include "kernels/kernels.h"
 #include "pass.h"
+#include "run/kept_state.h"
 
 typedef struct ag_watch ag_watch;
-
-/* What of an operand's scale outlives a step. */
-typedef struct ag_scale {
-    int64_t pushed; /* amaxes pushed so far */
-    float value;    /* S in force under delayed scaling */
-} ag_scale;
 
 typedef struct ag_operand {
     const ag_kernels *k;

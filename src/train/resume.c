@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "keep.h"
 #include "next_phase.h"
 #include "observe.h"
 #include "record/checkpoint.h"
@@ -89,6 +90,7 @@ ag_status ag_trainer_write(const ag_trainer *trainer, const char *path,
     count += ag_observer_sections(sections + count, trainer);
     count += ag_record_sections(sections + count, record, now.step, now.evals);
     count += ag_samples_sections(sections + count, record, now.step);
+    count += ag_keep_sections(sections + count, trainer, now.step);
     if (asked.diagnostics != 0)
         sections[count++] = (ag_section){"observed", &asked, sizeof asked};
     for (size_t i = 0; i < n_more; i++)
@@ -178,12 +180,15 @@ static ag_status read_arrays(ag_trainer *trainer, const ag_saved_state *from, co
 {
     ag_section arrays[AG_CHECKPOINT_SECTIONS];
     AG_TRY(check_observed(trainer, from->checkpoint, from->path));
+    AG_TRY(ag_keep_check(trainer, from->checkpoint, was->step, from->path));
     size_t count = add_state(arrays, &trainer->state);
     count += ag_observer_sections(arrays + count, trainer);
     count += ag_record_sections(arrays + count, trainer->record, was->step, was->evals);
     if (!from->others)
         count += ag_samples_sections(arrays + count, trainer->record, was->step);
+    count += ag_keep_sections(arrays + count, trainer, was->step) > 0;
     AG_TRY(ag_checkpoint_read(from->checkpoint, arrays, count));
+    ag_keep_take_up(trainer, was->step);
     return check_arrays(trainer, was, from->path);
 }
 

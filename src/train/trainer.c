@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/philox.h"
 #include "data/batch.h"
+#include "keep.h"
 #include "next_phase.h"
 #include "observe.h"
 #include "optimizer.h"
@@ -222,6 +223,8 @@ static ag_status finish_record(ag_trainer *trainer)
     record->tensors = trainer->state.tensors;
     record->weights = trainer->state.weights;
     record->weights_initial = trainer->initial;
+    record->n_states = trainer->keeper.count;
+    record->states = trainer->keeper.states;
     record->entropy_rate = trainer->corpus->entropy_rate;
     record->timing.total_s = record->timing.train_s + record->timing.eval_s;
     record->timing.tokens_per_s = record->steps > 0 ? tokens / record->timing.train_s : 0.0;
@@ -239,6 +242,7 @@ ag_status ag_train(ag_record *record, const ag_run *run, const ag_corpus *corpus
         if (is_evaluation_due(run, trainer.state.step))
             AG_TRY(ag_evaluate_periodic(&trainer));
         ag_trainer_step(&trainer);
+        ag_keep_state(&trainer);
         ag_snapshot_keep(&trainer);
         AG_TRY(ag_trainer_follow(&trainer));
         AG_TRY(ag_trainer_report(&trainer));

@@ -18,6 +18,14 @@ typedef struct ag_ended_phase {
     float *amaxes;
 } ag_ended_phase;
 
+/* The states that the run keeps: [output.states.count], in one block. */
+typedef struct ag_keeper {
+    size_t count; /* kept so far */
+    ag_kept_state *states;
+    unsigned char *block;
+    size_t ends[AG_MOST_STATES]; /* of each in the block, in bytes */
+} ag_keeper;
+
 typedef struct ag_trainer {
     const ag_run *run;
     const ag_corpus *corpus;
@@ -41,9 +49,10 @@ typedef struct ag_trainer {
     int64_t *windows;       /* [n_windows] */
     int64_t *batch;         /* [eval.batch]: windows evaluated together */
     float *initial;         /* weights before the first step, when the record keeps them */
-    ag_train_progress now;  /* what hooks are told */
-    int64_t saved_step;     /* of the newest checkpoint; 0: none, and none is needed */
-    double saved_s;         /* when it was written, or tried last */
+    ag_keeper keeper;
+    ag_train_progress now; /* what hooks are told */
+    int64_t saved_step;    /* of the newest checkpoint; 0: none, and none is needed */
+    double saved_s;        /* when it was written, or tried last */
 } ag_trainer;
 
 /* Builds the trainer in the arena, with initial weights. Members run, corpus, k, hooks and record

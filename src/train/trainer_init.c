@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "data/batch.h"
+#include "keep.h"
 #include "next_phase.h"
 #include "observe.h"
 #include "optimizer.h"
@@ -71,6 +72,7 @@ static ag_status lay_out_lasting(ag_trainer *trainer, int64_t val_windows, ag_la
     else
         AG_TRY(ag_record_make(trainer->record, run, max_evals(run), val_windows, layout->arena));
     ag_trainer_lay_out_ended(trainer, layout);
+    AG_TRY(ag_keep_lay_out(trainer, layout));
     return ag_observer_lay_out(trainer, layout);
 }
 
@@ -146,6 +148,7 @@ ag_status ag_trainer_begin(ag_trainer *trainer, const float *init)
     size_t bytes = state->tensors.total * sizeof(float);
     ag_train_state_reset(state);
     trainer->record->samples.count = 0;
+    trainer->keeper.count = 0;
     trainer->record->nonfinite[0] = '\0';
     if (init != NULL)
         memcpy(state->weights, init, bytes);

@@ -28,7 +28,7 @@ train: {batch_size: 2, grad_accum: 2}
 eval: {every: 50, windows: 4, batch: 2}
 formats: [{name: m, all: mxfp8, scaling: {granularity: tensor, amax: delayed}, until: 90%}]
 axes: {train.steps: [100, 500000]}
-output: {weights: initial+final}
+output: {weights: initial+final, states: [20]}
 observe: {quant_every: 40, diagnostics: [DIAGNOSTICS]}
 """
 SETUP = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME"}  # of HDF5's dimension scales
@@ -55,7 +55,8 @@ class Files:
             (r"/runs/[0-9a-f]{12}", "/runs/<id>"),
             (r"/quant/[^/]+/[^/]+", "/quant/<layer>/<operand>"),
             (r"(/diagnostics/\w+)/[^/]+", r"\1/<layer>"),
-            (r"/(weights|weights_initial)/[^/]+", r"/\1/<tensor>"),
+            (r"/states/\d+", "/states/<step>"),
+            (r"/(weights|weights_initial|[mvc])/[^/]+", r"/\1/<tensor>"),
         ):
             path = re.sub(pattern, name, path)
         folder, _, name = path.rpartition("/")

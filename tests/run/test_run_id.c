@@ -126,6 +126,8 @@ static const char *other_value(const ag_run *run, const ag_param *param, ag_aren
         return "77s";
     case AG_PARAM_BYTES:
         return "77M";
+    case AG_PARAM_STEP_LIST:
+        return "[3, 50%]";
     case AG_PARAM_WORDS:
         break;
     }

@@ -150,6 +150,20 @@ static void a_last_step_is_never_shared(void **state)
     assert_int_equal(ag_trunk_shared(&before, &f->run), 0);
 }
 
+/* A snapshot holds the states that were kept so far. */
+static void states_that_are_kept_count_from_their_step(void **state)
+{
+    run_fixture *f = *state;
+    const ag_run before = f->run;
+    set(f, "output.states", "[7, 9]");
+    expect_shared(&before, &f->run, 6);
+    const ag_run two = f->run;
+    set(f, "output.states", "[7, 12]");
+    expect_shared(&two, &f->run, 8);
+    set(f, "output.states", "[7]");
+    expect_shared(&two, &f->run, 8);
+}
+
 /* --- precision */
 
 static ag_layer_precision s_other[MAX_LAYERS];
@@ -299,6 +313,7 @@ int main(void)
         TEST(what_decides_no_step_does_not),
         TEST(rates_count_from_the_first_that_differs),
         TEST(a_last_step_is_never_shared),
+        TEST(states_that_are_kept_count_from_their_step),
         TEST(phases_count_from_where_they_begin),
         TEST(the_smallest_id_leads),
         TEST(what_has_begun_counts),

@@ -11,6 +11,27 @@ static inline void assert_same(const void *a, const void *b, int64_t count, size
     assert_memory_equal(a, b, (size_t)count * size);
 }
 
+static inline void assert_same_state(const ag_kept_state *a, const ag_kept_state *b, size_t total)
+{
+    assert_int_equal(a->step, b->step);
+    assert_int_equal(a->updates, b->updates);
+    assert_memory_equal(a->weights, b->weights, total * sizeof(float));
+    assert_memory_equal(a->m, b->m, total * sizeof(float));
+    assert_int_equal(a->v == NULL, b->v == NULL);
+    if (a->v != NULL)
+        assert_memory_equal(a->v, b->v, total * sizeof(float));
+    assert_int_equal(a->lost == NULL, b->lost == NULL);
+    if (a->lost != NULL)
+        assert_memory_equal(a->lost, b->lost, total * sizeof(float));
+    assert_int_equal(a->n_scales, b->n_scales);
+    for (size_t i = 0; i < a->n_scales; i++) {
+        assert_int_equal(a->scales[i].pushed, b->scales[i].pushed);
+        assert_memory_equal(&a->scales[i].value, &b->scales[i].value, sizeof(float));
+    }
+    assert_int_equal(a->n_amaxes, b->n_amaxes);
+    assert_same(a->amaxes, b->amaxes, (int64_t)a->n_amaxes, sizeof(float));
+}
+
 /* Everything that a run leaves behind and that time does not touch. */
 static inline void assert_same_record(const ag_record *a, const ag_record *b)
 {
@@ -43,6 +64,9 @@ static inline void assert_same_record(const ag_record *a, const ag_record *b)
     if (a->weights_initial != NULL)
         assert_memory_equal(a->weights_initial, b->weights_initial,
                             a->tensors.total * sizeof(float));
+    assert_int_equal(a->n_states, b->n_states);
+    for (size_t i = 0; i < a->n_states; i++)
+        assert_same_state(&a->states[i], &b->states[i], a->tensors.total);
 }
 
 #endif

@@ -327,6 +327,9 @@ void scenario_make(tiny *t, scenario *set_up)
     tiny_make(t);
     t->run.train.steps = 7;
     t->run.eval.every = 3;
+    t->run.output.states = (ag_step_list){
+        2, {2, 5}
+    };
     snprintf(t->run.id, sizeof t->run.id, "0123456789ab");
     set_up(t);
 }

@@ -14,7 +14,7 @@ extern scenario *const scenarios[SCENARIOS];
 scenario scenario_stochastic, scenario_skipping, scenario_diverging, scenario_everything,
     scenario_observed, scenario_observed_skipping, scenario_phases;
 
-/* A run of 7 steps, evaluated every 3. */
+/* A run of 7 steps, evaluated every 3, that keeps its states behind 2 and 5. */
 void scenario_make(tiny *t, scenario *set_up);
 
 #endif
