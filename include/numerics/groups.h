@@ -73,6 +73,10 @@ void ag_groups_amax(float *amax, const float *x, const ag_groups *groups, bool k
 void ag_scales_lines(ag_scales *scales, const ag_scheme *scheme, const ag_groups *groups,
                      ag_sum sum);
 
+/* s of a channel (ag_channel) from its largest magnitude: 1 where that is 0 or Inf. Its exponent is
+ * held in [-126, 126], so that its inverse is a normal number, too. */
+float ag_channel_scale(float amax);
+
 /* scale, after and the factors from the amax of each group, which stands in scale on entry, as the
  * scheme says by current amaxes; amax mode NONE gives S = 1. */
 void ag_scales_set(ag_scales *scales, const ag_scheme *scheme, size_t count);
@@ -150,9 +154,10 @@ ag_turn ag_turn_of(const ag_scheme *scheme, const ag_rounding_site *where);
 void ag_hadamard(float *out, const float *x, size_t rows, size_t cols, ag_sum sum,
                  const ag_turn *turn);
 
-/* The values of a matrix under a scheme, by current amaxes: (q * after) * factor. `scales` has the
- * caller's arrays and returns the scales; `where` may be NULL unless rounding is stochastic. Under
- * a Hadamard transform the values are those of the transformed matrix. out may be x. */
+/* The values of a matrix under a scheme without channels, by current amaxes: (q * after) * factor.
+ * `scales` has the caller's arrays and returns the scales; `where` may be NULL unless rounding is
+ * stochastic. Under a Hadamard transform the values are those of the transformed matrix. out may be
+ * x. */
 void ag_quantize_matrix(float *out, const float *x, const ag_matrix *matrix,
                         const ag_scheme *scheme, ag_scales *scales, const ag_rounding_site *where);
 

@@ -101,6 +101,15 @@ typedef enum ag_amax_mode {
     AG_AMAX_MODES
 } ag_amax_mode;
 
+/* What takes the channels of a tensor to one size before the scale that all of them share: each is
+ * multiplied by a power of two first and divided by it again behind the quantiser, value =
+ * Q(s x) / s, s = 2^-floor(log2 a) by the channel's largest magnitude a in another tensor. */
+typedef enum ag_channel {
+    AG_CHANNEL_NONE,
+    AG_CHANNEL_UP, /* of what a swiglu's gate multiplies, for the input of its mlp.c_proj */
+    AG_CHANNELS
+} ag_channel;
+
 /* How few random bits meet the discarded part f of a value, in [0, 1) of the last kept bit: f is
  * cut to as many bits; or the random number lies half of its last bit higher; or f is rounded to as
  * many bits, to nearest even (SRFF, SRF and SRC of arXiv 2504.20634). */
@@ -120,6 +129,7 @@ typedef struct ag_scheme {
     ag_amax_mode amax;
     int history;           /* amaxes kept; 0 unless windowed or delayed */
     int margin;            /* the scale is divided by 2^margin */
+    ag_channel channel;    /* of granularity tensor; none otherwise */
     bool pow2;             /* the scale is rounded down to a power of two */
     ag_e8m0 e8m0;          /* of E8M0 scales; 0 otherwise */
     ag_scale_format scale; /* of granularity block; 0 otherwise: ag_scheme_scales says it of all */
@@ -148,6 +158,7 @@ typedef struct ag_scheme {
 /* The words of the experiment file and the JSON, indexed by the enums above. */
 extern const char *const ag_granularity_words[AG_GRANULARITIES];
 extern const char *const ag_amax_words[AG_AMAX_MODES];
+extern const char *const ag_channel_words[AG_CHANNELS];    /* "none", "up" */
 extern const char *const ag_e8m0_words[AG_E8M0_RULES];     /* "floor", "rceil", "even" */
 extern const char *const ag_scale_words[AG_SCALE_FORMATS]; /* "fp32", "absmax", "e8m0", ... */
 extern const char *const ag_outer_words[AG_OUTER_SCALES];  /* "none", "tensor", "row" */
@@ -253,6 +264,10 @@ ag_format ag_scale_format_of(ag_scale_format scale);
 
 /* Elements share scales in blocks: granularity block, mx or nv. */
 bool ag_scheme_has_blocks(const ag_scheme *scheme);
+
+/* Whether there may be several scales: but for one of the tensor, which all its channels share as
+ * they are. */
+bool ag_scheme_has_groups(const ag_scheme *scheme);
 
 /* Makes equal what means the same: zeroes the fields that the scheme's other fields leave without
  * effect. Every scheme in a run is normalised, so runs that mean the same get the same id. */

@@ -52,6 +52,11 @@ size_t ag_layer_index(const ag_model_spec *model, ag_linear_kind kind, size_t bl
 /* Layer `index` in the order of the forward pass. `vocab_size` gives lm_head its outputs. */
 ag_layer ag_layer_at(const ag_model_spec *model, int64_t vocab_size, size_t index);
 
+/* AG_ERR_INPUT, with what is meant to be used instead, for what only another layer or model can
+ * have. */
+ag_status ag_layer_check(const ag_model_spec *model, const ag_layer *layer,
+                         const ag_layer_precision *precision);
+
 /* The scheme on whose grid an optimizer finds the weights of layer `index`: that of the weights in
  * fprop. NULL where they are not quantised; also for an lm_head that is tied, whose weights are the
  * token embedding's, which is never quantised. Borrowed from the run. */

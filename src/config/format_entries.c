@@ -149,6 +149,9 @@ static bool use_named(ag_layer_precision *part, ag_findings *findings, const ag_
         ag_config_error(findings, scaling->place, "%s: scaling needs a 'format' beside it", what);
     else if (scaling != NULL)
         ag_format_scaling(part, findings, scaling);
+    const ag_node *channel = scaling == NULL ? NULL : ag_node_get(scaling, "channel");
+    if (channel != NULL && role != AG_ROLE_INPUT)
+        ag_config_error(findings, channel->place, "scaling.channel is for input, not for %s", what);
     part->scheme[role][use].from_forward = source != NULL;
     return findings->errors == errors;
 }

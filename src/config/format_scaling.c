@@ -102,6 +102,24 @@ static bool apply_amax(ag_layer_precision *precision, ag_findings *findings, con
     return true;
 }
 
+static void edit_channel(ag_scheme *scheme, const void *value)
+{
+    scheme->channel = (ag_channel) * (const int *)value;
+}
+
+/* Of the input alone, which other tensors tell of. */
+static void apply_channel(ag_layer_precision *precision, ag_findings *findings, const ag_node *node)
+{
+    int word = 0;
+    const ag_scheme *input = precision->scheme[AG_ROLE_INPUT];
+    if (!ag_node_word(&word, findings, node, "scaling.channel", ag_channel_words, AG_CHANNELS))
+        return;
+    if (word != AG_CHANNEL_NONE && !input[0].quantised && !input[1].quantised)
+        ag_config_error(findings, node->place,
+                        "scaling.channel has no effect here: it is for input, which is BF16");
+    ag_role_edit(precision, AG_ROLE_INPUT, edit_channel, &word);
+}
+
 /* --- how scales are stored */
 
 /* The first scheme that does not take it tells why, for all. */
@@ -321,7 +339,7 @@ void ag_format_scaling(ag_layer_precision *precision, ag_findings *findings, con
 {
     static const char *const keys[] = {"granularity", "amax",  "history", "margin", "pow2",
                                        "e8m0",        "scale", "tensor",  "top",    "select",
-                                       "candidates",  "error", "static",  "sigma"};
+                                       "candidates",  "error", "static",  "sigma",  "channel"};
     if (!ag_node_is(findings, node, AG_NODE_MAP, "scaling"))
         return;
     ag_node_check_keys(findings, node, keys, sizeof keys / sizeof keys[0], "scaling");
@@ -342,5 +360,7 @@ void ag_format_scaling(ag_layer_precision *precision, ag_findings *findings, con
     if ((part = ag_node_get(node, "pow2")) != NULL &&
         ag_node_bool(&yes, findings, part, "scaling.pow2"))
         ag_precision_edit(precision, edit_pow2, &yes);
+    if ((part = ag_node_get(node, "channel")) != NULL)
+        apply_channel(precision, findings, part);
     apply_selection(precision, findings, node);
 }

@@ -206,11 +206,14 @@ static bool same_choice(const void *context, size_t value)
     return ag_have_same_layers(&choice->model, key->model) && choice->config == key->config;
 }
 
+/* The layers of two MLPs may have the same names, but not take the same formats (ag_layer_check).
+ */
 static bool same_routing(const void *context, size_t value)
 {
     const route_key *key = context;
     const ag_routing *routing = &key->experiment->routings[value];
-    return ag_have_same_layers(&routing->model, key->model) && routing->config == key->config &&
+    return ag_have_same_layers(&routing->model, key->model) &&
+           routing->model.mlp == key->model->mlp && routing->config == key->config &&
            routing->format == key->format && routing->idle == key->idle &&
            routing->steps == key->steps;
 }

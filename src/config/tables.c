@@ -58,6 +58,33 @@ static void forget_bf16(ag_layer_precision *precision)
         precision->scheme[i / AG_USES][i % AG_USES].is_bf16 = false;
 }
 
+/* Where a stage is written, or the format by its name. */
+static ag_place place_of(const ag_staged *staged, const ag_layer_precision *format)
+{
+    size_t i = 0;
+    while (&staged->stages[i].precision != format)
+        i++;
+    return staged->stages[i].place;
+}
+
+/* The first layer tells it for all: they mostly have one format. What is wrong with a format by
+ * itself was told where it was read. */
+static void check_layers(ag_experiment *experiment, const ag_routing *routing,
+                         const ag_phase *phase, const ag_choice *choice)
+{
+    for (size_t i = 0; i < ag_layer_count(&choice->model); i++) {
+        const ag_staged *staged = format_at(experiment, choice, routing->format, i);
+        const ag_layer_precision *format = precision_of(staged, routing, phase->from);
+        ag_layer layer = ag_layer_at(&routing->model, 1, i);
+        if (format == NULL || ag_layer_check(&routing->model, &layer, format) == AG_OK)
+            continue;
+        if (ag_layer_precision_check(format) == AG_OK)
+            ag_config_failed(&experiment->findings, place_of(staged, format));
+        ag_error_clear();
+        return;
+    }
+}
+
 static bool resolve_layers(ag_phase *phase, const ag_routing *routing, ag_experiment *experiment,
                            const ag_choice *choice)
 {
@@ -73,6 +100,7 @@ static bool resolve_layers(ag_phase *phase, const ag_routing *routing, ag_experi
         forget_bf16(&layers[i]);
     }
     phase->layers = layers;
+    check_layers(experiment, routing, phase, choice);
     return true;
 }
 

@@ -18,7 +18,7 @@ static void group_size(size_t *lines, size_t *length, const ag_scheme *scheme)
     *length = SIZE_MAX;
     if (scheme->granularity == AG_GRANULARITY_ROW)
         *lines = 1;
-    else if (scheme->granularity == AG_GRANULARITY_COL)
+    else if (scheme->granularity == AG_GRANULARITY_COL || scheme->channel != AG_CHANNEL_NONE)
         *length = 1;
     else if (scheme->granularity != AG_GRANULARITY_TENSOR) {
         *lines = (size_t)scheme->block_rows;
@@ -27,13 +27,13 @@ static void group_size(size_t *lines, size_t *length, const ag_scheme *scheme)
 }
 
 /* `lines` and `length` are the product's; along which axis they lie depends on which axis it sums
- * over. */
+ * over. Channels of their own are columns whatever the product. */
 ag_groups ag_groups_of(const ag_scheme *scheme, const ag_matrix *matrix)
 {
     size_t lines;
     size_t length;
     group_size(&lines, &length, scheme);
-    bool along_rows = matrix->sum == AG_SUM_COLS;
+    bool along_rows = matrix->sum == AG_SUM_COLS || scheme->channel != AG_CHANNEL_NONE;
     ag_groups g = {.rows = matrix->rows, .cols = matrix->cols};
     g.height = ag_smaller(along_rows ? lines : length, g.rows > 0 ? g.rows : 1);
     g.width = ag_smaller(along_rows ? length : lines, g.cols > 0 ? g.cols : 1);

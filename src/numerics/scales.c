@@ -100,6 +100,15 @@ static ag_block_scale float_scale(const ag_scheme *scheme, float amax, float tim
     return (ag_block_scale){scale, after};
 }
 
+float ag_channel_scale(float amax)
+{
+    enum { MOST = 126 };
+    if (!(amax > 0.0f && amax <= LARGEST_FLOAT))
+        return 1.0f;
+    int e = ilogbf(amax);
+    return ldexpf(1.0f, e > MOST ? -MOST : e < -MOST ? MOST : -e);
+}
+
 /* --- the rule */
 
 ag_scale_rule ag_scale_rule_of(const ag_scheme *scheme, float amax)

@@ -15,6 +15,7 @@
 const char *const ag_granularity_words[AG_GRANULARITIES] = {"tensor", "row", "col",
                                                             "block",  "mx",  "nv"};
 const char *const ag_amax_words[AG_AMAX_MODES] = {"none", "current", "windowed", "delayed"};
+const char *const ag_channel_words[AG_CHANNELS] = {"none", "up"};
 const char *const ag_e8m0_words[AG_E8M0_RULES] = {"floor", "rceil", "even"};
 const char *const ag_scale_words[AG_SCALE_FORMATS] = {"fp32", "absmax", "e8m0",
                                                       "e4m3", "ue5m3",  "e5m2"};
@@ -66,6 +67,11 @@ ag_scheme ag_scheme_bf16(void)
 bool ag_scheme_keeps_history(const ag_scheme *scheme)
 {
     return scheme->amax == AG_AMAX_WINDOWED || scheme->amax == AG_AMAX_DELAYED;
+}
+
+bool ag_scheme_has_groups(const ag_scheme *scheme)
+{
+    return scheme->granularity != AG_GRANULARITY_TENSOR || scheme->channel != AG_CHANNEL_NONE;
 }
 
 /* --- what means the same */
@@ -136,8 +142,8 @@ bool ag_scheme_equal(const ag_scheme *a, const ag_scheme *b)
     return a->quantised == b->quantised && strcmp(a->format.name, b->format.name) == 0 &&
            a->granularity == b->granularity && a->block_rows == b->block_rows &&
            a->block_cols == b->block_cols && a->amax == b->amax && a->history == b->history &&
-           a->margin == b->margin && a->pow2 == b->pow2 && a->e8m0 == b->e8m0 &&
-           a->scale == b->scale && a->outer == b->outer && a->top == b->top &&
+           a->margin == b->margin && a->channel == b->channel && a->pow2 == b->pow2 &&
+           a->e8m0 == b->e8m0 && a->scale == b->scale && a->outer == b->outer && a->top == b->top &&
            a->sigma == b->sigma && a->constant == b->constant && a->rule == b->rule &&
            a->size == b->size && a->from_forward == b->from_forward && a->select == b->select &&
            a->error == b->error && have_same_candidates(a, b) && a->hadamard == b->hadamard &&
@@ -223,6 +229,30 @@ static ag_status check_amax(const ag_scheme *scheme)
     return AG_OK;
 }
 
+/* Channels are moved for a scale that all of them share, and have to come out apart. */
+static ag_status check_channel(const ag_scheme *scheme)
+{
+    const char *word = ag_channel_words[scheme->channel];
+    if (scheme->channel == AG_CHANNEL_NONE)
+        return AG_OK;
+    if (scheme->granularity != AG_GRANULARITY_TENSOR)
+        return ag_fail(AG_ERR_INPUT,
+                       "channel '%s' takes all channels to one size for a scale that they share; "
+                       "use granularity 'tensor', not '%s'",
+                       word, ag_granularity_words[scheme->granularity]);
+    if (scheme->format.exponent == 8)
+        return ag_fail(AG_ERR_INPUT,
+                       "channel '%s' has no effect on %s, which has float32's range and room for "
+                       "channels of any size; leave it out",
+                       word, scheme->format.name);
+    if (scheme->hadamard > 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "channel '%s' is undone channel by channel, which a Hadamard transform "
+                       "mixes; leave out one of the two",
+                       word);
+    return AG_OK;
+}
+
 static ag_status check_size_of_hadamard(const ag_scheme *scheme)
 {
     int size = scheme->hadamard;
@@ -267,6 +297,7 @@ ag_status ag_scheme_check(const ag_scheme *scheme)
         return ag_fail(AG_ERR_INPUT, "sr_bits is %d: expected 1 to 32", scheme->sr_bits);
     AG_TRY(check_table(scheme));
     AG_TRY(check_size_of_hadamard(scheme));
+    AG_TRY(check_channel(scheme));
     AG_TRY(ag_scheme_check_blocks(scheme));
     AG_TRY(ag_scheme_check_scales(scheme));
     AG_TRY(check_history(scheme));
@@ -341,6 +372,16 @@ static ag_status check_from(const ag_layer_precision *precision, int role, int u
                    ag_use_words[role][use]);
 }
 
+/* Weights and gradients have no tensor beside them by which channels are known. */
+static ag_status check_role(const ag_layer_precision *precision, int role, int use)
+{
+    const ag_scheme *scheme = &precision->scheme[role][use];
+    if (scheme->channel == AG_CHANNEL_NONE || role == AG_ROLE_INPUT)
+        return AG_OK;
+    return ag_fail(AG_ERR_INPUT, "channel '%s' is for input, not for %s",
+                   ag_channel_words[scheme->channel], ag_use_words[role][use]);
+}
+
 /* An accumulator for NVFP4 needs its scales. */
 static ag_status check_accumulator(const ag_layer_precision *precision, int product)
 {
@@ -366,6 +407,7 @@ ag_status ag_layer_precision_check(const ag_layer_precision *precision)
         AG_TRY(check_reach(&precision->scheme[i / AG_USES][i % AG_USES]));
         AG_TRY(check_span(&precision->scheme[i / AG_USES][i % AG_USES]));
         AG_TRY(check_from(precision, i / AG_USES, i % AG_USES));
+        AG_TRY(check_role(precision, i / AG_USES, i % AG_USES));
     }
     for (int product = 0; product < AG_LINEAR_PRODUCTS; product++)
         AG_TRY(check_accumulator(precision, product));
@@ -386,16 +428,20 @@ void ag_scheme_describe(char *text, size_t size, const ag_scheme *scheme)
     char scale[240];
     char bits[32] = "";
     char turn[64] = "";
+    char channel[32] = "";
     if (scheme->hadamard > 0)
         snprintf(turn, sizeof turn, ", Hadamard transform");
     if (scheme->hadamard > AG_LEAST_HADAMARD || scheme->signs == AG_SIGNS_STEP)
         snprintf(turn, sizeof turn, ", Hadamard transform of %d, %s signs", scheme->hadamard,
                  ag_signs_words[scheme->signs]);
+    if (scheme->channel != AG_CHANNEL_NONE)
+        snprintf(channel, sizeof channel, ", channels scaled by %s",
+                 ag_channel_words[scheme->channel]);
     ag_scheme_describe_scale(scale, sizeof scale, scheme);
     if (scheme->sr_bits > 0)
         snprintf(bits, sizeof bits, " with %d bits (%s)", scheme->sr_bits,
                  ag_sr_words[scheme->sr_variant]);
-    snprintf(text, size, "%s, %s%s%s%s%s%s%s", scheme->format.name, scale,
+    snprintf(text, size, "%s, %s%s%s%s%s%s%s%s", scheme->format.name, scale, channel,
              scheme->rounding == AG_ROUND_STOCHASTIC ? ", stochastic" : "", bits, turn,
              scheme->overflow == AG_OVERFLOW_SPECIAL ? ", overflow to Inf or NaN" : "",
              scheme->ste == AG_STE_CLIP ? ", clipped gradient" : "", from);

@@ -142,12 +142,15 @@ static void describe_scale(char *text, size_t size, const ag_scheme *scheme)
     add_selection(text, size, scheme);
 }
 
-/* Blocks with their sides, which "block" alone leaves open. */
+/* Blocks with their sides, which "block" alone leaves open; "tensor channel up". */
 static void describe_granularity(char *text, size_t size, const ag_scheme *scheme)
 {
     if (scheme->block_rows > 0)
         snprintf(text, size, "%s %dx%d", ag_granularity_words[scheme->granularity],
                  scheme->block_rows, scheme->block_cols);
+    else if (scheme->channel != AG_CHANNEL_NONE)
+        snprintf(text, size, "%s channel %s", ag_granularity_words[scheme->granularity],
+                 ag_channel_words[scheme->channel]);
     else
         snprintf(text, size, "%s", ag_granularity_words[scheme->granularity]);
 }

@@ -146,6 +146,37 @@ ag_layer ag_layer_at(const ag_model_spec *model, int64_t vocab_size, size_t inde
     return layer;
 }
 
+/* Its channels are known by what the gate of a swiglu multiplies. */
+static ag_status check_channel(const ag_model_spec *model, const ag_layer *layer,
+                               const ag_scheme *input)
+{
+    const char *word = ag_channel_words[input->channel];
+    if (input->channel == AG_CHANNEL_NONE)
+        return AG_OK;
+    if (layer->kind != AG_LINEAR_MLP_C_PROJ)
+        return ag_fail(AG_ERR_INPUT,
+                       "scaling.channel: %s is for the input of mlp.c_proj, which a swiglu's gate "
+                       "and up make, and this format reaches %s too; give mlp.c_proj a rule of "
+                       "its own, {pattern: '\\.mlp\\.c_proj$', format: ..}, and other layers a "
+                       "format without it",
+                       word, layer->name);
+    if (model->mlp != AG_MLP_SWIGLU)
+        return ag_fail(AG_ERR_INPUT,
+                       "scaling.channel: %s scales channels by what a swiglu's gate multiplies, "
+                       "and this model has none; set model.mlp: swiglu, or leave these runs out "
+                       "('exclude')",
+                       word);
+    return AG_OK;
+}
+
+ag_status ag_layer_check(const ag_model_spec *model, const ag_layer *layer,
+                         const ag_layer_precision *precision)
+{
+    for (int use = 0; use < AG_USES; use++)
+        AG_TRY(check_channel(model, layer, &precision->scheme[AG_ROLE_INPUT][use]));
+    return AG_OK;
+}
+
 /* Of the two uses of a weight fprop's counts: it is what the forward pass, and so the loss, sees.
  * Rotated weights lie on no grid of their own. */
 const ag_scheme *ag_layer_grid(const ag_run *run, size_t index)

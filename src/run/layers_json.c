@@ -266,6 +266,7 @@ static ag_status read_layers(ag_run *run, ag_json_at at, ag_arena *arena)
     for (size_t i = 0; i < count; i++) {
         ag_layer layer = ag_layer_at(&run->model, run->facts.vocab_size, i);
         AG_TRY(read_layer(&layers[i], at, layer.name, s_all_roles, true));
+        AG_TRY(ag_layer_check(&run->model, &layer, &layers[i]));
     }
     run->layers = layers;
     return AG_OK;

@@ -37,6 +37,8 @@ static void add_candidates(ag_text *text, const ag_scheme *scheme)
 static void add_selection(ag_text *text, const ag_scheme *scheme)
 {
     add_candidates(text, scheme);
+    if (scheme->channel != AG_CHANNEL_NONE)
+        ag_json_add_word(text, ",\"channel\":", ag_channel_words[scheme->channel]);
     if (ag_scheme_scales(scheme) == AG_SCALE_E8M0)
         ag_json_add_word(text, ",\"e8m0\":", ag_e8m0_words[scheme->e8m0]);
     if (scheme->error != AG_ERROR_MAE)
@@ -249,11 +251,14 @@ static ag_status read_hadamard(ag_scheme *scheme, ag_json_at at)
 /* Members that stand only where they have an effect. */
 static ag_status read_optional(ag_scheme *scheme, ag_json_at at)
 {
+    int channel = 0;
     AG_TRY(read_scales(scheme, at));
     AG_TRY(read_selection(scheme, at));
     AG_TRY(read_random_bits(scheme, at));
     AG_TRY(read_static(scheme, at));
     AG_TRY(read_hadamard(scheme, at));
+    AG_TRY(read_further_word(&channel, at, "channel", ag_channel_words, AG_CHANNELS));
+    scheme->channel = (ag_channel)channel;
     return AG_OK;
 }
 
@@ -262,10 +267,10 @@ static ag_status read_optional(ag_scheme *scheme, ag_json_at at)
 ag_status ag_scheme_from_json(ag_scheme *scheme, ag_json_at layer, const char *key)
 {
     static const char *const known[] = {
-        "amax",        "block_cols", "block_rows", "candidates", "e8m0",     "error", "format",
-        "granularity", "hadamard",   "history",    "margin",     "overflow", "pow2",  "rounding",
-        "scale",       "select",     "sigma",      "signs",      "static",   "from",  "sr_bits",
-        "sr_variant",  "ste",        "tensor",     "top",        NULL};
+        "amax",     "block_cols",  "block_rows", "candidates", "channel", "e8m0",     "error",
+        "format",   "granularity", "hadamard",   "history",    "margin",  "overflow", "pow2",
+        "rounding", "scale",       "select",     "sigma",      "signs",   "static",   "from",
+        "sr_bits",  "sr_variant",  "ste",        "tensor",     "top",     NULL};
     json_t *value = NULL;
     *scheme = (ag_scheme){0};
     AG_TRY(ag_json_member(&value, layer, key));

@@ -332,6 +332,11 @@ ag_status ag_site_check(ag_site_kind kind, const ag_layer_precision *precision)
             return ag_fail(AG_ERR_INPUT,
                            "sites take no Hadamard transform, which is for both operands of a "
                            "layer's wgrad; name a scheme without it, such as e2m1/nv");
+        if (scheme->channel != AG_CHANNEL_NONE)
+            return ag_fail(AG_ERR_INPUT,
+                           "scaling.channel: %s is for the input of a swiglu's mlp.c_proj, not for "
+                           "sites; give this rule a format without it",
+                           ag_channel_words[scheme->channel]);
         if (kind == AG_SITE_OPT_W && ag_scheme_keeps_history(scheme))
             return ag_fail(AG_ERR_INPUT,
                            "opt.w stores weights by the scale of the very weights, not by %s "

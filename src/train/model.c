@@ -213,12 +213,32 @@ static ag_gated gated_of(const ag_model *model, float *gate, float *up)
     return (ag_gated){gate, up, (ag_fuses_gate(model->spec) ? 2 : 1) * model->F};
 }
 
+const float *ag_model_channels(const ag_model *model)
+{
+    return ag_layout_part(model->channels, ag_fuses_gate(model->spec) ? model->F : 0);
+}
+
+/* Those of the gate are found beside up's and read by nobody, where both lie in one array. */
+static void scale_channels(const ag_model *model, const ag_block *block, const ag_pass *pass)
+{
+    bool is_fused = ag_fuses_gate(model->spec);
+    size_t N = tokens_of(model, pass);
+    size_t cols = model->F * (is_fused ? 2 : 1);
+    ag_groups columns = {
+        .rows = N, .cols = cols, .height = N, .width = 1, .down = 1, .across = cols};
+    model->k->groups_amax(model->channels, is_fused ? block->gate : block->hidden, &columns, false);
+    for (size_t i = 0; i < cols; i++)
+        model->channels[i] = ag_channel_scale(model->channels[i]);
+}
+
 /* The MLP's function of what its first layers left. */
 static void activate(const ag_model *model, const ag_block *block, const ag_pass *pass)
 {
     size_t N = tokens_of(model, pass);
     size_t count = N * model->F;
     float *out = block->mlp.projection->input;
+    if (model->channels != NULL)
+        scale_channels(model, block, pass);
     if (block->gate != NULL) {
         ag_gated in = gated_of(model, block->gate, block->hidden);
         model->k->swiglu_forward(out, &in, N, model->F);

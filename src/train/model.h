@@ -78,6 +78,9 @@ typedef struct ag_model {
     ag_codes codes[2]; /* of activations and gradients, along and across, until their next */
     ag_scales scales;  /* of the operand made last; large enough for any: */
     size_t n_groups;   /* that many */
+    float *channels;   /* [F]: s of what a swiglu's gate multiplies, in the block at work, as its
+                          c_proj may want it; [2 F] of gate and up where one layer makes both;
+                          NULL where none does */
     float *logits;     /* [N, V] */
     float *losses;     /* [N] */
     float *attention_scratch;
@@ -115,6 +118,9 @@ void ag_model_backward(ag_model *model, const ag_tokens *tokens, const ag_pass *
 
 /* After an update of the weights: the moments become what their stores keep of them. */
 void ag_model_store_moments(ag_model *model, const ag_pass *pass);
+
+/* Where those of up begin in model->channels. */
+const float *ag_model_channels(const ag_model *model);
 
 /* After a rank's share of a step. */
 void ag_model_end_rank(ag_model *model);

@@ -3,10 +3,10 @@
  *
  *   grads | blocks: x, norm statistics, inputs, qkv, probs, hidden ... | head | scratch of backward
  */
-#include "base/maths.h"
 #include "base/sizes.h"
 #include "model.h"
 #include "operand_sums.h"
+#include "queries.h"
 #include "run/optimizers.h"
 #include "run/phases.h"
 #include "site_layout.h"
@@ -194,6 +194,7 @@ static void lay_out_operand(builder *b, ag_linear *linear, int role, int use,
         .use = (uint32_t)use,
         .history = ag_layout_part(state->amaxes, b->next_amax),
         .scales = &b->model->scales,
+        .channels = scheme->channel != AG_CHANNEL_NONE ? ag_model_channels(b->model) : NULL,
     };
     if (state->scales != NULL)
         operand->scale = &state->scales[b->next_scale];
@@ -349,10 +350,21 @@ static size_t most_groups(const builder *b, size_t index)
         const ag_scheme *scheme = &b->run->layers[index].scheme[i / AG_USES][i % AG_USES];
         ag_matrix matrix = operand_matrix(b, &layer, i / AG_USES, i % AG_USES);
         ag_groups groups = ag_groups_of(scheme, &matrix);
-        if (scheme->quantised && scheme->granularity != AG_GRANULARITY_TENSOR)
+        if (scheme->quantised && ag_scheme_has_groups(scheme))
             most = ag_larger(most, ag_groups_count(&groups));
     }
     return most;
+}
+
+/* Whether some layer's input takes its channels by another tensor. */
+static bool has_channels(const builder *b)
+{
+    for (size_t i = 0; i < AG_USES * ag_layer_count(&b->run->model); i++) {
+        const ag_layer_precision *precision = &b->run->layers[i / AG_USES];
+        if (precision->scheme[AG_ROLE_INPUT][i % AG_USES].channel != AG_CHANNEL_NONE)
+            return true;
+    }
+    return false;
 }
 
 /* What backward and the linear layers use and forget. */
@@ -377,6 +389,8 @@ static void lay_out_scratch(builder *b)
     model->n_groups = groups;
     model->scales.scale = ag_layout_floats(b->layout, groups);
     model->scales.after = ag_layout_floats(b->layout, groups);
+    if (has_channels(b))
+        model->channels = ag_layout_floats(b->layout, model->F * (ag_fuses_gate(spec) ? 2 : 1));
     b->product = ag_layout_floats(b->layout, b->weights);
     b->grad_copy = second_grad ? ag_layout_floats(b->layout, b->N * b->widest) : NULL;
     for (int use = 0; use < AG_USES; use++)
@@ -413,18 +427,6 @@ static void measure_layers(builder *b)
     }
 }
 
-/* Angles t theta^(-2j / R) of R channels, in double. */
-static void fill_angles(float *cosines, float *sines, const ag_rotation *turn, double theta)
-{
-    for (size_t t = 0; t < turn->T; t++) {
-        for (size_t j = 0; j < turn->half; j++) {
-            double angle = (double)t * ag_pow(theta, -(double)j / (double)turn->half);
-            cosines[t * turn->half + j] = (float)ag_cos(angle);
-            sines[t * turn->half + j] = (float)ag_sin(angle);
-        }
-    }
-}
-
 static void lay_out_turn(builder *b, size_t turned)
 {
     ag_model *model = b->model;
@@ -435,7 +437,7 @@ static void lay_out_turn(builder *b, size_t turned)
     turn->cosines = cosines;
     turn->sines = sines;
     if (cosines != NULL && sines != NULL)
-        fill_angles(cosines, sines, turn, b->run->model.rope_theta);
+        ag_queries_angles(cosines, sines, turn, b->run->model.rope_theta);
 }
 
 size_t ag_model_sequences(const ag_run *run)

@@ -109,6 +109,10 @@ ag_groups ag_observe_scales(const ag_observer *observer, const ag_operand *opera
     const ag_scheme *scheme = operand->scheme;
     ag_matrix matrix = {source->rows, source->cols, operand->sum, source->first};
     ag_scales scales = observer->scales;
+    if (scheme->quantised && operand->channels != NULL) {
+        ag_operand_scale_channels(&scales, operand, source->cols, operand->scale->value, 1.0f);
+        return ag_groups_of(scheme, &matrix);
+    }
     if (scheme->quantised && scheme->granularity != AG_GRANULARITY_TENSOR)
         return ag_matrix_scale(operand->k, &scales, source->x, &matrix, scheme, where);
     scales.scale[0] = scheme->quantised ? operand->scale->value : 1.0f;

@@ -3,6 +3,7 @@
  *   scale      the product reads             its epilogue multiplies by
  *   tensor     grid values, 2^-emax shift    2^emax / S
  *   row        grid values, 2^-emax shift    2^emax / S of each row of the operand
+ *   channels   grid values, 2^-emax shift / s   2^emax / S
  *   others     q / S (q * 2^e for MX)        1
  *   nv         q * D, D the block's scale    1 / Sg
  *
@@ -14,6 +15,7 @@
  *
  * One amax is pushed per optimizer step, the largest over its micro-batches and ranks. Evaluation
  * observes nothing, so it leaves no trace in the training. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -88,8 +90,7 @@ static void mark_clipped(const ag_operand *operand, const ag_source *source,
 bool ag_operand_needs_amax(const ag_operand *operand)
 {
     const ag_scheme *scheme = operand->scheme;
-    return scheme->quantised && scheme->granularity == AG_GRANULARITY_TENSOR &&
-           scheme->amax != AG_AMAX_NONE;
+    return scheme->quantised && !ag_scheme_has_groups(scheme) && scheme->amax != AG_AMAX_NONE;
 }
 
 static ag_matrix matrix_of(const ag_operand *operand, const ag_source *source)
@@ -131,6 +132,54 @@ static void quantise_tensor(ag_operand *operand, float *out, const ag_source *so
     operand->values = out;
     operand->factor = (ag_factor){.all = 1.0f / scale / ag_operand_shift(format)};
 }
+
+/* --- channels */
+
+/* A channel that is scaled up beyond float32 is cut to its largest number: what is multiplied by it
+ * lies near zero. */
+void ag_operand_scale_channels(ag_scales *scales, const ag_operand *operand, size_t cols,
+                               float scale, float after)
+{
+    for (size_t i = 0; i < cols; i++) {
+        scales->scale[i] = fminf(scale * operand->channels[i], FLT_MAX);
+        scales->after[i] = after / operand->channels[i];
+    }
+}
+
+/* Of s x: powers of two move the amaxes of the channels as they move their elements. */
+static float amax_of_channels(const ag_operand *operand, const float *x, const ag_groups *channels)
+{
+    float *amax = operand->scales->scale;
+    float largest = 0.0f;
+    operand->k->groups_amax(amax, x, channels, false);
+    for (size_t i = 0; i < channels->cols; i++)
+        largest = fmaxf(largest, amax[i] * operand->channels[i]);
+    return largest;
+}
+
+/* Q(s x S) is Q(x (s S)): one scale a channel, whose power of two stays in the values while S comes
+ * back in the epilogue. */
+static void quantise_channels(ag_operand *operand, float *out, const ag_source *source,
+                              const ag_pass *pass)
+{
+    const ag_scheme *scheme = operand->scheme;
+    ag_scales *scales = operand->scales;
+    ag_matrix matrix = matrix_of(operand, source);
+    ag_groups channels = ag_groups_of(scheme, &matrix);
+    float scale = observe(operand, amax_of_channels(operand, source->x, &channels), pass);
+    float shift = ag_operand_shift(&scheme->format);
+    ag_operand_scale_channels(scales, operand, channels.cols, scale, shift);
+    operand->factor = (ag_factor){.all = 1.0f / scale / shift};
+    if (operand->clipped != NULL)
+        mark_clipped(operand, source, &channels, scales->scale);
+    for (size_t i = 0; operand->after != NULL && i < channels.cols; i++)
+        operand->after[i] = 1.0f / operand->channels[i];
+    operand->k->quantize_groups(out, source->x, &channels, scales, scheme, &operand->where,
+                                source->first);
+    operand->values = out;
+}
+
+/* --- groups */
 
 /* Leaves grid values, shifted, to the product and their scales to its epilogue. */
 static void take_out_scales(ag_operand *operand, ag_scales *scales, size_t count)
@@ -186,7 +235,9 @@ static void quantise(ag_operand *operand, float *out, const ag_source *source, c
         if (is_tensor)
             transformed.amax = operand->k->amax(out, source->rows * source->cols);
     }
-    if (is_tensor)
+    if (operand->channels != NULL)
+        quantise_channels(operand, out, source, pass);
+    else if (is_tensor)
         quantise_tensor(operand, out, &transformed, pass);
     else
         quantise_groups(operand, out, &transformed, pass);
@@ -238,7 +289,7 @@ static ag_range grid_range(const ag_operand *operand, const ag_source *source)
     const ag_scheme *scheme = operand->scheme;
     float least = ag_operand_shift(&scheme->format);
     float most = least;
-    if (scheme->granularity != AG_GRANULARITY_TENSOR) {
+    if (ag_scheme_has_groups(scheme)) {
         ag_matrix matrix = matrix_of(operand, source);
         ag_groups groups = ag_groups_of(scheme, &matrix);
         const float *after = operand->scales->after;

@@ -27,17 +27,18 @@ typedef struct ag_operand {
     ag_rounding_site where; /* of the random words of the last ag_operand_make */
     float static_scale;     /* S under amax none; 0: 1 */
     ag_scale *scale;
-    float *history;    /* [scheme->history]: a ring, the newest at (pushed - 1) % history */
-    float seen;        /* the largest amax of this step so far, of the rank at work, */
-    float seen_before; /* and of the ranks before it */
-    uint8_t *clipped;  /* ste: clip: 1 where |x * S| > max; NULL otherwise */
-    ag_scales *scales; /* of groups: shared by all operands, so good until the next is made */
-    ag_watch *watch;   /* what an observer gathers of it, or NULL */
-    float *after;      /* of each group, where an accumulator reads values as codes
-                          (operand_sums.h); else NULL */
-    float *factors;    /* of granularity row: one a row of the product's, or a column */
-    ag_codes codes[2]; /* along and across the sum, where a product reads such; else NULL */
-    bool codes_alone;  /* no product reads its values while it is quantised */
+    float *history;        /* [scheme->history]: a ring, the newest at (pushed - 1) % history */
+    float seen;            /* the largest amax of this step so far, of the rank at work, */
+    float seen_before;     /* and of the ranks before it */
+    uint8_t *clipped;      /* ste: clip: 1 where |x * S| > max; NULL otherwise */
+    ag_scales *scales;     /* of groups: shared by all operands, so good until the next is made */
+    const float *channels; /* s of each column, where the scheme has such; NULL otherwise */
+    ag_watch *watch;       /* what an observer gathers of it, or NULL */
+    float *after;          /* of each group, where an accumulator reads values as codes
+                              (operand_sums.h), of channels 1 / s; else NULL */
+    float *factors;        /* of granularity row: one a row of the product's, or a column */
+    ag_codes codes[2];     /* along and across the sum, where a product reads such; else NULL */
+    bool codes_alone;      /* no product reads its values while it is quantised */
 
     /* what the last ag_operand_make left */
     const float *values; /* what the product reads: Q(x * S), shifted or scaled (operand.c); NULL
@@ -69,6 +70,10 @@ bool ag_operand_needs_amax(const ag_operand *operand);
 /* Quantises source->x into `out` (which may be source->x), or rounds it to BF16 where the role is
  * null or the pass wants no quantisation. */
 void ag_operand_make(ag_operand *operand, float *out, const ag_source *source, const ag_pass *pass);
+
+/* scale and after of each channel: S s and `after` / s, S that of the tensor. */
+void ag_operand_scale_channels(ag_scales *scales, const ag_operand *operand, size_t cols,
+                               float scale, float after);
 
 /* Ends a rank's share of a step: the next rank has amaxes of its own. */
 void ag_operand_end_rank(ag_operand *operand);

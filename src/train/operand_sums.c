@@ -7,7 +7,8 @@
 
 bool ag_scheme_has_scales_to_add(const ag_scheme *scheme)
 {
-    return scheme->quantised && ag_scheme_has_blocks(scheme);
+    return scheme->quantised &&
+           (ag_scheme_has_blocks(scheme) || scheme->channel != AG_CHANNEL_NONE);
 }
 
 /* What the scales of blocks are to the accumulator; NONE: the values are no codes. Where a block's
@@ -47,6 +48,10 @@ static ag_summands summands_of(const ag_operand_view *view, size_t rows, size_t 
     if (scheme->granularity == AG_GRANULARITY_TENSOR || scheme->granularity == AG_GRANULARITY_ROW) {
         summands.unit = 1 / ag_operand_shift(&scheme->format);
         summands.format = &scheme->format;
+        if (scheme->channel != AG_CHANNEL_NONE) {
+            summands.kind = AG_SCALES_SHIFT;
+            summands.scales = scales_of(view, rows, K);
+        }
         return summands;
     }
     if (!ag_scheme_has_scales_to_add(scheme))

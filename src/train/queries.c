@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/maths.h"
+
 enum { Q = 0, K = 1, V = 2, PARTS = 3 };
 
 static const ag_linear_kind s_apart[PARTS] = {AG_LINEAR_C_Q, AG_LINEAR_C_K, AG_LINEAR_C_V};
@@ -164,4 +166,15 @@ void ag_queries_backward(ag_model *model, ag_block *block, const ag_pass *pass)
     for (int part = Q; part <= K; part++)
         finish_part_backward(model, block, inside(model, model->dqkv, part), part, pass);
     ag_linear_backward(model->dbranch, &block->linears[AG_LINEAR_C_ATTN], model->dqkv, pass);
+}
+
+void ag_queries_angles(float *cosines, float *sines, const ag_rotation *turn, double theta)
+{
+    for (size_t t = 0; t < turn->T; t++) {
+        for (size_t j = 0; j < turn->half; j++) {
+            double angle = (double)t * ag_pow(theta, -(double)j / (double)turn->half);
+            cosines[t * turn->half + j] = (float)ag_cos(angle);
+            sines[t * turn->half + j] = (float)ag_sin(angle);
+        }
+    }
 }

@@ -10,4 +10,8 @@ void ag_queries_forward(ag_model *model, ag_block *block, const ag_pass *pass);
 /* model->dbranch, the gradient of that input, from model->dqkv, which is overwritten. */
 void ag_queries_backward(ag_model *model, ag_block *block, const ag_pass *pass);
 
+/* Fills in the cosines and sines [T, half] of a rotation of so many channels: of the angles
+ * t theta^(-j / half), in double. */
+void ag_queries_angles(float *cosines, float *sines, const ag_rotation *turn, double theta);
+
 #endif

@@ -65,6 +65,10 @@ static const char *const s_more[] = {
     "phases: [{until: 5, all: null}, {until: 50%, weight: E5M2}, {from: 70%, all: E4M3}]}]\n"
     "axes: {model.mlp: [gelu, relu2, swiglu], model.norm: "
     "[layernorm, none], model.final_norm: [true, false], model.norm_affine: [true, false]}\n",
+    "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}\nmodel: {n_embd: 16, n_head: 2, "
+    "mlp: swiglu}\nformats: [BF16, {name: smooth, all: delayed, scaling: {channel: up}}]\n"
+    "layer_configs: {a: {default_format: E4M3, layer_rules: [{pattern: 'mlp.c_proj$', format: "
+    "smooth}]}, b: {mixed_precision: {mlp: E5M2}}}\n",
     "altgrad: 1\ndata: {synthetic: markov, tokens: 200000, vocab: 40}\nformats: [BF16, E4M3, "
     "E5M2]\n"
     "layer_configs: {a: {format: $format}}\naxes: {optimizer.lr: [1e-3, 3e-3]}\nseeds: 3\n"

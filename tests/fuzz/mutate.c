@@ -130,6 +130,7 @@ static const char *const s_words[] = {
     "history",
     "select",
     "candidates",
+    "channel: up",
     "hadamard",
     "products",
     "signs",

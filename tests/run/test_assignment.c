@@ -125,6 +125,37 @@ static void test_recipes_come_back(void **state)
     }
 }
 
+/* Those by whose up branch channels are scaled are the c_proj of swiglus alone. */
+static void test_channels_come_back(void **state)
+{
+    run_fixture *f = *state;
+    ag_layer_precision layers[MAX_LAYERS] = {0};
+    ag_run run = f->run;
+    ag_run back;
+    run.model.n_layer = 3;
+    size_t at = ag_layer_index(&run.model, AG_LINEAR_MLP_C_PROJ, 1);
+    set_role(&layers[at], AG_ROLE_INPUT, scheme_of("e4m3"));
+    layers[at].scheme[AG_ROLE_INPUT][0].channel = AG_CHANNEL_UP;
+    layers[at].scheme[AG_ROLE_INPUT][1].channel = AG_CHANNEL_UP;
+    run.layers = layers;
+    run.model.mlp = AG_MLP_SWIGLU;
+    run.model.gate_up = AG_GATE_UP_FUSED; /* the same layers as gelu has */
+    assert_round_trip(f, &run);
+    assert_non_null(strstr(f->text.data, "\"channel\":\"up\""));
+    for (int i = 0; i < 2; i++) {
+        run.model.mlp = i == 0 ? AG_MLP_GELU : AG_MLP_SWIGLU;
+        if (i == 1) {
+            layers[at + 1] = layers[at];
+            layers[at] = (ag_layer_precision){0};
+        }
+        assert_ok(ag_run_identify(&run));
+        f->text.length = 0;
+        ag_run_assignment(&f->text, &run);
+        assert_fails(AG_ERR_INPUT, i == 0 ? "set model.mlp: swiglu" : "transformer.h.2.attn.c_attn",
+                     ag_run_from_assignment(&back, f->text.data, f->text.length, &f->arena));
+    }
+}
+
 /* A JSON tool in between may reorder keys, indent, and print 17 digits. */
 static void test_layout_does_not_matter(void **state)
 {
@@ -276,6 +307,7 @@ int main(void)
         TEST(test_assignments_round_trip),
         TEST(test_code_tables_come_back),
         TEST(test_schemes_come_back),
+        TEST(test_channels_come_back),
         TEST(test_recipes_come_back),
         TEST(test_layout_does_not_matter),
         TEST(test_changed_assignments_are_refused),

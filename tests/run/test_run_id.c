@@ -218,7 +218,7 @@ static void test_the_id_covers_every_field_of_a_scheme(void **state)
     run_fixture *f = *state;
     static const char *const blocks[] = {"e4m3/1x128",       "e4m3/2x128",      "e4m3/1x8/e8m0even",
                                          "int4/1x16/e4m3+t", "int4/1x16/ue5m3", "e4m3/1x8/absmax"};
-    for (int field = 0; field < 26; field++) {
+    for (int field = 0; field < 27; field++) {
         ag_layer_precision layers[MAX_LAYERS];
         memcpy(layers, f->layers, sizeof layers);
         ag_scheme *scheme = &layers[0].scheme[AG_ROLE_WEIGHT][0];
@@ -277,6 +277,9 @@ static void test_the_id_covers_every_field_of_a_scheme(void **state)
         case 23:
         case 24:
             assert_ok(ag_static_parse(scheme, field == 23 ? "50" : "1/sqrt(fan_out)"));
+            break;
+        case 25:
+            scheme->channel = AG_CHANNEL_UP;
             break;
         case 16:
             assert_ok(ag_scheme_parse(scheme, blocks[3]));

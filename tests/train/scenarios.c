@@ -279,6 +279,21 @@ static void code_tables(tiny *t)
     tiny_quantise_sites(t, AG_SITE_OPT_M, scheme_of("dynamic8/1x8/absmax"));
 }
 
+/* Channels scaled by what a gate multiplies, before a scale with a history; counted. */
+static void channels(tiny *t)
+{
+    ag_scheme scheme = scaled("e4m3", AG_AMAX_DELAYED);
+    scheme.rounding = AG_ROUND_STOCHASTIC;
+    scheme.channel = AG_CHANNEL_UP;
+    t->run.model.mlp = AG_MLP_SWIGLU;
+    t->run.train.grad_accum = 2;
+    for (size_t block = 0; block < 2; block++) {
+        size_t at = ag_layer_index(&t->run.model, AG_LINEAR_MLP_C_PROJ, block);
+        t->layers[at].scheme[AG_ROLE_INPUT][0] = t->layers[at].scheme[AG_ROLE_INPUT][1] = scheme;
+    }
+    t->run.observe = (ag_observe_spec){.quant_every = 2, .diagnostics = ALL_DIAGNOSTICS};
+}
+
 /* Histories and stored moments go on, the gradients of ranks do not. */
 static void ranks(tiny *t)
 {
@@ -316,6 +331,7 @@ scenario *const scenarios[SCENARIOS] = {
     eden,
     quest,
     static_scales,
+    channels,
     scenario_observed,
     observed_sites,
     scenario_observed_skipping,

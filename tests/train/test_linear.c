@@ -23,7 +23,7 @@ typedef struct side {
     float factor[AG_USES];        /* what the product's result is multiplied by */
     float factors[WIDEST];
     ag_groups groups[AG_USES];
-    float amaxes[STEPS]; /* of the steps before this one */
+    float amaxes[AG_USES][STEPS]; /* of the steps before this one; of s x under channels */
 } side;
 
 typedef struct layer_test {
@@ -33,6 +33,13 @@ typedef struct layer_test {
     float y[WIDEST], dx[WIDEST];
     int step;
 } layer_test;
+
+static float s_channels[C]; /* s of each, where a scheme has such */
+
+static float channel_of(const ag_scheme *scheme, size_t i)
+{
+    return scheme->channel != AG_CHANNEL_NONE ? s_channels[i % C] : 1.0f;
+}
 
 static float largest(const float *amaxes, int from, int to)
 {
@@ -84,6 +91,21 @@ static const float *source_of(const layer_test *test, ag_role role, int use)
     return copy;
 }
 
+/* Q(s x) / s, of an element's own s. */
+static void expect_channels(side *s, int use, const ag_scheme *scheme,
+                            const ag_rounding_site *where, uint64_t first, int step)
+{
+    float scale = expected_scale(scheme, s->amaxes[use], step);
+    s->factor[use] = 1;
+    for (size_t i = 0; i < s->rows * s->cols; i++) {
+        float channel = s_channels[i % C];
+        float y = s->x[i] * channel * scale;
+        s->scale[use][i % C] = scale * channel;
+        s->after[use][i % C] = 1 / scale / channel;
+        s->q[use][i] = ag_round_element(scheme, y, where, first + i) * s->after[use][i % C];
+    }
+}
+
 static void expect_operand(layer_test *test, ag_role role, int use, uint64_t sample)
 {
     side *s = &test->sides[role];
@@ -107,12 +129,16 @@ static void expect_operand(layer_test *test, ag_role role, int use, uint64_t sam
         s->q[use][i] = ag_round_bf16(x[i]);
     if (!scheme->quantised)
         return;
+    if (scheme->channel != AG_CHANNEL_NONE) {
+        expect_channels(s, use, scheme, &where, matrix.first, test->step);
+        return;
+    }
     if (scheme->granularity != AG_GRANULARITY_TENSOR || scheme->hadamard > 0) {
         ag_quantize_matrix(s->q[use], x, &matrix, scheme, &scales, &where);
         s->factor[use] = scales.factor;
         return;
     }
-    s->scale[use][0] = expected_scale(scheme, s->amaxes, test->step);
+    s->scale[use][0] = expected_scale(scheme, s->amaxes[use], test->step);
     s->after[use][0] = 1 / s->scale[use][0];
     s->factor[use] = 1;
     ag_fake_quantize(s->q[use], x, count, scheme, s->scale[use][0], &where, matrix.first);
@@ -124,7 +150,13 @@ static void expect_operands(layer_test *test, ag_role role, uint64_t sample)
     size_t count = s->rows * s->cols;
     for (size_t i = 0; i < count; i++)
         s->x[i] = role == AG_ROLE_WEIGHT ? s->raw[i] : ag_round_bf16(s->raw[i]);
-    s->amaxes[test->step] = ag_amax(s->x, count);
+    for (int use = 0; use < AG_USES; use++) {
+        const ag_scheme *scheme = &test->t.layers[6].scheme[role][use];
+        float *amax = &s->amaxes[use][test->step];
+        *amax = 0;
+        for (size_t i = 0; i < count; i++)
+            *amax = fmaxf(*amax, fabsf(s->x[i]) * channel_of(scheme, i));
+    }
     for (int use = 0; use < AG_USES; use++)
         expect_operand(test, role, use, sample);
 }
@@ -188,6 +220,9 @@ static code code_of(const layer_test *test, ag_operand_use of, size_t row, size_
     float q = ag_round_nearest(&scheme->format, value / factor / after, AG_OVERFLOW_SATURATE);
     int e = plain_exponent(q, scheme->format.emin);
     bool is_block = scheme->granularity == AG_GRANULARITY_BLOCK;
+    float channel = channel_of(scheme, j);
+    if (scheme->channel != AG_CHANNEL_NONE)
+        return (code){(double)q / channel, e - ilogbf(channel), 1, after * channel};
     if (scheme->granularity == AG_GRANULARITY_TENSOR || scheme->granularity == AG_GRANULARITY_ROW)
         return (code){q, e, 1, after};
     if (is_block && how->promote > 0 && scheme->block_cols % how->promote == 0)
@@ -327,6 +362,8 @@ static void check_layer(layer_test *test)
         memcpy(dy, test->sides[AG_ROLE_GRAD_OUTPUT].raw, sizeof dy);
         for (int role = 0; role < AG_ROLES; role++)
             expect_operands(test, (ag_role)role, pass.sample);
+        for (size_t c = 0; test->t.trainer.model.channels != NULL && c < C; c++)
+            test->t.trainer.model.channels[c] = s_channels[c];
         ag_linear_prepare(test->linear, &pass);
         ag_linear_forward(test->y, test->linear, &pass);
         ag_linear_backward(test->dx, test->linear, dy, &pass);
@@ -536,6 +573,51 @@ static void test_static_scales_and_few_bits(void **state)
     }
 }
 
+/* Inputs whose channels have powers of two of their own; the second use with a scheme of its own
+ * and none of these; sums of codes, whose exponents they move. */
+static void test_channels(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *second; /* NULL: the same */
+        ag_ste ste;
+        const char *accumulator;
+    } rows[] = {
+        {"e4m3",                        NULL,       AG_STE_IDENTITY, NULL      },
+        {"e4m3/tensor/none",            NULL,       AG_STE_CLIP,     NULL      },
+        {"e5m2/tensor/delayed",         "e4m3",     AG_STE_CLIP,     NULL      },
+        {"int8/tensor/amax+pow2",       NULL,       AG_STE_IDENTITY, NULL      },
+        {"e2m1/tensor/amax/stochastic", "e4m3/row", AG_STE_IDENTITY, NULL      },
+        {"nf4/tensor/windowed",         NULL,       AG_STE_IDENTITY, NULL      },
+        {"e4m3",                        NULL,       AG_STE_IDENTITY, "h100-fp8"},
+        {"e4m3/tensor/delayed",         "e5m2",     AG_STE_IDENTITY, "ada-fp8" },
+    };
+    static const float sizes[C] = {1.0f, 0.125f, 64.0f, 2.0f, 0x1p-20f, 1.0f, 0.5f, 0x1p12f};
+    memcpy(s_channels, sizes, sizeof sizes);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        layer_test *test = make_test();
+        ag_scheme scheme;
+        tiny_quantise_all(&test->t, tiny_scheme("e4m3"));
+        assert_ok(ag_scheme_parse(&scheme, rows[i].name));
+        scheme.channel = AG_CHANNEL_UP;
+        scheme.ste = rows[i].ste;
+        assert_ok(ag_scheme_check(&scheme));
+        tiny_quantise(&test->t, AG_ROLE_INPUT, scheme);
+        if (rows[i].second != NULL)
+            assert_ok(ag_scheme_parse(&scheme, rows[i].second));
+        for (int layer = 0; layer < TINY_LAYERS; layer++) {
+            ag_layer_precision *precision = &test->t.layers[layer];
+            precision->scheme[AG_ROLE_INPUT][1] = scheme;
+            for (int product = 0; rows[i].accumulator != NULL && product < AG_LINEAR_PRODUCTS;
+                 product++)
+                assert_ok(
+                    ag_accumulator_parse(&precision->accumulate[product], rows[i].accumulator));
+        }
+        check_layer(test);
+    }
+}
+
 static void test_recipes(void **state)
 {
     (void)state;
@@ -624,6 +706,7 @@ int main(void)
         cmocka_unit_test(test_rotations),
         cmocka_unit_test(test_copies_of_the_forward),
         cmocka_unit_test(test_static_scales_and_few_bits),
+        cmocka_unit_test(test_channels),
         cmocka_unit_test(test_recipes),
         cmocka_unit_test(test_clipped_gradients),
         cmocka_unit_test(test_accumulators),
