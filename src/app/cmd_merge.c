@@ -68,6 +68,7 @@ typedef struct merger {
     bool adopts;      /* it must be, and takes complete runs alone */
     ag_experiment *experiment;
     ag_grid held; /* of an experiment in rounds, what is asked for; the grid is this one then */
+    bool *asked;  /* [labels of the experiment] what `held` is made of */
     size_t copied;
     size_t left; /* damaged */
     size_t broken;
@@ -364,14 +365,14 @@ static ag_status begin_rounds(merger *m)
     if (m->file == NULL || whole->seeds.at_most == 0)
         return AG_OK;
     m->grid = &m->held;
-    return ag_merge_rounds_begin(&m->held, whole, m->parts, m->n_parts, &m->arena);
+    return ag_merge_rounds_begin(&m->held, &m->asked, whole, m->parts, m->n_parts, &m->arena);
 }
 
 static ag_status go_on_with_rounds(merger *m, ag_store *store)
 {
     const ag_grid *whole = ag_experiment_grid(m->experiment);
     AG_TRY(ag_results_publish(m->out));
-    AG_TRY(ag_merge_rounds_go_on(&m->held, whole, m->out, &m->arena));
+    AG_TRY(ag_merge_rounds_go_on(&m->held, m->asked, whole, m->out, &m->arena));
     AG_TRY(ag_store_extend(store, m->grid));
     return note_plan(m, store);
 }

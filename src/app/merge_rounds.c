@@ -2,8 +2,6 @@
  */
 #include "merge_rounds.h"
 
-#include <string.h>
-
 #include "rounds.h"
 
 static bool is_complete(const char *id, const ag_results *parts, size_t n_parts)
@@ -16,31 +14,18 @@ static bool is_complete(const char *id, const ag_results *parts, size_t n_parts)
     return false;
 }
 
-static ag_status pick(ag_grid *held, const ag_grid *whole, const bool *asked, ag_arena *arena)
+ag_status ag_merge_rounds_begin(ag_grid *held, bool **asked, const ag_grid *whole,
+                                const ag_results *parts, size_t n_parts, ag_arena *arena)
 {
-    return asked != NULL ? ag_grid_pick(held, whole, asked, arena)
-                         : ag_fail(AG_ERR_SYSTEM, "out of memory for the rounds");
-}
-
-ag_status ag_merge_rounds_begin(ag_grid *held, const ag_grid *whole, const ag_results *parts,
-                                size_t n_parts, ag_arena *arena)
-{
-    bool *asked = ag_arena_alloc(arena, whole->n_labels + 1);
-    for (size_t i = 0; asked != NULL && i < whole->n_labels; i++) {
+    *asked = ag_arena_alloc(arena, (whole->n_labels + 1) * sizeof **asked);
+    if (*asked == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the rounds");
+    for (size_t i = 0; i < whole->n_labels; i++) {
         const ag_label *label = &whole->labels[i];
-        asked[i] = ag_label_seed(whole, label) < whole->seeds.from ||
-                   is_complete(whole->runs[label->run].id, parts, n_parts);
+        (*asked)[i] = ag_label_seed(whole, label) < whole->seeds.from ||
+                      is_complete(whole->runs[label->run].id, parts, n_parts);
     }
-    return pick(held, whole, asked, arena);
-}
-
-static bool is_held(const ag_grid *held, const ag_grid *whole, const ag_label *label)
-{
-    for (size_t r = 0; r < held->n_runs; r++) {
-        if (strcmp(held->runs[r].id, whole->runs[label->run].id) == 0)
-            return true;
-    }
-    return false;
+    return ag_grid_pick(held, whole, *asked, arena);
 }
 
 /* Each cell has seed 0, which is held. */
@@ -54,28 +39,24 @@ static bool is_asked(const ag_summary *summary, const ag_rounds *rounds, const a
     return false;
 }
 
-static ag_status find(bool *asked, const ag_grid *held, const ag_grid *whole,
-                      const ag_results *results)
+static ag_status ask(bool *asked, const ag_grid *whole, const ag_results *results)
 {
     ag_summary summary;
     ag_rounds rounds;
     AG_TRY(ag_summary_make(&summary, results, NULL));
     ag_status status = ag_rounds_find(&rounds, &summary);
-    for (size_t i = 0; status == AG_OK && i < whole->n_labels; i++) {
-        const ag_label *label = &whole->labels[i];
-        asked[i] = is_held(held, whole, label) || is_asked(&summary, &rounds, label);
-    }
+    for (size_t i = 0; status == AG_OK && i < whole->n_labels; i++)
+        asked[i] = asked[i] || is_asked(&summary, &rounds, &whole->labels[i]);
     ag_summary_deinit(&summary);
     return status;
 }
 
-ag_status ag_merge_rounds_go_on(ag_grid *held, const ag_grid *whole, const char *path,
+ag_status ag_merge_rounds_go_on(ag_grid *held, bool *asked, const ag_grid *whole, const char *path,
                                 ag_arena *arena)
 {
     ag_results results;
-    bool *asked = ag_arena_alloc(arena, whole->n_labels + 1);
     AG_TRY(ag_results_open(&results, path));
-    ag_status status = asked != NULL ? find(asked, held, whole, &results) : AG_OK;
+    ag_status status = ask(asked, whole, &results);
     ag_results_close(&results);
-    return status == AG_OK ? pick(held, whole, asked, arena) : status;
+    return status == AG_OK ? ag_grid_pick(held, whole, asked, arena) : status;
 }
