@@ -481,6 +481,17 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(notes["BF16"], "at the edge of the grid, 1 pending")
         self.assertNotIn("E4M3", section[: section.index("<figure")])
 
+    def test_over_the_axes_tells_what_diverged(self):
+        self.with_rates("update", ("adamw", "lion"))
+        self.good()
+        axes = pd.read_csv(self.folder / "small.report" / "axes.csv")
+        e7m0 = axes[axes["format"] == "E7M0"].set_index("point")
+        self.assertEqual(e7m0["runs"].to_dict(), {1e-3: 1, 3e-4: 0})
+        self.assertEqual(e7m0["diverged"].to_dict(), {1e-3: 0, 3e-4: 1})
+        self.assertEqual(e7m0["mean"].dropna().to_dict(), {1e-3: 3.0})
+        self.with_rates("optimizer.lr", ("adamw", "adamw"))
+        self.assertIn("no further axis", self.left_out(self.good())["Over the axes"])
+
     def test_over_bits_wants_formats_with_different_bits_beside_the_baseline(self):
         for narrow, is_drawn in (("E2M1", True), ("E7M0", False)):
             small.write(self.path)

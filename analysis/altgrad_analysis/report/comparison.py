@@ -13,6 +13,9 @@ from .scales import fixed, limits
 from .svg import PANEL, Frame, Rows
 
 
+VERDICT_ROOM = 45  # the widest word, with some space
+
+
 def _interval(cell):
     """(low, high) of the mean difference."""
     return cell["low"], cell["high"]
@@ -169,8 +172,10 @@ def _forest_panel(context, cells, scale, label):
         start, end = x - 4, x
         if np.isfinite(low):
             start, end = (float(frame.x.place(frame.x.inside(v))) for v in (low, high))
-        place = frame.right - 2 if end < frame.right - 45 else start - 5
-        frame.words_at(place, y + 3.5, verdict, "end", "t small")
+        has_room = end < frame.right - VERDICT_ROOM
+        above = 0 if has_room or start - VERDICT_ROOM > frame.left else 4
+        place = frame.right - 2 if has_room or above else start - 5
+        frame.words_at(place, y + 3.5 - above, verdict, "end", "t small")
     frame.over += rows.draw(frame.top)
     return frame.finish(label)
 

@@ -39,6 +39,11 @@ def panel(svg, title="", note=""):
     return f"<figure>{f'<figcaption>{head}</figcaption>' if head else ''}{svg}</figure>"
 
 
+def _line(text):
+    """Of a cell; an interval or a deviation is not broken."""
+    return f'<span class="i">{words(text)}</span>' if text.startswith(("[", "±")) else words(text)
+
+
 def table(columns, rows, title="", classes=None, is_wide=False):
     """Rows of texts, where "\\n" begins a new line; `classes` names the style of each row. `is_wide`: over
     the whole page, and not a panel beside others."""
@@ -47,7 +52,7 @@ def table(columns, rows, title="", classes=None, is_wide=False):
     for i, row in enumerate(rows):
         kind = f' class="{classes[i]}"' if classes else ""
         cells = "".join(
-            f'<td{" class=n" if j else ""}>{"<br>".join(map(words, cell.split(chr(10))))}</td>'
+            f'<td{" class=n" if j else ""}>{"<br>".join(map(_line, cell.split(chr(10))))}</td>'
             for j, cell in enumerate(row)
         )
         body += f"<tr{kind}>{cells}</tr>"

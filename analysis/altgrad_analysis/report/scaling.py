@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..best import LEAST_SEEDS, number_of_choosers
+from ..cells import COMPLETE
 from .context import BLOCK
 from .facts import read_formats
 from .fit import bits_shape, fit_law
@@ -284,20 +285,29 @@ def over_bits(context):
 
 
 def over_axes(context):
-    """Every other axis with several points that is neither a size nor the learning rate."""
-    runs = context.runs[context.runs["status"] == "done"].dropna(subset=["value"])
-    axes = [a for a in context.block_axes if a.column != "layers" and runs[a.column].nunique() > 1]
+    """Every other axis with several points; the learning rate has a figure of its own."""
+    runs = context.runs[context.runs["status"].isin(COMPLETE)]
+    runs = runs[(runs["status"] == "diverged") | runs["value"].notna()]
+    axes = [
+        a
+        for a in context.block_axes
+        if a.name not in ("layers", "optimizer.lr") and runs[a.column].nunique() > 1
+    ]
     if not axes:
         raise LeftOut("the experiment has no further axis with several points")
     panels, frames = [], []
     for axis in axes[:MOST_AXES]:
-        panels.append(_axis_panel(context, runs, axis))
-        by = runs.groupby(["layers", "format", axis.column], sort=False)["value"]
-        mean = by.agg(mean="mean", sd="std", runs="size").reset_index()
-        frames.append(mean.assign(axis=axis.name).rename(columns={axis.column: "point"}))
+        by = runs.assign(done=runs["value"].where(runs["status"] == "done")).groupby(
+            ["layers", "format", axis.column], sort=False
+        )
+        points = by["done"].agg(mean="mean", sd="std", runs="count").reset_index()
+        points["diverged"] = by["status"].agg(lambda s: int((s == "diverged").sum())).to_numpy()
+        panels.append(_axis_panel(context, points, axis))
+        frames.append(points.assign(axis=axis.name).rename(columns={axis.column: "point"}))
     caption = (
         f"{context.metric} over each axis: mean of all runs of a format in layer config "
-        f"{runs['layers'].iloc[0]} there, over seeds and the other axes."
+        f"{runs['layers'].iloc[0]} there, over seeds and the other axes. Hollow: without the runs "
+        "that diverged."
     )
     notes = [f"not drawn: {a.name}" for a in axes[MOST_AXES:]]
     key = context.key([f for f in context.formats if f in set(runs["format"])])
@@ -305,10 +315,11 @@ def over_axes(context):
     return Figure("axes", "Over the axes", panels, data, caption, key, notes)
 
 
-def _axis_panel(context, runs, axis):
-    runs = runs[runs["layers"] == runs["layers"].iloc[0]]
-    mean = runs.groupby(["format", axis.column], sort=False)["value"].mean()
-    points = [v for v in axis.values if v in set(runs[axis.column])]
+def _axis_panel(context, table, axis):
+    table = table[table["layers"] == table["layers"].iloc[0]].set_index(["format", axis.column])
+    mean, diverged = table["mean"], table["diverged"]
+    known = set(table.index.get_level_values(axis.column))
+    points = [v for v in axis.values if v in known]
     is_number = axis.kind != "text"
     places = np.array(points, float) if is_number else np.arange(len(points), dtype=float)
     is_log = is_number and places.min() > 0 and places.max() / places.min() > 5
@@ -324,5 +335,8 @@ def _axis_panel(context, runs, axis):
         y = [mean.get((form, v), np.nan) for v in points]
         order = np.argsort(places)
         frame.line(places[order], np.array(y)[order], context.style(form))
-        frame.dots(places, y, context.colour(form), 2.5)
+        for place, loss, value in zip(places, y, points):
+            is_partial = diverged.get((form, value), 0) > 0
+            kind = context.colour(form) + (" hollow" if is_partial else "")
+            frame.dots(place, loss, kind, 3 if is_partial else 2.5)
     return panel(frame.finish(f"loss over {axis.name}"), f"over {axis.name}")

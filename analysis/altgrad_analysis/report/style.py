@@ -38,7 +38,7 @@ nav a{display:block;padding:2px 0;break-inside:avoid}
  gap:14px 18px;align-items:start;margin:.6rem 0}
 .panels.pairs{grid-template-columns:repeat(auto-fit,minmax(min(100%,max(350px,34%)),1fr))}
 figure{margin:0;max-width:560px;min-width:0}
-figure.whole{grid-column:1/-1;max-width:none}.whole td{max-width:none}
+figure.whole{grid-column:1/-1;max-width:none}.whole td{max-width:none}.whole table{width:auto}.whole th{white-space:normal}
 figcaption{font-weight:600;font-size:.88rem;overflow-wrap:anywhere;margin-bottom:2px}
 figcaption span{font-weight:400;color:var(--soft)}
 figure>svg{display:block;width:100%;height:auto;overflow:visible}
@@ -47,6 +47,7 @@ svg svg{overflow:hidden}
 .key span{display:inline-flex;align-items:center;gap:.4rem;overflow-wrap:anywhere;min-width:0}
 .key svg{width:30px;height:10px;flex:none}
 table{border-collapse:collapse;width:100%;font-size:.85rem;font-variant-numeric:tabular-nums}
+th,.i{white-space:nowrap}
 th{text-align:left;font-weight:600;color:var(--soft);border-bottom:1px solid var(--edge)}
 th,td{padding:3px 6px;vertical-align:top;overflow-wrap:break-word}
 td{max-width:12em}
