@@ -1,4 +1,5 @@
-/* Tiny models in float32 trained for some steps by each optimizer, against PyTorch in float64
+/* Tiny models in float32 trained for some steps by each optimizer, fused layers by Muon, and both
+ * parametrisations of widths by AdamW, against PyTorch in float64
  * (optimizer_models.txt): losses, gradient norms and the weights at the end. Weights and tokens are
  * those of test_models.c, tokens of step s from state 500 seed + s; step s has lr (1 - s / 20),
  * weights decay by 0.1 of it, gradients are clipped to the norm 1. Lion has three steps, and a seed
@@ -197,7 +198,7 @@ static void check_all(const ag_kernels *k)
     assert_true(next_line());
     for (; !feof(s_file); cases++)
         check_case(k);
-    assert_int_equal(cases, 4);
+    assert_int_equal(cases, 7);
     fclose(s_file);
 }
 
