@@ -21,11 +21,24 @@ typedef struct ag_init_weights {
  * config knows none. Labels (init_where) name a seed, too. */
 typedef ag_status (*ag_init_find)(ag_init_weights *found, const ag_run *run, void *context);
 
+/* A state to begin with. */
+typedef struct ag_start_found {
+    char run[AG_ID_LENGTH + 1]; /* that kept it, */
+    int64_t step;               /* after this step */
+    char digest[AG_DIGEST_LENGTH + 1];
+    int64_t optimizer; /* ag_optimizer_type: whose moments it has */
+    bool has_lost;     /* and whether kahan's sums are there */
+} ag_start_found;
+
+/* Finds the state that run->train.start_* name, for the tensors of run->model. */
+typedef ag_status (*ag_start_find)(ag_start_found *found, const ag_run *run, void *context);
+
 typedef struct ag_experiment_options {
     const char *const *sets; /* "key=value", borrowed during the call */
     size_t n_sets;
-    ag_init_find find_init; /* NULL: model.init is refused */
-    void *context;          /* of find_init */
+    ag_init_find find_init;   /* NULL: model.init is refused */
+    ag_start_find find_start; /* NULL: train.start is refused */
+    void *context;            /* of both */
 } ag_experiment_options;
 
 /* Reads, checks and expands the experiment file at `path`, with options->sets laid over it; NULL

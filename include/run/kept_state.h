@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
+#include "base/status.h"
 #include "run/run.h"
+#include "run/tensors.h"
 
 /* What of an operand's scale outlives a step. */
 typedef struct ag_scale {
@@ -29,5 +32,28 @@ typedef struct ag_kept_state {
     size_t n_amaxes;
     float *amaxes;
 } ag_kept_state;
+
+enum { AG_KEPT_CURVES = 5 };
+
+/* A state that a run begins with. */
+typedef struct ag_start {
+    ag_kept_state state;
+    ag_run run;   /* that kept it, with the precision of the step before throughout */
+    bool *parted; /* of each layer and site, by role: both uses have a history, each its own */
+    const void *curves[AG_KEPT_CURVES]; /* of its steps: the record's series, in its order */
+} ag_start;
+
+/* Fills in how many scales and amaxes a state of the run, which has one phase, holds. */
+void ag_kept_sizes(ag_kept_state *sizes, const ag_run *run);
+
+/* Fills in `parted`, in the arena, once all else is there, and makes it start->run's own state. */
+ag_status ag_kept_complete(ag_start *start, ag_arena *arena);
+
+bool ag_kept_has_parted(const ag_start *start, bool is_site, size_t index, ag_role role);
+
+/* Of all that the steps after it depend on: steps and updates, weights, moments, what storing lost,
+ * and the scales and histories of the operands that keep them, each with its scheme. */
+ag_status ag_kept_digest(char hex[AG_DIGEST_LENGTH + 1], const ag_start *start,
+                         const ag_tensor_table *tensors);
 
 #endif

@@ -1,6 +1,6 @@
 /* Precision by step. A run has one phase or more, numbered from 0: phase 0 begins at step 0 with
- * the run's own layers and sites, and each lasts until the next one begins. Neighbours differ, and
- * none is empty. */
+ * the run's own layers and sites, or at the step of the state that it begins with; each lasts until
+ * the next one begins. Neighbours differ, and none is empty. */
 #ifndef AG_RUN_PHASES_H
 #define AG_RUN_PHASES_H
 
@@ -34,6 +34,9 @@ ag_run ag_run_in_phase(const ag_run *run, size_t phase);
  * the other none. */
 bool ag_layer_serves_both(const ag_run *run, size_t phase, size_t index, ag_role role);
 bool ag_site_serves_both(const ag_run *run, size_t phase, size_t index, ag_role role);
+
+/* Makes the phase of the run's first step its first: those before it are none of this run's. */
+void ag_run_drop_phases(ag_run *run);
 
 /* Whether two runs share the tables of all their phases. */
 bool ag_phases_shared(const ag_run *a, const ag_run *b);

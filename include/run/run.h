@@ -135,6 +135,11 @@ typedef struct ag_train_spec {
     int64_t grad_accum; /* micro-batches a step */
     int64_t data_order; /* ag_data_order */
     int64_t data_seed;  /* -1: the run's seed */
+
+    const char *start_file; /* the results of the run whose state this one begins with; "" = none */
+    const char *start_run;  /* its id, or what else names it: config puts the id in its place */
+    int64_t start_step;     /* the steps behind that state, the first of this run; 0 = none, or to
+                               config the only state there is */
 } ag_train_spec;
 
 typedef struct ag_optimizer_spec {
@@ -257,6 +262,8 @@ typedef struct ag_phase {
     const ag_layer_precision *sites;
 } ag_phase;
 
+struct ag_start; /* run/kept_state.h */
+
 typedef struct ag_run {
     ag_model_spec model;
     ag_data_spec data;
@@ -271,7 +278,9 @@ typedef struct ag_run {
     ag_compare_spec compare;
 
     ag_data_facts facts;
-    char init_digest[AG_DIGEST_LENGTH + 1]; /* of model.init's weights; "" = random init */
+    char init_digest[AG_DIGEST_LENGTH + 1];  /* of model.init's weights; "" = random init */
+    char start_digest[AG_DIGEST_LENGTH + 1]; /* of train.start's state; "" = none */
+    const struct ag_start *start;            /* that state, borrowed, where the run is trained */
     ag_compute compute;
     const ag_layer_precision *layers; /* [ag_layer_count(&run.model)], borrowed, normalised */
     const ag_layer_precision *sites;  /* [ag_site_count(&run.model)], or NULL: none is on */
@@ -281,5 +290,11 @@ typedef struct ag_run {
     int64_t seed;
     char id[AG_ID_LENGTH + 1];
 } ag_run;
+
+/* Steps that the run trains itself: those before are the state's that it begins with. */
+static inline int64_t ag_run_own_steps(const ag_run *run)
+{
+    return run->train.steps - run->train.start_step;
+}
 
 #endif

@@ -123,7 +123,7 @@ static ag_status find_run(char id[AG_ID_LENGTH + 1], search *c)
 }
 
 /* The results are closed again before the weights are read, which may be large. */
-static ag_status choose(char id[AG_ID_LENGTH + 1], const ag_run_choice *choice)
+ag_status ag_chosen_run_id(char id[AG_ID_LENGTH + 1], const ag_run_choice *choice)
 {
     search c = {.choice = choice};
     AG_TRY(ag_results_open(&c.results, choice->path));
@@ -131,6 +131,37 @@ static ag_status choose(char id[AG_ID_LENGTH + 1], const ag_run_choice *choice)
     ag_status status = find_run(id, &c);
     ag_arena_deinit(&c.arena);
     ag_results_close(&c.results);
+    return status;
+}
+
+static ag_status find_named(bool *is_one, char id[AG_ID_LENGTH + 1], const ag_results *results,
+                            const char *name, ag_arena *arena)
+{
+    const char **names = ag_run_names(&results->grid, arena);
+    size_t count = 0;
+    if (names == NULL)
+        return no_memory();
+    for (size_t i = 0; i < results->grid.n_runs; i++) {
+        if (!ag_run_status_is_complete(results->rows[i].status) || strcmp(names[i], name) != 0)
+            continue;
+        memcpy(id, results->rows[i].id, AG_ID_LENGTH + 1);
+        count++;
+    }
+    *is_one = count == 1;
+    return AG_OK;
+}
+
+ag_status ag_chosen_run_named(bool *is_one, char id[AG_ID_LENGTH + 1], const char *path,
+                              const char *name)
+{
+    ag_results results;
+    ag_arena arena;
+    *is_one = false;
+    AG_TRY(ag_results_open(&results, path));
+    ag_arena_init_growing(&arena);
+    ag_status status = find_named(is_one, id, &results, name, &arena);
+    ag_arena_deinit(&arena);
+    ag_results_close(&results);
     return status;
 }
 
@@ -151,7 +182,7 @@ ag_status ag_chosen_model(ag_trained *trained, const ag_run_choice *choice, ag_a
 {
     char id[AG_ID_LENGTH + 1];
     const ag_run *run = &trained->run;
-    AG_TRY(choose(id, choice));
+    AG_TRY(ag_chosen_run_id(id, choice));
     AG_TRY(ag_results_run(&trained->run, NULL, choice->path, id, arena));
     if (run->output.weights == AG_WEIGHTS_NONE)
         return ag_fail(AG_ERR_INPUT,

@@ -20,6 +20,14 @@ typedef struct ag_run_choice {
  */
 int ag_run_choice_read(ag_run_choice *choice, const ag_command_line *line, int argc, char **argv);
 
+/* Its id. AG_ERR_INPUT names the candidates where several runs are meant. */
+ag_status ag_chosen_run_id(char id[AG_ID_LENGTH + 1], const ag_run_choice *choice);
+
+/* The id of the completed run of the results at `path` that is called exactly `name`; *is_one says
+ * whether there is one. */
+ag_status ag_chosen_run_named(bool *is_one, char id[AG_ID_LENGTH + 1], const char *path,
+                              const char *name);
+
 /* A trained model. */
 typedef struct ag_trained {
     ag_run run;

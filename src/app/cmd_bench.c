@@ -21,6 +21,7 @@
 #include "plan.h"
 #include "proc/cores.h"
 #include "run/model_spec.h"
+#include "start_state.h"
 #include "train/train.h"
 #include "wrong_file.h"
 
@@ -125,8 +126,10 @@ static ag_status add_format_list(request *asked, ag_arena *arena)
 /* With everything that the reader has to say, as `plan` prints it. */
 static ag_status read_experiment(ag_experiment **out, const char *path, const request *asked)
 {
-    const ag_experiment_options how = {
-        .sets = asked->sets.items, .n_sets = asked->sets.count, .find_init = ag_init_find_here};
+    const ag_experiment_options how = {.sets = asked->sets.items,
+                                       .n_sets = asked->sets.count,
+                                       .find_init = ag_init_find_here,
+                                       .find_start = ag_start_find_here};
     ag_text diagnostics;
     ag_text_init(&diagnostics);
     ag_status status = ag_experiment_load(out, path, &how, &diagnostics);
@@ -273,6 +276,8 @@ static ag_run stripped(const ag_run *run, size_t n_steps)
     only.observe.diagnostics = 0;
     only.stop = (ag_stop_spec){.on_nonfinite = AG_NONFINITE_SKIP};
     only.output.weights = AG_WEIGHTS_NONE;
+    only.output.states = (ag_step_list){0};
+    only.train.start_step = 0;
     return only;
 }
 

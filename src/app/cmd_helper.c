@@ -20,6 +20,7 @@
 #include "run/params.h"
 #include "run/run_json.h"
 #include "run_names.h"
+#include "start_state.h"
 #include "summary.h"
 #include "wrong_file.h"
 
@@ -237,22 +238,43 @@ static ag_status find_rounds(errand *e)
     return status;
 }
 
-/* A run of which nothing is set but the model: that is what the tensors depend on. */
-static ag_status find_weights(errand *e)
+/* A run of which nothing is set but the model, which is what the tensors depend on, and where they
+ * are. */
+static ag_status get_model(ag_run *run, errand *e)
 {
-    ag_run run;
-    ag_init_weights found;
     const char *key;
     const json_t *setting;
-    ag_run_defaults(&run);
-    run.facts.vocab_size = json_integer_value(json_object_get(e->asked, "vocab_size"));
+    ag_run_defaults(run);
+    run->facts.vocab_size = json_integer_value(json_object_get(e->asked, "vocab_size"));
     json_object_foreach((json_t *)json_object_get(e->asked, "settings"), key, setting)
     {
         const ag_param *param = ag_param_find(key);
         if (param == NULL || !json_is_string(setting))
-            return ag_fail(AG_ERR_BUG, "altgrad helper weights: '%s' sets no parameter", key);
-        AG_TRY(ag_param_set(&run, param, json_string_value(setting), &e->arena));
+            return ag_fail(AG_ERR_BUG, "altgrad helper %s: '%s' sets no parameter", e->name, key);
+        AG_TRY(ag_param_set(run, param, json_string_value(setting), &e->arena));
     }
+    return AG_OK;
+}
+
+static ag_status find_start(errand *e)
+{
+    ag_run run;
+    ag_start_found found;
+    AG_TRY(get_model(&run, e));
+    AG_TRY(ag_start_find_here(&found, &run, NULL));
+    ag_text_printf(&e->value,
+                   "{\"digest\": \"%s\", \"run\": \"%s\", \"step\": %lld, "
+                   "\"optimizer\": %lld, \"has_lost\": %s}",
+                   found.digest, found.run, (long long)found.step, (long long)found.optimizer,
+                   found.has_lost ? "true" : "false");
+    return AG_OK;
+}
+
+static ag_status find_weights(errand *e)
+{
+    ag_run run;
+    ag_init_weights found;
+    AG_TRY(get_model(&run, e));
     AG_TRY(ag_init_find_here(&found, &run, NULL));
     ag_text_printf(&e->value, "{\"digest\": \"%s\", \"run\": \"%s\"}", found.digest, found.run);
     return AG_OK;
@@ -273,6 +295,7 @@ static const struct work {
     {"less",     warn_of_less,  true },
     {"summary",  show_summary,  true },
     {"weights",  find_weights,  true },
+    {"start",    find_start,    true },
 };
 
 /* --- all of it */

@@ -433,7 +433,8 @@ static bool exists(const char *out)
 static ag_status load_target(merger *m)
 {
     ag_text diagnostics;
-    const ag_experiment_options how = {.find_init = ag_run_find_init};
+    const ag_experiment_options how = {.find_init = ag_run_find_init,
+                                       .find_start = ag_run_find_start};
     ag_text_init(&diagnostics);
     ag_status status = ag_experiment_load(&m->experiment, m->file, &how, &diagnostics);
     fputs(diagnostics.data, stderr);

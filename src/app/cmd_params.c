@@ -123,12 +123,11 @@ static void print_paths(const table *t)
         if (param == NULL || param->type != AG_PARAM_TEXT ||
             (param->use != AG_USE_DATA && strcmp(param->key, "output.file") != 0))
             continue;
-        puts("\nPaths: data.text, data.bin, data.bin_train, data.bin_val and model.init.file are\n"
-             "relative to the experiment file, output.file to the current directory; all that "
-             "stands\n"
-             "on the command line (--set, -o) to the current directory. ~, ~USER, $NAME and "
-             "${NAME}\n"
-             "are expanded as by a shell; \\$ is a dollar sign. No run id depends on a path.");
+        puts("\nPaths: data.text, data.bin, data.bin_train, data.bin_val, model.init.file and\n"
+             "train.start.file are relative to the experiment file, output.file to the current\n"
+             "directory; all that stands on the command line (--set, -o) to the current\n"
+             "directory. ~, ~USER, $NAME and ${NAME} are expanded as by a shell; \\$ is a dollar\n"
+             "sign. No run id depends on a path.");
         return;
     }
 }

@@ -17,6 +17,7 @@
 #include "init_digest.h"
 #include "plan.h"
 #include "rounds.h"
+#include "start_state.h"
 #include "wrong_file.h"
 
 #define OPTIONS ag_plan_options
@@ -164,6 +165,7 @@ static ag_status add_report(ag_text *text, const ag_experiment *experiment,
     ag_claims_plan_text(text, grid);
     ag_format_facts(text, grid, selected, true);
     ag_plan_data(text, grid, selected);
+    ag_plan_starts(text, grid, selected);
     AG_TRY(ag_plan_models(text, grid, selected, (int)options->ranks, holdings));
     return options->layers ? ag_plan_layers(text, grid, selected) : AG_OK;
 }
@@ -198,8 +200,10 @@ ag_status ag_plan_show(const ag_plan_options *options)
     ag_text_init(&text);
     ag_experiment *experiment = NULL;
     bool *selected = NULL;
-    const ag_experiment_options how = {
-        .sets = options->sets.items, .n_sets = options->sets.count, .find_init = ag_init_find_here};
+    const ag_experiment_options how = {.sets = options->sets.items,
+                                       .n_sets = options->sets.count,
+                                       .find_init = ag_init_find_here,
+                                       .find_start = ag_start_find_here};
     ag_status status = ag_experiment_load(&experiment, options->file, &how, &text);
     if (!options->less)
         fputs(text.data, stderr);

@@ -107,7 +107,7 @@ static ag_status choose_runs(reproducer *r, char **beginnings)
  * name. */
 static bool may_be_set(const ag_param *param)
 {
-    return param->use == AG_USE_DATA ||
+    return (param->use == AG_USE_DATA && strcmp(param->key, "train.start.step") != 0) ||
            (param->use == AG_USE_RUN && strncmp(param->key, "run.", 4) == 0);
 }
 
@@ -130,7 +130,7 @@ static ag_status set_one(ag_run *run, const char *set, ag_arena *arena)
     if (!may_be_set(param))
         return ag_fail(AG_ERR_INPUT,
                        "--set %s: the run is repeated as it was; only where its data lie (data.*, "
-                       "model.init.*) and its limits (run.*) can be set",
+                       "model.init.*, train.start.*) and its limits (run.*) can be set",
                        key);
     if (strcmp(key, "model.init.where") == 0)
         return ag_fail(AG_ERR_INPUT,
@@ -334,12 +334,13 @@ static int reproduce(reproducer *r, char **beginnings)
 static const ag_option s_options[] = {
     {"--sample N",
      "only N runs, the first in the order of their ids (hashes): a random but fixed\n"
-     "choice",            AG_COUNT(reproducer,                sample,              1L << 30)},
+     "choice",            AG_COUNT(reproducer,            sample,                 1L << 30)},
     {"--set KEY=VALUE",
-     "where the data are now (data.text, data.bin, model.init.file), or a limit\n"
-     "(run.*); a run whose data are not the same is refused", AG_TEXTS(reproducer, sets)},
-    {"-j, --jobs N",            "N runs at a time (1)",    AG_COUNT(reproducer,     n_slots,  MAX_JOBS)},
-    {"--json",   "every difference, for scripts",        AG_FLAG(reproducer,                                   as_json)                   },
+     "where the data are now (data.text, data.bin, model.init.file,\n"
+     "train.start.file), or a limit (run.*); a run whose data are not the same is\n"
+     "refused", AG_TEXTS(reproducer,                                           sets)                                             },
+    {"-j, --jobs N",            "N runs at a time (1)",    AG_COUNT(reproducer, n_slots,MAX_JOBS)},
+    {"--json",   "every difference, for scripts",        AG_FLAG(reproducer,                               as_json)                                                                },
 };
 
 static const ag_command_line s_line = {

@@ -110,6 +110,11 @@ void ag_holdings_warn(ag_text *text, const ag_holdings *holdings, const ag_grid 
 void ag_plan_data(ag_text *text, const ag_grid *grid, const bool *selected);
 void ag_plan_data_json(ag_text *text, const ag_grid *grid, const bool *selected);
 
+/* Appends each state that selected runs begin with (train.start): whose it is and how many do. The
+ * second is a list of {"file", "run", "step", "digest", "runs"}. */
+void ag_plan_starts(ag_text *text, const ag_grid *grid, const bool *selected);
+void ag_plan_starts_json(ag_text *text, const ag_grid *grid, const bool *selected);
+
 /* Appends one row for each distinct model of the selected runs, then disk and time. */
 ag_status ag_plan_models(ag_text *text, const ag_grid *grid, const bool *selected, int ranks,
                          const ag_holdings *holdings);

@@ -59,6 +59,7 @@ void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected, cons
     }
     ag_text_add(text, "\n],\"data\":");
     ag_plan_data_json(text, grid, selected);
+    ag_plan_starts_json(text, grid, selected);
     ag_text_add(text, ",\"results\":");
     ag_holdings_json(text, out, holdings, grid, selected);
     ag_plan_trunks_json(text, holdings, grid, selected);

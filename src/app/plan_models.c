@@ -37,7 +37,8 @@ static double eval_tokens(const ag_run *run)
     ag_corpus corpus = {.facts = run->facts};
     double all = (double)ag_val_windows(&corpus, run);
     double some = (double)run->eval.windows < all ? (double)run->eval.windows : all;
-    int64_t evals = run->eval.every > 0 ? run->train.steps / run->eval.every : 0;
+    int64_t every = run->eval.every;
+    int64_t evals = every > 0 ? run->train.steps / every - run->train.start_step / every : 0;
     return 2 * ((double)evals * some + all) * (double)run->model.block_size;
 }
 
@@ -86,12 +87,11 @@ static size_t count_parameters(const ag_run *run)
     return count;
 }
 
-/* Of the weights, moments and more, in the states that the run keeps. */
-static double state_copies(const ag_run *run)
+/* A state is weights, moments and what storing the weights lost: so many copies of the weights. */
+static double copies_of_state(const ag_run *run)
 {
     bool keeps_lost = ag_run_stores_weights(run) && run->optimizer.store_error == AG_STORE_KAHAN;
-    int of_one = 2 + ag_optimizer_of(run)->has_variance + keeps_lost;
-    return (double)(run->output.states.count * of_one);
+    return 2.0 + ag_optimizer_of(run)->has_variance + keeps_lost;
 }
 
 /* A backward pass is two products for each of the forward pass, hence 3. The unit is operations,
@@ -105,15 +105,18 @@ ag_plan_cost ag_plan_run_cost(const ag_run *run)
                     : run->output.weights == AG_WEIGHTS_FINAL       ? 1
                                                                     : 0;
     ag_corpus corpus = {.facts = run->facts};
-    cost.tokens = (double)run->train.steps * (double)run->train.batch_size *
+    cost.tokens = (double)ag_run_own_steps(run) * (double)run->train.batch_size *
                   (double)run->train.grad_accum * (double)run->model.block_size;
     cost.flops = 3 * forward * cost.tokens + forward * eval_tokens(run);
     cost.accumulated = accumulated_flops(run, cost.tokens);
     cost.memory = (double)ag_train_bytes(run, ag_val_windows(&corpus, run)) +
                   (double)ag_corpus_token_bytes(&run->facts) *
                       (double)(run->facts.train_tokens + run->facts.val_tokens);
+    if (run->train.start_step > 0) /* the trainer holds the state that it begins with */
+        cost.memory += copies_of_state(run) * 4.0 * (double)cost.parameters;
     cost.disk =
-        (copies + state_copies(run)) * 4.0 * (double)cost.parameters +
+        (copies + (double)run->output.states.count * copies_of_state(run)) * 4.0 *
+            (double)cost.parameters +
         (double)ag_series_row_bytes(AG_OVER_STEPS) * (double)run->train.steps +
         (double)ag_series_row_bytes(AG_OVER_WINDOWS) * (double)ag_val_windows(&corpus, run) +
         (double)ag_train_sampled_bytes(run);
@@ -141,6 +144,7 @@ static bool same_shape(const ag_run *a, const ag_run *b)
 {
     return ag_spec_same_shape(&a->model, &b->model) &&
            strcmp(a->facts.digest, b->facts.digest) == 0 && a->train.steps == b->train.steps &&
+           a->train.start_step == b->train.start_step &&
            a->train.batch_size == b->train.batch_size &&
            a->train.grad_accum == b->train.grad_accum &&
            a->output.states.count == b->output.states.count;
@@ -173,7 +177,8 @@ typedef struct totals {
 /* Of its steps, those that no other run trains for it. */
 static double own_share(const ag_run *run, int64_t trunk)
 {
-    return trunk > 0 ? 1.0 - (double)trunk / (double)run->train.steps : 1.0;
+    double shared = (double)(trunk - run->train.start_step);
+    return trunk > 0 ? 1.0 - shared / (double)ag_run_own_steps(run) : 1.0;
 }
 
 /* From the first row on: a grid has few shapes. */

@@ -64,8 +64,10 @@ static savings sum_up(const ag_holdings *holdings, const ag_grid *grid, const bo
         if (!selected[r] || !is_to_train(held))
             continue;
         sum.runs += held->trunk > 0;
-        sum.saved += held->trunk;
-        sum.steps += grid->runs[r].train.steps - held->step;
+        const ag_run *run = &grid->runs[r];
+        int64_t first = held->step > run->train.start_step ? held->step : run->train.start_step;
+        sum.saved += held->trunk > 0 ? held->trunk - run->train.start_step : 0;
+        sum.steps += run->train.steps - first;
     }
     return sum;
 }

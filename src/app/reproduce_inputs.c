@@ -6,6 +6,7 @@
 #include "data/corpus.h"
 #include "init_digest.h"
 #include "reproduce.h"
+#include "start_read.h"
 
 /* Paths are long; the message of ag_fail holds 2 KiB. */
 enum { TEXT_SIZE = 1500 };
@@ -112,8 +113,40 @@ static ag_status check_weights(const ag_run *run)
                    wrong, run->init_digest);
 }
 
+/* --- the state to begin with */
+
+static ag_status read_digest(char digest[AG_DIGEST_LENGTH + 1], const ag_run *run)
+{
+    ag_arena arena;
+    ag_start start;
+    ag_arena_init_growing(&arena);
+    ag_status status = ag_start_read(&start, digest, run, &arena);
+    ag_arena_deinit(&arena);
+    return status;
+}
+
+static ag_status check_start(const ag_run *run)
+{
+    const char *path = run->train.start_file;
+    char digest[AG_DIGEST_LENGTH + 1] = "";
+    char found[200];
+    char wrong[TEXT_SIZE];
+    ag_status status = path[0] != '\0' ? read_digest(digest, run) : AG_OK;
+    if (path[0] == '\0' || status == AG_ERR_SYSTEM ||
+        (status == AG_OK && strcmp(digest, run->start_digest) == 0))
+        return status;
+    snprintf(found, sizeof found, "a state of digest %.12s", digest);
+    describe(wrong, "train.start.file", path, found);
+    return ag_fail(AG_ERR_INPUT,
+                   "%s\n    expected the state after step %lld of run %s, digest %.12s: put it "
+                   "back, or '--set train.start.file=PATH' says where a copy is",
+                   wrong, (long long)run->train.start_step, run->train.start_run,
+                   run->start_digest);
+}
+
 ag_status ag_reproduce_check_inputs(const ag_repeat *repeat)
 {
     AG_TRY(check_data(repeat));
-    return check_weights(&repeat->run);
+    AG_TRY(check_weights(&repeat->run));
+    return check_start(&repeat->run);
 }

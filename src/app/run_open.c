@@ -34,8 +34,10 @@ static ag_status load(ag_run_session *session)
     const ag_run_options *options = session->options;
     AG_TRY(ag_app_expect_experiment(options->file));
     ag_text_init(&diagnostics);
-    const ag_experiment_options how = {
-        .sets = options->sets.items, .n_sets = options->sets.count, .find_init = ag_run_find_init};
+    const ag_experiment_options how = {.sets = options->sets.items,
+                                       .n_sets = options->sets.count,
+                                       .find_init = ag_run_find_init,
+                                       .find_start = ag_run_find_start};
     ag_status status = ag_experiment_load(&session->experiment, options->file, &how, &diagnostics);
     fputs(diagnostics.data, stderr);
     ag_text_deinit(&diagnostics);

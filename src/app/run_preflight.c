@@ -206,7 +206,8 @@ static bool reads_the_same(const ag_run *a, const ag_run *b)
     return strcmp(a->data.text, b->data.text) == 0 && strcmp(a->data.bin, b->data.bin) == 0 &&
            strcmp(a->data.bin_train, b->data.bin_train) == 0 &&
            strcmp(a->data.bin_val, b->data.bin_val) == 0 &&
-           strcmp(a->model.init_file, b->model.init_file) == 0;
+           strcmp(a->model.init_file, b->model.init_file) == 0 &&
+           strcmp(a->train.start_file, b->train.start_file) == 0;
 }
 
 /* One run for each set of files that runs read: of those the one that leaves most. It tries the

@@ -203,12 +203,13 @@ ag_status ag_run_show_summary(const char *out, int output)
     return ag_helper_of_results(NULL, "summary", out, output);
 }
 
-/* --- initial weights */
+/* --- initial weights, and states */
 
-/* Those that the tensors of a model depend on. */
+/* Those that the tensors of a model depend on, and where they are. */
 static bool is_of_model(const ag_param *param)
 {
-    return strncmp(param->key, "model.", strlen("model.")) == 0;
+    return strncmp(param->key, "model.", strlen("model.")) == 0 ||
+           strncmp(param->key, "train.start.", strlen("train.start.")) == 0;
 }
 
 /* As texts, which the helper reads by the same table. */
@@ -231,6 +232,27 @@ static void ask_weights(ag_text *asked, const ag_run *run)
     asked->failed = asked->failed || settings.failed;
     ag_text_deinit(&settings);
     ag_arena_deinit(&arena);
+}
+
+ag_status ag_run_find_start(ag_start_found *found, const ag_run *run, void *context)
+{
+    ag_text asked;
+    json_t *value = NULL;
+    (void)context;
+    *found = (ag_start_found){0};
+    ag_text_init(&asked);
+    ask_weights(&asked, run);
+    ag_status status = ag_helper_do(&value, "start", &asked, AG_CHILD_SILENT);
+    const char *digest = json_string_value(json_object_get(value, "digest"));
+    const char *id = json_string_value(json_object_get(value, "run"));
+    snprintf(found->digest, sizeof found->digest, "%s", digest != NULL ? digest : "");
+    snprintf(found->run, sizeof found->run, "%s", id != NULL ? id : "");
+    found->step = json_integer_value(json_object_get(value, "step"));
+    found->optimizer = json_integer_value(json_object_get(value, "optimizer"));
+    found->has_lost = json_is_true(json_object_get(value, "has_lost"));
+    json_decref(value);
+    ag_text_deinit(&asked);
+    return status;
 }
 
 /* What was found is "" where the helper failed; its error is the answer then. */

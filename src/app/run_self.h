@@ -45,5 +45,6 @@ ag_status ag_helper_start_task(ag_child **child, ag_store_task task, const char 
 ag_status ag_run_store_work(ag_store_task task, const char *path, const char *token);
 ag_status ag_run_show_summary(const char *out, int output);
 ag_status ag_run_find_init(ag_init_weights *found, const ag_run *run, void *context);
+ag_status ag_run_find_start(ag_start_found *found, const ag_run *run, void *context); /* likewise */
 
 #endif

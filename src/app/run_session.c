@@ -22,9 +22,10 @@ static void count_part(ag_run_session *session, ag_task *task, double part)
 void ag_run_count_checkpoint(ag_run_session *session, ag_task *task)
 {
     double own = (double)ag_store_checkpoint_step(session->store, task->run->id);
-    double step = fmax(own, (double)task->trunk.steps);
+    double first = (double)task->run->train.start_step;
+    double done = fmax(fmax(own, (double)task->trunk.steps) - first, 0.0);
     if (task->run->train.steps > 0)
-        count_part(session, task, fmin(step / (double)task->run->train.steps, 1.0));
+        count_part(session, task, fmin(done / (double)ag_run_own_steps(task->run), 1.0));
 }
 
 void ag_run_count_all(ag_run_session *session, ag_task *task)

@@ -27,6 +27,7 @@
 #include "results/run_file.h"
 #include "run/run_json.h"
 #include "run/trunk.h"
+#include "start_read.h"
 #include "train/train.h"
 #include "train_preflight.h"
 #include "train_progress.h"
@@ -238,6 +239,7 @@ static ag_status settle_paths(train_job *job)
     AG_TRY(settle_pattern(&job->run.data.bin_val, &job->texts));
     AG_TRY(settle_path(&job->run.data.text, &job->texts));
     AG_TRY(settle_path(&job->run.data.bin, &job->texts));
+    AG_TRY(settle_path(&job->run.train.start_file, &job->texts));
     return settle_path(&job->run.model.init_file, &job->texts);
 }
 
@@ -277,6 +279,27 @@ static ag_status read_init(train_job *job)
                        "%s: the weights have changed since run %s was planned (digest %.12s, "
                        "planned %.12s): plan again",
                        run->model.init_file, run->id, digest, run->init_digest);
+    return AG_OK;
+}
+
+/* Likewise; it lies as long as the run. */
+static ag_status read_start(train_job *job)
+{
+    ag_run *run = &job->run;
+    char digest[AG_DIGEST_LENGTH + 1];
+    if (run->start_digest[0] == '\0' && run->train.start_file[0] == '\0')
+        return AG_OK;
+    ag_start *start = ag_arena_alloc(&job->init_memory, sizeof *start);
+    if (start == NULL)
+        return ag_fail(AG_ERR_SYSTEM, "out of memory for the state to begin with");
+    AG_TRY(ag_start_read(start, digest, run, &job->init_memory));
+    if (strcmp(digest, run->start_digest) != 0)
+        return ag_fail(AG_ERR_INPUT,
+                       "%s: the state after step %lld of run %s has changed since run %s was "
+                       "planned (digest %.12s, planned %.12s): plan again",
+                       run->train.start_file, (long long)run->train.start_step,
+                       run->train.start_run, run->id, digest, run->start_digest);
+    run->start = start;
     return AG_OK;
 }
 
@@ -382,6 +405,7 @@ static ag_status do_job(train_job *job)
     AG_TRY(check_output(job));
     AG_TRY(open_corpus(job));
     AG_TRY(read_init(job));
+    AG_TRY(read_start(job));
     AG_TRY(start_threads(job));
     if (job->options.preflight)
         return ag_train_preflight((int)job->options.result_fd);

@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "config/experiment.h"
 #include "init_digest.h"
+#include "start_state.h"
 
 enum { LOOKED_AT = 64 * 1024 }; /* bytes; of a longer experiment file the key is near its start */
 
@@ -47,7 +48,8 @@ static void find_results(char *out, size_t size, const char *path)
     ag_text unused;
     ag_arena arena;
     ag_experiment *experiment = NULL;
-    const ag_experiment_options how = {.find_init = ag_init_find_here};
+    const ag_experiment_options how = {.find_init = ag_init_find_here,
+                                       .find_start = ag_start_find_here};
     out[0] = '\0';
     const char *found = "";
     ag_text_init(&unused);

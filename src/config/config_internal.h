@@ -43,7 +43,8 @@ typedef struct ag_facts_entry {
     ag_data_facts facts;
 } ag_facts_entry;
 
-typedef struct ag_initial ag_initial; /* weights of model.init, in initial.c */
+typedef struct ag_initial ag_initial;         /* weights of model.init, in initial.c */
+typedef struct ag_asked_state ag_asked_state; /* states of train.start, in start.c */
 
 /* Filled in step by step (experiment.c); a step reads what those before it left. All memory but
  * that of runs and patterns is the arena's, so that an error anywhere needs no cleaning up. */
@@ -88,10 +89,11 @@ struct ag_experiment {
     size_t searches;
     size_t n_facts;
     ag_facts_entry *facts;
-    const ag_initial *initials; /* of runs so far */
-    bool draws;                 /* in some run a random number has a part */
-    size_t n_seeds_folded;      /* labels of a run that keeps another seed */
-    bool pairs_seeds;           /* some run starts from the source's run of its own seed */
+    const ag_initial *initials;  /* of runs so far */
+    const ag_asked_state *begun; /* likewise */
+    bool draws;                  /* in some run a random number has a part */
+    size_t n_seeds_folded;       /* labels of a run that keeps another seed */
+    bool pairs_seeds;            /* some run starts from the source's run of its own seed */
     size_t identified_layers;
 
     size_t *baseline; /* [n_axes] point, SIZE_MAX where not named */
@@ -176,6 +178,11 @@ const char *ag_config_where_label(ag_findings *findings, const ag_node *map);
 /* Finds the weights that model.init of a run names, which is complete but for them. False after an
  * error, which is said to be at `place`. */
 bool ag_config_initial(ag_run *run, ag_experiment *experiment, ag_place place);
+
+/* Finds the state that train.start of a run names, which is complete but for that: afterwards it
+ * has its digest, its run's id and its step. False after an error, which is told by ag_fail where
+ * it is about this run alone and *is_told is false. */
+bool ag_config_start(bool *is_told, ag_run *run, ag_experiment *experiment);
 
 /* Every combination to a run: experiment->grid. */
 void ag_config_build(ag_experiment *experiment);

@@ -91,23 +91,28 @@ static bool is_secondary(const ag_experiment *experiment, const char *key)
     return ag_config_is_broken(experiment, key);
 }
 
-/* Checks of several parameters together. The message begins with the key it is about, which tells
- * where in the file it belongs. */
-static bool check_run(ag_experiment *experiment, const ag_run *run, const uint32_t *tuple)
+/* The message in hand begins with the key it is about, which tells where in the file it belongs. */
+static void tell(ag_experiment *experiment, const uint32_t *tuple)
 {
-    if (ag_run_check(run) == AG_OK)
-        return true;
     char key[64];
     size_t length = strcspn(ag_error_message(), ": ");
     snprintf(key, sizeof key, "%.*s", (int)(length < 60 ? length : 60), ag_error_message());
     if (is_secondary(experiment, key)) {
         ag_error_clear();
-        return false;
+        return;
     }
     bool is_format = tuple != NULL && strcmp(key, "formats") == 0;
     ag_config_failed(&experiment->findings, is_format
                                                 ? experiment->formats[tuple[AG_FORMAT_AXIS]].place
                                                 : param_place(experiment, tuple, key));
+}
+
+/* Checks of several parameters together. */
+static bool check_run(ag_experiment *experiment, const ag_run *run, const uint32_t *tuple)
+{
+    if (ag_run_check(run) == AG_OK)
+        return true;
+    tell(experiment, tuple);
     return false;
 }
 
@@ -118,6 +123,25 @@ static bool set_init(ag_run *run, ag_experiment *experiment, const uint32_t *tup
         return true;
     const char *key = run->model.init_where[0] != '\0' ? "model.init.where" : "model.init";
     return ag_config_initial(run, experiment, param_place(experiment, tuple, key));
+}
+
+/* The state of another run likewise, which depends on the optimizer too. */
+static bool set_start(ag_run *run, ag_experiment *experiment, const uint32_t *tuple)
+{
+    bool is_told = false;
+    if (run->train.start_file[0] == '\0' || ag_config_is_broken(experiment, "model.") ||
+        ag_config_is_broken(experiment, "train.start"))
+        return true;
+    if (ag_config_start(&is_told, run, experiment))
+        return true;
+    if (is_told || experiment->findings.out_of_memory)
+        return false;
+    if (strncmp(ag_error_message(), "train.", 6) == 0 || /* they name their key */
+        strncmp(ag_error_message(), "output.", 7) == 0)
+        tell(experiment, tuple);
+    else
+        ag_config_failed(&experiment->findings, param_place(experiment, tuple, "train.start"));
+    return false;
 }
 
 /* The base run with the settings of each point; axes set different parameters, so their order has
@@ -158,7 +182,8 @@ static bool resolve(ag_run *run, ag_experiment *experiment, const uint32_t *tupl
     apply_points(run, experiment, tuple);
     experiment->layer_configs.items[tuple[AG_LAYERS_AXIS]].uses++;
     return ag_config_route(run, experiment, tuple[AG_LAYERS_AXIS], tuple[AG_FORMAT_AXIS]) &&
-           check_both(run, experiment, tuple) && set_init(run, experiment, tuple);
+           check_both(run, experiment, tuple) && set_init(run, experiment, tuple) &&
+           set_start(run, experiment, tuple);
 }
 
 /* --- folding */

@@ -19,8 +19,8 @@ enum { KEY_SIZE = 128, MAX_PARAMS = 256 };
  * --set, to the current directory, as a shell's user expects. */
 static bool is_input_path(const ag_param *param)
 {
-    static const char *const keys[] = {"data.text", "data.bin", "data.bin_train", "data.bin_val",
-                                       "model.init.file"};
+    static const char *const keys[] = {"data.text",    "data.bin",        "data.bin_train",
+                                       "data.bin_val", "model.init.file", "train.start.file"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (strcmp(param->key, keys[i]) == 0)
             return true;

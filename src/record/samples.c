@@ -10,7 +10,9 @@ bool ag_samples_due(const ag_run *run, int64_t step)
     int64_t every = run->observe.quant_every;
     if (run->observe.diagnostics == 0)
         return false;
-    return step == 0 || step == run->train.steps - 1 || (every > 0 && step % every == 0);
+    int64_t first = run->train.start_step;
+    return step == first || step == run->train.steps - 1 ||
+           (step > first && every > 0 && step % every == 0);
 }
 
 /* Closed form of counting ag_samples_due over the steps before: the trainer asks it at each
@@ -18,10 +20,11 @@ bool ag_samples_due(const ag_run *run, int64_t step)
 int64_t ag_samples_before(const ag_run *run, int64_t steps)
 {
     int64_t every = run->observe.quant_every;
+    int64_t first = run->train.start_step;
     int64_t last = run->train.steps - 1;
-    if (run->observe.diagnostics == 0 || steps <= 0)
+    if (run->observe.diagnostics == 0 || steps <= first)
         return 0;
-    int64_t regular = every > 0 ? (steps - 1) / every + 1 : 1;
-    bool last_is_regular = last == 0 || (every > 0 && last % every == 0);
+    int64_t regular = every > 0 ? (steps - 1) / every - first / every + 1 : 1;
+    bool last_is_regular = last == first || (every > 0 && last % every == 0);
     return regular + (steps > last && !last_is_regular);
 }

@@ -60,7 +60,8 @@ static bool trains_by_chance(const ag_run *run)
 bool ag_run_draws(const ag_run *run)
 {
     bool trains = run->train.steps > 0;
-    bool starts_by_chance = run->init_digest[0] == '\0' && run->model.init_seed < 0;
+    bool is_given = run->init_digest[0] != '\0' || run->start_digest[0] != '\0';
+    bool starts_by_chance = !is_given && run->model.init_seed < 0;
     return starts_by_chance || (trains && trains_by_chance(run)) ||
            quantises_by_chance(run, trains);
 }

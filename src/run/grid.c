@@ -155,6 +155,10 @@ static void add_run(writer *w, const ag_run *run, const ag_run *first)
         ag_text_add(w->text, ",\"init\":");
         ag_digest_to_json(w->text, run->init_digest);
     }
+    if (strcmp(run->start_digest, first == NULL ? "" : first->start_digest) != 0) {
+        ag_text_add(w->text, ",\"start\":");
+        ag_digest_to_json(w->text, run->start_digest);
+    }
     add_settings(w->text, run, first);
     ag_text_add(w->text, "}");
 }

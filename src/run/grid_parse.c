@@ -162,7 +162,7 @@ static bool is_said(ag_json_at at, const char *key, bool is_first)
 static ag_status read_run(ag_run *run, reader *r, ag_json_at at, bool is_first)
 {
     static const char *const known[] = {"id",   "layers", "seed", "compute", "data",
-                                        "init", "phases", "set",  NULL};
+                                        "init", "phases", "set",  "start",   NULL};
     AG_TRY(ag_json_known(at, known));
     AG_TRY(ag_json_hex(run->id, at, "id", AG_ID_LENGTH));
     AG_TRY(ag_json_whole(&run->seed, at, "seed", 0, AG_MAX_WHOLE));
@@ -178,6 +178,8 @@ static ag_status read_run(ag_run *run, reader *r, ag_json_at at, bool is_first)
     }
     if (is_said(at, "init", is_first))
         AG_TRY(ag_digest_from_json(run->init_digest, at, "init"));
+    if (json_object_get(at.object, "start") != NULL)
+        AG_TRY(ag_digest_from_json(run->start_digest, at, "start"));
     AG_TRY(read_settings(run, at, r->arena));
     return read_layers(run, r, at);
 }

@@ -14,7 +14,8 @@ const char *const ag_compute_words[AG_COMPUTES] = {"bf16", "fp32"};
 
 const char *const ag_identity_sections[] = {"eval", "model", "optimizer", "ranks",
                                             "stop", "train", NULL};
-const char *const ag_local_sections[] = {"data", "eval", "model", "observe", "output", "run", NULL};
+const char *const ag_local_sections[] = {"data",   "eval", "model", "observe",
+                                         "output", "run",  "train", NULL};
 
 /* --- writing */
 
@@ -223,7 +224,7 @@ static bool has_ranks(const ag_run *run)
 
 static bool draws_weights(const ag_run *run)
 {
-    return run->init_digest[0] == '\0';
+    return run->init_digest[0] == '\0' && run->start_digest[0] == '\0';
 }
 
 static bool draws_by_std(const ag_run *run)
@@ -312,45 +313,47 @@ static const char s_by_rope[] = "only model.position rope reads it";
 static const char s_by_norms[] = "model.norm is none";
 
 static const condition s_conditions[] = {
-    {AT(model.gelu),                  has_gelu,              "only model.mlp gelu reads it"                 },
+    {AT(model.gelu),                  has_gelu,              "only model.mlp gelu reads it"                },
     {AT(model.mlp_multiple_of),       derives_width,
-     "only model.mlp swiglu reads it, where model.mlp_hidden is 0"                                          },
-    {AT(model.gate_up),               has_gate,              "only model.mlp swiglu reads it"               },
-    {AT(model.rope_theta),            has_rope,              s_by_rope                                      },
-    {AT(model.rope_fraction),         has_rope,              s_by_rope                                      },
-    {AT(model.norm_eps),              has_any_norm,          "model.norm and model.qk_norm are none"        },
-    {AT(model.norm_affine),           has_norms,             s_by_norms                                     },
-    {AT(model.norm_place),            has_norms,             s_by_norms                                     },
-    {AT(model.final_norm),            has_norms,             s_by_norms                                     },
+     "only model.mlp swiglu reads it, where model.mlp_hidden is 0"                                         },
+    {AT(model.gate_up),               has_gate,              "only model.mlp swiglu reads it"              },
+    {AT(model.rope_theta),            has_rope,              s_by_rope                                     },
+    {AT(model.rope_fraction),         has_rope,              s_by_rope                                     },
+    {AT(model.norm_eps),              has_any_norm,          "model.norm and model.qk_norm are none"       },
+    {AT(model.norm_affine),           has_norms,             s_by_norms                                    },
+    {AT(model.norm_place),            has_norms,             s_by_norms                                    },
+    {AT(model.final_norm),            has_norms,             s_by_norms                                    },
     {AT(model.post_gain),             has_post_gain,
      "only norms with gains behind a branch start from it (model.norm_place res_post and "
-     "sandwich)"                                                                                            },
-    {AT(model.qk_gain),               has_qk_norm,           "model.qk_norm is none"                        },
+     "sandwich)"                                                                                           },
+    {AT(model.qk_gain),               has_qk_norm,           "model.qk_norm is none"                       },
     {AT(model.init_std),              draws_by_std,
-     "the initial weights come from model.init.file, or have a deviation of 1 (model.param mus)"            },
+     "the initial weights come from model.init.file or train.start, or have a deviation of 1 "
+     "(model.param mus)"                                                                                   },
     {AT(model.param),                 is_parametrised,
-     "without model.base_width, or with one of n_embd, mup is standard"                                     },
-    {AT(model.base_width),            has_base,              "only model.param mup and mus read it"         },
+     "without model.base_width, or with one of n_embd, mup is standard"                                    },
+    {AT(model.base_width),            has_base,              "only model.param mup and mus read it"        },
     {AT(model.base_head_dim),         has_base_head,
-     "only model.param mup reads it, where model.attn_scale is 0"                                           },
-    {AT(model.init_seed),             draws_weights,         "the initial weights come from model.init.file"},
-    {AT(train.data_seed),             draws_batches,         "only train.data_order random reads it"        },
-    {AT(optimizer.min_lr_ratio),      has_final_lr,          "optimizer.schedule constant does not read it" },
-    {AT(optimizer.decay_fraction),    decays_late,           "only optimizer.schedule wsd reads it"         },
-    {AT(optimizer.independent_decay), decays,                "optimizer.weight_decay is 0"                  },
-    {AT(optimizer.betas),             has_betas,             s_by_betas                                     },
-    {AT(optimizer.eps),               has_eps,               s_by_adam                                      },
-    {AT(optimizer.momentum),          has_momentum,          s_by_sgd                                       },
-    {AT(optimizer.rung_clip),         counts_rungs,          s_by_grid                                      },
-    {AT(optimizer.headroom),          counts_rungs,          s_by_grid                                      },
-    {AT(optimizer.store_error),       ag_run_stores_weights, "no site opt.w has a format"                   },
-    {AT(optimizer.muon_momentum),     orthogonalises,        s_by_muon                                      },
-    {AT(optimizer.muon_nesterov),     orthogonalises,        s_by_muon                                      },
-    {AT(optimizer.muon_scale),        orthogonalises,        s_by_muon                                      },
-    {AT(optimizer.muon_ns),           orthogonalises,        s_by_muon                                      },
-    {AT(optimizer.adamw_lr),          orthogonalises,        s_by_muon                                      },
-    {AT(ranks.reduce),                has_ranks,             "ranks.count is 1"                             },
-    {AT(ranks.wire),                  has_ranks,             "ranks.count is 1"                             },
+     "only model.param mup reads it, where model.attn_scale is 0"                                          },
+    {AT(model.init_seed),             draws_weights,
+     "the initial weights come from model.init.file or train.start"                                        },
+    {AT(train.data_seed),             draws_batches,         "only train.data_order random reads it"       },
+    {AT(optimizer.min_lr_ratio),      has_final_lr,          "optimizer.schedule constant does not read it"},
+    {AT(optimizer.decay_fraction),    decays_late,           "only optimizer.schedule wsd reads it"        },
+    {AT(optimizer.independent_decay), decays,                "optimizer.weight_decay is 0"                 },
+    {AT(optimizer.betas),             has_betas,             s_by_betas                                    },
+    {AT(optimizer.eps),               has_eps,               s_by_adam                                     },
+    {AT(optimizer.momentum),          has_momentum,          s_by_sgd                                      },
+    {AT(optimizer.rung_clip),         counts_rungs,          s_by_grid                                     },
+    {AT(optimizer.headroom),          counts_rungs,          s_by_grid                                     },
+    {AT(optimizer.store_error),       ag_run_stores_weights, "no site opt.w has a format"                  },
+    {AT(optimizer.muon_momentum),     orthogonalises,        s_by_muon                                     },
+    {AT(optimizer.muon_nesterov),     orthogonalises,        s_by_muon                                     },
+    {AT(optimizer.muon_scale),        orthogonalises,        s_by_muon                                     },
+    {AT(optimizer.muon_ns),           orthogonalises,        s_by_muon                                     },
+    {AT(optimizer.adamw_lr),          orthogonalises,        s_by_muon                                     },
+    {AT(ranks.reduce),                has_ranks,             "ranks.count is 1"                            },
+    {AT(ranks.wire),                  has_ranks,             "ranks.count is 1"                            },
 };
 
 static const condition *condition_of(const ag_param *param)
@@ -424,6 +427,14 @@ static void insert_sorted(ag_param_section *section, const ag_param *param, cons
     }
     section->leaves[i] = leaf;
     section->params[i] = param;
+}
+
+bool ag_param_section_is_neutral(const ag_param_section *section, const ag_run *run)
+{
+    size_t i = 0;
+    while (i < section->count && ag_param_is_neutral(run, section->params[i]))
+        i++;
+    return i == section->count;
 }
 
 void ag_param_section_fill(ag_param_section *section, const char *name, ag_part part)

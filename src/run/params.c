@@ -134,6 +134,10 @@ static const ag_param s_params[] = {
     {"train.data_order", WORD, AT(train.data_order), "random", 0, 0, s_orders, ID, "", "how sequences are taken from the training part", NULL},
     {"train.data_seed", INT, AT(train.data_seed), "-1", -1, WHOLE, NULL, ID, "", "seed of the random order; -1 = the run's seed", NULL},
 
+    {"train.start.file", TEXT, AT(train.start_file), "", 0, 0, NULL, DATA, "", "begin with the training state that a run in this results file has kept (output.states)", ""},
+    {"train.start.run", TEXT, AT(train.start_run), "", 0, 0, NULL, DATA, "", "that run, by id, the beginning of it, name or labels; empty = its only run", ""},
+    {"train.start.step", INT, AT(train.start_step), "0", 0, STEPS, NULL, DATA, "steps", "its state after this step, with which this run goes on; 0 = its only state", "0"},
+
     {"optimizer.type", WORD, AT(optimizer.type), "adamw", 0, 0, s_optimizers, ID, "", "update rule; two use the grid of the weights' format: manifold_adamw scales gradients by its spacing, grid moves weights along it", NULL},
     {"optimizer.lr", REAL, AT(optimizer.lr), "1e-3", 0, 100, NULL, ID, "", "peak learning rate; sgd and grid need about 100 times that of adamw, lion a tenth", NULL},
     {"optimizer.min_lr_ratio", REAL, AT(optimizer.min_lr_ratio), "0.1", 0, 1, NULL, ID, "", "final learning rate as a fraction of lr (not for constant)", NULL},
@@ -405,13 +409,40 @@ static ag_status check_ranks(const ag_run *run)
     return AG_OK;
 }
 
+/* The state has weights of its own, and steps are left. */
+static ag_status check_start(const ag_run *run)
+{
+    const ag_train_spec *train = &run->train;
+    if (train->start_file[0] == '\0' && (train->start_run[0] != '\0' || train->start_step != 0))
+        return ag_fail(AG_ERR_INPUT,
+                       "train.start.%s: says which state of a results file the run begins with, "
+                       "and no file is named; add train.start.file",
+                       train->start_run[0] != '\0' ? "run" : "step");
+    if (train->start_file[0] != '\0' && run->model.init_file[0] != '\0')
+        return ag_fail(AG_ERR_INPUT,
+                       "train.start.file: a state has weights, and model.init.file names others "
+                       "to begin with; leave one of the two out");
+    if (train->start_step > 0 && train->start_step >= train->steps)
+        return ag_fail(AG_ERR_INPUT,
+                       "train.start.step: after step %" PRId64 " nothing is left to train for a "
+                       "run of %" PRId64 " steps (train.steps counts from the beginning of the "
+                       "trunk); give more steps, or an earlier state",
+                       train->start_step, train->steps);
+    return AG_OK;
+}
+
 /* A state lies behind a step that the run trains. */
 static ag_status check_states(const ag_run *run)
 {
     const ag_step_list *states = &run->output.states;
     for (int64_t i = 0; i < states->count; i++) {
-        if (states->at[i] >= 1 && states->at[i] <= run->train.steps)
+        if (states->at[i] > run->train.start_step && states->at[i] <= run->train.steps)
             continue;
+        if (run->train.start_step > 0 && states->at[i] <= run->train.start_step)
+            return ag_fail(AG_ERR_INPUT,
+                           "output.states: %" PRId64 " is no step of a run that begins with the "
+                           "state after step %" PRId64 " (train.start); give a later one",
+                           states->at[i], run->train.start_step);
         return ag_fail(
             AG_ERR_INPUT,
             "output.states: %" PRId64 " is no number of steps after which a run of %" PRId64
@@ -457,6 +488,7 @@ ag_status ag_run_check(const ag_run *run)
     AG_TRY(check_stored_throughout(run));
     AG_TRY(check_ranks(run));
     AG_TRY(check_noise(run));
+    AG_TRY(check_start(run));
     AG_TRY(check_states(run));
     if (run->stop.loss_ratio > 0 && run->stop.loss_ratio <= 1)
         return ag_fail(AG_ERR_INPUT,

@@ -63,6 +63,10 @@ typedef struct ag_param_section {
 extern const char *const ag_identity_sections[];
 extern const char *const ag_local_sections[];
 
+/* Whether a run's text leaves the whole section out: all of its parameters are neutral, and came
+ * after schema 1. */
+bool ag_param_section_is_neutral(const ag_param_section *section, const ag_run *run);
+
 void ag_param_section_fill(ag_param_section *section, const char *name, ag_part part);
 
 /* --- reading JSON */

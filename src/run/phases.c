@@ -1,6 +1,7 @@
 /* The phases of a run, and the run that each of them is. */
 #include "run/phases.h"
 
+#include "run/kept_state.h"
 #include "run/layers.h"
 #include "run/sites.h"
 
@@ -11,7 +12,8 @@ size_t ag_phase_count(const ag_run *run)
 
 ag_phase ag_phase_of(const ag_run *run, size_t phase)
 {
-    return phase == 0 ? (ag_phase){0, run->layers, run->sites} : run->phases[phase - 1];
+    return phase == 0 ? (ag_phase){run->train.start_step, run->layers, run->sites}
+                      : run->phases[phase - 1];
 }
 
 int64_t ag_phase_begin(const ag_run *run, size_t phase)
@@ -32,7 +34,17 @@ double ag_phase_share(const ag_run *run, size_t phase)
     int64_t end = phase == run->n_phases ? run->train.steps : run->phases[phase].from;
     if (run->n_phases == 0)
         return 1.0;
-    return (double)(end - ag_phase_begin(run, phase)) / (double)run->train.steps;
+    return (double)(end - ag_phase_begin(run, phase)) / (double)ag_run_own_steps(run);
+}
+
+void ag_run_drop_phases(ag_run *run)
+{
+    size_t first = ag_phase_at(run, run->train.start_step);
+    const ag_phase in = ag_phase_of(run, first);
+    run->layers = in.layers;
+    run->sites = in.sites;
+    run->phases += first;
+    run->n_phases -= first;
 }
 
 ag_run ag_run_in_phase(const ag_run *run, size_t phase)
@@ -64,17 +76,29 @@ static const ag_scheme *schemes_in(const tensor_at *at, size_t phase)
     return rows == NULL ? null : rows[at->index].scheme[at->role];
 }
 
+/* Before the first phase of a run is the precision of the state that it begins with. */
+static const ag_scheme *schemes_before(const tensor_at *at, size_t phase)
+{
+    const tensor_at of_state = {phase == 0 ? &at->run->start->run : at->run, at->is_site, at->index,
+                                at->role};
+    return schemes_in(&of_state, phase == 0 ? 0 : phase - 1);
+}
+
 /* Of two uses with one scheme: whether their histories differ. A use keeps the history that it has
  * under that scheme, and begins without one where it had another. */
 static bool have_parted(const tensor_at *at, size_t phase)
 {
+    const ag_start *start = at->run->start;
     const ag_scheme *now = schemes_in(at, phase);
-    if (phase == 0 || !ag_scheme_keeps_history(&now[0]))
+    if ((phase == 0 && start == NULL) || !ag_scheme_keeps_history(&now[0]))
         return false;
-    const ag_scheme *before = schemes_in(at, phase - 1);
+    const ag_scheme *before = schemes_before(at, phase);
     bool first = ag_scheme_equal(&before[0], &now[0]);
     bool second = ag_scheme_equal(&before[1], &now[0]);
-    return first != second || (first && have_parted(at, phase - 1));
+    if (first != second || !first)
+        return first != second;
+    return phase == 0 ? ag_kept_has_parted(start, at->is_site, at->index, at->role)
+                      : have_parted(at, phase - 1);
 }
 
 static bool serves_both(const tensor_at *at, size_t phase)

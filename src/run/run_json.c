@@ -61,13 +61,10 @@ static void add_later_section(ag_text *text, const ag_run *run, const char *name
 {
     ag_param_section section;
     ag_param_section_fill(&section, name, AG_PART_IDENTITY);
-    for (size_t i = 0; i < section.count; i++) {
-        if (ag_param_is_neutral(run, section.params[i]))
-            continue;
-        add_section(text, run, name, AG_PART_IDENTITY);
-        ag_text_add(text, ",");
+    if (ag_param_section_is_neutral(&section, run))
         return;
-    }
+    add_section(text, run, name, AG_PART_IDENTITY);
+    ag_text_add(text, ",");
 }
 
 void ag_facts_to_json(ag_text *text, const ag_data_facts *facts)
@@ -121,6 +118,14 @@ static void add_phases(ag_text *text, const ag_run *run)
     }
 }
 
+/* Nothing for a run that begins at its beginning. */
+static void add_start(ag_text *text, const ag_run *run)
+{
+    if (run->start_digest[0] != '\0')
+        ag_text_printf(text, "\"start\":{\"digest\":\"%s\",\"step\":%" PRId64 "},",
+                       run->start_digest, run->train.start_step);
+}
+
 /* The members by name, as RFC 8785 asks; tests/run/golden_run.json pins the whole text. */
 void ag_run_canonical(ag_text *text, const ag_run *run)
 {
@@ -144,6 +149,7 @@ void ag_run_canonical(ag_text *text, const ag_run *run)
     add_phases(text, run);
     add_later_section(text, &resolved, "ranks");
     ag_text_printf(text, "\"seed\":%" PRId64 ",", run->seed);
+    add_start(text, run);
     add_section(text, &resolved, "stop", AG_PART_IDENTITY);
     ag_text_add(text, ",");
     ag_run_tables_to_json(text, run);
@@ -172,6 +178,10 @@ ag_status ag_run_identify(ag_run *run)
 void ag_run_local(ag_text *text, const ag_run *run)
 {
     for (size_t i = 0; ag_local_sections[i] != NULL; i++) {
+        ag_param_section section;
+        ag_param_section_fill(&section, ag_local_sections[i], AG_PART_LOCAL);
+        if (ag_param_section_is_neutral(&section, run))
+            continue;
         ag_text_add(text, i == 0 ? "{" : ",");
         add_section(text, run, ag_local_sections[i], AG_PART_LOCAL);
     }

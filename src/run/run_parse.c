@@ -29,8 +29,7 @@ static ag_status read_param(ag_run *run, const ag_param *param, ag_json_at at, c
 static bool is_later(const ag_param_section *section)
 {
     size_t i = 0;
-    while (i < section->count && section->params[i]->neutral != NULL &&
-           section->params[i]->use == AG_USE_IDENTITY)
+    while (i < section->count && section->params[i]->neutral != NULL)
         i++;
     return i == section->count;
 }
@@ -108,6 +107,18 @@ static ag_status read_version(ag_json_at at)
     return AG_OK;
 }
 
+/* What is before the state is none of this run's. */
+static ag_status read_start(ag_run *run, ag_json_at run_at)
+{
+    static const char *const known[] = {"digest", "step", NULL};
+    ag_json_at at = {json_object_get(run_at.object, "start"), "run.start"};
+    if (at.object == NULL)
+        return AG_OK;
+    AG_TRY(ag_json_known(at, known));
+    AG_TRY(ag_json_hex(run->start_digest, at, "digest", AG_DIGEST_LENGTH));
+    return ag_json_whole(&run->train.start_step, at, "step", 1, run->train.steps - 1);
+}
+
 /* A phase that changes nothing would give one run two texts. */
 static ag_status read_phase(ag_run *run, ag_phase *phase, const ag_phase *before, ag_json_at at,
                             ag_arena *arena)
@@ -156,9 +167,9 @@ static ag_status read_phases(ag_run *run, ag_json_at at, ag_arena *arena)
  * parameters. */
 static ag_status read_identity(ag_run *run, json_t *identity, ag_arena *arena)
 {
-    static const char *const known[] = {"compute", "data",     "eval",      "init",   "layers",
-                                        "model",   "numerics", "optimizer", "phases", "ranks",
-                                        "seed",    "stop",     "tables",    "train",  NULL};
+    static const char *const known[] = {
+        "compute", "data",  "eval", "init",  "layers", "model",  "numerics", "optimizer",
+        "phases",  "ranks", "seed", "start", "stop",   "tables", "train",    NULL};
     ag_json_at at = {identity, "run"};
     ag_json_at data = {NULL, "run.data"};
     ag_json_at layers = {NULL, "run.layers"};
@@ -176,6 +187,7 @@ static ag_status read_identity(ag_run *run, json_t *identity, ag_arena *arena)
     AG_TRY(ag_run_tables_from_json(at));
     AG_TRY(ag_json_member(&layers.object, at, "layers"));
     AG_TRY(ag_layers_from_json(run, layers, arena));
+    AG_TRY(read_start(run, at));
     AG_TRY(read_phases(run, at, arena));
     return check_effects(run, identity);
 }

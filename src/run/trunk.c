@@ -126,7 +126,7 @@ static int64_t next_begin(const ag_run *run, int64_t step)
 /* The first step before `most` whose precision differs; `most` where there is none. */
 static int64_t same_precision(const ag_run *a, const ag_run *b, int64_t most)
 {
-    int64_t step = 0;
+    int64_t step = a->train.start_step;
     while (step < most) {
         ag_phase one = ag_phase_of(a, ag_phase_at(a, step));
         ag_phase other = ag_phase_of(b, ag_phase_at(b, step));
@@ -178,7 +178,10 @@ int64_t ag_trunk_shared(const ag_run *a, const ag_run *b)
 {
     int64_t most = smaller(a->train.steps, b->train.steps) - 1;
     most = same_states(&a->output.states, &b->output.states, most);
-    return most <= 0 ? 0 : same_rates(a, b, same_precision(a, b, most));
+    if (most <= a->train.start_step)
+        return 0;
+    int64_t shared = same_rates(a, b, same_precision(a, b, most));
+    return shared > a->train.start_step ? shared : 0;
 }
 
 /* --- the tree */

@@ -315,17 +315,19 @@ static void store_first(float *w, const ag_tensor *tensor, const ag_site_operand
     ag_site_store(&nearest, w, &stack, &pass);
 }
 
-void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const ag_kernels *k)
+void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const bool *goes_on,
+                        const ag_kernels *k)
 {
     for (size_t i = 0; i < state->tensors.count; i++) {
         const ag_tensor *tensor = &state->tensors.rows[i];
-        if (state->grids[i].store != NULL)
+        if (state->grids[i].store != NULL && (goes_on == NULL || !goes_on[i]))
             store_first(state->weights + tensor->offset, tensor, state->grids[i].store);
     }
     for (size_t i = 0; ag_optimizers[spec->type].fixes_scale && i < state->tensors.count; i++) {
         const ag_tensor *tensor = &state->tensors.rows[i];
         const ag_tensor_grid *on = &state->grids[i];
-        if (on->scheme == NULL || on->scheme->amax == AG_AMAX_NONE)
+        if (on->scheme == NULL || on->scheme->amax == AG_AMAX_NONE ||
+            (goes_on != NULL && goes_on[i]))
             continue;
         float amax = k->amax(state->weights + tensor->offset, tensor->count);
         on->scale->value =

@@ -24,8 +24,10 @@ typedef struct ag_update {
 } ag_update;
 
 /* Before the first step, once there are weights: they become what their stores hold of them,
- * rounded to nearest, and the scales of grids that do not change are set. */
-void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const ag_kernels *k);
+ * rounded to nearest, and the scales of grids that do not change are set. Not those of tensors of
+ * which goes_on [tensors.count] says that they go on as they are; NULL: none does. */
+void ag_optimizer_begin(ag_train_state *state, const ag_optimizer_spec *spec, const bool *goes_on,
+                        const ag_kernels *k);
 
 /* One step, of the number state->step; counts it in state->updates. */
 void ag_optimizer_step(ag_train_state *state, const ag_optimizer_spec *spec,

@@ -128,7 +128,7 @@ void ag_trainer_save(ag_trainer *trainer)
 static ag_status check_standing(const ag_trainer *trainer, const standing *was, const char *path)
 {
     const ag_run *run = trainer->run;
-    if (was->step < 0 || was->step > run->train.steps || was->updates < 0 ||
+    if (was->step < run->train.start_step || was->step > run->train.steps || was->updates < 0 ||
         was->updates > was->step ||
         (was->outcome != AG_OUTCOME_DONE && was->outcome != AG_OUTCOME_DIVERGED) ||
         memchr(was->reason, '\0', sizeof was->reason) == NULL)
@@ -145,7 +145,8 @@ static ag_status check_arrays(const ag_trainer *trainer, const standing *was, co
     const ag_run *run = trainer->run;
     const ag_train_state *state = &trainer->state;
     for (int64_t i = 0; i < was->evals; i++) {
-        if (trainer->record->eval_step[i] != i * run->eval.every)
+        int64_t number = ag_evaluation_number(run, run->train.start_step) + i;
+        if (trainer->record->eval_step[i] != number * run->eval.every)
             return ag_fail(AG_ERR_FILE, "%s: was evaluated at other steps than eval.every asks for",
                            path);
     }
@@ -268,8 +269,9 @@ ag_status ag_trainer_restart(ag_trainer *trainer, const float *init)
 static ag_status begin_again(ag_trainer *trainer, const float *init)
 {
     const char *ending = ag_checkpoint_set_aside(trainer->hooks->checkpoint);
-    ag_trainer_say(trainer, AG_LOG_WARNING, "%s: the run starts from step 0%s%s",
-                   ag_error_message(), ending != NULL ? "; the file is kept with the ending " : "",
+    ag_trainer_say(trainer, AG_LOG_WARNING, "%s: the run starts from step %lld%s%s",
+                   ag_error_message(), (long long)trainer->run->train.start_step,
+                   ending != NULL ? "; the file is kept with the ending " : "",
                    ending != NULL ? ending : "");
     ag_error_clear();
     return ag_trainer_restart(trainer, init);
@@ -284,7 +286,7 @@ static ag_status find_progress(ag_trainer *trainer, const float *init)
         if (load(trainer) != AG_OK)
             AG_TRY(begin_again(trainer, init));
     }
-    if (trainer->saved_step > 0) {
+    if (trainer->saved_step > trainer->run->train.start_step) {
         ag_trainer_say(trainer, AG_LOG_INFO, "resumed at step %lld",
                        (long long)trainer->saved_step);
         return AG_OK;

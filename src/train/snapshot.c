@@ -209,7 +209,7 @@ static ag_status load(ag_trainer *trainer)
     prefix p;
     const ag_snapshot *trunk = &trainer->hooks->trunk;
     ag_saved_state from = {.path = trunk->path, .others = true};
-    if (trunk->step <= 0 || trunk->step >= trainer->run->train.steps)
+    if (trunk->step <= trainer->run->train.start_step || trunk->step >= trainer->run->train.steps)
         return ag_fail(AG_ERR_FILE, "%s: step %lld is not inside this run", trunk->path,
                        (long long)trunk->step);
     AG_TRY(prefix_of(&p, trainer, trunk->step));
@@ -230,7 +230,8 @@ ag_status ag_snapshot_begin(ag_trainer *trainer, const float *init)
                        (long long)trainer->saved_step, trainer->record->timing.trunk_run);
         return AG_OK;
     }
-    ag_trainer_say(trainer, AG_LOG_WARNING, "%s: the run starts from step 0", ag_error_message());
+    ag_trainer_say(trainer, AG_LOG_WARNING, "%s: the run starts from step %lld", ag_error_message(),
+                   (long long)trainer->run->train.start_step);
     ag_error_clear();
     return ag_trainer_restart(trainer, init);
 }

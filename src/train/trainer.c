@@ -218,8 +218,8 @@ static ag_status finish_record(ag_trainer *trainer)
 {
     ag_record *record = trainer->record;
     const ag_train_spec *train = &trainer->run->train;
-    double tokens = (double)record->steps * (double)train->batch_size * (double)train->grad_accum *
-                    (double)trainer->model.T;
+    double tokens = (double)(record->steps - train->start_step) * (double)train->batch_size *
+                    (double)train->grad_accum * (double)trainer->model.T;
     record->tensors = trainer->state.tensors;
     record->weights = trainer->state.weights;
     record->weights_initial = trainer->initial;
@@ -227,7 +227,7 @@ static ag_status finish_record(ag_trainer *trainer)
     record->states = trainer->keeper.states;
     record->entropy_rate = trainer->corpus->entropy_rate;
     record->timing.total_s = record->timing.train_s + record->timing.eval_s;
-    record->timing.tokens_per_s = record->steps > 0 ? tokens / record->timing.train_s : 0.0;
+    record->timing.tokens_per_s = tokens > 0.0 ? tokens / record->timing.train_s : 0.0;
     return ag_weights_digest(record->digest, &record->tensors, record->weights);
 }
 

@@ -87,7 +87,9 @@ void ag_trainer_say(const ag_trainer *trainer, ag_log_level level, const char *f
 ag_status ag_evaluate_periodic(ag_trainer *trainer);
 ag_status ag_evaluate_final(ag_trainer *trainer);
 
-/* Evaluations that are due before the step of that number begins, without the one due there. */
+/* Evaluations of the run that are due before the step of that number begins, without the one due
+ * there; and how many there would be from step 0 on. */
 int64_t ag_evaluations_before(const ag_run *run, int64_t step);
+int64_t ag_evaluation_number(const ag_run *run, int64_t step);
 
 #endif

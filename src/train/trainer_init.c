@@ -9,10 +9,17 @@
 #include "optimizer.h"
 #include "run/phases.h"
 #include "run/sites.h"
+#include "take_start.h"
 #include "trainer.h"
 
-/* Periodic evaluations before steps 0, every, 2 every, ..., and one at the end. */
+/* Periodic evaluations before steps 0, every, 2 every, ..., and one at the end; of a run that
+ * begins with a state, those from its step on. */
 int64_t ag_evaluations_before(const ag_run *run, int64_t step)
+{
+    return ag_evaluation_number(run, step) - ag_evaluation_number(run, run->train.start_step);
+}
+
+int64_t ag_evaluation_number(const ag_run *run, int64_t step)
 {
     int64_t every = run->eval.every;
     return every > 0 ? (step + every - 1) / every : 0;
@@ -154,7 +161,10 @@ ag_status ag_trainer_begin(ag_trainer *trainer, const float *init)
         memcpy(state->weights, init, bytes);
     else
         ag_weights_init(state->weights, &state->tensors, (uint64_t)seed);
-    ag_optimizer_begin(state, &run->optimizer, trainer->k);
+    if (run->train.start_step > 0)
+        AG_TRY(ag_trainer_take_start(trainer));
+    else
+        ag_optimizer_begin(state, &run->optimizer, NULL, trainer->k);
     if (trainer->initial != NULL)
         memcpy(trainer->initial, state->weights, bytes);
     return AG_OK;

@@ -44,7 +44,7 @@ static ag_status load_with(ag_experiment **out, ag_text *messages, const char *y
     close(fd);
     s_asked[0] = '\0';
     ag_text_init(messages);
-    const ag_experiment_options how = {&set, set != NULL, find, NULL};
+    const ag_experiment_options how = {.sets = &set, .n_sets = set != NULL, .find_init = find};
     ag_status status = ag_experiment_load(out, path, &how, messages);
     unlink(path);
     return status;

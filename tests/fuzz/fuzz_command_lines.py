@@ -42,7 +42,8 @@ WORDS = """
  E9M9 mxfp8 hybrid nearest stochastic toward_zero val_loss val_loss_hp loss mood data.text=text
  data.synthetic=markov data.tokens=100 train.steps=1 train.steps=0 train.steps=x model.n_embd=8
  optimizer.lr=1e-3 optimizer.betas=[0.9,0.99] output.weights=none output.file=x eval.every=1 seeds=2
- run.retries=-1 run.share_trunks=false model.init.file=few.h5 model.init.run=abc name=x $format
+ run.retries=-1 run.share_trunks=false model.init.file=few.h5 model.init.run=abc train.start.file=few.h5
+ train.start.run=BF16 train.start.step=3 output.states=[1,50%] name=x $format
 """.split()
 WORDS = ["" if word == "''" else word for word in WORDS] + [
     "a" * 5000, "\x1b[2J", "\u202e", "é", "%s%n", "\n", "--set=train.steps=1", "./" * 40 + "x"

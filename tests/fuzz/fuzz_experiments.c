@@ -80,6 +80,11 @@ static const char *const s_more[] = {
     "altgrad: 1\ndata: {synthetic: markov, tokens: 2000, vocab: 8}\nformats: [BF16, E4M3]\n"
     "seeds: {from: 3, until: decided, at_most: 12}\ncompare: {baseline: {format: BF16}, margin: "
     "0.1}\nexclude:\n  - {format: E5M2}\nclaims:\n  - {name: a, better: E4M3, than: BF16}\n",
+    "altgrad: 1\ndata: {synthetic: markov, vocab: 8, tokens: 4000}\ntrain: {steps: 40, start: "
+    "{file: "
+    "x.h5, run: BF16 seed=0, step: 20}}\noutput: {states: [30, 75%, 100%]}\nformats: [BF16, {name: "
+    "a, all: E4M3, until: 25}, {name: b, all: E5M2, until: 10}]\naxes: {train.start.step: [7, 20], "
+    "output.states: [[], [90%]]}\n",
 };
 
 static const char s_levels[] = "-2, -1, 0 # and up\n1 null 2\n";
@@ -118,6 +123,15 @@ static ag_status find_any(ag_init_weights *found, const ag_run *run, void *conte
     return AG_OK;
 }
 
+static ag_status find_state(ag_start_found *found, const ag_run *run, void *context)
+{
+    (void)context;
+    *found = (ag_start_found){.run = "ba9876543210",
+                              .step = run->train.start_step > 0 ? run->train.start_step : 5};
+    memset(found->digest, 'b', AG_DIGEST_LENGTH);
+    return AG_OK;
+}
+
 /* --- what holds for every grid that comes out */
 
 static const char *check_grid(const ag_grid *grid)
@@ -150,8 +164,10 @@ static const char *run(fuzz_input *input)
     ag_experiment *experiment = NULL;
     char set[256];
     const char *sets[] = {set};
-    const ag_experiment_options how = {
-        .sets = sets, .n_sets = make_set(set, sizeof set, input), .find_init = find_any};
+    const ag_experiment_options how = {.sets = sets,
+                                       .n_sets = make_set(set, sizeof set, input),
+                                       .find_init = find_any,
+                                       .find_start = find_state};
     fuzz_write(s_file, input->bytes, input->size);
     ag_text_init(&messages);
     ag_status status = ag_experiment_load(&experiment, s_file, &how, &messages);

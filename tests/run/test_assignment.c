@@ -38,6 +38,17 @@ static void test_assignments_round_trip(void **state)
     run.optimizer.lr = 0.1 + 0.2;
     assert_round_trip(f, &run);
     run = f->run;
+    run.output.states = (ag_step_list){
+        2, {7, 9}
+    };
+    memcpy(run.start_digest, run.facts.digest, sizeof run.start_digest);
+    run.train.start_file = "other.h5";
+    run.train.start_run = "0123456789ab";
+    run.train.start_step = 3;
+    assert_round_trip(f, &run);
+    assert_non_null(strstr(f->text.data, "\"states\":[7,9]"));
+    assert_non_null(strstr(f->text.data, "\"train\":{\"start.file\":\"other.h5\""));
+    run = f->run;
     run.optimizer.type = AG_OPTIMIZER_GRID;
     assert_round_trip(f, &run);
     run.optimizer.momentum = 0.5;

@@ -213,6 +213,37 @@ static void test_the_id_covers_data_weights_seed_and_compute(void **state)
     assert_other_id(f, &run);
 }
 
+/* Its bits and its step, and nothing of where it lies. */
+static void test_the_id_covers_the_state_to_begin_with(void **state)
+{
+    run_fixture *f = *state;
+    char expected[160];
+    ag_run run = f->run;
+    memcpy(run.start_digest, run.facts.digest, sizeof run.start_digest);
+    run.train.start_step = 8;
+    assert_other_id(f, &run);
+    assert_ok(ag_run_identify(&run));
+    ag_run_canonical(&f->text, &run);
+    snprintf(expected, sizeof expected,
+             ",\"start\":{\"digest\":\"%s\",\"step\":8},\"stop\":", run.facts.digest);
+    assert_non_null(strstr(f->text.data, expected));
+    assert_non_null(strstr(f->text.data, "\"init_seed\":null"));
+    const ag_run before = run;
+    run.train.start_file = "elsewhere.h5";
+    run.train.start_run = "0123456789ab";
+    run.model.init_seed = 7; /* no weights are drawn */
+    run.model.init_std = 0.5;
+    assert_ok(ag_run_identify(&run));
+    assert_string_equal(run.id, before.id);
+    run.train.start_step = 9;
+    assert_ok(ag_run_identify(&run));
+    assert_string_not_equal(run.id, before.id);
+    run = before;
+    run.start_digest[0] = run.start_digest[0] == '0' ? '1' : '0';
+    assert_ok(ag_run_identify(&run));
+    assert_string_not_equal(run.id, before.id);
+}
+
 static void test_the_id_covers_every_field_of_a_scheme(void **state)
 {
     run_fixture *f = *state;
@@ -450,6 +481,7 @@ int main(void)
         TEST(test_mup_at_its_base_is_standard),
         TEST(test_the_id_covers_the_identity_and_nothing_else),
         TEST(test_the_id_covers_data_weights_seed_and_compute),
+        TEST(test_the_id_covers_the_state_to_begin_with),
         TEST(test_the_id_covers_every_field_of_a_scheme),
         TEST(test_the_id_covers_the_rule_of_e8m0),
         TEST(test_what_has_no_effect_is_no_part_of_the_id),

@@ -88,7 +88,7 @@ static void begin_case(scene *s, const ag_kernels *k)
         .unstored = s->unstored
     };
     fill(s->w, 2000, 0.5);
-    ag_optimizer_begin(&s->state, &s->spec, k);
+    ag_optimizer_begin(&s->state, &s->spec, NULL, k);
 }
 
 static void step(scene *s, const ag_kernels *k)
