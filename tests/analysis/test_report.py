@@ -383,6 +383,22 @@ class ReportTest(unittest.TestCase):
         self.assertLess(noisy.low["m FP4"], 0.45)
         self.assertGreater(noisy.high["m FP4"], 0.45)
         self.assertLess(noisy.high["m FP4"] - noisy.low["m FP4"], 0.1)
+        # that of one standard deviation of the squares of `degrees` normal numbers: sqrt(2 / degrees)
+        degrees = len(cells) - 5 - (len(shares) - 1)
+        self.assertLess(abs(noisy.miss**2 / noisy.noise**2 - 1), 3 * np.sqrt(2 / degrees))
+        self.assertLess(law.miss, 1e-6)
+        self.assertTrue(noisy.holds and law.holds)
+
+    def test_a_law_that_does_not_hold_is_said_not_to(self):
+        tokens = np.array([1e4, 3e4, 1e5, 3e5, 1e6, 3e6])
+        cells = pd.DataFrame({"format": "BF16", "parameters": 1e5, "tokens": tokens})
+        losses = np.where(tokens < 2e5, 4.0, 2.0)[:, None] * [1.001, 0.999]  # a step, not a power
+        law = fit_law(cells, losses, "BF16")
+        fitted = law.loss(cells["parameters"], tokens, "BF16")
+        squares = np.sum(np.log(fitted / losses.mean(axis=1)) ** 2)
+        self.assertAlmostEqual(law.miss, np.sqrt(squares / (6 - 3)), places=9)
+        self.assertAlmostEqual(law.noise, 1e-3, places=6)  # sd 1e-3 sqrt(2), over sqrt(2)
+        self.assertFalse(law.holds)
 
     def test_a_law_of_one_size_has_one_term(self):
         tokens = np.array([1e4, 3e4, 1e5, 3e5, 1e6])

@@ -14,6 +14,7 @@ from scipy.optimize import least_squares
 
 LEAST_POINTS = 3  # different sizes, or different numbers of tokens, that a term needs
 FLOOR = 1e-3  # an E below that part of the least loss is none
+MOST_MISS = 3  # times the noise of the means
 DRAWS = 200
 SEED = 20411  # of the bootstrap: the same results give the same intervals
 
@@ -22,13 +23,23 @@ SEED = 20411  # of the bootstrap: the same results give the same intervals
 class Law:
     """`E`, `A`, `alpha`, `B`, `beta` (NaN for a term that was not fitted) and {format: m}. `low` and
     `high` have the same names: 95 % of the bootstrap; empty with one seed. `loose`
-    names the values that are an end of what the fit tries, and not what the losses say."""
+    names the values that are an end of what the fit tries, and not what the losses say. `miss` is by
+    how much the law misses the mean losses, `noise` how far seeds leave these uncertain (NaN with
+    one seed): both are typical parts of a loss, roots of mean squares of logarithms. A law that
+    holds misses by no more than the noise."""
 
     values: dict
     low: dict = field(default_factory=dict)
     high: dict = field(default_factory=dict)
     draws: int = 0
     loose: list = field(default_factory=list)
+    miss: float = np.nan
+    noise: float = np.nan
+
+    @property
+    def holds(self):
+        """Whether what the law misses may be the noise of few seeds."""
+        return not self.miss > MOST_MISS * self.noise
 
     def loss(self, parameters, tokens, form):
         v = self.values
@@ -157,6 +168,9 @@ def fit_law(cells, losses, baseline):
     best = problem.solve(means, list(problem.starts(means)))
     law = Law(problem.named(best))
     law.loose = problem.loose(best, means)
+    misses = problem.residuals(best, np.log(means))
+    law.miss = float(np.sqrt(np.sum(misses**2) / (len(cells) - problem.size)))
+    law.noise = _noise(losses)
     n_seeds = losses.shape[1]
     if n_seeds < 2:
         return law
@@ -171,6 +185,16 @@ def fit_law(cells, losses, baseline):
     law.low, law.high = (dict(zip(law.values, row)) for row in bounds)
     law.draws = DRAWS
     return law
+
+
+def _noise(losses):
+    """The standard error of the means of log losses [cell, seed] over seeds, pooled over the cells."""
+    counts = np.isfinite(losses).sum(axis=1)
+    several = counts > 1
+    if not several.any():
+        return np.nan
+    variances = np.nanvar(np.log(losses[several]), axis=1, ddof=1)
+    return float(np.sqrt(np.mean(variances / counts[several])))
 
 
 def bits_shape(bits, shares):

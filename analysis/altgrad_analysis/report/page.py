@@ -40,8 +40,8 @@ def panel(svg, title="", note=""):
 
 
 def _line(text):
-    """Of a cell; an interval or a deviation is not broken."""
-    return f'<span class="i">{words(text)}</span>' if text.startswith(("[", "±")) else words(text)
+    """Of a cell; an interval, a deviation or what stands in brackets is not broken."""
+    return f'<span class="i">{words(text)}</span>' if text.startswith(("[", "±", "(")) else words(text)
 
 
 def table(columns, rows, title="", classes=None, is_wide=False):

@@ -85,19 +85,29 @@ def _loose_text(law):
     return ". ".join(said) + "."
 
 
+def _trust_text(law):
+    if law.holds:
+        return "They hold within the sizes that were trained, and if the law does."
+    return (
+        "That is more than noise: the law does not describe these runs. Its values depend on which "
+        "sizes were trained, by more than the intervals say, and tell nothing beyond them. Narrower "
+        "ranges, or more tokens, may follow it."
+    )
+
+
 def _law_text(law):
     terms = ["E"]
     terms += ["A (m N)^-alpha"] if np.isfinite(law.values["alpha"]) else []
     terms += ["B D^-beta"] if np.isfinite(law.values["beta"]) else []
     how = (
-        f"Intervals: 95 % of {law.draws} bootstraps over seeds, always the same draws."
+        f"Intervals: 95 % of {law.draws} bootstraps over seeds, always the same draws. The law misses "
+        f"the means by {100 * law.miss:.2g} %, and seeds leave {100 * law.noise:.2g} % of doubt."
         if law.draws
-        else "One seed: no intervals."
+        else f"One seed: no intervals. The law misses the losses by {100 * law.miss:.2g} %."
     )
     return (
         f"Lines are the fit L = {' + '.join(terms)} (least squares of log L). m is the part of the "
-        f"parameters that counts in a format, 1 for the baseline (after arXiv 2411.04330). {how} "
-        "They hold within the sizes that were trained, and if the law does."
+        f"parameters that counts in a format, 1 for the baseline (after arXiv 2411.04330). {how} {_trust_text(law)}"
     )
 
 

@@ -46,10 +46,10 @@ svg svg{overflow:hidden}
 .key{display:flex;flex-wrap:wrap;gap:.15rem 1.1rem;margin:.5rem 0;font-size:.85rem}
 .key span{display:inline-flex;align-items:center;gap:.4rem;overflow-wrap:anywhere;min-width:0}
 .key svg{width:30px;height:10px;flex:none}
-table{border-collapse:collapse;width:100%;font-size:.85rem;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;width:100%;font-size:.8rem;font-variant-numeric:tabular-nums}
 th,.i{white-space:nowrap}
 th{text-align:left;font-weight:600;color:var(--soft);border-bottom:1px solid var(--edge)}
-th,td{padding:3px 6px;vertical-align:top;overflow-wrap:break-word}
+th,td{padding:3px 5px;vertical-align:top;overflow-wrap:break-word}
 td{max-width:12em}
 td.v{font-weight:600}
 .wide{overflow-x:auto}
@@ -79,7 +79,7 @@ svg .dark{fill:#111}svg .light{fill:#fff}svg .strong{fill:var(--ink);font-weight
 """
 
 PRINT = """
-@media screen and (max-width:480px){table{font-size:.8rem}th,td{padding:3px}}
+@media screen and (max-width:480px){th,td{padding:3px}.i{white-space:normal}}
 @media print{body{font-size:10.5pt}nav,.csv{display:none}h2,section>p.soft,.key{break-after:avoid}
  figure,tr,p,.key{break-inside:avoid}main,header,footer{max-width:none;padding:0}
  .panels{grid-template-columns:repeat(2,1fr)}
