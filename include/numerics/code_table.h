@@ -17,24 +17,32 @@
 
 enum {
     AG_TABLE_CODES = 256,
+    AG_TABLE_FEW = 16, /* values that are told apart by comparing with all of them */
     AG_TABLE_BUCKETS = 16384,
     AG_TABLE_ROOM = 2 * AG_TABLE_CODES,
     AG_TABLE_NAME = 32 /* bytes of a name, the 0 included */
 };
 
+/* What a bucket leaves open: whether x reaches one more number, and the values that then count; all
+ * of it in one place, so that no load waits for another. */
+typedef struct ag_table_cell {
+    uint32_t from;     /* bits of the number; NaN: none is left */
+    uint32_t value[3]; /* bits of that with as many numbers below it as are at most the bucket's
+                          least x, and of the two above it; or of the last */
+} ag_table_cell;
+
 /* Where x lies among rising numbers: how many of them are at most x. As integers, so that loops
  * over floats know that nothing they write is read here.
  *
- * A bucket is the values whose magnitudes share their upper bits, of either sign; the first and the
- * last also hold all below and beyond. From the number that a bucket begins with, `single` says
- * that one comparison is enough. */
+ * A bucket is the x whose magnitudes share their upper bits, of either sign; the first and the last
+ * also hold all below and beyond. */
 typedef struct ag_ladder {
     uint32_t from[AG_TABLE_ROOM]; /* bits of float32; NaN beyond the last */
-    int32_t first[AG_TABLE_BUCKETS];
+    ag_table_cell cells[AG_TABLE_BUCKETS];
     int32_t shift; /* of a magnitude's bits */
     int32_t base;  /* of the first bucket */
     int32_t half;  /* buckets of a sign; those of negative numbers come second */
-    bool single;
+    bool single;   /* no bucket has more numbers than one: the cells hold */
 } ag_ladder;
 
 typedef struct ag_code_table {
@@ -46,6 +54,7 @@ typedef struct ag_code_table {
     float top;
     ag_ladder nearest; /* [count - 1] the smallest x that goes to each value but the first */
     ag_ladder between; /* [count - 1] those values */
+    uint32_t more[AG_TABLE_FEW]; /* of the first: from a value's bits to those of the next; or 0 */
 } ag_code_table;
 
 /* What becomes of x at a bound: the value with the even code, the lower one, or that of larger

@@ -15,16 +15,18 @@
     ROW(NEAREST, nearest(y, g))                                                                    \
     ROW(PLAIN_NEAREST, plain_nearest(y, g))                                                        \
     ROW(PLAIN_INTEGER, plain_integer(y, g))                                                        \
-    ROW(TABLE_NEAREST, table_nearest(y, g, true))                                                  \
-    ROW(TABLE_SEARCH, table_nearest(y, g, false))
+    ROW(FEW_NEAREST, few_nearest(y, g))                                                            \
+    ROW(TABLE_NEAREST, table_nearest(y, g))                                                        \
+    ROW(SEARCH_NEAREST, search_nearest(y, g))
 
 #define WAYS(ROW)                                                                                  \
     NEAREST_WAYS(ROW)                                                                              \
     ROW(STOCHASTIC, stochastic(y, random, g))                                                      \
     ROW(PLAIN_STOCHASTIC, plain_stochastic(y, random, g))                                          \
     ROW(FINE_STOCHASTIC, plain_stochastic(fine(y, g), random, g))                                  \
-    ROW(TABLE_STOCHASTIC, table_stochastic(y, random, g, true))                                    \
-    ROW(TABLE_RANDOM_SEARCH, table_stochastic(y, random, g, false))
+    ROW(FEW_STOCHASTIC, few_stochastic(y, random, g))                                              \
+    ROW(TABLE_STOCHASTIC, table_stochastic(y, random, g))                                          \
+    ROW(SEARCH_STOCHASTIC, search_stochastic(y, random, g))
 
 #define WAY_NAME(name, function) name,
 typedef enum way { WAYS(WAY_NAME) } way;
@@ -117,19 +119,25 @@ static inline bool way_exists(const ag_format *format, ag_overflow overflow,
     return where->variant == AG_SR_HALF ? !all : grid_of(format, overflow).is_plain;
 }
 
+static inline way way_of_table(const ag_code_table *table, bool random)
+{
+    if (table->count <= AG_TABLE_FEW)
+        return random ? FEW_STOCHASTIC : FEW_NEAREST;
+    if (random)
+        return table->between.single ? TABLE_STOCHASTIC : SEARCH_STOCHASTIC;
+    return table->nearest.single ? TABLE_NEAREST : SEARCH_NEAREST;
+}
+
 /* Chooses the way. `where`: NULL for rounding to nearest. */
 static inline rounder rounder_of(const ag_format *format, ag_overflow overflow,
                                  const ag_rounding_site *where)
 {
     rounder r = {.g = grid_of(format, overflow)};
-    const ag_code_table *table = format->table;
-    if (table != NULL && where != NULL) {
+    if (where != NULL)
         r.place = philox_place_of(where);
-        r.how = table->between.single ? TABLE_STOCHASTIC : TABLE_RANDOM_SEARCH;
-    } else if (table != NULL) {
-        r.how = table->nearest.single ? TABLE_NEAREST : TABLE_SEARCH;
+    if (format->table != NULL) {
+        r.how = way_of_table(format->table, where != NULL);
     } else if (where != NULL) {
-        r.place = philox_place_of(where);
         r.how = r.g.is_plain ? PLAIN_STOCHASTIC : STOCHASTIC;
         if (where->variant == AG_SR_NEAREST) {
             r.g.finer = ((int32_t)r.g.cut - (where->bits > 0 ? where->bits : 32)) * (1 << 23);

@@ -162,8 +162,8 @@ static bool range_of(uint32_t *least, uint32_t *most, const ag_ladder *ladder, i
     return *most > 0;
 }
 
-/* The numbers of a bucket, from its least x to its largest one. */
-static int fill_bucket(ag_ladder *ladder, int count, int bucket)
+/* How many numbers are at most the least and the largest x of a bucket. */
+static void bucket_ends(int *low, int *high, const ag_ladder *ladder, int count, int bucket)
 {
     bool negative = bucket >= ladder->half;
     int32_t at = bucket - (negative ? ladder->half : 0);
@@ -171,14 +171,12 @@ static int fill_bucket(ag_ladder *ladder, int count, int bucket)
     uint32_t large = at + 1 == ladder->half
                          ? AG_INFINITE_BITS
                          : ((uint32_t)(ladder->base + at + 1) << ladder->shift) - 1;
-    float low = ag_bits_float(negative ? AG_SIGN_BIT | large : small);
-    float high = ag_bits_float(negative ? AG_SIGN_BIT | small : large);
-    ladder->first[bucket] = place_of(ladder, count, low);
-    return place_of(ladder, count, high) - ladder->first[bucket];
+    *low = place_of(ladder, count, ag_bits_float(negative ? AG_SIGN_BIT | large : small));
+    *high = place_of(ladder, count, ag_bits_float(negative ? AG_SIGN_BIT | small : large));
 }
 
 /* The most numbers of a bucket; -1 where there would be too many buckets. */
-static int fill_buckets(ag_ladder *ladder, int count, int shift)
+static int set_buckets(ag_ladder *ladder, int count, int shift)
 {
     uint32_t least;
     uint32_t most;
@@ -191,8 +189,10 @@ static int fill_buckets(ag_ladder *ladder, int count, int shift)
         return -1;
     int crowd = 0;
     for (int i = 0; i < 2 * ladder->half; i++) {
-        int own = fill_bucket(ladder, count, i);
-        crowd = own > crowd ? own : crowd;
+        int low;
+        int high;
+        bucket_ends(&low, &high, ladder, count, i);
+        crowd = high - low > crowd ? high - low : crowd;
     }
     return crowd;
 }
@@ -203,10 +203,23 @@ static void fill_ladder(ag_ladder *ladder, const float *from, int count)
     for (int i = 0; i < AG_TABLE_ROOM; i++)
         ladder->from[i] = i < count ? ag_float_bits(from[i]) : AG_NAN_BITS;
     for (int shift = FLOAT_MANTISSA; shift > 8 && !ladder->single; shift--) {
-        int crowd = fill_buckets(ladder, count, shift);
+        int crowd = set_buckets(ladder, count, shift);
         if (crowd < 0)
             return;
         ladder->single = crowd <= 1;
+    }
+}
+
+static void fill_cells(ag_ladder *ladder, const ag_code_table *table)
+{
+    int last = table->count - 1;
+    for (int i = 0; ladder->single && i < 2 * ladder->half; i++) {
+        int low;
+        int high;
+        bucket_ends(&low, &high, ladder, last, i);
+        ladder->cells[i].from = ladder->from[low];
+        for (int j = 0; j < 3; j++)
+            ladder->cells[i].value[j] = table->value[low + j < last ? low + j : last];
     }
 }
 
@@ -267,6 +280,10 @@ ag_status ag_element_table_resolved(const ag_code_table **out, int count, const 
     }
     fill_ladder(&table->nearest, from, count - 1);
     fill_ladder(&table->between, values + 1, count - 1);
+    fill_cells(&table->nearest, table);
+    fill_cells(&table->between, table);
+    for (int i = 0; i + 1 < count && i < AG_TABLE_FEW; i++)
+        table->more[i] = table->value[i + 1] - table->value[i];
     snprintf(table->name, sizeof table->name, "table-%016llx", (unsigned long long)hash_of(table));
     return ag_element_keep(out, table);
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "kernels/kernels.h"
+#include "numerics/code_table.h"
 #include "numerics/format.h"
 
 enum {
@@ -45,6 +46,44 @@ static void round_bf16(const bench *b)
 static void quantize(const bench *b)
 {
     b->k->quantize(b->y, b->x, BIG, &b->format, 100, AG_OVERFLOW_SATURATE);
+}
+
+/* To the values of code tables: few; many of which a bucket has one; many in one bucket. */
+static void quantize_to(const bench *b, const char *name, bool stochastic)
+{
+    const ag_rounding_site where = {.key = 1};
+    ag_format format;
+    if (ag_element_parse(&format, name) != AG_OK)
+        exit(1);
+    if (stochastic)
+        b->k->quantize_stochastic(b->y, b->x, BIG, &format, 1, AG_OVERFLOW_SATURATE, &where, 0);
+    else
+        b->k->quantize(b->y, b->x, BIG, &format, 1, AG_OVERFLOW_SATURATE);
+}
+
+#define TABLE_BENCH(name)                                                                          \
+    static void name(const bench *b)                                                               \
+    {                                                                                              \
+        quantize_to(b, #name, false);                                                              \
+    }                                                                                              \
+    static void name##_stochastic(const bench *b)                                                  \
+    {                                                                                              \
+        quantize_to(b, #name, true);                                                               \
+    }
+TABLE_BENCH(nf4)
+TABLE_BENCH(posit8_1)
+TABLE_BENCH(dynamic8)
+TABLE_BENCH(crowded_16)
+TABLE_BENCH(crowded_200)
+
+/* Numbers of which most lie so close that no bucket tells them apart. */
+static bool define_crowded(const char *name, int count)
+{
+    const ag_code_table *table;
+    ag_table_text text = {.n_codes = count};
+    for (int i = 0; i < count; i++)
+        text.value[i] = i % 4 == 0 ? (float)i / 64 - 1 : text.value[i - 1] + 0x1p-18f;
+    return ag_element_table(&table, &text) == AG_OK && ag_element_define(name, table) == AG_OK;
 }
 
 static void quantize_stochastic(const bench *b)
@@ -326,6 +365,16 @@ int main(void)
         {"round_bf16",                round_bf16,                BIG    },
         {"quantize e4m3fn",           quantize,                  BIG    },
         {"quantize stochastic",       quantize_stochastic,       BIG    },
+        {"quantize nf4",              nf4,                       BIG    },
+        {"  stochastic",              nf4_stochastic,            BIG    },
+        {"quantize posit8_1",         posit8_1,                  BIG    },
+        {"  stochastic",              posit8_1_stochastic,       BIG    },
+        {"quantize dynamic8",         dynamic8,                  BIG    },
+        {"  stochastic",              dynamic8_stochastic,       BIG    },
+        {"quantize 16 crowded",       crowded_16,                BIG    },
+        {"  stochastic",              crowded_16_stochastic,     BIG    },
+        {"quantize 200 crowded",      crowded_200,               BIG    },
+        {"  stochastic",              crowded_200_stochastic,    BIG    },
         {"epilogue bf16",             epilogue,                  BIG    },
         {"accumulate",                accumulate,                BIG    },
         {"add",                       add,                       BIG    },
@@ -368,7 +417,8 @@ int main(void)
     b.p = calloc(ROOM, sizeof *b.p);
     b.scratch = noise(ROOM);
     b.tokens = calloc(N, sizeof *b.tokens);
-    if (ag_format_parse(&b.format, "e4m3fn") != AG_OK || b.scratch == NULL || b.tokens == NULL)
+    if (!define_crowded("crowded_16", 16) || !define_crowded("crowded_200", 200) ||
+        ag_format_parse(&b.format, "e4m3fn") != AG_OK || b.scratch == NULL || b.tokens == NULL)
         return 1;
     printf("%s\n%-26s %12s %12s    %8s %8s\n", ag_products_engine(), "", "plain", "fast", "plain",
            "fast");

@@ -2,6 +2,8 @@
  * the format. A random word is that of the input's own index. */
 #include "kernels_support.h"
 
+#include "numerics/code_table.h"
+
 enum { COUNT = 1 << 16 };
 
 static const char *s_format;
@@ -25,7 +27,7 @@ static void test_every_input(void **state)
 {
     (void)state;
     ag_format format;
-    assert_ok(ag_format_parse(&format, s_format));
+    assert_ok(ag_element_parse(&format, s_format));
     float *x = floats(COUNT);
     float *a = floats(COUNT);
     float *b = floats(COUNT);

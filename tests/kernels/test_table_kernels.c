@@ -30,7 +30,8 @@ static float any_value(uint64_t *generator, spread how)
 
 static const ag_code_table *random_table(uint64_t *generator)
 {
-    ag_table_text text = {.n_codes = 2 + (int)(ag_splitmix64(generator) % 255)};
+    uint64_t most = ag_splitmix64(generator) % 2 == 0 ? AG_TABLE_FEW + 1 : AG_TABLE_CODES;
+    ag_table_text text = {.n_codes = 2 + (int)(ag_splitmix64(generator) % (most - 1))};
     const ag_code_table *table;
     spread how = (spread)(ag_splitmix64(generator) % SPREADS);
     for (int i = 0; i < text.n_codes; i++) {
@@ -98,18 +99,18 @@ static void test_built_in(void **state)
         check_table(ag_element_find(tables[i].name));
 }
 
-/* Both ways are met: one comparison in a bucket, and bisection. */
+/* All ways are met: few values; of many one comparison in a bucket, and bisection. */
 static void test_random_tables(void **state)
 {
     (void)state;
     uint64_t generator = 31;
-    int single[2] = {0, 0};
-    for (int i = 0; i < 150; i++) {
+    int ways[3] = {0, 0, 0};
+    for (int i = 0; i < 300; i++) {
         const ag_code_table *table = random_table(&generator);
-        single[table->nearest.single]++;
+        ways[table->count <= AG_TABLE_FEW ? 2 : table->nearest.single]++;
         check_table(table);
     }
-    assert_true(single[0] > 5 && single[1] > 5);
+    assert_true(ways[0] > 20 && ways[1] > 20 && ways[2] > 50);
 }
 
 int main(void)
