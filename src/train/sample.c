@@ -149,6 +149,8 @@ ag_status ag_sample(int32_t *tokens, size_t n, size_t count, const ag_sampling *
     s.run.eval.batch = 1;
     s.run.observe.quant_every = 0;
     s.run.output.weights = AG_WEIGHTS_NONE;
+    s.run.output.states = (ag_step_list){0};
+    s.run.train.start_step = 0; /* the weights at hand are all of its state */
     s.key = ag_stream_key(how->seed, AG_STREAM_SAMPLE);
     ag_status status = how->hp ? AG_OK : check_scales(&s.run);
     if (status == AG_OK)

@@ -69,8 +69,9 @@ def flip_middle(path):
 
 
 def prepare():
-    few("seeds: 4")
-    few("seeds: 5", path="more.yaml")
+    states = "output: {states: [2]}"  # more kinds of datasets, whose bits are flipped too
+    few("seeds: 4", states)
+    few("seeds: 5", states, path="more.yaml")
     expect(0, "", *run("packed.h5"))
     expect(0, "", *run("spooled.h5", "--only", "seed=0,1,2"))
     runs = sorted(glob.glob("spooled.h5.d/runs/*.h5"))

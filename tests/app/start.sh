@@ -71,6 +71,11 @@ expect 2 "$altgrad" reproduce named.h5
 says "expected the state after step 8 of run $id, digest "
 says "'--set train.start.file=PATH' says where a copy is"
 expect 0 "$altgrad" reproduce named.h5 --set train.start.file=old/trunk.h5
+
+# and a model like any other, without its trunk
+expect 0 "$altgrad" sample named.h5 format=BF16 --tokens 5
+expect 0 "$altgrad" export named.h5 format=BF16 --nanogpt --to weights
+expect 0 "$altgrad" summary named.h5 --spikes 5
 mv old/* .
 
 # branches that share more steps train them once
