@@ -14,6 +14,7 @@
 #include "base/bits.h"
 #include "kernels_internal.h"
 #include "numerics/code_table.h"
+#include "numerics/quantize.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -43,9 +44,7 @@ static inline grid grid_of(const ag_format *format, ag_overflow overflow)
 {
     if (format->table != NULL)
         return (grid){.shift = ag_operand_shift(format), .table = format->table, .limit = INFINITY};
-    uint32_t beyond = format->has_inf ? AG_INFINITE_BITS : AG_NAN_BITS;
-    if (overflow == AG_OVERFLOW_SATURATE || format->kind == AG_KIND_F)
-        beyond = format->max_bits;
+    uint32_t beyond = ag_overflow_bits(format, overflow);
     uint32_t octave = (uint32_t)(128 - format->bias) << 23;
     return (grid){
         .cut = (uint32_t)(23 - format->mantissa),

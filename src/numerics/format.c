@@ -9,15 +9,26 @@
 
 #include "numerics_internal.h"
 
-static const char *const s_kind_names[AG_KINDS] = {[AG_KIND_IEEE] = "ieee",
-                                                   [AG_KIND_FN] = "fn",
-                                                   [AG_KIND_F] = "f",
-                                                   [AG_KIND_FNUZ] = "fnuz",
-                                                   [AG_KIND_P] = "p"};
+typedef enum nan_code { NO_NAN, NAN_ABOVE, NAN_FOR_ZERO } nan_code;
+
+/* Above the codes of finite magnitudes there is first Inf, then NaN; a kind has both, one or
+ * neither, or NaN where others have -0. */
+static const struct {
+    const char *name;
+    bool gives_exponent; /* the whole top exponent, not just the codes that are needed */
+    bool has_inf;
+    nan_code nan;
+} s_kinds[AG_KINDS] = {
+    [AG_KIND_IEEE] = {"ieee", true,  true,  NAN_ABOVE   },
+    [AG_KIND_FN] = {"fn",   false, false, NAN_ABOVE   },
+    [AG_KIND_F] = {"f",    false, false, NO_NAN      },
+    [AG_KIND_FNUZ] = {"fnuz", false, false, NAN_FOR_ZERO},
+    [AG_KIND_P] = {"p",    false, true,  NAN_FOR_ZERO},
+};
 
 const char *ag_kind_name(ag_kind kind)
 {
-    return s_kind_names[kind];
+    return s_kinds[kind].name;
 }
 
 const char *ag_format_kind_name(const ag_format *format)
@@ -25,26 +36,21 @@ const char *ag_format_kind_name(const ag_format *format)
     return format->table != NULL ? "table" : ag_kind_name(format->kind);
 }
 
-/* The code of -0 is NaN. */
-static bool has_nan_for_zero(const ag_format *f)
+/* IEEE 754's rule, 2^(E - 1) - 1; formats with NaN for -0 have one more (ml_dtypes, Graphcore and
+ * AMD, P3109). */
+int ag_format_default_bias(int exponent, ag_kind kind)
 {
-    return f->kind == AG_KIND_FNUZ || f->kind == AG_KIND_P;
+    int bias = exponent < 2 ? 1 - exponent : (1 << (exponent - 1)) - 1;
+    return bias + (s_kinds[kind].nan == NAN_FOR_ZERO);
 }
 
-/* The largest finite magnitude: IEEE gives its top exponent to Inf and NaN, fn the code of all ones
- * to NaN, p to Inf; fnuz takes the code of -0 for NaN, so that every magnitude is finite. */
+/* The largest finite magnitude. */
 static uint32_t largest_code(const ag_format *f)
 {
     uint32_t all_ones = (1u << (f->exponent + f->mantissa)) - 1;
-    switch (f->kind) {
-    case AG_KIND_IEEE:
+    if (s_kinds[f->kind].gives_exponent)
         return all_ones - (1u << f->mantissa);
-    case AG_KIND_FN:
-    case AG_KIND_P:
-        return all_ones - 1;
-    default:
-        return all_ones;
-    }
+    return all_ones - s_kinds[f->kind].has_inf - (s_kinds[f->kind].nan == NAN_ABOVE);
 }
 
 /* What can be emulated in float32: 8 exponent bits, and 16 bits altogether, so that a rounded value
@@ -110,9 +116,9 @@ static void derive(ag_format *f)
     f->max_code = largest_code(f);
     f->emin = 1 - f->bias;
     f->emax = (f->exponent == 0 ? 0 : (int)(f->max_code >> f->mantissa)) - f->bias;
-    f->has_inf = f->kind == AG_KIND_IEEE || f->kind == AG_KIND_P;
-    f->has_nan = f->kind != AG_KIND_F;
-    f->has_negative_zero = !has_nan_for_zero(f);
+    f->has_inf = s_kinds[f->kind].has_inf;
+    f->has_nan = s_kinds[f->kind].nan != NO_NAN;
+    f->has_negative_zero = s_kinds[f->kind].nan != NAN_FOR_ZERO;
 }
 
 /* Decoded from codes, so that there is one way from a code to a value. */
@@ -155,14 +161,12 @@ uint32_t ag_format_magnitude(const ag_format *format, uint32_t code)
     return ag_float_bits(ldexpf((float)code, format->emin - format->mantissa));
 }
 
-/* fnuz and p have their one NaN where others have -0; fn and ieee beyond the largest finite code.
- */
 float ag_format_decode(const ag_format *format, uint32_t code)
 {
     uint32_t sign = code >> (format->bits - 1) & 1;
     uint32_t magnitude = code & ((1u << (format->bits - 1)) - 1);
-    bool is_nan = has_nan_for_zero(format) ? sign != 0 && magnitude == 0
-                                           : magnitude > format->max_code + format->has_inf;
+    bool is_nan = magnitude > format->max_code + format->has_inf ||
+                  (!format->has_negative_zero && sign != 0 && magnitude == 0);
     if (is_nan)
         return ag_bits_float(AG_NAN_BITS);
     uint32_t bits =
@@ -202,23 +206,19 @@ static ag_status no_code(const ag_format *format, const char *what)
     return ag_fail(AG_ERR_INPUT, "format %s has no code for %s", format->name, what);
 }
 
-/* NaN as ml_dtypes encodes it: quiet, with the sign where the format has room for one. */
+/* NaN as ml_dtypes encodes it: quiet (in ieee the top mantissa bit is set), with the sign where the
+ * format has room for one. */
 static ag_status encode_nan(uint32_t *code, const ag_format *format, uint32_t sign)
 {
-    switch (format->kind) {
-    case AG_KIND_IEEE: /* quiet: the top mantissa bit is set */
-        *code = sign | (format->max_code + 1) | 1u << (format->mantissa - 1);
-        return AG_OK;
-    case AG_KIND_FN:
-        *code = sign | (format->max_code + 1);
-        return AG_OK;
-    case AG_KIND_FNUZ:
-    case AG_KIND_P:
-        *code = 1u << (format->bits - 1);
-        return AG_OK;
-    default:
+    if (!format->has_nan)
         return no_code(format, "NaN");
-    }
+    if (!format->has_negative_zero)
+        *code = 1u << (format->bits - 1);
+    else if (s_kinds[format->kind].gives_exponent)
+        *code = sign | (format->max_code + 1) | 1u << (format->mantissa - 1);
+    else
+        *code = sign | (format->max_code + format->has_inf + 1);
+    return AG_OK;
 }
 
 /* The nearest code at or below must be the value itself. */

@@ -127,14 +127,6 @@ static bool read_kind(ag_format *format, const char *text)
     return false;
 }
 
-/* IEEE 754's rule, 2^(E - 1) - 1; fnuz formats have one more (ml_dtypes, Graphcore and AMD), as
- * have those of P3109. */
-int ag_format_default_bias(int exponent, ag_kind kind)
-{
-    int bias = exponent < 2 ? 1 - exponent : (1 << (exponent - 1)) - 1;
-    return bias + (kind == AG_KIND_FNUZ || kind == AG_KIND_P);
-}
-
 /* e<E>m<M>[b<bias>][kind] */
 static bool read_split(ag_format *format, const char *text)
 {

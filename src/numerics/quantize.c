@@ -118,12 +118,11 @@ static uint32_t round_magnitude(const ag_format *format, uint32_t magnitude, ag_
     return round_significand(significand, shift, direction, random);
 }
 
-/* What stands for a value beyond the largest one. */
-static uint32_t overflow_bits(const ag_format *format, uint32_t sign, ag_overflow overflow)
+uint32_t ag_overflow_bits(const ag_format *format, ag_overflow overflow)
 {
-    if (overflow == AG_OVERFLOW_SATURATE || format->kind == AG_KIND_F)
-        return sign | format->max_bits;
-    return format->has_inf ? sign | AG_INFINITE_BITS : AG_NAN_BITS;
+    if (overflow == AG_OVERFLOW_SATURATE || !(format->has_inf || format->has_nan))
+        return format->max_bits;
+    return format->has_inf ? AG_INFINITE_BITS : AG_NAN_BITS;
 }
 
 /* From bits to a code and back: every rounding goes through here. */
@@ -136,9 +135,9 @@ static float round_to(const ag_format *format, float x, ag_overflow overflow,
     if (magnitude > AG_INFINITE_BITS)
         return ag_bits_float(AG_NAN_BITS);
     uint32_t code = round_magnitude(format, magnitude, direction, random);
-    if (code > format->max_code)
-        return ag_bits_float(overflow_bits(format, sign, overflow));
-    return ag_bits_float(sign | ag_format_magnitude(format, code));
+    magnitude = code > format->max_code ? ag_overflow_bits(format, overflow)
+                                        : ag_format_magnitude(format, code);
+    return ag_bits_float(magnitude == AG_NAN_BITS ? magnitude : sign | magnitude);
 }
 
 float ag_round_nearest(const ag_format *format, float x, ag_overflow overflow)

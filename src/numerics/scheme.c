@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "numerics/quantize.h"
 #include "numerics_internal.h"
 
 const char *const ag_granularity_words[AG_GRANULARITIES] = {"tensor", "row", "col",
@@ -121,7 +122,8 @@ void ag_scheme_normalise(ag_scheme *scheme)
     normalise_random_bits(scheme);
     if (scheme->hadamard == 0)
         scheme->signs = AG_SIGNS_FIXED;
-    if (scheme->format.kind == AG_KIND_F) /* has no code for an overflow */
+    /* where an overflow has no code of its own */
+    if (ag_overflow_bits(&scheme->format, AG_OVERFLOW_SPECIAL) == scheme->format.max_bits)
         scheme->overflow = AG_OVERFLOW_SATURATE;
 }
 
