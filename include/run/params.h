@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "run/run.h"
 
 typedef enum ag_param_type {
@@ -89,9 +90,9 @@ int64_t ag_steps_settle(int64_t steps, int64_t of);
  * canonical JSON, so that runs which mean the same have the same text. */
 bool ag_param_has_effect(const ag_run *run, const ag_param *param);
 
-/* What the effect of a parameter depends on, as in "only optimizer.schedule wsd reads it"; NULL
- * where it always has one. */
-const char *ag_param_condition(const ag_param *param);
+/* Appends what the effect of a parameter depends on, as in "only optimizer.schedule wsd reads it";
+ * false where it always has one. */
+bool ag_param_condition(ag_text *text, const ag_param *param);
 
 /* The checks that involve several parameters (n_embd divisible by n_head, exactly one kind of
  * data, ...). AG_ERR_INPUT with the first that fails. */

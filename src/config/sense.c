@@ -128,19 +128,24 @@ static bool has_effect(const ag_grid *grid, const ag_param *param)
 }
 
 /* A key that no run reads is most likely meant for something: its condition is told. */
+static void check_effect(ag_experiment *experiment, const ag_param *param)
+{
+    ag_text condition;
+    ag_text_init(&condition);
+    ag_place place = said_anywhere(experiment, param);
+    if (place.source != NULL && !has_effect(&experiment->grid, param) &&
+        ag_param_condition(&condition, param))
+        ag_config_warning(&experiment->findings, place, "%s has no effect in any run: %s",
+                          param->key, condition.data);
+    ag_text_deinit(&condition);
+}
+
 static void check_effects(ag_experiment *experiment)
 {
     size_t count = 0;
     const ag_param *params = ag_params(&count);
-    for (size_t i = 0; i < count; i++) {
-        const char *condition = ag_param_condition(&params[i]);
-        if (condition == NULL)
-            continue;
-        ag_place place = said_anywhere(experiment, &params[i]);
-        if (place.source != NULL && !has_effect(&experiment->grid, &params[i]))
-            ag_config_warning(&experiment->findings, place, "%s has no effect in any run: %s",
-                              params[i].key, condition);
-    }
+    for (size_t i = 0; i < count; i++)
+        check_effect(experiment, &params[i]);
 }
 
 void ag_config_check_sense(ag_experiment *experiment)

@@ -298,16 +298,10 @@ static bool has_post_gain(const ag_run *run)
 typedef struct condition {
     size_t offset;
     bool (*has_effect)(const ag_run *run);
-    const char *text; /* why it has none */
+    const char *text; /* why it has none; NULL: only some optimizers read it */
 } condition;
 
 #define AT(member) offsetof(ag_run, member)
-
-static const char s_by_adam[] = "only optimizer.type adamw, manifold_adamw and muon read it";
-static const char s_by_betas[] = "only optimizer.type adamw, manifold_adamw, lion and muon read it";
-static const char s_by_sgd[] = "only optimizer.type sgd and grid read it";
-static const char s_by_muon[] = "only optimizer.type muon reads it";
-static const char s_by_grid[] = "only optimizer.type grid reads it";
 
 static const char s_by_rope[] = "only model.position rope reads it";
 static const char s_by_norms[] = "model.norm is none";
@@ -341,17 +335,17 @@ static const condition s_conditions[] = {
     {AT(optimizer.min_lr_ratio),      has_final_lr,          "optimizer.schedule constant does not read it"},
     {AT(optimizer.decay_fraction),    decays_late,           "only optimizer.schedule wsd reads it"        },
     {AT(optimizer.independent_decay), decays,                "optimizer.weight_decay is 0"                 },
-    {AT(optimizer.betas),             has_betas,             s_by_betas                                    },
-    {AT(optimizer.eps),               has_eps,               s_by_adam                                     },
-    {AT(optimizer.momentum),          has_momentum,          s_by_sgd                                      },
-    {AT(optimizer.rung_clip),         counts_rungs,          s_by_grid                                     },
-    {AT(optimizer.headroom),          counts_rungs,          s_by_grid                                     },
+    {AT(optimizer.betas),             has_betas,             NULL                                          },
+    {AT(optimizer.eps),               has_eps,               NULL                                          },
+    {AT(optimizer.momentum),          has_momentum,          NULL                                          },
+    {AT(optimizer.rung_clip),         counts_rungs,          NULL                                          },
+    {AT(optimizer.headroom),          counts_rungs,          NULL                                          },
     {AT(optimizer.store_error),       ag_run_stores_weights, "no site opt.w has a format"                  },
-    {AT(optimizer.muon_momentum),     orthogonalises,        s_by_muon                                     },
-    {AT(optimizer.muon_nesterov),     orthogonalises,        s_by_muon                                     },
-    {AT(optimizer.muon_scale),        orthogonalises,        s_by_muon                                     },
-    {AT(optimizer.muon_ns),           orthogonalises,        s_by_muon                                     },
-    {AT(optimizer.adamw_lr),          orthogonalises,        s_by_muon                                     },
+    {AT(optimizer.muon_momentum),     orthogonalises,        NULL                                          },
+    {AT(optimizer.muon_nesterov),     orthogonalises,        NULL                                          },
+    {AT(optimizer.muon_scale),        orthogonalises,        NULL                                          },
+    {AT(optimizer.muon_ns),           orthogonalises,        NULL                                          },
+    {AT(optimizer.adamw_lr),          orthogonalises,        NULL                                          },
     {AT(ranks.reduce),                has_ranks,             "ranks.count is 1"                            },
     {AT(ranks.wire),                  has_ranks,             "ranks.count is 1"                            },
 };
@@ -371,10 +365,33 @@ bool ag_param_has_effect(const ag_run *run, const ag_param *param)
     return needs == NULL || needs->has_effect(run);
 }
 
-const char *ag_param_condition(const ag_param *param)
+/* By trying all of them, so that the table of optimizers alone says what each of them reads. */
+static void add_readers(ag_text *text, const condition *needs)
+{
+    const char *readers[AG_OPTIMIZERS];
+    size_t count = 0;
+    ag_run run = {0};
+    for (int64_t type = 0; type < AG_OPTIMIZERS; type++) {
+        run.optimizer.type = type;
+        if (needs->has_effect(&run))
+            readers[count++] = ag_param_find("optimizer.type")->words[type];
+    }
+    ag_text_add(text, "only optimizer.type ");
+    for (size_t i = 0; i < count; i++)
+        ag_text_printf(text, "%s%s", i == 0 ? "" : i + 1 < count ? ", " : " and ", readers[i]);
+    ag_text_add(text, count == 1 ? " reads it" : " read it");
+}
+
+bool ag_param_condition(ag_text *text, const ag_param *param)
 {
     const condition *needs = condition_of(param);
-    return needs != NULL ? needs->text : NULL;
+    if (needs == NULL)
+        return false;
+    if (needs->text != NULL)
+        ag_text_add(text, needs->text);
+    else
+        add_readers(text, needs);
+    return true;
 }
 
 void ag_param_preset(ag_run *run, const ag_param *param, const char *text)
