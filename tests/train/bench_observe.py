@@ -19,25 +19,32 @@ from statistics import median
 
 TOP = Path(__file__).resolve().parents[2]
 EXPERIMENT = TOP / "jobs/speed.yaml"
-ALL = "[quant, flips, grad, grid, rank, kurtosis, nonfinite, attn, logits, logit_sharpness, rms, noise, sharpness]"
+ALL = None
 SETTINGS = {  # name: (diagnostics, quant_every)
-    "off": ("[]", 100),
-    "quant, every 100": ("[quant]", 100),
-    "quant, every 10": ("[quant]", 10),
+    "off": ([], 100),
+    "quant, every 100": (["quant"], 100),
+    "quant, every 10": (["quant"], 10),
     "all, every 100": (ALL, 100),
     "all, every 10": (ALL, 10),
 }
 
 
+def answer(*command):
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+def all_diagnostics(build):
+    return next(param["words"] for param in answer(build / "altgrad", "params", "--json")
+                if param["key"] == "observe.diagnostics")
+
+
 def assignment(build, diagnostics, every):
-    sets = ["train.steps=101", f"observe.diagnostics={diagnostics}"]
-    sets += [f"observe.quant_every={every}"]
-    plan = subprocess.run(
-        [build / "altgrad", "plan", EXPERIMENT, "--json", "--only", "format=E4M3"]
-        + [word for text in sets for word in ("--set", text)],
-        check=True, capture_output=True,
-    )
-    return json.dumps(json.loads(plan.stdout)["runs"][0]).encode()
+    names = all_diagnostics(build) if diagnostics is ALL else diagnostics
+    sets = ["train.steps=101", "train.grad_accum=2",  # noise compares micro-batches
+            f"observe.diagnostics=[{', '.join(names)}]", f"observe.quant_every={every}"]
+    plan = answer(build / "altgrad", "plan", EXPERIMENT, "--json", "--only", "format=E4M3",
+                  *[word for text in sets for word in ("--set", text)])
+    return json.dumps(plan["runs"][0]).encode()
 
 
 def user_s(program, text, folder):
