@@ -13,8 +13,8 @@
 #include "numerics/format.h"
 #include "numerics/scheme.h"
 
-/* The float32 bits of what a magnitude beyond the largest becomes: max, Inf, or NaN where the format
- * has no Inf. Formats with neither always saturate. */
+/* The float32 bits of what a magnitude beyond the largest becomes: max, Inf, or NaN where the
+ * format has no Inf. Formats with neither always saturate. */
 uint32_t ag_overflow_bits(const ag_format *format, ag_overflow overflow);
 
 /* x rounded to the nearest value of the format, ties to the even code. NaN stays NaN. */
