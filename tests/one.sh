@@ -23,7 +23,7 @@ for name in "$@"; do
         needed="$needed test_$name"
         continue
     fi
-    for program in altgrad altgrad-train golden_runs manual; do # the test runs some of them
+    for program in altgrad altgrad-train golden_runs make_results manual; do # the test runs some of them
         ! is_target "$program" || needed="$needed $program"
     done
 done

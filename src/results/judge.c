@@ -10,9 +10,9 @@
 #include "spool/seal.h"
 #include "state.h"
 
-/* Whether this is, or was, a file of HDF5 or of altgrad: only such a one is moved. As much of the
- * beginning as there is: a file that was cut off within its first bytes was an HDF5 file too. */
-static bool may_be_ours(const char *path)
+/* Whether this is, or was, a file of HDF5. As much of the beginning as there is: a file that was
+ * cut off within its first bytes was one too. */
+static bool begins_as_hdf5(const char *path)
 {
     static const char signature[] = "\x89HDF\r\n\x1a\n";
     char start[sizeof signature] = "";
@@ -21,7 +21,7 @@ static bool may_be_ours(const char *path)
         return false;
     ssize_t got = read(fd, start, sizeof signature - 1);
     close(fd);
-    return got >= 0 && (memcmp(start, signature, (size_t)got) == 0 || ag_seal_is_there(path));
+    return got >= 0 && memcmp(start, signature, (size_t)got) == 0;
 }
 
 /* Whether libhdf5 opens it and finds our mark there. */
@@ -42,7 +42,9 @@ static ag_status open_any(void *context)
 }
 
 /* Two witnesses. The seal says whether a byte was changed, HDF5 whether the file is ours; only a
- * file that is ours and was changed is damaged, and only that may be moved away. */
+ * file that is ours and was changed is damaged, and only that may be moved away. Where it is our
+ * mark that was changed, the seal at the end says whose file it is. One that libhdf5 cannot open at
+ * all is of nobody else. */
 ag_status ag_judge_results(bool *damaged, char *reason, size_t size, const ag_places *places)
 {
     const char *path = places->results;
@@ -58,11 +60,13 @@ ag_status ag_judge_results(bool *damaged, char *reason, size_t size, const ag_pl
         return any;
     ag_error_clear();
     status = ag_guard(open_ours, context);
+    if (status != AG_OK && status != AG_ERR_FILE)
+        return status;
     if (status == AG_OK && !sealed && ag_seal_is_opened(path))
         return ag_seal_tell_open(path);
-    if (status == AG_OK && sealed)
-        return AG_OK;
-    if (status != AG_OK && (any == AG_OK || sealed || !may_be_ours(path)))
+    bool is_ours =
+        status == AG_OK || ag_seal_is_there(path) || (any != AG_OK && begins_as_hdf5(path));
+    if (sealed || !is_ours)
         return status;
     ag_error_clear();
     *damaged = true;

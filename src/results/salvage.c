@@ -22,7 +22,7 @@ typedef struct salvage {
 static ag_status list_ids(void *context)
 {
     salvage *s = context;
-    return ag_packed_ids(&s->ids, NULL, s->places, &s->arena);
+    return ag_damaged_ids(&s->ids, s->places, &s->arena);
 }
 
 /* The counter is in shared memory, and moves only when a run is safe: the parent then knows which
@@ -31,7 +31,7 @@ static ag_status unpack_runs(void *context)
 {
     const salvage *s = context;
     ag_h5 from;
-    ag_h5_open(&from, s->places->results, AG_RESULTS_FORMAT, NULL);
+    ag_h5_open(&from, s->places->results, NULL, NULL); /* the mark may be what is damaged */
     ag_status status = from.status;
     while (status == AG_OK && *s->at < s->ids.count) {
         status = ag_unpack_run(&from, s->ids.id[*s->at], s->places->runs_new);

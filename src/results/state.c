@@ -77,17 +77,28 @@ static void list_runs(ag_ids *ids, ag_h5 *h5, ag_arena *arena)
     ag_h5_release(runs);
 }
 
-/* Groups under /runs, orphans too: the index has the grid's runs only. */
-ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *places,
-                        ag_arena *arena)
+/* Groups under /runs, orphans too: the index has the grid's runs only. `mark`: NULL for any. */
+static ag_status find_ids(ag_ids *ids, const char **grid_text, const char *mark,
+                          const ag_places *places, ag_arena *arena)
 {
     ag_h5 h5;
     *ids = (ag_ids){0};
-    ag_h5_open(&h5, places->results, AG_RESULTS_FORMAT, NULL);
+    ag_h5_open(&h5, places->results, mark, NULL);
     if (grid_text != NULL)
         *grid_text = ag_h5_read_text(&h5, h5.id, "experiment/grid", arena);
     list_runs(ids, &h5, arena);
     return ag_h5_close(&h5);
+}
+
+ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *places,
+                        ag_arena *arena)
+{
+    return find_ids(ids, grid_text, AG_RESULTS_FORMAT, places, arena);
+}
+
+ag_status ag_damaged_ids(ag_ids *ids, const ag_places *places, ag_arena *arena)
+{
+    return find_ids(ids, NULL, NULL, places, arena);
 }
 
 ag_status ag_packed_grid(ag_grid *grid, const ag_places *places, ag_arena *arena)

@@ -31,6 +31,9 @@ const char *ag_packed_labels(ag_h5 *h5, ag_arena *arena);
 ag_status ag_packed_ids(ag_ids *ids, const char **grid_text, const ag_places *places,
                         ag_arena *arena);
 
+/* The ids alone, of a file that was judged to be ours, whatever it says itself. */
+ag_status ag_damaged_ids(ag_ids *ids, const ag_places *places, ag_arena *arena);
+
 /* The grid that a packed file holds. */
 ag_status ag_packed_grid(ag_grid *grid, const ag_places *places, ag_arena *arena);
 

@@ -68,6 +68,12 @@ def flip_middle(path):
     flip(path, os.path.getsize(path) // 2)
 
 
+def flip_mark(path):
+    """In the attribute by which HDF5's users know the file."""
+    with open(path, "rb") as file:
+        flip(path, file.read().index(b"altgrad-results") + 3)
+
+
 def prepare():
     states = "output: {states: [2]}"  # more kinds of datasets, whose bits are flipped too
     few("seeds: 4", states)
@@ -115,7 +121,8 @@ def run_files(name):
 
 
 def spooled_results():
-    for change, says in ((cut, LACKS), (flip_middle, CHECKSUM), (overwrite(""), LACKS)):
+    for change, says in ((cut, LACKS), (flip_middle, CHECKSUM), (overwrite(""), LACKS),
+                         (flip_mark, CHECKSUM)):
         fresh("spooled")
         change("out.h5")
         expect(1, says, "check", "out.h5")
@@ -182,6 +189,12 @@ def packed_results():
     remove("new.h5*")
     for path in glob.glob("packed.h5.d/*.json"):
         os.remove(path)  # the file was copied without the folder
+    fresh("packed")
+    flip_mark("out.h5")
+    expect(1, [CHECKSUM, CURE], "check", "out.h5")
+    expect(0, [CHECKSUM, "4 runs, 4 complete"], *run("out.h5", *PLAIN))
+    expect(0, GOOD, "check", "out.h5")
+    same_weights("out.h5", "packed.h5")
     fresh("packed")
     flip(path="out.h5", place=0)
     expect(1, ["a damaged HDF5 file", CURE], "check", "out.h5")
