@@ -39,6 +39,14 @@ static bool are_same(const ag_data_facts *a, const ag_data_facts *b)
            a->train_tokens == b->train_tokens && a->val_tokens == b->val_tokens;
 }
 
+static ag_status lack_file(const char *key, const char *wrong, const char *expected,
+                           const char *them)
+{
+    return ag_fail(AG_ERR_INPUT,
+                   "%s\n    expected %s: put %s back, or '--set %s=PATH' says where a copy is",
+                   wrong, expected, them, key);
+}
+
 /* A synthetic corpus cannot be put back: it is made by the program, and only another program makes
  * another. */
 static ag_status lack_data(const ag_repeat *repeat, const char *key, const char *wrong)
@@ -49,9 +57,7 @@ static ag_status lack_data(const ag_repeat *repeat, const char *key, const char 
         return ag_fail(AG_ERR_INPUT,
                        "%s\n    expected %s: altgrad %s made them from the data.* that are stored",
                        wrong, expected, repeat->stored.build);
-    return ag_fail(AG_ERR_INPUT,
-                   "%s\n    expected %s: put them back, or '--set %s=PATH' says where a copy is",
-                   wrong, expected, key);
+    return lack_file(key, wrong, expected, "them");
 }
 
 /* The key that names the data, and what it says. */
@@ -94,23 +100,29 @@ static ag_status check_data(const ag_repeat *repeat)
 
 /* --- initial weights */
 
-/* As the run's id has them. */
+/* As the run's id has them. A file that is wrong and one that cannot be read are told alike. */
+static bool is_settled(ag_status status, const char *digest, const char *stored)
+{
+    return status == AG_ERR_SYSTEM || (status == AG_OK && strcmp(digest, stored) == 0);
+}
+
 static ag_status check_weights(const ag_run *run)
 {
+    static const char key[] = "model.init.file";
     const char *path = run->model.init_file;
     char digest[AG_DIGEST_LENGTH + 1] = "";
     char found[200];
+    char expected[200];
     char wrong[TEXT_SIZE];
-    ag_status status = path[0] != '\0' ? ag_init_digest_read(digest, run) : AG_OK;
-    if (path[0] == '\0' || status == AG_ERR_SYSTEM ||
-        (status == AG_OK && strcmp(digest, run->init_digest) == 0))
+    if (path[0] == '\0')
+        return AG_OK;
+    ag_status status = ag_init_digest_read(digest, run);
+    if (is_settled(status, digest, run->init_digest))
         return status;
     snprintf(found, sizeof found, "weights of digest %.12s", digest);
-    describe(wrong, "model.init.file", path, found);
-    return ag_fail(AG_ERR_INPUT,
-                   "%s\n    expected weights of digest %.12s: put them back, or '--set "
-                   "model.init.file=PATH' says where a copy is",
-                   wrong, run->init_digest);
+    snprintf(expected, sizeof expected, "weights of digest %.12s", run->init_digest);
+    describe(wrong, key, path, found);
+    return lack_file(key, wrong, expected, "them");
 }
 
 /* --- the state to begin with */
@@ -127,21 +139,22 @@ static ag_status read_digest(char digest[AG_DIGEST_LENGTH + 1], const ag_run *ru
 
 static ag_status check_start(const ag_run *run)
 {
+    static const char key[] = "train.start.file";
     const char *path = run->train.start_file;
     char digest[AG_DIGEST_LENGTH + 1] = "";
     char found[200];
+    char expected[200];
     char wrong[TEXT_SIZE];
-    ag_status status = path[0] != '\0' ? read_digest(digest, run) : AG_OK;
-    if (path[0] == '\0' || status == AG_ERR_SYSTEM ||
-        (status == AG_OK && strcmp(digest, run->start_digest) == 0))
+    if (path[0] == '\0')
+        return AG_OK;
+    ag_status status = read_digest(digest, run);
+    if (is_settled(status, digest, run->start_digest))
         return status;
     snprintf(found, sizeof found, "a state of digest %.12s", digest);
-    describe(wrong, "train.start.file", path, found);
-    return ag_fail(AG_ERR_INPUT,
-                   "%s\n    expected the state after step %lld of run %s, digest %.12s: put it "
-                   "back, or '--set train.start.file=PATH' says where a copy is",
-                   wrong, (long long)run->train.start_step, run->train.start_run,
-                   run->start_digest);
+    snprintf(expected, sizeof expected, "the state after step %lld of run %s, digest %.12s",
+             (long long)run->train.start_step, run->train.start_run, run->start_digest);
+    describe(wrong, key, path, found);
+    return lack_file(key, wrong, expected, "it");
 }
 
 ag_status ag_reproduce_check_inputs(const ag_repeat *repeat)

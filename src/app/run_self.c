@@ -234,42 +234,47 @@ static void ask_weights(ag_text *asked, const ag_run *run)
     ag_arena_deinit(&arena);
 }
 
-ag_status ag_run_find_start(ag_start_found *found, const ag_run *run, void *context)
+static ag_status ask_helper(json_t **value, const char *work, const ag_run *run)
 {
     ag_text asked;
-    json_t *value = NULL;
-    (void)context;
-    *found = (ag_start_found){0};
+    *value = NULL;
     ag_text_init(&asked);
     ask_weights(&asked, run);
-    ag_status status = ag_helper_do(&value, "start", &asked, AG_CHILD_SILENT);
-    const char *digest = json_string_value(json_object_get(value, "digest"));
-    const char *id = json_string_value(json_object_get(value, "run"));
-    snprintf(found->digest, sizeof found->digest, "%s", digest != NULL ? digest : "");
-    snprintf(found->run, sizeof found->run, "%s", id != NULL ? id : "");
-    found->step = json_integer_value(json_object_get(value, "step"));
-    found->optimizer = json_integer_value(json_object_get(value, "optimizer"));
-    found->has_lost = json_is_true(json_object_get(value, "has_lost"));
-    json_decref(value);
+    ag_status status = ag_helper_do(value, work, &asked, AG_CHILD_SILENT);
     ag_text_deinit(&asked);
     return status;
 }
 
-/* What was found is "" where the helper failed; its error is the answer then. */
+/* "" where the helper failed; its error is the answer then. */
+static void copy_text(char *to, size_t size, const json_t *value, const char *key)
+{
+    const char *text = json_string_value(json_object_get(value, key));
+    snprintf(to, size, "%s", text != NULL ? text : "");
+}
+
+ag_status ag_run_find_start(ag_start_found *found, const ag_run *run, void *context)
+{
+    json_t *value;
+    (void)context;
+    *found = (ag_start_found){0};
+    ag_status status = ask_helper(&value, "start", run);
+    copy_text(found->digest, sizeof found->digest, value, "digest");
+    copy_text(found->run, sizeof found->run, value, "run");
+    found->step = json_integer_value(json_object_get(value, "step"));
+    found->optimizer = json_integer_value(json_object_get(value, "optimizer"));
+    found->has_lost = json_is_true(json_object_get(value, "has_lost"));
+    json_decref(value);
+    return status;
+}
+
 ag_status ag_run_find_init(ag_init_weights *found, const ag_run *run, void *context)
 {
-    ag_text asked;
-    json_t *value = NULL;
+    json_t *value;
     (void)context;
     *found = (ag_init_weights){0};
-    ag_text_init(&asked);
-    ask_weights(&asked, run);
-    ag_status status = ag_helper_do(&value, "weights", &asked, AG_CHILD_SILENT);
-    const char *digest = json_string_value(json_object_get(value, "digest"));
-    const char *id = json_string_value(json_object_get(value, "run"));
-    snprintf(found->digest, sizeof found->digest, "%s", digest != NULL ? digest : "");
-    snprintf(found->run, sizeof found->run, "%s", id != NULL ? id : "");
+    ag_status status = ask_helper(&value, "weights", run);
+    copy_text(found->digest, sizeof found->digest, value, "digest");
+    copy_text(found->run, sizeof found->run, value, "run");
     json_decref(value);
-    ag_text_deinit(&asked);
     return status;
 }
