@@ -32,7 +32,7 @@ typedef struct ag_series {
     const char *long_name;
 } ag_series;
 
-enum { AG_RECORD_SERIES = 10, AG_RECORD_STEP_SERIES = 5 };
+enum { AG_RECORD_SERIES = 10 };
 
 /* In the order in which a run file and a checkpoint hold them. */
 extern const ag_series ag_record_series[AG_RECORD_SERIES];

@@ -33,14 +33,15 @@ typedef struct ag_kept_state {
     float *amaxes;
 } ag_kept_state;
 
-enum { AG_KEPT_CURVES = 5 };
+enum { AG_KEPT_CURVES = 16 }; /* no fewer than the series of a record */
 
 /* A state that a run begins with. */
 typedef struct ag_start {
     ag_kept_state state;
     ag_run run;   /* that kept it, with the precision of the step before throughout */
     bool *parted; /* of each layer and site, by role: both uses have a history, each its own */
-    const void *curves[AG_KEPT_CURVES]; /* of its steps: the record's series, in its order */
+    const void
+        *curves[AG_KEPT_CURVES]; /* of its steps: the series of a record that are over them */
 } ag_start;
 
 /* Fills in how many scales and amaxes a state of the run, which has one phase, holds. */

@@ -15,7 +15,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digests are over little-endian floats");
 
-_Static_assert((int)AG_KEPT_CURVES == AG_RECORD_STEP_SERIES, "a start has those of the steps");
+_Static_assert((int)AG_RECORD_SERIES <= (int)AG_KEPT_CURVES, "a start has those of the steps");
 _Static_assert((int)AG_RECORD_SERIES + 1 <= (int)AG_RECORD_SECTIONS,
                "each array may become a section, and one more");
 

@@ -80,6 +80,7 @@ static void make_source(scenario *set_up)
 /* The source's k-th state, as a reader of its results would have it. */
 static void make_start(size_t k)
 {
+    size_t n = 0;
     const ag_record *record = &s_source.record;
     const ag_kept_state *kept = &record->states[k];
     const ag_run *run = &s_source.run;
@@ -87,8 +88,12 @@ static void make_start(size_t k)
     s_start = (ag_start){
         .state = *kept,
         .run = ag_run_in_phase(run, ag_phase_at(run, kept->step - 1)),
-        .curves = {record->loss, record->grad_norm, record->lr, record->clipped, record->skipped}
     };
+    for (size_t i = 0; i < AG_RECORD_SERIES; i++) {
+        if (ag_record_series[i].over == AG_OVER_STEPS)
+            memcpy(&s_start.curves[n++], (const char *)record + ag_record_series[i].data,
+                   sizeof(void *));
+    }
     assert_ok(ag_kept_complete(&s_start, &s_start_memory));
 }
 
