@@ -14,7 +14,7 @@ typedef void ag_multiply_fn(const ag_product *product);
  * of c, their number taken to a multiple of 16. */
 typedef struct ag_by_panels {
     void (*pack)(uint32_t *panels, const ag_product *product, size_t part, size_t parts);
-    void (*multiply)(const ag_product *product, const uint32_t *panels);
+    void (*multiply)(const ag_product *product, uint32_t *panels);
 } ag_by_panels;
 
 /* words [rows, (K + 1) / 2] of floats x [rows, K] whose values are BF16's (their lower halves are

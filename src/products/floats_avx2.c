@@ -6,7 +6,6 @@
 
 enum { LANES = 8, ROWS = 6, PER_WORD = 1 };
 #define TILE 2
-#define TILES 4
 
 typedef VECTOR(float, LANES) lanes;
 typedef VECTOR(uint32_t, LANES) words;

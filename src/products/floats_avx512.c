@@ -6,7 +6,6 @@
 
 enum { LANES = 16, ROWS = 6, PER_WORD = 1 };
 #define TILE 4
-#define TILES 1
 
 typedef VECTOR(float, LANES) lanes;
 typedef VECTOR(uint32_t, LANES) words;

@@ -4,7 +4,6 @@
 
 enum { LANES = 4, ROWS = 6, PER_WORD = 1 };
 #define TILE 4
-#define TILES 4
 
 typedef VECTOR(float, LANES) lanes;
 typedef VECTOR(uint32_t, LANES) words;

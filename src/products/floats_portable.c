@@ -6,7 +6,6 @@
 
 enum { LANES = 4, ROWS = 4, PER_WORD = 1 };
 #define TILE 2
-#define TILES 8
 
 typedef VECTOR(float, LANES) lanes;
 typedef VECTOR(uint32_t, LANES) words;

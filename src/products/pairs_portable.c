@@ -5,7 +5,6 @@
 
 enum { LANES = 4, ROWS = 3, PER_WORD = 2 };
 #define TILE 2
-#define TILES 8
 
 typedef VECTOR(float, LANES) lanes;
 typedef VECTOR(uint32_t, LANES) words;
