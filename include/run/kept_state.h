@@ -40,8 +40,7 @@ typedef struct ag_start {
     ag_kept_state state;
     ag_run run;   /* that kept it, with the precision of the step before throughout */
     bool *parted; /* of each layer and site, by role: both uses have a history, each its own */
-    const void
-        *curves[AG_KEPT_CURVES]; /* of its steps: the series of a record that are over them */
+    const void *curves[AG_KEPT_CURVES]; /* the record's series over steps, up to its own */
 } ag_start;
 
 /* Fills in how many scales and amaxes a state of the run, which has one phase, holds. */

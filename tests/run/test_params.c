@@ -17,6 +17,14 @@ static int tear_down(void **state)
     return 0;
 }
 
+static const ag_param *known(const char *key)
+{
+    const ag_param *param = ag_param_find(key);
+    if (param == NULL)
+        fail_msg("there is no parameter %s", key);
+    return param;
+}
+
 static void test_the_table_is_sound(void **state)
 {
     ag_arena *arena = *state;
@@ -121,7 +129,7 @@ static void test_values_round_trip(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ag_run run;
         ag_run_defaults(&run);
-        const ag_param *param = ag_param_find(cases[i].key);
+        const ag_param *param = known(cases[i].key);
         assert_ok(ag_param_set(&run, param, cases[i].text, *state));
         const char *shown = ag_param_get(&run, param, *state);
         assert_string_equal(shown, cases[i].shown);
@@ -189,7 +197,7 @@ static void test_bad_values(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ag_run run;
         ag_run_defaults(&run);
-        const ag_param *param = ag_param_find(cases[i].key);
+        const ag_param *param = known(cases[i].key);
         const char *before = ag_param_get(&run, param, *state);
         assert_fails(AG_ERR_INPUT, cases[i].message,
                      ag_param_set(&run, param, cases[i].text, *state));
