@@ -411,7 +411,7 @@ static void check_match(const ag_format *format, const float *w, const float *gr
 static void test_fast_is_reference(void **state)
 {
     (void)state;
-    static const size_t counts[] = {0, 1, 3, 63, 64, 65, 999};
+    static const size_t counts[] = {0, 1, 3, 63, 64, 65, 999, 40001}; /* the last: three pieces */
     for (size_t i = 0; i < FORMATS; i++) {
         ag_format format = format_of(s_formats[i]);
         for (size_t j = 0; j < sizeof counts / sizeof counts[0]; j++) {
