@@ -19,8 +19,10 @@
 #include "base/pool.h"
 
 enum {
-    BLOCK = 192, /* rows whose softmax is taken before they weigh v, while they lie in the caches */
-    PIECE = 16384 /* elements that one thread searches at a time */
+    CACHED = 1 << 18, /* elements of a block of rows [.., T]: 1 MiB, so that each of its passes
+                         finds it in the second cache, or nearly */
+    TILES = 48,       /* rows, whole tiles of any engine */
+    PIECE = 16384     /* elements that one thread searches at a time */
 };
 
 /* Room for q, k, v and dout as pairs of BF16. Pairs need an even D, since a word must not hold
@@ -141,22 +143,27 @@ typedef struct rows_block {
     size_t begin, end, T;
 } rows_block;
 
+/* The block from row `begin` on. */
 static rows_block block_at(size_t begin, size_t T)
 {
-    return (rows_block){begin, ag_smaller(begin + BLOCK, T), T};
+    const size_t blocks = ag_pieces(T * T, CACHED);
+    const size_t rows = ag_pieces(ag_pieces(T, blocks), TILES) * TILES;
+    return (rows_block){begin, ag_smaller(begin + rows, T), T};
 }
 
-/* scores [T, T] = a b^T on and below the diagonal */
-static void scores_of(float *scores, const ag_words *a, const ag_words *b, size_t T, size_t D)
+/* Rows of the block of scores [T, T] = a b^T, on and below the diagonal. */
+static void scores_of(float *scores, const ag_words *a, const ag_words *b, size_t D,
+                      rows_block block)
 {
-    ag_multiply(&(ag_product){.c = scores,
-                              .c_step = T,
-                              .a = *a,
+    ag_multiply(&(ag_product){.c = scores + block.begin * block.T,
+                              .c_step = block.T,
+                              .a = words_at(a, block.begin, 0),
                               .b = *b,
-                              .M = T,
-                              .N = T,
+                              .M = block.end - block.begin,
+                              .N = block.end,
                               .K = D,
-                              .triangle = AG_TRIANGLE_C_LOWER});
+                              .triangle = AG_TRIANGLE_C_LOWER,
+                              .diagonal = (ptrdiff_t)block.begin});
 }
 
 /* x [T, D] of a head, whose rows are `stride` apart. */
@@ -240,9 +247,9 @@ static void forward_head(const attention_call *call, const attention_head *head)
     float *out = call->out + head->out;
     float *probs = call->probs + head->probs;
     float *room = scratch_of_thread(call);
-    scores_of(probs, &q, &k, head->T, head->D);
-    for (size_t t = 0; t < head->T; t += BLOCK) {
-        rows_block block = block_at(t, head->T);
+    for (rows_block block = block_at(0, head->T); block.begin < head->T;
+         block = block_at(block.end, head->T)) {
+        scores_of(probs, &q, &k, head->D, block);
         if (head->cap > 0)
             ag_cap_rows(probs, head->T, block.begin, block.end, head->scale, head->cap);
         ag_softmax_rows(probs, head->T, block.begin, block.end, AG_REACH, head->rest);
@@ -275,11 +282,12 @@ void ag_attention_forward_fast(float *restrict out, float *restrict probs, float
 /* --- backward */
 
 /* The products q k^T of the head, once more: the slope of the cap asks for them. */
-static void products_again(float *products, const attention_call *call, const attention_head *head)
+static void products_again(float *products, const attention_call *call, const attention_head *head,
+                           rows_block block)
 {
     const ag_words q = words_at(&call->qkv_words, 0, head->q);
     const ag_words k = words_at(&call->qkv_words, 0, head->k);
-    scores_of(products, &q, &k, head->T, head->D);
+    scores_of(products, &q, &k, head->D, block);
 }
 
 /* Makes dq and dscores. Returns the probabilities as they weighed v, in `room` if there is dropout:
@@ -293,11 +301,11 @@ static const float *backward_rows(float *dscores, float *room, const attention_c
     const float *probs = call->kept + head->probs;
     const float *weights = probs;
     float *products = dscores + 2 * head->T * head->T;
-    if (head->cap > 0)
-        products_again(products, call, head);
-    scores_of(dscores, &dout, &v, head->T, head->D);
-    for (size_t t = 0; t < head->T; t += BLOCK) {
-        rows_block block = block_at(t, head->T);
+    for (rows_block block = block_at(0, head->T); block.begin < head->T;
+         block = block_at(block.end, head->T)) {
+        if (head->cap > 0)
+            products_again(products, call, head, block);
+        scores_of(dscores, &dout, &v, head->D, block);
         drop_rows(dscores, head, call->shape, block);
         ag_softmax_rows_backward(dscores, probs, head->T, block.begin, block.end, AG_REACH,
                                  head->rest);
