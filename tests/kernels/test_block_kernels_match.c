@@ -2,6 +2,8 @@
  * the same bits. */
 #include "kernels_support.h"
 
+#include "base/pool.h"
+
 /* Gate and up apart, or side by side. */
 static void check_swiglu(size_t N, size_t F, bool fused)
 {
@@ -153,15 +155,16 @@ static void check_logits(size_t N, size_t V)
     free(targets);
 }
 
-/* rows, columns */
+/* Rows, columns; the last are cut into pieces. */
 static const size_t shapes[][2] = {
-    {1,  1  },
-    {2,  3  },
-    {5,  16 },
-    {3,  17 },
-    {7,  65 },
-    {13, 128},
-    {2,  131}
+    {1,   1  },
+    {2,   3  },
+    {5,   16 },
+    {3,   17 },
+    {7,   65 },
+    {13,  128},
+    {2,   131},
+    {300, 131}
 };
 
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
@@ -184,8 +187,16 @@ static void test_all(void **state)
     }
 }
 
+/* The norm's gradients are cut in another way than one thread takes them. */
+static void test_threads(void **state)
+{
+    assert_ok(ag_pool_start(3));
+    test_all(state);
+    ag_pool_stop();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all), cmocka_unit_test(test_threads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
 /* The fast kernels give the reference's bits, on shapes with odd tails and on special values. */
 #include "kernels_support.h"
 
-/* The last is cut into three pieces. */
+/* The last is cut into pieces, of the sum of squares too. */
 static const size_t counts[] = {0,  1,  2,  3,   15,  16,   17,   31,
-                                63, 64, 65, 127, 257, 1000, 4099, 40001};
+                                63, 64, 65, 127, 257, 1000, 4099, 150001};
 enum { COUNTS = sizeof counts / sizeof counts[0] };
 
 /* name, kind of input: what each elementwise check is run on */
@@ -26,6 +26,11 @@ static void check_amax(const float *x, size_t count)
     float expected = plain->amax(x, count);
     assert_int_equal(bits_of(fast->amax(x, count)), bits_of(expected));
     assert_int_equal(bits_of(expected), bits_of(ag_amax(x, count)));
+    float *last = copy(x, count);
+    if (count > 0)
+        last[count - 1] = -INFINITY;
+    assert_true(count == 0 || fast->amax(last, count) == INFINITY);
+    free(last);
 }
 
 static void check_round_bf16(const float *x, size_t count)
@@ -197,15 +202,16 @@ static void test_elementwise(void **state)
     on_all_counts(check_dropout);
 }
 
-/* rows, columns */
+/* Rows, columns; the last are cut into pieces. */
 static const size_t shapes[][2] = {
-    {1,  1  },
-    {2,  3  },
-    {5,  16 },
-    {3,  17 },
-    {7,  65 },
-    {13, 128},
-    {2,  131}
+    {1,   1  },
+    {2,   3  },
+    {5,   16 },
+    {3,   17 },
+    {7,   65 },
+    {13,  128},
+    {2,   131},
+    {300, 131}
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
