@@ -74,10 +74,11 @@ static inline void relax(void)
 #endif
 }
 
-/* How many pieces to take at once: of runs a third of what the lane still has. */
+/* How many pieces to take at once: of runs half of what the lane still has, since what a run reads
+ * for all its pieces it reads anew. */
 static size_t pieces_at_once(lane *from)
 {
-    enum { PART = 3 };
+    enum { PART = 2 };
     const size_t next = atomic_load(&from->next);
     const size_t left = s_pool.in_runs && next < from->end ? from->end - next : 0;
     return left > PART ? left / PART : 1;

@@ -42,7 +42,7 @@ bool ag_products_have_pairs(void)
 
 /* --- products by shares */
 
-enum { TILE_ROWS = 24 }; /* whole tiles of 3, 4 or 6 rows, as the engines have them */
+enum { TILE_ROWS = 48 }; /* whole tiles of 3, 4 or 6 rows, and a group of them (product.inc) */
 
 typedef struct sharing {
     const ag_engine *engine;
