@@ -147,8 +147,10 @@ static void read_scales(ag_kept_state *state, const state_reader *s)
     state->amaxes = ag_run_read_array(s->reader, path_of(path, s, "amaxes"), sizeof(float),
                                       state->n_amaxes, s->arena);
     state->scales = ag_arena_alloc(s->arena, (count + 1) * sizeof *state->scales);
-    if (state->scales == NULL)
+    if (state->scales == NULL) {
         no_memory(s);
+        return;
+    }
     for (size_t i = 0; i < count && s->reader->h5.status == AG_OK; i++)
         state->scales[i] = (ag_scale){.pushed = pushed[i], .value = values[i]};
 }
