@@ -15,6 +15,19 @@
 static const ag_kernels *const plain = &ag_kernels_plain;
 static const ag_kernels *const fast = &ag_kernels_fast;
 
+/* Rows, columns; the last are cut into pieces. */
+static const size_t odd_shapes[][2] = {
+    {1,   1  },
+    {2,   3  },
+    {5,   16 },
+    {3,   17 },
+    {7,   65 },
+    {13,  128},
+    {2,   131},
+    {300, 131}
+};
+enum { ODD_SHAPES = sizeof odd_shapes / sizeof odd_shapes[0] };
+
 /* ag_quantize_matrix of numerics/groups.h in the steps that training takes, with these kernels. */
 static inline void quantize_matrix(const ag_kernels *k, float *out, const float *x,
                                    const ag_matrix *matrix, const ag_scheme *scheme,

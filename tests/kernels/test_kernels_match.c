@@ -202,19 +202,6 @@ static void test_elementwise(void **state)
     on_all_counts(check_dropout);
 }
 
-/* Rows, columns; the last are cut into pieces. */
-static const size_t shapes[][2] = {
-    {1,   1  },
-    {2,   3  },
-    {5,   16 },
-    {3,   17 },
-    {7,   65 },
-    {13,  128},
-    {2,   131},
-    {300, 131}
-};
-enum { SHAPES = sizeof shapes / sizeof shapes[0] };
-
 /* Against the formula, for one factor and for one each. */
 static void check_epilogue(size_t N, size_t OC)
 {
@@ -335,12 +322,12 @@ static void check_bias(size_t N, size_t OC)
 static void test_rowwise(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < SHAPES; i++) {
-        check_epilogue(shapes[i][0], shapes[i][1]);
-        check_accumulate(shapes[i][0], shapes[i][1]);
-        check_cross_entropy(shapes[i][0], shapes[i][1]);
-        check_embedding(shapes[i][0], shapes[i][1]);
-        check_bias(shapes[i][0], shapes[i][1]);
+    for (size_t i = 0; i < ODD_SHAPES; i++) {
+        check_epilogue(odd_shapes[i][0], odd_shapes[i][1]);
+        check_accumulate(odd_shapes[i][0], odd_shapes[i][1]);
+        check_cross_entropy(odd_shapes[i][0], odd_shapes[i][1]);
+        check_embedding(odd_shapes[i][0], odd_shapes[i][1]);
+        check_bias(odd_shapes[i][0], odd_shapes[i][1]);
     }
 }
 
