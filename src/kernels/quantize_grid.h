@@ -98,7 +98,7 @@ INLINE uint32_t nearest_subnormal(uint32_t magnitude, const grid *g)
 INLINE uint32_t nearest_normal(uint32_t magnitude, const grid *g)
 {
     uint32_t odd = (magnitude - g->smallest_code) >> g->cut & 1;
-    uint32_t half = (1u << (g->cut - 1)) - 1;
+    uint32_t half = (1u << g->cut >> 1) - 1;
     return (magnitude + half + odd) & ~((1u << g->cut) - 1);
 }
 

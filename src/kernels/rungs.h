@@ -42,7 +42,7 @@ static inline rungs rungs_of(const ag_grid_step *step)
  * code. */
 INLINE uint32_t rungs_nearest(uint32_t magnitude, const rungs *r)
 {
-    uint32_t half = (1u << (r->g.cut - 1)) - 1;
+    uint32_t half = (1u << r->g.cut >> 1) - 1;
     uint32_t rebased = magnitude - r->g.smallest_code;
     uint32_t normal = (rebased + half + (rebased >> r->g.cut & 1)) >> r->g.cut;
 
