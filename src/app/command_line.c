@@ -12,8 +12,8 @@
 
 #include "app/commands.h"
 
-/* Long names without a letter are told from letters by numbers beyond any character. */
-enum { MOST_OPTIONS = 16, NAME_SIZE = 32, LONG = 256 };
+/* Long names are told from letters by numbers beyond any character. */
+enum { MOST_OPTIONS = 16, NAME_SIZE = 32, LONG = 256, HELP = LONG + MOST_OPTIONS };
 
 /* --- a row's form, taken apart */
 
@@ -155,20 +155,23 @@ static void make_known(known *k, const ag_command_line *line)
                 k->letters[n_letters++] = ':';
         }
     }
-    k->names[n_names] = (struct option){"help", no_argument, NULL, 'h'};
+    k->names[n_names] = (struct option){"help", no_argument, NULL, HELP};
 }
 
-/* optopt is 0 for a long option that the table does not have; otherwise it is one that was given a
- * value it does not take, or a letter that is not known. */
-static ag_status tell_bad_option(int found, const char *option)
+/* optopt is 0 for a long option that the table does not have, a row's long name (LONG and its
+ * number) for one whose value is missing or too much, and a letter otherwise. Only after a long
+ * option does optind surely tell where it stood: letters may be several to an argument, and where
+ * the last argument lacks its value, musl's optind lies beyond the end. */
+static ag_status tell_bad_option(int found, char **argv)
 {
-    bool is_long = strncmp(option, "--", 2) == 0;
+    if (optopt != 0 && optopt < LONG)
+        return found == ':' ? ag_fail(AG_ERR_INPUT, "-%c needs a value", optopt)
+                            : ag_fail(AG_ERR_INPUT, "there is no option '-%c'", optopt);
+    const char *option = argv[optind - 1];
     if (found == ':')
         return ag_fail(AG_ERR_INPUT, "%s needs a value", option);
-    if (optopt != 0 && is_long)
-        return ag_fail(AG_ERR_INPUT, "'%s': this option takes no value", option);
     if (optopt != 0)
-        return ag_fail(AG_ERR_INPUT, "there is no option '-%c'", optopt);
+        return ag_fail(AG_ERR_INPUT, "'%s': this option takes no value", option);
     return ag_fail(AG_ERR_INPUT, "there is no option '%s'", option);
 }
 
@@ -192,11 +195,11 @@ ag_status ag_options_read(bool *help, void *into, const ag_command_line *line, i
     *help = false;
     opterr = 0; /* getopt's own messages do not say whose they are, nor how to get help */
     for (int found; (found = getopt_long(argc, argv, k.letters, k.names, NULL)) != -1;) {
-        *help = found == 'h';
+        *help = found == 'h' || found == HELP;
         if (*help)
             return AG_OK;
         if (found == '?' || found == ':')
-            return tell_bad_option(found, argv[optind - 1]);
+            return tell_bad_option(found, argv);
         AG_TRY(take_value(into, find_row(&k, line, found), optarg, argc, arena));
     }
     return AG_OK;

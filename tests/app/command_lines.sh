@@ -41,7 +41,10 @@ done <<END
 2|--set needs a value|$altgrad plan few.yaml --set
 2|there is no parameter 'no.such'|$altgrad plan few.yaml --set=no.such=2 -oout.h5
 2|--layers=1': this option takes no value|$altgrad plan few.yaml --layers=1
+2|--help=3': this option takes no value|$altgrad plan few.yaml --help=3
 2|there is no option '-x'|$altgrad run few.yaml -x
+2|there is no option '-x'|$altgrad plan --json -xq few.yaml
+2|-o needs a value|$altgrad run few.yaml -o
 2|is a directory|$altgrad plan folder
 2|No such file|$altgrad plan missing.yaml
 2|is empty|$altgrad plan empty
