@@ -5,7 +5,7 @@
 #define AG_KERNELS_QUANTIZE_ROW_H
 
 #include "philox_words.h"
-#include "quantize_grid.h"
+#include "quantize_table.h"
 
 /* The ways to round, each with its function of y, the element's random word and the grid; those
  * from STOCHASTIC on take random words. Where a loop depends on the way, WAYS writes its cases with
