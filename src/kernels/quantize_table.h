@@ -1,6 +1,6 @@
-/* Rounding to the values of a format that lists them (numerics/code_table.c), also without a branch:
- * few values are compared with one after the other, more are found by the bucket of a magnitude's
- * bits, and where several share a bucket by bisection. */
+/* Rounding to the values of a format that lists them (numerics/code_table.c), also without a
+ * branch: few values are compared with one after the other, more are found by the bucket of a
+ * magnitude's bits, and where several share a bucket by bisection. */
 #ifndef AG_KERNELS_QUANTIZE_TABLE_H
 #define AG_KERNELS_QUANTIZE_TABLE_H
 
