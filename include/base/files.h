@@ -27,6 +27,11 @@ ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *
  * the file had, or -1 with errno. */
 ssize_t ag_read_at(int fd, void *out, size_t size, uint64_t offset);
 
+/* Writes all bytes, from where the descriptor stands or at an offset, going on after a part of them
+ * or a signal. False with errno: a disk that fills up in between says so only then. */
+bool ag_write_fully(int fd, const void *bytes, size_t size);
+bool ag_write_at(int fd, const void *bytes, size_t size, uint64_t offset);
+
 /* Writes a file whole: beside its name, synced, then renamed. What was there stays until then, and
  * after a failure. */
 ag_status ag_write_whole(const char *path, const void *bytes, size_t size);

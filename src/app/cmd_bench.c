@@ -10,6 +10,7 @@
 
 #include "app/commands.h"
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/pool.h"
 #include "base/unnamed.h"
 #include "bench.h"
@@ -150,9 +151,8 @@ static ag_status read_small_model(ag_experiment **out, request *asked, ag_arena 
     int fd = mkstemp(path);
     if (fd < 0)
         return ag_fail_errno("%s", path);
-    ag_status status = write(fd, s_small_model, length) == (ssize_t)length
-                           ? read_experiment(out, path, asked)
-                           : ag_fail_errno("%s", path);
+    ag_status status = ag_write_fully(fd, s_small_model, length) ? read_experiment(out, path, asked)
+                                                                 : ag_fail_errno("%s", path);
     close(fd);
     unlink(path);
     if (status == AG_ERR_INPUT) { /* which names a file that nobody knows */

@@ -158,11 +158,27 @@ static void make_known(known *k, const ag_command_line *line)
     k->names[n_names] = (struct option){"help", no_argument, NULL, HELP};
 }
 
+/* A long name that is none, or the beginning of several. */
+static ag_status tell_unknown(const known *k, const char *option)
+{
+    char which[256] = "";
+    size_t used = 0;
+    size_t n = 0;
+    const char *name = option + strspn(option, "-");
+    size_t length = strcspn(name, "=");
+    for (const struct option *at = k->names; at->name != NULL; at++)
+        if (length > 0 && strncmp(at->name, name, length) == 0 && used < sizeof which)
+            used += (size_t)snprintf(which + used, sizeof which - used, "%s--%s",
+                                     n++ > 0 ? " or " : "", at->name);
+    return n > 1 ? ag_fail(AG_ERR_INPUT, "'%s' may be %s", option, which)
+                 : ag_fail(AG_ERR_INPUT, "there is no option '%s'", option);
+}
+
 /* optopt is 0 for a long option that the table does not have, a row's long name (LONG and its
  * number) for one whose value is missing or too much, and a letter otherwise. Only after a long
  * option does optind surely tell where it stood: letters may be several to an argument, and where
  * the last argument lacks its value, musl's optind lies beyond the end. */
-static ag_status tell_bad_option(int found, char **argv)
+static ag_status tell_bad_option(const known *k, int found, char **argv)
 {
     if (optopt != 0 && optopt < LONG)
         return found == ':' ? ag_fail(AG_ERR_INPUT, "-%c needs a value", optopt)
@@ -172,7 +188,7 @@ static ag_status tell_bad_option(int found, char **argv)
         return ag_fail(AG_ERR_INPUT, "%s needs a value", option);
     if (optopt != 0)
         return ag_fail(AG_ERR_INPUT, "'%s': this option takes no value", option);
-    return ag_fail(AG_ERR_INPUT, "there is no option '%s'", option);
+    return tell_unknown(k, option);
 }
 
 /* Only letters of the table come from getopt, so that the loop ends. */
@@ -199,7 +215,7 @@ ag_status ag_options_read(bool *help, void *into, const ag_command_line *line, i
         if (*help)
             return AG_OK;
         if (found == '?' || found == ':')
-            return tell_bad_option(found, argv);
+            return tell_bad_option(&k, found, argv);
         AG_TRY(take_value(into, find_row(&k, line, found), optarg, argc, arena));
     }
     return AG_OK;

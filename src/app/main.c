@@ -149,6 +149,8 @@ int main(int argc, char **argv)
 {
     ag_app_hold_streams();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
+    (void)signal(SIGCHLD, SIG_DFL); /* where a parent ignores it, so would we, and no end of a
+                                       child could be waited for */
     if (!follow_parent())
         return AG_EXIT_SYSTEM;
     if (argc < 2) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "data/batch.h"
 #include "proc/memory.h"
 #include "record/record.h"
@@ -83,9 +84,8 @@ ag_status ag_train_preflight(int fd)
                    (unsigned long long)memory.bytes, (unsigned long long)memory.held);
     ag_json_string(&report, memory.source);
     ag_text_add(&report, "}}");
-    bool written = ftruncate(fd, 0) == 0 &&
-                   pwrite(fd, report.data, report.length, 0) == (ssize_t)report.length &&
-                   !report.failed;
+    bool written =
+        !report.failed && ftruncate(fd, 0) == 0 && ag_write_at(fd, report.data, report.length, 0);
     ag_text_deinit(&report);
     return written ? AG_OK : ag_fail_errno("cannot report to the supervisor");
 }

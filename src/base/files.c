@@ -68,18 +68,33 @@ ag_status ag_rename_synced(const char *from, const char *to)
     return ag_sync_folder(folder);
 }
 
-/* write(2) may take a part of the bytes, or be interrupted. False with errno set. */
-static bool write_piece(int fd, const ag_piece *piece)
+bool ag_write_fully(int fd, const void *bytes, size_t size)
 {
-    const char *at = piece->data;
-    for (size_t left = piece->size; left > 0;) {
-        ssize_t written = write(fd, at, left);
+    const char *at = bytes;
+    while (size > 0) {
+        ssize_t written = write(fd, at, size);
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
             return false;
         at += written;
-        left -= (size_t)written;
+        size -= (size_t)written;
+    }
+    return true;
+}
+
+bool ag_write_at(int fd, const void *bytes, size_t size, uint64_t offset)
+{
+    const char *at = bytes;
+    while (size > 0) {
+        ssize_t written = pwrite(fd, at, size, (off_t)offset);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        at += written;
+        size -= (size_t)written;
+        offset += (uint64_t)written;
     }
     return true;
 }
@@ -93,7 +108,7 @@ static ag_status write_all(int fd, const char *path, const ag_piece *pieces, siz
     for (size_t i = 0; i < count; i++)
         size += pieces[i].size;
     for (size_t i = 0; i < count && written; i++)
-        written = write_piece(fd, &pieces[i]);
+        written = ag_write_fully(fd, pieces[i].data, pieces[i].size);
     if (!written || fsync(fd) != 0)
         return ag_fail_errno("cannot write the %zu bytes of %s", size, path);
     return AG_OK;
@@ -165,13 +180,13 @@ ag_status ag_read_whole(ag_text *text, const char *path)
     size_t count;
     while ((count = fread(part, 1, sizeof part, file)) > 0)
         ag_text_add_n(text, part, count);
-    bool failed = ferror(file) != 0;
+    ag_status status = AG_OK;
+    if (ferror(file) != 0)
+        status = ag_fail_errno("cannot read %s", path);
+    else if (text->failed)
+        status = ag_fail(AG_ERR_SYSTEM, "out of memory for %s", path);
     (void)fclose(file);
-    if (failed)
-        return ag_fail(AG_ERR_SYSTEM, "cannot read %s", path);
-    if (text->failed)
-        return ag_fail(AG_ERR_SYSTEM, "out of memory for %s", path);
-    return AG_OK;
+    return status;
 }
 
 /* As mkdir -p: what exists already is fine, also if another process has just made it. */
@@ -244,8 +259,12 @@ ag_status ag_reserve(const char *folder, const char *what, double bytes)
     if (fd < 0)
         return errno == EOPNOTSUPP || errno == EISDIR ? AG_OK
                                                       : ag_fail_errno("cannot write in %s", folder);
+    int failed;
+    do
+        failed = fallocate(fd, 0, 0, (off_t)bytes); /* in memory a signal may end it */
+    while (failed != 0 && errno == EINTR);
     ag_status status = AG_OK;
-    if (fallocate(fd, 0, 0, (off_t)bytes) != 0 && errno != EOPNOTSUPP)
+    if (failed != 0 && errno != EOPNOTSUPP)
         status = ag_fail_errno("%s: there is no room for about %.1f MiB (what is stored already is "
                                "safe; make room and run the same command again)",
                                what, bytes / 1048576);

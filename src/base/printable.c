@@ -134,9 +134,8 @@ static size_t next_width(size_t *length, const char *text, size_t left)
 }
 
 /* Stops before the first character that does not fit, never within one. */
-size_t ag_text_fit(const char *text, size_t columns)
+static size_t fit_of(const char *text, size_t left, size_t columns)
 {
-    size_t left = strlen(text);
     size_t fits = 0;
     size_t length = 0;
     for (; fits < left; fits += length) {
@@ -146,6 +145,11 @@ size_t ag_text_fit(const char *text, size_t columns)
         columns -= width;
     }
     return fits;
+}
+
+size_t ag_text_fit(const char *text, size_t columns)
+{
+    return fit_of(text, strlen(text), columns);
 }
 
 static size_t width_of(const char *text, size_t left)
@@ -168,14 +172,14 @@ void ag_text_add_padded(ag_text *text, const char *shown, size_t columns)
     ag_text_printf(text, "%*s", used < columns ? (int)(columns - used) : 0, "");
 }
 
-/* The longest end of `text` that takes at most `columns`. */
-static const char *fitting_end(const char *text, size_t columns)
+/* The bytes before the longest end of `text` that takes at most `columns`. */
+static size_t before_end(const char *text, size_t left, size_t columns)
 {
-    size_t length = 0;
-    size_t width = ag_text_width(text);
-    for (; width > columns; text += length)
-        width -= next_width(&length, text, strlen(text));
-    return text;
+    size_t before = 0;
+    size_t width = width_of(text, left);
+    for (size_t length = 0; width > columns; before += length)
+        width -= next_width(&length, text + before, left - before);
+    return before;
 }
 
 /* The beginning and the end of a long name are kept, where names of one experiment mostly differ.
@@ -191,7 +195,8 @@ void ag_text_add_cell(ag_text *text, const char *name, size_t columns)
         size_t head = ag_text_fit(rest, columns / 2);
         ag_text_add_n(text, rest, head);
         ag_text_add(text, "…");
-        rest = fitting_end(rest + head, columns > 1 ? (columns - 1) / 2 : 0);
+        rest += head;
+        rest += before_end(rest, strlen(rest), columns > 1 ? (columns - 1) / 2 : 0);
     }
     ag_text_add(text, rest);
     size_t used = text->length > start ? ag_text_width(text->data + start) : 0;
@@ -256,17 +261,15 @@ static bool shorten_widest(size_t *widths, size_t n)
 /* The first and the last columns of a word of `length` bytes. */
 static void add_ends(ag_text *text, const char *word, size_t length, size_t columns)
 {
-    char copy[512];
-    snprintf(copy, sizeof copy, "%.*s", (int)length, word);
-    if (ag_text_width(copy) <= columns) {
-        ag_text_add(text, copy);
-        return;
+    size_t head = length;
+    size_t tail = length;
+    if (width_of(word, length) > columns) {
+        head = fit_of(word, length, columns / 2);
+        tail = head + before_end(word + head, length - head, columns - 1 - columns / 2);
     }
-    size_t head = ag_text_fit(copy, columns / 2);
-    const char *tail = copy + head;
-    while (ag_text_width(tail) > columns - 1 - columns / 2)
-        tail += ag_text_fit(tail, 1) > 0 ? ag_text_fit(tail, 1) : ag_text_fit(tail, 2);
-    ag_text_printf(text, "%.*s\u2026%s", (int)head, copy, tail);
+    ag_text_add_n(text, word, head);
+    ag_text_add(text, tail > head ? "\u2026" : "");
+    ag_text_add_n(text, word + tail, length - tail);
 }
 
 /* The widest word loses a column until all fit, so that short words, such as seed=2, stay whole. */
@@ -277,10 +280,9 @@ void ag_text_add_short(ag_text *text, const char *words, size_t columns)
     size_t total = ag_text_width(words);
     size_t start = text->length;
     for (const char *at = words; *at != '\0' && n < MOST_WORDS; at += strspn(at, " ")) {
-        char word[512];
-        snprintf(word, sizeof word, "%.*s", (int)strcspn(at, " "), at);
-        widths[n++] = ag_text_width(word);
-        at += strcspn(at, " ");
+        size_t length = strcspn(at, " ");
+        widths[n++] = width_of(at, length);
+        at += length;
     }
     while (total > columns && n > 0 && shorten_widest(widths, n))
         total--;

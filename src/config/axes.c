@@ -134,7 +134,7 @@ static bool check_dash(ag_findings *findings, const ag_node *node)
     int read = 0;
     char between[3] = "";
     if (node->kind != AG_NODE_SCALAR ||
-        sscanf(node->text, "%ld%2[-.: ]%ld%n", &first, between, &last, &read) != 3 ||
+        sscanf(node->text, "%18ld%2[-.: ]%18ld%n", &first, between, &last, &read) != 3 ||
         strcmp(between, ".") == 0 || strcmp(between, " ") == 0 || /* 1.5 */
         node->text[read] != '\0' || first < 0 || last < first)
         return true;

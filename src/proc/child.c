@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "proc_internal.h"
 
 /* Descriptors by the number that the child sees. */
@@ -38,16 +39,12 @@ struct ag_child {
     size_t result_size;
 };
 
-/* pwrite: the offset stays 0, where the child begins to read. */
+/* The offset stays 0, where the child begins to read. */
 static ag_status write_input(int fd, const void *bytes, size_t size)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t written = pwrite(fd, (const char *)bytes + done, size - done, (off_t)done);
-        if (written < 0)
-            return ag_fail_errno("cannot write the input of a child process");
-        done += (size_t)written;
-    }
-    return AG_OK;
+    return ag_write_at(fd, bytes, size, 0)
+               ? AG_OK
+               : ag_fail_errno("cannot write the input of a child process");
 }
 
 /* A log that cannot be written where it should be is still needed to tell why the child failed. */

@@ -23,8 +23,7 @@ static ag_status choose_folder(const char **folder, size_t bytes)
                    bytes >> 20, elsewhere);
 }
 
-/* What statvfs promises another process may take in the next moment; what is reserved stays ours.
- */
+/* What statvfs promises a quota or a limit of size may refuse: to reserve it for a moment shows. */
 ag_status ag_h5_scratch_create(ag_h5 *h5, int *fd, size_t bytes)
 {
     static const char name[] = "the run file in memory";

@@ -61,7 +61,7 @@ ag_status ag_seal_fd(int fd, const char *path)
         return ag_fail_errno("cannot read %s", path);
     AG_TRY(crc_of(&crc, fd, (uint64_t)facts.st_size, path));
     print_seal(seal, (uint64_t)facts.st_size, crc);
-    if (pwrite(fd, seal, SEAL_BYTES, facts.st_size) != SEAL_BYTES)
+    if (!ag_write_at(fd, seal, SEAL_BYTES, (uint64_t)facts.st_size))
         return ag_fail_errno("cannot write %s", path);
     return AG_OK;
 }

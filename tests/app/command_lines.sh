@@ -44,6 +44,8 @@ done <<END
 2|--help=3': this option takes no value|$altgrad plan few.yaml --help=3
 2|there is no option '-x'|$altgrad run few.yaml -x
 2|there is no option '-x'|$altgrad plan --json -xq few.yaml
+2|'--s' may be --set or --shard|$altgrad run few.yaml --s
+2|there is no option '--=3'|$altgrad run few.yaml --=3
 2|-o needs a value|$altgrad run few.yaml -o
 2|is a directory|$altgrad plan folder
 2|No such file|$altgrad plan missing.yaml
@@ -101,6 +103,7 @@ done <<END
 2|of all seeds|$altgrad summary few.h5 --only seed=0
 2|no point 'E9'|$altgrad summary few.h5 --only format=E9
 3|standard output|$altgrad summary few.h5 > /dev/full
+0|uniform|(trap '' CHLD; exec $altgrad summary few.h5 >&2)
 2|which results file|$altgrad pack
 3|a damaged HDF5 file|$altgrad pack cut.h5
 2|no section or key|$altgrad params ''

@@ -120,6 +120,31 @@ static void test_names_are_shortened_in_their_words(void **state)
     }
 }
 
+/* Nor is a character cut where a word has more bytes than any room for it: 1000 of two columns and
+ * three bytes each, after one or two bytes, so that every limit of bytes falls within one. */
+static void test_long_names_are_shortened(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {
+        "\u6f22\u6f22\u2026\u6f22\u6f22 s=1",
+        "x\u6f22\u2026\u6f22\u6f22 s=1 ",
+        "xx\u6f22\u2026\u6f22\u6f22 s=1",
+    };
+    for (size_t before = 0; before < 3; before++) {
+        ag_text name, text;
+        ag_text_init(&name);
+        ag_text_init(&text);
+        ag_text_add_n(&name, "xx", before);
+        for (size_t i = 0; i < 1000; i++)
+            ag_text_add(&name, "\u6f22");
+        ag_text_add(&name, " s=1");
+        ag_text_add_short(&text, name.data, 13);
+        assert_string_equal(text.data, expected[before]);
+        ag_text_deinit(&name);
+        ag_text_deinit(&text);
+    }
+}
+
 /* A cell is as wide as its column, whatever the name: its middle gives way, spaces stay. */
 static void test_words_are_wrapped(void **state)
 {
@@ -168,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_are_shortened_in_their_words),
+        cmocka_unit_test(test_long_names_are_shortened),
         cmocka_unit_test(test_control_characters_are_found),
         cmocka_unit_test(test_control_characters_are_shown_escaped),
         cmocka_unit_test(test_columns),

@@ -380,6 +380,29 @@ static void assert_text(const char *path, const char *text)
     assert_string_equal(found, text);
 }
 
+/* What a kill or a full disk cut off stays a line of its own. */
+static void test_event_after_a_cut_line(void **state)
+{
+    fixture *f = *state;
+    char path[160];
+    char cut[64];
+    char event[2][128];
+    open_with(f, 1);
+    snprintf(path, sizeof path, "%s.d/events.jsonl", f->path);
+    write_text(path, "{\"time\": \"2026-");
+    assert_ok(ag_store_event(f->store, "one", ""));
+    assert_ok(ag_store_event(f->store, "two", ""));
+    FILE *file = fopen(path, "r");
+    assert_non_null(fgets(cut, sizeof cut, file));
+    assert_string_equal(cut, "{\"time\": \"2026-\n");
+    for (size_t i = 0; i < 2; i++)
+        assert_non_null(fgets(event[i], sizeof event[i], file));
+    assert_null(fgets(cut, sizeof cut, file));
+    fclose(file);
+    assert_non_null(strstr(event[0], "\"event\": \"one\"}\n"));
+    assert_non_null(strstr(event[1], "\"event\": \"two\"}\n"));
+}
+
 static void a_foreign_file_is_refused_and_untouched(void **state)
 {
     fixture *f = *state;
@@ -508,6 +531,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(results_are_found_before_and_after_packing),
+        CASE(test_event_after_a_cut_line),
         CASE(a_run_that_came_after_the_last_publish_counts),
         CASE(packing_leaves_no_run_files_and_can_be_repeated),
         CASE(closing_removes_the_run_files_that_are_packed),
