@@ -26,7 +26,7 @@
  * wte, 4 wpe, as they are stored
  *
  * A linear's rotated operands have the places of its slot from part 4 on, with AG_USE_SIGNS: 4
- * fprop, 5 dgrad, 6 wgrad (numerics/hadamard.c).
+ * fprop, 5 dgrad, 6 wgrad (numerics/hadamard.c). c_gate has those of c_fc, whose input it shares.
  *
  * lm_head is slot 0 of the block after the last; the embedding's dropout is slot 7 there. A
  * residual branch is dropped at place 0 of its projection, attention's probabilities at p. */

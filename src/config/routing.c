@@ -323,8 +323,9 @@ bool ag_config_route(ag_run *run, ag_experiment *experiment, size_t config, size
 
 /* --- what the grid made of the rules */
 
-static const char s_layer_names[] = "layers are named transformer.h.0.attn.c_attn, .attn.c_proj, "
-                                    ".mlp.c_fc, .mlp.c_proj and lm_head";
+static const char s_layer_names[] = "layers are named transformer.h.0.attn.c_attn (split: .c_q, "
+                                    ".c_k, .c_v), .attn.c_proj, .mlp.c_fc "
+                                    "(swiglu: and .c_gate), .mlp.c_proj and lm_head";
 
 /* How the names of layers and sites end, layers first. */
 static size_t name_endings(const char *endings[AG_LINEAR_KINDS + AG_SITE_KINDS])

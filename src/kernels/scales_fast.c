@@ -1,5 +1,5 @@
 /* The scales of groups as loops without a branch, one for each kind of scale; ag_scales_set in
- * numerics/groups.c is the definition, with the sources of the rules. There are as many scales as
+ * numerics/scales.c is the definition, with the sources of the rules. There are as many scales as
  * blocks, one for every 16 or 32 elements, so that a call of ldexp per scale would show. */
 #include "quantize_grid.h"
 

@@ -148,6 +148,26 @@ def compare_claims(altgrad, path):
     return {claim["name"]: claim["state"] for claim in claims}
 
 
+def compare_metrics(altgrad, path):
+    """The mean of each metric that compare.metric takes, against the column of /index."""
+    command = [altgrad, "params", "compare.metric", "--json"]
+    (key,) = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    results = Results(path)
+    for metric in key["words"]:
+        labels = results.labels.merge(results.index[["id", "status", metric]], on="id")
+        compared = 0
+        for cell in show(altgrad, path, "--metric", metric)["cells"]:
+            is_cell = labels["id"].notna()
+            for axis in results.grid_axes:
+                if axis.name != "seed":
+                    is_cell &= labels[axis.column].map(axis.text) == cell["axes"][axis.name]
+            runs = labels[is_cell]
+            if set(runs["status"]) == {"done"}:
+                assert same(mean(runs[metric]), cell["mean"]), (metric, cell, runs)
+                compared += 1
+        assert compared > 2, metric
+
+
 def score(curves):
     """The share of steps, after the first two, that are 7 deviations off the two before them."""
     found = [
@@ -225,6 +245,7 @@ def main(altgrad):
         compare(altgrad, str(Path(folder, "x.h5")), 12, best="optimizer.lr")
         compare_foreign(altgrad, str(Path(folder, "x.h5")))
         assert compare_claims(altgrad, str(Path(folder, "x.h5")))["diverged"] == "open"
+        compare_metrics(altgrad, str(Path(folder, "x.h5")))
         scores = compare_spikes(altgrad, str(Path(folder, "x.h5")))
         assert 0 in scores and 0.25 in scores, scores
         assert {"baseline", "open", "diverged"} <= verdicts and "same" in alone, (alone, verdicts)

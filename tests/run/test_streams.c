@@ -35,9 +35,23 @@ static void take(uint32_t place, uint32_t use, const char *layer, const char *wh
 
 static const ag_model_spec s_model = {.n_layer = 3, .n_head = 2, .n_embd = 16, .block_size = 8};
 
-static void take_layer(size_t index)
+/* With every linear layer and gain that a block may have, those of c_attn and a fused c_fc apart.
+ */
+static const ag_model_spec s_split = {.n_layer = 3,
+                                      .n_head = 2,
+                                      .n_embd = 16,
+                                      .block_size = 8,
+                                      .norm_affine = true,
+                                      .norm_place = AG_NORM_SANDWICH,
+                                      .final_norm = true,
+                                      .mlp = AG_MLP_SWIGLU,
+                                      .qkv = AG_QKV_SPLIT,
+                                      .qk_norm = AG_QK_NORM_FULL,
+                                      .qk_gain = true};
+
+static void take_layer(const ag_model_spec *model, size_t index)
 {
-    ag_layer layer = ag_layer_at(&s_model, 11, index);
+    ag_layer layer = ag_layer_at(model, 11, index);
     for (uint32_t role = 0; role < AG_ROLES; role++) {
         for (uint32_t use = 0; use < AG_USES; use++)
             take(layer.site + role, use, layer.name, ag_use_words[role][use]);
@@ -45,9 +59,9 @@ static void take_layer(size_t index)
     take(layer.site + AG_ROLE_WEIGHT, AG_USE_OPTIMIZER, layer.name, "update");
 }
 
-static void take_site(size_t index)
+static void take_site(const ag_model_spec *model, size_t index)
 {
-    ag_site site = ag_site_at(&s_model, index);
+    ag_site site = ag_site_at(model, index);
     for (size_t i = 0; i < site.n_tensors; i++) {
         const ag_site_tensor *tensor = &site.tensors[i];
         size_t uses = tensor->uses[0] != NULL ? AG_USES : 1;
@@ -56,16 +70,23 @@ static void take_site(size_t index)
     }
 }
 
+static void take_model(const ag_model_spec *model)
+{
+    s_n = 0;
+    for (size_t i = 0; i < ag_layer_count(model); i++)
+        take_layer(model, i);
+    for (size_t i = 0; i < ag_site_count(model); i++)
+        take_site(model, i);
+    for (size_t i = 0; i < s_n; i++) /* so uses of evaluation are apart from those of training */
+        assert_in_range(s_taken[i].use, 0, AG_USE_EVALUATION - 1);
+}
+
 static void test_rounding_words_are_apart(void **state)
 {
     (void)state;
-    s_n = 0;
-    for (size_t i = 0; i < ag_layer_count(&s_model); i++)
-        take_layer(i);
-    for (size_t i = 0; i < ag_site_count(&s_model); i++)
-        take_site(i);
-    for (size_t i = 0; i < s_n; i++) /* so uses of evaluation are apart from those of training */
-        assert_in_range(s_taken[i].use, 0, AG_USE_EVALUATION - 1);
+    take_model(&s_model);
+    assert_int_equal(ag_layer_count(&s_split), 3 * AG_MOST_LINEARS + 1);
+    take_model(&s_split);
 }
 
 static void test_dropout_words_are_apart(void **state)
