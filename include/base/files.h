@@ -27,10 +27,13 @@ ag_status ag_path_join(char path[AG_PATH_SIZE], const char *folder, const char *
  * the file had, or -1 with errno. */
 ssize_t ag_read_at(int fd, void *out, size_t size, uint64_t offset);
 
-/* Writes all bytes, from where the descriptor stands or at an offset, going on after a part of them
- * or a signal. False with errno: a disk that fills up in between says so only then. */
-bool ag_write_fully(int fd, const void *bytes, size_t size);
+/* Writes all bytes at an offset, going on after a part of them or a signal. False with errno: a
+ * disk that fills up in between says so only then. */
 bool ag_write_at(int fd, const void *bytes, size_t size, uint64_t offset);
+
+/* Appends whole lines by one write, so that a kill leaves at most the last one cut; a line that was
+ * cut before stays one of its own. `anew`: in place of what is there. False with errno. */
+bool ag_append_lines(const char *path, const char *lines, bool anew);
 
 /* Writes a file whole: beside its name, synced, then renamed. What was there stays until then, and
  * after a failure. */

@@ -151,7 +151,7 @@ static ag_status read_small_model(ag_experiment **out, request *asked, ag_arena 
     int fd = mkstemp(path);
     if (fd < 0)
         return ag_fail_errno("%s", path);
-    ag_status status = ag_write_fully(fd, s_small_model, length) ? read_experiment(out, path, asked)
+    ag_status status = ag_write_at(fd, s_small_model, length, 0) ? read_experiment(out, path, asked)
                                                                  : ag_fail_errno("%s", path);
     close(fd);
     unlink(path);

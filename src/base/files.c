@@ -68,35 +68,43 @@ ag_status ag_rename_synced(const char *from, const char *to)
     return ag_sync_folder(folder);
 }
 
-bool ag_write_fully(int fd, const void *bytes, size_t size)
+/* At an offset; NULL: where the descriptor stands. */
+static bool write_all_at(int fd, const char *bytes, size_t size, const uint64_t *offset)
 {
-    const char *at = bytes;
-    while (size > 0) {
-        ssize_t written = write(fd, at, size);
+    for (size_t done = 0; done < size;) {
+        ssize_t written = offset == NULL
+                              ? write(fd, bytes + done, size - done)
+                              : pwrite(fd, bytes + done, size - done, (off_t)(*offset + done));
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
             return false;
-        at += written;
-        size -= (size_t)written;
+        done += (size_t)written;
     }
     return true;
 }
 
 bool ag_write_at(int fd, const void *bytes, size_t size, uint64_t offset)
 {
-    const char *at = bytes;
-    while (size > 0) {
-        ssize_t written = pwrite(fd, at, size, (off_t)offset);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return false;
-        at += written;
-        size -= (size_t)written;
-        offset += (uint64_t)written;
-    }
-    return true;
+    return write_all_at(fd, bytes, size, &offset);
+}
+
+static bool last_line_is_cut(int fd)
+{
+    char last = '\n';
+    off_t size = lseek(fd, 0, SEEK_END);
+    return size > 0 && ag_read_at(fd, &last, 1, (uint64_t)size - 1) == 1 && last != '\n';
+}
+
+/* Opened for reading too, to see the last byte. */
+bool ag_append_lines(const char *path, const char *lines, bool anew)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | (anew ? O_TRUNC : 0), 0666);
+    if (fd < 0)
+        return false;
+    bool written = !last_line_is_cut(fd) || write_all_at(fd, "\n", 1, NULL);
+    written = written && write_all_at(fd, lines, strlen(lines), NULL);
+    return close(fd) == 0 && written;
 }
 
 /* A disk that fills up shows only when data is synced, so both are one failure with the size in it.
@@ -108,7 +116,7 @@ static ag_status write_all(int fd, const char *path, const ag_piece *pieces, siz
     for (size_t i = 0; i < count; i++)
         size += pieces[i].size;
     for (size_t i = 0; i < count && written; i++)
-        written = ag_write_fully(fd, pieces[i].data, pieces[i].size);
+        written = write_all_at(fd, pieces[i].data, pieces[i].size, NULL);
     if (!written || fsync(fd) != 0)
         return ag_fail_errno("cannot write the %zu bytes of %s", size, path);
     return AG_OK;

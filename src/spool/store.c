@@ -305,27 +305,14 @@ static const char *curve_path(ag_store *store, const char *id)
     return store->path;
 }
 
-/* A line that was torn by a kill must not take the next one along. */
-static bool ends_in_a_line(FILE *file)
-{
-    return fseek(file, -1, SEEK_END) != 0 || fgetc(file) == '\n';
-}
-
-/* "a+" and not "a": the last byte must be read to see whether a line was torn. A curve that is too
- * long begins anew, since it is only for those who watch. */
+/* A curve that is too long begins anew, since it is only for those who watch. */
 ag_status ag_store_curve(ag_store *store, const char *id, const char *lines)
 {
     enum { MOST_BYTES = 1 << 20 }; /* of attempts that began anew, again and again */
     const char *path = curve_path(store, id);
     struct stat facts;
     bool is_long = stat(path, &facts) == 0 && facts.st_size > MOST_BYTES;
-    FILE *file = fopen(path, is_long ? "w+e" : "a+e");
-    if (file == NULL)
-        return ag_fail_errno("cannot write %s", path);
-    bool written = ends_in_a_line(file) || fputs("\n", file) >= 0;
-    written = fseek(file, 0, SEEK_END) == 0 && fputs(lines, file) >= 0 && written;
-    written = fclose(file) == 0 && written;
-    return written ? AG_OK : ag_fail_errno("cannot write %s", path);
+    return ag_append_lines(path, lines, is_long) ? AG_OK : ag_fail_errno("cannot write %s", path);
 }
 
 void ag_store_forget_progress(ag_store *store, const char *id)
