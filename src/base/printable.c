@@ -182,6 +182,20 @@ static size_t before_end(const char *text, size_t left, size_t columns)
     return before;
 }
 
+/* The first and the last columns of a word of `length` bytes. */
+static void add_ends(ag_text *text, const char *word, size_t length, size_t columns)
+{
+    size_t head = length;
+    size_t tail = length;
+    if (width_of(word, length) > columns) {
+        head = fit_of(word, length, columns / 2);
+        tail = head + before_end(word + head, length - head, columns > 1 ? (columns - 1) / 2 : 0);
+    }
+    ag_text_add_n(text, word, head);
+    ag_text_add(text, tail > head ? "\u2026" : "");
+    ag_text_add_n(text, word + tail, length - tail);
+}
+
 /* The beginning and the end of a long name are kept, where names of one experiment mostly differ.
  */
 void ag_text_add_cell(ag_text *text, const char *name, size_t columns)
@@ -189,16 +203,8 @@ void ag_text_add_cell(ag_text *text, const char *name, size_t columns)
     ag_text shown;
     ag_text_init(&shown);
     ag_text_add_printable(&shown, name);
-    const char *rest = shown.data;
     size_t start = text->length;
-    if (ag_text_width(rest) > columns) {
-        size_t head = ag_text_fit(rest, columns / 2);
-        ag_text_add_n(text, rest, head);
-        ag_text_add(text, "…");
-        rest += head;
-        rest += before_end(rest, strlen(rest), columns > 1 ? (columns - 1) / 2 : 0);
-    }
-    ag_text_add(text, rest);
+    add_ends(text, shown.data, shown.length, columns);
     size_t used = text->length > start ? ag_text_width(text->data + start) : 0;
     ag_text_printf(text, "%*s", used < columns ? (int)(columns - used) : 0, "");
     text->failed |= shown.failed;
@@ -256,20 +262,6 @@ static bool shorten_widest(size_t *widths, size_t n)
         return false;
     widths[widest]--;
     return true;
-}
-
-/* The first and the last columns of a word of `length` bytes. */
-static void add_ends(ag_text *text, const char *word, size_t length, size_t columns)
-{
-    size_t head = length;
-    size_t tail = length;
-    if (width_of(word, length) > columns) {
-        head = fit_of(word, length, columns / 2);
-        tail = head + before_end(word + head, length - head, columns - 1 - columns / 2);
-    }
-    ag_text_add_n(text, word, head);
-    ag_text_add(text, tail > head ? "\u2026" : "");
-    ag_text_add_n(text, word + tail, length - tail);
 }
 
 /* The widest word loses a column until all fit, so that short words, such as seed=2, stay whole. */

@@ -148,6 +148,14 @@ def compare_claims(altgrad, path):
     return {claim["name"]: claim["state"] for claim in claims}
 
 
+def runs_of(results, labels, cell):
+    """The rows of `labels` that a cell of the summary is about."""
+    for axis in results.grid_axes:
+        if axis.name != "seed":
+            labels = labels[labels[axis.column].map(axis.text) == cell["axes"][axis.name]]
+    return labels
+
+
 def compare_metrics(altgrad, path):
     """The mean of each metric that compare.metric takes, against the column of /index."""
     command = [altgrad, "params", "compare.metric", "--json"]
@@ -157,11 +165,7 @@ def compare_metrics(altgrad, path):
         labels = results.labels.merge(results.index[["id", "status", metric]], on="id")
         compared = 0
         for cell in show(altgrad, path, "--metric", metric)["cells"]:
-            is_cell = labels["id"].notna()
-            for axis in results.grid_axes:
-                if axis.name != "seed":
-                    is_cell &= labels[axis.column].map(axis.text) == cell["axes"][axis.name]
-            runs = labels[is_cell]
+            runs = runs_of(results, labels, cell)
             if set(runs["status"]) == {"done"}:
                 assert same(mean(runs[metric]), cell["mean"]), (metric, cell, runs)
                 compared += 1
@@ -185,11 +189,7 @@ def compare_spikes(altgrad, path):
     results = Results(path)
     scores = []
     for cell in shown["cells"]:
-        labels = results.labels
-        for axis in results.grid_axes:
-            if axis.name != "seed":
-                is_cell = labels[axis.column].map(axis.text) == cell["axes"][axis.name]
-                labels = labels[is_cell]
+        labels = runs_of(results, results.labels, cell)
         for metric in ("loss", "grad_norm"):
             curves = results.curves(metric).drop_duplicates(["id", "step"])
             own = [c["value"].tolist() for i, c in curves.groupby("id") if i in set(labels["id"])]
