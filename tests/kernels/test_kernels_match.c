@@ -331,7 +331,27 @@ static void test_rowwise(void **state)
     }
 }
 
-static void check_attention(const ag_attention_shape *shape, bool special)
+/* Where an element is not finite: of the last token, which the zeros beyond the diagonal meet in
+ * forward, or of the first, which they meet in backward. */
+typedef enum odd_place { NOWHERE, V_OF_LAST, K_OF_LAST, Q_OF_FIRST, DOUT_OF_FIRST } odd_place;
+
+static void put_odd(float *qkv, float *dout, const ag_attention_shape *shape, odd_place place,
+                    float value)
+{
+    const size_t D = shape->D;
+    const size_t W = ag_attention_width(shape);
+    float *last = qkv + (shape->B * shape->T - 1) * W;
+    if (place == V_OF_LAST)
+        last[W - D / 2 - 1] = value;
+    if (place == K_OF_LAST)
+        last[shape->H * D + D / 2] = value;
+    if (place == Q_OF_FIRST)
+        qkv[D / 2] = value;
+    if (place == DOUT_OF_FIRST)
+        dout[D / 2] = value;
+}
+
+static void check_attention(const ag_attention_shape *shape, odd_place place, float value)
 {
     size_t N = shape->B * shape->T;
     size_t C = shape->H * shape->D;
@@ -343,8 +363,7 @@ static void check_attention(const ag_attention_shape *shape, bool special)
         plain->round_bf16(qkv, qkv, N * W);
         plain->round_bf16(dout, dout, N * C);
     }
-    if (special)
-        qkv[N * W - shape->D / 2 - 1] = NAN; /* in v of the last token */
+    put_odd(qkv, dout, shape, place, value);
     float *out[2];
     for (int i = 0; i < 2; i++) {
         const ag_kernels *k = i == 0 ? plain : fast;
@@ -362,7 +381,8 @@ static void check_attention(const ag_attention_shape *shape, bool special)
         assert_same_bits("probabilities", out[1] + at, out[0] + at, row % T + 1);
     }
     assert_same_bits("dqkv", out[1] + N * C + P, out[0] + N * C + P, N * W);
-    for (size_t i = 0; special && i + 1 < N; i++) /* nothing leaks to earlier tokens */
+    const bool is_last = place == V_OF_LAST || place == K_OF_LAST;
+    for (size_t i = 0; is_last && i + 1 < N; i++) /* nothing leaks to earlier tokens */
         for (size_t c = 0; c < C; c++)
             assert_int_equal(isnan(out[1][i * C + c]) != 0, 0);
     free(out[0]);
@@ -445,13 +465,16 @@ static void test_attention(void **state)
             .B = size[0], .T = size[1], .H = size[2], .K = size[3], .D = size[4]};
         shape.scale = 1 / sqrtf((float)shape.D);
         check_causal_softmax(size[0] * size[2], size[1]);
-        check_attention(&shape, false);
-        check_attention(&shape, true);
+        check_attention(&shape, NOWHERE, 0);
+        for (odd_place place = V_OF_LAST; place <= DOUT_OF_FIRST; place++) {
+            check_attention(&shape, place, NAN);
+            check_attention(&shape, place, -INFINITY);
+        }
         shape.cap = 1.25f;
-        check_attention(&shape, false);
+        check_attention(&shape, NOWHERE, 0);
         if (shape.K < shape.H) { /* also as pairs, from BF16 values */
             shape.bf16 = true;
-            check_attention(&shape, false);
+            check_attention(&shape, NOWHERE, 0);
             shape.bf16 = false;
         }
         shape.dropout = 0.2f;
@@ -459,7 +482,7 @@ static void test_attention(void **state)
         shape.site = 4;
         shape.step = 5;
         shape.first = 6;
-        check_attention(&shape, false);
+        check_attention(&shape, NOWHERE, 0);
     }
 }
 
