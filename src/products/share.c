@@ -100,6 +100,8 @@ static void multiply_by_shares(sharing *s, size_t threads)
 enum {
     MOST_PANELS = 4 << 20, /* words, 16 MiB: larger matrices go by shares */
     FEWEST_ROWS = 192,     /* of c that pay for waiting twice for all threads */
+    PIECE_ROWS = 24,       /* of c, the least that a thread takes: half a group, since what remains
+                              at the end is waited for */
     PARTS = 7              /* of the panels, for each thread */
 };
 
@@ -149,7 +151,7 @@ static bool multiply_by_panels(const ag_product *p, size_t threads)
     if (b.way == NULL || p->M < FEWEST_ROWS || words > MOST_PANELS || !make_room(words))
         return false;
     ag_pool_share(b.parts, 1, some_panels, &b);
-    ag_pool_share_runs(p->M, TILE_ROWS, rows_from_panels, &b);
+    ag_pool_share_runs(p->M, PIECE_ROWS, rows_from_panels, &b);
     return true;
 }
 
