@@ -122,15 +122,24 @@ static const ag_accumulator *own_accumulator(const ag_linear *linear, ag_linear_
     return low && accumulator->kind != AG_ACCUMULATE_SEGMENTS ? accumulator : NULL;
 }
 
-/* x rounded to BF16, and packed as `pairs` wants. */
-static ag_source bf16_source(const ag_linear *linear, float *x, size_t width, ag_pairs *pairs,
-                             const ag_pass *pass)
+/* Whether a product takes the operand of a role as BF16 values, and so must know their range. */
+static bool stays_bf16(const ag_linear *linear, ag_role role, const ag_pass *pass)
+{
+    for (int use = 0; use < linear->copies[role]; use++)
+        if (!ag_operand_quantises(&linear->operands[role][use], pass))
+            return true;
+    return false;
+}
+
+/* x, of a role, rounded to BF16, and packed as `pairs` wants. */
+static ag_source bf16_source(const ag_linear *linear, ag_role role, float *x, size_t width,
+                             ag_pairs *pairs, const ag_pass *pass)
 {
     ag_source source = {.x = x, .rows = pass->B * linear->T, .cols = width};
     source.first = pass->sample * linear->T * width;
     if (!rounds(linear, pass))
         return source;
-    if (!ag_products_have_pairs()) {
+    if (!ag_products_have_pairs() || !stays_bf16(linear, role, pass)) {
         source.amax = linear->k->round_bf16(x, x, source.rows * width);
         return source;
     }
@@ -153,7 +162,8 @@ static void quantise_input(ag_linear *linear, const ag_pass *pass)
 {
     ag_operand *input = linear->operands[AG_ROLE_INPUT];
     ag_pairs pairs = {.along = takes_pairs(linear, AG_FPROP, pass) ? linear->room[0] : NULL};
-    ag_source source = bf16_source(linear, linear->input, linear->layer.inputs, &pairs, pass);
+    ag_source source =
+        bf16_source(linear, AG_ROLE_INPUT, linear->input, linear->layer.inputs, &pairs, pass);
     bool copies = ag_pass_trains(pass) && linear->copies[AG_ROLE_INPUT] > 1;
     bool from_forward = is_from_forward(linear, AG_ROLE_INPUT, pass);
     if (copies && !from_forward)
@@ -312,7 +322,8 @@ void ag_linear_backward(float *dx, ag_linear *linear, float *dy, const ag_pass *
 {
     ag_pairs pairs = {.along = takes_pairs(linear, AG_DGRAD, pass) ? linear->room[0] : NULL,
                       .across = takes_pairs(linear, AG_WGRAD, pass) ? linear->room[1] : NULL};
-    ag_source source = bf16_source(linear, dy, linear->layer.outputs, &pairs, pass);
+    ag_source source =
+        bf16_source(linear, AG_ROLE_GRAD_OUTPUT, dy, linear->layer.outputs, &pairs, pass);
     if (linear->dbias != NULL)
         linear->k->bias_backward(linear->dbias, dy, pass->B * linear->T, linear->layer.outputs);
     quantise_grad(linear, dy, &source, pass);
