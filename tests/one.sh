@@ -9,24 +9,32 @@ cd "$(dirname "$0")/.."
 }
 build=${BUILD:-build-release}
 [ -n "${BUILD:-}" ] || [ -d "$build" ] || build=build
-targets=$(cmake --build "$build" --target help)
 
-is_target() {
-    printf '%s\n' "$targets" | grep -qw -- "$1"
-}
-
-needed=
 names=
 for name in "$@"; do
-    names="$names${names:+|}$(printf %s "$name" | sed 's/\./\\./g')"
-    if is_target "test_$name"; then
-        needed="$needed test_$name"
-        continue
-    fi
-    for program in altgrad altgrad-train golden_runs make_results manual; do # the test runs some of them
-        ! is_target "$program" || needed="$needed $program"
-    done
+    names="$names${names:+|}$(printf %s "$name" | sed 's/\./\\./g; s/\*/.*/g')"
+done
+
+# Whatever of the build folder a test's command line names; a unit test is one program, others may
+# start those that users run.
+needed=$(ctest --test-dir "$build" -R "^($names)\$" --show-only=json-v1 | python3 -c '
+import json, sys
+from pathlib import Path
+build, targets = Path(sys.argv[1]).resolve(), set()
+for test in json.load(sys.stdin)["tests"]:
+    files = [Path(word) for word in test.get("command", []) if word.startswith(f"{build}/")]
+    for file in files:
+        name = file.name.removeprefix("lib").removesuffix(".so")
+        targets.add("altgrad_mpich" if file.parent.name == "mpich" else name)
+    if not any(file.name.startswith("test_") for file in files[:1]):
+        targets |= {"altgrad", "altgrad-train"}
+print(*sorted(targets))
+' "$build")
+known=$(cmake --build "$build" --target help)
+targets=
+for target in $needed; do
+    ! printf '%s\n' "$known" | grep -qw -- "$target" || targets="$targets $target"
 done
 # shellcheck disable=SC2086 # a list of words
-cmake --build "$build" --parallel 2 --target $needed
+[ -z "$targets" ] || cmake --build "$build" --parallel 2 --target $targets
 exec ctest --test-dir "$build" -R "^($names)\$" --output-on-failure --no-tests=error
