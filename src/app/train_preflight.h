@@ -7,7 +7,7 @@
 /* Trains a step of a tiny built-in run and writes its run file into `fd`, as a whole run would;
  * then a report, which the coordinator compares among ranks, takes its place:
  *
- *     build 0.1.0+gabc
+ *     build 0.2.0+gabc
  *     hdf5 1.10.8
  *     memory 8589934592 1048576 /sys/fs/cgroup/memory.max
  *                                  what ag_memory_limit_read says: limit, held of it, source */

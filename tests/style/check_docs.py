@@ -5,7 +5,7 @@
 In README.md, CONTRIBUTING.md, CHANGELOG.md and docs/*.md every link leads to a file, and where it
 names a heading, to one that is there; every path in backticks exists; every test after "Test:",
 "Tests:" or "ctest ... -R" is one that ctest knows. The recipes of CONTRIBUTING.md name functions
-and tables of the sources, which are there too.
+and tables of the sources, which are there too. Files that tell altgrad's version tell the same one.
 """
 
 import re
@@ -72,6 +72,20 @@ def unknown_names(root, page, known_tests):
             yield f"{page.name}: `{name}`, which is nowhere in the sources"
 
 
+def versions(root):
+    told = {
+        name: re.search(pattern, (root / name).read_text(), re.MULTILINE)[1]
+        for name, pattern in (
+            ("CMakeLists.txt", r"^project\(altgrad VERSION (\S+)"),
+            ("CITATION.cff", r"^version: (\S+)"),
+            ("analysis/pyproject.toml", r'^version = "(.*)"'),
+            ("CHANGELOG.md", r"^## (\S+)"),
+        )
+    }
+    if len(set(told.values())) != 1:
+        yield f"versions differ: {told}"
+
+
 def main(root, ctest, build):
     listing = subprocess.check_output([ctest, "--test-dir", build, "-N"], text=True)
     known_tests = re.findall(r"Test +#\d+: (\S+)", listing)
@@ -84,6 +98,7 @@ def main(root, ctest, build):
         for fault in faults(root, page, known_tests)
     ]
     found += unknown_names(root, root / "CONTRIBUTING.md", known_tests)
+    found += versions(root)
     print("\n".join(found) if found else f"{len(pages)} documents name what is there")
     return 1 if found or not known_tests else 0
 
