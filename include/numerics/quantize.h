@@ -26,7 +26,6 @@ float ag_round_stochastic(const ag_format *format, float x, uint32_t random, ag_
 
 /* Whether x, finite or Inf, rounds past the largest value of the format. */
 bool ag_overflows_nearest(const ag_format *format, float x);
-bool ag_overflows_stochastic(const ag_format *format, float x, uint32_t random);
 
 /* The same with the first `bits` of the random word alone; bits = 32 and AG_SR_FLOOR is
  * ag_round_stochastic. With f the discarded part and R those bits as a whole number, away from zero
@@ -88,8 +87,9 @@ float ag_round_element(const ag_scheme *scheme, float y, const ag_rounding_site 
 /* The largest |x|, NaN ignored, Inf counted; 0 for count = 0. */
 float ag_amax(const float *x, size_t count);
 
-/* The scale S of 3.4: fl(max / amax) * 2^-margin, pow2 rounds it down, clamped to [2^-126, 2^126].
- * amax 0, Inf or NaN gives `otherwise` (1 under current scaling, the previous S under delayed). */
+/* The scale S (docs/numerics.md): fl(max / amax) * 2^-margin, pow2 rounds it down, clamped to
+ * [2^-126, 2^126]. amax 0, Inf or NaN gives `otherwise` (1 under current scaling, the previous S
+ * under delayed). */
 float ag_scale_from_amax(const ag_format *format, float amax, int margin, bool pow2,
                          float otherwise);
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
-#include "numerics/scheme.h"
+#include "numerics/layer_precision.h"
 
 /* Resolves what an experiment may list by name alone, letter case ignored:
  *   none, bf16                    every operand stays BF16

@@ -27,10 +27,10 @@ typedef enum ag_param_type {
 } ag_param_type;
 
 typedef enum ag_param_use {
-    AG_USE_IDENTITY,   /* part of the run id */
-    AG_USE_RUN,        /* a trainer needs it, the id does not hold it */
-    AG_USE_DATA,       /* enters the id through the digest of the data or of the initial weights */
-    AG_USE_EXPERIMENT, /* of the experiment as a whole: no trainer sees it */
+    AG_PARAM_USE_IDENTITY, /* part of the run id */
+    AG_PARAM_USE_RUN,      /* a trainer needs it, the id does not hold it */
+    AG_PARAM_USE_DATA, /* enters the id through the digest of the data or of the initial weights */
+    AG_PARAM_USE_EXPERIMENT, /* of the experiment as a whole: no trainer sees it */
 } ag_param_use;
 
 typedef struct ag_param {

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "numerics/scheme.h"
+#include "numerics/layer_precision.h"
 
 enum { AG_ID_LENGTH = 12, AG_DIGEST_LENGTH = 64 };
 
@@ -52,8 +52,12 @@ typedef enum ag_schedule {
 } ag_schedule;
 typedef enum ag_muon_scale { AG_MUON_MATCH_RMS, AG_MUON_ORIGINAL } ag_muon_scale;
 typedef enum ag_muon_ns { AG_MUON_NS_FP32, AG_MUON_NS_BF16 } ag_muon_ns;
-typedef enum ag_store_error { AG_STORE_DROP, AG_STORE_KAHAN, AG_STORE_ECO } ag_store_error;
-typedef enum ag_on_nonfinite { AG_NONFINITE_STOP, AG_NONFINITE_SKIP } ag_on_nonfinite;
+typedef enum ag_store_error {
+    AG_STORE_ERROR_DROP,
+    AG_STORE_ERROR_KAHAN,
+    AG_STORE_ERROR_ECO
+} ag_store_error;
+typedef enum ag_on_nonfinite { AG_ON_NONFINITE_STOP, AG_ON_NONFINITE_SKIP } ag_on_nonfinite;
 typedef enum ag_keep_weights {
     AG_WEIGHTS_NONE,
     AG_WEIGHTS_FINAL,

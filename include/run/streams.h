@@ -10,6 +10,7 @@
  *   AG_STREAM_SHARPNESS the run's        weight / 4                  0       0
  *   AG_STREAM_SAMPLE   --seed            token of altgrad sample     0       0
  *   AG_STREAM_CORPUS   data.seed         token (data/markov.h)       ..      ..
+ *   AG_STREAM_BOOTSTRAP 0, of no run     draw of a resample (stats/bootstrap.c)
  *
  * Element e of a group of four takes word e % 4. A tensor's number is block * 64 + its
  * ag_tensor_id; c_q, c_k and c_v take the elements that c_attn would have in their place.
@@ -21,9 +22,9 @@
  *   2, c_gate           4 .. 7, the same
  *   4, attention        0 q, 1 k, 2 v, 3 p, 4 do, 5 ds
  *   5, c_k; 6, c_v      as other linears; c_q is slot 0
- *   7, other tensors    0 residual stream after attention, 1 after the MLP; gains of 2 ln_1, 3
- * ln_2, 4 ln_1_post, 5 ln_2_post, 6 q_norm, 7 k_norm; in the block after the last 2 that of ln_f, 3
- * wte, 4 wpe, as they are stored
+ *   7, other tensors    0 residual stream after attention, 1 after the MLP,
+ *                       gains of 2 ln_1, 3 ln_2, 4 ln_1_post, 5 ln_2_post, 6 q_norm, 7 k_norm
+ *   7, after the last   2 gain of ln_f; 3 wte and 4 wpe as they are stored
  *
  * A linear's rotated operands have the places of its slot from part 4 on, with AG_USE_SIGNS: 4
  * fprop, 5 dgrad, 6 wgrad (numerics/hadamard.c). c_gate has those of c_fc, whose input it shares.

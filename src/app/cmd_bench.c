@@ -274,7 +274,7 @@ static ag_run stripped(const ag_run *run, size_t n_steps)
     only.train.steps = run->train.steps > needed ? run->train.steps : needed;
     only.eval.every = 0;
     only.observe.diagnostics = 0;
-    only.stop = (ag_stop_spec){.on_nonfinite = AG_NONFINITE_SKIP};
+    only.stop = (ag_stop_spec){.on_nonfinite = AG_ON_NONFINITE_SKIP};
     only.output.weights = AG_WEIGHTS_NONE;
     only.output.states = (ag_step_list){0};
     only.train.start_step = 0;
@@ -404,7 +404,7 @@ static ag_status measure_all(const request *asked, const ag_grid *grid, ag_arena
 static ag_status bench(request *asked, ag_arena *arena)
 {
     ag_experiment *experiment = NULL;
-    ag_kernels_init();
+    AG_TRY(ag_kernels_init());
     ag_status status = load(&experiment, asked, arena);
     if (status == AG_OK)
         status = measure_all(asked, ag_experiment_grid(experiment), arena);

@@ -47,7 +47,7 @@ static const ag_command_line s_line = {
         "format or recipe in detail. Besides the listed names: "
         "e<E>m<M>[b<bias>][ieee|fn|f|fnuz|p]\n"
         "with up to 8 exponent bits and 16 bits in all, int<N>, and "
-        "FORMAT/granularity/scale/rounding:\n\n"
+        "FORMAT/granularity/scale/rounding/hadamard:\n\n"
         "  granularity   tensor, row, col, <R>x<C> (blocks, as 1x128), mx, nv, nv16x16\n"
         "  scale         amax, windowed, delayed, each with or without +pow2; none;\n"
         "                of blocks e8m0rceil, e8m0floor, e8m0even; e4m3, ue5m3, e5m2, each with\n"

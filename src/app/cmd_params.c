@@ -64,10 +64,10 @@ static const char *type_name(ag_param_type type)
 static const char *use_name(ag_param_use use)
 {
     static const char *const names[] = {
-        [AG_USE_IDENTITY] = "yes",
-        [AG_USE_RUN] = "no",
-        [AG_USE_DATA] = "by digest",
-        [AG_USE_EXPERIMENT] = "no",
+        [AG_PARAM_USE_IDENTITY] = "yes",
+        [AG_PARAM_USE_RUN] = "no",
+        [AG_PARAM_USE_DATA] = "by digest",
+        [AG_PARAM_USE_EXPERIMENT] = "no",
     };
     return names[use];
 }
@@ -121,7 +121,7 @@ static void print_paths(const table *t)
     for (size_t i = 0; i < t->count; i++) {
         const ag_param *param = t->rows[i].param;
         if (param == NULL || param->type != AG_PARAM_TEXT ||
-            (param->use != AG_USE_DATA && strcmp(param->key, "output.file") != 0))
+            (param->use != AG_PARAM_USE_DATA && strcmp(param->key, "output.file") != 0))
             continue;
         puts("\nPaths: data.text, data.bin, data.bin_train, data.bin_val, model.init.file and\n"
              "train.start.file are relative to the experiment file, output.file to the current\n"

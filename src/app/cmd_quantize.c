@@ -294,7 +294,7 @@ static const ag_command_line s_line = {
     .command = "quantize",
     .usage =
         "usage: altgrad quantize FORMAT [options] < IN > OUT\n"
-        "       altgrad quantize FORMAT/granularity[/scale[/rounding]] [options] < IN > OUT\n\n"
+        "       altgrad quantize FORMAT/granularity[/scale[/rounding[/hadamard]]] < IN > OUT\n\n"
         "Rounds float32 values (little-endian, on standard input) to a number format and writes\n"
         "them as float32 to standard output: value = Q(x * S) / S. NaN stays NaN.\n\n",
     .column = 21,

@@ -107,8 +107,8 @@ static ag_status choose_runs(reproducer *r, char **beginnings)
  * name. */
 static bool may_be_set(const ag_param *param)
 {
-    return (param->use == AG_USE_DATA && strcmp(param->key, "train.start.step") != 0) ||
-           (param->use == AG_USE_RUN && strncmp(param->key, "run.", 4) == 0);
+    return (param->use == AG_PARAM_USE_DATA && strcmp(param->key, "train.start.step") != 0) ||
+           (param->use == AG_PARAM_USE_RUN && strncmp(param->key, "run.", 4) == 0);
 }
 
 /* The same text as `run --set`, for the few keys that may be set. */
@@ -150,7 +150,7 @@ static ag_status prepare(reproducer *r, ag_repeat *repeat)
     AG_TRY(ag_run_check(run));
     ag_text text;
     ag_text_init(&text);
-    ag_trainer_assignment(&text, run, &ag_run_no_paths); /* from its beginning */
+    ag_run_trainer_assignment(&text, run, &ag_run_no_paths); /* from its beginning */
     repeat->assignment = text.failed ? NULL : ag_arena_strndup(&r->arena, text.data, text.length);
     repeat->assignment_size = text.length;
     ag_text_deinit(&text);

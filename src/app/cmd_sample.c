@@ -193,7 +193,7 @@ static ag_status sample(const request *asked, ag_arena *arena)
     ag_trained trained;
     ag_corpus corpus;
     AG_TRY(ag_chosen_model(&trained, &asked->choice, arena));
-    ag_kernels_init();
+    AG_TRY(ag_kernels_init());
     AG_TRY(ag_pool_start(ag_cores_bound(1)));
     ag_status status = ag_corpus_open(&corpus, &trained.run.data, trained.run.model.block_size);
     if (status == AG_OK) {

@@ -63,7 +63,7 @@ void ag_formats_add_recipes(ag_text *out)
     size_t count;
     const ag_recipe *recipes = ag_recipe_list(&count);
     ag_text_add(out, "RECIPE, AND WHAT IT FOLLOWS\n  OPERAND                    "
-                     "FORMAT/GRANULARITY/SCALE/ROUNDING\n");
+                     "FORMAT/GRANULARITY/SCALE/ROUNDING/HADAMARD\n");
     for (size_t i = 0; i < count; i++) {
         ag_text_printf(out, "%-12s %s\n", recipes[i].name, recipes[i].reference);
         add_operands(out, &recipes[i]);

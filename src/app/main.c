@@ -59,20 +59,22 @@ static void print_help(FILE *out)
         if (s_commands[i].help != NULL)
             fprintf(out, "  %-10s %s\n", s_commands[i].name, s_commands[i].help);
     }
+    fputs("\n  --version  this program's version, products, compiler and libraries\n", out);
     fputs("\nexample: mpirun -n 2 altgrad run jobs/quickstart.yaml\n", out);
 }
 
 /* All that decides a bit, and the libraries that a bug report needs. */
-static void print_version(void)
+static ag_status print_version(void)
 {
     char mpi[128];
-    ag_products_init(NULL);
+    AG_TRY(ag_products_init());
     ag_post_library(mpi, sizeof mpi);
     printf("altgrad " ALTGRAD_VERSION "\nproducts by %s, numerics %d\n", ag_products_engine(),
            AG_NUMERICS_VERSION);
     printf("built by " AG_BUILT_BY ", " AG_BUILD_TYPE " (" AG_BUILD_FLAGS "), %s%s\n",
            AG_SANITIZERS[0] != '\0' ? "sanitizers " : "no sanitizers", AG_SANITIZERS);
     printf("libraries: %s, " AG_LIBRARIES "\n", mpi);
+    return AG_OK;
 }
 
 /* Hidden ones are not offered. */
@@ -168,8 +170,8 @@ int main(int argc, char **argv)
         return ag_app_close_output(AG_EXIT_OK);
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-        print_version();
-        return ag_app_close_output(AG_EXIT_OK);
+        ag_status status = print_version();
+        return status == AG_OK ? ag_app_close_output(AG_EXIT_OK) : ag_app_exit(status);
     }
     const command *chosen = find_command(name);
     return chosen != NULL ? run_command(chosen, argc - 1, argv + 1) : unknown_command(name);

@@ -33,7 +33,7 @@ static void add_label(ag_text *text, const ag_grid *grid, const ag_label *label)
     ag_text_add(text, "}");
 }
 
-/* A run per line: one is taken out with sed or jq, and given to altgrad-train. */
+/* A run per line: one is taken out with sed, and given to altgrad-train. */
 void ag_plan_json(ag_text *text, const ag_grid *grid, const bool *selected, const char *out,
                   const ag_holdings *holdings)
 {

@@ -90,7 +90,8 @@ static size_t count_parameters(const ag_run *run)
 /* A state is weights, moments and what storing the weights lost: so many copies of the weights. */
 static double copies_of_state(const ag_run *run)
 {
-    bool keeps_lost = ag_run_stores_weights(run) && run->optimizer.store_error == AG_STORE_KAHAN;
+    bool keeps_lost =
+        ag_run_stores_weights(run) && run->optimizer.store_error == AG_STORE_ERROR_KAHAN;
     return 2.0 + ag_optimizer_of(run)->has_variance + keeps_lost;
 }
 

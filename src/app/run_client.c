@@ -42,7 +42,7 @@ static ag_status assign_run(ag_text *bytes, const ag_run_session *session, const
     paths.checkpoint = ag_store_checkpoint_path(session->store, id);
     ag_status status = ag_run_trunks_paths(&paths, session, task, &arena);
     if (status == AG_OK)
-        ag_trainer_assignment(bytes, task->run, &paths);
+        ag_run_trainer_assignment(bytes, task->run, &paths);
     ag_arena_deinit(&arena);
     return status;
 }
@@ -127,7 +127,7 @@ static ag_status keep(ag_run_session *session, const ag_job_result *result)
 {
     ag_task *task = &session->tasks[result->job];
     const char *id = task->run->id;
-    bool diverged = result->phase == AG_TRAINER_DIVERGED;
+    bool diverged = result->phase == AG_RUN_TRAINER_DIVERGED;
     const char *word = ag_run_status_words[diverged ? AG_RUN_DIVERGED : AG_RUN_DONE];
     bool named = strcmp(task->name, id) != 0;
     char all[48] = ""; /* where earlier attempts trained a part of it */

@@ -258,7 +258,7 @@ static void write_numbers(char *text, size_t size, const ag_board_row *row, bool
     int used = snprintf(text, size, "step %6lld/%lld", (long long)now->step, (long long)now->steps);
     char *rest = text + used;
     size_t room = size - (size_t)used;
-    if (now->phase == AG_TRAINER_EVALUATING)
+    if (now->phase == AG_RUN_TRAINER_EVALUATING)
         snprintf(rest, room, "  evaluating");
     else if (now->step > 0 && row->tokens_per_s > 0.0 && with_rate)
         snprintf(rest, room, "  loss %7.4f %9.0f tok/s", now->value, row->tokens_per_s);

@@ -65,7 +65,7 @@ static ag_live_run show(const ag_board_row *row)
                          .loss = now->step > 0 ? now->value : NAN,
                          .seconds = now->seconds,
                          .tokens_per_s = seconds > 0.0 ? tokens / seconds : 0.0,
-                         .evaluating = now->phase == AG_TRAINER_EVALUATING};
+                         .evaluating = now->phase == AG_RUN_TRAINER_EVALUATING};
 }
 
 /* From the board, like everything that tells of progress. */

@@ -92,7 +92,7 @@ static void place_ranks(const ag_run_session *session)
 
 void ag_preflight_ask(ag_text *bytes, const ag_run_session *session)
 {
-    ag_trainer_assignment(bytes, session->preflight.asked, &ag_run_no_paths);
+    ag_run_trainer_assignment(bytes, session->preflight.asked, &ag_run_no_paths);
 }
 
 /* False for a report of another build. */

@@ -85,7 +85,7 @@ void ag_run_trainer_destroy(ag_run_trainer *trainer)
 
 const ag_run_paths ag_run_no_paths = {.log = "", .checkpoint = "", .trunk = ""};
 
-void ag_trainer_assignment(ag_text *bytes, const ag_run *run, const ag_run_paths *paths)
+void ag_run_trainer_assignment(ag_text *bytes, const ag_run *run, const ag_run_paths *paths)
 {
     const ag_limits_spec *limits = &run->limits;
     ag_text_add(bytes, "{\"log\": ");
@@ -292,7 +292,7 @@ static void read_page(ag_job_progress *progress, const ag_progress_page *page)
     progress->step = atomic_load(&page->step);
     progress->steps = atomic_load(&page->steps);
     progress->phase =
-        atomic_load(&page->evaluating) != 0 ? AG_TRAINER_EVALUATING : AG_TRAINER_TRAINING;
+        atomic_load(&page->evaluating) != 0 ? AG_RUN_TRAINER_EVALUATING : AG_RUN_TRAINER_TRAINING;
     progress->value = value_of(&page->loss_bits);
     progress->mark = atomic_load(&page->eval_step);
     progress->marked[0] = value_of(&page->eval_bits[0]);
@@ -368,7 +368,8 @@ static void describe_end(ag_job_result *result, ended_trainer *ended, const ag_r
     const ag_progress_page *page = ag_child_progress(trainer->child);
     if (ag_child_result(&result->bytes, &result->size, trainer->child) != AG_OK)
         result->size = 0;
-    result->phase = atomic_load(&page->diverged) != 0 ? AG_TRAINER_DIVERGED : AG_TRAINER_TRAINING;
+    result->phase =
+        atomic_load(&page->diverged) != 0 ? AG_RUN_TRAINER_DIVERGED : AG_RUN_TRAINER_TRAINING;
     result->value = value_of(&page->val_loss_bits);
     result->spent_s = value_of(&page->spent_bits);
     result->end = AG_JOB_DONE;

@@ -9,11 +9,11 @@
 
 /* ag_job_progress.phase and ag_job_result.phase; value is the training loss, at the end val_loss;
  * mark is the step of the newest evaluation (-1: none yet), marked its val_loss and val_loss_hp */
-typedef enum ag_trainer_phase {
-    AG_TRAINER_TRAINING,
-    AG_TRAINER_EVALUATING,
-    AG_TRAINER_DIVERGED,
-} ag_trainer_phase;
+typedef enum ag_run_trainer_phase {
+    AG_RUN_TRAINER_TRAINING,
+    AG_RUN_TRAINER_EVALUATING,
+    AG_RUN_TRAINER_DIVERGED,
+} ag_run_trainer_phase;
 
 typedef struct ag_run_trainer ag_run_trainer;
 
@@ -38,6 +38,6 @@ extern const ag_run_paths ag_run_no_paths; /* nothing is kept, or gone on with *
 /* Appends an assignment: a head, which a supervisor reads, and on the next line what altgrad-train
  * takes on stdin. The head is {"log": PATH, "checkpoint": PATH, "trunk": PATH, "keep": [PATH, ...],
  * "disk": bytes of the result, "limits": {"time_s", "stall_s", "memory"}}. */
-void ag_trainer_assignment(ag_text *bytes, const ag_run *run, const ag_run_paths *paths);
+void ag_run_trainer_assignment(ag_text *bytes, const ag_run *run, const ag_run_paths *paths);
 
 #endif

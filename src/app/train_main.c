@@ -152,7 +152,7 @@ static const ag_command_line s_line = {
         "            75 stopped by SIGTERM or SIGUSR1: with --checkpoint, the same command "
         "continues\n"
         "\n"
-        "example: altgrad plan jobs/quickstart.yaml --json | jq -c '.runs[0]' | altgrad-train\n",
+        "example: altgrad plan jobs/quickstart.yaml --json | sed -n '2s/,$//p' | altgrad-train\n",
 };
 
 /* A name that says no step could never be of use. */
@@ -429,7 +429,6 @@ int main(int argc, char **argv)
     train_job job = {0};
     ag_app_hold_streams();
     ag_log_program("altgrad-train");
-    ag_kernels_init();
     listen_for_signals();
     ag_text_init(&job.assignment);
     ag_arena_init_growing(&job.texts);
@@ -440,6 +439,8 @@ int main(int argc, char **argv)
         ag_options_print_help(&s_line);
         return ag_app_close_output(AG_EXIT_OK);
     }
+    if (status == AG_OK)
+        status = ag_kernels_init();
     if (status == AG_OK)
         status = do_job(&job);
     release(&job);

@@ -224,7 +224,7 @@ static void make_seed_axis(ag_axis_points *axis, ag_experiment *experiment)
  * with several labels. */
 static bool may_be_axis(ag_findings *findings, const ag_param *param, ag_place place)
 {
-    if (param->use == AG_USE_IDENTITY || param->use == AG_USE_DATA)
+    if (param->use == AG_PARAM_USE_IDENTITY || param->use == AG_PARAM_USE_DATA)
         return true;
     ag_config_error(findings, place, "%s cannot be an axis: it does not change what a run computes",
                     param->key);

@@ -4,7 +4,7 @@
 #define AG_CONFIG_LAYER_FORMATS_H
 
 #include "nodes.h"
-#include "numerics/scheme.h"
+#include "numerics/layer_precision.h"
 
 enum { AG_MAX_RULES = 1000 }; /* of one layer config; also of exclude, of include */
 

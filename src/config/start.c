@@ -49,7 +49,8 @@ static const char *optimizer_word(int64_t type)
 /* Moments mean something to the rule that made them, and to those that derive from it. */
 static ag_status check_optimizer(const ag_run *run, const ag_start_found *found)
 {
-    bool keeps_lost = ag_run_stores_weights(run) && run->optimizer.store_error == AG_STORE_KAHAN;
+    bool keeps_lost =
+        ag_run_stores_weights(run) && run->optimizer.store_error == AG_STORE_ERROR_KAHAN;
     if (ag_optimizers[found->optimizer].plain != ag_optimizer_of(run)->plain)
         return ag_fail(AG_ERR_INPUT,
                        "train.start.run: run %s was trained by %s, whose moments are not those of "

@@ -63,8 +63,8 @@ const char *ag_blas_set(void)
 
 /* One thread: altgrad shares work among threads itself, and a pool of BLAS's own would fight for
  * the cores. */
-void ag_kernels_init(void)
+ag_status ag_kernels_init(void)
 {
     openblas_set_num_threads(1);
-    ag_products_init(NULL);
+    return ag_products_init();
 }

@@ -25,7 +25,7 @@ const char *ag_blas_set(void)
     return NULL;
 }
 
-void ag_kernels_init(void)
+ag_status ag_kernels_init(void)
 {
-    ag_products_init(NULL);
+    return ag_products_init();
 }

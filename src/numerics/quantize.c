@@ -209,12 +209,6 @@ bool ag_overflows_nearest(const ag_format *format, float x)
     return overflows(format, x, TO_NEAREST, NULL);
 }
 
-bool ag_overflows_stochastic(const ag_format *format, float x, uint32_t random)
-{
-    const dice d = {random, 32, AG_SR_FLOOR};
-    return overflows(format, x, TO_RANDOM, &d);
-}
-
 bool ag_overflows_random(const ag_format *format, float x, const ag_rounding_site *where,
                          uint64_t element)
 {

@@ -209,7 +209,8 @@ ag_status ag_scheme_parse(ag_scheme *scheme, const char *name)
     snprintf(text, sizeof text, "%s", name);
     int count = split_parts(part, text);
     if (count > MAX_PARTS || strlen(name) >= sizeof text)
-        return ag_fail(AG_ERR_INPUT, "'%.80s' is not of the form FORMAT/granularity/scale/rounding",
+        return ag_fail(AG_ERR_INPUT,
+                       "'%.80s' is not of the form FORMAT/granularity/scale/rounding/hadamard",
                        name);
     AG_TRY(parse_parts(scheme, part, count));
     ag_scheme_normalise(scheme);

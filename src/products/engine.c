@@ -3,6 +3,7 @@
  * the list that this processor has, that proves its bits here (engine_proof.c) and whose special
  * instructions pay. The choice can change no bit, only the time. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -233,5 +234,9 @@ ag_status ag_engine_choose(const ag_engine **out, const char *name)
         *out = ag_engines[i];
         return AG_OK;
     }
-    return ag_fail(AG_ERR_INPUT, "no products are called '%s'", name);
+    char names[120] = "";
+    for (size_t i = 0; ag_engines[i] != NULL; i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i > 0 ? ", " : "",
+                 ag_engines[i]->name);
+    return ag_fail(AG_ERR_INPUT, "no products are called '%s': expected one of %s", name, names);
 }

@@ -15,19 +15,19 @@ static const ag_engine *s_engine;
 
 static const ag_engine *engine(void)
 {
-    if (s_engine == NULL)
-        ag_products_init(NULL);
+    if (s_engine == NULL && ag_products_init() != AG_OK)
+        ag_error_clear(); /* who began without it does not ask */
     return s_engine;
 }
 
-bool ag_products_init(const char *name)
+ag_status ag_products_init(void)
 {
-    if (name == NULL)
-        name = getenv("ALTGRAD_PRODUCTS");
-    if (ag_engine_choose(&s_engine, name) == AG_OK)
-        return true;
+    char why[AG_MESSAGE_SIZE];
+    if (ag_engine_choose(&s_engine, getenv("ALTGRAD_PRODUCTS")) == AG_OK)
+        return AG_OK;
+    ag_error_take(why, sizeof why);
     ag_engine_choose(&s_engine, NULL);
-    return false;
+    return ag_fail(AG_ERR_SYSTEM, "ALTGRAD_PRODUCTS: %s", why);
 }
 
 const char *ag_products_engine(void)

@@ -90,7 +90,7 @@ static void write_weights(ag_run_writer *w, const char *group, const float *weig
  * attribute of its own type. */
 static bool is_shown(const ag_param *param)
 {
-    return param->use == AG_USE_IDENTITY || strncmp(param->key, "observe.", 8) == 0;
+    return param->use == AG_PARAM_USE_IDENTITY || strncmp(param->key, "observe.", 8) == 0;
 }
 
 /* Numbers as numbers and all else as the user would write it: readers filter by these attributes.

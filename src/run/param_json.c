@@ -427,11 +427,11 @@ bool ag_param_is_neutral(const ag_run *run, const ag_param *param)
 }
 
 /* What is of the experiment as a whole is in neither. */
-static bool is_part(const ag_param *param, ag_part part)
+static bool is_part(const ag_param *param, ag_section_part part)
 {
-    if (part == AG_PART_IDENTITY)
-        return param->use == AG_USE_IDENTITY;
-    return param->use == AG_USE_RUN || param->use == AG_USE_DATA;
+    if (part == AG_SECTION_PART_IDENTITY)
+        return param->use == AG_PARAM_USE_IDENTITY;
+    return param->use == AG_PARAM_USE_RUN || param->use == AG_PARAM_USE_DATA;
 }
 
 /* Sorted as they come: sections are small, and RFC 8785 wants members by name. */
@@ -454,7 +454,7 @@ bool ag_param_section_is_neutral(const ag_param_section *section, const ag_run *
     return i == section->count;
 }
 
-void ag_param_section_fill(ag_param_section *section, const char *name, ag_part part)
+void ag_param_section_fill(ag_param_section *section, const char *name, ag_section_part part)
 {
     size_t length = strlen(name);
     size_t count = 0;

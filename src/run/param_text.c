@@ -19,7 +19,7 @@
 
 /* A share of the steps is kept as a whole number of billionths, which any percentage with seven
  * decimals is exactly; negative, since a number of steps never is. */
-enum { SHOWN = 60, EXPECTS_SIZE = 200, MAX_WORDS = 32 };
+enum { SHOWN = AG_SHOWN_OF_TEXT, MAX_WORDS = 32 };
 enum { SHARE_PERCENT = AG_SHARE_WHOLE / 100 };
 
 static void *at(ag_run *run, const ag_param *param)
@@ -30,92 +30,6 @@ static void *at(ag_run *run, const ag_param *param)
 const char **ag_param_text_at(ag_run *run, const ag_param *param)
 {
     return at(run, param);
-}
-
-/* --- what is expected */
-
-/* Cut, never overrun: the list is for a message. */
-static void join_words(char *out, size_t size, const char *const *words)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    for (size_t i = 0; words != NULL && words[i] != NULL && used < size; i++) {
-        int length = snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", words[i]);
-        used += length > 0 ? (size_t)length : 0;
-    }
-}
-
-/* Bounds as the shortest decimals, as a user would write them. */
-static void expects_bounded(char *text, size_t size, const char *what, const ag_param *param)
-{
-    char min[32];
-    char max[32];
-    ag_json_real(min, param->min);
-    ag_json_real(max, param->max);
-    snprintf(text, size, "%s, %s to %s", what, min, max);
-}
-
-/* These words stand in messages, in `altgrad params` and in the README: what is accepted is said
- * once. */
-void ag_param_expects(char *text, size_t size, const ag_param *param)
-{
-    char words[EXPECTS_SIZE];
-    join_words(words, sizeof words, param->words);
-    switch (param->type) {
-    case AG_PARAM_BOOL:
-        snprintf(text, size, "true or false");
-        break;
-    case AG_PARAM_INT:
-        expects_bounded(text, size, "whole number", param);
-        if (words[0] != '\0')
-            snprintf(text + strlen(text), size - strlen(text), ", or %s", words);
-        break;
-    case AG_PARAM_STEPS:
-        snprintf(text, size, "whole number, 0 to %.0f, or a share of train.steps such as 5%%",
-                 param->max);
-        break;
-    case AG_PARAM_REAL:
-        expects_bounded(text, size, "number", param);
-        break;
-    case AG_PARAM_PAIR:
-        expects_bounded(text, size, "[number, number]", param);
-        break;
-    case AG_PARAM_WORD:
-        snprintf(text, size, "one of %s", words);
-        break;
-    case AG_PARAM_WORDS:
-        snprintf(text, size, words[0] != '\0' ? "list of %s" : "an empty list, []", words);
-        break;
-    case AG_PARAM_TEXT:
-        snprintf(text, size, "%s",
-                 param->offset == offsetof(ag_run, model.init_where) ? "mapping of axes to values"
-                                                                     : "text");
-        break;
-    case AG_PARAM_FORMAT:
-        snprintf(text, size, "number format such as bf16, e5m2 or fp32");
-        break;
-    case AG_PARAM_STEP_LIST:
-        snprintf(text, size,
-                 "list of at most %d whole numbers or shares of train.steps such as 50%%",
-                 AG_MOST_STATES);
-        break;
-    case AG_PARAM_DURATION:
-        snprintf(text, size, "duration such as 90s, 10m, 2h or 1d, or none");
-        break;
-    case AG_PARAM_BYTES:
-        snprintf(text, size, "size such as 512M or 2G, or none");
-        break;
-    }
-}
-
-/* yes, no, on and off are truth values in YAML 1.1 and words in 1.2: whoever wrote one deserves to
- * be told. */
-static ag_status refuse(const ag_param *param, const char *text)
-{
-    char expects[EXPECTS_SIZE + 32];
-    ag_param_expects(expects, sizeof expects, param);
-    return ag_fail(AG_ERR_INPUT, "%s: '%.*s' is not valid: expected %s%s", param->key, SHOWN, text,
-                   expects, param->type == AG_PARAM_BOOL ? " (yes, no, on and off are words)" : "");
 }
 
 /* --- reading */
@@ -290,7 +204,7 @@ static ag_status read_word(int64_t *index, const ag_param *param, const char *te
     }
     const char *nearest = ag_nearest_word(text, param->words, count);
     if (nearest == NULL)
-        return refuse(param, text);
+        return ag_param_refuse(param, text);
     return ag_fail(AG_ERR_INPUT, "%s: '%.*s' is not known; did you mean '%s'?", param->key, SHOWN,
                    text, nearest);
 }
@@ -308,7 +222,7 @@ static ag_status read_words(int64_t *bits, const ag_param *param, const char *te
         set |= INT64_C(1) << index;
     }
     if (!is_list_end(rest))
-        return refuse(param, text);
+        return ag_param_refuse(param, text);
     *bits = set;
     return AG_OK;
 }
@@ -412,7 +326,7 @@ ag_status ag_param_set(ag_run *run, const ag_param *param, const char *text, ag_
     plain_value parsed;
     size_t size = 0;
     if (!read_plain(&parsed, &size, param, text))
-        return refuse(param, text);
+        return ag_param_refuse(param, text);
     memcpy(at(run, param), &parsed, size);
     return AG_OK;
 }
@@ -445,8 +359,8 @@ static const char *write_words(const ag_param *param, int64_t bits, ag_arena *ar
         if ((bits >> i & 1) != 0)
             chosen[count++] = param->words[i];
     }
-    char joined[EXPECTS_SIZE];
-    join_words(joined, sizeof joined, chosen);
+    char joined[AG_EXPECTS_SIZE];
+    ag_param_join_words(joined, sizeof joined, chosen);
     return ag_arena_printf(arena, "[%s]", joined);
 }
 

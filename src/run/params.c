@@ -63,10 +63,10 @@ static const char *const s_metrics[] = {
 #define BYTES AG_PARAM_BYTES
 #define FORMAT AG_PARAM_FORMAT
 #define LENGTHS AG_PARAM_STEP_LIST
-#define ID AG_USE_IDENTITY
-#define RUN AG_USE_RUN
-#define DATA AG_USE_DATA
-#define ALL AG_USE_EXPERIMENT
+#define ID AG_PARAM_USE_IDENTITY
+#define RUN AG_PARAM_USE_RUN
+#define DATA AG_PARAM_USE_DATA
+#define ALL AG_PARAM_USE_EXPERIMENT
 
 /* key, type, offset, default, min, max, words, use, unit, help, neutral */
 // clang-format off
@@ -318,8 +318,8 @@ static ag_status check_grid(const ag_run *run)
 static ag_status check_stored(const ag_run *run)
 {
     ag_optimizer_type type = (ag_optimizer_type)run->optimizer.type;
-    bool is_kahan = run->optimizer.store_error == AG_STORE_KAHAN;
-    bool is_eco = run->optimizer.store_error == AG_STORE_ECO;
+    bool is_kahan = run->optimizer.store_error == AG_STORE_ERROR_KAHAN;
+    bool is_eco = run->optimizer.store_error == AG_STORE_ERROR_ECO;
     if (!ag_run_stores_weights(run))
         return AG_OK;
     if (ag_optimizer_of(run)->fixes_scale)

@@ -25,6 +25,17 @@ extern const char *const ag_compute_words[AG_COMPUTES];
 /* Where a parameter of type AG_PARAM_TEXT or AG_PARAM_FORMAT lives in a run. */
 const char **ag_param_text_at(ag_run *run, const ag_param *param);
 
+/* --- what is expected (param_expects.c) */
+
+/* Bytes that hold what ag_param_expects says of any; and those of a refused text that are shown. */
+enum { AG_EXPECTS_SIZE = 200, AG_SHOWN_OF_TEXT = 60 };
+
+/* "one, two": cut to `size`, since it is for a message. */
+void ag_param_join_words(char *out, size_t size, const char *const *words);
+
+/* AG_ERR_INPUT: the text is not valid, and what is expected. */
+ag_status ag_param_refuse(const ag_param *param, const char *text);
+
 /* Adds a number where it belongs, once. False where the list is full. */
 bool ag_step_list_add(ag_step_list *list, int64_t step);
 
@@ -47,10 +58,10 @@ bool ag_param_is_neutral(const ag_run *run, const ag_param *param);
 
 /* --- sections */
 
-typedef enum ag_part {
-    AG_PART_IDENTITY, /* what the run id covers */
-    AG_PART_LOCAL,    /* what a trainer needs besides */
-} ag_part;
+typedef enum ag_section_part {
+    AG_SECTION_PART_IDENTITY, /* what the run id covers */
+    AG_SECTION_PART_LOCAL,    /* what a trainer needs besides */
+} ag_section_part;
 
 /* A section of the experiment file and those of its parameters that belong to one part, sorted. */
 typedef struct ag_param_section {
@@ -67,7 +78,7 @@ extern const char *const ag_local_sections[];
  * after schema 1. */
 bool ag_param_section_is_neutral(const ag_param_section *section, const ag_run *run);
 
-void ag_param_section_fill(ag_param_section *section, const char *name, ag_part part);
+void ag_param_section_fill(ag_param_section *section, const char *name, ag_section_part part);
 
 /* --- reading JSON */
 

@@ -10,7 +10,7 @@
  */
 static bool decides_records(const ag_param *param)
 {
-    return param->use == AG_USE_RUN && param->type != AG_PARAM_TEXT && /* a path */
+    return param->use == AG_PARAM_USE_RUN && param->type != AG_PARAM_TEXT && /* a path */
            strncmp(param->key, "run.", 4) != 0;
 }
 

@@ -29,9 +29,9 @@ void ag_digest_to_json(ag_text *text, const char *digest)
 
 /* null in the identity only: a trainer takes its local settings whether or not they have an effect.
  */
-static void add_param(ag_text *text, const ag_run *run, const ag_param *param, ag_part part)
+static void add_param(ag_text *text, const ag_run *run, const ag_param *param, ag_section_part part)
 {
-    if (part == AG_PART_IDENTITY && !ag_param_has_effect(run, param))
+    if (part == AG_SECTION_PART_IDENTITY && !ag_param_has_effect(run, param))
         ag_text_add(text, "null");
     else
         ag_param_to_json(text, run, param);
@@ -39,7 +39,7 @@ static void add_param(ag_text *text, const ag_run *run, const ag_param *param, a
 
 /* A section without members is {} and not left out: its key is part of every id. Neutral ones are
  * left out, so that ids of before the key stay. */
-static void add_section(ag_text *text, const ag_run *run, const char *name, ag_part part)
+static void add_section(ag_text *text, const ag_run *run, const char *name, ag_section_part part)
 {
     ag_param_section section;
     ag_param_section_fill(&section, name, part);
@@ -60,10 +60,10 @@ static void add_section(ag_text *text, const ag_run *run, const char *name, ag_p
 static void add_later_section(ag_text *text, const ag_run *run, const char *name)
 {
     ag_param_section section;
-    ag_param_section_fill(&section, name, AG_PART_IDENTITY);
+    ag_param_section_fill(&section, name, AG_SECTION_PART_IDENTITY);
     if (ag_param_section_is_neutral(&section, run))
         return;
-    add_section(text, run, name, AG_PART_IDENTITY);
+    add_section(text, run, name, AG_SECTION_PART_IDENTITY);
     ag_text_add(text, ",");
 }
 
@@ -135,25 +135,25 @@ void ag_run_canonical(ag_text *text, const ag_run *run)
     ag_text_add(text, ",\"data\":");
     ag_facts_to_json(text, &run->facts);
     ag_text_add(text, ",");
-    add_section(text, &resolved, "eval", AG_PART_IDENTITY);
+    add_section(text, &resolved, "eval", AG_SECTION_PART_IDENTITY);
     ag_text_add(text, ",");
     add_key(text, "init");
     ag_digest_to_json(text, run->init_digest);
     ag_text_add(text, ",\"layers\":");
     ag_layers_to_json(text, run);
     ag_text_add(text, ",");
-    add_section(text, &resolved, "model", AG_PART_IDENTITY);
+    add_section(text, &resolved, "model", AG_SECTION_PART_IDENTITY);
     ag_text_printf(text, ",\"numerics\":%d,", AG_NUMERICS_VERSION);
-    add_section(text, &resolved, "optimizer", AG_PART_IDENTITY);
+    add_section(text, &resolved, "optimizer", AG_SECTION_PART_IDENTITY);
     ag_text_add(text, ",");
     add_phases(text, run);
     add_later_section(text, &resolved, "ranks");
     ag_text_printf(text, "\"seed\":%" PRId64 ",", run->seed);
     add_start(text, run);
-    add_section(text, &resolved, "stop", AG_PART_IDENTITY);
+    add_section(text, &resolved, "stop", AG_SECTION_PART_IDENTITY);
     ag_text_add(text, ",");
     ag_run_tables_to_json(text, run);
-    add_section(text, &resolved, "train", AG_PART_IDENTITY);
+    add_section(text, &resolved, "train", AG_SECTION_PART_IDENTITY);
     ag_text_add(text, "}");
 }
 
@@ -179,11 +179,11 @@ void ag_run_local(ag_text *text, const ag_run *run)
 {
     for (size_t i = 0; ag_local_sections[i] != NULL; i++) {
         ag_param_section section;
-        ag_param_section_fill(&section, ag_local_sections[i], AG_PART_LOCAL);
+        ag_param_section_fill(&section, ag_local_sections[i], AG_SECTION_PART_LOCAL);
         if (ag_param_section_is_neutral(&section, run))
             continue;
         ag_text_add(text, i == 0 ? "{" : ",");
-        add_section(text, run, ag_local_sections[i], AG_PART_LOCAL);
+        add_section(text, run, ag_local_sections[i], AG_SECTION_PART_LOCAL);
     }
     ag_text_add(text, "}");
 }

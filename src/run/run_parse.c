@@ -20,7 +20,7 @@ static ag_status read_param(ag_run *run, const ag_param *param, ag_json_at at, c
         return AG_OK;
     }
     AG_TRY(ag_json_member(&value, at, leaf));
-    if (json_is_null(value) && param->use == AG_USE_IDENTITY)
+    if (json_is_null(value) && param->use == AG_PARAM_USE_IDENTITY)
         return AG_OK; /* check_effects looks at it, once everything is read */
     return ag_param_from_json(run, param, value, arena);
 }
@@ -36,8 +36,8 @@ static bool is_later(const ag_param_section *section)
 
 /* A key that is not of this section is refused, so that a misspelt one cannot be a setting that is
  * ignored. */
-static ag_status read_section(ag_run *run, ag_json_at parent, const char *name, ag_part part,
-                              ag_arena *arena)
+static ag_status read_section(ag_run *run, ag_json_at parent, const char *name,
+                              ag_section_part part, ag_arena *arena)
 {
     char path[AG_KEY_PATH_SIZE];
     snprintf(path, sizeof path, "%s.%s", parent.path, name);
@@ -61,7 +61,7 @@ static ag_status check_effects(const ag_run *run, json_t *identity)
     for (size_t s = 0; ag_identity_sections[s] != NULL; s++) {
         json_t *object = json_object_get(identity, ag_identity_sections[s]);
         ag_param_section section;
-        ag_param_section_fill(&section, ag_identity_sections[s], AG_PART_IDENTITY);
+        ag_param_section_fill(&section, ag_identity_sections[s], AG_SECTION_PART_IDENTITY);
         for (size_t i = 0; i < section.count; i++) {
             json_t *value = json_object_get(object, section.leaves[i]);
             bool is_null = json_is_null(value);
@@ -183,7 +183,7 @@ static ag_status read_identity(ag_run *run, json_t *identity, ag_arena *arena)
     AG_TRY(ag_facts_from_json(&run->facts, data));
     AG_TRY(ag_digest_from_json(run->init_digest, at, "init"));
     for (size_t i = 0; ag_identity_sections[i] != NULL; i++)
-        AG_TRY(read_section(run, at, ag_identity_sections[i], AG_PART_IDENTITY, arena));
+        AG_TRY(read_section(run, at, ag_identity_sections[i], AG_SECTION_PART_IDENTITY, arena));
     AG_TRY(ag_run_tables_from_json(at));
     AG_TRY(ag_json_member(&layers.object, at, "layers"));
     AG_TRY(ag_layers_from_json(run, layers, arena));
@@ -197,7 +197,7 @@ static ag_status read_local(ag_run *run, json_t *local, ag_arena *arena)
     ag_json_at at = {local, "local"};
     AG_TRY(ag_json_known(at, ag_local_sections));
     for (size_t i = 0; ag_local_sections[i] != NULL; i++)
-        AG_TRY(read_section(run, at, ag_local_sections[i], AG_PART_LOCAL, arena));
+        AG_TRY(read_section(run, at, ag_local_sections[i], AG_SECTION_PART_LOCAL, arena));
     return AG_OK;
 }
 

@@ -290,13 +290,13 @@ static void store_eco(part *p, update_fn *move)
 static void move_and_store(part *p, update_fn *move)
 {
     switch ((ag_store_error)p->spec->store_error) {
-    case AG_STORE_KAHAN:
+    case AG_STORE_ERROR_KAHAN:
         store_kahan(p, move);
         break;
-    case AG_STORE_ECO:
+    case AG_STORE_ERROR_ECO:
         store_eco(p, move);
         break;
-    case AG_STORE_DROP:
+    case AG_STORE_ERROR_DROP:
         move(p);
         store(p);
         break;

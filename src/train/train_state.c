@@ -77,9 +77,9 @@ static size_t most_stored(const ag_train_state *state)
 static void lay_out_stored(ag_train_state *state, const ag_run *run, ag_layout *layout)
 {
     int64_t rule = run->optimizer.store_error;
-    if (!ag_run_stores_weights(run) || rule == AG_STORE_DROP)
+    if (!ag_run_stores_weights(run) || rule == AG_STORE_ERROR_DROP)
         return;
-    state->n_lost = rule == AG_STORE_KAHAN ? state->tensors.total : 0;
+    state->n_lost = rule == AG_STORE_ERROR_KAHAN ? state->tensors.total : 0;
     state->lost = ag_layout_floats(layout, state->n_lost);
     state->unstored = ag_layout_floats(layout, most_stored(state));
 }

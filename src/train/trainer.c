@@ -101,7 +101,7 @@ __attribute__((format(printf, 2, 3))) static void diverge(ag_record *record, con
 static void judge(ag_record *record, const ag_stop_spec *stop, int64_t step)
 {
     double loss = record->loss[step];
-    if (record->skipped[step] && stop->on_nonfinite == AG_NONFINITE_STOP)
+    if (record->skipped[step] && stop->on_nonfinite == AG_ON_NONFINITE_STOP)
         diverge(record, "the %s of step %lld is not finite%s%s",
                 isfinite(loss) ? "gradient norm" : "loss", (long long)step,
                 record->nonfinite[0] != '\0' ? "; the first is " : "", record->nonfinite);

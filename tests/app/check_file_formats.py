@@ -31,6 +31,16 @@ axes: {train.steps: [100, 500000]}
 output: {weights: initial+final, states: [20]}
 observe: {quant_every: 40, diagnostics: [DIAGNOSTICS]}
 """
+STORED = """\
+altgrad: 1
+model: {n_layer: 1, n_head: 2, n_embd: 16, block_size: 8}
+data: {text: text.txt}
+train: {steps: 500000}
+optimizer: {store_error: kahan}
+formats: [BF16]
+layer_configs:
+  stored: {default_format: $format, layer_rules: [{pattern: '\\.opt\\.w$', format: BF16}]}
+"""
 SETUP = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME"}  # of HDF5's dimension scales
 ANY_KEYS = ("grid.runs[].set", "grid.layers[]", "facts.vocabulary")  # their members are data
 
@@ -133,16 +143,28 @@ def wait_for(condition):
         time.sleep(0.05)
 
 
+def add_events(files, lines):
+    for line in lines:
+        files.add_json(json.loads(line), "event")
+
+
 def collect(altgrad):
-    """A run that is done, one that was stopped, and what lies there meanwhile."""
+    """A run that is done, one that was stopped, what lies there meanwhile, and what comes of damage,
+    of merging, and of an optimizer that keeps what rounding lost."""
     files = Files(altgrad)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     Path("text.txt").write_text("a rose is a rose is a rose\n" * 60)
     experiment = EXPERIMENT.replace("DIAGNOSTICS", ", ".join(files.diagnostics))
     Path("e.yaml").write_text(experiment)
     run = [altgrad, "run", "e.yaml", "-o", "out.h5", "--progress", "none"]
-    subprocess.run([*run, "--only", "train.steps=100"], check=False, **quiet)
+    short = [*run, "--only", "train.steps=100"]
+    subprocess.run(short, check=False, **quiet)
     folder = Path("out.h5.d")
+    (done,) = folder.glob("runs/*.h5")
+    damaged = bytearray(done.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    done.write_bytes(damaged)
+    subprocess.run(short, check=False, **quiet)
     at_work = subprocess.Popen(run, **quiet)
     try:
         wait_for(lambda: any("val_loss" in p.read_text() for p in folder.glob("live/*.jsonl")))
@@ -159,8 +181,7 @@ def collect(altgrad):
         assert at_work.wait() == 75
     for name in ("grid", "facts"):
         files.add_json(json.loads((folder / f"{name}.json").read_text()), name)
-    for line in (folder / "events.jsonl").read_text().splitlines():
-        files.add_json(json.loads(line), "event")
+    add_events(files, (folder / "events.jsonl").read_text().splitlines())
     add_checkpoint(files, next(folder.glob("checkpoints/*")))
     run_file = next(folder.glob("runs/*.h5"))
     files.add_hdf5(run_file)
@@ -174,6 +195,12 @@ def collect(altgrad):
     subprocess.run([altgrad, "pack", "out.h5"], check=True, **quiet)
     files.add_hdf5("out.h5")
     check_seal(Path("out.h5"))
+    subprocess.run([altgrad, "merge", "merged.h5", "out.h5"], check=False, **quiet)
+    add_events(files, Path("merged.h5.d/events.jsonl").read_text().splitlines())
+    Path("stored.yaml").write_text(STORED)
+    stored = [altgrad, "run", "stored.yaml", "-o", "stored.h5", "--max-time", "2s"]
+    subprocess.run(stored, check=False, **quiet)
+    add_checkpoint(files, next(Path("stored.h5.d").glob("checkpoints/*")))
     return files.names
 
 

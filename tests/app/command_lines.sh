@@ -35,6 +35,11 @@ done <<END
 2|did you mean 'plan'|$altgrad help plam
 0|altgrad 0.|$altgrad -V >&2
 0|libraries: |$altgrad --version >&2
+0|--version  this program|$altgrad --help >&2
+3|ALTGRAD_PRODUCTS: no products are called 'scalar': expected one of portable|ALTGRAD_PRODUCTS=scalar $altgrad --version
+3|ALTGRAD_PRODUCTS: no products are called 'scalar'|ALTGRAD_PRODUCTS=scalar $altgrad bench --steps 1
+3|ALTGRAD_PRODUCTS: no products are called 'scalar'|ALTGRAD_PRODUCTS=scalar $train -o bad.h5 < run.json
+3|ALTGRAD_PRODUCTS: no products are called 'scalar'|ALTGRAD_PRODUCTS=scalar $altgrad run few.yaml -o bad.h5
 2|which experiment file|$altgrad plan
 2|has no name|$altgrad plan ''
 2|there is no option '--layer-cake'|$altgrad plan few.yaml --layer-cake

@@ -47,8 +47,8 @@ cat > by_rank << 'END'
 shift 2
 exec "$program" "$@"
 END
-printf '#!/bin/sh\nexec env ALTGRAD_PRODUCTS=scalar bin/altgrad "$@"\n' > scalar
-chmod +x by_rank scalar
+printf '#!/bin/sh\nexec env ALTGRAD_PRODUCTS=portable bin/altgrad "$@"\n' > portable
+chmod +x by_rank portable
 
 nothing_is_left() {
     [ "$(grep -c 'altgrad: error' log)" = 1 ] || complain "not one error"
@@ -104,7 +104,7 @@ says "$host: run.threads asks for 2 threads (1 rank), and it has 1 core: runs ge
 says "1 at a time, 2 threads each"
 expect 0 "$mpiexec" -n 2 bin/altgrad run few.yaml -o slow.h5 --progress plain --set run.threads=$ask
 says "run.threads asks for $((2 * ask)) threads (2 ranks)"
-expect 0 "$mpiexec" -n 2 ./by_rank ./scalar bin/altgrad run few.yaml -o mixed.h5
+expect 0 "$mpiexec" -n 2 ./by_rank ./portable bin/altgrad run few.yaml -o mixed.h5
 "$altgrad" reproduce mixed.h5 > log 2>&1 || complain "other bits by another engine"
 
 # what is complete already needs nobody who could train; a stop does not wait for an answer

@@ -161,6 +161,7 @@ int main(void)
         cmocka_unit_test(test_bytes_are_counted),
         cmocka_unit_test(test_sgemm_is_the_same_product),
     };
-    ag_kernels_init();
+    if (ag_kernels_init() != AG_OK)
+        return 3;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

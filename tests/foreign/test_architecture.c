@@ -164,7 +164,7 @@ static void test_each_option_is_refused_or_told(void **state)
         ag_text before;
         ag_text after;
         if (strncmp(params[i].key, "model.", 6) != 0 || params[i].neutral == NULL ||
-            params[i].use != AG_USE_IDENTITY || is_same_function(params[i].key))
+            params[i].use != AG_PARAM_USE_IDENTITY || is_same_function(params[i].key))
             continue;
         make(&plain, AG_ARCHITECTURE_QWEN3, &arena);
         make(&changed, AG_ARCHITECTURE_QWEN3, &arena);

@@ -96,7 +96,8 @@ int main(int argc, char **argv)
     FILE *digests = fopen(argv[2], writes ? "w" : "r");
     if (!json_is_array(runs) || digests == NULL)
         return fail("cannot read the files");
-    ag_kernels_init();
+    if (ag_kernels_init() != AG_OK)
+        return fail("cannot multiply:");
     char pinned[LINE] = "";
     size_t differ = 0;
     for (size_t i = 0; i < json_array_size(runs); i++) {

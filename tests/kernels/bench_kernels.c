@@ -412,7 +412,8 @@ int main(void)
         "e4m3fn/row", "e4m3fn/1x128", "e4m3fn/128x128",           "e4m3fn/mx",
         "e0m7b0f/mx", "e2m1f/nv",     "e2m1f/nv/amax/stochastic", "e2m1f/nv/amax/nearest/hadamard",
     };
-    ag_kernels_init();
+    if (ag_kernels_init() != AG_OK)
+        return 3;
     bench b = {.x = noise(ROOM), .y = noise(ROOM), .z = noise(ROOM), .w = noise(ROOM)};
     b.p = calloc(ROOM, sizeof *b.p);
     b.scratch = noise(ROOM);

@@ -230,7 +230,7 @@ static void test_cross_entropy_of_large_logits(void **state)
 static void test_lapack_is_named(void **state)
 {
     (void)state;
-    ag_kernels_init();
+    assert_int_equal(ag_kernels_init(), AG_OK);
     assert_memory_equal(ag_kernels_lapack(), LAPACK, strlen(LAPACK));
 }
 

@@ -116,6 +116,7 @@ int main(void)
         cmocka_unit_test(test_known_by_construction),
         cmocka_unit_test(test_random),
     };
-    ag_kernels_init();
+    if (ag_kernels_init() != AG_OK)
+        return 3;
     return cmocka_run_group_tests(tests, make_scratch, free_scratch);
 }

@@ -173,7 +173,7 @@ static void test_the_id_covers_the_identity_and_nothing_else(void **state)
         bool changed = changes_id(&f->run, &params[i], value, f) ||
                        changes_id(&on_grid, &params[i], value, f) ||
                        changes_id(&by_muon, &params[i], value, f);
-        if (changed != (params[i].use == AG_USE_IDENTITY))
+        if (changed != (params[i].use == AG_PARAM_USE_IDENTITY))
             fail_msg("%s: the id is %s", params[i].key, changed ? "another" : "the same");
         covered += changed;
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/philox.h"
 #include "run/layers.h"
 #include "run/sites.h"
 #include "run/streams.h"
@@ -77,8 +78,9 @@ static void take_model(const ag_model_spec *model)
         take_layer(model, i);
     for (size_t i = 0; i < ag_site_count(model); i++)
         take_site(model, i);
-    for (size_t i = 0; i < s_n; i++) /* so uses of evaluation are apart from those of training */
-        assert_in_range(s_taken[i].use, 0, AG_USE_EVALUATION - 1);
+    for (size_t i = 0; i < s_n;
+         i++) /* so those with AG_USE_SCALE, _SIGNS or _EVALUATION are apart */
+        assert_in_range(s_taken[i].use, 0, AG_USE_SCALE - 1);
 }
 
 static void test_rounding_words_are_apart(void **state)
@@ -87,6 +89,22 @@ static void test_rounding_words_are_apart(void **state)
     take_model(&s_model);
     assert_int_equal(ag_layer_count(&s_split), 3 * AG_MOST_LINEARS + 1);
     take_model(&s_split);
+}
+
+/* Written down by hand: each stream's tag is two letters of its own. */
+static void test_streams_are_apart(void **state)
+{
+    (void)state;
+    static const ag_stream streams[] = {
+        AG_STREAM_INIT,      AG_STREAM_DATA,   AG_STREAM_DROPOUT,   AG_STREAM_ROUNDING,
+        AG_STREAM_SHARPNESS, AG_STREAM_SAMPLE, AG_STREAM_BOOTSTRAP, AG_STREAM_CORPUS,
+    };
+    static const char letters[][3] = {"IN", "DA", "DR", "SR", "SH", "SA", "BS", "CO"};
+    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
+        assert_int_equal((int)streams[i], letters[i][0] << 8 | letters[i][1]);
+        for (size_t j = 0; j < i; j++)
+            assert_int_not_equal(streams[i], streams[j]);
+    }
 }
 
 static void test_dropout_words_are_apart(void **state)
@@ -143,6 +161,7 @@ static void test_numbers_stay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_streams_are_apart),
         cmocka_unit_test(test_rounding_words_are_apart),
         cmocka_unit_test(test_dropout_words_are_apart),
         cmocka_unit_test(test_numbers_stay),

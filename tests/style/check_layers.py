@@ -61,7 +61,7 @@ FUNCTION = re.compile(r"^(?!static\b|typedef\b|return\b)[a-z_][\w \n*]*?[\s*](ag
 # definition in numerics that kernels holds. No new ones: give the function its module's word.
 SHARED_WORDS = set("""
 accumulate add amax codes facts format grid groups hadamard is layer multiply operand philox
-plan quantize read round run scales scheme site text train trainer weights
+plan quantize read round run scales scheme site text train weights
 """.split())
 
 

@@ -67,7 +67,7 @@ void scenario_skipping(tiny *t)
     scheme.history = 1;
     scheme.overflow = AG_OVERFLOW_SPECIAL;
     tiny_quantise(t, AG_ROLE_WEIGHT, scheme);
-    t->run.stop.on_nonfinite = AG_NONFINITE_SKIP;
+    t->run.stop.on_nonfinite = AG_ON_NONFINITE_SKIP;
 }
 
 void scenario_diverging(tiny *t)
@@ -143,14 +143,14 @@ static void stored(tiny *t)
 static void stored_kahan(tiny *t)
 {
     tiny_quantise_sites(t, AG_SITE_OPT_W, scaled("e4m3", AG_AMAX_CURRENT));
-    t->run.optimizer.store_error = AG_STORE_KAHAN;
+    t->run.optimizer.store_error = AG_STORE_ERROR_KAHAN;
 }
 
 static void stored_eco(tiny *t)
 {
     tiny_quantise_sites(t, AG_SITE_OPT_W, scaled("e4m3", AG_AMAX_CURRENT));
     tiny_quantise_sites(t, AG_SITE_OPT_M, scaled("e5m2", AG_AMAX_CURRENT));
-    t->run.optimizer.store_error = AG_STORE_ECO;
+    t->run.optimizer.store_error = AG_STORE_ERROR_ECO;
 }
 
 /* Every tensor beyond the layers, some with a history, all stochastic. */

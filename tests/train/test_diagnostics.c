@@ -343,7 +343,7 @@ static void test_grid_of_weights_that_are_not_finite(void **state)
         make(&s_a, 1 << AG_OBSERVE_GRID);
         tiny_quantise(&s_a, AG_ROLE_WEIGHT, tiny_scheme("e4m3"));
         tiny_start(&s_a);
-        s_a.run.stop.on_nonfinite = AG_NONFINITE_SKIP;
+        s_a.run.stop.on_nonfinite = AG_ON_NONFINITE_SKIP;
         ag_trainer_step(&s_a.trainer);
         tiny_weight(&s_a, AG_T_C_FC_W, 1)[WEIGHTS / 2] = values[i];
         ag_trainer_step(&s_a.trainer);
@@ -439,7 +439,7 @@ static void test_rank_of_dead_layers(void **state)
             make(&s_a, 1 << AG_OBSERVE_RANK);
             tiny_start(&s_a);
             s_a.trainer.hooks = &hooks;
-            s_a.run.stop.on_nonfinite = AG_NONFINITE_SKIP;
+            s_a.run.stop.on_nonfinite = AG_ON_NONFINITE_SKIP;
             s_warnings = 0;
             set_diagonal(&s_a, even);
             if (healthy)

@@ -58,7 +58,7 @@ static void skipping(tiny *t)
     for (int i = 0; i < TINY_LAYERS; i++)
         t->layers[i].scheme[AG_ROLE_WEIGHT][0].overflow =
             t->layers[i].scheme[AG_ROLE_WEIGHT][1].overflow = AG_OVERFLOW_SPECIAL;
-    t->run.stop.on_nonfinite = AG_NONFINITE_SKIP;
+    t->run.stop.on_nonfinite = AG_ON_NONFINITE_SKIP;
 }
 
 static void of_recipe(tiny *t, const char *name)

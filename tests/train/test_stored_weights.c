@@ -64,9 +64,9 @@ static void begin_case(scene *s, const ag_kernels *k)
              .eps = 1e-8, .weight_decay = 0.1
     };
     if (strstr(s_line, "kahan") != NULL)
-        s->spec.store_error = AG_STORE_KAHAN;
+        s->spec.store_error = AG_STORE_ERROR_KAHAN;
     else if (strstr(s_line, "eco") != NULL)
-        s->spec.store_error = AG_STORE_ECO;
+        s->spec.store_error = AG_STORE_ERROR_ECO;
     s->tensor = (ag_tensor){
         .id = AG_T_C_FC_W,
         .dims = {ROWS, COLS},
@@ -134,7 +134,7 @@ static void check_case(const ag_kernels *k)
             check_bits(name, s->w);
     }
     check_bits("m", s->m);
-    if (s->spec.store_error == AG_STORE_KAHAN)
+    if (s->spec.store_error == AG_STORE_ERROR_KAHAN)
         check_bits("c", s->lost);
 }
 
@@ -187,7 +187,7 @@ static void assert_stored(const tiny *t, const ag_tensor *tensor)
 static void test_matrices_and_embeddings_are_stored(void **state)
 {
     (void)state;
-    make(&s_t, "bf16", AG_ROUND_STOCHASTIC, AG_STORE_DROP);
+    make(&s_t, "bf16", AG_ROUND_STOCHASTIC, AG_STORE_ERROR_DROP);
     tiny_start(&s_t);
     for (int i = 0; i < 3; i++) {
         const ag_tensor_table *tensors = &s_t.trainer.state.tensors;
@@ -203,8 +203,8 @@ static void test_initial_weights_are_the_nearest(void **state)
 {
     (void)state;
     static tiny s_plain;
-    make(&s_t, "bf16", AG_ROUND_STOCHASTIC, AG_STORE_DROP);
-    make(&s_u, "bf16", AG_ROUND_NEAREST, AG_STORE_KAHAN);
+    make(&s_t, "bf16", AG_ROUND_STOCHASTIC, AG_STORE_ERROR_DROP);
+    make(&s_u, "bf16", AG_ROUND_NEAREST, AG_STORE_ERROR_KAHAN);
     tiny_make(&s_plain);
     tiny_start(&s_t);
     tiny_start(&s_u);
@@ -247,9 +247,9 @@ static double moved_after(ag_rounding rounding, ag_store_error rule)
 static void test_kahan_and_chance_keep_small_steps(void **state)
 {
     (void)state;
-    double nearest = moved_after(AG_ROUND_NEAREST, AG_STORE_DROP);
-    assert_true(moved_after(AG_ROUND_NEAREST, AG_STORE_KAHAN) > 3 * nearest);
-    assert_true(moved_after(AG_ROUND_STOCHASTIC, AG_STORE_DROP) > 3 * nearest);
+    double nearest = moved_after(AG_ROUND_NEAREST, AG_STORE_ERROR_DROP);
+    assert_true(moved_after(AG_ROUND_NEAREST, AG_STORE_ERROR_KAHAN) > 3 * nearest);
+    assert_true(moved_after(AG_ROUND_STOCHASTIC, AG_STORE_ERROR_DROP) > 3 * nearest);
 }
 
 /* Every optimizer but grid, by each rule that it takes. */
@@ -257,7 +257,7 @@ static void test_all_optimizers_store(void **state)
 {
     (void)state;
     for (int64_t type = 0; type < AG_OPTIMIZERS; type++) {
-        for (int64_t rule = AG_STORE_DROP; rule <= AG_STORE_ECO; rule++) {
+        for (int64_t rule = AG_STORE_ERROR_DROP; rule <= AG_STORE_ERROR_ECO; rule++) {
             make(&s_t, "bf16", AG_ROUND_NEAREST, (ag_store_error)rule);
             s_t.run.optimizer.type = type;
             s_t.run.data.text = "input.txt";

@@ -222,7 +222,7 @@ static void start_broken(tiny *t, ag_on_nonfinite policy)
 static void test_nonfinite_stops(void **state)
 {
     (void)state;
-    start_broken(&s_a, AG_NONFINITE_STOP);
+    start_broken(&s_a, AG_ON_NONFINITE_STOP);
     assert_int_equal(s_a.record.outcome, AG_OUTCOME_DIVERGED);
     assert_string_equal(s_a.record.reason,
                         "the loss of step 0 is not finite; the first is NaN in the weight of "
@@ -238,7 +238,7 @@ static void test_nonfinite_stops(void **state)
 static void test_nonfinite_skips(void **state)
 {
     (void)state;
-    start_broken(&s_a, AG_NONFINITE_SKIP);
+    start_broken(&s_a, AG_ON_NONFINITE_SKIP);
     assert_int_equal(s_a.record.outcome, AG_OUTCOME_DIVERGED);
     assert_string_equal(s_a.record.reason, "the loss of step 5, the last, is not finite");
     assert_int_equal(s_a.record.steps, 6);
