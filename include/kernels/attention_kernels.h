@@ -11,12 +11,12 @@
  * heads of keys and values. W = (H + 2 K) D is the width of q, k, v side by side. */
 typedef struct ag_attention_shape {
     size_t B, T, H, K, D;
-    float scale;   /* of the scores, 1 / sqrt(D) mostly */
-    float cap;     /* scores become cap tanh(scores / cap) before mask and softmax; 0 = none */
-    bool bf16;     /* q, k, v and dout are BF16 values */
-    float dropout; /* of the probabilities; 0 = none */
-    uint64_t key;  /* ag_stream_key(seed, AG_STREAM_DROPOUT) */
-    uint32_t site; /* of the dropout mask */
+    float scale;    /* of the scores, 1 / sqrt(D) mostly */
+    float cap;      /* scores become cap tanh(scores / cap) before mask and softmax; 0 = none */
+    bool bf16;      /* q, k, v and dout are BF16 values */
+    float dropout;  /* of the probabilities; 0 = none */
+    uint64_t key;   /* ag_stream_key(seed, AG_STREAM_DROPOUT) */
+    uint32_t place; /* of the dropout mask */
     uint32_t step;
     uint64_t first; /* global index of the first sequence, for the mask */
 } ag_attention_shape;

@@ -121,7 +121,7 @@ typedef void ag_logits_backward_fn(float *restrict z, const int32_t *targets, si
 
 /* x = keep ? x * fl(1 / (1 - p)) : 0, keep from Philox(key, index, site, step), index = first + i.
  * Serves the forward and, with the same arguments, the backward pass. */
-typedef void ag_dropout_fn(float *x, size_t count, float p, uint64_t key, uint32_t site,
+typedef void ag_dropout_fn(float *x, size_t count, float p, uint64_t key, uint32_t place,
                            uint32_t step, uint64_t first);
 
 /* y += x */

@@ -57,8 +57,8 @@ enum {
 
 /* Where a random word of stochastic rounding belongs. */
 typedef struct ag_rounding_site {
-    uint64_t key;  /* ag_stream_key(seed, AG_STREAM_ROUNDING) */
-    uint32_t site; /* the place and use of run/streams.h */
+    uint64_t key;   /* ag_stream_key(seed, AG_STREAM_ROUNDING) */
+    uint32_t place; /* the place and use of run/streams.h */
     uint32_t use;
     uint32_t step;
     uint32_t turn; /* the place of the signs of its rotation, drawn with this key and step */

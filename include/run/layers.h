@@ -31,7 +31,7 @@ typedef struct ag_layer {
     size_t inputs;  /* C of in [N, C] */
     size_t outputs; /* OC of weight [OC, C] */
     double alpha;   /* what multiplies its products (parametrisation.h) */
-    uint32_t site;  /* the place of its role 0 (streams.h) */
+    uint32_t place; /* the place of its role 0 (streams.h) */
 } ag_layer;
 
 /* "attn.c_attn": what follows the block in a name. */

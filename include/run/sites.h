@@ -56,7 +56,7 @@ typedef enum ag_site_kind {
 typedef struct ag_site_tensor {
     const char *name; /* "q" */
     ag_role role;     /* whose scheme it takes */
-    uint32_t site;    /* its part of the site's slot (streams.h), */
+    uint32_t part;    /* its part of the site's slot (streams.h), */
     uint32_t use;     /* and its first use there */
     bool is_float32;  /* its values are no BF16's, so that BF16 is a format like others */
     ag_sum sum; /* the axis that its first product sums over; the second takes the other one */
@@ -69,7 +69,7 @@ typedef struct ag_site {
     size_t block; /* of the transformer; n_layer for those of lm_head and embeddings */
     size_t layer; /* index of the linear layer; of the block's first for a site of the block */
     ag_tensor_id weight; /* of the layer, embedding or norm; lm_head's, also where tied */
-    uint32_t site;       /* the place of its part 0 (streams.h) */
+    uint32_t place;      /* the place of its part 0 (streams.h) */
     size_t n_tensors;
     const ag_site_tensor *tensors;
 } ag_site;

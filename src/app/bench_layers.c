@@ -163,11 +163,11 @@ static void cross_entropy(float *restrict logits, float *restrict losses, const 
     ag_bench_add(AG_BENCH_CROSS_ENTROPY, start_s, 2 * N * V);
 }
 
-static void dropout(float *x, size_t count, float p, uint64_t key, uint32_t site, uint32_t step,
+static void dropout(float *x, size_t count, float p, uint64_t key, uint32_t place, uint32_t step,
                     uint64_t first)
 {
     double start_s = ag_clock_s();
-    ag_kernels_fast.dropout(x, count, p, key, site, step, first);
+    ag_kernels_fast.dropout(x, count, p, key, place, step, first);
     ag_bench_add(AG_BENCH_RESIDUAL, start_s, 2 * count);
 }
 

@@ -214,7 +214,7 @@ static void drop_rows(float *x, const attention_head *head, const ag_attention_s
                       rows_block block)
 {
     for (size_t t = block.begin; shape->dropout > 0 && t < block.end; t++)
-        ag_dropout_fast(x + t * head->T, t + 1, shape->dropout, shape->key, shape->site,
+        ag_dropout_fast(x + t * head->T, t + 1, shape->dropout, shape->key, shape->place,
                         shape->step, head->index + t * head->T);
 }
 

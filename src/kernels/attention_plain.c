@@ -32,7 +32,7 @@ static void drop_row(float *row, const attention_head *head, size_t t,
                      const ag_attention_shape *shape)
 {
     if (shape->dropout > 0)
-        ag_dropout_plain(row, t + 1, shape->dropout, shape->key, shape->site, shape->step,
+        ag_dropout_plain(row, t + 1, shape->dropout, shape->key, shape->place, shape->step,
                          head->index + t * head->T);
 }
 

@@ -36,7 +36,7 @@ INLINE void round_part(float *steps, const coding *c, const grid *g, part p, way
     run some = {.out = steps, .x = c->x + at};
     some.scale = c->scales.scale + p.row / c->groups.height * c->groups.across;
     if (how >= STOCHASTIC)
-        some.words = ag_philox_words(room, &c->r.place, c->first + at, p.end - p.begin);
+        some.words = ag_philox_words(room, &c->r.purpose, c->first + at, p.end - p.begin);
     quantize_columns(some, p.begin, p.end, c->groups.width, g, how);
 }
 

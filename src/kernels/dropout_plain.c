@@ -5,7 +5,7 @@
 
 #include "base/philox.h"
 
-void ag_dropout_plain(float *x, size_t count, float p, uint64_t key, uint32_t site, uint32_t step,
+void ag_dropout_plain(float *x, size_t count, float p, uint64_t key, uint32_t place, uint32_t step,
                       uint64_t first)
 {
     const uint32_t dropped_below = (uint32_t)((double)p * 0x1p32);
@@ -14,7 +14,7 @@ void ag_dropout_plain(float *x, size_t count, float p, uint64_t key, uint32_t si
         uint64_t index = first + i;
         uint64_t group = index >> 2;
         ag_philox_block random =
-            ag_philox(key, (uint32_t)group, (uint32_t)(group >> 32) & 0xffffffu, site, step);
+            ag_philox(key, (uint32_t)group, (uint32_t)(group >> 32) & 0xffffffu, place, step);
         x[i] = random.word[index & 3] < dropped_below ? 0 : x[i] * scale;
     }
 }

@@ -278,7 +278,7 @@ typedef struct elements {
     bool tanh_form;
     float p;
     uint64_t key, first;
-    uint32_t site, step;
+    uint32_t place, step;
 } elements;
 
 static void gelu_piece(void *context, size_t begin, size_t end)
@@ -310,13 +310,13 @@ void ag_gelu_backward_shared(float *dx, const float *dout, const float *restrict
 static void dropout_piece(void *context, size_t begin, size_t end)
 {
     const elements *e = context;
-    ag_dropout_fast(e->out + begin, end - begin, e->p, e->key, e->site, e->step, e->first + begin);
+    ag_dropout_fast(e->out + begin, end - begin, e->p, e->key, e->place, e->step, e->first + begin);
 }
 
-void ag_dropout_shared(float *x, size_t count, float p, uint64_t key, uint32_t site, uint32_t step,
+void ag_dropout_shared(float *x, size_t count, float p, uint64_t key, uint32_t place, uint32_t step,
                        uint64_t first)
 {
-    elements e = {.out = x, .p = p, .key = key, .first = first, .site = site, .step = step};
+    elements e = {.out = x, .p = p, .key = key, .first = first, .place = place, .step = step};
     ag_pool_share(count, AG_PIECE, dropout_piece, &e);
 }
 

@@ -13,16 +13,16 @@ static const uint32_t KEY_STEP[] = {0x9E3779B9u, 0xBB67AE85u};
 enum { ROUNDS = 10 };
 
 /* words[4 j + i] = word i of group + j */
-AG_CLONES static void run_by_loops(uint32_t words[PHILOX_RUN], const philox_place *place,
+AG_CLONES static void run_by_loops(uint32_t words[PHILOX_RUN], const philox_purpose *of,
                                    uint64_t group)
 {
     for (size_t j = 0; j < PHILOX_RUN / 4; j++) {
         uint32_t c0 = (uint32_t)(group + j);
-        uint32_t c1 = ((uint32_t)((group + j) >> 32) & 0xffffffu) | place->use << 24;
-        uint32_t c2 = place->site;
-        uint32_t c3 = place->step;
-        uint32_t k0 = (uint32_t)place->key;
-        uint32_t k1 = (uint32_t)(place->key >> 32);
+        uint32_t c1 = ((uint32_t)((group + j) >> 32) & 0xffffffu) | of->use << 24;
+        uint32_t c2 = of->place;
+        uint32_t c3 = of->step;
+        uint32_t k0 = (uint32_t)of->key;
+        uint32_t k1 = (uint32_t)(of->key >> 32);
 #pragma GCC unroll 10 /* so that the loop over j is the one that is vectorised */
         for (int round = 0; round < ROUNDS; round++) {
             uint64_t p0 = (uint64_t)MULTIPLIER[0] * c0;
@@ -59,14 +59,14 @@ AVX512 void one_round(__m512i c[4], uint32_t k0, uint32_t k1)
     c[3] = p0;
 }
 
-AVX512 void first_counters(__m512i c[4], const philox_place *place, uint64_t group)
+AVX512 void first_counters(__m512i c[4], const philox_purpose *of, uint64_t group)
 {
     const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
     c[0] = _mm512_add_epi64(_mm512_set1_epi64((long long)group), lanes);
     c[1] = _mm512_and_si512(_mm512_srli_epi64(c[0], 32), _mm512_set1_epi64(0xffffff));
-    c[1] = _mm512_or_si512(c[1], _mm512_set1_epi64((uint32_t)(place->use << 24)));
-    c[2] = _mm512_set1_epi64(place->site);
-    c[3] = _mm512_set1_epi64(place->step);
+    c[1] = _mm512_or_si512(c[1], _mm512_set1_epi64((uint32_t)(of->use << 24)));
+    c[2] = _mm512_set1_epi64(of->place);
+    c[3] = _mm512_set1_epi64(of->step);
 }
 
 /* The words of eight counters in the order of their elements: word i of counter j at 4 j + i.
@@ -84,14 +84,14 @@ AVX512 void store_words(uint32_t words[32], const __m512i c[4])
 
 /* words [32 vectors]. With several vectors side by side the multiplications of one fill the time in
  * which another waits for its products; ten rounds depend on each other. */
-AVX512 void vectors_of_words(uint32_t *words, const philox_place *place, uint64_t group,
+AVX512 void vectors_of_words(uint32_t *words, const philox_purpose *of, uint64_t group,
                              size_t vectors)
 {
     __m512i c[4][4];
-    uint32_t k0 = (uint32_t)place->key;
-    uint32_t k1 = (uint32_t)(place->key >> 32);
+    uint32_t k0 = (uint32_t)of->key;
+    uint32_t k1 = (uint32_t)(of->key >> 32);
     for (size_t v = 0; v < vectors; v++)
-        first_counters(c[v], place, group + 8 * v);
+        first_counters(c[v], of, group + 8 * v);
 #pragma GCC unroll 10
     for (int round = 0; round < ROUNDS; round++) {
 #pragma GCC unroll 4
@@ -105,13 +105,13 @@ AVX512 void vectors_of_words(uint32_t *words, const philox_place *place, uint64_
 }
 
 __attribute__((target("avx512f"))) static void
-words_by_avx512(uint32_t *words, const philox_place *place, uint64_t group, size_t n)
+words_by_avx512(uint32_t *words, const philox_purpose *of, uint64_t group, size_t n)
 {
     size_t i = 0;
     for (; i + PHILOX_RUN <= n; i += PHILOX_RUN)
-        vectors_of_words(words + i, place, group + i / 4, 4);
+        vectors_of_words(words + i, of, group + i / 4, 4);
     for (; i < n; i += 32)
-        vectors_of_words(words + i, place, group + i / 4, 1);
+        vectors_of_words(words + i, of, group + i / 4, 1);
 }
 
 static bool has_avx512(void)
@@ -123,22 +123,22 @@ static bool has_avx512(void)
 {
     return false;
 }
-#define words_by_avx512(words, place, group, n) ((void)0)
+#define words_by_avx512(words, of, group, n) ((void)0)
 #endif
 
-const uint32_t *ag_philox_words(uint32_t room[PHILOX_ROOM], const philox_place *place,
+const uint32_t *ag_philox_words(uint32_t room[PHILOX_ROOM], const philox_purpose *of,
                                 uint64_t first, size_t n)
 {
     const size_t skipped = first & 3; /* words of the first group that belong to earlier elements */
     const uint64_t group = first >> 2;
     n += skipped;
     if (has_avx512())
-        words_by_avx512(room, place, group, n);
+        words_by_avx512(room, of, group, n);
     else
         for (size_t i = 0; i < n; i += PHILOX_RUN)
-            run_by_loops(room + i, place, group + i / 4);
-    if (place->lost != 0)
+            run_by_loops(room + i, of, group + i / 4);
+    if (of->lost != 0)
         for (size_t i = 0; i < n; i++)
-            room[i] = (room[i] & ~place->lost) | place->set;
+            room[i] = (room[i] & ~of->lost) | of->set;
     return room + skipped;
 }

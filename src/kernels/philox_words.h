@@ -16,29 +16,29 @@ enum { PHILOX_MOST = 256, PHILOX_RUN = 128, PHILOX_ROOM = PHILOX_MOST + PHILOX_R
  * bits says: the lower bits of the discarded part then carry nothing.
  *
  * What is constant in a sequence of random words: the counter is (low 32 bits of the group of four
- * elements, its next 24 | use << 24, site, step). */
-typedef struct philox_place {
+ * elements, its next 24 | use << 24, place, step). */
+typedef struct philox_purpose {
     uint64_t key;
     uint32_t use;
-    uint32_t site;
+    uint32_t place;
     uint32_t step;
     uint32_t lost; /* bits of a word that do not count, */
     uint32_t set;  /* and those that are always 1 */
-} philox_place;
+} philox_purpose;
 
-static inline philox_place philox_place_of(const ag_rounding_site *where)
+static inline philox_purpose philox_purpose_of(const ag_rounding_site *where)
 {
     uint32_t bits = where->bits > 0 ? (uint32_t)where->bits : 32;
-    philox_place place = {where->key, where->use, where->site, where->step, 0, 0};
+    philox_purpose of = {where->key, where->use, where->place, where->step, 0, 0};
     if (bits < 32) {
-        place.lost = UINT32_MAX >> bits;
-        place.set = where->variant == AG_SR_HALF ? 0x80000000u >> bits : 0;
+        of.lost = UINT32_MAX >> bits;
+        of.set = where->variant == AG_SR_HALF ? 0x80000000u >> bits : 0;
     }
-    return place;
+    return of;
 }
 
 /* The words of the elements [first, first + n), n at most PHILOX_MOST; they lie in `room`. */
-const uint32_t *ag_philox_words(uint32_t room[PHILOX_ROOM], const philox_place *place,
+const uint32_t *ag_philox_words(uint32_t room[PHILOX_ROOM], const philox_purpose *of,
                                 uint64_t first, size_t n);
 
 #endif

@@ -17,7 +17,7 @@ INLINE void quantize_rows(float *out, const float *x, const ag_groups *groups,
             size_t at = row * cols + c;
             run some = {out + at, x + at, scales->scale + group, scales->after + group, NULL};
             if (how >= STOCHASTIC)
-                some.words = ag_philox_words(room, &r->place, first + at, end - c);
+                some.words = ag_philox_words(room, &r->purpose, first + at, end - c);
             quantize_columns(some, c, end, groups->width, &g, how);
         }
     }

@@ -35,7 +35,7 @@ typedef enum way { WAYS(WAY_NAME) } way;
 typedef struct rounder {
     grid g;
     way how;
-    philox_place place;
+    philox_purpose purpose;
 } rounder;
 
 /* Neighbours in a row, with what belongs to their groups. */
@@ -134,7 +134,7 @@ static inline rounder rounder_of(const ag_format *format, ag_overflow overflow,
 {
     rounder r = {.g = grid_of(format, overflow)};
     if (where != NULL)
-        r.place = philox_place_of(where);
+        r.purpose = philox_purpose_of(where);
     if (format->table != NULL) {
         r.how = way_of_table(format->table, where != NULL);
     } else if (where != NULL) {

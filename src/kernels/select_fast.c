@@ -77,7 +77,7 @@ INLINE void strip_errors(candidate *c, const chooser *h, const strip *s, way how
         size_t at = (s->row + i) * h->groups->cols + s->col;
         run some = {term, h->x + at, c->scale, c->after, NULL};
         if (how >= STOCHASTIC)
-            some.words = ag_philox_words(room, &h->r->place, h->first + at, s->width);
+            some.words = ag_philox_words(room, &h->r->purpose, h->first + at, s->width);
         quantize_columns(some, 0, s->width, width, &g, how);
         error_terms(term, h->x + at, s->width, a, b, squared);
         if (along)

@@ -87,7 +87,7 @@ INLINE void correct_blocks(const turner *t, const strip *s, const float *correct
     const grid g = t->stored.g;
     for (size_t at = 0; at < s->count; at += PHILOX_MOST) {
         const size_t n = ag_smaller(PHILOX_MOST, s->count - at);
-        const uint32_t *words = ag_philox_words(room, &t->stored.place, t->first + s->at + at, n);
+        const uint32_t *words = ag_philox_words(room, &t->stored.purpose, t->first + s->at + at, n);
         const size_t first = at / width;
         float *after = s->after + first;
         for (size_t i = 0; i < (n + width - 1) / width; i++)

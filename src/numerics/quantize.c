@@ -247,7 +247,8 @@ uint32_t ag_rounding_random(const ag_rounding_site *where, uint64_t element)
 {
     uint64_t block = element >> 2;
     uint32_t high = ((uint32_t)(block >> 32) & 0xffffffu) | where->use << 24;
-    return ag_philox(where->key, (uint32_t)block, high, where->site, where->step).word[element & 3];
+    return ag_philox(where->key, (uint32_t)block, high, where->place, where->step)
+        .word[element & 3];
 }
 
 float ag_amax(const float *x, size_t count)

@@ -45,7 +45,7 @@ float ag_eden_correction(float num, float den)
 ag_rounding_site ag_eden_site(const ag_rounding_site *elements)
 {
     return (ag_rounding_site){.key = elements->key,
-                              .site = elements->site,
+                              .place = elements->place,
                               .use = elements->use | AG_USE_SCALE,
                               .step = elements->step};
 }

@@ -79,23 +79,23 @@ size_t ag_layer_count(const ag_model_spec *model)
     return ag_block_linears(model) * (size_t)model->n_layer + 1;
 }
 
-/* The kind of a block's layer `place`. */
-static ag_linear_kind kind_at(const ag_model_spec *model, size_t place)
+/* The kind of a block's layer number `position`. */
+static ag_linear_kind kind_at(const ag_model_spec *model, size_t position)
 {
     size_t i = 0;
-    while (!ag_block_has(model, s_order[i]) || place-- > 0)
+    while (!ag_block_has(model, s_order[i]) || position-- > 0)
         i++;
     return s_order[i];
 }
 
 size_t ag_layer_index(const ag_model_spec *model, ag_linear_kind kind, size_t block)
 {
-    size_t place = 0;
+    size_t position = 0;
     if (kind == AG_LINEAR_LM_HEAD)
         return ag_layer_count(model) - 1;
     for (size_t i = 0; s_order[i] != kind; i++)
-        place += ag_block_has(model, s_order[i]);
-    return block * ag_block_linears(model) + place;
+        position += ag_block_has(model, s_order[i]);
+    return block * ag_block_linears(model) + position;
 }
 
 static ag_class class_of(ag_linear_kind kind)
@@ -135,7 +135,7 @@ ag_layer ag_layer_at(const ag_model_spec *model, int64_t vocab_size, size_t inde
     ag_layer layer = {.block = index / linears};
     bool is_head = layer.block == (size_t)model->n_layer;
     layer.kind = is_head ? AG_LINEAR_LM_HEAD : kind_at(model, index % linears);
-    layer.site =
+    layer.place =
         ag_stream_place(layer.block, s_linears[layer.kind].slot, s_linears[layer.kind].part);
     set_widths(&layer, model, vocab_size);
     if (is_head)

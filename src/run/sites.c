@@ -174,13 +174,13 @@ static void name_site(ag_site *site, const ag_model_spec *model, const site_row 
     const char *ending = s_kinds[site->kind].ending;
     if (is_of_a_layer(site->kind)) {
         ag_layer layer = ag_layer_at(model, 1, site->layer);
-        site->site = layer.site;
+        site->place = layer.place;
         snprintf(site->name, sizeof site->name, "%.*s.%s", AG_LAYER_NAME_SIZE - 8, layer.name,
                  ending);
         return;
     }
     bool is_attention = site->kind == AG_SITE_PV || site->kind == AG_SITE_QK;
-    site->site =
+    site->place =
         ag_stream_place(site->block, is_attention ? AG_SLOT_ATTENTION : AG_SLOT_OTHERS, row->part);
     snprintf(site->name, sizeof site->name, "transformer.h.%zu.%s%s%s", site->block,
              row->norm != NULL ? row->norm : "", row->norm != NULL ? "." : "", ending);
@@ -199,7 +199,7 @@ static ag_site last_site(const ag_model_spec *model, size_t place)
         .block = block,
         .layer = ag_layer_count(model) - 1,
         .weight = s_last[row].weight,
-        .site = ag_stream_place(block, AG_SLOT_OTHERS, s_last[row].part),
+        .place = ag_stream_place(block, AG_SLOT_OTHERS, s_last[row].part),
         .n_tensors = s_kinds[kind].n_tensors,
         .tensors = s_kinds[kind].tensors,
     };

@@ -117,7 +117,7 @@ static void drop(float *x, const heads *h)
 {
     const ag_attention_shape *shape = h->shape;
     if (shape->dropout > 0.0f)
-        h->k->dropout(x, h->count * h->T * h->T, shape->dropout, shape->key, shape->site,
+        h->k->dropout(x, h->count * h->T * h->T, shape->dropout, shape->key, shape->place,
                       shape->step, h->square.first);
 }
 

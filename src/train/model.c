@@ -26,11 +26,11 @@ static bool rounds(const ag_model *model, const ag_pass *pass)
 }
 
 /* Drops elements of x [N, C]; the same mask in both directions. */
-static void drop(const ag_model *model, float *x, uint32_t site, const ag_pass *pass)
+static void drop(const ag_model *model, float *x, uint32_t place, const ag_pass *pass)
 {
     if (pass->dropout == 0.0f)
         return;
-    model->k->dropout(x, tokens_of(model, pass) * model->C, pass->dropout, pass->dropout_key, site,
+    model->k->dropout(x, tokens_of(model, pass) * model->C, pass->dropout, pass->dropout_key, place,
                       pass->step, pass->sample * model->T * model->C);
 }
 
@@ -55,7 +55,7 @@ static ag_attention_shape attention_shape(const ag_model *model, size_t block, c
         .bf16 = rounds(model, pass),
         .dropout = pass->dropout,
         .key = pass->dropout_key,
-        .site = ag_stream_place(block, AG_SLOT_ATTENTION, AG_PART_P),
+        .place = ag_stream_place(block, AG_SLOT_ATTENTION, AG_PART_P),
         .step = pass->step,
         .first = pass->sample,
     };
@@ -176,7 +176,7 @@ static void add_branch(ag_model *model, float *out, const ag_branch *branch, con
     size_t count = tokens_of(model, pass) * model->C;
     float *added = branch->added != NULL ? branch->added : out;
     ag_linear_forward(added, branch->projection, pass);
-    drop(model, added, branch->projection->layer.site, pass);
+    drop(model, added, branch->projection->layer.place, pass);
     if (branch->added != NULL)
         norm_forward(model, out, &branch->ln_post, added, pass);
     if (spec->skip_scale != 1.0 || spec->branch_scale != 1.0)
@@ -327,7 +327,7 @@ static void branch_backward(float *dinput, ag_model *model, const ag_branch *bra
     scale(model, model->dx, model->spec->skip_scale, pass);
     scale(model, model->dbranch, model->spec->branch_scale, pass);
     float *dadded = norm_post_backward(model, branch, pass);
-    drop(model, dadded, branch->projection->layer.site, pass);
+    drop(model, dadded, branch->projection->layer.place, pass);
     ag_linear_backward(dinput, branch->projection, dadded, pass);
 }
 

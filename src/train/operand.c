@@ -102,10 +102,10 @@ static ag_rounding_site site_of(const ag_operand *operand, const ag_pass *pass)
 {
     uint32_t use = operand->use + (pass->mode == AG_MODE_TRAIN ? 0 : AG_USE_EVALUATION);
     return (ag_rounding_site){.key = pass->rounding_key,
-                              .site = operand->site,
+                              .place = operand->place,
                               .use = use,
                               .step = pass->step,
-                              .turn = (operand->site & ~7u) + 4 + operand->product,
+                              .turn = (operand->place & ~7u) + 4 + operand->product,
                               .bits = operand->scheme->sr_bits,
                               .variant = operand->scheme->sr_variant};
 }

@@ -21,7 +21,7 @@ typedef struct ag_operand {
     const char *layer; /* whose operand it is, for people, */
     const char *role;  /* and which */
     ag_sum sum;        /* the axis of the tensor that the product sums over */
-    uint32_t site;
+    uint32_t place;
     uint32_t use;
     uint32_t product;       /* which, of ag_linear_product: its operands are rotated alike */
     ag_rounding_site where; /* of the random words of the last ag_operand_make */

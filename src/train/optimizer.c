@@ -196,7 +196,7 @@ static void grid(const part *p)
         .rung_clip = (float)p->spec->rung_clip,
     };
     ag_rounding_site where = {.key = p->update->rounding_key,
-                              .site = p->grid->site,
+                              .place = p->grid->place,
                               .use = AG_USE_OPTIMIZER,
                               .step = p->step};
     p->k->grid(p->w, p->m, p->grad, p->count, &step, &where);

@@ -148,7 +148,7 @@ static void lay_out_use(builder *b, ag_site_operands *operands, const ag_site *s
         .layer = operands->site,
         .static_scale = ag_static_scale(scheme, 1), /* a constant: ag_site_check */
         .role = operands->copies > 1 ? tensor->uses[use] : tensor->name,
-        .site = site->site + tensor->site,
+        .place = site->place + tensor->part,
         .use = tensor->use + (uint32_t)use,
         .history = ag_layout_part(state->amaxes, b->next.amaxes),
         .scales = &b->model->site_scales,

@@ -37,7 +37,7 @@ static void find_grids(ag_train_state *state, const ag_run *run)
         const ag_tensor *tensor = ag_tensor_find(&state->tensors, id, block);
         ag_tensor_grid *grid = &state->grids[tensor - state->tensors.rows];
         grid->scheme = scheme;
-        grid->site = layer.site + AG_ROLE_WEIGHT;
+        grid->place = layer.place + AG_ROLE_WEIGHT;
         if (state->scales != NULL)
             grid->scale = &state->scales[(i * AG_ROLES + AG_ROLE_WEIGHT) * AG_USES];
     }

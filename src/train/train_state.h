@@ -16,7 +16,7 @@
 typedef struct ag_tensor_grid {
     const ag_scheme *scheme; /* NULL: none, see ag_layer_grid */
     ag_scale *scale;
-    uint32_t site;
+    uint32_t place;
     ag_site_operands *store; /* NULL: as float32 */
 } ag_tensor_grid;
 

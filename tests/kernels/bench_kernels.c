@@ -301,7 +301,7 @@ static void eco(const bench *b)
 
 static void grid(const bench *b)
 {
-    ag_rounding_site where = {.key = 3, .site = 4, .use = 2, .step = 5};
+    ag_rounding_site where = {.key = 3, .place = 4, .use = 2, .step = 5};
     ag_grid_step step = {.format = &b->format, .scale = 64, .momentum = 0.9f, .grad_scale = 1};
     step.rungs_per_velocity = 0.1f;
     step.rung_clip = 10;

@@ -5,7 +5,7 @@
 #include "numerics/groups.h"
 #include "products/products.h"
 
-static const ag_rounding_site where = {.key = 0x0123456789abcdef, .site = 5, .use = 1, .step = 7};
+static const ag_rounding_site where = {.key = 0x0123456789abcdef, .place = 5, .use = 1, .step = 7};
 
 /* One operand, [rows, K] for its product. */
 typedef struct operand {

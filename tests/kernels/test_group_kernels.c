@@ -17,7 +17,7 @@ static const size_t shapes[][2] = {
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
-static ag_rounding_site where = {.key = 0x0123456789abcdef, .site = 5, .use = 1, .step = 7};
+static ag_rounding_site where = {.key = 0x0123456789abcdef, .place = 5, .use = 1, .step = 7};
 
 typedef struct result {
     float *out;

@@ -159,7 +159,7 @@ static void test_attention_dropout_agrees(void **state)
                                       .scale = 1,
                                       .dropout = 0.5f,
                                       .key = 8,
-                                      .site = 1,
+                                      .place = 1,
                                       .step = 2,
                                       .first = 3};
     float qkv[3 * T] = {0}; /* q = k = 0: row t's probabilities are 1 / (t + 1) */

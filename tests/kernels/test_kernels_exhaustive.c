@@ -10,7 +10,7 @@ static const char *s_format;
 
 static void check_inputs(const ag_format *format, uint32_t begin, float *x, float *a, float *b)
 {
-    const ag_rounding_site where = {.key = 0x0123456789abcdef, .site = 5, .use = 1, .step = 7};
+    const ag_rounding_site where = {.key = 0x0123456789abcdef, .place = 5, .use = 1, .step = 7};
     for (uint32_t i = 0; i < COUNT; i++)
         x[i] = float_of(begin + i);
     for (int overflow = 0; overflow < AG_OVERFLOWS; overflow++) {

@@ -479,7 +479,7 @@ static void test_attention(void **state)
         }
         shape.dropout = 0.2f;
         shape.key = 3;
-        shape.site = 4;
+        shape.place = 4;
         shape.step = 5;
         shape.first = 6;
         check_attention(&shape, NOWHERE, 0);

@@ -31,7 +31,7 @@ static float *near_grid(uint64_t seed, size_t count, const ag_format *format)
 static void check_values(const float *x, size_t count, const ag_format *format, float scale,
                          ag_overflow overflow)
 {
-    const ag_rounding_site where = {.key = 0x0123456789abcdef, .site = 5, .use = 1, .step = 7};
+    const ag_rounding_site where = {.key = 0x0123456789abcdef, .place = 5, .use = 1, .step = 7};
     const float shift = format->exponent == 8 ? 1 : ldexpf(1, -format->emax);
     const uint64_t first = 3;
     float *out = floats(count);
@@ -105,7 +105,7 @@ static void test_reference_is_the_plain_quantiser(void **state)
     enum { COUNT = 40001 }; /* three pieces */
     ag_format format;
     assert_ok(ag_format_parse(&format, "e4m3fn"));
-    const ag_rounding_site where = {.key = 11, .site = 2, .step = 9};
+    const ag_rounding_site where = {.key = 11, .place = 2, .step = 9};
     float *x = any_bits(4, COUNT);
     float *a = floats(COUNT);
     float *b = floats(COUNT);
@@ -135,7 +135,7 @@ static void test_random_words(void **state)
                                       ((uint64_t)1 << 34) - 3,
                                       (uint64_t)0xabcdef << 34};
     static const size_t counts[] = {1, 4, 31, 33, 127, 129, 256, 257, COUNT};
-    const ag_rounding_site where = {.key = 0xfedcba9876543210, .site = 77, .use = 129, .step = 3};
+    const ag_rounding_site where = {.key = 0xfedcba9876543210, .place = 77, .use = 129, .step = 3};
     ag_format format;
     assert_ok(ag_format_parse(&format, "e0m7"));
     float *x = normal(5, COUNT, format.max / 9);

@@ -80,7 +80,7 @@ static void check_table(const ag_code_table *table)
         assert_same_bits(table->name, b, a, count);
     }
     for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
-        const ag_rounding_site where = {.key = 5, .site = 2, .step = 9, .bits = bits[i]};
+        const ag_rounding_site where = {.key = 5, .place = 2, .step = 9, .bits = bits[i]};
         plain->quantize_stochastic(a, x, count, &format, 1, AG_OVERFLOW_SATURATE, &where, 77);
         fast->quantize_stochastic(b, x, count, &format, 1, AG_OVERFLOW_SATURATE, &where, 77);
         assert_same_bits(table->name, b, a, count);

@@ -211,7 +211,7 @@ static float *few_bits(uint64_t seed, size_t count, float step)
 
 static void check_grid(const ag_kernels *k, const ag_format *format, const ag_grid_step *step)
 {
-    ag_rounding_site where = {.key = 0x0123456789abcdef, .site = 66, .use = 2, .step = 9};
+    ag_rounding_site where = {.key = 0x0123456789abcdef, .place = 66, .use = 2, .step = 9};
     float *w = weights(3, COUNT, format, step->scale);
     float *v = few_bits(4, COUNT, 0x1p-6f);
     float *grad = few_bits(5, COUNT, 0x1p-5f);
@@ -368,7 +368,7 @@ static void check_stores(float *a[3], float *b[3], const float *grad, size_t cou
 
 static void check_match(const ag_format *format, const float *w, const float *grad, size_t count)
 {
-    ag_rounding_site where = {.key = 99, .site = 3, .use = 2, .step = 5};
+    ag_rounding_site where = {.key = 99, .place = 3, .use = 2, .step = 5};
     ag_sgd_step sgd = {.lr = 0.03f, .momentum = 0.9f, .decay = 1e-3f, .grad_scale = 0.7f};
     ag_adamw_step adamw = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f};
     adamw.fresh1 = 0.1f;

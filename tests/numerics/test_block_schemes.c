@@ -70,7 +70,7 @@ static const block_input *input_of(const block_case *c)
 static void check_case(const block_case *c)
 {
     static float x[MOST], out[MOST], scale[MOST], after[MOST], factors[MOST];
-    ag_rounding_site where = {.key = 0x0123456789abcdef, .site = 5, .use = 1, .step = 7};
+    ag_rounding_site where = {.key = 0x0123456789abcdef, .place = 5, .use = 1, .step = 7};
     const block_input *input = input_of(c);
     ag_scheme scheme = scheme_of(c);
     ag_matrix matrix = {input->rows, input->cols, AG_SUM_COLS, 0};

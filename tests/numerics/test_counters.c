@@ -14,7 +14,7 @@ static value_table s_table;
 static float s_x[N];
 static float s_q[N];
 
-static const ag_rounding_site s_site = {.key = 77, .site = 3, .use = 1, .step = 9};
+static const ag_rounding_site s_site = {.key = 77, .place = 3, .use = 1, .step = 9};
 
 static ag_scheme scheme_of(const char *name)
 {

@@ -233,7 +233,7 @@ static void test_groups(void **state)
 static void check_float_groups(const char *name, ag_sum sum)
 {
     enum { ROWS = 9, COLS = 11, FIRST = 1001 };
-    const ag_rounding_site where = {.key = 7, .site = 66, .use = 1, .step = 3};
+    const ag_rounding_site where = {.key = 7, .place = 66, .use = 1, .step = 3};
     ag_scheme scheme = scheme_named("e4m3fn", name);
     ag_matrix matrix = {.rows = ROWS, .cols = COLS, .sum = sum, .first = FIRST};
     ag_groups g = ag_groups_of(&scheme, &matrix);

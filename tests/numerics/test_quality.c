@@ -183,7 +183,7 @@ static void test_pieces_round_like_the_whole(void **state)
 {
     (void)state;
     static float pieces[N];
-    ag_rounding_site site = {.key = 99, .site = 130, .use = 129, .step = 4000000000u};
+    ag_rounding_site site = {.key = 99, .place = 130, .use = 129, .step = 4000000000u};
     ag_scheme scheme = plain("e3m4");
     scheme.rounding = AG_ROUND_STOCHASTIC;
     ag_fake_quantize(s_quantised, s_normal, N, &scheme, 7.5f, &site, 0);

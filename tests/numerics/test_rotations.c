@@ -20,7 +20,7 @@ typedef struct signs_row {
     int size;
     bool drawn; /* for a step, with the next three; else fixed */
     uint64_t key;
-    uint32_t site, step;
+    uint32_t place, step;
     const char *signs;
 } signs_row;
 
@@ -67,10 +67,10 @@ static void test_few_random_bits(void **state)
     }
 }
 
-static ag_turn turn_of(int size, bool drawn, uint64_t key, uint32_t site, uint32_t step)
+static ag_turn turn_of(int size, bool drawn, uint64_t key, uint32_t place, uint32_t step)
 {
     ag_scheme scheme = {.hadamard = size, .signs = drawn ? AG_SIGNS_STEP : AG_SIGNS_FIXED};
-    ag_rounding_site where = {.key = key, .turn = site, .step = step};
+    ag_rounding_site where = {.key = key, .turn = place, .step = step};
     return ag_turn_of(&scheme, &where);
 }
 
@@ -79,7 +79,7 @@ static void test_signs(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(s_signs); i++) {
         const signs_row *row = &s_signs[i];
-        ag_turn turn = turn_of(row->size, row->drawn, row->key, row->site, row->step);
+        ag_turn turn = turn_of(row->size, row->drawn, row->key, row->place, row->step);
         for (int j = 0; j < row->size; j++)
             assert_true((turn.signs[j] < 0.0f) == (row->signs[j] == '-'));
     }

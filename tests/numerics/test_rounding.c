@@ -11,7 +11,8 @@
 enum { N_BF16 = 65536, N_RANDOM = 200000, MAX_LIST = 4096 };
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const ag_rounding_site s_site = {.key = 0x0123456789abcdefu, .site = 5, .use = 1, .step = 7};
+static const ag_rounding_site s_site = {
+    .key = 0x0123456789abcdefu, .place = 5, .use = 1, .step = 7};
 
 static const uint64_t s_hash_start = 0xcbf29ce484222325u;
 

@@ -211,7 +211,7 @@ static void test_layers_and_their_sites(void **state)
         ag_linear_kind kind;
         size_t inputs;
         size_t outputs;
-        uint32_t site;
+        uint32_t place;
     } rows[] = {
         {0,  "transformer.h.0.attn.c_attn", AG_LINEAR_C_ATTN,      8,  24, 0           },
         {1,  "transformer.h.0.attn.c_proj", AG_LINEAR_ATTN_C_PROJ, 8,  8,  8           },
@@ -229,7 +229,7 @@ static void test_layers_and_their_sites(void **state)
         assert_int_equal(layer.block, rows[i].index / 4);
         assert_int_equal(layer.inputs, rows[i].inputs);
         assert_int_equal(layer.outputs, rows[i].outputs);
-        assert_int_equal(layer.site, rows[i].site);
+        assert_int_equal(layer.place, rows[i].place);
     }
 }
 

@@ -70,7 +70,7 @@ static void test_sites_of_two_blocks(void **state)
         for (size_t t = 0; t < site.n_tensors; t++) {
             snprintf(tensors + strlen(tensors), sizeof tensors - strlen(tensors), "%s%s",
                      t > 0 ? " " : "", site.tensors[t].name);
-            assert_int_equal(site.site + site.tensors[t].site, s_rows[i].sites[t]);
+            assert_int_equal(site.place + site.tensors[t].part, s_rows[i].sites[t]);
             assert_int_equal(site.tensors[t].use, s_rows[i].use);
         }
         assert_string_equal(tensors, s_rows[i].tensors);
@@ -108,7 +108,7 @@ static void test_gains_of_all_norms(void **state)
         if (site.kind != AG_SITE_GAIN)
             continue;
         assert_string_equal(site.name, expected[found].name);
-        assert_int_equal(site.site, expected[found].place);
+        assert_int_equal(site.place, expected[found].place);
         assert_int_equal(site.n_tensors, 1);
         assert_int_equal(site.tensors[0].role, AG_ROLE_WEIGHT);
         found++;

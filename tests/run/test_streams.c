@@ -55,9 +55,9 @@ static void take_layer(const ag_model_spec *model, size_t index)
     ag_layer layer = ag_layer_at(model, 11, index);
     for (uint32_t role = 0; role < AG_ROLES; role++) {
         for (uint32_t use = 0; use < AG_USES; use++)
-            take(layer.site + role, use, layer.name, ag_use_words[role][use]);
+            take(layer.place + role, use, layer.name, ag_use_words[role][use]);
     }
-    take(layer.site + AG_ROLE_WEIGHT, AG_USE_OPTIMIZER, layer.name, "update");
+    take(layer.place + AG_ROLE_WEIGHT, AG_USE_OPTIMIZER, layer.name, "update");
 }
 
 static void take_site(const ag_model_spec *model, size_t index)
@@ -67,7 +67,7 @@ static void take_site(const ag_model_spec *model, size_t index)
         const ag_site_tensor *tensor = &site.tensors[i];
         size_t uses = tensor->uses[0] != NULL ? AG_USES : 1;
         for (uint32_t use = 0; use < uses; use++)
-            take(site.site + tensor->site, tensor->use + use, site.name, tensor->name);
+            take(site.place + tensor->part, tensor->use + use, site.name, tensor->name);
     }
 }
 
@@ -114,8 +114,8 @@ static void test_dropout_words_are_apart(void **state)
     take(ag_stream_place((size_t)s_model.n_layer, AG_SLOT_OTHERS, 0), 0, "", "embedding");
     for (size_t block = 0; block < (size_t)s_model.n_layer; block++) {
         size_t first = block * 4;
-        take(ag_layer_at(&s_model, 11, first + AG_LINEAR_ATTN_C_PROJ).site, 0, "attention", "");
-        take(ag_layer_at(&s_model, 11, first + AG_LINEAR_MLP_C_PROJ).site, 0, "MLP", "");
+        take(ag_layer_at(&s_model, 11, first + AG_LINEAR_ATTN_C_PROJ).place, 0, "attention", "");
+        take(ag_layer_at(&s_model, 11, first + AG_LINEAR_MLP_C_PROJ).place, 0, "MLP", "");
         take(ag_stream_place(block, AG_SLOT_ATTENTION, AG_PART_P), 0, "probabilities", "");
     }
 }
@@ -146,14 +146,14 @@ static void test_numbers_stay(void **state)
             if (strcmp(site.name, expected[j].site) != 0)
                 continue;
             const ag_site_tensor *tensor = &site.tensors[expected[j].tensor];
-            assert_int_equal(site.site + tensor->site, expected[j].place);
+            assert_int_equal(site.place + tensor->part, expected[j].place);
             assert_int_equal(tensor->use, expected[j].use);
             found++;
         }
     }
     assert_int_equal(found, sizeof expected / sizeof expected[0]);
-    assert_int_equal(ag_layer_at(&s_model, 11, 2 * 4 + AG_LINEAR_MLP_C_PROJ).site, 128 + 24);
-    assert_int_equal(ag_layer_at(&s_model, 11, 3 * 4).site, 3 * 64);
+    assert_int_equal(ag_layer_at(&s_model, 11, 2 * 4 + AG_LINEAR_MLP_C_PROJ).place, 128 + 24);
+    assert_int_equal(ag_layer_at(&s_model, 11, 3 * 4).place, 3 * 64);
     assert_int_equal(ag_stream_place(3, AG_SLOT_OTHERS, 0), 3 * 64 + 56);
     assert_in_range(AG_TENSOR_IDS, 1, AG_PLACES_PER_BLOCK);
 }

@@ -36,7 +36,7 @@ static void quantise(float out[2][SQUARE], const float *x, size_t cols, const ag
         const ag_scheme *scheme = &uses[use];
         bool sums_cols = (use == 0) != (role == SITE_V);
         ag_rounding_site where = {.key = pass->rounding_key,
-                                  .site = SITE + role,
+                                  .place = SITE + role,
                                   .use = use,
                                   .step = pass->step,
                                   .bits = scheme->sr_bits,
@@ -201,8 +201,8 @@ static void make_mask(float *mask, const ag_attention_shape *shape)
     for (size_t i = 0; i < SQUARE; i++)
         mask[i] = 1.0f;
     if (shape->dropout > 0)
-        ag_kernels_plain.dropout(mask, SQUARE, shape->dropout, shape->key, shape->site, shape->step,
-                                 shape->first * H * T * T);
+        ag_kernels_plain.dropout(mask, SQUARE, shape->dropout, shape->key, shape->place,
+                                 shape->step, shape->first * H * T * T);
 }
 
 static void check_products(const arrays *a, const operands *o, const float *ds_size,
@@ -230,7 +230,7 @@ static void check(const schemes *qk, const schemes *pv, float dropout)
     ag_attention_shape shape = {.B = B, .T = T, .H = H, .K = H, .D = D, .scale = 1 / sqrtf(D)};
     shape.dropout = dropout;
     shape.key = 7;
-    shape.site = SITE + SITE_P;
+    shape.place = SITE + SITE_P;
     shape.step = 5;
     shape.first = pass.sample;
     start(&s_a, qk, pv);

@@ -115,7 +115,7 @@ static void expect_operand(layer_test *test, ag_role role, int use, uint64_t sam
     const float *x = source_of(test, role, use);
     bool shared = ag_scheme_equal(&schemes[0], &schemes[1]) && is_symmetric(scheme);
     ag_rounding_site where = {.key = s_key,
-                              .site = SITE + (uint32_t)role,
+                              .place = SITE + (uint32_t)role,
                               .use = shared ? 0 : (uint32_t)use,
                               .step = (uint32_t)test->step,
                               .bits = scheme->sr_bits,

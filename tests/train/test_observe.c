@@ -194,7 +194,7 @@ static void make_bench(bench *b, const char *name, ag_sum sum)
                               .scheme = &b->scheme,
                               .bf16 = true,
                               .sum = sum,
-                              .site = 11,
+                              .place = 11,
                               .scale = &b->scale,
                               .scales = &b->scales,
                               .factors = b->factors,
@@ -220,7 +220,7 @@ static ag_counters count_slowly(bench *b, const float *x)
 {
     ag_counters c = {0};
     ag_rounding_site where = {.key = b->pass.rounding_key,
-                              .site = b->operand.site,
+                              .place = b->operand.place,
                               .use = b->operand.use,
                               .step = b->pass.step,
                               .bits = b->scheme.sr_bits,

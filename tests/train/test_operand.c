@@ -187,14 +187,14 @@ static void test_random_words(void **state)
     fixture f;
     make(&f, AG_AMAX_NONE, 0);
     f.scheme.rounding = AG_ROUND_STOCHASTIC;
-    f.operand.site = 74;
+    f.operand.place = 74;
     f.operand.use = 1;
     f.pass.step = 9;
     f.pass.rounding_key = 5;
     tiny_fill(x, 256, 1, 100.0f);
     ag_source source = {.x = x, .rows = 1, .cols = 256, .first = 1003};
     for (int i = 0; i < 2; i++) {
-        ag_rounding_site where = {.key = 5, .site = 74, .use = uses[i], .step = 9};
+        ag_rounding_site where = {.key = 5, .place = 74, .use = uses[i], .step = 9};
         f.pass.mode = modes[i];
         ag_operand_make(&f.operand, out, &source, &f.pass);
         ag_fake_quantize(expected, x, 256, &f.scheme, 1.0f, &where, 1003);

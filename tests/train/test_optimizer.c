@@ -41,7 +41,7 @@ static void test_which_tensors_have_a_grid(void **state)
         const ag_operand *weight = &cases[i].linear->operands[AG_ROLE_WEIGHT][0];
         assert_ptr_equal(grid->scheme, weight->scheme);
         assert_ptr_equal(grid->scale, weight->scale);
-        assert_int_equal(grid->site, weight->site);
+        assert_int_equal(grid->place, weight->place);
     }
     tiny_end(&s_a);
 

@@ -371,7 +371,7 @@ static void check_grid(const tiny *t, const ag_tensor *tensor, const ag_tensor_g
     const ag_format *format = &grid->scheme->format;
     double scale = (double)grid->scale->value;
     ag_rounding_site where = {
-        .key = ag_stream_key(42, AG_STREAM_ROUNDING), .site = grid->site, .use = 2, .step = 1};
+        .key = ag_stream_key(42, AG_STREAM_ROUNDING), .place = grid->place, .use = 2, .step = 1};
     fill_table(format);
     float largest = ag_amax(s_before.w + tensor->offset, tensor->count);
     double rung = spacing((double)largest * scale) / scale;

@@ -32,10 +32,10 @@ static ag_scheme stochastic(const char *name)
 static const char *const s_names[] = {"e3m2/tensor", "e4m3/row", "e2m3/b3x5"};
 enum { NAMES = sizeof s_names / sizeof s_names[0] };
 
-static ag_rounding_site rounding_site(uint32_t site, uint32_t use, uint32_t step)
+static ag_rounding_site rounding_site(uint32_t place, uint32_t use, uint32_t step)
 {
     return (ag_rounding_site){
-        .key = ag_stream_key(42, AG_STREAM_ROUNDING), .site = site, .use = use, .step = step};
+        .key = ag_stream_key(42, AG_STREAM_ROUNDING), .place = place, .use = use, .step = step};
 }
 
 static void assert_same_floats(const char *what, const float *got, const float *expected,

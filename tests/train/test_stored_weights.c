@@ -48,7 +48,7 @@ static void begin_store(scene *s, const ag_kernels *k)
     s->store.operands[0] = (ag_operand){.k = k,
                                         .scheme = &s->scheme,
                                         .sum = AG_SUM_COLS,
-                                        .site = 3 * 64 + 2 * 8,
+                                        .place = 3 * 64 + 2 * 8,
                                         .use = AG_USE_STORED,
                                         .scale = &s->scale};
     s->grid.store = &s->store;
