@@ -119,8 +119,8 @@ typedef void ag_logits_forward_fn(float *y, size_t count, const ag_logits_form *
 typedef void ag_logits_backward_fn(float *restrict z, const int32_t *targets, size_t N, size_t V,
                                    float scale, const ag_logits_form *form);
 
-/* x = keep ? x * fl(1 / (1 - p)) : 0, keep from Philox(key, index, site, step), index = first + i.
- * Serves the forward and, with the same arguments, the backward pass. */
+/* x = keep ? x * fl(1 / (1 - p)) : 0, keep from Philox(key, index, place, step), index = first +
+ * i. Serves the forward and, with the same arguments, the backward pass. */
 typedef void ag_dropout_fn(float *x, size_t count, float p, uint64_t key, uint32_t place,
                            uint32_t step, uint64_t first);
 

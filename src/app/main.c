@@ -169,10 +169,8 @@ int main(int argc, char **argv)
         print_help(stdout);
         return ag_app_close_output(AG_EXIT_OK);
     }
-    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-        ag_status status = print_version();
-        return status == AG_OK ? ag_app_close_output(AG_EXIT_OK) : ag_app_exit(status);
-    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        return ag_app_close_output(ag_app_exit(print_version()));
     const command *chosen = find_command(name);
     return chosen != NULL ? run_command(chosen, argc - 1, argv + 1) : unknown_command(name);
 }

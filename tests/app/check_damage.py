@@ -15,7 +15,9 @@ import random
 import subprocess
 import sys
 
-from support import complain, failures, few, fresh, remove, run, scratch_folder, write
+from support import (
+    complain, failures, few, flip, flip_middle, fresh, remove, run, scratch_folder, write,
+)
 
 LIMIT_S = 60
 ALTGRAD = sys.argv[1]
@@ -45,14 +47,6 @@ def expect(code, says, *arguments):
     return got, text
 
 
-def flip(path, place, bit=0):
-    with open(path, "r+b") as file:
-        file.seek(place)
-        byte = file.read(1)[0]
-        file.seek(place)
-        file.write(bytes([byte ^ (1 << bit)]))
-
-
 def cut(path):
     os.truncate(path, os.path.getsize(path) // 2)
 
@@ -62,10 +56,6 @@ def overwrite(text):
         write(path, text)
 
     return change
-
-
-def flip_middle(path):
-    flip(path, os.path.getsize(path) // 2)
 
 
 def flip_mark(path):

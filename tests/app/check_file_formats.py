@@ -20,6 +20,8 @@ from pathlib import Path
 
 import h5py
 
+from support import flip_middle
+
 EXPERIMENT = """\
 altgrad: 1
 model: {n_layer: 1, n_head: 2, n_embd: 16, block_size: 8, bias: true}
@@ -161,9 +163,7 @@ def collect(altgrad):
     subprocess.run(short, check=False, **quiet)
     folder = Path("out.h5.d")
     (done,) = folder.glob("runs/*.h5")
-    damaged = bytearray(done.read_bytes())
-    damaged[len(damaged) // 2] ^= 1
-    done.write_bytes(damaged)
+    flip_middle(done)
     subprocess.run(short, check=False, **quiet)
     at_work = subprocess.Popen(run, **quiet)
     try:

@@ -36,6 +36,18 @@ def scratch_folder():
             os.chdir("/")
 
 
+def flip(path, place, bit=0):
+    with open(path, "r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ (1 << bit)]))
+
+
+def flip_middle(path):
+    flip(path, os.path.getsize(path) // 2)
+
+
 def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)

@@ -78,8 +78,8 @@ static void take_model(const ag_model_spec *model)
         take_layer(model, i);
     for (size_t i = 0; i < ag_site_count(model); i++)
         take_site(model, i);
-    for (size_t i = 0; i < s_n;
-         i++) /* so those with AG_USE_SCALE, _SIGNS or _EVALUATION are apart */
+    /* so those with AG_USE_SCALE, _SIGNS or _EVALUATION are apart */
+    for (size_t i = 0; i < s_n; i++)
         assert_in_range(s_taken[i].use, 0, AG_USE_SCALE - 1);
 }
 
