@@ -33,16 +33,18 @@ AG_CLONES void ag_codes_set_units(const ag_codes *out, const ag_groups *groups, 
     const bool across = sum == AG_SUM_ROWS;
     const size_t lines = across ? groups->down : groups->rows;
     const size_t count = across ? groups->cols : groups->across;
+    const size_t height = across ? 1 : groups->height;
     const size_t width = across ? groups->width : 1;
     float *restrict units = out->units;
+    if (height == 1 && width == 1) { /* one each, in the scales' order */
+        for (size_t i = 0; i < lines * count; i++)
+            units[i] = step * scales->after[i];
+        return;
+    }
     for (size_t i = 0; i < lines; i++, units += count) {
-        const float *after = scales->after + (across ? i : i / groups->height) * groups->across;
-        if (width == 1)
-            for (size_t j = 0; j < count; j++)
-                units[j] = step * after[j];
-        else
-            for (size_t j = 0; j < count; j++)
-                units[j] = step * after[j / width];
+        const float *after = scales->after + i / height * groups->across;
+        for (size_t j = 0; j < count; j++)
+            units[j] = step * after[j / width];
     }
 }
 

@@ -1,9 +1,8 @@
-/* Codes in one pass over the matrix: a tile of a row is rounded to whole steps of the grid as
- * floats, which vectors do best, and then narrowed to bytes. Along rows the bytes of a word are
- * neighbours; across, a word holds four rows of one column, so that four tiles are rounded and
- * interleaved. Nothing is ever stored as a float matrix: memory traffic is a quarter of that. */
+/* Codes in one pass over the matrix: a tile of a row is rounded to codes in words of 32 bits, which
+ * vectors do best, and then narrowed to bytes. Along rows the bytes of a word are neighbours;
+ * across, a word holds four rows of one column, so that four tiles are rounded and interleaved.
+ * Nothing is ever stored as a float matrix: memory traffic is a quarter of that. */
 #include <math.h>
-#include <string.h>
 
 #include "base/pool.h"
 #include "codes.h"
@@ -28,45 +27,100 @@ typedef struct part {
     size_t row, begin, end;
 } part;
 
-/* steps [end - begin] = Q(x * scale) in steps of the grid: whole numbers, or Inf and NaN. */
-INLINE void round_part(float *steps, const coding *c, const grid *g, part p, way how)
+static const float *scales_of(const coding *c, size_t row)
+{
+    return c->scales.scale + row / c->groups.height * c->groups.across;
+}
+
+/* codes [end - begin]: of Q(x * scale), each as code_byte has it. */
+INLINE void round_part(uint32_t *codes, const coding *c, const grid *g, part p, way how)
 {
     const size_t at = p.row * c->groups.cols + p.begin;
     uint32_t room[PHILOX_ROOM];
-    run some = {.out = steps, .x = c->x + at};
-    some.scale = c->scales.scale + p.row / c->groups.height * c->groups.across;
+    run some = {.as_codes = true, .codes = codes, .x = c->x + at};
+    some.scale = scales_of(c, p.row);
     if (how >= STOCHASTIC)
         some.words = ag_philox_words(room, &c->r.purpose, c->first + at, p.end - p.begin);
     quantize_columns(some, p.begin, p.end, c->groups.width, g, how);
 }
 
-/* The code + 128, as words hold it. What is not finite becomes 384: bit 8, which no code has, says
- * so without a branch, and the or of a whole tile finds it. */
-INLINE uint32_t byte_of(float steps)
-{
-    const bool finite = (ag_float_bits(steps) & AG_MAGNITUDE_BITS) < AG_INFINITE_BITS;
-    return (uint32_t)((int32_t)(finite ? steps : 256.0f) + 128);
-}
-
 /* A tile in which some value is not finite: the units of its blocks become NaN. Rare, so it may be
  * slow. */
-static void mark_bad(const coding *c, const float *steps, part p)
+static void mark_bad(const coding *c, const uint32_t *codes, part p)
 {
     for (size_t col = p.begin; col < p.end; col++)
-        if (!isfinite(steps[col - p.begin]))
+        if (codes[col - p.begin] > UINT8_MAX)
             c->out.units[ag_code_unit_at(&c->groups, c->sum, p.row, col)] = NAN;
+}
+
+/* --- whole numbers (E = 0): no word per code in between */
+
+/* Bytes of blocks, [width] each, at most 32; not 0 where one is not finite. */
+INLINE uint32_t integers_along(uint8_t *restrict bytes, const float *restrict x,
+                               const float *restrict scale, size_t blocks, size_t width, grid g)
+{
+    uint32_t lanes[32] = {0};
+    uint32_t all = 0;
+    for (size_t i = 0; i < blocks; i++) {
+        const float of_block = scale[i];
+        for (size_t j = 0; j < width; j++) {
+            uint32_t code = integer_byte(x[i * width + j] * of_block, &g);
+            lanes[j] |= code;
+            bytes[i * width + j] = (uint8_t)code;
+        }
+    }
+    for (size_t j = 0; j < width; j++)
+        all |= lanes[j];
+    return all >> 8;
+}
+
+/* A row of whole blocks of the common widths; false where it is none, or is not finite. */
+INLINE bool code_integers_along(uint32_t *words, const coding *c, const grid *g, size_t row)
+{
+    const size_t width = c->groups.width;
+    const size_t blocks = c->groups.across;
+    const float *x = c->x + row * c->groups.cols;
+    if (c->groups.cols != blocks * width)
+        return false;
+    if (width == 32)
+        return integers_along((uint8_t *)words, x, scales_of(c, row), blocks, 32, *g) == 0;
+    return width == 16 &&
+           integers_along((uint8_t *)words, x, scales_of(c, row), blocks, 16, *g) == 0;
+}
+
+/* A word of each column of four rows; not 0 where one is not finite. */
+INLINE uint32_t integers_across(uint32_t *restrict words, const float *restrict x,
+                                const float *restrict scale, size_t cols, const grid *g)
+{
+    uint32_t all = 0;
+    for (size_t i = 0; i < cols; i++) {
+        uint32_t a = integer_byte(x[i] * scale[i], g);
+        uint32_t b = integer_byte(x[cols + i] * scale[i], g);
+        uint32_t c = integer_byte(x[2 * cols + i] * scale[i], g);
+        uint32_t d = integer_byte(x[3 * cols + i] * scale[i], g);
+        all |= a | b | c | d;
+        words[i] = a | b << 8 | c << 16 | d << 24;
+    }
+    return all >> 8;
+}
+
+/* Rows row to row + 4 of blocks that are one column wide; false where a value is not finite. */
+INLINE bool code_integers_across(uint32_t *words, const coding *c, const grid *g, size_t row)
+{
+    const size_t cols = c->groups.cols;
+    return c->groups.width == 1 &&
+           integers_across(words, c->x + row * cols, scales_of(c, row), cols, g) == 0;
 }
 
 /* --- along rows */
 
 /* Bytes of a run of values; not 0 where one is not finite. */
-INLINE uint32_t narrow(uint8_t *restrict bytes, const float *restrict steps, size_t count)
+INLINE uint32_t narrow(uint8_t *restrict bytes, const uint32_t *restrict codes, size_t count)
 {
     uint32_t all = 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t byte = byte_of(steps[i]);
-        all |= byte;
-        bytes[i] = (uint8_t)byte;
+        all |= codes[i];
+        bytes[i] = (uint8_t)codes[i];
     }
     return all >> 8;
 }
@@ -78,17 +132,17 @@ INLINE void code_along(uint8_t *bytes, const coding *c, const grid *g, part p, w
 {
     const size_t width = c->groups.width;
     const size_t in_block = 4 * ag_words_of(AG_WORD_CODES, width);
-    float steps[TILE];
+    uint32_t codes[TILE];
     uint32_t bad = 0;
-    round_part(steps, c, g, p, how);
+    round_part(codes, c, g, p, how);
     for (size_t col = p.begin, next; col < p.end; col = next) {
         next = width == in_block ? p.end : (col / width + 1) * width;
         next = next < p.end ? next : p.end;
-        bad |= narrow(bytes + col / width * in_block + col % width, steps + (col - p.begin),
+        bad |= narrow(bytes + col / width * in_block + col % width, codes + (col - p.begin),
                       next - col);
     }
     if (bad != 0)
-        mark_bad(c, steps, p);
+        mark_bad(c, codes, p);
 }
 
 INLINE void code_rows(const coding *c, const grid *g, way how)
@@ -99,6 +153,8 @@ INLINE void code_rows(const coding *c, const grid *g, way how)
         uint32_t *to = c->out.words + row * words;
         for (size_t i = 0; 4 * words > cols && i < words; i++)
             to[i] = AG_NO_CODES; /* beyond the ends of blocks */
+        if (how == PLAIN_INTEGER && code_integers_along(to, c, g, row))
+            continue;
         for (size_t col = 0; col < cols; col += TILE)
             code_along((uint8_t *)to, c, g, (part){row, col, ag_smaller(col + TILE, cols)}, how);
     }
@@ -107,36 +163,35 @@ INLINE void code_rows(const coding *c, const grid *g, way how)
 /* --- down columns */
 
 /* A word of each column; one of a value that is not finite is of no use. */
-INLINE uint32_t interleave(uint32_t *restrict words, float steps[4][TILE], size_t count)
+INLINE uint32_t interleave(uint32_t *restrict words, uint32_t codes[4][TILE], size_t count)
 {
     uint32_t all = 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t a = byte_of(steps[0][i]);
-        uint32_t b = byte_of(steps[1][i]);
-        uint32_t c = byte_of(steps[2][i]);
-        uint32_t d = byte_of(steps[3][i]);
+        uint32_t a = codes[0][i];
+        uint32_t b = codes[1][i];
+        uint32_t c = codes[2][i];
+        uint32_t d = codes[3][i];
         all |= a | b | c | d;
         words[i] = a | b << 8 | c << 16 | d << 24;
     }
     return all >> 8;
 }
 
-/* Up to four rows of a block, from row p.row on, as a row of words; where there are fewer, 0 fills
- * the word. */
+/* Up to four rows of a block, from row p.row on, as a row of words; where there are fewer, codes of
+ * 0 fill the word. */
 INLINE void code_across(uint32_t *words, const coding *c, const grid *g, part p, size_t rows,
                         way how)
 {
-    float steps[4][TILE];
-    for (size_t i = 0; i < 4; i++) {
-        if (i < rows)
-            round_part(steps[i], c, g, (part){p.row + i, p.begin, p.end}, how);
-        else
-            memset(steps[i], 0, sizeof steps[i]);
-    }
-    if (interleave(words + p.begin, steps, p.end - p.begin) == 0)
+    uint32_t codes[4][TILE];
+    for (size_t i = 0; i < rows; i++)
+        round_part(codes[i], c, g, (part){p.row + i, p.begin, p.end}, how);
+    for (size_t i = rows; i < 4; i++)
+        for (size_t j = 0; j < TILE; j++)
+            codes[i][j] = 128;
+    if (interleave(words + p.begin, codes, p.end - p.begin) == 0)
         return;
     for (size_t i = 0; i < rows; i++)
-        mark_bad(c, steps[i], (part){p.row + i, p.begin, p.end});
+        mark_bad(c, codes[i], (part){p.row + i, p.begin, p.end});
 }
 
 INLINE void code_columns(const coding *c, const grid *g, way how)
@@ -145,10 +200,14 @@ INLINE void code_columns(const coding *c, const grid *g, way how)
     uint32_t *words = c->out.words;
     for (size_t first = 0; first < c->groups.rows; first += c->groups.height) {
         const size_t height = ag_smaller(c->groups.height, c->groups.rows - first);
-        for (size_t k = 0; k < height; k += 4, words += cols)
+        for (size_t k = 0; k < height; k += 4, words += cols) {
+            if (how == PLAIN_INTEGER && k + 4 <= height &&
+                code_integers_across(words, c, g, first + k))
+                continue;
             for (size_t col = 0; col < cols; col += TILE)
                 code_across(words, c, g, (part){first + k, col, ag_smaller(col + TILE, cols)},
                             ag_smaller(height - k, 4), how);
+        }
     }
 }
 

@@ -15,7 +15,10 @@ INLINE void quantize_rows(float *out, const float *x, const ag_groups *groups,
         for (size_t c = 0; c < cols; c += tile) {
             size_t end = cols - c < tile ? cols : c + tile;
             size_t at = row * cols + c;
-            run some = {out + at, x + at, scales->scale + group, scales->after + group, NULL};
+            run some = {.out = out + at,
+                        .x = x + at,
+                        .scale = scales->scale + group,
+                        .after = scales->after + group};
             if (how >= STOCHASTIC)
                 some.words = ag_philox_words(room, &r->purpose, first + at, end - c);
             quantize_columns(some, c, end, groups->width, &g, how);

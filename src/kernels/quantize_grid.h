@@ -173,6 +173,18 @@ INLINE float plain_integer(float y, const grid *g)
     return with_sign(magnitude + g->rounder - g->rounder, ag_float_bits(y));
 }
 
+/* The same as a code + 128, or more than a byte of NaN, which both comparisons let through. The sum
+ * with an even number of steps, 2^22 + 128 above `rounder`, rounds to nearest even whatever the
+ * sign, and its last bits count the steps; all bits above them are always the same. */
+INLINE uint32_t integer_byte(float y, const grid *g)
+{
+    const float max = ag_bits_float(g->max);
+    const float middle = 1.5f * g->rounder + 128 * g->step;
+    float within = y > max ? max : y;
+    within = within < -max ? -max : within;
+    return ag_float_bits(within + middle) ^ ag_float_bits(middle) ^ 128;
+}
+
 /* A magnitude rounded to nearest even in steps of the grid's times 2^-bits, as plain_nearest
  * does it; where float32's own steps are as coarse it stays. */
 INLINE float fine(float y, const grid *g)

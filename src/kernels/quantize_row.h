@@ -40,11 +40,13 @@ typedef struct rounder {
 
 /* Neighbours in a row, with what belongs to their groups. */
 typedef struct run {
-    float *out;
+    bool as_codes;   /* what they become: code_byte of each, */
+    uint32_t *codes; /* here */
+    float *out;      /* or else values, here, */
+    const float *after;
     const float *x;
     const float *scale;
-    const float *after;    /* NULL: values are left in steps of the grid */
-    const uint32_t *words; /* one each; NULL: to nearest */
+    const uint32_t *words; /* random, one each; NULL: to nearest */
 } run;
 
 INLINE float rounded(float y, uint32_t random, const grid *g, way how)
@@ -59,15 +61,29 @@ INLINE float rounded(float y, uint32_t random, const grid *g, way how)
 #undef ROUND
 }
 
-/* out [width] = Q(x * scale) * after for each of the groups. */
+/* The code + 128 of y, as words of codes hold it. What is not finite becomes more than a byte, so
+ * that the or of many says without a branch whether one is. */
+INLINE uint32_t code_byte(float y, uint32_t random, const grid *g, way how)
+{
+    if (how == PLAIN_INTEGER)
+        return integer_byte(y, g);
+    float steps = rounded(y, random, g, how) * g->per_step;
+    const bool finite = (ag_float_bits(steps) & AG_MAGNITUDE_BITS) < AG_INFINITE_BITS;
+    return (uint32_t)((int32_t)(finite ? steps : 256.0f) + 128);
+}
+
+/* Q(x * scale) of each of the groups, [width] of them: times `after`, or as a code. */
 INLINE void quantize_blocks(const run *r, size_t groups, size_t width, const grid *g, way how)
 {
     for (size_t i = 0; i < groups; i++) {
         const float scale = r->scale[i];
-        const float after = r->after != NULL ? r->after[i] : g->per_step;
+        const float after = r->as_codes ? 0 : r->after[i];
         for (size_t j = i * width; j < (i + 1) * width; j++) {
             uint32_t random = how >= STOCHASTIC ? r->words[j] : 0;
-            r->out[j] = rounded(r->x[j] * scale, random, g, how) * after;
+            if (r->as_codes)
+                r->codes[j] = code_byte(r->x[j] * scale, random, g, how);
+            else
+                r->out[j] = rounded(r->x[j] * scale, random, g, how) * after;
         }
     }
 }
@@ -82,7 +98,7 @@ INLINE void quantize_columns(run r, size_t begin, size_t end, size_t width, cons
     const float *after = r.after;
     if (width == 1 || (width == 16 && n % 16 == 0) || (width == 32 && n % 32 == 0)) {
         r.scale += begin / width;
-        r.after += r.after != NULL ? begin / width : 0;
+        r.after += r.as_codes ? 0 : begin / width;
         if (width == 1)
             quantize_blocks(&r, n, 1, g, how);
         else if (width == 16)
@@ -95,9 +111,10 @@ INLINE void quantize_columns(run r, size_t begin, size_t end, size_t width, cons
         size_t next = (c / width + 1) * width;
         size_t count = (next < end ? next : end) - c;
         r.scale = scale + c / width;
-        r.after = after != NULL ? after + c / width : NULL;
+        r.after = r.as_codes ? NULL : after + c / width;
         quantize_blocks(&r, 1, count, g, how);
-        r.out += count;
+        r.out += r.as_codes ? 0 : count;
+        r.codes += r.as_codes ? count : 0;
         r.x += count;
         r.words += how >= STOCHASTIC ? count : 0;
         c += count;

@@ -75,7 +75,7 @@ INLINE void strip_errors(candidate *c, const chooser *h, const strip *s, way how
     memset(sums, 0, (along ? lines * s->count : lines) * sizeof *sums);
     for (size_t i = 0; i < s->height; i++) {
         size_t at = (s->row + i) * h->groups->cols + s->col;
-        run some = {term, h->x + at, c->scale, c->after, NULL};
+        run some = {.out = term, .x = h->x + at, .scale = c->scale, .after = c->after};
         if (how >= STOCHASTIC)
             some.words = ag_philox_words(room, &h->r->purpose, h->first + at, s->width);
         quantize_columns(some, 0, s->width, width, &g, how);
