@@ -116,7 +116,8 @@ static void lay_out_codes(builder *b, ag_linear *linear, int role, int use,
     ag_operand *operand = &linear->operands[role][use];
     ag_matrix matrix = operand_matrix(b, &linear->layer, role, use);
     bool serves_both = linear->copies[role] == 1;
-    operand->codes_alone = role != AG_ROLE_WEIGHT; /* observers look at those at any time */
+    /* observers look at weights at any time */
+    operand->codes_alone = role != AG_ROLE_WEIGHT || b->run->observe.diagnostics == 0;
     if (use == 0 && precision->scheme[role][1].from_forward)
         operand->codes_alone = false; /* the second copy is made of its values */
     for (int of = 0; of < AG_USES; of++) {
