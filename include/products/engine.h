@@ -33,6 +33,7 @@ typedef struct ag_engine {
     const char *name;         /* "portable", "avx2", .. */
     const char *instructions; /* for people: "AVX-512 with BF16 and VNNI" */
     bool pairs_pay;           /* pairs are faster than floats: operands should be written so */
+    bool codes_pay;           /* codes of 8 bits are, and faster than pairs */
     ag_multiply_fn *floats;   /* of floats, and pairs of any range */
     ag_multiply_fn *pairs;    /* of pairs that are normal, b as pairs or as bfloat16s; or NULL */
     ag_multiply_fn *codes;

@@ -32,6 +32,13 @@ enum {
     AG_REACH = 16,        /* elements beyond a triangle that may be read */
 };
 
+/* k in a block of codes where all K have the same scale, a power of two. A segment of such codes
+ * sums up exactly, and segments are added as those of floats: the bits are those of floats. */
+static inline size_t ag_code_block(size_t K)
+{
+    return ag_smaller(K, AG_SEGMENT);
+}
+
 /* What an operand brings back to its product's rows (a) or columns (b): fl(all * each[i]). */
 typedef struct ag_factor {
     float all;
@@ -99,6 +106,9 @@ const char *ag_products_engine(void);
 
 /* Whether operands whose values are BF16's should be pairs. */
 bool ag_products_have_pairs(void);
+
+/* Whether operands whose values are codes in one unit, and so may be either, should be codes. */
+bool ag_products_have_codes(void);
 
 /* Multiply-adds a second of the instruction for such words (pairs, or else floats), alone and
  * without memory, on all threads of the pool: no product is faster. Takes some ten milliseconds. */

@@ -12,39 +12,41 @@
 /* A product sums along the columns of its operand as stored, or along the rows (`across`), where
  * words hold four neighbours of a column. Either way the last block may be shorter than the others.
  */
-ag_code_shape ag_code_shape_of(const ag_groups *groups, ag_sum sum)
+ag_code_shape ag_code_shape_of(const ag_scheme *scheme, const ag_groups *groups, ag_sum sum)
 {
     bool across = sum == AG_SUM_ROWS;
     ag_code_shape s = {.across = across};
     s.rows = across ? groups->cols : groups->rows;
     s.K = across ? groups->rows : groups->cols;
     s.block = across ? groups->height : groups->width;
-    s.blocks = across ? groups->down : groups->across;
+    if (scheme->granularity == AG_GRANULARITY_ROW)
+        s.block = ag_code_block(s.block);
+    s.blocks = ag_pieces(s.K, s.block);
     s.depth = ag_words_of(AG_WORD_CODES, s.block);
     s.row_words = ag_code_words(s.K, s.block);
     return s;
 }
 
 /* One unit per block and row of the operand, in the order in which the product meets the blocks. A
- * group may be wider than one row of the operand; its unit is then written for each of them. */
-AG_CLONES void ag_codes_set_units(const ag_codes *out, const ag_groups *groups, ag_sum sum,
-                                  const ag_scales *scales, float step)
+ * group may be wider than one row of the operand, or longer than a block: its unit is then written
+ * for each of them. */
+AG_CLONES void ag_codes_set_units(const ag_codes *out, const ag_code_shape *s,
+                                  const ag_groups *groups, const ag_scales *scales, float step)
 {
-    const bool across = sum == AG_SUM_ROWS;
-    const size_t lines = across ? groups->down : groups->rows;
-    const size_t count = across ? groups->cols : groups->across;
-    const size_t height = across ? 1 : groups->height;
-    const size_t width = across ? groups->width : 1;
+    const size_t lines = s->across ? s->blocks : s->rows;
+    const size_t count = s->across ? s->rows : s->blocks;
+    const size_t line_height = s->across ? s->block : 1; /* of a unit, in elements of the matrix */
+    const size_t unit_width = s->across ? 1 : s->block;
     float *restrict units = out->units;
-    if (height == 1 && width == 1) { /* one each, in the scales' order */
+    if (groups->height == line_height && groups->width == unit_width) { /* one for one */
         for (size_t i = 0; i < lines * count; i++)
             units[i] = step * scales->after[i];
         return;
     }
     for (size_t i = 0; i < lines; i++, units += count) {
-        const float *after = scales->after + i / height * groups->across;
+        const float *after = scales->after + i * line_height / groups->height * groups->across;
         for (size_t j = 0; j < count; j++)
-            units[j] = step * after[j / width];
+            units[j] = step * after[j * unit_width / groups->width];
     }
 }
 

@@ -7,24 +7,23 @@
 
 typedef struct ag_code_shape {
     size_t rows, K;   /* of the product's operand */
-    size_t block;     /* k of a block, but the last */
+    size_t block;     /* k of a block, but the last: a group's, or a segment of a row's */
     size_t blocks;    /* of a row */
     size_t depth;     /* words of a block */
     size_t row_words; /* of a row */
     bool across;
 } ag_code_shape;
 
-ag_code_shape ag_code_shape_of(const ag_groups *groups, ag_sum sum);
+ag_code_shape ag_code_shape_of(const ag_scheme *scheme, const ag_groups *groups, ag_sum sum);
 
-/* The unit of the block that holds an element of the matrix. */
-static inline size_t ag_code_unit_at(const ag_groups *groups, ag_sum sum, size_t row, size_t col)
+/* The unit of the block that holds element k of a row. */
+static inline size_t ag_code_unit_at(const ag_code_shape *s, size_t row, size_t k)
 {
-    return sum == AG_SUM_ROWS ? row / groups->height * groups->cols + col
-                              : row * groups->across + col / groups->width;
+    return s->across ? k / s->block * s->rows + row : row * s->blocks + k / s->block;
 }
 
 /* All units, from the scales and the format's smallest step. */
-void ag_codes_set_units(const ag_codes *out, const ag_groups *groups, ag_sum sum,
+void ag_codes_set_units(const ag_codes *out, const ag_code_shape *shape, const ag_groups *groups,
                         const ag_scales *scales, float step);
 
 /* Blocks with a value that is no finite number become codes of 0 and a unit of NaN, which the unit

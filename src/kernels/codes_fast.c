@@ -13,7 +13,7 @@ enum { TILE = PHILOX_MOST, PIECE = 16384 };
 
 typedef struct coding {
     ag_codes out;
-    ag_sum sum;
+    ag_code_shape shape;
     const float *x;
     ag_groups groups;
     ag_scales scales;
@@ -48,25 +48,33 @@ INLINE void round_part(uint32_t *codes, const coding *c, const grid *g, part p, 
  * slow. */
 static void mark_bad(const coding *c, const uint32_t *codes, part p)
 {
-    for (size_t col = p.begin; col < p.end; col++)
+    const ag_code_shape *s = &c->shape;
+    for (size_t col = p.begin; col < p.end; col++) {
+        size_t i = p.row * c->groups.cols + col;
+        size_t unit = s->across ? ag_code_unit_at(s, col, p.row)
+                                : ag_code_unit_at(s, i / s->K, i % s->K); /* rows may be unrolled */
         if (codes[col - p.begin] > UINT8_MAX)
-            c->out.units[ag_code_unit_at(&c->groups, c->sum, p.row, col)] = NAN;
+            c->out.units[unit] = NAN;
+    }
 }
 
 /* --- whole numbers (E = 0): no word per code in between */
 
-/* Bytes of blocks, [width] each, at most 32; not 0 where one is not finite. */
+/* Bytes of groups of `runs` runs, [width] each, at most 32; not 0 where one is not finite. */
 INLINE uint32_t integers_along(uint8_t *restrict bytes, const float *restrict x,
-                               const float *restrict scale, size_t blocks, size_t width, grid g)
+                               const float *restrict scale, size_t groups, size_t runs,
+                               size_t width, grid g)
 {
     uint32_t lanes[32] = {0};
     uint32_t all = 0;
-    for (size_t i = 0; i < blocks; i++) {
-        const float of_block = scale[i];
-        for (size_t j = 0; j < width; j++) {
-            uint32_t code = integer_byte(x[i * width + j] * of_block, &g);
-            lanes[j] |= code;
-            bytes[i * width + j] = (uint8_t)code;
+    for (size_t i = 0; i < groups; i++) {
+        const float of_group = scale[i];
+        for (size_t of = 0; of < runs; of++, x += width, bytes += width) {
+            for (size_t j = 0; j < width; j++) {
+                uint32_t code = integer_byte(x[j] * of_group, &g);
+                lanes[j] |= code;
+                bytes[j] = (uint8_t)code;
+            }
         }
     }
     for (size_t j = 0; j < width; j++)
@@ -74,18 +82,18 @@ INLINE uint32_t integers_along(uint8_t *restrict bytes, const float *restrict x,
     return all >> 8;
 }
 
-/* A row of whole blocks of the common widths; false where it is none, or is not finite. */
+/* A row of whole groups of 16 or of some 32 elements; false where it is none, or is not finite. */
 INLINE bool code_integers_along(uint32_t *words, const coding *c, const grid *g, size_t row)
 {
     const size_t width = c->groups.width;
-    const size_t blocks = c->groups.across;
+    const size_t groups = c->groups.across;
     const float *x = c->x + row * c->groups.cols;
-    if (c->groups.cols != blocks * width)
+    const float *scale = scales_of(c, row);
+    if (c->groups.cols != groups * width)
         return false;
-    if (width == 32)
-        return integers_along((uint8_t *)words, x, scales_of(c, row), blocks, 32, *g) == 0;
-    return width == 16 &&
-           integers_along((uint8_t *)words, x, scales_of(c, row), blocks, 16, *g) == 0;
+    if (width % 32 == 0)
+        return integers_along((uint8_t *)words, x, scale, groups, width / 32, 32, *g) == 0;
+    return width == 16 && integers_along((uint8_t *)words, x, scale, groups, 1, 16, *g) == 0;
 }
 
 /* A word of each column of four rows; not 0 where one is not finite. */
@@ -216,10 +224,10 @@ INLINE void code_columns(const coding *c, const grid *g, way how)
 INLINE void code_matrix(const coding *c, way how)
 {
     const grid g = c->r.g;
-    if (c->sum == AG_SUM_COLS)
-        code_rows(c, &g, how);
-    else
+    if (c->shape.across)
         code_columns(c, &g, how);
+    else
+        code_rows(c, &g, how);
 }
 
 AG_CLONES static void code(const coding *c)
@@ -238,7 +246,7 @@ AG_CLONES static void code(const coding *c)
 static void code_piece(void *context, size_t begin, size_t end)
 {
     const coding *all = context;
-    const ag_code_shape whole = ag_code_shape_of(&all->groups, all->sum);
+    const ag_code_shape whole = all->shape;
     const size_t row = begin * all->groups.height;
     coding c = *all;
     c.groups = ag_groups_some(&all->groups, begin, end);
@@ -248,12 +256,12 @@ static void code_piece(void *context, size_t begin, size_t end)
     c.scales.after += begin * c.groups.across;
     c.out.words += whole.across ? begin * whole.depth * whole.rows : row * whole.row_words;
     c.out.units += whole.across ? begin * whole.rows : row * whole.blocks;
-    const ag_code_shape shape = ag_code_shape_of(&c.groups, c.sum);
-    ag_codes_set_units(&c.out, &c.groups, c.sum, &c.scales, c.r.g.step);
+    c.shape = ag_code_shape_of(c.scheme, &c.groups, whole.across ? AG_SUM_ROWS : AG_SUM_COLS);
+    ag_codes_set_units(&c.out, &c.shape, &c.groups, &c.scales, c.r.g.step);
     if (!whole.across)
         c.groups = ag_groups_unrolled(&c.groups);
     code(&c);
-    ag_codes_clear_bad(&c.out, &shape, &c.scheme->format);
+    ag_codes_clear_bad(&c.out, &c.shape, &c.scheme->format);
 }
 
 /* Shared by rows of groups, which own their units; along columns these are rows of blocks. */
@@ -267,7 +275,8 @@ void ag_quantize_codes_shared(const ag_codes *out, ag_sum sum, const float *x,
         ag_quantize_codes_plain(out, sum, x, groups, scales, scheme, where, first);
         return;
     }
-    coding c = {*out, sum, x, *groups, *scales, scheme, .first = first};
+    coding c = {*out,          ag_code_shape_of(scheme, groups, sum), x, *groups, *scales, scheme,
+                .first = first};
     c.r = rounder_of_scheme(scheme, random);
     const size_t width = groups->height * groups->cols;
     ag_pool_share(groups->down, width < PIECE ? PIECE / width : 1, code_piece, &c);

@@ -18,8 +18,8 @@ void ag_quantize_codes_plain(const ag_codes *out, ag_sum sum, const float *x,
                              const ag_scheme *scheme, const ag_rounding_site *where, uint64_t first)
 {
     const float step = scheme->format.min_subnormal;
-    const ag_code_shape shape = ag_code_shape_of(groups, sum);
-    ag_codes_set_units(out, groups, sum, scales, step);
+    const ag_code_shape shape = ag_code_shape_of(scheme, groups, sum);
+    ag_codes_set_units(out, &shape, groups, scales, step);
     for (size_t i = 0; i < shape.rows * shape.row_words; i++)
         out->words[i] = AG_NO_CODES;
     for (size_t i = 0; i < groups->rows * groups->cols; i++) {
@@ -27,11 +27,12 @@ void ag_quantize_codes_plain(const ag_codes *out, ag_sum sum, const float *x,
         size_t col = i % groups->cols;
         float y = x[i] * scales->scale[ag_groups_at(groups, row, col)];
         float q = ag_round_element(scheme, y, where, first + i);
+        size_t k = shape.across ? row : col;
+        row = shape.across ? col : row;
         if (isfinite(q))
-            set_code(out, &shape, shape.across ? col : row, shape.across ? row : col,
-                     (int)(q / step));
+            set_code(out, &shape, row, k, (int)(q / step));
         else
-            out->units[ag_code_unit_at(groups, sum, row, col)] = NAN;
+            out->units[ag_code_unit_at(&shape, row, k)] = NAN;
     }
     ag_codes_clear_bad(out, &shape, &scheme->format);
 }

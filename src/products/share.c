@@ -40,6 +40,11 @@ bool ag_products_have_pairs(void)
     return engine()->pairs_pay;
 }
 
+bool ag_products_have_codes(void)
+{
+    return engine()->codes_pay;
+}
+
 /* --- products by shares */
 
 enum { TILE_ROWS = 48 }; /* whole tiles of 3, 4 or 6 rows, and a group of them (product.inc) */

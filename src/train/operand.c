@@ -93,6 +93,11 @@ bool ag_operand_needs_amax(const ag_operand *operand)
     return scheme->quantised && !ag_scheme_has_groups(scheme) && scheme->amax != AG_AMAX_NONE;
 }
 
+bool ag_operand_takes_codes(const ag_operand *operand)
+{
+    return operand->scheme->granularity != AG_GRANULARITY_ROW || ag_products_have_codes();
+}
+
 static ag_matrix matrix_of(const ag_operand *operand, const ag_source *source)
 {
     return (ag_matrix){source->rows, source->cols, operand->sum, source->first};
@@ -211,13 +216,14 @@ static void quantise_groups(ag_operand *operand, float *out, const ag_source *so
     if (operand->after != NULL)
         memcpy(operand->after, operand->scales->after,
                ag_groups_count(&groups) * sizeof *operand->after);
+    const bool as_codes = ag_operand_takes_codes(operand);
     for (size_t across = 0; across < 2; across++)
-        if (operand->codes[across].words != NULL)
+        if (as_codes && operand->codes[across].words != NULL)
             k->quantize_codes(&operand->codes[across], across == 0 ? AG_SUM_COLS : AG_SUM_ROWS,
                               source->x, &groups, operand->scales, scheme, &operand->where,
                               source->first);
     operand->values = NULL;
-    if (operand->codes_alone && pass->observer == NULL)
+    if (as_codes && operand->codes_alone && pass->observer == NULL)
         return;
     k->quantize_groups(out, source->x, &groups, operand->scales, scheme, &operand->where,
                        source->first);

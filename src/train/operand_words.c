@@ -6,19 +6,29 @@
 
 /* --- codes */
 
-/* Codes are for blocks of small integers: there a block is summed exactly in whole numbers, and
- * multiplied by both scales once. */
+/* Codes are small integers. Those of a block are summed exactly and multiplied by both scales once;
+ * those of a row, whose scale comes back in the epilogue, have one unit, a power of two. */
 static bool has_codes(const ag_scheme *scheme)
 {
-    return scheme->quantised && ag_scheme_has_blocks(scheme) &&
-           scheme->block_cols <= AG_MOST_BLOCK && ag_format_has_codes(&scheme->format);
+    if (!scheme->quantised || !ag_format_has_codes(&scheme->format))
+        return false;
+    if (scheme->granularity == AG_GRANULARITY_ROW)
+        return !scheme->format.has_inf; /* which codes do not tell from NaN */
+    return ag_scheme_has_blocks(scheme) && scheme->block_cols <= AG_MOST_BLOCK;
 }
 
 /* Both blocks have to end at the same k, and their codes to mean the same. */
 static bool meet_as_codes(const ag_scheme *a, const ag_scheme *b)
 {
-    return has_codes(a) && has_codes(b) && a->block_cols == b->block_cols &&
-           strcmp(a->format.name, b->format.name) == 0;
+    return has_codes(a) && has_codes(b) &&
+           (a->granularity == AG_GRANULARITY_ROW) == (b->granularity == AG_GRANULARITY_ROW) &&
+           a->block_cols == b->block_cols && strcmp(a->format.name, b->format.name) == 0;
+}
+
+static size_t block_of_scheme(const ag_scheme *scheme, size_t K)
+{
+    return scheme->granularity == AG_GRANULARITY_ROW ? ag_code_block(K)
+                                                     : (size_t)scheme->block_cols;
 }
 
 /* Found by looking through the three products for the one that reads this use. A product with an
@@ -40,8 +50,8 @@ bool ag_use_has_codes(const ag_scheme *const schemes[AG_ROLES], const ag_accumul
 
 ag_codes_size ag_codes_size_of(const ag_scheme *scheme, size_t rows, size_t K)
 {
-    const size_t block = (size_t)scheme->block_cols;
-    return (ag_codes_size){rows * ag_code_words(K, block), rows * ((K + block - 1) / block)};
+    const size_t block = block_of_scheme(scheme, K);
+    return (ag_codes_size){rows * ag_code_words(K, block), rows * ag_pieces(K, block)};
 }
 
 ag_codes ag_codes_lay_out(ag_layout *layout, ag_codes_size size)
@@ -56,11 +66,12 @@ static const ag_codes *codes_in(const ag_operand_view *view)
 }
 
 /* k in a block of codes; 0: the product is none of codes. */
-static size_t block_of(const ag_operand_view *a, const ag_operand_view *b)
+static size_t block_of(const ag_operand_view *a, const ag_operand_view *b, size_t K)
 {
     bool has_codes = a->operand->is_quantised && b->operand->is_quantised &&
-                     codes_in(a)->words != NULL && codes_in(b)->words != NULL;
-    return has_codes ? (size_t)a->operand->scheme->block_cols : 0;
+                     codes_in(a)->words != NULL && codes_in(b)->words != NULL &&
+                     ag_operand_takes_codes(a->operand);
+    return has_codes ? block_of_scheme(a->operand->scheme, K) : 0;
 }
 
 static ag_words codes_of(const ag_operand_view *view, size_t rows, size_t K, size_t block)
@@ -134,7 +145,7 @@ void ag_multiply_operands(const ag_kernels *k, ag_product product, const ag_oper
     const size_t M = product.M;
     const size_t N = product.N;
     const size_t K = product.K;
-    product.block = block_of(a, b);
+    product.block = block_of(a, b, K);
     if (product.block > 0) {
         product.a = codes_of(a, M, K, product.block);
         product.b = codes_of(b, N, K, product.block);

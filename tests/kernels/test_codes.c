@@ -103,6 +103,8 @@ static void check_operand(const ag_scheme *scheme, ag_matrix matrix, bool wild)
     o.rows = across ? matrix.cols : matrix.rows;
     o.K = across ? matrix.rows : matrix.cols;
     o.block = (size_t)scheme->block_cols;
+    if (scheme->granularity == AG_GRANULARITY_ROW) /* all, in segments */
+        o.block = o.K < 512 ? o.K : 512;
     o.x = wild ? any_bits(count, count) : normal(count, count, 1);
     o.values = floats(count);
     o.scales = (ag_scales){.scale = floats(count), .after = floats(count), .factor = 1};
@@ -137,15 +139,19 @@ static void codes_are_the_values(void **state)
                                         "int8/1x32/amax",
                                         "int8/3x5/amax",
                                         "int4/1x600/amax",
-                                        "int8/16x16/amax/stochastic"};
+                                        "int8/16x16/amax/stochastic",
+                                        "int8/row",
+                                        "e2m1f/row/amax+pow2/stochastic"};
     static const size_t shapes[][2] = {
-        {1,   1  },
-        {5,   7  },
-        {33,  37 },
-        {48,  256},
-        {17,  513},
-        {131, 40 },
-        {256, 96 },
+        {1,    1   },
+        {5,    7   },
+        {33,   37  },
+        {48,   256 },
+        {17,   513 },
+        {131,  40  },
+        {256,  96  },
+        {3,    1100},
+        {1537, 6   },
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         ag_scheme scheme;

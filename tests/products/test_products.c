@@ -239,14 +239,18 @@ static void products_keep_to_triangles(void **state)
 
 /* --- codes */
 
+/* Random codes, but of the last row all the largest, so that its sum with another such is, too. */
 static ag_words coded(space *s, uint32_t *room, size_t rows, size_t K, size_t block, bool along,
                       bool for_a, int most)
 {
     uint64_t state = rows + K + for_a;
     size_t in_block = block == 0 ? K : block;
     size_t words = K == 0 ? 0 : ag_code_words(K, in_block);
-    for (size_t i = 0; i < rows * K; i++)
-        s->codes[i] = (int8_t)((int)(ag_splitmix64(&state) % (2 * (unsigned)most + 1)) - most);
+    for (size_t i = 0; i < rows * K; i++) {
+        int code = (int)(ag_splitmix64(&state) % (2 * (unsigned)most + 1)) - most;
+        size_t row = along ? i / K : i % rows;
+        s->codes[i] = (int8_t)(row == rows - 1 ? most : code);
+    }
     if (K > 0)
         (along ? ag_codes_along : ag_codes_across)(room, s->codes, rows, K, in_block);
     ag_words w = {.words = room, .word = AG_WORD_CODES};
@@ -309,6 +313,33 @@ static void whole_codes_are_the_chain(void **state)
     assert_same(s->expected, s->got, M * N, "whole codes", ag_engines[0], &p);
 }
 
+/* Rows with one scale each: all codes have the same power of two. */
+static void codes_of_one_unit_are_the_chain(void **state)
+{
+    static const size_t depths[] = {1, 511, 512, 513, 1024, 1025, 1100};
+    static const float unit = 0x1p-6f;
+    enum { M = 9, N = 40, MOST = 127 };
+    space *s = *state;
+    for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++) {
+        const size_t K = depths[d];
+        ag_product p = {.c_step = N, .M = M, .N = N, .K = K, .block = ag_code_block(K)};
+        p.a = coded(s, s->a, M, K, p.block, d % 2 == 0, true, MOST);
+        for (size_t i = 0; i < M * K; i++)
+            s->x[i] = (float)s->codes[i] * unit;
+        p.b = coded(s, s->b, N, K, p.block, true, false, MOST);
+        for (size_t i = 0; i < N * K; i++)
+            s->y[i] = (float)s->codes[i] * unit;
+        p.a.scales = p.b.scales = &unit;
+        p.a.scale_row_step = p.a.scale_step = p.b.scale_row_step = p.b.scale_step = 0;
+        compare(s, &p, "codes of one unit");
+        ag_product floats = {.c = s->got, .c_step = N, .M = M, .N = N, .K = K};
+        floats.a = d % 2 == 0 ? ag_floats_along(s->x, K) : ag_floats_across(s->x, M);
+        floats.b = ag_floats_along(s->y, K);
+        ag_product_ref(&floats);
+        assert_same(s->expected, s->got, M * N, "floats", ag_engines[0], &floats);
+    }
+}
+
 /* --- finish */
 
 /* A finish with the parts that the bits of `which` name, and its factors. */
@@ -324,6 +355,7 @@ static ag_finish finish_of(space *s, unsigned which)
     f.bias = (which & 8) != 0 ? s->scales_a + 1000 : NULL;
     f.bf16 = (which & 16) != 0;
     f.onto = (which & 32) != 0 ? s->onto : NULL;
+    f.anew = (which & 64) != 0;
     return f;
 }
 
@@ -331,7 +363,7 @@ static void finishes_keep_to_the_reference(void **state)
 {
     static const size_t depths[] = {40, 600};
     space *s = *state;
-    for (unsigned which = 1; which < 64; which++) {
+    for (unsigned which = 1; which < 128; which++) {
         for (size_t d = 0; d < 2; d++) {
             size_t M = 14, N = 131, K = depths[d];
             ag_product p = {.c_step = N, .M = M, .N = N, .K = K, .finish = finish_of(s, which)};
@@ -341,6 +373,9 @@ static void finishes_keep_to_the_reference(void **state)
             p.a = operand(s->a, s->x, M, K, true, true);
             p.b = operand(s->b, s->y, N, K, false, true);
             compare(s, &p, "finish");
+            p.a = coded(s, s->a, M, K, 0, true, true, 127);
+            p.b = coded(s, s->b, N, K, 0, false, false, 127);
+            compare(s, &p, "finish of codes");
         }
     }
 }
@@ -354,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(large_and_colliding_shapes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(codes_keep_to_the_reference, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whole_codes_are_the_chain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(codes_of_one_unit_are_the_chain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finishes_keep_to_the_reference, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
