@@ -7,10 +7,12 @@ Needs python3-torch. Each round times PyTorch for some steps, then `altgrad benc
 so that a noisy minute strikes all; a figure is the median over the rounds, a ratio the median of
 the rounds' ratios to PyTorch. The model is nanoGPT's, written with torch.nn: pre-norm blocks, fused
 q, k, v, masked attention, GELU, tied embeddings, AdamW with decayed matrices and a clipped
-gradient. PyTorch's BLAS is what libblas.so.3 stands for here; the script says which.
+gradient. PyTorch's BLAS is what libblas.so.3 stands for here; the script says which, and which of
+OpenBLAS's sets of kernels it uses (OPENBLAS_CORETYPE chooses another): sets differ by a half.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import subprocess
@@ -98,6 +100,19 @@ class Torch:
         return steps * self.size[0] * (self.size[1] - 1) / (time.perf_counter() - begin)
 
 
+def blas_of_this_process():
+    """The libraries, and which kernels OpenBLAS has chosen."""
+    mapped = Path("/proc/self/maps").read_text(encoding="ascii").split()
+    paths = sorted({path for path in mapped if "blas" in Path(path).name})
+    name = ", ".join(paths)
+    for path in paths:
+        core = getattr(ctypes.CDLL(path), "openblas_get_corename", None)
+        if core is not None:
+            core.restype = ctypes.c_char_p
+            return f"{name}, its {core().decode()} set"
+    return name
+
+
 def altgrad_tokens_per_s(build, experiment, name, steps):
     command = [build / "altgrad", "bench", experiment, "--threads", "1", "--format", name]
     command += ["--steps", str(steps), "--json"]
@@ -125,9 +140,7 @@ def main():
         for name in options.formats or ["FP32", "BF16"]:
             ours = altgrad_tokens_per_s(build, options.experiment, name, options.steps)
             speeds.setdefault(name, []).append(ours)
-    libraries = Path("/proc/self/maps").read_text(encoding="ascii").split()
-    blas = {path for path in libraries if "blas" in Path(path).name}
-    print(f"PyTorch {torch.__version__} with {', '.join(sorted(blas))}")
+    print(f"PyTorch {torch.__version__} with {blas_of_this_process()}")
     print(f"{'format':<16} {'tokens/s':>9}   ratio to PyTorch")
     for name, found in speeds.items():
         ratio = median(a / b for a, b in zip(found, speeds["PyTorch"]))
