@@ -241,19 +241,27 @@ AG_CLONES static void code(const coding *c)
     }
 }
 
-/* Rows [begin, end) of groups, as a matrix of their own. Random words follow from the elements'
- * global index, so that the cut into pieces changes no bit. */
+/* Rows of the matrix that own their units: a row of groups, or of blocks down its columns. */
+static size_t rows_of_units(const coding *c)
+{
+    return c->shape.across ? c->shape.block : c->groups.height;
+}
+
+/* Such rows [begin, end), as a matrix of their own. Random words follow from the elements' global
+ * index, so that the cut into pieces changes no bit. */
 static void code_piece(void *context, size_t begin, size_t end)
 {
     const coding *all = context;
     const ag_code_shape whole = all->shape;
-    const size_t row = begin * all->groups.height;
+    const size_t height = rows_of_units(all);
+    const size_t row = begin * height;
+    const size_t scale = row / all->groups.height * all->groups.across;
     coding c = *all;
-    c.groups = ag_groups_some(&all->groups, begin, end);
+    c.groups = ag_groups_rows(&all->groups, row, end * height);
     c.x += row * c.groups.cols;
     c.first += row * c.groups.cols;
-    c.scales.scale += begin * c.groups.across;
-    c.scales.after += begin * c.groups.across;
+    c.scales.scale += scale;
+    c.scales.after += scale;
     c.out.words += whole.across ? begin * whole.depth * whole.rows : row * whole.row_words;
     c.out.units += whole.across ? begin * whole.rows : row * whole.blocks;
     c.shape = ag_code_shape_of(c.scheme, &c.groups, whole.across ? AG_SUM_ROWS : AG_SUM_COLS);
@@ -264,7 +272,6 @@ static void code_piece(void *context, size_t begin, size_t end)
     ag_codes_clear_bad(&c.out, &c.shape, &c.scheme->format);
 }
 
-/* Shared by rows of groups, which own their units; along columns these are rows of blocks. */
 void ag_quantize_codes_shared(const ag_codes *out, ag_sum sum, const float *x,
                               const ag_groups *groups, const ag_scales *scales,
                               const ag_scheme *scheme, const ag_rounding_site *where,
@@ -278,6 +285,8 @@ void ag_quantize_codes_shared(const ag_codes *out, ag_sum sum, const float *x,
     coding c = {*out,          ag_code_shape_of(scheme, groups, sum), x, *groups, *scales, scheme,
                 .first = first};
     c.r = rounder_of_scheme(scheme, random);
-    const size_t width = groups->height * groups->cols;
-    ag_pool_share(groups->down, width < PIECE ? PIECE / width : 1, code_piece, &c);
+    const size_t height = rows_of_units(&c);
+    const size_t width = height * groups->cols;
+    ag_pool_share(ag_pieces(groups->rows, height), width < PIECE ? PIECE / width : 1, code_piece,
+                  &c);
 }

@@ -79,13 +79,13 @@ INLINE void fold_parts(float *amax, const uint32_t *largest, size_t first, size_
     }
 }
 
-/* The rows [x, x + height * cols) of one row of groups. */
+/* Columns [begin, end), whole groups, of the rows [x, x + height * cols) of one row of groups. */
 INLINE void groups_in_tiles(float *amax, const float *x, const ag_groups *groups, size_t height,
-                            uint32_t limit)
+                            size_t begin, size_t end, uint32_t limit)
 {
     uint32_t largest[TILE];
-    for (size_t c = 0; c < groups->cols; c += TILE) {
-        size_t n = ag_smaller(TILE, groups->cols - c);
+    for (size_t c = begin; c < end; c += TILE) {
+        size_t n = ag_smaller(TILE, end - c);
         column_amaxes(largest, x + c, n, height, groups->cols, limit);
         if (groups->width == 1)
             for (size_t i = 0; i < n; i++)
@@ -107,7 +107,7 @@ AG_CLONES static void groups_amax(float *amax, const float *x, const ag_groups *
         else if (height == 1 && groups->width == 16 && cols % 16 == 0)
             row_amaxes(amax, x + row * cols, cols / 16, 16, limit);
         else
-            groups_in_tiles(amax, x + row * cols, groups, height, limit);
+            groups_in_tiles(amax, x + row * cols, groups, height, 0, cols, limit);
     }
 }
 
@@ -115,4 +115,17 @@ void ag_groups_amax_fast(float *amax, const float *x, const ag_groups *groups, b
 {
     const ag_groups line = ag_groups_unrolled(groups);
     groups_amax(amax, x, &line, keep_nan ? UINT32_MAX : AG_INFINITE_BITS);
+}
+
+AG_CLONES static void tall_groups_amax(float *amax, const float *x, const ag_groups *groups,
+                                       size_t begin, size_t end, uint32_t limit)
+{
+    groups_in_tiles(amax, x, groups, groups->rows, begin * groups->width,
+                    ag_smaller(end * groups->width, groups->cols), limit);
+}
+
+void ag_tall_groups_amax_fast(float *amax, const float *x, const ag_groups *groups, size_t begin,
+                              size_t end, bool keep_nan)
+{
+    tall_groups_amax(amax, x, groups, begin, end, keep_nan ? UINT32_MAX : AG_INFINITE_BITS);
 }

@@ -44,6 +44,10 @@ ag_rotate_rows_fn ag_rotate_rows_plain, ag_rotate_rows_fast;
 void ag_scales_candidate(float *scale, float *after, const float *amaxes, size_t count,
                          const ag_scale_rule *rule, int candidate);
 
+/* amax of the groups [begin, end) where all rows are one row of groups. */
+void ag_tall_groups_amax_fast(float *amax, const float *x, const ag_groups *groups, size_t begin,
+                              size_t end, bool keep_nan);
+
 /* Whether the following can be done; then rows [begin, end) of groups of ag_scales_select, under
  * the rule of all. */
 bool ag_scales_select_is_fast(const ag_scales *scales, const ag_scheme *scheme,
@@ -77,14 +81,19 @@ static inline ag_groups ag_groups_unrolled(const ag_groups *groups)
     return line;
 }
 
-/* Rows [begin, end) of groups, as a matrix of their own. */
+/* Rows [begin, end) of the matrix as one of their own: whole groups, or a part of one. */
+static inline ag_groups ag_groups_rows(const ag_groups *all, size_t begin, size_t end)
+{
+    ag_groups some = *all;
+    some.rows = (end < all->rows ? end : all->rows) - begin;
+    some.down = ag_pieces(some.rows, some.height);
+    return some;
+}
+
+/* Rows [begin, end) of groups. */
 static inline ag_groups ag_groups_some(const ag_groups *all, size_t begin, size_t end)
 {
-    size_t left = all->rows - begin * all->height;
-    ag_groups some = *all;
-    some.down = end - begin;
-    some.rows = some.down * all->height < left ? some.down * all->height : left;
-    return some;
+    return ag_groups_rows(all, begin * all->height, end * all->height);
 }
 
 /* Elements of a thread's piece: some ten microseconds of work, so that handing it out costs little,

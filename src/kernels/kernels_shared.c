@@ -128,9 +128,13 @@ typedef struct grouping {
     uint64_t first;
 } grouping;
 
-static size_t group_rows_of_piece(const ag_groups *groups)
+/* Columns of a tall piece: narrower ones would read memory in snatches. */
+enum { TALL_COLUMNS = 256 };
+
+/* Whether all rows are one row of groups, which threads share otherwise. */
+static bool is_tall(const ag_groups *groups)
 {
-    return ag_rows_of_piece(groups->height * groups->cols);
+    return groups->down == 1 && groups->height > 1;
 }
 
 static void amax_piece(void *context, size_t begin, size_t end)
@@ -141,20 +145,37 @@ static void amax_piece(void *context, size_t begin, size_t end)
                         g->keep_nan);
 }
 
+static void tall_amax_piece(void *context, size_t begin, size_t end)
+{
+    const grouping *g = context;
+    ag_tall_groups_amax_fast(g->out, g->x, g->groups, begin, end, g->keep_nan);
+}
+
 void ag_groups_amax_shared(float *amax, const float *x, const ag_groups *groups, bool keep_nan)
 {
     grouping g = {.out = amax, .x = x, .groups = groups, .keep_nan = keep_nan};
-    ag_pool_share(groups->down, group_rows_of_piece(groups), amax_piece, &g);
+    if (is_tall(groups))
+        ag_pool_share(groups->across, ag_pieces(TALL_COLUMNS, groups->width), tall_amax_piece, &g);
+    else
+        ag_pool_share(groups->down, ag_rows_of_piece(groups->height * groups->cols), amax_piece,
+                      &g);
+}
+
+static size_t rows_at_once(const ag_groups *groups)
+{
+    return is_tall(groups) ? 1 : groups->height;
 }
 
 static void quantize_groups_piece(void *context, size_t begin, size_t end)
 {
     const grouping *g = context;
-    ag_groups some = ag_groups_some(g->groups, begin, end);
-    size_t at = begin * some.height * some.cols;
+    const size_t height = rows_at_once(g->groups);
+    ag_groups some = ag_groups_rows(g->groups, begin * height, end * height);
+    size_t at = begin * height * some.cols;
+    size_t scale = begin * height / some.height * some.across;
     ag_scales scales = *g->scales;
-    scales.scale += begin * some.across;
-    scales.after += begin * some.across;
+    scales.scale += scale;
+    scales.after += scale;
     ag_quantize_groups_fast(g->out + at, g->x + at, &some, &scales, g->scheme, g->where,
                             g->first + at);
 }
@@ -170,7 +191,9 @@ void ag_quantize_groups_shared(float *out, const float *x, const ag_groups *grou
                   .scheme = scheme,
                   .where = where,
                   .first = first};
-    ag_pool_share(groups->down, group_rows_of_piece(groups), quantize_groups_piece, &g);
+    const size_t height = rows_at_once(groups);
+    ag_pool_share(ag_pieces(groups->rows, height), ag_rows_of_piece(height * groups->cols),
+                  quantize_groups_piece, &g);
 }
 
 /* --- results */

@@ -152,6 +152,7 @@ static void codes_are_the_values(void **state)
         {256,  96  },
         {3,    1100},
         {1537, 6   },
+        {1100, 40  }, /* several threads' pieces of a row's scale */
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         ag_scheme scheme;

@@ -11,6 +11,7 @@ static const size_t shapes[][2] = {
     {33,  37  },
     {48,  256 },
     {17,  513 },
+    {70,  513 }, /* several threads' pieces, of tall groups, too */
     {131, 40  },
     {3,   1310},
     {20,  48  },

@@ -369,6 +369,7 @@ static void finishes_keep_to_the_reference(void **state)
             ag_product p = {.c_step = N, .M = M, .N = N, .K = K, .finish = finish_of(s, which)};
             p.finish.onto_step = N;
             fill(s->x, M * K, SPECIAL, which);
+            memset(s->x, 0, K * sizeof *s->x); /* sums of 0, and of -0 by negative factors */
             fill(s->y, N * K, SPECIAL, which + 1);
             p.a = operand(s->a, s->x, M, K, true, true);
             p.b = operand(s->b, s->y, N, K, false, true);
