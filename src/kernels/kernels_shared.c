@@ -148,7 +148,9 @@ static void amax_piece(void *context, size_t begin, size_t end)
 static void tall_amax_piece(void *context, size_t begin, size_t end)
 {
     const grouping *g = context;
-    ag_tall_groups_amax_fast(g->out, g->x, g->groups, begin, end, g->keep_nan);
+    const size_t width = g->groups->width;
+    ag_columns_amax_fast(g->out, g->x, g->groups, begin * width,
+                         ag_smaller(end * width, g->groups->cols), g->keep_nan);
 }
 
 void ag_groups_amax_shared(float *amax, const float *x, const ag_groups *groups, bool keep_nan)
