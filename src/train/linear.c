@@ -103,10 +103,19 @@ static void make_weights(ag_linear *linear, ag_held held, const ag_pass *pass)
     linear->held = held;
 }
 
+/* Whether the weights are held as codes alone, which an observer cannot read. */
+static bool are_codes_alone(const ag_linear *linear)
+{
+    bool codes = false;
+    for (int use = 0; use < linear->copies[AG_ROLE_WEIGHT]; use++)
+        codes |= linear->operands[AG_ROLE_WEIGHT][use].values == NULL;
+    return codes;
+}
+
 void ag_linear_prepare(ag_linear *linear, const ag_pass *pass)
 {
     ag_held held = wanted(linear, pass);
-    if (linear->held != held)
+    if (linear->held != held || (pass->observer != NULL && are_codes_alone(linear)))
         make_weights(linear, held, pass);
     if (pass->observer != NULL)
         ag_observe_weights(pass->observer, linear, pass);

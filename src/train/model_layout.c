@@ -116,7 +116,7 @@ static void lay_out_codes(builder *b, ag_linear *linear, int role, int use,
     ag_operand *operand = &linear->operands[role][use];
     ag_matrix matrix = operand_matrix(b, &linear->layer, role, use);
     bool serves_both = linear->copies[role] == 1;
-    /* observers look at weights at any time */
+    /* diagnostics look at weights at any time, not only in a pass */
     operand->codes_alone = role != AG_ROLE_WEIGHT || b->run->observe.diagnostics == 0;
     if (use == 0 && precision->scheme[role][1].from_forward)
         operand->codes_alone = false; /* the second copy is made of its values */

@@ -496,6 +496,25 @@ static void test_nonfinite_of_a_quantiser(void **state)
     tiny_end(&s_a);
 }
 
+/* Weights that no product reads as values are made as such once more, to be looked at. */
+static void test_nonfinite_among_codes(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"int8/1x8", "int8/row"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ag_scheme scheme;
+        assert_ok(ag_scheme_parse(&scheme, names[i]));
+        make(&s_a, 0);
+        tiny_quantise_all(&s_a, scheme);
+        tiny_start(&s_a);
+        tiny_weight(&s_a, AG_T_ATTN_PROJ_W, 1)[3] = NAN;
+        ag_trainer_step(&s_a.trainer);
+        assert_string_equal(s_a.record.nonfinite,
+                            "NaN in the weight of transformer.h.1.attn.c_proj, step 0");
+        tiny_end(&s_a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_grid_of_weights_that_are_not_finite),
         cmocka_unit_test(test_nonfinite_is_found),
         cmocka_unit_test(test_nonfinite_of_a_quantiser),
+        cmocka_unit_test(test_nonfinite_among_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
