@@ -140,6 +140,9 @@ static void codes_are_the_values(void **state)
                                         "int8/3x5/amax",
                                         "int4/1x600/amax",
                                         "int8/16x16/amax/stochastic",
+                                        "e1m2b126/1x32/amax", /* 1 / step is 2^127, */
+                                        "e1m2b127/1x32/amax", /* and beyond float32 */
+                                        "e0m3b127/row",
                                         "int8/row",
                                         "e2m1f/row/amax+pow2/stochastic"};
     static const size_t shapes[][2] = {
