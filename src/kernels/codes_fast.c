@@ -272,20 +272,13 @@ static void code_piece(void *context, size_t begin, size_t end)
     ag_codes_clear_bad(&c.out, &c.shape, &c.scheme->format);
 }
 
-/* Whether values can be counted in steps: the inverse of the smallest one is finite. */
-static bool counts_in_steps(const ag_format *format)
-{
-    return format->bias + format->mantissa - 1 <= 127;
-}
-
 void ag_quantize_codes_shared(const ag_codes *out, ag_sum sum, const float *x,
                               const ag_groups *groups, const ag_scales *scales,
                               const ag_scheme *scheme, const ag_rounding_site *where,
                               uint64_t first)
 {
     const ag_rounding_site *random = scheme->rounding == AG_ROUND_STOCHASTIC ? where : NULL;
-    if (!way_exists(&scheme->format, scheme->overflow, random) ||
-        !counts_in_steps(&scheme->format)) {
+    if (!way_exists(&scheme->format, scheme->overflow, random)) {
         ag_quantize_codes_plain(out, sum, x, groups, scales, scheme, where, first);
         return;
     }

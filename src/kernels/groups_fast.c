@@ -117,14 +117,9 @@ void ag_groups_amax_fast(float *amax, const float *x, const ag_groups *groups, b
     groups_amax(amax, x, &line, keep_nan ? UINT32_MAX : AG_INFINITE_BITS);
 }
 
-AG_CLONES static void columns_amax(float *amax, const float *x, const ag_groups *groups,
-                                   size_t begin, size_t end, uint32_t limit)
+AG_CLONES void ag_columns_amax_fast(float *amax, const float *x, const ag_groups *groups,
+                                    size_t begin, size_t end, bool keep_nan)
 {
-    groups_in_tiles(amax, x, groups, groups->rows, begin, end, limit);
-}
-
-void ag_columns_amax_fast(float *amax, const float *x, const ag_groups *groups, size_t begin,
-                          size_t end, bool keep_nan)
-{
-    columns_amax(amax, x, groups, begin, end, keep_nan ? UINT32_MAX : AG_INFINITE_BITS);
+    groups_in_tiles(amax, x, groups, groups->rows, begin, end,
+                    keep_nan ? UINT32_MAX : AG_INFINITE_BITS);
 }

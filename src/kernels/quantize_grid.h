@@ -65,12 +65,14 @@ static inline grid grid_of(const ag_format *format, ag_overflow overflow)
     };
 }
 
-/* Whether the float32 constants above exist for the format: `rounder`, the largest of them, must be
- * finite, and a random word's upper bits must cover the `cut` bits that a normal number loses. */
+/* Whether the float32 constants above exist for the format: `rounder` and `per_step`, of which one
+ * is the largest, must be finite, and a random word's upper bits must cover the `cut` bits that a
+ * normal number loses. */
 static inline bool grid_exists(const ag_format *format)
 {
     return format->table != NULL ||
-           (format->mantissa <= 15 && 24 - format->bias - format->mantissa <= 127);
+           (format->mantissa <= 15 && 24 - format->bias - format->mantissa <= 127 &&
+            format->bias + format->mantissa - 1 <= 127);
 }
 
 /* From the bits of a rounded magnitude, perhaps past the last value, to the result: overflow, NaN
