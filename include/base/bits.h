@@ -11,6 +11,7 @@
  * are ordered as the magnitudes are; those above AG_INFINITE_BITS are NaN. */
 #define AG_SIGN_BIT 0x80000000u
 #define AG_MAGNITUDE_BITS 0x7fffffffu
+#define AG_MANTISSA_BITS 0x007fffffu
 #define AG_INFINITE_BITS 0x7f800000u
 #define AG_NAN_BITS 0x7fc00000u /* the one NaN that the program itself makes: quiet, positive */
 

@@ -6,7 +6,7 @@
 #include "lanes.h"
 
 enum { LANES = 16, ROWS = 6, PER_WORD = 4, WHOLE_BLOCK = 1024 };
-#define TILE 2
+#define TILE 4
 
 typedef VECTOR(float, LANES) lanes;
 typedef VECTOR(uint32_t, LANES) words;

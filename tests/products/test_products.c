@@ -293,6 +293,61 @@ static void codes_keep_to_the_reference(void **state)
     }
 }
 
+/* Scales [count] with biased exponents from `least` on, powers of two or not; or all of them `odd`,
+ * so that no larger one hides what it makes. */
+static void fill_scales(float *scales, size_t count, uint32_t least, uint32_t exponents,
+                        bool powers, float odd)
+{
+    uint64_t state = least + exponents;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t word = ag_splitmix64(&state);
+        uint32_t mantissa = powers ? 0 : (uint32_t)word & 0x7fffffu;
+        scales[i] = float_of((least + (uint32_t)(word >> 40) % exponents) << 23 | mantissa);
+        if (odd != 1)
+            scales[i] = odd;
+    }
+}
+
+/* Powers of two as scales, whose products' exponents reach both ends of the normal numbers or go
+ * one beyond, and what is no power of two, or has no exponent, among them. */
+static void scales_of_powers_keep_to_the_reference(void **state)
+{
+    static const struct {
+        uint32_t least_a, count_a, least_b, count_b; /* exponents */
+        bool powers_a, powers_b;
+        float odd;
+    } cases[] = {
+        {120, 16, 120, 16, true,  true,  1        },
+        {1,   1,  127, 1,  true,  true,  1        }, /* 2^-126 */
+        {1,   1,  126, 1,  true,  true,  1        }, /* 2^-127, subnormal */
+        {64,  64, 190, 64, true,  true,  1        }, /* up to 2^126 */
+        {254, 1,  127, 1,  true,  true,  1        }, /* 2^127 */
+        {254, 1,  129, 1,  true,  true,  1        }, /* Inf */
+        {120, 16, 120, 16, false, true,  1        },
+        {120, 16, 120, 16, true,  false, 1        },
+        {120, 16, 120, 16, false, false, 1        },
+        {180, 16, 180, 16, true,  true,  0        },
+        {180, 16, 180, 16, true,  true,  -2       },
+        {180, 16, 180, 16, true,  true,  0x1p-127f},
+        {110, 16, 110, 16, true,  true,  INFINITY },
+        {110, 16, 110, 16, true,  true,  NAN      },
+    };
+    enum { M = 14, N = 70, K = 150, BLOCK = 32, BLOCKS = 5 };
+    space *s = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (unsigned way = 0; way < 8; way++) {
+            ag_product p = {.c_step = N, .M = M, .N = N, .K = K, .block = BLOCK};
+            p.a = coded(s, s->a, M, K, BLOCK, (way & 1) != 0, true, 127);
+            p.b = coded(s, s->b, N, K, BLOCK, (way & 2) != 0, false, 127);
+            fill_scales(s->scales_a, M * BLOCKS, cases[i].least_a, cases[i].count_a,
+                        cases[i].powers_a, (way & 4) != 0 ? cases[i].odd : 1);
+            fill_scales(s->scales_b, N * BLOCKS, cases[i].least_b, cases[i].count_b,
+                        cases[i].powers_b, (way & 4) != 0 ? 1 : cases[i].odd);
+            compare(s, &p, "powers as scales");
+        }
+    }
+}
+
 /* Where no scale stands between, codes give what their values as floats give. */
 static void whole_codes_are_the_chain(void **state)
 {
@@ -318,7 +373,7 @@ static void codes_of_one_unit_are_the_chain(void **state)
 {
     static const size_t depths[] = {1, 511, 512, 513, 1024, 1025, 1100};
     static const float unit = 0x1p-6f;
-    enum { M = 9, N = 40, MOST = 127 };
+    enum { M = 9, N = 135, MOST = 127 };
     space *s = *state;
     for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++) {
         const size_t K = depths[d];
@@ -389,6 +444,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(products_keep_to_triangles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_and_colliding_shapes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(codes_keep_to_the_reference, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(scales_of_powers_keep_to_the_reference, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whole_codes_are_the_chain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(codes_of_one_unit_are_the_chain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finishes_keep_to_the_reference, set_up, tear_down),
