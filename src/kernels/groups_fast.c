@@ -5,8 +5,9 @@
  * counts, is the largest of all. A maximum is the same in any order. */
 #include "quantize_grid.h"
 
-/* Columns of a tile, whose maxima stay in the nearest cache; groups that are taken side by side. */
-enum { TILE = 256, GROUPS = 16 };
+/* Columns of a tile, whose maxima stay in the nearest cache; groups that are taken side by side;
+ * elements of a group that are worth a loop of its own. */
+enum { TILE = 256, GROUPS = 16, LONG = 64 };
 
 INLINE uint32_t larger(uint32_t a, uint32_t b)
 {
@@ -14,11 +15,11 @@ INLINE uint32_t larger(uint32_t a, uint32_t b)
 }
 
 /* The bits of |x|, or 0 above `limit`: AG_INFINITE_BITS passes NaN over, UINT32_MAX lets it count.
- */
+ * By a mask: a condition would keep a maximum from vectors. */
 INLINE uint32_t counted(float x, uint32_t limit)
 {
     uint32_t magnitude = ag_float_bits(x) & AG_MAGNITUDE_BITS;
-    return magnitude > limit ? 0 : magnitude;
+    return magnitude & (0u - (uint32_t)(magnitude <= limit));
 }
 
 /* largest [n]: of each column over `height` rows, as bits; those above `limit` are passed over. */
@@ -65,6 +66,18 @@ INLINE void row_amaxes(float *amax, const float *x, size_t count, size_t width, 
     }
 }
 
+/* amax [across] of longer groups in one row. */
+INLINE void line_amaxes(float *amax, const float *x, size_t cols, size_t width, uint32_t limit)
+{
+    for (size_t begin = 0; begin < cols; begin += width) {
+        const size_t n = ag_smaller(width, cols - begin);
+        uint32_t largest = 0;
+        for (size_t i = 0; i < n; i++)
+            largest = larger(largest, counted(x[begin + i], limit));
+        *amax++ = amax_of_bits(largest);
+    }
+}
+
 /* From maxima of columns to those of groups. A group may have begun in an earlier tile, whose
  * maximum stands in amax already, and may go on in the next. */
 INLINE void fold_parts(float *amax, const uint32_t *largest, size_t first, size_t n, size_t width)
@@ -106,6 +119,8 @@ AG_CLONES static void groups_amax(float *amax, const float *x, const ag_groups *
             row_amaxes(amax, x + row * cols, cols / 32, 32, limit);
         else if (height == 1 && groups->width == 16 && cols % 16 == 0)
             row_amaxes(amax, x + row * cols, cols / 16, 16, limit);
+        else if (height == 1 && groups->width >= LONG)
+            line_amaxes(amax, x + row * cols, cols, groups->width, limit);
         else
             groups_in_tiles(amax, x + row * cols, groups, height, 0, cols, limit);
     }
