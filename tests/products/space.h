@@ -76,11 +76,17 @@ typedef struct space {
     int8_t *codes;
 } space;
 
+/* Aligned, since engines read some operands where they lie only then. */
+static void *zeros(size_t size)
+{
+    void *x = aligned_alloc(64, ag_pieces(size, 64) * 64);
+    assert_non_null(x);
+    return memset(x, 0, size);
+}
+
 static float *floats(void)
 {
-    float *x = calloc(ROOM, sizeof *x);
-    assert_non_null(x);
-    return x;
+    return zeros(ROOM * sizeof(float));
 }
 
 MAYBE_UNUSED static int set_up(void **state)
@@ -94,8 +100,8 @@ MAYBE_UNUSED static int set_up(void **state)
     s->onto = floats();
     s->scales_a = floats();
     s->scales_b = floats();
-    s->a = calloc(ROOM, sizeof *s->a);
-    s->b = calloc(ROOM, sizeof *s->b);
+    s->a = zeros(ROOM * sizeof *s->a);
+    s->b = zeros(ROOM * sizeof *s->b);
     s->codes = calloc(ROOM, 1);
     *state = s;
     return 0;

@@ -218,16 +218,16 @@ static void compare_triangle(space *s, ag_product *p, bool along, bool pairs)
 static void products_keep_to_triangles(void **state)
 {
     static const size_t sides[] = {1, 7, 48, 64, 131, 300};
-    enum { WIDTH = 33 };
     for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
-        for (unsigned way = 0; way < 8; way++) {
+        for (unsigned way = 0; way < 16; way++) {
             const size_t T = sides[i];
+            const size_t width = (way & 8) != 0 ? 33 : 32;
             const size_t further = (way & 4) != 0 ? 300 : 0;
-            ag_product c = {.M = T, .N = T + further, .K = WIDTH, .c_step = T + further};
+            ag_product c = {.M = T, .N = T + further, .K = width, .c_step = T + further};
             c.triangle = AG_TRIANGLE_C_LOWER;
             c.diagonal = (ptrdiff_t)further;
             compare_triangle(*state, &c, way & 1, way & 2);
-            ag_product a = {.M = T, .N = WIDTH, .K = T + further, .c_step = WIDTH};
+            ag_product a = {.M = T, .N = width, .K = T + further, .c_step = width};
             a.diagonal = (ptrdiff_t)further;
             a.triangle = AG_TRIANGLE_A_LOWER;
             compare_triangle(*state, &a, way & 1, way & 2);
