@@ -92,13 +92,13 @@ INLINE void fold_parts(float *amax, const uint32_t *largest, size_t first, size_
     }
 }
 
-/* Columns [begin, end), whole groups, of the rows [x, x + height * cols) of one row of groups. */
+/* The first `columns`, whole groups, of the rows [x, x + height * cols) of one row of groups. */
 INLINE void groups_in_tiles(float *amax, const float *x, const ag_groups *groups, size_t height,
-                            size_t begin, size_t end, uint32_t limit)
+                            size_t columns, uint32_t limit)
 {
     uint32_t largest[TILE];
-    for (size_t c = begin; c < end; c += TILE) {
-        size_t n = ag_smaller(TILE, end - c);
+    for (size_t c = 0; c < columns; c += TILE) {
+        size_t n = ag_smaller(TILE, columns - c);
         column_amaxes(largest, x + c, n, height, groups->cols, limit);
         if (groups->width == 1)
             for (size_t i = 0; i < n; i++)
@@ -122,7 +122,7 @@ AG_CLONES static void groups_amax(float *amax, const float *x, const ag_groups *
         else if (height == 1 && groups->width >= LONG)
             line_amaxes(amax, x + row * cols, cols, groups->width, limit);
         else
-            groups_in_tiles(amax, x + row * cols, groups, height, 0, cols, limit);
+            groups_in_tiles(amax, x + row * cols, groups, height, cols, limit);
     }
 }
 
@@ -133,8 +133,8 @@ void ag_groups_amax_fast(float *amax, const float *x, const ag_groups *groups, b
 }
 
 AG_CLONES void ag_columns_amax_fast(float *amax, const float *x, const ag_groups *groups,
-                                    size_t begin, size_t end, bool keep_nan)
+                                    size_t columns, bool keep_nan)
 {
-    groups_in_tiles(amax, x, groups, groups->rows, begin, end,
+    groups_in_tiles(amax, x, groups, groups->rows, columns,
                     keep_nan ? UINT32_MAX : AG_INFINITE_BITS);
 }

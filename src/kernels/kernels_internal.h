@@ -44,10 +44,9 @@ ag_rotate_rows_fn ag_rotate_rows_plain, ag_rotate_rows_fast;
 void ag_scales_candidate(float *scale, float *after, const float *amaxes, size_t count,
                          const ag_scale_rule *rule, int candidate);
 
-/* amax of the groups in columns [begin, end), whole groups, where all rows are one row of groups.
- */
-void ag_columns_amax_fast(float *amax, const float *x, const ag_groups *groups, size_t begin,
-                          size_t end, bool keep_nan);
+/* amax of the groups in the first `columns`, whole groups, where all rows are one row of groups. */
+void ag_columns_amax_fast(float *amax, const float *x, const ag_groups *groups, size_t columns,
+                          bool keep_nan);
 
 /* Whether the following can be done; then rows [begin, end) of groups of ag_scales_select, under
  * the rule of all. */

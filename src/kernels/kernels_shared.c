@@ -128,9 +128,6 @@ typedef struct grouping {
     uint64_t first;
 } grouping;
 
-/* Columns of a tall piece: narrower ones would read memory in snatches. */
-enum { TALL_COLUMNS = 256 };
-
 /* Whether all rows are one row of groups, which threads share otherwise. */
 static bool is_tall(const ag_groups *groups)
 {
@@ -145,19 +142,58 @@ static void amax_piece(void *context, size_t begin, size_t end)
                         g->keep_nan);
 }
 
-static void tall_amax_piece(void *context, size_t begin, size_t end)
+/* Tall groups: each thread finds the maxima of its own rows, which its core has made, and the
+ * largest of these is that of all. A part of the groups at a time, so that the room is small. */
+enum { TALL_GROUPS = 1024, TALL_PIECES = 16 };
+
+typedef struct tall {
+    const float *x; /* from the part's first column on */
+    const ag_groups *groups;
+    size_t columns;             /* of the part */
+    size_t height;              /* of a piece */
+    float (*amax)[TALL_GROUPS]; /* of each piece */
+    bool keep_nan;
+} tall;
+
+static void tall_piece(void *context, size_t begin, size_t end)
 {
-    const grouping *g = context;
-    const size_t width = g->groups->width;
-    ag_columns_amax_fast(g->out, g->x, g->groups, begin * width,
-                         ag_smaller(end * width, g->groups->cols), g->keep_nan);
+    const tall *t = context;
+    ag_groups some = *t->groups;
+    some.rows = end - begin;
+    ag_columns_amax_fast(t->amax[begin / t->height], t->x + begin * some.cols, &some, t->columns,
+                         t->keep_nan);
+}
+
+static void raise_all(float *amax, const float *other, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ag_float_bits(other[i]) > ag_float_bits(amax[i]))
+            amax[i] = other[i];
+}
+
+static void tall_amax(float *amax, const float *x, const ag_groups *groups, bool keep_nan)
+{
+    float room[TALL_PIECES][TALL_GROUPS];
+    const size_t threads = ag_smaller((size_t)ag_pool_threads(), TALL_PIECES);
+    tall t = {.groups = groups, .height = ag_pieces(groups->rows, threads), .amax = room};
+    t.keep_nan = keep_nan;
+    for (size_t first = 0; first < groups->across; first += TALL_GROUPS) {
+        const size_t count = ag_smaller(TALL_GROUPS, groups->across - first);
+        const size_t column = first * groups->width;
+        t.x = x + column;
+        t.columns = ag_smaller(count * groups->width, groups->cols - column);
+        ag_pool_share(groups->rows, t.height, tall_piece, &t);
+        memcpy(amax + first, room[0], count * sizeof *amax);
+        for (size_t i = 1; i < ag_pieces(groups->rows, t.height); i++)
+            raise_all(amax + first, room[i], count);
+    }
 }
 
 void ag_groups_amax_shared(float *amax, const float *x, const ag_groups *groups, bool keep_nan)
 {
     grouping g = {.out = amax, .x = x, .groups = groups, .keep_nan = keep_nan};
-    if (is_tall(groups))
-        ag_pool_share(groups->across, ag_pieces(TALL_COLUMNS, groups->width), tall_amax_piece, &g);
+    if (is_tall(groups) && ag_pool_threads() > 1)
+        tall_amax(amax, x, groups, keep_nan);
     else
         ag_pool_share(groups->down, ag_rows_of_piece(groups->height * groups->cols), amax_piece,
                       &g);
