@@ -192,7 +192,7 @@ static void tall_amax(float *amax, const float *x, const ag_groups *groups, bool
 void ag_groups_amax_shared(float *amax, const float *x, const ag_groups *groups, bool keep_nan)
 {
     grouping g = {.out = amax, .x = x, .groups = groups, .keep_nan = keep_nan};
-    if (is_tall(groups) && ag_pool_threads() > 1)
+    if (is_tall(groups))
         tall_amax(amax, x, groups, keep_nan);
     else
         ag_pool_share(groups->down, ag_rows_of_piece(groups->height * groups->cols), amax_piece,

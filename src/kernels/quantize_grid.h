@@ -118,7 +118,7 @@ INLINE float nearest(float y, const grid *g)
 INLINE uint32_t stochastic_subnormal(uint32_t magnitude, uint32_t random, const grid *g)
 {
     uint32_t field = magnitude >> 23;
-    uint32_t mantissa = magnitude & 0x7fffffu;
+    uint32_t mantissa = magnitude & AG_MANTISSA_BITS;
     mantissa |= field > 0 ? 0x800000u : 0;
     int32_t t = g->subnormal_shift - (int32_t)(field > 0 ? field : 1);
     t = t < 1 ? 1 : t; /* a normal number, whose result here is not used */

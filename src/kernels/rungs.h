@@ -47,7 +47,7 @@ INLINE uint32_t rungs_nearest(uint32_t magnitude, const rungs *r)
     uint32_t normal = (rebased + half + (rebased >> r->g.cut & 1)) >> r->g.cut;
 
     uint32_t field = magnitude >> 23;
-    uint32_t significand = (magnitude & 0x7fffffu) | (field > 0 ? 0x800000u : 0);
+    uint32_t significand = (magnitude & AG_MANTISSA_BITS) | (field > 0 ? 0x800000u : 0);
     int32_t t = r->g.subnormal_shift - (int32_t)(field > 0 ? field : 1);
     t = t < 1 ? 1 : t;   /* a normal number, whose result here is not used */
     t = t > 25 ? 25 : t; /* below half of the smallest step: 0, as from 25 on */

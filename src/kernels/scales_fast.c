@@ -3,8 +3,6 @@
  * blocks, one for every 16 or 32 elements, so that a call of ldexp per scale would show. */
 #include "quantize_grid.h"
 
-static const uint32_t MANTISSA = 0x7fffffu;
-
 /* The bits of 2^e for -127 <= e <= 127; 2^-127, the least E8M0 scale, is subnormal in float32. */
 INLINE uint32_t power_bits(int32_t e)
 {
@@ -23,7 +21,7 @@ AG_CLONES static void set_e8m0(float *scale, float *after, const float *amaxes, 
                                const ag_scheme *scheme, int32_t more)
 {
     const uint32_t max = scheme->format.max_bits;
-    const uint32_t beyond = scheme->e8m0 == AG_E8M0_RCEIL ? max & MANTISSA : UINT32_MAX;
+    const uint32_t beyond = scheme->e8m0 == AG_E8M0_RCEIL ? max & AG_MANTISSA_BITS : UINT32_MAX;
     const int kept = scheme->format.mantissa - (scheme->format.exponent == 0);
     const uint32_t half = scheme->e8m0 == AG_E8M0_EVEN ? 1u << (22 - kept) : 0;
     const int32_t max_field = (int32_t)(max >> 23);
@@ -31,7 +29,7 @@ AG_CLONES static void set_e8m0(float *scale, float *after, const float *amaxes, 
         uint32_t amax = ag_float_bits(amaxes[i]);
         uint32_t from = amax + half;
         int32_t field = (int32_t)(from >> 23);
-        int32_t e = field - max_field + ((from & MANTISSA) > beyond ? 1 : 0);
+        int32_t e = field - max_field + ((from & AG_MANTISSA_BITS) > beyond ? 1 : 0);
         e = exponent_within((field == 0 ? -127 : exponent_within(e)) + more);
         scale[i] = ag_bits_float(amax < AG_INFINITE_BITS ? power_bits(-e) : AG_NAN_BITS);
         after[i] = ag_bits_float(amax < AG_INFINITE_BITS ? power_bits(e) : AG_NAN_BITS);

@@ -37,7 +37,7 @@ static void make_values(float *x, size_t count, size_t which, unsigned bits, uin
         uint64_t word = ag_splitmix64(state);
         uint32_t exponent =
             s_exponents[which].least + (uint32_t)(word >> 40) % s_exponents[which].count;
-        uint32_t significand = (uint32_t)word & 0x7fffffu & ~(0x7fffffu >> bits);
+        uint32_t significand = (uint32_t)word & AG_MANTISSA_BITS & ~(AG_MANTISSA_BITS >> bits);
         uint32_t sign = (uint32_t)(word >> 32) & AG_SIGN_BIT;
         x[i] = word >> 59 == 0 ? 0 : ag_bits_float(sign | exponent << 23 | significand);
     }
