@@ -2,6 +2,7 @@
  * that sum over either axis, whole and short groups, values of all bit patterns. */
 #include "kernels_support.h"
 
+#include "base/pool.h"
 #include "numerics/groups.h"
 
 static const size_t shapes[][2] = {
@@ -272,6 +273,15 @@ static void test_scales_of_every_amax(void **state)
     }
 }
 
+/* Maxima of tall groups are found by each thread in its own rows. */
+static void test_threads(void **state)
+{
+    assert_ok(ag_pool_start(3));
+    test_float_scales(state);
+    test_open_blocks(state);
+    ag_pool_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_bits_and_rotations),
         cmocka_unit_test(test_turned_scales),
         cmocka_unit_test(test_scales_of_every_amax),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
