@@ -43,17 +43,10 @@ static inline void finish_row(const ag_product *p, float *row, size_t m, size_t 
     }
 }
 
-static inline bool is_plain(const ag_finish *finish)
-{
-    return !finish->scaled && finish->bias == NULL && !finish->bf16 && finish->onto == NULL;
-}
-
 /* The same for `rows` rows from m on, whose sums are `step` apart and may lie in c. */
 static inline void finish_rows(const ag_product *p, float *sums, size_t step, size_t m, size_t rows,
                                size_t n0, size_t n)
 {
-    if (is_plain(&p->finish) && sums == p->c + m * p->c_step + n0)
-        return;
     for (size_t r = 0; r < rows; r++)
         finish_row(p, sums + r * step, m + r, n0, n);
 }

@@ -419,7 +419,7 @@ static void finishes_keep_to_the_reference(void **state)
     static const size_t depths[] = {40, 600};
     space *s = *state;
     for (unsigned which = 1; which < 128; which++) {
-        for (size_t d = 0; d < 2; d++) {
+        for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++) {
             size_t M = 14, N = 131, K = depths[d];
             ag_product p = {.c_step = N, .M = M, .N = N, .K = K, .finish = finish_of(s, which)};
             p.finish.onto_step = N;
@@ -436,6 +436,25 @@ static void finishes_keep_to_the_reference(void **state)
     }
 }
 
+/* Codes with a scale and in one unit, in two runs of blocks, whose sums wait between them. */
+static void finishes_of_long_sums_keep_to_the_reference(void **state)
+{
+    static const float unit = 0x1p-6f;
+    enum { M = 14, N = 67, K = 2400, BLOCK = 480 };
+    space *s = *state;
+    for (unsigned which = 1; which < 128; which += 2) {
+        ag_product p = {.c_step = N, .M = M, .N = N, .K = K, .block = BLOCK};
+        p.a = coded(s, s->a, M, K, BLOCK, true, true, 127);
+        p.b = coded(s, s->b, N, K, BLOCK, false, false, 127);
+        p.finish = finish_of(s, which);
+        p.finish.onto_step = N;
+        compare(s, &p, "finish of codes with scales");
+        p.a.scales = p.b.scales = &unit;
+        p.a.scale_row_step = p.a.scale_step = p.b.scale_row_step = p.b.scale_step = 0;
+        compare(s, &p, "finish of codes of one unit");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +467,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(whole_codes_are_the_chain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(codes_of_one_unit_are_the_chain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finishes_keep_to_the_reference, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(finishes_of_long_sums_keep_to_the_reference, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
