@@ -64,12 +64,12 @@ typedef struct ag_codes {
 } ag_codes;
 
 /* The same values as codes, for a format of small integers (ag_format_has_codes) in groups of which
- * the blocks along the sum are. A row's block with a value that is not finite has codes of 0, and
- * NaN for its unit. */
-typedef void ag_quantize_codes_fn(const ag_codes *out, ag_sum sum, const float *x,
-                                  const ag_groups *groups, const ag_scales *scales,
-                                  const ag_scheme *scheme, const ag_rounding_site *where,
-                                  uint64_t first);
+ * the blocks along the sum are. out[sum]: for a product that sums along the rows of x or across
+ * them, or for both; words NULL: not wanted. A row's block with a value that is not finite has
+ * codes of 0, and NaN for its unit. */
+typedef void ag_quantize_codes_fn(const ag_codes out[2], const float *x, const ag_groups *groups,
+                                  const ag_scales *scales, const ag_scheme *scheme,
+                                  const ag_rounding_site *where, uint64_t first);
 
 /* --- results */
 

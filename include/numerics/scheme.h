@@ -214,6 +214,10 @@ ag_scale_format ag_scheme_scales(const ag_scheme *scheme);
 bool ag_scheme_has_float8_scales(const ag_scheme *scheme);
 ag_outer_scale ag_scheme_outer(const ag_scheme *scheme);
 
+/* Whether products read values of the format as they are, and their epilogue brings back the
+ * scales: granularity tensor, or row. */
+bool ag_scheme_is_scaled_after(const ag_scheme *scheme);
+
 /* Whether each row of the product's has a factor of its own: granularity row, or outer row. */
 bool ag_scheme_has_row_factors(const ag_scheme *scheme);
 

@@ -32,11 +32,12 @@ enum {
     AG_REACH = 16,        /* elements beyond a triangle that may be read */
 };
 
-/* k in a block of codes where all K have the same scale, a power of two. A segment of such codes
- * sums up exactly, and segments are added as those of floats: the bits are those of floats. */
+/* k in a block of codes where all K have the same scale, a power of two: all, if their sum is
+ * exact, else those of a segment. Segments of such codes sum up exactly and are added as those of
+ * floats, and two whose sum is exact, too, may as well be one: the bits are those of floats. */
 static inline size_t ag_code_block(size_t K)
 {
-    return ag_smaller(K, AG_SEGMENT);
+    return K <= AG_MOST_BLOCK ? K : AG_SEGMENT;
 }
 
 /* What an operand brings back to its product's rows (a) or columns (b): fl(all * each[i]). */

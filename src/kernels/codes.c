@@ -19,7 +19,7 @@ ag_code_shape ag_code_shape_of(const ag_scheme *scheme, const ag_groups *groups,
     s.rows = across ? groups->cols : groups->rows;
     s.K = across ? groups->rows : groups->cols;
     s.block = across ? groups->height : groups->width;
-    if (scheme->granularity == AG_GRANULARITY_ROW)
+    if (ag_scheme_is_scaled_after(scheme))
         s.block = ag_code_block(s.block);
     s.blocks = ag_pieces(s.K, s.block);
     s.depth = ag_words_of(AG_WORD_CODES, s.block);

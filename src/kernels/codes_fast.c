@@ -8,12 +8,13 @@
 #include "codes.h"
 #include "quantize_row.h"
 
-/* A tile is as long as random words are made at a time; a piece is the elements of one thread. */
-enum { TILE = PHILOX_MOST, PIECE = 16384 };
+/* A tile is as long as random words are made at a time; a piece is the elements of one thread, in
+ * runs of rows where these have units in common. */
+enum { TILE = PHILOX_MOST, PIECE = 16384, RUN = 64 };
 
 typedef struct coding {
-    ag_codes out;
-    ag_code_shape shape;
+    ag_codes out[2]; /* along rows and across them, or one */
+    ag_code_shape shape[2];
     const float *x;
     ag_groups groups;
     ag_scales scales;
@@ -21,6 +22,11 @@ typedef struct coding {
     rounder r;
     uint64_t first;
 } coding;
+
+static bool wants(const coding *c, ag_sum sum)
+{
+    return c->out[sum].words != NULL;
+}
 
 /* Columns [begin, end) of a row, a tile at most. */
 typedef struct part {
@@ -44,17 +50,18 @@ INLINE void round_part(uint32_t *codes, const coding *c, const grid *g, part p, 
     quantize_columns(some, p.begin, p.end, c->groups.width, g, how);
 }
 
-/* A tile in which some value is not finite: the units of its blocks become NaN. Rare, so it may be
- * slow. */
-static void mark_bad(const coding *c, const uint32_t *codes, part p)
+/* A tile in which some value is not finite: the units of its blocks become NaN, perhaps by several
+ * threads at once. Rare, so it may be slow. */
+static void mark_bad(const coding *c, ag_sum sum, const uint32_t *codes, part p)
 {
-    const ag_code_shape *s = &c->shape;
+    const ag_code_shape *s = &c->shape[sum];
+    const float bad = NAN;
     for (size_t col = p.begin; col < p.end; col++) {
         size_t i = p.row * c->groups.cols + col;
         size_t unit = s->across ? ag_code_unit_at(s, col, p.row)
                                 : ag_code_unit_at(s, i / s->K, i % s->K); /* rows may be unrolled */
         if (codes[col - p.begin] > UINT8_MAX)
-            c->out.units[unit] = NAN;
+            __atomic_store(&c->out[sum].units[unit], &bad, __ATOMIC_RELAXED);
     }
 }
 
@@ -96,28 +103,34 @@ INLINE bool code_integers_along(uint32_t *words, const coding *c, const grid *g,
     return width == 16 && integers_along((uint8_t *)words, x, scale, groups, 1, 16, *g) == 0;
 }
 
-/* A word of each column of four rows; not 0 where one is not finite. */
+/* A word of each column of four rows, whose scales are `step` apart, a literal: 0 where there is
+ * one for all. Not 0 where a value is not finite. */
 INLINE uint32_t integers_across(uint32_t *restrict words, const float *restrict x,
-                                const float *restrict scale, size_t cols, const grid *g)
+                                const float *restrict scale, size_t step, size_t cols,
+                                const grid *g)
 {
     uint32_t all = 0;
     for (size_t i = 0; i < cols; i++) {
-        uint32_t a = integer_byte(x[i] * scale[i], g);
-        uint32_t b = integer_byte(x[cols + i] * scale[i], g);
-        uint32_t c = integer_byte(x[2 * cols + i] * scale[i], g);
-        uint32_t d = integer_byte(x[3 * cols + i] * scale[i], g);
+        const float of_column = scale[i * step];
+        uint32_t a = integer_byte(x[i] * of_column, g);
+        uint32_t b = integer_byte(x[cols + i] * of_column, g);
+        uint32_t c = integer_byte(x[2 * cols + i] * of_column, g);
+        uint32_t d = integer_byte(x[3 * cols + i] * of_column, g);
         all |= a | b | c | d;
         words[i] = a | b << 8 | c << 16 | d << 24;
     }
     return all >> 8;
 }
 
-/* Rows row to row + 4 of blocks that are one column wide; false where a value is not finite. */
+/* Rows row to row + 4 of blocks that are one column wide, or all; false where they are neither, or
+ * a value is not finite. */
 INLINE bool code_integers_across(uint32_t *words, const coding *c, const grid *g, size_t row)
 {
     const size_t cols = c->groups.cols;
-    return c->groups.width == 1 &&
-           integers_across(words, c->x + row * cols, scales_of(c, row), cols, g) == 0;
+    const float *x = c->x + row * cols;
+    if (c->groups.width == 1)
+        return integers_across(words, x, scales_of(c, row), 1, cols, g) == 0;
+    return c->groups.width == cols && integers_across(words, x, scales_of(c, row), 0, cols, g) == 0;
 }
 
 /* --- along rows */
@@ -150,15 +163,16 @@ INLINE void code_along(uint8_t *bytes, const coding *c, const grid *g, part p, w
                       next - col);
     }
     if (bad != 0)
-        mark_bad(c, codes, p);
+        mark_bad(c, AG_SUM_COLS, codes, p);
 }
 
-INLINE void code_rows(const coding *c, const grid *g, way how)
+/* Rows [begin, end). */
+INLINE void code_rows(const coding *c, const grid *g, size_t begin, size_t end, way how)
 {
     const size_t cols = c->groups.cols;
     const size_t words = ag_code_words(cols, c->groups.width);
-    for (size_t row = 0; row < c->groups.rows; row++) {
-        uint32_t *to = c->out.words + row * words;
+    for (size_t row = begin; row < end; row++) {
+        uint32_t *to = c->out[AG_SUM_COLS].words + row * words;
         for (size_t i = 0; 4 * words > cols && i < words; i++)
             to[i] = AG_NO_CODES; /* beyond the ends of blocks */
         if (how == PLAIN_INTEGER && code_integers_along(to, c, g, row))
@@ -199,60 +213,97 @@ INLINE void code_across(uint32_t *words, const coding *c, const grid *g, part p,
     if (interleave(words + p.begin, codes, p.end - p.begin) == 0)
         return;
     for (size_t i = 0; i < rows; i++)
-        mark_bad(c, codes[i], (part){p.row + i, p.begin, p.end});
+        mark_bad(c, AG_SUM_ROWS, codes[i], (part){p.row + i, p.begin, p.end});
 }
 
-INLINE void code_columns(const coding *c, const grid *g, way how)
+/* Rows [begin, end), up to four of a block and from one of its words on. */
+INLINE void code_columns(const coding *c, const grid *g, size_t begin, size_t end, way how)
 {
+    const ag_code_shape *s = &c->shape[AG_SUM_ROWS];
     const size_t cols = c->groups.cols;
-    uint32_t *words = c->out.words;
-    for (size_t first = 0; first < c->groups.rows; first += c->groups.height) {
-        const size_t height = ag_smaller(c->groups.height, c->groups.rows - first);
-        for (size_t k = 0; k < height; k += 4, words += cols) {
-            if (how == PLAIN_INTEGER && k + 4 <= height &&
-                code_integers_across(words, c, g, first + k))
-                continue;
-            for (size_t col = 0; col < cols; col += TILE)
-                code_across(words, c, g, (part){first + k, col, ag_smaller(col + TILE, cols)},
-                            ag_smaller(height - k, 4), how);
-        }
-    }
+    const size_t word = begin / s->block * s->depth + begin % s->block / 4;
+    uint32_t *words = c->out[AG_SUM_ROWS].words + word * cols;
+    if (how == PLAIN_INTEGER && end == begin + 4 && code_integers_across(words, c, g, begin))
+        return;
+    for (size_t col = 0; col < cols; col += TILE)
+        code_across(words, c, g, (part){begin, col, ag_smaller(col + TILE, cols)}, end - begin,
+                    how);
 }
 
 /* --- a matrix */
 
-INLINE void code_matrix(const coding *c, way how)
+/* Where a word of each column ends that begins at a row. */
+INLINE size_t end_of_word(const ag_code_shape *s, size_t row)
 {
-    const grid g = c->r.g;
-    if (c->shape.across)
-        code_columns(c, &g, how);
-    else
-        code_rows(c, &g, how);
+    const size_t block = (row / s->block + 1) * s->block;
+    return ag_smaller(ag_smaller(row + 4, block), s->K);
 }
 
-AG_CLONES static void code(const coding *c)
+/* Rows [begin, end), which are read from memory once where they are wanted both ways. */
+INLINE void code_matrix(const coding *c, size_t begin, size_t end, way how)
+{
+    const grid g = c->r.g;
+    for (size_t row = begin, next; row < end; row = next) {
+        next = wants(c, AG_SUM_ROWS) ? end_of_word(&c->shape[AG_SUM_ROWS], row) : end;
+        if (wants(c, AG_SUM_COLS))
+            code_rows(c, &g, row, next, how);
+        if (wants(c, AG_SUM_ROWS))
+            code_columns(c, &g, row, next, how);
+    }
+}
+
+AG_CLONES static void code(const coding *c, size_t begin, size_t end)
 {
 #define CODE(name, function)                                                                       \
     case name:                                                                                     \
-        code_matrix(c, name);                                                                      \
+        code_matrix(c, begin, end, name);                                                          \
         break;
     switch (c->r.how) {
         WAYS(CODE)
     }
 }
 
-/* Rows of the matrix that own their units: a row of groups, or of blocks down its columns. */
-static size_t rows_of_units(const coding *c)
+/* --- pieces. Random words follow from the elements' global index, so that no cut changes a bit. */
+
+static void set_units(const coding *c)
 {
-    return c->shape.across ? c->shape.block : c->groups.height;
+    for (int sum = 0; sum < 2; sum++)
+        if (wants(c, (ag_sum)sum))
+            ag_codes_set_units(&c->out[sum], &c->shape[sum], &c->groups, &c->scales, c->r.g.step);
 }
 
-/* Such rows [begin, end), as a matrix of their own. Random words follow from the elements' global
- * index, so that the cut into pieces changes no bit. */
-static void code_piece(void *context, size_t begin, size_t end)
+static void clear_bad(const coding *c)
+{
+    for (int sum = 0; sum < 2; sum++)
+        if (wants(c, (ag_sum)sum))
+            ag_codes_clear_bad(&c->out[sum], &c->shape[sum], &c->scheme->format);
+}
+
+/* Rows of the matrix that own their units: a row of groups, or of blocks down its columns. Where
+ * all have one scale, it is each row's. */
+static size_t rows_of_units(const coding *c)
+{
+    const size_t along = c->groups.down > 1 ? c->groups.height : 1;
+    return wants(c, AG_SUM_ROWS) ? c->shape[AG_SUM_ROWS].block : along;
+}
+
+/* Where the codes of such rows, from `begin` on, go. */
+static ag_codes codes_from(const coding *all, ag_sum sum, size_t begin)
+{
+    const ag_code_shape *s = &all->shape[sum];
+    const size_t row = begin * rows_of_units(all);
+    ag_codes out = all->out[sum];
+    if (!wants(all, sum))
+        return out;
+    out.words += s->across ? begin * s->depth * s->rows : row * s->row_words;
+    out.units += s->across ? begin * s->rows : row * s->blocks;
+    return out;
+}
+
+/* Such rows [begin, end), as a matrix of their own. */
+static void code_with_units(void *context, size_t begin, size_t end)
 {
     const coding *all = context;
-    const ag_code_shape whole = all->shape;
     const size_t height = rows_of_units(all);
     const size_t row = begin * height;
     const size_t scale = row / all->groups.height * all->groups.across;
@@ -262,31 +313,50 @@ static void code_piece(void *context, size_t begin, size_t end)
     c.first += row * c.groups.cols;
     c.scales.scale += scale;
     c.scales.after += scale;
-    c.out.words += whole.across ? begin * whole.depth * whole.rows : row * whole.row_words;
-    c.out.units += whole.across ? begin * whole.rows : row * whole.blocks;
-    c.shape = ag_code_shape_of(c.scheme, &c.groups, whole.across ? AG_SUM_ROWS : AG_SUM_COLS);
-    ag_codes_set_units(&c.out, &c.shape, &c.groups, &c.scales, c.r.g.step);
-    if (!whole.across)
+    for (int sum = 0; sum < 2; sum++) {
+        c.out[sum] = codes_from(all, (ag_sum)sum, begin);
+        c.shape[sum] = ag_code_shape_of(c.scheme, &c.groups, (ag_sum)sum);
+    }
+    set_units(&c);
+    if (!wants(&c, AG_SUM_ROWS))
         c.groups = ag_groups_unrolled(&c.groups);
-    code(&c);
-    ag_codes_clear_bad(&c.out, &c.shape, &c.scheme->format);
+    code(&c, 0, c.groups.rows);
+    clear_bad(&c);
 }
 
-void ag_quantize_codes_shared(const ag_codes *out, ag_sum sum, const float *x,
-                              const ag_groups *groups, const ag_scales *scales,
-                              const ag_scheme *scheme, const ag_rounding_site *where,
-                              uint64_t first)
+/* RUN rows each, where few blocks are as long as the columns: they would be too few pieces. */
+static void code_runs(void *context, size_t begin, size_t end)
+{
+    const coding *c = context;
+    code(c, begin * RUN, ag_smaller(end * RUN, c->groups.rows));
+}
+
+static void share_rows(coding *c, size_t rows, ag_pool_body *body)
+{
+    const size_t width = rows * c->groups.cols;
+    ag_pool_share(ag_pieces(c->groups.rows, rows), width < PIECE ? PIECE / width : 1, body, c);
+}
+
+void ag_quantize_codes_shared(const ag_codes out[2], const float *x, const ag_groups *groups,
+                              const ag_scales *scales, const ag_scheme *scheme,
+                              const ag_rounding_site *where, uint64_t first)
 {
     const ag_rounding_site *random = scheme->rounding == AG_ROUND_STOCHASTIC ? where : NULL;
     if (!way_exists(&scheme->format, scheme->overflow, random)) {
-        ag_quantize_codes_plain(out, sum, x, groups, scales, scheme, where, first);
+        ag_quantize_codes_plain(out, x, groups, scales, scheme, where, first);
         return;
     }
-    coding c = {*out,          ag_code_shape_of(scheme, groups, sum), x, *groups, *scales, scheme,
-                .first = first};
+    coding c = {.x = x, .groups = *groups, .scales = *scales, .scheme = scheme, .first = first};
     c.r = rounder_of_scheme(scheme, random);
-    const size_t height = rows_of_units(&c);
-    const size_t width = height * groups->cols;
-    ag_pool_share(ag_pieces(groups->rows, height), width < PIECE ? PIECE / width : 1, code_piece,
-                  &c);
+    for (int sum = 0; sum < 2; sum++) {
+        c.out[sum] = out[sum];
+        c.shape[sum] = ag_code_shape_of(scheme, groups, (ag_sum)sum);
+    }
+    if (!wants(&c, AG_SUM_ROWS) || !ag_scheme_is_scaled_after(scheme)) {
+        share_rows(&c, rows_of_units(&c), code_with_units);
+        return;
+    }
+    set_units(&c);
+    share_rows(&c, RUN, code_runs);
+    clear_bad(&c);
 }

@@ -13,9 +13,9 @@ static void set_code(const ag_codes *out, const ag_code_shape *s, size_t row, si
     out->words[at] ^= (uint32_t)(uint8_t)code << 8 * (k % s->block % 4);
 }
 
-void ag_quantize_codes_plain(const ag_codes *out, ag_sum sum, const float *x,
-                             const ag_groups *groups, const ag_scales *scales,
-                             const ag_scheme *scheme, const ag_rounding_site *where, uint64_t first)
+static void quantize_codes(const ag_codes *out, ag_sum sum, const float *x, const ag_groups *groups,
+                           const ag_scales *scales, const ag_scheme *scheme,
+                           const ag_rounding_site *where, uint64_t first)
 {
     const float step = scheme->format.min_subnormal;
     const ag_code_shape shape = ag_code_shape_of(scheme, groups, sum);
@@ -35,4 +35,13 @@ void ag_quantize_codes_plain(const ag_codes *out, ag_sum sum, const float *x,
             out->units[ag_code_unit_at(&shape, row, k)] = NAN;
     }
     ag_codes_clear_bad(out, &shape, &scheme->format);
+}
+
+void ag_quantize_codes_plain(const ag_codes out[2], const float *x, const ag_groups *groups,
+                             const ag_scales *scales, const ag_scheme *scheme,
+                             const ag_rounding_site *where, uint64_t first)
+{
+    for (int sum = 0; sum < 2; sum++)
+        if (out[sum].words != NULL)
+            quantize_codes(&out[sum], (ag_sum)sum, x, groups, scales, scheme, where, first);
 }

@@ -36,6 +36,12 @@ ag_outer_scale ag_scheme_outer(const ag_scheme *scheme)
     return scheme->granularity == AG_GRANULARITY_NV ? AG_OUTER_TENSOR : scheme->outer;
 }
 
+bool ag_scheme_is_scaled_after(const ag_scheme *scheme)
+{
+    return scheme->granularity == AG_GRANULARITY_TENSOR ||
+           scheme->granularity == AG_GRANULARITY_ROW;
+}
+
 bool ag_scheme_has_row_factors(const ag_scheme *scheme)
 {
     return scheme->quantised &&

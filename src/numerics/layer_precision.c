@@ -80,9 +80,7 @@ static ag_status check_reach(const ag_scheme *scheme)
  * the smallest must stay a normal number. */
 static ag_status check_span(const ag_scheme *scheme)
 {
-    bool has_one =
-        scheme->granularity == AG_GRANULARITY_TENSOR || scheme->granularity == AG_GRANULARITY_ROW;
-    if (!scheme->quantised || scheme->format.table == NULL || !has_one ||
+    if (!scheme->quantised || scheme->format.table == NULL || !ag_scheme_is_scaled_after(scheme) ||
         scheme->format.emin - scheme->format.emax >= -126)
         return AG_OK;
     return ag_fail(AG_ERR_INPUT,

@@ -31,7 +31,7 @@ static float code_at(const ag_observer *observer, const ag_operand *operand,
 {
     const ag_scheme *scheme = operand->scheme;
     float value = operand->values[i];
-    if (!scheme->quantised || scheme->granularity <= AG_GRANULARITY_ROW)
+    if (!scheme->quantised || ag_scheme_is_scaled_after(scheme))
         return value;
     size_t group = ag_groups_at(groups, i / groups->cols, i % groups->cols);
     float after = observer->scales.after[group];

@@ -95,7 +95,7 @@ bool ag_operand_needs_amax(const ag_operand *operand)
 
 bool ag_operand_takes_codes(const ag_operand *operand)
 {
-    return operand->scheme->granularity != AG_GRANULARITY_ROW || ag_products_have_codes();
+    return !ag_scheme_is_scaled_after(operand->scheme) || ag_products_have_codes();
 }
 
 static ag_matrix matrix_of(const ag_operand *operand, const ag_source *source)
@@ -115,6 +115,17 @@ static ag_rounding_site site_of(const ag_operand *operand, const ag_pass *pass)
                               .variant = operand->scheme->sr_variant};
 }
 
+/* Makes the codes that products read; false where nobody wants values besides. */
+static bool make_codes(const ag_operand *operand, const ag_source *source, const ag_groups *groups,
+                       const ag_scales *scales, const ag_pass *pass)
+{
+    const bool as_codes = ag_operand_takes_codes(operand);
+    if (as_codes && (operand->codes[0].words != NULL || operand->codes[1].words != NULL))
+        operand->k->quantize_codes(operand->codes, source->x, groups, scales, operand->scheme,
+                                   &operand->where, source->first);
+    return !as_codes || !operand->codes_alone || pass->observer != NULL;
+}
+
 /* One scale for the tensor. */
 static void quantise_tensor(ag_operand *operand, float *out, const ag_source *source,
                             const ag_pass *pass)
@@ -123,11 +134,16 @@ static void quantise_tensor(ag_operand *operand, float *out, const ag_source *so
     const ag_format *format = &scheme->format;
     size_t count = source->rows * source->cols;
     float scale = observe(operand, source->amax, pass);
-    if (operand->clipped != NULL) {
-        ag_matrix matrix = matrix_of(operand, source);
-        ag_groups whole = ag_groups_of(scheme, &matrix);
+    float shift = ag_operand_shift(format);
+    ag_matrix matrix = matrix_of(operand, source);
+    ag_groups whole = ag_groups_of(scheme, &matrix);
+    ag_scales scales = {.scale = &scale, .after = &shift, .factor = 1.0f};
+    operand->factor = (ag_factor){.all = 1.0f / scale / shift};
+    if (operand->clipped != NULL)
         mark_clipped(operand, source, &whole, &scale);
-    }
+    operand->values = NULL;
+    if (!make_codes(operand, source, &whole, &scales, pass))
+        return;
     if (scheme->rounding == AG_ROUND_STOCHASTIC) {
         operand->k->quantize_stochastic(out, source->x, count, format, scale, scheme->overflow,
                                         &operand->where, source->first);
@@ -135,7 +151,6 @@ static void quantise_tensor(ag_operand *operand, float *out, const ag_source *so
         operand->k->quantize(out, source->x, count, format, scale, scheme->overflow);
     }
     operand->values = out;
-    operand->factor = (ag_factor){.all = 1.0f / scale / ag_operand_shift(format)};
 }
 
 /* --- channels */
@@ -216,14 +231,8 @@ static void quantise_groups(ag_operand *operand, float *out, const ag_source *so
     if (operand->after != NULL)
         memcpy(operand->after, operand->scales->after,
                ag_groups_count(&groups) * sizeof *operand->after);
-    const bool as_codes = ag_operand_takes_codes(operand);
-    for (size_t across = 0; across < 2; across++)
-        if (as_codes && operand->codes[across].words != NULL)
-            k->quantize_codes(&operand->codes[across], across == 0 ? AG_SUM_COLS : AG_SUM_ROWS,
-                              source->x, &groups, operand->scales, scheme, &operand->where,
-                              source->first);
     operand->values = NULL;
-    if (as_codes && operand->codes_alone && pass->observer == NULL)
+    if (!make_codes(operand, source, &groups, operand->scales, pass))
         return;
     k->quantize_groups(out, source->x, &groups, operand->scales, scheme, &operand->where,
                        source->first);
@@ -273,9 +282,7 @@ static bool leaves_bf16(const ag_operand *operand, bool quantised, bool shadow)
     const ag_scheme *scheme = operand->scheme;
     if (!quantised)
         return operand->bf16 && !shadow;
-    bool is_grid =
-        scheme->granularity == AG_GRANULARITY_TENSOR || scheme->granularity == AG_GRANULARITY_ROW;
-    return is_grid ? fits_bf16(&scheme->format) : blocks_fit_bf16(scheme);
+    return ag_scheme_is_scaled_after(scheme) ? fits_bf16(&scheme->format) : blocks_fit_bf16(scheme);
 }
 
 /* A table may reach beyond what its scales take for the largest value. */

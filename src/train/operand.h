@@ -64,8 +64,8 @@ typedef struct ag_source {
 /* Whether the pass has it quantised, by a scheme that is not null. */
 bool ag_operand_quantises(const ag_operand *operand, const ag_pass *pass);
 
-/* Whether it is made as codes where it has room for them. Those of a row's scale need not be: as
- * values they give the same bits, and which is faster depends on the processor. */
+/* Whether it is made as codes where it has room for them. Those of a tensor's or a row's scale need
+ * not be: as values they give the same bits, and which is faster depends on the processor. */
 bool ag_operand_takes_codes(const ag_operand *operand);
 
 /* Whether its scheme finds one scale for the tensor. */

@@ -45,7 +45,7 @@ static ag_summands summands_of(const ag_operand_view *view, size_t rows, size_t 
     summands.k_step = view->across ? rows : 1;
     if (!operand->is_quantised)
         return summands;
-    if (scheme->granularity == AG_GRANULARITY_TENSOR || scheme->granularity == AG_GRANULARITY_ROW) {
+    if (ag_scheme_is_scaled_after(scheme)) {
         summands.unit = 1 / ag_operand_shift(&scheme->format);
         summands.format = &scheme->format;
         if (scheme->channel != AG_CHANNEL_NONE) {

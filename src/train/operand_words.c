@@ -7,13 +7,15 @@
 /* --- codes */
 
 /* Codes are small integers. Those of a block are summed exactly and multiplied by both scales once;
- * those of a row, whose scale comes back in the epilogue, have one unit, a power of two. */
+ * those of a tensor or a row, whose scale comes back in the epilogue, have one unit, a power of
+ * two.
+ */
 static bool has_codes(const ag_scheme *scheme)
 {
     if (!scheme->quantised || !ag_format_has_codes(&scheme->format))
         return false;
-    if (scheme->granularity == AG_GRANULARITY_ROW)
-        return !scheme->format.has_inf; /* which codes do not tell from NaN */
+    if (ag_scheme_is_scaled_after(scheme)) /* codes do not tell Inf from NaN */
+        return scheme->channel == AG_CHANNEL_NONE && !scheme->format.has_inf;
     return ag_scheme_has_blocks(scheme) && scheme->block_cols <= AG_MOST_BLOCK;
 }
 
@@ -21,14 +23,13 @@ static bool has_codes(const ag_scheme *scheme)
 static bool meet_as_codes(const ag_scheme *a, const ag_scheme *b)
 {
     return has_codes(a) && has_codes(b) &&
-           (a->granularity == AG_GRANULARITY_ROW) == (b->granularity == AG_GRANULARITY_ROW) &&
+           ag_scheme_is_scaled_after(a) == ag_scheme_is_scaled_after(b) &&
            a->block_cols == b->block_cols && strcmp(a->format.name, b->format.name) == 0;
 }
 
 static size_t block_of_scheme(const ag_scheme *scheme, size_t K)
 {
-    return scheme->granularity == AG_GRANULARITY_ROW ? ag_code_block(K)
-                                                     : (size_t)scheme->block_cols;
+    return ag_scheme_is_scaled_after(scheme) ? ag_code_block(K) : (size_t)scheme->block_cols;
 }
 
 /* Found by looking through the three products for the one that reads this use. A product with an

@@ -2,6 +2,7 @@
  * codes alone: blocks along and across the sum, whole and short, values of all bit patterns. */
 #include "kernels_support.h"
 
+#include "base/pool.h"
 #include "numerics/groups.h"
 #include "products/products.h"
 
@@ -86,12 +87,47 @@ static void check_words(const operand *o)
 static void check_kernel(const ag_kernels *k, operand *o)
 {
     memset(o->got.words, 0x5a, words_of(o) * sizeof *o->got.words);
-    k->quantize_codes(&o->got, o->matrix.sum, o->x, &o->groups, &o->scales, o->scheme, &where,
-                      o->matrix.first);
+    ag_codes out[2] = {
+        {NULL, NULL},
+        {NULL, NULL}
+    };
+    out[o->matrix.sum] = o->got;
+    k->quantize_codes(out, o->x, &o->groups, &o->scales, o->scheme, &where, o->matrix.first);
     for (size_t row = 0; row < o->rows; row++)
         for (size_t first = 0; first < o->K; first += o->block)
             check_block(o, row, first);
     check_words(o);
+}
+
+/* k of a block: of one scale for all K, whole sums as far as they are exact, else segments. */
+static size_t block_of(const ag_scheme *scheme, size_t K)
+{
+    if (scheme->granularity == AG_GRANULARITY_TENSOR || scheme->granularity == AG_GRANULARITY_ROW)
+        return K <= 1024 ? K : 512;
+    return (size_t)scheme->block_cols;
+}
+
+/* Codes along the sum and across it, made in one call, are those of a call each. */
+static void check_both_ways(const ag_kernels *k, const operand *o)
+{
+    const ag_sum other_sum = o->across ? AG_SUM_COLS : AG_SUM_ROWS;
+    const ag_matrix turned = {o->matrix.rows, o->matrix.cols, other_sum, o->matrix.first};
+    const ag_groups groups = ag_groups_of(o->scheme, &turned);
+    const operand other = {.rows = o->K, .K = o->rows, .block = block_of(o->scheme, o->rows)};
+    ag_codes out[2];
+    if (memcmp(&groups, &o->groups, sizeof groups) != 0)
+        return;
+    out[o->matrix.sum] =
+        (ag_codes){test_malloc(words_of(o) * sizeof(uint32_t)), floats(units_of(o))};
+    out[other_sum] =
+        (ag_codes){test_malloc(words_of(&other) * sizeof(uint32_t)), floats(units_of(&other))};
+    k->quantize_codes(out, o->x, &o->groups, &o->scales, o->scheme, &where, o->matrix.first);
+    assert_memory_equal(out[o->matrix.sum].words, o->got.words, words_of(o) * sizeof *o->got.words);
+    assert_memory_equal(out[o->matrix.sum].units, o->got.units, units_of(o) * sizeof *o->got.units);
+    for (size_t i = 0; i < 2; i++) {
+        test_free(out[i].words);
+        free(out[i].units);
+    }
 }
 
 static void check_operand(const ag_scheme *scheme, ag_matrix matrix, bool wild)
@@ -102,9 +138,7 @@ static void check_operand(const ag_scheme *scheme, ag_matrix matrix, bool wild)
     o.groups = ag_groups_of(scheme, &matrix);
     o.rows = across ? matrix.cols : matrix.rows;
     o.K = across ? matrix.rows : matrix.cols;
-    o.block = (size_t)scheme->block_cols;
-    if (scheme->granularity == AG_GRANULARITY_ROW) /* all, in segments */
-        o.block = o.K < 512 ? o.K : 512;
+    o.block = block_of(scheme, o.K);
     o.x = wild ? any_bits(count, count) : normal(count, count, 1);
     o.values = floats(count);
     o.scales = (ag_scales){.scale = floats(count), .after = floats(count), .factor = 1};
@@ -116,7 +150,9 @@ static void check_operand(const ag_scheme *scheme, ag_matrix matrix, bool wild)
     ag_kernels_plain.quantize_groups(o.values, o.x, &o.groups, &o.scales, scheme, &where,
                                      matrix.first);
     check_kernel(&ag_kernels_plain, &o);
+    check_both_ways(&ag_kernels_plain, &o);
     check_kernel(fast, &o);
+    check_both_ways(fast, &o);
     test_free(o.got.words);
     free(o.got.units);
     test_free(o.codes);
@@ -126,9 +162,8 @@ static void check_operand(const ag_scheme *scheme, ag_matrix matrix, bool wild)
     free(o.x);
 }
 
-static void codes_are_the_values(void **state)
+static void check_all(void)
 {
-    (void)state;
     static const char *const names[] = {"e2m1f/nv",
                                         "e2m1f/nv/amax/stochastic",
                                         "e2m1f/nv16x16",
@@ -144,6 +179,9 @@ static void codes_are_the_values(void **state)
                                         "e1m2b127/1x32/amax", /* and beyond float32 */
                                         "e0m3b127/row",
                                         "int8/row",
+                                        "int8/tensor",
+                                        "int4/tensor/amax/stochastic",
+                                        "e2m1f/tensor/amax+pow2",
                                         "e2m1f/row/amax+pow2/stochastic"};
     static const size_t shapes[][2] = {
         {1,    1   },
@@ -169,8 +207,25 @@ static void codes_are_the_values(void **state)
     }
 }
 
+static void codes_are_the_values(void **state)
+{
+    (void)state;
+    check_all();
+}
+
+static void threads_share_them(void **state)
+{
+    (void)state;
+    assert_ok(ag_pool_start(3));
+    check_all();
+    ag_pool_stop();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(codes_are_the_values)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(codes_are_the_values),
+        cmocka_unit_test(threads_share_them),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
