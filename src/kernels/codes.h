@@ -7,7 +7,7 @@
 
 typedef struct ag_code_shape {
     size_t rows, K;   /* of the product's operand */
-    size_t block;     /* k of a block, but the last: a group's, or a segment of a row's */
+    size_t block;     /* k of a block, but the last: a group's, or ag_code_block of one scale's */
     size_t blocks;    /* of a row */
     size_t depth;     /* words of a block */
     size_t row_words; /* of a row */

@@ -11,6 +11,7 @@
 /* A tile is as long as random words are made at a time; a piece is the elements of one thread, in
  * runs of rows where these have units in common. */
 enum { TILE = PHILOX_MOST, PIECE = 16384, RUN = 64 };
+_Static_assert(AG_SEGMENT % RUN == 0 && RUN % 4 == 0, "no two runs have rows of one word");
 
 typedef struct coding {
     ag_codes out[2]; /* along rows and across them, or one */
@@ -280,7 +281,7 @@ static void clear_bad(const coding *c)
 }
 
 /* Rows of the matrix that own their units: a row of groups, or of blocks down its columns. Where
- * all have one scale, it is each row's. */
+ * there is one row of groups, each row of the matrix has units of its own, with the same scales. */
 static size_t rows_of_units(const coding *c)
 {
     const size_t along = c->groups.down > 1 ? c->groups.height : 1;

@@ -21,8 +21,7 @@ static inline void finish_scale(float *row, const ag_finish *finish, size_t m, s
             row[i] = row[i] * of_row * (of_all * each[n0 + i]);
 }
 
-/* Row m of the result, columns n0 to n0 + n, of its sums row [n], which are overwritten and may lie
- * in c. */
+/* Row m of the result, columns n0 to n0 + n, of its sums row [n], which are overwritten. */
 static inline void finish_row(const ag_product *p, float *row, size_t m, size_t n0, size_t n)
 {
     const ag_finish *finish = &p->finish;
@@ -38,12 +37,12 @@ static inline void finish_row(const ag_product *p, float *row, size_t m, size_t 
         float *onto = finish->onto + m * finish->onto_step + n0;
         for (size_t i = 0; i < n; i++)
             onto[i] = (finish->anew ? 0.0f : onto[i]) + row[i];
-    } else if (row != p->c + m * p->c_step + n0) {
+    } else {
         memcpy(p->c + m * p->c_step + n0, row, n * sizeof *row);
     }
 }
 
-/* The same for `rows` rows from m on, whose sums are `step` apart and may lie in c. */
+/* The same for `rows` rows from m on, whose sums are `step` apart. */
 static inline void finish_rows(const ag_product *p, float *sums, size_t step, size_t m, size_t rows,
                                size_t n0, size_t n)
 {

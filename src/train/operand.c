@@ -115,13 +115,17 @@ static ag_rounding_site site_of(const ag_operand *operand, const ag_pass *pass)
                               .variant = operand->scheme->sr_variant};
 }
 
-/* Makes the codes that products read; false where nobody wants values besides. */
+/* Makes the codes that products read; false where nobody wants values besides. Weights are held for
+ * other passes; of activations a backward half alone sums along the other axis. */
 static bool make_codes(const ag_operand *operand, const ag_source *source, const ag_groups *groups,
                        const ag_scales *scales, const ag_pass *pass)
 {
     const bool as_codes = ag_operand_takes_codes(operand);
-    if (as_codes && (operand->codes[0].words != NULL || operand->codes[1].words != NULL))
-        operand->k->quantize_codes(operand->codes, source->x, groups, scales, operand->scheme,
+    ag_codes codes[2] = {operand->codes[0], operand->codes[1]};
+    if (!operand->is_weight && !ag_pass_trains(pass))
+        codes[operand->sum == AG_SUM_COLS ? AG_SUM_ROWS : AG_SUM_COLS].words = NULL;
+    if (as_codes && (codes[0].words != NULL || codes[1].words != NULL))
+        operand->k->quantize_codes(codes, source->x, groups, scales, operand->scheme,
                                    &operand->where, source->first);
     return !as_codes || !operand->codes_alone || pass->observer != NULL;
 }

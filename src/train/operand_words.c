@@ -6,10 +6,9 @@
 
 /* --- codes */
 
-/* Codes are small integers. Those of a block are summed exactly and multiplied by both scales once;
- * those of a tensor or a row, whose scale comes back in the epilogue, have one unit, a power of
- * two.
- */
+/* Codes are small integers. Those of a block are summed exactly and multiplied by both scales once.
+ * Where a tensor or a row has one scale, which comes back in the epilogue, all have one unit, a
+ * power of two. */
 static bool has_codes(const ag_scheme *scheme)
 {
     if (!scheme->quantised || !ag_format_has_codes(&scheme->format))

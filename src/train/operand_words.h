@@ -24,9 +24,9 @@ static inline ag_operand_view ag_second_operand(const ag_operand *b, ag_transpos
     return (ag_operand_view){b, form != AG_NT};
 }
 
-/* Whether the product that a role's use is part of is one of codes: small integers times a scale
- * for each block along the sum (products/products.h). `schemes` has the uses of all roles, and
- * `accumulate` what adds up each product; NULL: all by default. */
+/* Whether the product that a role's use is part of is one of codes: small integers in blocks along
+ * the sum, in units of one size each (products/products.h). `schemes` has the uses of all roles,
+ * and `accumulate` what adds up each product; NULL: all by default. */
 bool ag_use_has_codes(const ag_scheme *const schemes[AG_ROLES], const ag_accumulator *accumulate,
                       ag_role role, int use);
 
