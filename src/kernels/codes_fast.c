@@ -56,7 +56,7 @@ INLINE void round_part(uint32_t *codes, const coding *c, const grid *g, part p, 
 static void mark_bad(const coding *c, ag_sum sum, const uint32_t *codes, part p)
 {
     const ag_code_shape *s = &c->shape[sum];
-    const float bad = NAN;
+    float bad = NAN;
     for (size_t col = p.begin; col < p.end; col++) {
         size_t i = p.row * c->groups.cols + col;
         size_t unit = s->across ? ag_code_unit_at(s, col, p.row)
