@@ -22,6 +22,12 @@ static inline size_t ag_code_unit_at(const ag_code_shape *s, size_t row, size_t 
     return s->across ? k / s->block * s->rows + row : row * s->blocks + k / s->block;
 }
 
+/* The word of a row that holds element k. */
+static inline size_t ag_code_word_at(const ag_code_shape *s, size_t k)
+{
+    return k / s->block * s->depth + k % s->block / 4;
+}
+
 /* All units, from the scales and the format's smallest step. */
 void ag_codes_set_units(const ag_codes *out, const ag_code_shape *shape, const ag_groups *groups,
                         const ag_scales *scales, float step);

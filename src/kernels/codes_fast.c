@@ -8,9 +8,9 @@
 #include "codes.h"
 #include "quantize_row.h"
 
-/* A tile is as long as random words are made at a time; a piece is the elements of one thread, in
- * runs of rows where these have units in common. */
-enum { TILE = PHILOX_MOST, PIECE = 16384, RUN = 64 };
+/* A tile is as long as random words are made at a time; where rows have units in common, threads
+ * share runs of them. */
+enum { TILE = PHILOX_MOST, RUN = 64 };
 _Static_assert(AG_SEGMENT % RUN == 0 && RUN % 4 == 0, "no two runs have rows of one word");
 
 typedef struct coding {
@@ -220,9 +220,8 @@ INLINE void code_across(uint32_t *words, const coding *c, const grid *g, part p,
 /* Rows [begin, end), up to four of a block and from one of its words on. */
 INLINE void code_columns(const coding *c, const grid *g, size_t begin, size_t end, way how)
 {
-    const ag_code_shape *s = &c->shape[AG_SUM_ROWS];
     const size_t cols = c->groups.cols;
-    const size_t word = begin / s->block * s->depth + begin % s->block / 4;
+    const size_t word = ag_code_word_at(&c->shape[AG_SUM_ROWS], begin);
     uint32_t *words = c->out[AG_SUM_ROWS].words + word * cols;
     if (how == PLAIN_INTEGER && end == begin + 4 && code_integers_across(words, c, g, begin))
         return;
@@ -288,16 +287,15 @@ static size_t rows_of_units(const coding *c)
     return wants(c, AG_SUM_ROWS) ? c->shape[AG_SUM_ROWS].block : along;
 }
 
-/* Where the codes of such rows, from `begin` on, go. */
-static ag_codes codes_from(const coding *all, ag_sum sum, size_t begin)
+/* Where the codes of such rows, from `row` on, go. */
+static ag_codes codes_from(const coding *all, ag_sum sum, size_t row)
 {
     const ag_code_shape *s = &all->shape[sum];
-    const size_t row = begin * rows_of_units(all);
     ag_codes out = all->out[sum];
     if (!wants(all, sum))
         return out;
-    out.words += s->across ? begin * s->depth * s->rows : row * s->row_words;
-    out.units += s->across ? begin * s->rows : row * s->blocks;
+    out.words += s->across ? ag_code_word_at(s, row) * s->rows : row * s->row_words;
+    out.units += s->across ? ag_code_unit_at(s, 0, row) : ag_code_unit_at(s, row, 0);
     return out;
 }
 
@@ -315,7 +313,7 @@ static void code_with_units(void *context, size_t begin, size_t end)
     c.scales.scale += scale;
     c.scales.after += scale;
     for (int sum = 0; sum < 2; sum++) {
-        c.out[sum] = codes_from(all, (ag_sum)sum, begin);
+        c.out[sum] = codes_from(all, (ag_sum)sum, row);
         c.shape[sum] = ag_code_shape_of(c.scheme, &c.groups, (ag_sum)sum);
     }
     set_units(&c);
@@ -334,8 +332,8 @@ static void code_runs(void *context, size_t begin, size_t end)
 
 static void share_rows(coding *c, size_t rows, ag_pool_body *body)
 {
-    const size_t width = rows * c->groups.cols;
-    ag_pool_share(ag_pieces(c->groups.rows, rows), width < PIECE ? PIECE / width : 1, body, c);
+    ag_pool_share(ag_pieces(c->groups.rows, rows), ag_rows_of_piece(rows * c->groups.cols), body,
+                  c);
 }
 
 void ag_quantize_codes_shared(const ag_codes out[2], const float *x, const ag_groups *groups,

@@ -8,7 +8,7 @@
  * 128 differs from that by exactly the bits of the code as a signed byte: exclusive or sets it. */
 static void set_code(const ag_codes *out, const ag_code_shape *s, size_t row, size_t k, int code)
 {
-    size_t word = k / s->block * s->depth + k % s->block / 4;
+    size_t word = ag_code_word_at(s, k);
     size_t at = s->across ? word * s->rows + row : row * s->row_words + word;
     out->words[at] ^= (uint32_t)(uint8_t)code << 8 * (k % s->block % 4);
 }

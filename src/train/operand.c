@@ -145,7 +145,6 @@ static void quantise_tensor(ag_operand *operand, float *out, const ag_source *so
     operand->factor = (ag_factor){.all = 1.0f / scale / shift};
     if (operand->clipped != NULL)
         mark_clipped(operand, source, &whole, &scale);
-    operand->values = NULL;
     if (!make_codes(operand, source, &whole, &scales, pass))
         return;
     if (scheme->rounding == AG_ROUND_STOCHASTIC) {
@@ -235,7 +234,6 @@ static void quantise_groups(ag_operand *operand, float *out, const ag_source *so
     if (operand->after != NULL)
         memcpy(operand->after, operand->scales->after,
                ag_groups_count(&groups) * sizeof *operand->after);
-    operand->values = NULL;
     if (!make_codes(operand, source, &groups, operand->scales, pass))
         return;
     k->quantize_groups(out, source->x, &groups, operand->scales, scheme, &operand->where,
@@ -247,6 +245,7 @@ static void quantise(ag_operand *operand, float *out, const ag_source *source, c
 {
     bool is_tensor = operand->scheme->granularity == AG_GRANULARITY_TENSOR;
     ag_source transformed = *source;
+    operand->values = NULL;
     if (operand->scheme->hadamard > 0) {
         ag_turn turn = ag_turn_of(operand->scheme, &operand->where);
         operand->k->hadamard(out, source->x, source->rows, source->cols, operand->sum, &turn);
